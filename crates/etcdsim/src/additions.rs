@@ -1,4 +1,4 @@
-//! Custom observers and oracles, which watch and judge a run in addition to the built-in ones.
+//! Observers and oracles of a user's own test. They watch and judge runs besides the built-in ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use plan::Plan;
 use record::{Event, Observer, Record};
 use verify::{Context, Judge, Monitor, Sheet};
 
-use crate::execute::{HarnessFailure, Outcome, guarded, run_plan_with};
+use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
 
 type Make<T> = Arc<dyn Fn(&Plan) -> Box<T> + Send + Sync>;
 
@@ -36,12 +36,12 @@ impl Additions {
         self.judges.push(Arc::new(judge));
     }
 
-    /// Runs a plan with them.
+    /// Runs a plan with these observers and oracles, and judges its record.
     ///
     /// # Errors
     /// If the simulator, or a custom observer or oracle, panicked.
     pub fn run(&self, plan: &Plan) -> Result<Outcome, HarnessFailure> {
-        let (mut observers, oracles) = guarded(|| self.make(plan))?;
+        let (mut observers, oracles) = catch_panics(|| self.make(plan))?;
         run_plan_with(plan, &mut observers, oracles, world::Options::default())
     }
 

@@ -1,8 +1,8 @@
-//! Many runs: pairs of case and seed, distributed over threads.
+//! A batch: many runs, distributed over threads. Each run is a case (a scenario or a plan) with a seed.
 //!
-//! Every run has a thread to itself (rule R1), and threads share nothing but the list of remaining runs,
-//! so the result does not depend on the number of threads. Seeds rotate over all cases, so a batch that
-//! is cut short has run each case.
+//! A run uses one thread (rule R1). The threads share only the list of remaining runs, so the results do not
+//! depend on the number of threads. The first seed of every case comes before the second seed of any. So even
+//! a batch that stops early has run each case.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use record::Stats;
 use crate::additions::Additions;
 use crate::case::Case;
 use crate::determinism;
-use crate::execute::{HarnessFailure, Outcome, guarded, run_plan};
+use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan};
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 
@@ -24,15 +24,15 @@ use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 pub struct Batch {
     /// The cases.
     pub cases: Vec<Case>,
-    /// The seeds that each case runs with. A plan has its own.
+    /// The seeds that each scenario runs with. A saved plan has its own seed and runs once.
     pub seeds: Vec<u64>,
     /// The number of threads.
     pub jobs: usize,
-    /// No seed starts after this much wall time.
+    /// No run starts after this much real time.
     pub time_budget: Option<Duration>,
-    /// Run every seed twice and compare the trace hashes.
+    /// Whether every seed runs twice, so that the trace hashes can be compared (oracle D1).
     pub check_determinism: bool,
-    /// Start no seed after the first failure.
+    /// Whether no run starts after the first failure.
     pub fail_fast: bool,
     /// Custom observers and oracles for every run, in addition to the built-in ones.
     pub additions: Additions,
@@ -59,7 +59,7 @@ impl Batch {
         self.cases.iter().map(|case| case.seeds(&self.seeds).len()).sum()
     }
 
-    /// Runs it. `interrupted` stops it between runs; `done` is called with every run as it ends.
+    /// Runs the batch. Once `interrupted` is true, no further run starts. `done` is called after each run.
     pub fn run(self, interrupted: &AtomicBool, done: &mut dyn FnMut(&Case, &SeedRun, &Stats)) -> Report {
         let stopwatch = Stopwatch::start();
         let tasks = self.tasks();
@@ -67,19 +67,20 @@ impl Batch {
             .map(|case| CaseReport::new(case.clone(), case.seeds(&self.seeds).len()))
             .collect();
         let next = AtomicUsize::new(0);
-        let enough = AtomicBool::new(false);
-        let may_go_on = || {
-            // At least one seed: a gate that ran nothing must not pass.
+        let failed = AtomicBool::new(false);
+        let may_start_another = || {
+            // However short the time budget is, one run takes place: without any run, a CI job would pass.
             let begun = next.load(Ordering::Relaxed) > 0;
             let over = begun && self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
-            !over && !interrupted.load(Ordering::Relaxed) && !enough.load(Ordering::Relaxed)
+            !over && !interrupted.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed)
         };
         thread::scope(|scope| {
             let (send, receive) = mpsc::channel();
             for _ in 0..self.jobs.clamp(1, tasks.len().max(1)) {
-                let (send, tasks, next, may_go_on, batch) = (send.clone(), &tasks, &next, &may_go_on, &self);
+                let (send, tasks, next, may_start_another, batch) =
+                    (send.clone(), &tasks, &next, &may_start_another, &self);
                 scope.spawn(move || {
-                    while may_go_on() {
+                    while may_start_another() {
                         let Some(&(index, seed)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                             return;
                         };
@@ -93,7 +94,7 @@ impl Batch {
             drop(send);
             for (index, (run, stats)) in receive {
                 if self.fail_fast && !matches!(run.end, End::Held) {
-                    enough.store(true, Ordering::Relaxed);
+                    failed.store(true, Ordering::Relaxed);
                 }
                 done(&self.cases[index], &run, &stats);
                 reports[index].peak_rss_bytes = peak_rss_bytes();
@@ -105,7 +106,7 @@ impl Batch {
         if report.done() < tasks.len() {
             report.ended = if interrupted.load(Ordering::Relaxed) {
                 Ended::Interrupted
-            } else if enough.load(Ordering::Relaxed) {
+            } else if failed.load(Ordering::Relaxed) {
                 Ended::FirstFailure
             } else {
                 Ended::TimeBudget
@@ -126,7 +127,7 @@ impl Batch {
     }
 }
 
-/// Runs one seed of a case; with `twice`, runs it twice and compares the trace hashes.
+/// Runs one seed of a case. If `twice`, it runs the seed again and compares the trace hashes.
 pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
     let batch = Batch { check_determinism: twice, ..Batch::new(Vec::new(), Vec::new()) };
     batch.run_seed(case, seed)
@@ -136,7 +137,7 @@ impl Batch {
     fn run_seed(&self, case: &Case, seed: u64) -> (SeedRun, Stats) {
         let stopwatch = Stopwatch::start();
         let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
-            let plan = guarded(|| case.valid_plan(seed))?;
+            let plan = catch_panics(|| case.valid_plan(seed))?;
             let plan = plan.map_err(|error| HarnessFailure(format!("{error:?}")))?;
             let (mut run, stats) = seed_run(seed, self.additions.run(&plan)?);
             run.wall = stopwatch.elapsed();

@@ -1,4 +1,4 @@
-//! What to run: a scenario or a saved plan, where it came from, and the flaws to switch on.
+//! A case: a scenario or a saved plan that can be run, the file it came from, and the flaws to switch on.
 
 use std::borrow::Cow;
 use std::fs;
@@ -9,7 +9,7 @@ use plan::{FlawAt, Plan, Scenario};
 use crate::error::Error;
 use crate::flaws;
 
-/// Folders of this name hold scenarios for benchmarks; they run only if named explicitly.
+/// Folders of this name have scenarios for benchmarks, which run only if the user names them.
 const BENCHES: &str = "bench";
 
 /// A scenario or a plan that can be run, with the flaws that are switched on.
@@ -73,7 +73,7 @@ impl Case {
         self
     }
 
-    /// Whether the command can replay one of its seeds: all of it must be in a file.
+    /// Whether `etcdsim replay` can replay one of its seeds: it must be in a file and have no workload in code.
     pub fn is_in_file(&self) -> bool {
         let own = matches!(&self.source, plan::Source::Scenario(scenario) if scenario.has_own_workloads());
         self.in_file && !own
@@ -123,7 +123,7 @@ impl Case {
         matches!(self.source, plan::Source::Plan(_))
     }
 
-    /// The first arrow of `ARCHITECTURE.md`: scenario and seed become a plan. A plan is returned unchanged.
+    /// Expands the scenario with a seed, and switches the flaws on. A plan is returned unchanged but for the flaws.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut plan = match &self.source {
             plan::Source::Scenario(scenario) => scenario.expand(seed),
@@ -143,11 +143,11 @@ impl Case {
     }
 }
 
-/// The files that `paths` name, in order and without duplicates. A folder stands for every `.toml` in and below
-/// it, except in folders named `bench`.
+/// The scenario files that `paths` name, in order and without duplicates. A folder stands for every `.toml` file in
+/// it and its subfolders, except in folders named `bench`.
 ///
 /// # Errors
-/// If a folder cannot be read, or holds no scenario.
+/// If a folder cannot be read, or has no scenario.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {

@@ -1,54 +1,55 @@
-//! Oracle D1: the same plan gives the same trace hash. If it does not, this finds the first event that differs.
+//! Oracle D1: two runs of the same plan must have the same trace hash. If the hashes differ, this file runs the plan
+//! twice again with all events kept, and finds the first event that differs.
 
 use plan::Plan;
 use record::{Event, TraceHash};
 
 use crate::execute::{HarnessFailure, run_plan_observed};
 
-/// How many pairs of runs are tried to see the traces differ again.
+/// How many pairs of runs are compared before the search for the difference is given up; our choice.
 const ATTEMPTS: u32 = 3;
 
-/// One plan, two traces.
+/// Two runs of one plan that took different steps.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Divergence {
-    /// The two hashes.
+    /// The trace hashes of the two runs.
     pub hashes: [TraceHash; 2],
-    /// Where the traces diverge; `None` if no later pair of runs differed.
-    pub parting: Option<Parting>,
+    /// The first difference of the traces; `None` if the runs made to find it did not differ.
+    pub first_difference: Option<FirstDifference>,
 }
 
-/// The point at which two traces diverge.
+/// Where two traces first differ.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Parting {
-    /// How many events they share.
+pub struct FirstDifference {
+    /// How many events before that are equal.
     pub shared: usize,
-    /// The last event they share.
+    /// The last equal event.
     pub last: Option<Event>,
     /// The next event of each trace; `None` if the trace ends there.
     pub next: [Option<Event>; 2],
 }
 
-/// Two runs of `plan` had these hashes. Runs it again to find where they diverge.
+/// Finds out why two runs of `plan` had these different hashes, by running it again.
 pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, HarnessFailure> {
     let options = world::Options { keep_events: true };
     for _ in 0..ATTEMPTS {
         let one = run_plan_observed(plan, &mut (), options)?.record.events;
         let other = run_plan_observed(plan, &mut (), options)?.record.events;
-        if let Some(parting) = parting(&one, &other) {
-            return Ok(Divergence { hashes, parting: Some(parting) });
+        if let Some(first_difference) = first_difference(&one, &other) {
+            return Ok(Divergence { hashes, first_difference: Some(first_difference) });
         }
     }
-    Ok(Divergence { hashes, parting: None })
+    Ok(Divergence { hashes, first_difference: None })
 }
 
-/// The first point at which two traces differ.
-pub fn parting(one: &[Event], other: &[Event]) -> Option<Parting> {
+/// Where two traces first differ; `None` if they are equal.
+pub fn first_difference(one: &[Event], other: &[Event]) -> Option<FirstDifference> {
     let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     let next = [one.get(shared).cloned(), other.get(shared).cloned()];
     let last = shared.checked_sub(1).map(|last| one[last].clone());
-    next.iter().any(Option::is_some).then_some(Parting { shared, last, next })
+    next.iter().any(Option::is_some).then_some(FirstDifference { shared, last, next })
 }
 
 #[cfg(test)]
@@ -63,16 +64,17 @@ mod tests {
     #[test]
     fn equal_traces_do_not_diverge() {
         let one: Vec<_> = [1, 2, 3].map(event).into();
-        assert_eq!(parting(&one, &one.clone()), None);
+        assert_eq!(first_difference(&one, &one.clone()), None);
     }
 
     #[test]
     fn traces_diverge_at_the_first_difference() {
         let one: Vec<_> = [1, 2, 3].map(event).into();
         let other: Vec<_> = [1, 2, 4].map(event).into();
-        let expected = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), Some(event(4))] };
-        assert_eq!(parting(&one, &other), Some(expected));
-        let shorter = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), None] };
-        assert_eq!(parting(&one, &one[..2]), Some(shorter));
+        let expected =
+            FirstDifference { shared: 2, last: Some(event(2)), next: [Some(event(3)), Some(event(4))] };
+        assert_eq!(first_difference(&one, &other), Some(expected));
+        let shorter = FirstDifference { shared: 2, last: Some(event(2)), next: [Some(event(3)), None] };
+        assert_eq!(first_difference(&one, &one[..2]), Some(shorter));
     }
 }

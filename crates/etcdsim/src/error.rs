@@ -1,4 +1,5 @@
-//! A user's mistakes in a file, a name or a number. Each says how to fix it. Exit code 2.
+//! The mistakes of a user: in a file, a name or a number. Each message says how to fix the mistake. The command then
+//! ends with exit code 2.
 
 use std::io;
 use std::path::PathBuf;

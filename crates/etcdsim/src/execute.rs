@@ -1,4 +1,4 @@
-//! The second and third arrows of `ARCHITECTURE.md`: runs a plan and judges its record.
+//! Runs one plan and judges its record: the arrows *run* and *judge* in the picture of `ARCHITECTURE.md`.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,27 +13,27 @@ use crate::additions::OwnOracles;
 use crate::probes;
 use crate::stopwatch::Stopwatch;
 
-/// The rate of a clock that is right.
+/// The rate of a correct clock, in parts per million.
 const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What the run left.
+    /// The record of the run.
     pub record: Record,
     /// The verdict of all oracles: the judges of the record and the monitors that watched the run.
     pub verdict: Verdict,
     /// When each process started.
     pub starts: Vec<(MemberId, Nanos)>,
-    /// Wall time of the run and the checks.
+    /// How long the run and the judges took, in real time.
     pub wall: Duration,
-    /// The part that the judges took after the run. The time of the monitors is part of the run.
+    /// How long the judges alone took. The monitors work during the run, so their time counts as the run's.
     pub check: Duration,
 }
 
-/// The simulator itself, an oracle, an observer or a workload panicked, or a workload made invalid clients:
-/// a bug that says nothing about the cluster.
+/// A bug outside the cluster under test: the simulator, an oracle, an observer or a workload panicked, or a workload
+/// made invalid clients.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HarnessFailure(pub String);
@@ -46,7 +46,7 @@ pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
     run_plan_observed(plan, &mut (), world::Options::default())
 }
 
-/// The same, with options and an observer that sees every event.
+/// Runs a plan with options and an observer that sees every event, and judges its record.
 ///
 /// # Errors
 /// If the simulator, an oracle or the observer panicked.
@@ -58,7 +58,7 @@ pub fn run_plan_observed(
     run_plan_with(plan, observer, OwnOracles::default(), options)
 }
 
-/// The same, with custom oracles in addition to those of the table.
+/// Runs a plan with an observer and with custom oracles besides those of the table, and judges its record.
 pub(crate) fn run_plan_with(
     plan: &Plan,
     observer: &mut dyn Observer,
@@ -66,13 +66,13 @@ pub(crate) fn run_plan_with(
     options: world::Options,
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
-    let (record, verdict, starts, check) = guarded(|| {
+    let (record, verdict, starts, check) = catch_panics(|| {
         let monitors = Monitors::new(plan.most_members());
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
-        let mut watch = Watch { monitors, own, sheet, lessors, starts, observer };
-        let mut record = world::run(plan, &mut watch, options);
+        let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer };
+        let mut record = world::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
-        let Watch { mut monitors, mut own, mut sheet, lessors, starts, .. } = watch;
+        let EventReceivers { mut monitors, mut own, mut sheet, lessors, starts, .. } = receivers;
         probes::count(&mut record, monitors.invariants.probes());
         monitors.end(&record, &mut sheet);
         own.end(&record, &mut sheet);
@@ -82,12 +82,12 @@ pub(crate) fn run_plan_with(
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// The verdict of the judges, followed by what the monitors wrote into `watched`.
+/// The verdict of the judges, followed by what the monitors wrote into `from_monitors`.
 fn judge(
     plan: &Plan,
     record: &Record,
     own: &OwnOracles<'_>,
-    watched: Sheet,
+    from_monitors: Sheet,
     lessors: &Lessors,
     starts: &[(MemberId, Nanos)],
 ) -> Verdict {
@@ -101,7 +101,8 @@ fn judge(
         lease_checkpoint: settings.lease_checkpoints(),
         lessors: lessors.spans(),
         quota: settings.quota_bytes().is_some(),
-        // The tests and `etcdsim check` validate. Here it would cost one run in twenty-five, and more runs find more.
+        // The tests and `etcdsim check` validate verdicts. Here it would take 4 % of the time, and more runs find
+        // more bugs.
         validate: false,
         ..Expectations::default()
     };
@@ -109,12 +110,12 @@ fn judge(
     let context = Context::new(record, &expectations);
     verify::judge_all(&context, &mut sheet);
     own.judge(&context, &mut sheet);
-    sheet.append(watched);
+    sheet.append(from_monitors);
     sheet.into_verdict()
 }
 
-/// How slow and how fast the members' clocks may run in a plan, in millionths of the true rate. A stopped
-/// clock is not counted: the bounds on leases allow for it.
+/// The slowest and the fastest clock rate that the plan's faults give a member, in parts per million. A frozen clock
+/// does not count: the oracles of leases allow for it anyway.
 pub(crate) fn clock_rates(plan: &Plan) -> (u32, u32) {
     let rates = plan.faults.iter().filter_map(|fault| match fault.kind {
         FaultKind::Clock(ClockFault::Rate { rate }) => Some(rate),
@@ -123,20 +124,20 @@ pub(crate) fn clock_rates(plan: &Plan) -> (u32, u32) {
     rates.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate)))
 }
 
-/// Everything that sees each event as it happens.
-struct Watch<'a> {
+/// Passes each event of a run to everything that wants to see it.
+struct EventReceivers<'a> {
     monitors: Monitors,
     own: OwnOracles<'a>,
-    /// What the monitors write.
+    /// The sheet that the monitors write into.
     sheet: Sheet,
     /// Which member was the lessor, and when (L2).
     lessors: Lessors,
-    /// When each process started: it may forget what it answered before that (K2).
+    /// When each process started: after a restart a member may answer from an older state (K2).
     starts: Vec<(MemberId, Nanos)>,
     observer: &'a mut dyn Observer,
 }
 
-impl Observer for Watch<'_> {
+impl Observer for EventReceivers<'_> {
     #[inline]
     fn event(&mut self, event: &Event) {
         if let Fact::Started { .. } = event.fact {
@@ -149,12 +150,12 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// Runs a part of the harness; a panic in it is a failure of the harness.
-pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(said(&*panic)))
+/// Runs code of the harness, and turns a panic into a [`HarnessFailure`].
+pub fn catch_panics<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(panic_message(&*panic)))
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string()
 }
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_failure_of_the_harness() {
-        let failed = guarded(|| panic!("index {} is gone", 7)).map_err(|failure| failure.0);
+        let failed = catch_panics(|| panic!("index {} is gone", 7)).map_err(|failure| failure.0);
         assert_eq!(failed, Err::<(), _>("index 7 is gone".to_string()));
     }
 }

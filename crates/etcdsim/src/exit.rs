@@ -1,4 +1,4 @@
-//! The exit codes of the command.
+//! The exit codes of the command `etcdsim`.
 
 use std::process::ExitCode;
 
@@ -6,19 +6,19 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// Everything held.
+    /// No violation, and everything was decided.
     Held,
     /// A violation.
     Violation,
-    /// Bad usage or a bad file.
+    /// A mistake of the user: in the arguments or in a file.
     Usage,
-    /// The harness itself failed, or could not decide.
+    /// The harness itself failed, or a judge could not decide.
     Harness,
-    /// The same plan took different steps.
+    /// Two runs of the same plan took different steps (oracle D1).
     Nondeterministic,
-    /// A saved failure did not reproduce.
+    /// A saved plan no longer has the violation with which it was saved.
     NotReproduced,
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 

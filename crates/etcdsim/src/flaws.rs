@@ -1,11 +1,12 @@
-//! Flaws by name: `R2` on every member, `R2@3` on member 3.
+//! Reads and checks the names of flaws: `R2` is a flaw on every member, `R2@3` the flaw on member 3. A flaw is a defect
+//! of a real system that a run can switch on.
 
 use member::Flaw;
 use plan::{FlawAt, Plan};
 
 use crate::error::Error;
 
-/// How many seeds are expanded to find how many members a scenario can have.
+/// How many seeds are expanded to find out how many members a scenario can have; our choice.
 const PLANS_LOOKED_AT: u64 = 16;
 
 /// Reads `ID` or `ID@MEMBER`. The id may be a flaw's id or its name.

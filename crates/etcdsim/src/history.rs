@@ -1,4 +1,5 @@
-//! Judges histories recorded elsewhere, for example of a real etcd, from Rust.
+//! Functions for Rust tests that judge a history recorded elsewhere, for example of a real etcd. `etcdsim check` does
+//! the same on the command line.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +13,11 @@ use crate::error::Error;
 use crate::execute::{Outcome, clock_rates};
 use crate::report::Failure;
 
-/// A history of etcd and what the oracles say of it.
+/// A history of etcd and its verdict.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckedHistory {
-    /// The history, as a record that holds nothing else.
+    /// The history, in a record that has nothing else.
     pub record: Record,
     /// Violations, what could not be decided, and what was checked.
     pub verdict: Verdict,
@@ -77,7 +78,7 @@ pub fn history_of_run(plan: &Plan, outcome: &Outcome) -> HistoryFile {
     let operations = outcome.record.history.operations.len() as u64;
     let mut applied = outcome.record.applied.clone();
     for entry in &mut applied {
-        // What a member asks its leader for, such as a promotion, has a number that no client knows.
+        // A request of a member to its leader has a number beyond those of the clients' operations.
         entry.operation = entry.operation.filter(|number| *number < operations);
     }
     HistoryFile {

@@ -1,5 +1,5 @@
-//! etcdsim runs clusters of etcd members in virtual time, hurts them with faults, and judges what their clients
-//! saw. A scenario and a seed decide everything, so a failing seed fails again.
+//! etcdsim runs clusters of etcd members in virtual time, injects faults, and judges what their clients saw. A
+//! scenario and a seed decide everything that happens, so a seed that fails will fail again.
 //!
 //! # A chaos test
 //!
@@ -25,9 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`check`](Simulation::check) panics with the first failures and says how to see the worst of them again;
-//! [`verdict`](Simulation::verdict) returns the same text as an error; [`run`](Simulation::run) always returns a
-//! [`Report`].
+//! [`check`](Simulation::check) panics if there is a failure. Its message shows the worst failures and how to replay
+//! one of them. [`verdict`](Simulation::verdict) returns the same text as an error, and [`run`](Simulation::run)
+//! always returns a [`Report`].
 //!
 //! # A scenario in code
 //!
@@ -82,9 +82,9 @@
 //!
 //! # Your own oracle
 //!
-//! An oracle is a rule that every run must keep. It judges the record when a run is over
-//! ([`judge`](Simulation::judge)), or watches the events as they happen ([`monitor`](Simulation::monitor)); both
-//! write violations into a [`Sheet`].
+//! An oracle is a rule that no run may violate. There are two kinds: one judges the record after the run
+//! ([`judge`](Simulation::judge)), the other watches the events as they happen ([`monitor`](Simulation::monitor)).
+//! Both write violations into a [`Sheet`].
 //!
 //! ```
 //! use etcdsim::{Event, Fact, Monitor, Oracle, Severity, Sheet, Simulation, Violation};
@@ -159,8 +159,9 @@
 //! [`verify`]; requests and answers of etcd come from [`api`]. All are re-exported whole, as are the engines
 //! [`linear`] and [`revision`] and the readers of history files, [`histories`].
 //!
-//! No flag is needed. With `--cfg madsim`, which this repository sets for itself, runs are guarded against leaks of
-//! real clocks and randomness; without it the runs are the same, and the report says that they are not guarded.
+//! No flag is needed. With `--cfg madsim`, which this repository sets for itself, madsim guards the runs: no real
+//! clock and no real randomness can enter them. Without the flag the runs are the same, and the report says that
+//! nothing guards them.
 //!
 //! Architecture invariant: of the crates that take part in runs, only this one reads the wall clock (`stopwatch`)
 //! and starts threads ([`Batch`]). Neither reaches into a run.
@@ -191,7 +192,7 @@ mod story;
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};
 pub use case::{Case, find as find_scenarios};
-pub use determinism::{Divergence, Parting};
+pub use determinism::{Divergence, FirstDifference};
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;

@@ -1,7 +1,8 @@
-//! Counts the probes of a run that only its history shows, and generates `docs/coverage.md`.
+//! Counts the probes that can be seen only in the history of a run, such as errors that clients received. Also
+//! generates `docs/coverage.md`. A probe is an interesting state that the tests must reach.
 //!
-//! The registry is [`record::probe`]. Members report most of the other probes; the monitors of the invariants and the
-//! clients' programs report the rest.
+//! The registry of all probes is [`record::probe`]. Members report most of the others; the monitors of the invariants
+//! and the simulated clients report the rest.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ pub use record::Probe;
 use record::probe::{Area, Counts};
 use record::{Outcome, Record, StreamEnd};
 
-/// Errors that count as probes when a client receives them.
+/// Errors that a client received, and the probe for each.
 const ERRORS: &[(Error, Probe)] = &[
     (Error::InvalidAuthToken, Probe::AnsweredInvalidAuthToken),
     (Error::AuthFailed, Probe::AnsweredAuthenticationFailed),
@@ -47,7 +48,7 @@ pub fn count(record: &mut Record, monitors: &Counts) {
     counts[Probe::WatchStreamsBroken] += streams as u64;
 }
 
-/// `docs/coverage.md`.
+/// The text of `docs/coverage.md`.
 pub fn document() -> String {
     let required = Probe::all().filter(|probe| probe.required()).count();
     let mut text = HEAD.replace("COUNT", &required.to_string());

@@ -1,4 +1,4 @@
-//! The command line that replays a failure, to copy and paste.
+//! Makes the command line that replays a failure, for the user to copy and paste.
 
 use std::env;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::case::Case;
 use crate::flaws;
 
-/// How this process was started, so that the pasted line starts it the same way.
+/// The beginning of the line: how this process was started.
 pub fn launcher() -> String {
     let program = env::args().next().unwrap_or_else(|| "etcdsim".to_string());
     // `cargo run` sets this.
@@ -17,7 +17,7 @@ pub fn launcher() -> String {
     }
 }
 
-/// Replays one seed of a case.
+/// The line that replays one seed of a case.
 pub fn of_seed(launcher: &str, case: &Case, seed: u64) -> String {
     let mut line = format!("{launcher} replay {}", quoted(&case.file));
     if !case.is_plan() {
@@ -29,7 +29,7 @@ pub fn of_seed(launcher: &str, case: &Case, seed: u64) -> String {
     line
 }
 
-/// Replays a saved plan.
+/// The line that replays a saved plan.
 pub fn of_saved(launcher: &str, file: &Path) -> String {
     format!("{launcher} replay {}", quoted(&file.to_string_lossy()))
 }

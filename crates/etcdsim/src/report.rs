@@ -1,4 +1,7 @@
-//! The result of a batch of runs, as plain values; `show` turns them into text.
+//! The result of a batch of runs, as plain values. The modules in `show` turn them into text, JSON and XML.
+//!
+//! A *failure* is all violations of one run. Failures of one case whose first violation is of the same oracle form a
+//! *group*, because they probably have the same cause.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -25,7 +28,7 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// Why the batch ended.
     pub ended: Ended,
-    /// Wall time of the batch.
+    /// Real time of the batch.
     pub wall: Duration,
 }
 
@@ -50,9 +53,9 @@ pub enum Ended {
 pub struct CaseReport {
     /// What was run.
     pub case: Case,
-    /// How many seeds were asked for.
+    /// How many runs were asked for.
     pub asked: usize,
-    /// One for each seed, in ascending order. A run without a failure is small: a soak keeps millions.
+    /// The runs, by seed. A run without a failure takes little memory, because a long batch has millions.
     pub runs: Vec<SeedRun>,
     /// The sum over all runs.
     pub total: Stats,
@@ -70,9 +73,9 @@ pub struct SeedRun {
     pub seed: u64,
     /// The hash over all its events.
     pub trace_hash: TraceHash,
-    /// Wall time, including the checks.
+    /// Real time, including the judges.
     pub wall: Duration,
-    /// Wall time of the judge.
+    /// Real time of the judges.
     pub check: Duration,
     /// How it ended.
     pub end: End,
@@ -82,15 +85,15 @@ pub struct SeedRun {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// Everything held.
+    /// There is no violation, and everything was decided.
     Held,
     /// There is a violation.
     Violated(Failure),
-    /// No violation was found, but a judge could not decide everything; the reasons, a sentence each.
+    /// There is no violation, but a judge could not decide something: the reasons, a sentence each.
     Undecided(Vec<String>),
     /// The plan took different steps when it was run again (oracle D1).
     Diverged(Box<Divergence>),
-    /// The simulator panicked.
+    /// The simulator, an oracle, an observer or a workload panicked: the text of the panic.
     Collapsed(String),
 }
 
@@ -112,12 +115,12 @@ pub struct Reached {
 pub struct Failure {
     /// The first violation of each oracle, the worst first. Never empty.
     pub violations: Vec<ViolationReport>,
-    /// How a write was lost that one of the violations names, if one was lost and if that is known.
+    /// If one of the violations names an acknowledged write that was lost: how it was lost, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<story::Story>,
 }
 
-/// A violation with its proof, as text.
+/// A violation, and the operations and events that prove it, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ViolationReport {
@@ -175,8 +178,8 @@ impl Failure {
         &self.violations[0]
     }
 
-    /// The violation to show first: the worst. But if all that a user saw is that a process ended or that
-    /// nothing was answered, an earlier violation inside the cluster comes first, because it is the cause.
+    /// The violation to show first. This is the worst one, with one exception: if the worst is only that a process
+    /// ended or that nothing was answered, an earlier violation inside the cluster is the cause and comes first.
     pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
         let caused =
@@ -184,7 +187,8 @@ impl Failure {
         self.cause().filter(caused).unwrap_or(worst)
     }
 
-    /// A short title: that of its story, if it is worse than what the judge could say.
+    /// A short title. If a story shows a lost write and no violation says so, it is the story's title; otherwise that
+    /// of the first violation.
     pub fn title(&self) -> &str {
         match &self.story {
             Some(story) if self.worst().severity > Severity::Lost => &story.title,
@@ -192,8 +196,8 @@ impl Failure {
         }
     }
 
-    /// The first violation inside the cluster, if something worse followed: as close to the cause as the
-    /// invariants can point.
+    /// The earliest violation inside the cluster besides the worst one. It is as close to the cause as the invariants
+    /// can show.
     pub fn cause(&self) -> Option<&ViolationReport> {
         let inside = self.violations[1..].iter().filter(|violation| violation.severity == Severity::Inside);
         inside.min_by_key(|violation| violation.time_ns)
@@ -206,7 +210,7 @@ impl Failure {
     }
 }
 
-/// Failures that look the same: one case, and the same oracle is shown first.
+/// Failures of one case whose first violation is of the same oracle.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Group<'a> {
@@ -278,9 +282,9 @@ impl Report {
         self.cases.iter().flat_map(|case| case.runs.iter().map(move |run| (case, run)))
     }
 
-    /// The exit code of the command. Whatever makes the other results worthless comes first.
+    /// The exit code of the command. A reason that makes the other results worthless comes first.
     pub fn exit(&self) -> Exit {
-        let any = |holds: fn(&End) -> bool| self.runs().any(|(_, run)| holds(&run.end));
+        let any = |is: fn(&End) -> bool| self.runs().any(|(_, run)| is(&run.end));
         if self.ended == Ended::Interrupted {
             Exit::Interrupted
         } else if any(|end| matches!(end, End::Collapsed(_))) {
@@ -327,12 +331,12 @@ impl CaseReport {
         }
     }
 
-    /// The sum of the wall times of all runs, each of which used one core.
+    /// The sum of the real times of all runs; each run used one core.
     pub fn wall(&self) -> Duration {
         self.runs.iter().map(|run| run.wall).sum()
     }
 
-    /// The sum of the wall times of the judges in all runs.
+    /// The sum of the real times of the judges in all runs.
     pub fn check(&self) -> Duration {
         self.runs.iter().map(|run| run.check).sum()
     }

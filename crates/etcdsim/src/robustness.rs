@@ -1,11 +1,11 @@
 //! Converts reports of etcd's robustness tests to histories of this project.
 //!
-//! A report is a folder with an `operations.json` and a `watch.json` for each client. What it does not record (the
-//! lease and create revision of a pair, where a watch from now on began, the revision of a compaction that ended one)
-//! is marked as not recorded or left out.
+//! A report is a folder with an `operations.json` and a `watch.json` for each client. A report lacks some facts: the
+//! lease and create revision of a pair, the start of a watch "from now on", and the revision of a compaction that ended
+//! a watch. In the history these are marked as not recorded, or left out.
 //!
-//! A watch of a report is one of etcd's Go client, which goes on by itself after its connection breaks. It becomes one
-//! stream with one watcher: none of what is promised depends on where the connection broke.
+//! A watch of a report belongs to etcd's Go client, which reopens it after its connection breaks. It becomes one stream
+//! with one watcher, because no guarantee about watches depends on where the connection broke.
 //!
 //! Not converted: serializable reads, because the report does not give their revision; defragmentations; grants of
 //! leases without an answer, because only the answer has the id.
@@ -25,25 +25,25 @@ use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, 
 use record::{History, MemberId, Nanos, Operation, Outcome, StreamEnd, WatchStream};
 use verify::answer::{CREATED_BEFORE, NOT_RECORDED};
 
-/// The id of the one watcher of a stream.
+/// The id of the only watcher of a stream.
 const WATCHER: i64 = 0;
 
-/// A report being converted.
+/// A conversion under way: takes a report piece by piece.
 #[derive(Debug, Default)]
 pub struct Conversion {
     operations: Vec<Operation>,
     watches: Vec<WatchStream>,
-    /// The watch whose parts come in.
+    /// The watch whose parts are being read.
     watch: Watch,
     /// The members' ids in the report, by their numbers here.
     members: BTreeMap<String, MemberId>,
     /// The latest time in the report.
     newest: Nanos,
-    /// The first kind of request that is not known.
+    /// The first type of request that this converter does not know.
     unknown: Option<String>,
 }
 
-/// A watch whose end was not read yet.
+/// A watch whose parts are being read.
 #[derive(Debug, Default)]
 struct Watch {
     request: WatchCreateRequest,
@@ -54,12 +54,12 @@ struct Watch {
 
 /// A report as a history.
 #[derive(Debug, Default)]
-pub struct Converted {
+pub struct ConvertedReport {
     /// What the clients saw.
     pub history: History,
     /// Which member has which number in the history, by their ids in the report.
     pub members: BTreeMap<String, MemberId>,
-    /// A kind of request in the report that is not known; such requests are not in the history.
+    /// A type of request in the report that this converter does not know. The history has no requests of such types.
     pub unknown: Option<String>,
 }
 
@@ -91,12 +91,12 @@ impl Conversion {
     }
 
     /// The history, with the operations in the order of their calls.
-    pub fn finish(self) -> Converted {
+    pub fn finish(self) -> ConvertedReport {
         let Conversion { mut operations, mut watches, members, newest, unknown, .. } = self;
         operations.sort_by_key(|operation| operation.call);
-        watches.iter_mut().for_each(|stream| settle(stream, newest));
+        watches.iter_mut().for_each(|stream| fill_in_times(stream, newest));
         let history = History { operations, watches, ..History::default() };
-        Converted { history, members, unknown }
+        ConvertedReport { history, members, unknown }
     }
 
     fn member(&mut self, id: &str) -> MemberId {
@@ -119,7 +119,7 @@ impl Watch {
             let answer = WatchResponse { header, watch_id: WATCHER, created, ..WatchResponse::default() };
             self.received.push((0, answer));
         }
-        // Nothing comes after an error; if something does, the error has ended nothing.
+        // An error ends the watch, so it counts only if nothing comes after it.
         self.error = error.map(|error| (at, error));
         let revision = if revision > 0 { revision } else { NOT_RECORDED };
         let said = |events| WatchResponse {
@@ -168,9 +168,9 @@ impl Watch {
     }
 }
 
-/// Gives times to what has none. A response arrived before the next one, and the answer to the creation before the
-/// first; if nothing else is known, it arrived by the end of the report.
-fn settle(stream: &mut WatchStream, newest: Nanos) {
+/// Gives a time to each response without one: that of the next response, or the latest time in the report. Then makes
+/// sure that times never go back.
+fn fill_in_times(stream: &mut WatchStream, newest: Nanos) {
     let mut next = newest;
     for (at, _) in stream.received.iter_mut().rev() {
         next = if *at == 0 { next } else { *at };
@@ -202,7 +202,7 @@ fn creation(request: report::WatchRequest) -> WatchCreateRequest {
     }
 }
 
-/// The first key after all that begin with a prefix, as a range's end.
+/// The end of the range of all keys with a prefix: the first key after them.
 fn after_prefix(prefix: &[u8]) -> Bytes {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -263,8 +263,8 @@ fn operation(operation: &report::Operation, member: MemberId) -> Option<Operatio
     Some(Operation { client, member, user: None, request, call, outcome })
 }
 
-/// An error by what the report calls it: of a refused compaction it has the store's own text, without the service's name
-/// before it (`AppendCompact` in `tests/robustness/model/history.go`).
+/// The error with this text in the report. For a refused compaction the report has the store's text, which lacks the
+/// prefix of the service (`AppendCompact` in `tests/robustness/model/history.go`).
 fn named(error: &str) -> Option<Error> {
     Error::from_text(error).or_else(|| Error::from_text(&format!("etcdserver: {error}")))
 }
@@ -277,12 +277,12 @@ fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
 
-/// A version, which older reports do not have.
+/// The version of a pair; older reports do not have it.
 fn recorded(version: i64) -> i64 {
     if version == 0 { NOT_RECORDED } else { version }
 }
 
-/// What was asked; nothing where that is no use to a judge.
+/// The request; `None` if no judge can use it.
 fn request(operation: &report::Operation) -> Option<Request> {
     Some(match &operation.request {
         report::Request::Range { .. } if operation.response.revision < 0 => return None,
@@ -348,7 +348,7 @@ fn asked(op: &Op) -> RequestOp {
 
 /// The response; `None` if it does not fit the request.
 fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<Response> {
-    // The revision of some answers means nothing, and the report has -1 there.
+    // For answers whose revision has no meaning, the report has -1.
     let header = header(if revision < 0 { NOT_RECORDED } else { revision });
     Some(match (request, answer) {
         (report::Request::Range { .. }, Answer::Range(found)) => {
@@ -412,7 +412,7 @@ fn pair(pair: &report::KeyValue) -> KeyValue {
     }
 }
 
-/// How long a value must be so that a report has only its hash (`ToValueOrHash` in `tests/robustness/model/types.go`).
+/// From this length on, a report has only the hash of a value (`ToValueOrHash` in `tests/robustness/model/types.go`).
 const HASHED_BYTES: usize = 20;
 
 /// The report has only a hash of a long value, except in some requests, where it has the value itself.

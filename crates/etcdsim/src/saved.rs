@@ -1,7 +1,8 @@
-//! Failing plans in files: the plan, with comments at its head that say what it did when it was saved.
+//! Saves the plans of failing runs as files. Comments at the head of a file say which oracles the plan violated and
+//! which trace hash it had.
 //!
-//! A saved plan needs neither the scenario nor the seed it came from, so it replays the same failure
-//! after both have changed. It can be moved to `scenarios/regressions/` unchanged.
+//! A saved plan needs neither its scenario nor its seed, so it replays the same failure after the scenario has
+//! changed. The file can be moved to `scenarios/regressions/` as it is.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,22 +18,22 @@ use crate::report::{Failure, SeedRun};
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
 
-/// What a saved plan did when it was saved.
+/// The result of a plan when it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct SavedResult {
     /// The ids of the oracles it violated, the worst first.
     pub oracles: Vec<String>,
     /// The hash over its events.
     pub trace_hash: TraceHash,
 }
 
-impl Recorded {
-    /// Reads the head of a plan's text; `None` if it does not have both lines.
-    pub fn read(text: &str) -> Option<Recorded> {
+impl SavedResult {
+    /// Reads it from the comments at the head of a plan; `None` if one of the two lines is missing.
+    pub fn read(text: &str) -> Option<SavedResult> {
         let mut head = text.lines().take_while(|line| line.starts_with('#'));
         let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;
         let trace_hash = head.find_map(|line| line.strip_prefix(TRACE_HASH))?;
-        Some(Recorded {
+        Some(SavedResult {
             oracles: oracles.split(',').map(|id| id.trim().to_string()).collect(),
             trace_hash: trace_hash.trim().parse().ok()?,
         })
@@ -75,9 +76,9 @@ mod tests {
     #[test]
     fn the_head_of_a_saved_plan_is_read_back() {
         let text = "# lost\n# oracles: K4, I6\n# trace hash: 000000000000000000000000000000ff\n\nseed = 7\n";
-        let recorded = Recorded::read(text).expect("both lines are there");
+        let recorded = SavedResult::read(text).expect("both lines are there");
         assert_eq!(recorded.oracles, ["K4", "I6"]);
         assert_eq!(recorded.trace_hash.to_string(), "000000000000000000000000000000ff");
-        assert_eq!(Recorded::read("# by hand\nseed = 7\n# oracles: K4\n"), None);
+        assert_eq!(SavedResult::read("# by hand\nseed = 7\n# oracles: K4\n"), None);
     }
 }

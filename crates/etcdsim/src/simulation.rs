@@ -1,4 +1,5 @@
-//! A simulation in a test of your own.
+//! [`Simulation`]: runs a scenario with many seeds in a `#[test]` of another workspace, with that test's own workloads,
+//! observers and oracles if it has any.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,16 +19,16 @@ use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::human;
 use crate::{flaws, replay_line, saved};
 
-/// Runs this one seed and no other.
+/// The environment variable that makes a test run this seed only.
 pub const SEED_VARIABLE: &str = "ETCDSIM_SEED";
-/// Runs this many seeds, from the first one on.
+/// The environment variable that makes a test run this many seeds, from its first one on.
 pub const SEEDS_VARIABLE: &str = "ETCDSIM_SEEDS";
-/// The most seeds that [`SEEDS_VARIABLE`] may ask for.
+/// The most seeds that [`SEEDS_VARIABLE`] may ask for; our choice.
 const MOST_SEEDS: u64 = 10_000_000;
-/// The most plans that one simulation saves.
+/// The most plans that one simulation saves; our choice.
 const MOST_SAVED: usize = 10;
 
-/// A scenario, the seeds to run it with, and who watches and judges the runs.
+/// A scenario, the seeds to run it with, and additional observers and oracles.
 ///
 /// The environment overrides the seeds: `ETCDSIM_SEED=7` runs seed 7 alone and `ETCDSIM_SEEDS=500` runs
 /// 500 seeds, so a test can be replayed or run for longer without a change.
@@ -67,19 +68,19 @@ pub struct Simulation {
 /// Why a simulation did not pass.
 #[non_exhaustive]
 pub enum SimulationFailure {
-    /// It was not run, because of a mistake in the request.
+    /// It was not run, because of a mistake of the user.
     Usage(Error),
-    /// It ran, and something did not hold.
+    /// It ran, and a run had a violation, or could not be decided, or failed itself.
     Failed {
         /// Everything that was run.
         report: Box<Report>,
-        /// The report as text; it ends with how to see the first failure again.
+        /// The report as text; it ends with how to replay the first failure.
         account: String,
     },
 }
 
 impl Simulation {
-    /// A scenario that was built in code, see [`Scenario::builder`].
+    /// A simulation of a scenario that was built in code, see [`Scenario::builder`].
     ///
     /// # Errors
     /// If the scenario switches on a flaw that does not exist, or has a custom workload that makes invalid
@@ -88,7 +89,7 @@ impl Simulation {
         Ok(Simulation::of(Case::of(scenario)?))
     }
 
-    /// A file with a scenario or a saved plan.
+    /// A simulation of a scenario or a saved plan in a file.
     ///
     /// # Errors
     /// If the file cannot be read, or contains mistakes; each has its line and how to fix it.
@@ -96,7 +97,7 @@ impl Simulation {
         Ok(Simulation::of(Case::load(file.as_ref())?))
     }
 
-    /// The text of a scenario or a plan; `name` stands for its file in messages.
+    /// A simulation of a scenario or a plan given as text; `name` stands for its file in messages.
     ///
     /// # Errors
     /// If the text contains mistakes; each has its line and how to fix it.
@@ -231,10 +232,10 @@ impl Simulation {
         self
     }
 
-    /// Runs the seeds. The report says how each ended.
+    /// Runs the seeds. The report says how each run ended.
     ///
     /// # Errors
-    /// If an environment variable does not hold a valid number of seeds.
+    /// If one of the two environment variables is not a valid number.
     pub fn run(self) -> Result<Report, Error> {
         let batch = Batch {
             jobs: self.jobs,
@@ -248,10 +249,10 @@ impl Simulation {
         Ok(report)
     }
 
-    /// Runs the seeds; all must hold.
+    /// Runs the seeds, and requires that every run has no violation and could be decided.
     ///
     /// # Errors
-    /// If anything does not hold, with the report as text; or as for [`Simulation::run`].
+    /// If a run is not so, with the report as text; or as for [`Simulation::run`].
     pub fn verdict(self) -> Result<Report, SimulationFailure> {
         let (command, save_in) = (self.command.clone(), self.save_in.clone());
         let report = self.run()?;
@@ -262,16 +263,16 @@ impl Simulation {
         Err(SimulationFailure::Failed { report: Box::new(report), account })
     }
 
-    /// Runs the seeds; all must hold.
+    /// Runs the seeds, and requires that every run has no violation and could be decided.
     ///
     /// # Panics
-    /// If anything does not hold, with the violations and how to see them again.
+    /// If a run is not so, with the violations and how to replay them.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
 }
 
-/// The report as text, with how to see a failure again.
+/// The report as text, with how to replay the first failure.
 fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     let mut text = report.to_string();
     let groups = report.groups();
@@ -298,7 +299,7 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     }
 }
 
-/// Saves failing plans; returns the file of the first.
+/// Saves failing plans, that of the run `first` before the others. Returns its file.
 fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Result<Option<PathBuf>, Error> {
     let unwritable = |error| Error::Unwritable { path: folder.to_path_buf(), error };
     let others = report.runs().filter(|(_, run)| run.seed != first.1.seed);
@@ -332,7 +333,7 @@ impl Report {
 }
 
 impl SimulationFailure {
-    /// What was run; `None` if nothing was.
+    /// The report; `None` if nothing was run.
     pub fn report(&self) -> Option<&Report> {
         match self {
             SimulationFailure::Usage(_) => None,
@@ -365,7 +366,7 @@ impl fmt::Debug for SimulationFailure {
 
 impl std::error::Error for SimulationFailure {}
 
-/// The seeds, after any override from the environment.
+/// The seeds to run: those of the environment variables, if one is set, otherwise `seeds`.
 fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     let value = |name: &'static str| env::var(name).ok().map(|value| (name, value));
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))

@@ -1,6 +1,6 @@
-//! The machine's clock and memory, for figures about the machine and not the cluster.
+//! Measures real time and memory: how fast the simulator is, not how fast the cluster is.
 //!
-//! This is the only module of the workspace that reads a real clock (rule R3). Nothing it measures enters a run.
+//! This is the only module of the workspace that reads a real clock (rule R3). No measurement enters a run.
 
 #![allow(
     clippy::disallowed_types,
@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Measures wall time.
+/// Measures real time.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
@@ -20,15 +20,14 @@ impl Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    /// The wall time since the start.
+    /// The real time since the start.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }
 
-/// The most memory this process has held so far, in bytes: `VmHWM` of `/proc/self/status`, or 0 if
-/// there is no such file (any system but Linux). It counts all threads, and only
-/// `Memory::begin` resets it.
+/// The peak memory of this process so far, with all threads, in bytes: `VmHWM` of `/proc/self/status`. It is 0 on
+/// systems other than Linux, which have no such file. Only `Memory::begin` resets the peak.
 pub fn peak_rss_bytes() -> u64 {
     status_bytes("VmHWM:").unwrap_or(0)
 }
@@ -41,7 +40,7 @@ fn status_bytes(name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Measures how much memory some work takes beyond what was held before.
+/// Measures how much memory some work takes beyond what the process had before.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     before_bytes: u64,
@@ -55,7 +54,7 @@ impl Memory {
         Some(Memory { before_bytes: status_bytes("VmRSS:")? })
     }
 
-    /// The most memory held since then beyond what was held at the start, in bytes.
+    /// The peak since [`Memory::begin`], minus the memory at that time, in bytes.
     pub fn most(self) -> Option<u64> {
         Some(status_bytes("VmHWM:")?.saturating_sub(self.before_bytes))
     }

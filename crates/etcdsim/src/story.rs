@@ -1,11 +1,11 @@
-//! How an acknowledged write was lost: what happened to its entry on every member.
+//! Explains how an acknowledged write was lost: what happened to its raft entry on every member. This explanation
+//! is called a story.
 //!
-//! A verdict says that a write is gone, and an invariant may say which promise was broken first. The
-//! story connects the two by following one entry: which members had it, which acknowledged it before it
-//! was on disk, which lost power, and which entry replaced it. The plan runs again (it takes the same
-//! steps) with an observer that follows the entry.
+//! A verdict says only that the write is gone. The story says which members had its entry, which of them
+//! acknowledged it before it was on disk, which lost power, and which entry replaced it. To find this out, the
+//! plan runs again with an observer that follows the entry; the run takes the same steps.
 //!
-//! Not covered: losses in which every disk kept the entry (if a store skipped it, for example). The
+//! Not covered: losses in which every disk kept the entry, for example because a store skipped it. The
 //! invariants find those.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::report::Failure;
 /// The most events in one story.
 const EVENTS_SHOWN: usize = 30;
 
-/// The most operations that are followed, one after the other.
+/// The most operations that are followed. Each one costs another run.
 const OPERATIONS_FOLLOWED: usize = 4;
 
 /// What happened to an acknowledged write.
@@ -41,12 +41,12 @@ pub struct Story {
     pub events: Vec<String>,
 }
 
-/// The story behind a failure that clients saw. It follows the first operation of the failure that was
-/// acknowledged and whose entry some member lost.
+/// The story of a failure that clients could see: of its first operation that was acknowledged and whose entry some
+/// member lost. `None` if there is no such operation.
 pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
-    let seen = failure.violations.iter().filter(|finding| finding.severity <= Severity::Wrong);
-    let numbers = seen.flat_map(|finding| finding.numbers.iter().map(|number| *number as u64));
-    // Each operation costs a run.
+    let seen = failure.violations.iter().filter(|violation| violation.severity <= Severity::Wrong);
+    let numbers = seen.flat_map(|violation| violation.numbers.iter().map(|number| *number as u64));
+    // Each operation costs another run.
     let numbers: Vec<u64> = numbers.take(OPERATIONS_FOLLOWED).collect();
     if numbers.is_empty() {
         return None;
@@ -68,9 +68,11 @@ pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
 /// An entry's index and term, which identify it.
 type EntryId = (u64, u64);
 
-/// Finds the entries of operations.
+/// Finds the raft entries of operations.
 struct EntryFinder {
+    /// The operations, each with its entry once it is found.
     wanted: BTreeMap<u64, Option<EntryId>>,
+    /// These operations by the request ids with which they were proposed.
     requests: BTreeMap<u64, u64>,
 }
 
@@ -90,47 +92,47 @@ impl Observer for EntryFinder {
     }
 }
 
-/// What one member knows of the entry.
+/// What happened to one member's copy of the entry.
 #[derive(Debug, Default)]
-struct Holder {
+struct MemberCopy {
     /// When the entry was appended to the log in memory.
     since: Option<Nanos>,
     /// The disk job that writes it.
     job: Option<u64>,
     /// When the entry became durable.
     durable: Option<Nanos>,
-    /// When, and to which member, it acknowledged the entry before it was on disk.
-    hasty: Option<(Nanos, MemberId)>,
-    /// When it committed the entry before it was on its own disk.
+    /// If the member acknowledged the entry before it was on its disk: when, and to which member.
+    acknowledged_early: Option<(Nanos, MemberId)>,
+    /// If the member committed the entry before it was on its own disk: when.
     committed_early: Option<Nanos>,
-    /// When and how its process ended while the entry was not on disk.
+    /// If its process ended before the entry was on disk: when and how.
     ended: Option<(Nanos, &'static str)>,
-    /// When it restarted without the entry, and the last index of its log.
-    without: Option<(Nanos, u64)>,
-    /// When another entry took its index, and the term of that entry.
+    /// If it restarted without the entry: when, and the last index of its log.
+    restarted_without: Option<(Nanos, u64)>,
+    /// If another entry took its index: when, and the term of that entry.
     replaced: Option<(Nanos, u64)>,
 }
 
-impl Holder {
-    /// Whether the entry is in its log, as far as the member knows.
-    fn has_it(&self) -> bool {
-        self.since.is_some() && self.replaced.is_none() && self.without.is_none()
+impl MemberCopy {
+    /// Whether the entry is in the member's log.
+    fn has_entry(&self) -> bool {
+        self.since.is_some() && self.replaced.is_none() && self.restarted_without.is_none()
     }
 }
 
-/// Follows one entry.
+/// Follows one entry through a run.
 struct Follower {
     operation: u64,
     write: String,
     entry: EntryId,
-    holders: BTreeMap<MemberId, Holder>,
+    copies: BTreeMap<MemberId, MemberCopy>,
     acknowledged: Option<Nanos>,
     events: Vec<Event>,
 }
 
 impl Follower {
     fn new(operation: u64, write: String, entry: EntryId) -> Follower {
-        Follower { operation, write, entry, holders: BTreeMap::new(), acknowledged: None, events: Vec::new() }
+        Follower { operation, write, entry, copies: BTreeMap::new(), acknowledged: None, events: Vec::new() }
     }
 
     fn keep(&mut self, event: &Event) {
@@ -143,14 +145,14 @@ impl Follower {
         let (index, term) = self.entry;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         let at = entries.iter().find(|entry| entry.index == index);
-        let holder = self.holders.entry(event.member).or_default();
+        let copy = self.copies.entry(event.member).or_default();
         match at {
             Some(entry) if entry.term == term => {
-                *holder = Holder { since: Some(event.time), ..Holder::default() };
+                *copy = MemberCopy { since: Some(event.time), ..MemberCopy::default() };
             }
-            Some(entry) if holder.replaced.is_none() => holder.replaced = Some((event.time, entry.term)),
-            None if holder.since.is_some() && first.index <= index && last.index < index => {
-                holder.replaced = Some((event.time, first.term));
+            Some(entry) if copy.replaced.is_none() => copy.replaced = Some((event.time, entry.term)),
+            None if copy.since.is_some() && first.index <= index && last.index < index => {
+                copy.replaced = Some((event.time, first.term));
             }
             _ => return,
         }
@@ -161,21 +163,21 @@ impl Follower {
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
         let (index, term) = self.entry;
         let promise = head.kind == MessageKind::AppendResponse && !head.reject && head.index >= index;
-        let holder = self.holders.entry(event.member).or_default();
+        let copy = self.copies.entry(event.member).or_default();
         if promise
             && head.term >= term
-            && holder.has_it()
-            && holder.durable.is_none()
-            && holder.hasty.is_none()
+            && copy.has_entry()
+            && copy.durable.is_none()
+            && copy.acknowledged_early.is_none()
         {
-            holder.hasty = Some((event.time, to));
+            copy.acknowledged_early = Some((event.time, to));
             self.keep(event);
         }
     }
 
     fn stopped(&mut self, event: &Event, stop: &Stop) {
-        let holder = self.holders.entry(event.member).or_default();
-        if !holder.has_it() || holder.durable.is_some() {
+        let copy = self.copies.entry(event.member).or_default();
+        if !copy.has_entry() || copy.durable.is_some() {
             return;
         }
         let how = match stop {
@@ -184,38 +186,39 @@ impl Follower {
             Stop::Graceful => "was stopped",
             Stop::Fatal(_) | Stop::Panic(_) | Stop::Refused(_) | Stop::Removed => "ended",
         };
-        holder.ended = Some((event.time, how));
+        copy.ended = Some((event.time, how));
         self.keep(event);
     }
 
     fn recovered(&mut self, event: &Event, before: EntryId, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
-        let holder = self.holders.entry(event.member).or_default();
-        if !holder.has_it() {
+        let copy = self.copies.entry(event.member).or_default();
+        if !copy.has_entry() {
             return;
         }
-        holder.job = None;
+        copy.job = None;
         if has {
-            holder.durable.get_or_insert(event.time);
-            holder.ended = None;
+            copy.durable.get_or_insert(event.time);
+            copy.ended = None;
         } else {
             let last = entries.last().map_or(before.0, |entry| entry.index);
-            holder.without = Some((event.time, last));
+            copy.restarted_without = Some((event.time, last));
             self.keep(event);
         }
     }
 
     fn story(self) -> Option<Story> {
-        let losers: Vec<_> = self.holders.iter().filter(|(_, holder)| holder.without.is_some()).collect();
-        let acknowledged = self.acknowledged.filter(|_| !losers.is_empty())?;
+        let lost_copies: Vec<_> =
+            self.copies.iter().filter(|(_, copy)| copy.restarted_without.is_some()).collect();
+        let acknowledged = self.acknowledged.filter(|_| !lost_copies.is_empty())?;
         let (index, term) = self.entry;
         let mut sentences = vec![format!(
             "{} was entry {index} of term {term}; it was acknowledged to the client at {}.",
             self.write,
             describe::time(acknowledged)
         )];
-        sentences.extend(losers.iter().map(|(member, holder)| lost(**member, holder)));
+        sentences.extend(lost_copies.iter().map(|(member, copy)| lost(**member, copy)));
         sentences.extend(self.rest());
         let replacement = self.replacement();
         let title = match replacement {
@@ -232,17 +235,18 @@ impl Follower {
         })
     }
 
-    /// The members that did not lose it.
+    /// A sentence about the members that kept the entry.
     fn rest(&self) -> Option<String> {
-        let kept: Vec<String> = (self.holders.iter())
-            .filter(|(_, holder)| holder.durable.is_some() && holder.without.is_none())
+        let kept: Vec<String> = (self.copies.iter())
+            .filter(|(_, copy)| copy.durable.is_some() && copy.restarted_without.is_none())
             .map(|(member, _)| member.to_string())
             .collect();
         (!kept.is_empty()).then(|| format!("Only member {} had it on disk.", kept.join(" and member ")))
     }
 
+    /// A sentence about the entry that replaced it, if one did.
     fn replacement(&self) -> Option<String> {
-        let replaced = self.holders.values().filter_map(|holder| holder.replaced);
+        let replaced = self.copies.values().filter_map(|copy| copy.replaced);
         let (at, term) = replaced.filter(|(_, term)| *term > self.entry.1).min()?;
         Some(format!(
             "The leader of term {term} did not have it and put another entry at index {} at {}.",
@@ -252,9 +256,9 @@ impl Follower {
     }
 }
 
-/// How one member lost it.
-fn lost(member: MemberId, holder: &Holder) -> String {
-    let promise = match (holder.hasty, holder.committed_early) {
+/// A sentence about how one member lost the entry.
+fn lost(member: MemberId, copy: &MemberCopy) -> String {
+    let promise = match (copy.acknowledged_early, copy.committed_early) {
         (Some((at, to)), _) => {
             format!(
                 "Member {member} acknowledged it to member {to} at {}, before it was on disk",
@@ -264,14 +268,14 @@ fn lost(member: MemberId, holder: &Holder) -> String {
         (None, Some(at)) => {
             format!("Member {member} counted its own copy at {}, before it was on disk", describe::time(at))
         }
-        (None, None) if holder.durable.is_some() => format!("Member {member} had the entry on disk"),
+        (None, None) if copy.durable.is_some() => format!("Member {member} had the entry on disk"),
         (None, None) => format!("Member {member} had the entry in memory only"),
     };
-    let end = match holder.ended {
+    let end = match copy.ended {
         Some((at, how)) => format!("; it {how} at {} with the write still under way", describe::time(at)),
         None => String::new(),
     };
-    let back = match holder.without {
+    let back = match copy.restarted_without {
         Some((at, last)) => format!("; after its restart at {}, its log ended at {last}", describe::time(at)),
         None => String::new(),
     };
@@ -284,27 +288,25 @@ impl Observer for Follower {
         match &event.fact {
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, last_index, .. } if *last_index >= index => {
-                let holder = self.holders.entry(event.member).or_default();
-                if holder.has_it() && holder.job.is_none() {
-                    holder.job = Some(*job);
+                let copy = self.copies.entry(event.member).or_default();
+                if copy.has_entry() && copy.job.is_none() {
+                    copy.job = Some(*job);
                     self.keep(event);
                 }
             }
             Fact::JobDone { job, synced: true, .. } => {
-                let holder = self.holders.entry(event.member).or_default();
-                if holder.has_it()
-                    && holder.durable.is_none()
-                    && holder.job.is_some_and(|needed| *job >= needed)
+                let copy = self.copies.entry(event.member).or_default();
+                if copy.has_entry() && copy.durable.is_none() && copy.job.is_some_and(|needed| *job >= needed)
                 {
-                    holder.durable = Some(event.time);
+                    copy.durable = Some(event.time);
                     self.keep(event);
                 }
             }
             Fact::Committed { index: committed, .. } if *committed >= index => {
-                let holder = self.holders.entry(event.member).or_default();
-                let counted = holder.committed_early.is_some() || holder.hasty.is_some();
-                if holder.has_it() && holder.durable.is_none() && !counted {
-                    holder.committed_early = Some(event.time);
+                let copy = self.copies.entry(event.member).or_default();
+                let counted = copy.committed_early.is_some() || copy.acknowledged_early.is_some();
+                if copy.has_entry() && copy.durable.is_none() && !counted {
+                    copy.committed_early = Some(event.time);
                     self.keep(event);
                 }
             }

@@ -1,4 +1,4 @@
-//! Finds out which format a file has, from its beginning.
+//! Finds out from the beginning of a file which format it has.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What can be wrong with a file, put so that a person can mend it.
+//! What can be wrong with a file: a mistake says where it is, what was expected, what was found and how to mend it.
 
 /// A place in a file that is not as its format requires.
 ///
@@ -61,16 +61,16 @@ impl Error {
     }
 }
 
-/// The hint where the last line of a file ends too early.
+/// The hint for a last line that ends too early.
 pub(crate) const CUT_LINE: &str = "the file ends in the middle of this line, so it was cut off: remove the line, or record the history again";
 
-/// The hint where a file ends within brackets or a string.
+/// The hint for a file that ends within brackets or a string.
 pub(crate) const CUT_FILE: &str = "the file was cut off: a bracket or a string is still open at its end";
 
 /// How many characters of an unexpected token an error shows.
 const SHOWN_MAX: usize = 24;
 
-/// What is at `at`, for an error: the character there and, if it begins a word, the rest of the word.
+/// The text at `at`, as an error shows it: the character there and, if it begins a word, the rest of the word.
 pub(crate) fn found(text: &str, at: usize, end: &str) -> String {
     let rest = text.get(at..).unwrap_or("");
     let Some(first) = rest.chars().next() else { return end.to_owned() };

@@ -4,8 +4,8 @@
 //! `:info`; F is `:read`, `:write` or `:cas`; VALUE is a number, `nil`, `[OLD NEW]` or `:timed-out`. The register is
 //! empty at first. The time of an event is its place in the file.
 //!
-//! A `:fail` of a compare-and-set is an answer: the register held something else. A `:fail` of anything else says
-//! nothing about the state. `:info` means that the outcome is unknown.
+//! A `:fail` of a compare-and-set is an answer: the register had another value. A `:fail` of another operation means
+//! that it had no effect, and says nothing about the state. `:info` means that the outcome is unknown.
 //!
 //! ```
 //! let log = b"INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:ok\t:write\t3\n";
@@ -33,7 +33,7 @@ pub type RegisterHistory = History<Input<RegisterValue>, Output<RegisterValue>>;
 pub fn read(file: &str, bytes: &[u8]) -> Result<RegisterHistory, Error> {
     let mut log = Log::default();
     for line in SliceLines::new(bytes).filter(|line| !line.is_blank()) {
-        let event = Words::new(line.number, line.bytes).and_then(|mut words| log.event(&mut words));
+        let event = LineCursor::new(line.number, line.bytes).and_then(|mut cursor| log.event(&mut cursor));
         event.map_err(|mut mistake| {
             if !line.ended && mistake.column > line.bytes.len() {
                 mistake.hint = CUT_LINE.to_owned();
@@ -82,32 +82,32 @@ enum Payload {
 }
 
 impl Log {
-    fn event(&mut self, words: &mut Words<'_>) -> Scan<()> {
+    fn event(&mut self, cursor: &mut LineCursor<'_>) -> Scan<()> {
         for word in ["INFO", "jepsen.util", "-"] {
-            words.expect(word)?;
+            cursor.expect(word)?;
         }
-        let process = words.number("the number of a process")?;
-        let kind = words.one_of(&KINDS, "`:invoke`, `:ok`, `:fail` or `:info`")?;
-        words.skip_blanks();
-        let at = words.at;
-        let function = words.one_of(&FUNCTIONS, "`:read`, `:write` or `:cas`")?;
-        let payload = payload(words, function)?;
-        words.end()?;
+        let process = cursor.number("the number of a process")?;
+        let kind = cursor.one_of(&KINDS, "`:invoke`, `:ok`, `:fail` or `:info`")?;
+        cursor.skip_blanks();
+        let at = cursor.at;
+        let function = cursor.one_of(&FUNCTIONS, "`:read`, `:write` or `:cas`")?;
+        let payload = payload(cursor, function)?;
+        cursor.end()?;
         self.now += 1;
         if kind == Kind::Invoke {
-            return self.call(words, at, process, function, payload);
+            return self.call(cursor, at, process, function, payload);
         }
         let Some(open) = self.open.remove(&process) else {
             let hint = "only an :invoke begins an operation; any other event ends the one in flight";
-            return Err(words.mistake(at, format!("an :invoke of process {process} before this"), hint));
+            return Err(cursor.mistake(at, format!("an :invoke of process {process} before this"), hint));
         };
         let now = self.now;
         let operation = &mut self.operations[open];
-        match ended(&operation.input, kind, function, payload, now) {
+        match outcome_of(&operation.input, kind, function, payload, now) {
             Some(outcome) => operation.outcome = outcome,
             None => {
                 let hint = format!("the operation that process {process} called is another one");
-                return Err(words.mistake(at, "the end of what was called", hint));
+                return Err(cursor.mistake(at, "the end of what was called", hint));
             }
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Log {
 
     fn call(
         &mut self,
-        words: &Words<'_>,
+        cursor: &LineCursor<'_>,
         at: usize,
         client: u32,
         function: Function,
@@ -125,14 +125,14 @@ impl Log {
             (Function::Read, _) => Input::Read,
             (Function::Write, Payload::Value(value)) => Input::Write(value),
             (Function::Cas, Payload::Pair(expected, new)) => Input::Cas(expected, new),
-            _ => return Err(words.mistake(at, "a call with its value", "a call is never `:timed-out`")),
+            _ => return Err(cursor.mistake(at, "a call with its value", "a call is never `:timed-out`")),
         };
         if self.open.insert(client, self.operations.len()).is_some() {
             let hint = "a process has one operation at a time";
-            return Err(words.mistake(at, format!("the end of the operation of process {client}"), hint));
+            return Err(cursor.mistake(at, format!("the end of the operation of process {client}"), hint));
         }
         if self.operations.len() >= RegisterHistory::LENGTH_MAX {
-            return Err(words.mistake(
+            return Err(cursor.mistake(
                 at,
                 "the end of the file",
                 "split the file: a history holds fewer operations",
@@ -144,7 +144,7 @@ impl Log {
 }
 
 /// The outcome of an operation; `None` if the event is the end of another one.
-fn ended(
+fn outcome_of(
     asked: &Input<RegisterValue>,
     kind: Kind,
     function: Function,
@@ -175,41 +175,44 @@ fn ended(
     }
 }
 
-fn payload(words: &mut Words<'_>, function: Function) -> Scan<Payload> {
-    if words.accept(":timed-out") {
+fn payload(cursor: &mut LineCursor<'_>, function: Function) -> Scan<Payload> {
+    if cursor.accept(":timed-out") {
         return Ok(Payload::TimedOut);
     }
     let held = |number: u32| RegisterValue(Some(Value::Number(i64::from(number))));
     if function != Function::Cas {
-        let value =
-            if words.accept("nil") { RegisterValue(None) } else { held(words.number("a number or `nil`")?) };
+        let value = if cursor.accept("nil") {
+            RegisterValue(None)
+        } else {
+            held(cursor.number("a number or `nil`")?)
+        };
         return Ok(Payload::Value(value));
     }
-    words.expect("[")?;
-    let expected = words.number("a number")?;
-    let new = words.number("a number")?;
-    words.expect("]")?;
+    cursor.expect("[")?;
+    let expected = cursor.number("a number")?;
+    let new = cursor.number("a number")?;
+    cursor.expect("]")?;
     Ok(Payload::Pair(held(expected), held(new)))
 }
 
-/// A line, from left to right.
-struct Words<'a> {
+/// Reads a line word by word, from left to right.
+struct LineCursor<'a> {
     line: usize,
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Words<'a> {
-    fn new(line: usize, bytes: &'a [u8]) -> Scan<Words<'a>> {
+impl<'a> LineCursor<'a> {
+    fn new(line: usize, bytes: &'a [u8]) -> Scan<LineCursor<'a>> {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
                 let at = if line == 1 { byte_order_mark(text) } else { 0 };
-                Ok(Words { line, text: text.trim_end(), at })
+                Ok(LineCursor { line, text: text.trim_end(), at })
             }
             Err(error) => {
                 let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-                let words = Words { line, text: valid, at: valid.len() };
-                Err(words.mistake(valid.len(), "UTF-8", "save the file as UTF-8"))
+                let cursor = LineCursor { line, text: valid, at: valid.len() };
+                Err(cursor.mistake(valid.len(), "UTF-8", "save the file as UTF-8"))
             }
         }
     }
@@ -248,10 +251,10 @@ impl<'a> Words<'a> {
         Err(self.mistake(self.at, format!("`{word}`"), hint))
     }
 
-    fn one_of<T: Copy>(&mut self, words: &[(&str, T)], expected: &str) -> Scan<T> {
+    fn one_of<T: Copy>(&mut self, names: &[(&str, T)], expected: &str) -> Scan<T> {
         self.skip_blanks();
         let word = self.text[self.at..].split([' ', '\t']).next().unwrap_or_default();
-        let next = words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning);
+        let next = names.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning);
         if next.is_some() {
             self.at += word.len();
         }

@@ -1,4 +1,4 @@
-//! Reads and writes histories of what clients asked and what they got back, in the formats that are in use.
+//! Reads histories (what clients asked and what they were answered) in the formats that are in use, and writes one.
 //!
 //! | module | format | result |
 //! |---|---|---|
@@ -9,6 +9,8 @@
 //! | [`scan`] | any JSON lines, token by token | whatever its caller builds |
 //!
 //! [`detect()`] finds out which format a file has.
+//!
+//! A model is the sequential specification by which a history is judged, such as that of a register.
 //!
 //! # A file, read and judged
 //!
@@ -52,7 +54,7 @@
 //! `etcdsim-history-1` and `-2` are detected here but read elsewhere. Nothing is judged here: a history that can
 //! be read may be wrong.
 //!
-//! The words (operation, client, call, return, outcome) are those of [`linear`].
+//! The terms operation, client, call, return and outcome mean the same as in [`linear`].
 //!
 //! Architecture invariant: this crate knows [`linear`] and no other crate of the project.
 

@@ -1,4 +1,4 @@
-//! Histories for the models that `linear` includes, whatever file they come from.
+//! [`Recorded`]: a history of any format, for one of the models that `linear` includes.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ fn is_keyword(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|name| !name.is_empty() && name.chars().all(part))
 }
 
-/// What a register holds: a value, or `None` if it is empty.
+/// The content of a register: a value, or `None` if it is empty.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegisterValue(pub Option<Value>);
 
@@ -106,21 +106,21 @@ pub enum Recorded {
     Register {
         /// Whether compare-and-sets are allowed.
         cas: bool,
-        /// What each register holds before the first write.
+        /// The content of each register before the first write.
         initial: RegisterValue,
         /// The operations.
         operations: RegisterOperations,
     },
     /// A history for [`versioned::Versioned`].
     Versioned {
-        /// What each register holds before the first update.
+        /// The content of each register before the first update.
         initial: RegisterValue,
         /// The operations.
         operations: Operations<versioned::Input<RegisterValue>, versioned::Output<RegisterValue>>,
     },
     /// A history for [`counter::Counter`].
     Counter {
-        /// What each counter shows before the first addition.
+        /// The value of each counter before the first addition.
         initial: i64,
         /// The operations.
         operations: Operations<counter::Input, counter::Output>,
@@ -131,11 +131,11 @@ pub enum Recorded {
     KeyValue(StoreHistory),
     /// A history for [`queue::Queue`].
     Queue(Operations<queue::Input<Value>, queue::Output<Value>>),
-    /// Of [`stack::Stack`].
+    /// A history for [`stack::Stack`].
     Stack(Operations<stack::Input<Value>, stack::Output<Value>>),
-    /// Of [`priority_queue::PriorityQueue`]; numbers leave it before texts.
+    /// A history for [`priority_queue::PriorityQueue`]; numbers leave it before texts.
     PriorityQueue(Operations<priority_queue::Input<Value>, priority_queue::Output<Value>>),
-    /// Of [`bag::Bag`].
+    /// A history for [`bag::Bag`].
     Bag(Operations<bag::Input<Value>, bag::Output<Value>>),
     /// A history for [`set::Set`].
     Set(Operations<set::Input<Value>, set::Output<Value>>),

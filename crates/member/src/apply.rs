@@ -1,10 +1,13 @@
-//! Carrying out requests: the store's part of etcd's `applierV3`.
+//! Executes requests on the store: what etcd's `applierV3` does with ranges, puts, deletions, transactions,
+//! compactions and leases.
 //!
-//! [`check_request`] checks a request before it is proposed, and [`apply`] carries it out on every member
-//! once it is committed. Headers contain only the revision; the server fills in cluster, member and term.
+//! [`check_request`] checks a request before it is proposed. [`apply`] executes it on every member once it is
+//! committed. A response header made here has only the revision; the caller fills in cluster, member and
+//! term.
 //!
-//! Not here: users, alarms and the quota (`crate::entries`), the size of a request (`crate::requests`),
-//! choosing a lease id, and time (both `crate::lessor`): here a lease's TTL is the granted one.
+//! Not here: users, alarms and the quota (`crate::entries`), the limit on a request's size
+//! (`crate::requests`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
+//! which a lease was granted is known here.
 
 mod check;
 mod range;
@@ -24,28 +27,27 @@ pub use check::check_request;
 pub use range::range;
 pub use txn::{is_read_only, is_serializable};
 
-/// Shortest TTL of a lease, in seconds; shorter ones are raised to this. etcd: one and a half election
-/// timeouts, rounded up, which is 2 s for its default of 1 s. A constant, because members that disagreed
-/// about it would apply differently.
+/// The shortest TTL of a lease, in seconds; a shorter one is raised to it. In etcd it is one and a half
+/// election timeouts, rounded up: 2 s for the default timeout of 1 s. It is a constant here, because members
+/// with different values would get different results from the same entry.
 pub const LEASE_TTL_MIN: i64 = 2;
 
-/// Longest TTL of a lease, in seconds (`lease/lessor.go`).
+/// The longest TTL of a lease, in seconds (`lease/lessor.go`).
 pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
 
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// The answer.
+    /// The response to the client.
     pub result: Result<Response, Error>,
     /// Whether it made a new revision.
     pub mutated: bool,
 }
 
-/// Carries out a request. An error leaves the store unchanged.
+/// Executes a request. After an error, the store is unchanged.
 ///
-/// Reads (a range, a read-only transaction, the list of leases) may also be carried out at any time and
-/// change nothing.
-/// too, and change nothing.
+/// Requests that only read (a range, a read-only transaction, the list of leases) do not need an entry: they
+/// may be executed at any time.
 ///
 /// # Panics
 /// If the store does not handle such requests.
@@ -66,8 +68,8 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
     Applied { result, mutated: store.revision() != before }
 }
 
-/// [`apply`] for a request from the log. `proposer` says whether this member proposed it and a client here
-/// still waits for the answer: the other members' answers are not used.
+/// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its
+/// client still waits. On the other members, nobody uses the response. Only flaw M-18667 makes a difference.
 ///
 /// # Panics
 /// As [`apply`].
@@ -80,19 +82,19 @@ pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied
     }
 }
 
-/// Applies a checkpoint of the leader: the time left of some leases. Leases that are gone are skipped.
+/// Applies a checkpoint, which records the time left of some leases. Leases that no longer exist are skipped.
 pub fn checkpoint(store: &mut Store, request: &LeaseCheckpointRequest) {
     for checkpoint in &request.checkpoints {
         store.checkpoint(checkpoint.id, checkpoint.remaining_ttl);
     }
 }
 
-/// A header with what the store knows.
+/// A response header with the store's revision.
 fn header(store: &Store) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision: store.revision(), ..ResponseHeader::default() })
 }
 
-/// A put outside a transaction. It checks the lease first; a put in a transaction checks it last.
+/// A put outside a transaction. As in etcd, it checks the lease first; a put in a transaction checks it last.
 fn put_alone(store: &mut Store, request: &PutRequest) -> Result<PutResponse, Error> {
     if request.lease != 0 && store.lease(request.lease).is_none() {
         return Err(Error::LeaseNotFound);
@@ -103,7 +105,7 @@ fn put_alone(store: &mut Store, request: &PutRequest) -> Result<PutResponse, Err
     Ok(put(&mut store.write(), request))
 }
 
-/// A put that has passed its checks.
+/// Executes a put that has passed its checks.
 fn put(write: &mut Write<'_>, request: &PutRequest) -> PutResponse {
     let (mut value, mut lease, mut prev_kv) = (request.value.clone(), request.lease, None);
     if request.prev_kv || request.ignore_value || request.ignore_lease {

@@ -1,15 +1,17 @@
-//! Automatic compaction by the leader (`v3compactor/periodic.go`, `revision.go`).
+//! Decides when the leader compacts automatically, and to which revision (`v3compactor/periodic.go`,
+//! `revision.go`). There are two modes:
 //!
-//! - *Periodic* keeps the revisions of a period: it samples the revision every tenth of the period (of an
-//!   hour, if that is less), and every period (or hour) compacts to the sample from a period ago. After a
-//!   failure it retries with the next sample.
-//! - *By revision* keeps a number of revisions and checks every five minutes.
+//! - *Periodic* keeps the revisions of the last period. It records the store's revision at an interval of a
+//!   tenth of the period, or of an hour if the period is longer. Once a period, or once an hour if that is
+//!   less, it compacts to the revision recorded a period ago. If that fails, it tries again after the next
+//!   interval.
+//! - *By revision* keeps the last revisions, a fixed number of them. It checks every five minutes.
 //!
-//! Every member samples revisions; only the leader compacts. None of this is durable: a restarted member
-//! first waits for a whole period.
+//! Every member records revisions, but only the leader compacts. The records are not durable, so after a
+//! restart a member first waits for a whole period.
 //!
-//! One compaction at a time. Whether it succeeded is read from the store, whoever requested it: for etcd's
-//! compactor, too, "already compacted" is a success.
+//! There is one compaction at a time. It has succeeded when the store is compacted to its revision, even if
+//! another request did that; etcd, too, takes "already compacted" for success.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,26 +22,26 @@ use crate::mvcc::Store;
 use crate::probes::Probes;
 
 const MINUTE: u64 = 60_000_000_000;
-/// Longest time between two periodic compactions.
+/// The longest time between two periodic compactions: an hour, in nanoseconds (`periodic.go`).
 const PERIODIC_MAX: u64 = 60 * MINUTE;
-/// Samples between two periodic compactions (`retryDivisor`).
+/// How many revisions are recorded between two periodic compactions (`retryDivisor`).
 const SAMPLES: u64 = 10;
-/// Time between two compactions by revision (`revInterval`).
+/// The time between two checks in the mode *by revision*, in nanoseconds (`revInterval`).
 const BY_REVISION: u64 = 5 * MINUTE;
 
 #[derive(Debug)]
 enum Mode {
     Off,
     Periodic {
-        /// The period that is kept. All of it must have passed before the first compaction.
+        /// How long revisions are kept. A whole period must pass before the first compaction.
         period: u64,
-        /// Time between two compactions, after the first.
+        /// The time between two compactions, after the first.
         interval: u64,
-        /// Time that must have passed since the last compaction before the next.
+        /// How much time must pass after `succeeded` before the next compaction.
         wait: u64,
-        /// The samples, oldest first: a period's worth and one more at most.
+        /// The recorded revisions, oldest first: those of a period and one more at most.
         revisions: VecDeque<i64>,
-        /// When a compaction last succeeded; initially, when the member started.
+        /// When a compaction last succeeded. Before the first, when the first revision was recorded.
         succeeded: u64,
     },
     Revision {
@@ -50,7 +52,7 @@ enum Mode {
 
 /// A requested compaction.
 #[derive(Debug)]
-struct Asked {
+struct Requested {
     revision: i64,
     give_up_at: u64,
 }
@@ -59,17 +61,18 @@ struct Asked {
 #[derive(Debug)]
 pub(crate) struct Compactor {
     mode: Mode,
-    /// The next time to check; `None` if a new wait starts now.
+    /// When to check next; `None` if the next call starts a new interval.
     next: Option<u64>,
-    asked: Option<Asked>,
-    /// The last compaction that succeeded.
+    requested: Option<Requested>,
+    /// The revision of the last compaction that succeeded.
     last: i64,
     request_timeout: u64,
     probes: Probes,
 }
 
 impl Compactor {
-    /// The compactor of a member that starts. A period or number of revisions of 0 turns it off, as in etcd.
+    /// The compactor of a member that has just started. A period of 0, or 0 revisions to keep, turns it off,
+    /// as in etcd.
     pub(crate) fn new(config: &Config) -> Compactor {
         let mode = match config.settings.auto_compaction() {
             Some(AutoCompaction::Periodic(period)) if period > 0 => Mode::Periodic {
@@ -85,7 +88,7 @@ impl Compactor {
         Compactor {
             mode,
             next: None,
-            asked: None,
+            requested: None,
             last: 0,
             request_timeout: config.settings.request_timeout,
             probes: Probes::default(),
@@ -102,15 +105,15 @@ impl Compactor {
         if let Mode::Off = self.mode {
             return None;
         }
-        if self.is_asked(now, store) {
+        if self.is_in_progress(now, store) {
             return None;
         }
         match self.next {
             Some(next) if now < next => return None,
             Some(_) if is_leader => {
                 if let Some(revision) = self.choose(now, store.revision()) {
-                    self.asked =
-                        Some(Asked { revision, give_up_at: now.saturating_add(self.request_timeout) });
+                    self.requested =
+                        Some(Requested { revision, give_up_at: now.saturating_add(self.request_timeout) });
                     self.next = None;
                     self.probes.reached(Probe::AutoCompaction);
                     return Some(revision);
@@ -123,33 +126,33 @@ impl Compactor {
         None
     }
 
-    /// When to check again.
+    /// When to call [`Compactor::look_after`] next.
     pub(crate) fn wake_at(&self) -> u64 {
-        match (&self.mode, &self.asked) {
+        match (&self.mode, &self.requested) {
             (Mode::Off, _) => u64::MAX,
-            (_, Some(asked)) => asked.give_up_at,
+            (_, Some(requested)) => requested.give_up_at,
             (_, None) => self.next.unwrap_or(0),
         }
     }
 
-    /// Whether a compaction is in progress; notices its end.
-    fn is_asked(&mut self, now: u64, store: &Store) -> bool {
-        let Some(asked) = &self.asked else { return false };
-        if store.compact_revision() >= asked.revision {
-            self.last = asked.revision;
+    /// Whether the requested compaction is still in progress. If it has succeeded or timed out, records that.
+    fn is_in_progress(&mut self, now: u64, store: &Store) -> bool {
+        let Some(requested) = &self.requested else { return false };
+        if store.compact_revision() >= requested.revision {
+            self.last = requested.revision;
             if let Mode::Periodic { succeeded, .. } = &mut self.mode {
                 *succeeded = now;
             }
-        } else if now < asked.give_up_at {
+        } else if now < requested.give_up_at {
             return true;
         } else {
             self.probes.reached(Probe::AutoCompactionFailed);
         }
-        self.asked = None;
+        self.requested = None;
         false
     }
 
-    /// The revision to compact to, if it is time and there is something to gain.
+    /// The revision to compact to; `None` if it is too early or there is nothing to compact.
     fn choose(&mut self, now: u64, revision: i64) -> Option<i64> {
         let chosen = match &mut self.mode {
             Mode::Off => return None,
@@ -157,7 +160,8 @@ impl Compactor {
                 if now - *succeeded < *wait {
                     return None;
                 }
-                // From the first attempt on, even if it fails.
+                // After the first attempt, even a failed one, the next comes after an interval, not a whole
+                // period.
                 *wait = *interval;
                 *revisions.front()?
             }
@@ -166,6 +170,7 @@ impl Compactor {
         (chosen > 0 && chosen != self.last).then_some(chosen)
     }
 
+    /// Starts the next interval and, in periodic mode, records the store's revision.
     fn begin_wait(&mut self, now: u64, revision: i64) {
         let wait = match &mut self.mode {
             Mode::Off => return,

@@ -1,4 +1,5 @@
-//! A member's configuration: its identity and its initial state. Its settings are in a separate crate.
+//! A member's configuration: who it is, how it starts, and which flaws and failpoints it has. Its settings,
+//! such as intervals and limits, are in the crate `settings`.
 
 use std::sync::Arc;
 
@@ -7,18 +8,18 @@ pub use settings::{AutoCompaction, Ids, RaftLoop, Settings};
 
 use crate::flaw::Flaws;
 
-/// One member of the cluster's first configuration.
+/// One member of the cluster's initial configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its id. In the simulator 1, 2, 3, …
+    /// Its id; 1, 2, 3, … in the simulator.
     pub id: MemberId,
     /// Its name.
     pub name: Arc<str>,
-    /// Its peer URLs, for the other members.
+    /// The URLs at which other members reach it.
     pub peer_urls: Arc<[String]>,
 }
 
-/// Everything a member knows when it starts.
+/// What a member is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This member's id.
@@ -27,24 +28,24 @@ pub struct Config {
     pub cluster_id: u64,
     /// The voters of the initial cluster, including this member.
     pub peers: Arc<[Peer]>,
-    /// Whether this is the member's first start. A later start on an empty disk is refused: the member's
-    /// votes and acknowledgements are gone, so it must be removed and added again, as etcd requires ("member
-    /// has already been bootstrapped").
+    /// Whether this is the member's first start. If it is not, a start on an empty disk is refused: the
+    /// member has lost its votes and the entries it acknowledged, so it must be removed from the cluster and
+    /// added again, as etcd requires ("member has already been bootstrapped").
     pub bootstrap: bool,
-    /// Counts the starts of this member, from 1. Part of every request id, so that ids never repeat.
+    /// The number of this start, from 1. It is part of every request id, so that ids never repeat.
     pub incarnation: u32,
-    /// Seed of the keyed draws (election timeouts). Rule R2.
+    /// The seed of the member's keyed draws, such as election timeouts (rule R2).
     pub seed: u64,
     /// The client URLs that this member publishes.
     pub client_urls: Arc<[String]>,
-    /// Whether it joins an existing cluster (`--initial-cluster-state existing`). It then starts with an
-    /// empty log and receives everything from the leader.
+    /// Whether the member joins an existing cluster (etcd's `--initial-cluster-state existing`). It then
+    /// starts with an empty log, and the leader sends it a snapshot.
     pub join: bool,
-    /// A snapshot of another cluster ([`crate::Member::image`]) as the initial state, the same for every
-    /// member of `peers`; `None` for an empty state. Keys, leases, users and roles are taken over with their
-    /// revisions; members and alarms are not.
+    /// The initial state: an image of another cluster ([`crate::Member::image`]), which must be the same for
+    /// every member of `peers`. `None` for an empty state. Keys, leases, users and roles are restored with
+    /// their revisions; members and alarms are not.
     pub restore: Option<bytes::Bytes>,
-    /// Its behavior: intervals, limits, switches.
+    /// Intervals, limits and switches.
     pub settings: Settings,
     /// The failpoint at which this process crashes or pauses, if one is armed.
     pub failpoint: Option<crate::failpoint::Armed>,

@@ -1,15 +1,15 @@
-//! Configuration changes on their way through raft.
+//! Carries out membership changes through raft, and ends a member that was removed.
 //!
-//! A change is one entry in the log. Its context carries the request id and the membership change
-//! ([`crate::cluster::Change`]); raft's part follows from that. Every member checks the change again when it
-//! applies it, as etcd does (`membership/cluster.go`, `ValidateConfigurationChange`): one that is no longer
-//! valid has no effect.
+//! A change is one entry in the log. The entry has raft's configuration change (who votes, who learns) and,
+//! in its context field, the request id and the whole membership change with names and URLs
+//! ([`crate::cluster::Change`]). Every member checks the change again when it applies the entry; a change
+//! that is no longer valid has no effect (etcd's `membership/cluster.go`, `ValidateConfigurationChange`).
 //!
-//! A single change uses raft's simple rule; several at once use a joint configuration, which the leader
+//! One change at a time uses raft's simple rule. Several at once use a joint configuration, which the leader
 //! leaves automatically.
 //!
-//! A member that learns of its own removal continues for a second, so that it can pass the removal on to
-//! others, and then ends.
+//! A member that applies its own removal continues for a second, so that other members can learn of the
+//! removal from it, and then ends.
 
 use api::Response;
 use api::etcdserverpb::{
@@ -26,10 +26,10 @@ use crate::failpoint::Failpoint;
 use crate::io::{Effects, PeerMessage};
 use crate::member::Member;
 
-/// How long a removed member continues (`server.go`, `stopWithDelay`): ten times 100 ms.
-const GOES_ON: u64 = 1_000_000_000;
+/// How long a removed member continues, in nanoseconds (`server.go`, `stopWithDelay`: ten times 100 ms).
+const STOP_DELAY: u64 = 1_000_000_000;
 
-/// A change in raft's form.
+/// A configuration change as raft expects it in a proposal.
 pub(crate) enum Proposed {
     /// By the simple rule.
     One(ConfChange),
@@ -37,7 +37,7 @@ pub(crate) enum Proposed {
     Several(ConfChangeV2),
 }
 
-/// Converts a membership change to raft's configuration change.
+/// Converts a membership change to raft's configuration change. `id` is the request id.
 pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(MemberId) -> bool) -> Proposed {
     let mut context = id.to_be_bytes().to_vec();
     context.extend(change.encode());
@@ -63,13 +63,15 @@ pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(MemberId) -
     }
 }
 
+/// Collects the single changes of raft's configuration that a membership change consists of.
 fn collect(change: &Change, is_learner: &impl Fn(MemberId) -> bool, singles: &mut Vec<ConfChangeSingle>) {
     let (id, change_type) = match change {
         Change::Add(member) if member.is_learner => (id_of_member(member), ConfChangeType::AddLearnerNode),
         Change::Add(member) => (id_of_member(member), ConfChangeType::AddNode),
         Change::Promote(id) => (*id, ConfChangeType::AddNode),
         Change::Remove(id) => (*id, ConfChangeType::RemoveNode),
-        // raft cannot express an empty change: the member is added again as what it is.
+        // An update of names or URLs changes nothing in raft, but raft has no empty change. So it adds the
+        // member again, in the role that it has.
         Change::Update(id, _) if is_learner(*id) => (*id, ConfChangeType::AddLearnerNode),
         Change::Update(id, _) => (*id, ConfChangeType::AddNode),
         Change::Joint(all) => {
@@ -80,7 +82,8 @@ fn collect(change: &Change, is_learner: &impl Fn(MemberId) -> bool, singles: &mu
     singles.push(ConfChangeSingle { node_id: id.raft_id(), change_type, ..ConfChangeSingle::default() });
 }
 
-/// The request id in an entry that changes the configuration; `None` if it came from no request.
+/// The id of the request that an entry with a configuration change came from. `None` for the entry with which
+/// a leader leaves a joint configuration.
 pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
     let context = match entry.get_entry_type() {
         EntryType::EntryConfChange => ConfChange::parse_from_bytes(&entry.data).ok()?.context,
@@ -96,7 +99,7 @@ impl Member {
         self.pass(Failpoint::BeforeApplyOneConfChange, effects);
         let (mut change, mut context) = parts(entry);
         if context.len() < 8 {
-            // The leader leaves a joint configuration.
+            // The entry has no request id: with it, the leader leaves a joint configuration.
             self.node.apply_change(&change);
             self.report_configuration(effects);
             self.note_removal();
@@ -108,7 +111,7 @@ impl Member {
         });
         let result = self.cluster.apply_change(entry.index, &wanted);
         if result.is_err() {
-            // raft must learn that the change is over, although nothing changes.
+            // Raft must be told that the change is complete, although nothing changes.
             change = simple(ConfChangeSingle::default());
         }
         self.node.apply_change(&change);
@@ -137,13 +140,14 @@ impl Member {
         });
     }
 
-    /// Whether this member has no vote.
+    /// Whether this member is a learner.
     pub(crate) fn is_learner(&self) -> bool {
         self.node.log().conf_state().learners.contains(&self.config.id.raft_id())
     }
 
-    /// Whether a member was removed and is no longer in the configuration. The outgoing half of a joint
-    /// configuration still counts: its members are needed until it is left.
+    /// Whether a member was removed from the cluster and has no part in raft's configuration any more. A
+    /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
+    /// configuration is left.
     pub(crate) fn has_left(&self, id: MemberId) -> bool {
         let conf_state = self.node.log().conf_state();
         let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
@@ -152,15 +156,15 @@ impl Member {
         self.cluster.is_removed(id) && !takes_part
     }
 
-    /// Notes whether this member has left the cluster.
+    /// If this member was removed from the cluster: schedules its end.
     fn note_removal(&mut self) {
         if self.has_left(self.config.id) {
-            self.removal.get_or_insert(self.now + GOES_ON);
+            self.end_at.get_or_insert(self.now + STOP_DELAY);
         }
     }
 
-    /// Whether a raft message comes from a removed member; if so, that member is notified and the message is
-    /// dropped.
+    /// Whether a raft message comes from a removed member. If so, that member is told of its removal, and the
+    /// caller must drop the message.
     pub(crate) fn is_from_removed(&self, from: MemberId, effects: &mut Effects) -> bool {
         let removed = self.has_left(from);
         if removed {
@@ -169,26 +173,27 @@ impl Member {
         removed
     }
 
-    /// Ends this member if it was removed and has continued for long enough.
+    /// Ends this member when the time scheduled after its removal has come.
     pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
-        if self.removal.is_some_and(|at| at <= self.now) {
+        if self.end_at.is_some_and(|at| at <= self.now) {
             self.finished = true;
             effects.removed = true;
         }
     }
 
-    /// Another member reports that this one was removed.
+    /// This member learned of its removal from another member or from a snapshot: it ends in this step.
     pub(crate) fn learned_of_removal(&mut self) {
-        self.removal.get_or_insert(self.now);
+        self.end_at.get_or_insert(self.now);
     }
 }
 
-/// One change by the simple rule; for member 0, which does not exist, if there is nothing to change.
+/// A change of one member by the simple rule. With a default `single` it concerns member 0, which does not
+/// exist, so it changes nothing.
 fn simple(single: ConfChangeSingle) -> ConfChangeV2 {
     ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() }
 }
 
-/// raft's part of the change, and the context.
+/// The two parts of an entry with a configuration change: raft's change and the context.
 fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
     let damaged = |error: protobuf::ProtobufError| -> ! {
         panic!("entry {} is not a configuration change ({error}): its checksum is right", entry.index)
@@ -212,7 +217,7 @@ fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
     }
 }
 
-/// The answer to the request for the change.
+/// The response to the request for a change that was applied.
 fn answer(change: &Change, members: Vec<Listed>) -> Response {
     let header = Some(ResponseHeader::default());
     match change {

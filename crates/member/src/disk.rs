@@ -1,16 +1,17 @@
-//! What a member needs from its disk: POSIX files.
+//! The operations on files that a member needs, and the two ways in which it uses them.
 //!
-//! There are two ways to use it. A *job* is a list of operations that goes out as an effect and is answered
-//! later by an input: the write-ahead log uses jobs, and the member continues meanwhile. The [`Disk`] trait
-//! is synchronous: recovery at start and the backend's database need it. The simulator spreads the operations
-//! of a synchronous section over virtual time without the member noticing, so a crash can fall between any
-//! two of them; an input reports the section's end, too.
+//! - A *job* is a list of operations that a step returns as an effect. The member continues, and an input
+//!   reports later that the job is done. The write-ahead log and snapshot files are written by jobs.
+//! - A *section* is a series of operations that a step performs synchronously, with the trait [`Disk`].
+//!   Recovery and the backend's database need this. An input reports later that the whole section is done:
+//!   the simulator spreads its operations over virtual time, without the member noticing, so that a crash can
+//!   come between any two of them.
 //!
-//! Paths are relative to the member's data directory and at most one directory deep (`wal/…`,
-//! `snap/…`, `db/…`). The directories themselves always exist.
+//! Paths are relative to the member's data directory and have one directory (`wal/…`, `snap/…`, `db/…`),
+//! which always exists.
 //!
-//! Durability is POSIX's: content is durable after [`DiskOp::Sync`] of the file, the name after
-//! [`DiskOp::SyncDir`] of its directory.
+//! Durability is as in POSIX: the content of a file is durable after [`DiskOp::Sync`] of the file, its name
+//! after [`DiskOp::SyncDir`] of the directory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,16 +76,17 @@ pub enum DiskOp {
     },
 }
 
-/// Operations done in order, answered once. After one fails, the rest are not tried.
+/// A list of operations, which are performed in order. After one fails, the rest are not performed. One input
+/// reports the result of the whole job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskJob {
-    /// The member's number for it, from 1, increasing. Jobs are done one after the other.
+    /// The member's number for the job, from 1, increasing. Jobs are performed one after the other.
     pub id: u64,
     /// The operations.
     pub ops: Vec<DiskOp>,
 }
 
-/// What went wrong.
+/// The kind of a disk error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DiskErrorKind {
     /// No such file.
@@ -93,11 +95,12 @@ pub enum DiskErrorKind {
     Exists,
     /// A read past the end of the file.
     PastEnd,
-    /// EIO: the device failed. After a failed sync the dirty pages are gone from the cache, as on Linux.
+    /// EIO: the device failed. After a failed sync, the pages that it should have written are lost, as on
+    /// Linux.
     Io,
     /// ENOSPC: the disk is full.
     Full,
-    /// The process that asked is gone.
+    /// The process that requested the operation has ended.
     Dead,
 }
 
@@ -147,8 +150,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Performs one operation.
     ///
     /// # Errors
-    /// Any error of the operation. A failed operation has no effect, except that a failed write may have been
-    /// done in part.
+    /// Any error of the operation. A failed operation has no effect, except that a failed write may have
+    /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 }
 

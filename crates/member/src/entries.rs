@@ -1,6 +1,9 @@
-//! Applying log entries: which part of the replicated state an entry concerns, and whether its user has
-//! permission (`apply_auth.go`: checked only here, because users and roles may have changed since the request
-//! was made).
+//! Applies a log entry: decodes it, checks the user's permission, gives it to the part of the replicated
+//! state that it changes, and answers the client if the request came through this member.
+//!
+//! The permission is checked here even if it was checked when the request arrived, because users and roles
+//! may have changed since (etcd's `apply_auth.go`). All members must come to the same result, so applying
+//! depends only on the entry and on replicated state.
 
 use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
 use api::{Error, Request, Response};
@@ -15,7 +18,7 @@ use crate::io::Effects;
 use crate::member::Member;
 
 impl Member {
-    /// Applies an entry with a request. Returns the request's id and whether it made a revision.
+    /// Applies a normal entry. Returns the id of its request and whether the request made a revision.
     pub(crate) fn apply_entry(&mut self, entry: Entry, effects: &mut Effects) -> (u64, bool) {
         let index = entry.index;
         let Envelope { id, user, auth_revision, command } =
@@ -53,7 +56,7 @@ impl Member {
         }
         self.pass(Failpoint::AfterApplyOneEntryNormal, effects);
         if let Some(operation) = waiting {
-            // Users changed while the login was in progress: its password is checked again.
+            // If users or roles changed after the password was checked, the login starts over.
             if let Some((login, revision)) = self.logins.remove(&operation)
                 && revision != self.auth.revision()
             {
@@ -63,7 +66,7 @@ impl Member {
             let result = self.with_header(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
-                    self.scrubbing.push((operation, request.revision, response));
+                    self.waiting_compactions.push((operation, request.revision, response));
                 }
                 (_, result) => self.reply(operation, result, effects),
             }
@@ -71,10 +74,12 @@ impl Member {
         (id, mutated)
     }
 
+    /// The result of a command whose result no client sees.
     fn not_capable(&self) -> Applied {
         Applied { result: Err(Error::NotCapable), mutated: false }
     }
 
+    /// Applies a request. `proposer` says whether it came through this member, which then answers it.
     fn apply_request(
         &mut self,
         request: &Request,
@@ -115,7 +120,8 @@ impl Member {
                     _ => {}
                 }
                 if !has_room && applied.result.is_ok() && proposer {
-                    // It took effect but is still answered with an error (`apply.go`, `quotaApplierV3`).
+                    // As in etcd, the request takes effect, but its answer is an error (`apply.go`,
+                    // `quotaApplierV3`).
                     self.raise_no_space(effects);
                     return Applied { result: Err(Error::NoSpace), ..applied };
                 }
@@ -124,6 +130,7 @@ impl Member {
         }
     }
 
+    /// Whether the user of an entry has the permission for its request.
     fn may_apply(&self, request: &Request, who: Option<&AuthInfo>) -> Result<(), Error> {
         match (who, request) {
             // The revocation of an expired lease has no user.

@@ -1,5 +1,5 @@
-//! The content of a log entry: etcd's `InternalRaftRequest`, with the request id in its header and the user
-//! who made the request.
+//! Encodes and decodes the data of a normal log entry. It is etcd's `InternalRaftRequest`: a request, with a
+//! header that has the request id and the user who made the request.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -9,22 +9,22 @@ use api::membershippb::ClusterMemberAttrSetRequest;
 use bytes::Bytes;
 use prost::Message;
 
-/// What an entry makes every member do.
+/// What every member does when it applies the entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     /// A request that a client could also make.
     Request(Request),
-    /// A checkpoint of some leases' time left.
+    /// Records the time left of some leases.
     Checkpoint(LeaseCheckpointRequest),
-    /// A member publishes its name and client URLs.
+    /// Records the name and client URLs that a member publishes.
     Attributes(ClusterMemberAttrSetRequest),
-    /// A login whose password was correct; includes the token's random part.
+    /// Issues a token for a login whose password was right. It has the random part of the token.
     Authenticate(InternalAuthenticateRequest),
 }
 
 /// A decoded entry.
 pub(crate) struct Envelope {
-    /// The raft request id.
+    /// The request id ([`crate::member::Member::fresh_id`]).
     pub(crate) id: u64,
     /// The user who made the request; empty if there is none.
     pub(crate) user: String,
@@ -33,7 +33,8 @@ pub(crate) struct Envelope {
     pub(crate) command: Command,
 }
 
-/// The requests that go through the log: their field of `InternalRaftRequest` and their variant.
+/// Defines which requests go through the log: for each, the field of `InternalRaftRequest` and the variant of
+/// `Request`. `put` sets the field of a request, `take` returns the request in a field that is set.
 macro_rules! logged {
     ($($field:ident $variant:ident;)+) => {
         fn put(internal: &mut InternalRaftRequest, request: Request) -> bool {
@@ -79,7 +80,7 @@ logged! {
     auth_role_revoke_permission RoleRevokePermission;
 }
 
-/// Encodes the entry's data; `None` for a request that does not go through the log.
+/// Encodes the data of an entry; `None` for a request that cannot go through the log.
 pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Command) -> Option<Vec<u8>> {
     let header = Some(RequestHeader { id, username: user.to_string(), auth_revision });
     let mut internal = InternalRaftRequest { header, ..InternalRaftRequest::default() };
@@ -96,9 +97,9 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
     Some(internal.encode_to_vec())
 }
 
-/// The raft request id in an entry's data, without decoding the rest; `None` if there is none.
+/// The request id in the data of an entry, without decoding the rest; `None` if there is none.
 pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
-    /// The only field of `InternalRaftRequest` needed here.
+    /// `InternalRaftRequest` with only the field that is needed here.
     #[derive(Clone, PartialEq, prost::Message)]
     struct Headed {
         #[prost(message, optional, tag = "100")]
@@ -107,7 +108,7 @@ pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
     Headed::decode(data.clone()).ok()?.header.map(|header| header.id)
 }
 
-/// Decodes an entry's data.
+/// Decodes the data of an entry.
 pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
     let mut internal = InternalRaftRequest::decode(data).map_err(|error| error.to_string())?;
     let command = take(&mut internal)

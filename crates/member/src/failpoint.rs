@@ -1,9 +1,9 @@
-//! Named points at which a member can be made to crash or pause, with the names of etcd's failpoints
-//! (`gofail` comments in etcd's sources; `tests/robustness/failpoint`).
+//! Failpoints: named points in the member's code at which its process can be made to crash or pause. The
+//! names are those of etcd's failpoints (`gofail` comments in etcd's sources; `tests/robustness/failpoint`).
 //!
-//! A crash ends the step at that point, by unwinding with [`Struck`] as the payload: what the step did before
-//! has happened, what would have come after never does. A pause lets what came before happen at once and
-//! everything after it later ([`crate::io::Stall`]).
+//! A crash ends the step at that point, by a panic with the payload [`Struck`]. The effects from before that
+//! point remain, and there are none from after it. After a pause, the effects from before it are carried out
+//! at once, and those from after it when the pause is over ([`crate::io::Stall`]).
 
 use record::Fact;
 pub use record::Failpoint;
@@ -16,55 +16,56 @@ use crate::member::Member;
 pub enum Action {
     /// The process crashes there.
     Crash,
-    /// The process pauses there for this long, in nanoseconds of true time.
+    /// The process pauses there for this long, in nanoseconds of virtual time.
     Sleep(u64),
 }
 
-/// An armed failpoint: it strikes once.
+/// A failpoint that was switched on. It crashes or pauses the process once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed {
     /// The failpoint.
     pub point: Failpoint,
-    /// How many passes to skip first.
+    /// How many times the code passes the failpoint before it acts.
     pub skip: u32,
     /// What happens.
     pub action: Action,
 }
 
-/// The panic payload of a step that ran into an armed crash.
+/// The panic payload of a step that crashed at a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Struck(pub Failpoint);
 
 impl Member {
-    /// Arms a failpoint. There is one at a time: a second one replaces the first.
+    /// Arms a failpoint, in place of the one that was armed before, if any.
     pub fn arm(&mut self, armed: Option<Armed>) {
         self.failpoint = armed;
     }
 
-    /// The member's code passes a failpoint.
+    /// Marks this place in the code as a failpoint.
     #[inline]
     pub(crate) fn pass(&mut self, point: Failpoint, effects: &mut Effects) {
         if self.failpoint.is_some() {
-            strike(&mut self.failpoint, point, effects);
+            act(&mut self.failpoint, point, effects);
         }
     }
 }
 
 impl Member {
-    /// The same, if the watch responses from `first` on come after the failpoint.
+    /// Marks a failpoint that comes before the watch responses from `first` on, although these are in
+    /// `effects` already.
     #[inline]
     pub(crate) fn pass_before(&mut self, point: Failpoint, first: usize, effects: &mut Effects) {
         if self.failpoint.is_some() {
             let after = effects.watch.split_off(first);
-            strike(&mut self.failpoint, point, effects);
+            act(&mut self.failpoint, point, effects);
             effects.watch.extend(after);
         }
     }
 }
 
-/// Lets the armed failpoint strike, if it is this one and its turn has come.
+/// Crashes or pauses the process if the armed failpoint is `point` and has been passed often enough.
 #[cold]
-pub(crate) fn strike(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
+fn act(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
     let Some(armed) = failpoint.as_mut().filter(|armed| armed.point == point) else { return };
     if armed.skip > 0 {
         armed.skip -= 1;

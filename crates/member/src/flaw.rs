@@ -1,7 +1,9 @@
-//! Flaws: defects of real systems, as switches. Each has one readable line at its site; off is the default.
+//! The table of flaws: defects of real systems that a run can switch on. They show that the oracles find such
+//! defects. All are off by default. Where the member's code has a flaw, one line tests for it and names its
+//! id.
 //!
-//! To add one: a row here, its site, and a scenario in which it shows. `docs/flaws.md` says where the ids
-//! come from; its tables are generated from the rows.
+//! To add one: add a row here, the line in the code that has the flaw, and a scenario in which it shows.
+//! `docs/flaws.md` says where the ids come from; its tables are generated from these rows.
 
 use std::fmt;
 use std::str::FromStr;

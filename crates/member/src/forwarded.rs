@@ -1,36 +1,38 @@
-//! Detects forwarded requests that have arrived before.
+//! Finds out whether a proposal that a follower forwarded has arrived before.
 //!
-//! A follower forwards proposals to its leader, and a network may deliver a message twice. raft treats every
-//! copy as a new proposal, so the request would be applied twice (flaw R37). etcd's peers use TCP, which
-//! drops copies; the simulated network does not, and another transport might not either. Every copy goes to
-//! the same process, so it is enough that this process remembers.
+//! A follower forwards proposals to its leader, and the simulated network may deliver a message twice. Raft
+//! treats each copy as a new proposal, so the request would be applied twice (flaw R37). etcd does not have
+//! this problem, because its peers use TCP. All copies of a message go to the same process, so it suffices
+//! that each process remembers what it has received.
 //!
-//! Ids are a prefix (member and incarnation) and a counter. For each prefix we keep a window of the newest
-//! counters, as IPsec does against replay (RFC 4303, section 3.4.3). Anything older than the window is
-//! refused: the request times out, and its client does not learn the outcome.
+//! A request id is a prefix (member and incarnation) and a counter ([`crate::member::Member::fresh_id`]). For
+//! each prefix we remember which of the newest 1,024 counters have arrived, as IPsec does against replayed
+//! packets (RFC 4303, section 3.4.3). A proposal with an older counter is refused, since it may be a copy:
+//! its request times out, and the client does not learn the outcome.
 //!
-//! Invariant: bounded by one window per member and incarnation.
+//! Invariant: memory is bounded by one window of counters for each member and incarnation.
 
 use std::collections::BTreeMap;
 
-/// Counters remembered below the highest one seen.
+/// How many counters are remembered, up to the highest that arrived. Our choice.
 const WINDOW: u64 = 1024;
 
-/// The windows, by the ids' prefix.
+/// The windows of arrived counters, by the prefix of the ids.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarded {
     windows: BTreeMap<u64, Window>,
 }
 
+/// Which counters have arrived, up to the highest.
 #[derive(Debug)]
 struct Window {
     highest: u64,
-    /// One bit per counter modulo the window's length.
+    /// One bit for each remembered counter, at the counter modulo [`WINDOW`].
     seen: [u64; (WINDOW / 64) as usize],
 }
 
 impl Forwarded {
-    /// Whether this id arrives for the first time; it counts as seen from now on.
+    /// Whether this id arrives for the first time. Remembers that it has arrived.
     pub(crate) fn is_new(&mut self, id: u64) -> bool {
         let (prefix, counter) = (id >> 32, id & 0xffff_ffff);
         let window =

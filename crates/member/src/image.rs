@@ -1,9 +1,12 @@
-//! All replicated state in one piece: the store, the cluster's members and alarms, users and roles. A
-//! snapshot between members carries all of it. The backend keeps the store as rows and the rest next to them.
+//! Encodes all replicated state in one piece, an *image*, for a snapshot between members or for an operator.
 //!
-//! Format of a snapshot: length of the rest (4, little-endian), the rest, the store (`mvcc`, with its own
-//! checksum). Format of the rest: a CRC32C of what follows, length of the cluster (4), the cluster, users and
-//! roles.
+//! Replicated state is the store, the membership with its alarms, and users with their roles. The backend
+//! keeps the store as rows; everything else, named *the rest* here, is in the metadata of each backend
+//! commit.
+//!
+//! Format of an image: length of the rest (4 bytes, little-endian), the rest, the store (`mvcc`, with its own
+//! checksum). Format of the rest: CRC32C of what follows (4), length of the membership (4), the membership,
+//! users and roles.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,7 +17,7 @@ use crate::config::Config;
 use crate::member::Member;
 use crate::mvcc::{Damaged, Store};
 
-/// The content of a snapshot.
+/// A decoded image.
 pub(crate) struct Image {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
@@ -22,7 +25,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Decodes a snapshot.
+    /// Decodes an image.
     ///
     /// # Errors
     /// `Damaged` if [`Member::encode_image`] did not produce these bytes.
@@ -40,7 +43,7 @@ impl Image {
     }
 }
 
-/// Encodes what is stored next to the rows.
+/// Encodes the rest: all replicated state except the store.
 pub(crate) fn encode_rest(cluster: &Cluster, auth: &AuthStore) -> Bytes {
     let (cluster, auth) = (cluster.encode(), auth.encode());
     let mut body = BytesMut::with_capacity(8 + cluster.len() + auth.len());
@@ -53,7 +56,7 @@ pub(crate) fn encode_rest(cluster: &Cluster, auth: &AuthStore) -> Bytes {
     body.freeze()
 }
 
-/// Decodes that.
+/// Decodes what [`encode_rest`] returned.
 pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster, AuthStore), Damaged> {
     if bytes.len() < 8 {
         return Err(Damaged::new(format!("{} bytes do not hold a cluster and users", bytes.len())));
@@ -77,10 +80,10 @@ pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster,
 impl Member {
     /// A hash over all replicated state. Its cost does not depend on the store's size.
     pub(crate) fn state_hash(&self) -> u64 {
-        let words = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
+        let parts = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
         let mut bytes = [0_u8; 24];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            place.copy_from_slice(&part.to_le_bytes());
         }
         xxh3_64(&bytes)
     }

@@ -1,4 +1,5 @@
-//! A member's inputs and outputs.
+//! What goes into a member's step and what comes out: inputs, effects, and the messages between members that
+//! are not raft's. The *driver* is the code that calls [`crate::Member::step`] and carries out the effects.
 
 use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
@@ -12,7 +13,7 @@ use crate::maintenance::SnapshotStream;
 /// One input of a member.
 #[derive(Debug)]
 pub enum Input {
-    /// The time the member asked to be woken at has come (or a later time).
+    /// The time that [`crate::Member::wake_at`] returned has come.
     Wake,
     /// A peer's raft message.
     Message(Message),
@@ -23,31 +24,32 @@ pub enum Input {
         /// The message.
         message: PeerMessage,
     },
-    /// A client's request. `operation` is the caller's number for it, which the answer carries.
+    /// A client's request.
     Request {
-        /// The caller's number, unique among the requests of this incarnation and below 2^61.
+        /// The driver's number for the request, which the answer has, too. Unique in this incarnation and
+        /// below 2^61.
         operation: u64,
         /// The request.
         request: Request,
-        /// Its token (the metadata `token`); `None` if it has none.
+        /// The client's token (gRPC metadata `token`); `None` if it has none.
         token: Option<Bytes>,
     },
-    /// The client of a request no longer waits for its answer. The request continues; only a position in the
-    /// queue of a lock or an election is given up.
+    /// The client of a request no longer waits for its answer. A call of the lock or election service then
+    /// leaves its queue; other requests continue.
     Canceled {
-        /// The caller's number.
+        /// The driver's number for the request.
         operation: u64,
     },
     /// A client's message on a watch stream; the first one opens the stream.
     Watch {
-        /// The caller's number for the stream, unique in this incarnation and below 2^61.
+        /// The driver's number for the stream, unique in this incarnation and below 2^61.
         stream: u64,
         /// The client's message.
         request: WatchRequest,
         /// The token with which the stream was opened.
         token: Option<Bytes>,
     },
-    /// The transport has room for one more response of this stream: the client's side has taken one.
+    /// The client's side has taken a response of this stream, so the transport has room for one more.
     WatchTaken {
         /// The stream.
         stream: u64,
@@ -64,45 +66,46 @@ pub enum Input {
         /// Its result.
         result: Result<(), DiskError>,
     },
-    /// Several membership changes at once, by a joint configuration: our own extension, which no etcd call
-    /// uses. Answered like a `MemberRemove`.
+    /// A request for several membership changes at once, by a joint configuration. This is our extension; no
+    /// call of etcd's does it. The answer is that of a `MemberRemove`.
     Reconfigure {
-        /// The caller's number.
+        /// The driver's number for the request.
         operation: u64,
         /// `MemberAdd`, `MemberRemove`, `MemberPromote`, `MemberUpdate`.
         changes: Vec<Request>,
     },
-    /// An operator requests a snapshot of everything (`Maintenance.Snapshot`).
+    /// An operator requests a snapshot of all replicated state (`Maintenance.Snapshot`).
     Snapshot {
-        /// The caller's number for the stream.
+        /// The driver's number for the stream on which the snapshot is sent.
         stream: u64,
-        /// Its token.
+        /// The operator's token.
         token: Option<Bytes>,
     },
-    /// The state of the transport's connections: for each other member, for how long messages have
-    /// passed both ways, in nanoseconds; absent if they do not. Given before a request for a membership
-    /// change, which depends on it.
+    /// The state of the connections to other members: for how long messages have passed both ways, in
+    /// nanoseconds. A member is absent while they do not pass. The checks of a membership change use the last
+    /// one given, so the driver gives it before such a request.
     Connections(Vec<(MemberId, u64)>),
-    /// All operations of the last synchronous section (see [`Effects::section`]) have reached the disk.
+    /// All operations of the last synchronous section ([`Effects::section`]) have reached the disk.
     SectionDone,
-    /// A snapshot sent to `to` was delivered (or not).
+    /// The transport has delivered a snapshot to a follower, or has failed to.
     SnapshotStatus {
         /// The follower.
         to: MemberId,
         /// Whether it was delivered.
         arrived: bool,
     },
-    /// A request to stop: transfer leadership, save, finish. [`Effects::finished`] reports completion.
+    /// A request to stop: the member transfers its leadership, saves its state and then sets
+    /// [`Effects::finished`].
     Stop,
 }
 
-/// Messages between members outside raft. etcd uses HTTP on the peer port for this.
+/// A message between members outside raft. etcd uses HTTP on the peer port for these.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerMessage {
-    /// A request that only the other member (usually the leader) can serve: `LeaseKeepAlive`,
+    /// A request that only the receiver can serve, usually because it leads: `LeaseKeepAlive`,
     /// `LeaseTimeToLive`, `MemberPromote`, `HashKv`.
     Call {
-        /// The caller's number for it.
+        /// The sender's number for the call.
         id: u64,
         /// The request.
         request: Request,
@@ -114,27 +117,29 @@ pub enum PeerMessage {
         /// The result of the call.
         result: Result<Response, Error>,
     },
-    /// A greeting from a member that has not heard from its leader for a while. etcd's peers try to connect
-    /// all the time. Only a removed sender gets an answer.
+    /// A greeting from a member that has not heard from its leader for a while. It is answered only if the
+    /// sender was removed from the cluster, so that the sender learns of it. In etcd, a member learns of it
+    /// when it tries to connect to others, which it does all the time.
     Hello,
-    /// The receiver has been removed from the cluster: the answer to any message from a removed member.
+    /// The receiver has been removed from the cluster. This is the answer to any message from a removed
+    /// member.
     Removed,
 }
 
-/// A pause in the middle of a step, at a failpoint: what the step did before it happens at once, what it did
-/// after it happens `time` later, and nothing else happens until then.
+/// A pause in the middle of a step, at a failpoint. The driver carries out the effects from before the pause
+/// at once and those from after it when `time` has passed. Until then, the process does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// Its length, in nanoseconds of true time.
+    /// The length of the pause, in nanoseconds of virtual time.
     pub time: u64,
-    /// How many messages, peer messages, replies, watch responses and jobs came before it.
+    /// How many messages, peer messages, replies, watch responses and disk jobs come before the pause.
     pub before: [usize; 5],
 }
 
-/// What a member wants done after a step. The driver empties it.
+/// What the driver must do after a step. It empties this value before the next step.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// White-box facts, in order; process them before anything else here.
+    /// What happened in the step, in order, for the trace. Record these before carrying out anything else.
     pub facts: Vec<Fact>,
     /// Messages to peers.
     pub messages: Vec<Message>,
@@ -143,22 +148,23 @@ pub struct Effects {
     /// Responses on watch streams. At most [`watch_window`](crate::config::Settings::watch_window) per stream
     /// are in flight at a time; see [`Input::WatchTaken`].
     pub watch: Vec<(u64, WatchResponse)>,
-    /// Snapshots for operators, or why there is none, with the caller's number for the stream.
+    /// Snapshots for operators, or the error, with the driver's number for the stream.
     pub snapshots: Vec<(u64, Result<SnapshotStream, Error>)>,
-    /// Streams that the member ends, with the reason.
+    /// Watch streams that the member ends, with the reason.
     pub watch_ended: Vec<(u64, Error)>,
-    /// Answers to clients, with the caller's number for the request.
+    /// Answers to clients, with the driver's number for the request.
     pub replies: Vec<(u64, Result<Response, Error>)>,
-    /// Work for the disk.
+    /// Disk jobs to start.
     pub jobs: Vec<DiskJob>,
-    /// Whether this step used the disk synchronously. The driver answers with [`Input::SectionDone`] once
-    /// those operations are done; until then the member starts no other section.
+    /// Whether this step used the disk synchronously, in a *section* (see [`crate::disk`]). The driver gives
+    /// [`Input::SectionDone`] once all operations of the section are done. Until then, the member starts no
+    /// other.
     pub section: bool,
-    /// The member cannot continue: the process ends with this message.
+    /// If set, the member cannot continue, and the process ends with this message.
     pub fatal: Option<String>,
-    /// A graceful stop is complete.
+    /// Whether the member has stopped, as requested by [`Input::Stop`].
     pub finished: bool,
-    /// The member is no longer part of the cluster and ends itself.
+    /// Whether the member has ended because it was removed from the cluster.
     pub removed: bool,
     /// A pause in the middle of the step.
     pub stall: Option<Stall>,

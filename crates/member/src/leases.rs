@@ -1,8 +1,10 @@
-//! Connects the lessor with the log, the clock and clients: what the leader's lessor wants done goes to the
-//! log, and applied entries go to the lessor.
+//! Connects the lessor, which tracks when leases expire, with the log and with clients. Revocations and
+//! checkpoints that are due are proposed here; keep-alives and questions about the time left are answered
+//! here, or sent to the leader if this member is not the primary lessor.
 //!
-//! A leader confirms by a read index that it leads before it renews a lease or proposes a revocation: a
-//! member that was paused still believes it leads when it resumes (etcd issues 12528, 15247; flaw M-15247).
+//! Before a leader renews a lease or proposes a revocation, it confirms by ReadIndex that it still leads. A
+//! process that was paused still believes that it leads when it resumes (etcd issues 12528, 15247; flaw
+//! M-15247).
 
 use api::etcdserverpb::{
     LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
@@ -19,7 +21,7 @@ use crate::member::{Member, NOBODY};
 use crate::reads::Read;
 
 impl Member {
-    /// A client renews a lease, directly or through another member.
+    /// Handles a keep-alive from a client of this member or of another one.
     pub(crate) fn keep_alive(
         &mut self,
         operation: u64,
@@ -36,9 +38,9 @@ impl Member {
         self.reads.push(Read { operation, request: request.into(), deadline, token: None });
     }
 
-    /// Renews a lease. This member's leadership is confirmed, or was a moment ago.
+    /// Renews a lease, after a ReadIndex confirmed that this member leads.
     pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
-        // The lessor learns of a lost leadership only at the end of a step.
+        // The lessor learns only at the end of a step that this member lost its leadership.
         if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
@@ -46,25 +48,25 @@ impl Member {
         match self.lessor.renew(&self.store, id, self.now, self.wall) {
             Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
             Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
-            // It expired: its revocation is in progress, and the answer waits for that.
+            // The lease expired: the answer waits until the revocation is applied.
             Renewed::Expiring => {
-                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout))
+                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout))
             }
             Renewed::Checkpointed => {
                 self.propose_checkpoints(vec![(id, 0)], effects);
-                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout));
+                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout));
             }
             Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
         }
     }
 
-    /// Answers with the time for which a lease was renewed; 0 if it does not exist.
+    /// Answers a keep-alive with the TTL to which the lease was renewed; 0 means that there is no such lease.
     fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, effects: &mut Effects) {
         let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
         self.answer_here(operation, Ok(response.into()), effects);
     }
 
-    /// The time left of a lease. Only the leader knows it.
+    /// Answers how much time a lease has left, or sends the request to the leader, which alone knows that.
     pub(crate) fn time_to_live(
         &mut self,
         operation: u64,
@@ -91,35 +93,36 @@ impl Member {
         self.answer_here(operation, Ok(response.into()), effects);
     }
 
-    /// The first entry of our own term is applied: from now on this member is the primary lessor.
+    /// Makes this member the primary lessor. Called when the first entry of its own term is applied.
     pub(crate) fn become_lessor(&mut self, effects: &mut Effects) {
         self.lessor.promote(&self.store, self.now, self.wall);
         effects.facts.push(Fact::Lessor { primary: true });
     }
 
-    /// Notices that this member no longer leads.
+    /// If this member no longer leads: the lessor stops tracking time, and waiting renewals go to the new
+    /// leader.
     pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
         if !self.lessor.is_primary() || self.node.is_leader() {
-            self.deposed = None;
+            self.demote_at = None;
             return;
         }
-        // M-15247: the lessor notices only some time after raft.
+        // M-15247: the lessor notices two scan intervals after raft that this member no longer leads.
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             let aware_at =
-                *self.deposed.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
+                *self.demote_at.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
             if self.now < aware_at {
                 return;
             }
         }
-        self.deposed = None;
+        self.demote_at = None;
         self.lessor.demote();
         effects.facts.push(Fact::Lessor { primary: false });
-        for (operation, id, _) in std::mem::take(&mut self.expiring) {
+        for (operation, id, _) in std::mem::take(&mut self.waiting_renewals) {
             self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
     }
 
-    /// Handles expired leases and checkpoints.
+    /// Starts the revocation of expired leases, proposes checkpoints, and ends renewals that waited too long.
     pub(crate) fn look_after_leases(&mut self, effects: &mut Effects) {
         if self.lessor.wake_at() <= self.now {
             for id in self.lessor.due(self.now, self.wall) {
@@ -137,16 +140,17 @@ impl Member {
             }
         }
         self.end_leases(effects);
-        if self.expiring.iter().any(|(.., deadline)| *deadline <= self.now) {
+        if self.waiting_renewals.iter().any(|(.., deadline)| *deadline <= self.now) {
             let now = self.now;
-            let over: Vec<_> = self.expiring.extract_if(.., |(.., deadline)| *deadline <= now).collect();
+            let over: Vec<_> =
+                self.waiting_renewals.extract_if(.., |(.., deadline)| *deadline <= now).collect();
             for (operation, ..) in over {
                 self.reply(operation, Err(Error::Timeout), effects);
             }
         }
     }
 
-    /// Proposes revocations of expired leases, a few at a time.
+    /// Proposes revocations of expired leases, as many as may be in progress at a time.
     fn end_leases(&mut self, effects: &mut Effects) {
         while self.lessor.is_primary()
             && let Some(id) = self.lessor.next_revocation(self.now, self.wall)
@@ -155,12 +159,14 @@ impl Member {
         }
     }
 
-    /// Applies a checkpoint: the time left of some leases.
+    /// Applies a checkpoint, which records the time left of some leases, and retries renewals that waited for
+    /// it.
     pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
         crate::apply::checkpoint(&mut self.store, request);
         for checkpoint in &request.checkpoints {
-            self.lessor.noted(checkpoint.id);
-            let waited: Vec<_> = self.expiring.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
+            self.lessor.checkpoint_applied(checkpoint.id);
+            let waited: Vec<_> =
+                self.waiting_renewals.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
             for (operation, id, _) in waited {
                 self.renew(operation, id, effects);
             }
@@ -174,13 +180,14 @@ impl Member {
         self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
     }
 
-    /// A lease is gone: answers clients that tried to renew it after it expired.
+    /// A revocation was applied: answers the clients that tried to renew the lease after it expired.
     pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
         self.lessor.revoked(id);
-        if self.expiring.is_empty() {
+        if self.waiting_renewals.is_empty() {
             return;
         }
-        let waited: Vec<_> = self.expiring.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
+        let waited: Vec<_> =
+            self.waiting_renewals.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
         for (operation, ..) in waited {
             self.answer_keep_alive(operation, id, 0, effects);
         }

@@ -1,22 +1,23 @@
-//! The time of leases, as the leader keeps it (`lease/lessor.go`). The replicated side, which leases exist
-//! and which keys they hold, is in the store (`mvcc`).
+//! When leases expire (etcd's `lease/lessor.go`). Only the leader tracks this time. Which leases exist and
+//! which keys are attached to them is replicated, and is part of the store (`mvcc`).
 //!
-//! A follower keeps no time: on it, leases never expire. A member becomes *primary* when it applies the first
-//! entry of its own term. It then gives every lease a new expiry: the time left according to a checkpoint, or
-//! the full TTL, plus one election timeout. So a change of leader lengthens leases and never shortens them.
+//! On a follower, leases never expire. A member becomes the *primary* lessor when it applies the first entry
+//! of its own term. It then gives every lease a new expiry: the time left by the lease's last *checkpoint* (a
+//! log entry that records the time left of some leases), or else the full TTL, plus one election timeout. So
+//! a change of leader lengthens leases and never shortens them.
 //!
-//! The lessor proposes nothing and sends nothing. Its caller must ensure:
-//! - A quorum confirms leadership before a lease is renewed, and also after [`Lessor::due`] returned a lease
-//!   and before [`Lessor::confirmed`] is called: a member that was paused still believes it leads when it
-//!   resumes, and its successor may have renewed the lease that seems to have expired (etcd issue 15247).
-//! - [`Lessor::granted`] and [`Lessor::revoked`] follow the application of entries, as everywhere.
-//! - [`Lessor::demote`] is called as soon as raft knows that this member does not lead.
+//! The lessor proposes nothing and sends nothing; `leases` does that for it. Its caller must do three things:
+//! - Confirm with a quorum that this member still leads: before each renewal, and, for each lease that
+//!   [`Lessor::due`] returns, before calling [`Lessor::confirmed`]. A process that was paused still believes
+//!   that it leads when it resumes, while the next leader may have renewed the lease (etcd issue 15247).
+//! - Call [`Lessor::granted`] and [`Lessor::revoked`] when the entry that grants or revokes is applied.
+//! - Call [`Lessor::demote`] as soon as raft knows that this member does not lead.
 //!
-//! Not here: etcd spreads out leases that a new leader would see expire in the same second (from a thousand
-//! leases on); here only the number per scan limits them.
+//! Missing: when a new leader has more than a thousand leases that would expire in the same second, etcd
+//! spreads them out. Here, only the limit of leases per scan has that effect.
 //!
-//! Time is nanoseconds of the member's monotonic clock; `wall` is its wall clock, which only flaw M-12291
-//! uses. Invariant: while primary, every lease in the store has its time here, and no other lease has.
+//! All times are nanoseconds of the member's monotonic clock. `wall` is its wall clock, which only flaw
+//! M-12291 uses. Invariant: on the primary lessor, `times` has exactly the leases of the store.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,10 +30,10 @@ use crate::probes::Probes;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Most leases that one scan finds (`leaseRevokeRate` is 1000 a second, at two scans a second).
+/// Most leases that one scan returns (etcd's `leaseRevokeRate` is 1000 a second, at two scans a second).
 const REVOKES_PER_SCAN: usize = 500;
 
-/// Most revocations in the log at a time (`server.go`, `maxPendingRevokes`).
+/// Most revocations that may be proposed and not yet applied (`server.go`, `maxPendingRevokes`).
 const REVOKES_IN_FLIGHT: usize = 16;
 
 /// Most leases in one checkpoint (`maxLeaseCheckpointBatchSize`).
@@ -40,85 +41,92 @@ const CHECKPOINT_BATCH: usize = 1_000;
 
 /// The result of an attempt to renew a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "one word for the deed and for its success")]
+#[expect(clippy::enum_variant_names, reason = "the word for the attempt is also the word for its success")]
 pub(crate) enum Renewed {
-    /// It now expires after this many seconds.
+    /// The lease now expires after `ttl` seconds.
     Renewed {
-        /// The TTL it was granted with.
+        /// The TTL with which the lease was granted, in seconds.
         ttl: i64,
     },
-    /// Not renewed yet, because a checkpoint records how little time is left, and the next leader would use
-    /// that. Propose a checkpoint of 0 and retry once it is applied here.
+    /// Not renewed yet: a checkpoint records how little time was left, and the next leader would continue
+    /// from it. Propose a checkpoint with 0, which means "none", and retry once this member has applied it.
     Checkpointed,
-    /// It expired, and its revocation is in progress. Answer when that is applied (then `NotFound`) or when
-    /// this member is no longer primary.
+    /// The lease has expired, and its revocation is in progress. Answer the client when the revocation is
+    /// applied (the lease is then not found), or when this member stops being the primary lessor.
     Expiring,
     /// There is no such lease.
     NotFound,
-    /// The request belongs to another member.
+    /// This member is not the primary lessor: the request must go to the leader.
     NotPrimary,
 }
 
-/// The time of one lease.
+/// The times of one lease.
 #[derive(Clone, Copy, Debug)]
-struct Timed {
-    /// The TTL it is renewed to, in seconds.
+struct LeaseTime {
+    /// How long the lease lasts after a renewal, in seconds.
     ttl: i64,
+    /// When the lease expires.
     expiry: u64,
-    /// When it is offered for revocation: at its expiry, and again until it is revoked.
-    offer_at: u64,
+    /// When [`Lessor::due`] returns the lease next: at its expiry, then at intervals until it is revoked.
+    revoke_at: u64,
+    /// When the time left is saved in a checkpoint; `None` for a lease that needs no checkpoint.
     checkpoint_at: Option<u64>,
 }
 
-/// Turns at a fixed interval.
+/// Fires at a fixed interval, like Go's `time.Ticker`.
 #[derive(Debug)]
-struct Rounds {
+struct Ticker {
     interval: u64,
     next: u64,
 }
 
-impl Rounds {
-    fn new(interval: u64) -> Rounds {
-        Rounds { interval: interval.max(1), next: 0 }
+impl Ticker {
+    fn new(interval: u64) -> Ticker {
+        Ticker { interval: interval.max(1), next: 0 }
     }
 
-    /// Whether a turn is due. Missed turns are not made up for, as with Go's ticker.
-    fn has_come(&mut self, now: u64) -> bool {
+    /// Whether the ticker fires now. It fires once even if several intervals have passed.
+    fn fires(&mut self, now: u64) -> bool {
         if now < self.next {
             return false;
         }
-        let rounds = (now - self.next) / self.interval + 1;
-        self.next = self.next.saturating_add(self.interval.saturating_mul(rounds));
+        let ticks = (now - self.next) / self.interval + 1;
+        self.next = self.next.saturating_add(self.interval.saturating_mul(ticks));
         true
     }
 
-    /// The first turn at or after `time`.
+    /// When the ticker first fires at or after `time`.
     fn at_or_after(&self, time: u64) -> u64 {
-        let rounds = time.saturating_sub(self.next).div_ceil(self.interval);
-        self.next.saturating_add(rounds.saturating_mul(self.interval))
+        let ticks = time.saturating_sub(self.next).div_ceil(self.interval);
+        self.next.saturating_add(ticks.saturating_mul(self.interval))
     }
 }
 
-/// The time of all leases.
+/// Tracks when each lease expires, while this member is the primary lessor.
 #[derive(Debug)]
 pub(crate) struct Lessor {
+    /// Whether this member is the primary lessor. If not, all collections below are empty.
     primary: bool,
-    timed: BTreeMap<i64, Timed>,
-    /// `offer_at` of every lease, with its id.
-    offers: BTreeSet<(u64, i64)>,
+    /// By lease id.
+    times: BTreeMap<i64, LeaseTime>,
+    /// `revoke_at` of every lease, with its id.
+    revoke_times: BTreeSet<(u64, i64)>,
     /// `checkpoint_at` of every lease that has one, with its id.
-    checkpoints: BTreeSet<(u64, i64)>,
-    offer_rounds: Rounds,
-    checkpoint_rounds: Rounds,
-    /// Leases to revoke. None of them is also in `in_flight`, which holds when each revocation was proposed.
+    checkpoint_times: BTreeSet<(u64, i64)>,
+    scan_ticker: Ticker,
+    checkpoint_ticker: Ticker,
+    /// Leases to revoke whose revocation is not proposed yet. None of them is also in `in_flight`.
     confirmed: VecDeque<i64>,
-    /// Leases with a checkpoint in the log that is not yet applied: a renewal must come after it.
-    noting: BTreeSet<i64>,
+    /// Leases with a checkpoint that is proposed and not yet applied. A renewal waits until it is.
+    checkpoints_in_log: BTreeSet<i64>,
+    /// Leases whose revocation is proposed and not yet applied, with the time of the proposal.
     in_flight: BTreeMap<i64, u64>,
-    /// Time after which a lease is offered again, and a revocation counts as lost.
+    /// The request timeout. [`Lessor::due`] returns a lease again when this time has passed and the lease is
+    /// not revoked. A proposed revocation counts as lost after the same time.
     retry: u64,
-    /// What a new leader adds to each lease.
+    /// What a new leader adds to the time left of each lease.
     extension: u64,
+    /// The time between two checkpoints of a lease; `None` if there are no checkpoints.
     checkpoint_interval: Option<u64>,
     flaws: Flaws,
     probes: Probes,
@@ -129,15 +137,15 @@ impl Lessor {
     pub(crate) fn new(config: &Config) -> Lessor {
         Lessor {
             primary: false,
-            timed: BTreeMap::new(),
-            offers: BTreeSet::new(),
-            checkpoints: BTreeSet::new(),
-            offer_rounds: Rounds::new(config.settings.lease_scan_interval),
-            checkpoint_rounds: Rounds::new(config.settings.lease_scan_interval),
+            times: BTreeMap::new(),
+            revoke_times: BTreeSet::new(),
+            checkpoint_times: BTreeSet::new(),
+            scan_ticker: Ticker::new(config.settings.lease_scan_interval),
+            checkpoint_ticker: Ticker::new(config.settings.lease_scan_interval),
             confirmed: VecDeque::new(),
-            noting: BTreeSet::new(),
+            checkpoints_in_log: BTreeSet::new(),
             in_flight: BTreeMap::new(),
-            // `server.go`: `ExpiredLeasesRetryInterval` is the request time-out.
+            // `server.go`: `ExpiredLeasesRetryInterval` is the request timeout.
             retry: config.settings.request_timeout,
             extension: config.settings.election_timeout(),
             checkpoint_interval: config.settings.lease_checkpoints(),
@@ -146,7 +154,7 @@ impl Lessor {
         }
     }
 
-    /// Whether this member keeps the time.
+    /// Whether this member is the primary lessor.
     pub(crate) fn is_primary(&self) -> bool {
         self.primary
     }
@@ -156,14 +164,15 @@ impl Lessor {
         self.probes.take()
     }
 
-    // ---- who keeps the time -----------------------------------------------------------------------
+    // ---- becoming and ceasing to be the primary lessor --------------------------------------------
 
-    /// The first entry of our own term is applied: the leases of `store` begin to age.
+    /// Makes this member the primary lessor. Call it when the first entry of this member's own term is
+    /// applied. The leases of `store` get their new expiry.
     pub(crate) fn promote(&mut self, store: &Store, now: u64, wall: i64) {
         self.demote();
         self.primary = true;
-        self.offer_rounds.next = now.saturating_add(self.offer_rounds.interval);
-        self.checkpoint_rounds.next = self.offer_rounds.next;
+        self.scan_ticker.next = now.saturating_add(self.scan_ticker.interval);
+        self.checkpoint_ticker.next = self.scan_ticker.next;
         let clock = self.clock(now, wall);
         for (id, lease) in store.leases() {
             let resets = self.flaws.has(Flaw::LeaseTtlResets); // M-17132
@@ -177,31 +186,32 @@ impl Lessor {
         }
     }
 
-    /// This member no longer leads: forgets the time of every lease.
+    /// This member no longer leads: discards the times of all leases.
     pub(crate) fn demote(&mut self) {
         if !self.in_flight.is_empty() {
             self.probes.reached(Probe::LeaderLostWhileRevokingLeases);
         }
         self.primary = false;
-        self.timed.clear();
-        self.offers.clear();
-        self.checkpoints.clear();
+        self.times.clear();
+        self.revoke_times.clear();
+        self.checkpoint_times.clear();
         self.confirmed.clear();
-        self.noting.clear();
+        self.checkpoints_in_log.clear();
         self.in_flight.clear();
     }
 
-    /// Another store replaced the previous one.
+    /// A snapshot replaced the whole store.
     pub(crate) fn replaced(&mut self, store: &Store, now: u64, wall: i64) {
-        // A leader never receives a snapshot; one that restores a backup starts over too.
+        // A leader receives no snapshot, so a primary lessor should not get here. If it does, all leases
+        // start over.
         if self.primary {
             self.promote(store, now, wall);
         }
     }
 
-    // ---- what the log did -------------------------------------------------------------------------
+    // ---- applied entries --------------------------------------------------------------------------
 
-    /// A lease of `ttl` seconds was granted.
+    /// A grant of `ttl` seconds was applied.
     pub(crate) fn granted(&mut self, id: i64, ttl: i64, now: u64, wall: i64) {
         if !self.primary {
             return;
@@ -211,40 +221,40 @@ impl Lessor {
         self.schedule_checkpoint(id, clock);
     }
 
-    /// A lease was revoked, or did not exist.
+    /// A revocation was applied, whether or not the lease existed.
     pub(crate) fn revoked(&mut self, id: i64) {
         self.in_flight.remove(&id);
-        self.noting.remove(&id);
-        if let Some(timed) = self.timed.remove(&id) {
-            self.offers.remove(&(timed.offer_at, id));
-            if let Some(at) = timed.checkpoint_at {
-                self.checkpoints.remove(&(at, id));
+        self.checkpoints_in_log.remove(&id);
+        if let Some(time) = self.times.remove(&id) {
+            self.revoke_times.remove(&(time.revoke_at, id));
+            if let Some(at) = time.checkpoint_at {
+                self.checkpoint_times.remove(&(at, id));
             }
         }
     }
 
-    /// A checkpoint was applied.
-    pub(crate) fn noted(&mut self, id: i64) {
-        self.noting.remove(&id);
+    /// A checkpoint of this lease was applied.
+    pub(crate) fn checkpoint_applied(&mut self, id: i64) {
+        self.checkpoints_in_log.remove(&id);
     }
 
-    // ---- clients ----------------------------------------------------------------------------------
+    // ---- requests of clients ----------------------------------------------------------------------
 
-    /// Renews a lease. Leadership must have been confirmed after the request arrived.
+    /// Renews a lease. A quorum must have confirmed, after the request arrived, that this member leads.
     pub(crate) fn renew(&mut self, store: &Store, id: i64, now: u64, wall: i64) -> Renewed {
         if !self.primary {
             return Renewed::NotPrimary;
         }
         let Some(lease) = store.lease(id) else { return Renewed::NotFound };
-        let Timed { ttl, expiry, checkpoint_at, .. } = self.time_of(id);
+        let LeaseTime { ttl, expiry, checkpoint_at, .. } = self.time_of(id);
         let clock = self.clock(now, wall);
         if expiry <= clock {
             self.probes.reached(Probe::ExpiredLeaseRenewed);
             return Renewed::Expiring;
         }
-        // etcd considers only what is applied, so the next leader may use a checkpoint that was still in the
-        // log.
-        if lease.remaining > 0 || self.noting.contains(&id) {
+        // etcd looks only at applied checkpoints. So in etcd, a checkpoint that was proposed before a renewal
+        // and applied after it shortens the renewed lease under the next leader.
+        if lease.remaining > 0 || self.checkpoints_in_log.contains(&id) {
             self.probes.reached(Probe::LeaseCheckpointUndone);
             return Renewed::Checkpointed;
         }
@@ -259,56 +269,57 @@ impl Lessor {
         Renewed::Renewed { ttl }
     }
 
-    /// The time left of a lease, in whole seconds, rounded toward 0; negative for a lease that expired more
-    /// than a second ago and is not revoked yet. `None` for an unknown lease, and on followers.
+    /// The time left of a lease, in whole seconds, rounded toward 0. It is negative for a lease that expired
+    /// more than a second ago and is not revoked yet. `None` for an unknown lease, and on followers.
     pub(crate) fn remaining(&self, id: i64, now: u64, wall: i64) -> Option<i64> {
-        let expiry = self.timed.get(&id)?.expiry;
+        let expiry = self.times.get(&id)?.expiry;
         let clock = self.clock(now, wall);
         let seconds = i64::try_from(expiry.abs_diff(clock) / SECOND).unwrap_or(i64::MAX);
         Some(if expiry < clock { -seconds } else { seconds })
     }
 
-    // ---- what is due -------------------------------------------------------------------------------
+    // ---- expired leases and checkpoints -----------------------------------------------------------
 
-    /// The expired leases, in order of expiry: at most 500 in one scan, and each again after a while if it
-    /// was not revoked. Empty between two scans.
+    /// Scans for expired leases, if a scan is due, and returns them in order of expiry: at most 500. A lease
+    /// that is not revoked within the request timeout is returned again. Empty between two scans.
     ///
-    /// Once leadership is confirmed, pass them to [`Lessor::confirmed`]. If it cannot be confirmed, drop
-    /// them.
+    /// Confirm with a quorum that this member leads, then pass each lease to [`Lessor::confirmed`]. If a
+    /// quorum does not confirm, do nothing.
     pub(crate) fn due(&mut self, now: u64, wall: i64) -> Vec<i64> {
-        if !self.primary || !self.offer_rounds.has_come(now) {
+        if !self.primary || !self.scan_ticker.fires(now) {
             return Vec::new();
         }
         let clock = self.clock(now, wall);
         let mut due = Vec::new();
-        while let Some((at, id)) = self.offers.first().copied().filter(|(at, _)| *at <= clock) {
+        while let Some((at, id)) = self.revoke_times.first().copied().filter(|(at, _)| *at <= clock) {
             if due.len() == REVOKES_PER_SCAN {
                 self.probes.reached(Probe::MoreLeasesDueThanOneScanTakes);
                 break;
             }
             let again = clock.saturating_add(self.retry);
-            let timed = self.timed.get_mut(&id).expect("a lease that is offered has its time");
-            let first = timed.offer_at == timed.expiry;
+            let time = self.times.get_mut(&id).expect("a lease that is to be revoked has its time");
+            let first = time.revoke_at == time.expiry;
             self.probes.reached(if first { Probe::LeaseExpired } else { Probe::ExpiredLeaseOfferedAgain });
-            timed.offer_at = again;
-            self.offers.remove(&(at, id));
-            self.offers.insert((again, id));
-            // A revocation that has not succeeded by now must not block the next attempt.
+            time.revoke_at = again;
+            self.revoke_times.remove(&(at, id));
+            self.revoke_times.insert((again, id));
+            // If an earlier revocation of this lease is still not applied, it must not prevent another one.
             self.in_flight.remove(&id);
             due.push(id);
         }
         due
     }
 
-    /// A quorum confirmed, after `id` was due, that this member leads: the lease may be revoked.
+    /// A quorum confirmed that this member leads, after [`Lessor::due`] returned `id`. The lease may be
+    /// revoked.
     pub(crate) fn confirmed(&mut self, id: i64) {
         if !self.confirmed.contains(&id) && !self.in_flight.contains_key(&id) {
             self.confirmed.push_back(id);
         }
     }
 
-    /// The next lease whose revocation should be proposed; none while 16 are in flight. A revocation that is
-    /// not applied within the request time-out counts as lost.
+    /// The next lease whose revocation should be proposed; none while 16 revocations are proposed and not yet
+    /// applied. A revocation that is not applied within the request timeout counts as lost.
     pub(crate) fn next_revocation(&mut self, now: u64, wall: i64) -> Option<i64> {
         let (clock, retry) = (self.clock(now, wall), self.retry);
         self.in_flight.retain(|_, since| now < since.saturating_add(retry));
@@ -318,33 +329,34 @@ impl Lessor {
             }
             return None;
         }
-        // Skips a lease that is gone, or that has got a new expiry with a new term.
-        let over = |id: &i64| self.timed.get(id).is_some_and(|timed| timed.expiry <= clock);
+        // Skips leases that were revoked meanwhile, and leases that got a new expiry when this member became
+        // primary again.
+        let over = |id: &i64| self.times.get(id).is_some_and(|time| time.expiry <= clock);
         let id = std::iter::from_fn(|| self.confirmed.pop_front()).find(over)?;
         self.in_flight.insert(id, now);
         Some(id)
     }
 
-    /// The leases whose time left should be saved in a checkpoint, in seconds, rounded up, so that the next
-    /// leader continues from there: at most a thousand at a time, for one checkpoint. Only long leases get
-    /// one, those with more than the interval left.
+    /// The content of the next checkpoint, if one is due: at most a thousand leases, each with its time left
+    /// in seconds, rounded up. Only leases with more than the checkpoint interval left get checkpoints.
     pub(crate) fn checkpoints(&mut self, store: &Store, now: u64, wall: i64) -> Vec<(i64, i64)> {
-        if !self.primary || !self.checkpoint_rounds.has_come(now) {
+        if !self.primary || !self.checkpoint_ticker.fires(now) {
             return Vec::new();
         }
         let clock = self.clock(now, wall);
         let mut taken = Vec::new();
         while taken.len() < CHECKPOINT_BATCH
-            && let Some((at, id)) = self.checkpoints.first().copied().filter(|(at, _)| *at <= clock)
+            && let Some((at, id)) = self.checkpoint_times.first().copied().filter(|(at, _)| *at <= clock)
         {
-            self.checkpoints.remove(&(at, id));
-            let timed = self.timed.get_mut(&id).expect("a lease with a checkpoint has its time");
-            timed.checkpoint_at = None;
-            let left = timed.expiry.saturating_sub(clock).div_ceil(SECOND);
-            // Neither a new leader's extension is saved nor a time of 0: such a lease expires anyway.
-            if left > 0 && left < after(0, timed.ttl) / SECOND && store.lease(id).is_some() {
+            self.checkpoint_times.remove(&(at, id));
+            let time = self.times.get_mut(&id).expect("a lease with a checkpoint has its time");
+            time.checkpoint_at = None;
+            let left = time.expiry.saturating_sub(clock).div_ceil(SECOND);
+            // A lease that still profits from a new leader's extension needs no checkpoint, and one with no
+            // time left expires anyway.
+            if left > 0 && left < after(0, time.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
-                self.noting.insert(id);
+                self.checkpoints_in_log.insert(id);
                 self.probes.reached(Probe::LeaseCheckpointTaken);
             }
             self.schedule_checkpoint(id, clock);
@@ -354,18 +366,19 @@ impl Lessor {
 
     /// When to check again, on the monotonic clock; `u64::MAX` if nothing is due.
     pub(crate) fn wake_at(&self) -> u64 {
-        let next = |times: &BTreeSet<(u64, i64)>, rounds: &Rounds| match times.first() {
+        let next = |times: &BTreeSet<(u64, i64)>, ticker: &Ticker| match times.first() {
             None => u64::MAX,
-            // It is unknown when the wall clock will reach a time.
-            Some(_) if self.flaws.has(Flaw::LeaseWallClock) => rounds.next,
-            Some((at, _)) => rounds.at_or_after(*at),
+            // With flaw M-12291, `at` is a time of the wall clock. It has no known time on the monotonic
+            // clock.
+            Some(_) if self.flaws.has(Flaw::LeaseWallClock) => ticker.next,
+            Some((at, _)) => ticker.at_or_after(*at),
         };
-        next(&self.offers, &self.offer_rounds).min(next(&self.checkpoints, &self.checkpoint_rounds))
+        next(&self.revoke_times, &self.scan_ticker).min(next(&self.checkpoint_times, &self.checkpoint_ticker))
     }
 
-    // ---- times ------------------------------------------------------------------------------------
+    // ---- keeping the times ------------------------------------------------------------------------
 
-    /// The clock that leases use.
+    /// The reading of the clock by which leases expire: the monotonic clock, except with flaw M-12291.
     fn clock(&self, now: u64, wall: i64) -> u64 {
         if self.flaws.has(Flaw::LeaseWallClock) {
             return u64::try_from(wall).unwrap_or(0); // M-12291
@@ -373,19 +386,20 @@ impl Lessor {
         now
     }
 
-    fn time_of(&self, id: i64) -> Timed {
-        *self.timed.get(&id).unwrap_or_else(|| {
+    fn time_of(&self, id: i64) -> LeaseTime {
+        *self.times.get(&id).unwrap_or_else(|| {
             panic!("lease {id} is in the store but has no time: was `granted` not called for it?")
         })
     }
 
+    /// Sets a lease's expiry and discards its other times.
     fn set(&mut self, id: i64, ttl: i64, expiry: u64) {
         self.revoked(id);
-        self.timed.insert(id, Timed { ttl, expiry, offer_at: expiry, checkpoint_at: None });
-        self.offers.insert((expiry, id));
+        self.times.insert(id, LeaseTime { ttl, expiry, revoke_at: expiry, checkpoint_at: None });
+        self.revoke_times.insert((expiry, id));
     }
 
-    /// Schedules the next checkpoint in an interval, if the lease expires later than that.
+    /// Schedules a checkpoint one interval from now, unless the lease expires before.
     fn schedule_checkpoint(&mut self, id: i64, clock: u64) {
         if let Some(interval) = self.checkpoint_interval
             && self.time_of(id).expiry.saturating_sub(clock) > interval
@@ -395,20 +409,20 @@ impl Lessor {
     }
 
     fn set_checkpoint(&mut self, id: i64, at: u64) {
-        if let Some(timed) = self.timed.get_mut(&id) {
-            timed.checkpoint_at = Some(at);
-            self.checkpoints.insert((at, id));
+        if let Some(time) = self.times.get_mut(&id) {
+            time.checkpoint_at = Some(at);
+            self.checkpoint_times.insert((at, id));
         }
     }
 }
 
-/// The time that many seconds later.
+/// The time `seconds` after `time`.
 fn after(time: u64, seconds: i64) -> u64 {
     time.saturating_add(u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND))
 }
 
-/// An id for a lease whose client lets the server choose: positive and unused (`v3_server.go`, `LeaseGrant`).
-/// `source` is a number that is drawn only once.
+/// A positive, unused id for a lease, when the client leaves the choice to the server (`v3_server.go`,
+/// `LeaseGrant`). `source` is a number that no other call gets.
 pub(crate) fn fresh_lease_id(store: &Store, source: u64) -> i64 {
     let ids = (source..=u64::MAX).chain(0..source).map(|source| (source & i64::MAX as u64) as i64);
     let mut free = ids.filter(|id| *id != 0 && store.lease(*id).is_none());

@@ -1,26 +1,30 @@
 //! One etcd member as a deterministic state machine.
 //!
 //! [`Member::step`] takes the time on the member's own clock and one input (a wake-up, a message, a request,
-//! the end of a disk operation) and produces effects: messages, answers, disk operations, facts. None of it
-//! is specific to the simulator: a server would be another driver of the same struct.
+//! the end of a disk operation), and returns effects: messages, answers, disk operations, and facts for the
+//! simulator's trace. The code that calls it is the *driver*: in this project the simulator, but it could
+//! also be a real server.
 //!
 //! | file | job |
 //! |---|---|
-//! | `member` | the step: input, readies, apply |
-//! | `node` | the only one that touches `raft::RawNode`: order, persistence, determinism |
-//! | `start` | first start and recovery |
-//! | `persist` | backend commits, snapshots of the log, snapshots from a leader |
-//! | `requests`, `proposals`, `reads`, `forwarded`, `peers` | how a client's request is handled |
-//! | `entries` | which part of the state an entry is applied to |
-//! | `apply`, [`mvcc`] | what etcd does with a request |
-//! | [`cluster`], `changes`, `configuration` | the membership and the alarms; their form in raft |
+//! | `member`, [`io`], [`config`], [`disk`] | the step; inputs and effects; the configuration; disk operations |
+//! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
+//! | `start` | first start, and recovery after a restart |
+//! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
+//! | `requests`, `proposals`, `reads` | a client's request: checks, proposals to the log, linearizable reads |
+//! | `peers`, `forwarded` | requests between members outside raft; duplicates of forwarded proposals |
+//! | `envelope`, `entries` | the data of a log entry; applying an entry |
+//! | `apply`, [`mvcc`] | executing a request; the store of keys and leases |
+//! | [`cluster`], `changes`, `configuration` | the membership and the alarms; their changes through raft |
 //! | [`auth`] | users, roles, permissions, tokens |
-//! | `lessor`, `leases` | the time of leases |
+//! | `lessor`, `leases` | when leases expire, which only the leader tracks |
 //! | `watch`, `watches` | watchers and their streams |
 //! | `services`, `lockers` | the lock and election services |
-//! | `maintenance`, `compactor` | status, hashes, defragmentation, leadership, space; automatic compaction |
-//! | `image` | all replicated state in one piece |
+//! | `maintenance`, `compactor` | status, hashes, space quota, leadership transfer; automatic compaction |
+//! | `image` | all replicated state in one piece, for snapshots |
+//! | [`flaw`] | defects of real systems that a run can switch on |
 //! | [`failpoint`] | named points at which a process can be made to crash or pause |
+//! | `probes` | which interesting states the member has reached |
 //! | [`wal`], [`snapshot_file`], [`backend`] | the files on disk |
 //!
 //! Architecture invariants: no threads, no sockets, no clock, no randomness of its own; it does not know

@@ -1,5 +1,6 @@
-//! Connects the lock and election services with this member and their clients: their requests are handled
-//! like any client's.
+//! Connects the lock and election services with the member. A client's call goes to the services; the
+//! requests and watchers that the services want go to the member, which handles them like those of any
+//! client; the results go back to the services.
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Request, Response};
@@ -10,7 +11,7 @@ use crate::member::Member;
 use crate::services::Ask;
 
 impl Member {
-    /// A client calls one of the services.
+    /// A client calls the lock or election service.
     pub(crate) fn serve_service(
         &mut self,
         operation: u64,
@@ -23,7 +24,7 @@ impl Member {
         self.serve_asks(asks, effects);
     }
 
-    /// A service's request was answered.
+    /// A request that the services made was answered.
     pub(crate) fn service_answered(
         &mut self,
         inner: u64,
@@ -35,14 +36,14 @@ impl Member {
         self.serve_asks(asks, effects);
     }
 
-    /// The client of a call is gone.
+    /// The client of a request is gone. Only calls of the services are abandoned; other requests continue.
     pub(crate) fn abandon(&mut self, operation: u64, effects: &mut Effects) {
         let mut asks = Vec::new();
         self.services.abandon(operation, &mut asks);
         self.serve_asks(asks, effects);
     }
 
-    /// A stream is refused.
+    /// Refuses a watch stream and tells its client, or the services if the stream is theirs.
     pub(crate) fn refuse_stream(&mut self, stream: u64, error: Error, effects: &mut Effects) {
         self.hub.closed(stream);
         if self.services.owns_stream(stream) {
@@ -54,13 +55,14 @@ impl Member {
         }
     }
 
-    /// A response arrived on a service's stream.
+    /// A response arrived on a stream that the services opened.
     pub(crate) fn service_watched(&mut self, stream: u64, response: WatchResponse, effects: &mut Effects) {
         let mut asks = Vec::new();
         self.services.watched(stream, response, &mut asks);
         self.serve_asks(asks, effects);
     }
 
+    /// Does what the services want done.
     fn serve_asks(&mut self, asks: Vec<Ask>, effects: &mut Effects) {
         for ask in asks {
             match ask {

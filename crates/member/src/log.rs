@@ -1,8 +1,10 @@
-//! The raft log in memory: what `raft` reads through its `Storage` trait.
+//! The raft log in memory, which the raft library reads through its `Storage` trait. It also has the hard
+//! state, the configuration, and the snapshot that raft may send to a follower.
 //!
-//! It mirrors what was sent to the disk, durable or not; the WAL tracks what is durable.
+//! It has everything that was given to the disk, whether it is durable yet or not. The WAL knows what is
+//! durable.
 //!
-//! Invariants: `entries` are contiguous and start at `before.0 + 1`; `before` never decreases.
+//! Invariants: the entries are contiguous and start at `before.0 + 1`; `before` never decreases.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,14 +16,15 @@ use raft::{Error, GetEntriesContext, RaftState, Storage, StorageError};
 /// The log, the hard state and the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// Index and term just before the first entry.
+    /// Index and term of the entry just before the first one, which was compacted or is in a snapshot.
     before: (u64, u64),
     entries: VecDeque<Entry>,
     hard_state: HardState,
     conf_state: ConfState,
-    /// The state machine's latest snapshot, made on demand.
+    /// A snapshot of the replicated state, for followers that need entries from before the log. It is made
+    /// when raft asks for one.
     snapshot: Option<Snapshot>,
-    /// Whether raft asked for a snapshot that does not exist (yet).
+    /// Whether raft has asked for a snapshot and got none.
     snapshot_wanted: Cell<bool>,
 }
 
@@ -38,15 +41,17 @@ impl Log {
         log
     }
 
+    /// Index and term of the entry just before the first one.
     pub(crate) fn before(&self) -> (u64, u64) {
         self.before
     }
 
+    /// The index of the last entry.
     pub(crate) fn last(&self) -> u64 {
         self.before.0 + self.entries.len() as u64
     }
 
-    /// All its entries.
+    /// Copies of all entries.
     pub(crate) fn all(&self) -> Vec<Entry> {
         self.entries.iter().cloned().collect()
     }
@@ -55,8 +60,8 @@ impl Log {
         &self.conf_state
     }
 
-    /// A configuration change was applied. A snapshot from before it would be refused by a member that joins
-    /// with it (raft drops a snapshot whose configuration does not include the receiver).
+    /// Sets the configuration after a change, and discards a snapshot from before the change: raft drops a
+    /// snapshot whose configuration does not include the receiver, so a new member could not use it.
     pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
         self.snapshot = None;
         self.conf_state = conf_state;
@@ -70,7 +75,7 @@ impl Log {
         self.hard_state = hard_state;
     }
 
-    /// Replaces everything from the first new entry on.
+    /// Appends entries, after removing any that have the first one's index or a higher one.
     pub(crate) fn append(&mut self, entries: &[Entry]) {
         let Some(first) = entries.first() else { return };
         assert!(
@@ -94,7 +99,7 @@ impl Log {
         self.before = (index, term);
     }
 
-    /// Replaces the whole log with a snapshot.
+    /// Replaces the whole log by a snapshot: no entries are left.
     pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
         let metadata = snapshot.get_metadata();
         self.before = (metadata.index, metadata.term);
@@ -103,7 +108,7 @@ impl Log {
         self.snapshot = None;
     }
 
-    /// Whether raft waits for a snapshot to send.
+    /// Whether raft needs a snapshot to send to a follower.
     pub(crate) fn wants_snapshot(&self) -> bool {
         self.snapshot_wanted.get()
     }
@@ -176,7 +181,7 @@ impl Storage for Log {
             Some(snapshot) if snapshot.get_metadata().index >= request_index.max(self.before.0) => {
                 Ok(snapshot.clone())
             }
-            // The state machine must make one; raft retries at the follower's next response.
+            // The member makes one at the end of the step; raft asks again at the follower's next response.
             _ => {
                 self.snapshot_wanted.set(true);
                 Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))

@@ -1,6 +1,5 @@
-//! raft logs through slog; this forwards its records to `tracing`, so that one subscriber shows everything.
-//!
-//! It asks `tracing` for the level first: an unwanted record costs one comparison.
+//! Forwards the log output of the raft library, which uses `slog`, to `tracing`, so that it appears with all
+//! other log output. A record whose level nobody wants costs one comparison.
 
 use std::fmt::Write;
 
@@ -26,7 +25,8 @@ impl Drain for Forward {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
-        // At debug level raft logs every message; the event trace shows that better.
+        // At debug level, raft logs every message. The trace of a run shows messages better, so those records
+        // have the level `TRACE` here.
         match record.level() {
             Level::Critical | Level::Error => forward!(ERROR, record),
             Level::Warning => forward!(WARN, record),

@@ -1,5 +1,5 @@
-//! Operator requests to one member: its status, hashes, a defragmentation, another leader; and its own health
-//! checks: the space quota and the comparison of hashes.
+//! Operators' requests to one member (status, hashes, snapshots, defragmentation, leadership transfer), and
+//! the member's own checks: the space quota, and the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
@@ -14,19 +14,21 @@ use crate::io::Effects;
 use crate::member::Member;
 use crate::mvcc::Damaged;
 
-/// The version in this member's answers: the protocol it speaks.
+/// The etcd version in this member's answers.
 pub const VERSION: &str = "3.6.0";
 
-/// Bytes in one message of a snapshot (`v3rpc/maintenance.go`, `snapshotSendBufferSize`).
+/// The bytes of the image in one message of a snapshot stream (`v3rpc/maintenance.go`,
+/// `snapshotSendBufferSize`).
 const BLOB: usize = 32 << 10;
 
-/// A snapshot for an operator: the image in pieces, then a SHA-256 of all of it, as etcd sends it. The image
-/// is in our own format ([`crate::Config::restore`] takes it), not bbolt's.
+/// A snapshot for an operator: first the image in pieces, then its SHA-256, as in etcd. The image is in our
+/// format, which [`crate::Config::restore`] accepts, and not a bbolt file.
 #[derive(Clone, Debug)]
 pub struct SnapshotStream {
     header: Option<ResponseHeader>,
+    /// The part of the image that is not sent yet.
     rest: Bytes,
-    /// Sent after the last piece.
+    /// The SHA-256, until it is sent.
     checksum: Option<Bytes>,
 }
 
@@ -36,10 +38,10 @@ impl SnapshotStream {
         SnapshotStream { header, rest: image, checksum }
     }
 
-    /// Joins the pieces.
+    /// Joins the pieces of a snapshot to the image.
     ///
     /// # Errors
-    /// Something is missing, or the checksum does not match.
+    /// A piece is missing, or the checksum does not match.
     pub fn collect(pieces: impl IntoIterator<Item = SnapshotResponse>) -> Result<Bytes, Damaged> {
         let mut all: Vec<u8> = Vec::new();
         pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece.blob));
@@ -76,22 +78,24 @@ pub(crate) struct Transfer {
     deadline: u64,
 }
 
-/// A comparison of hashes in progress: the leader's own hash, and the members that have not answered.
+/// The state of the leader's comparison of hashes.
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
-    /// When the next one starts, on the member's clock.
+    /// When the next comparison starts, on the member's clock.
     next: u64,
+    /// The leader's own hash.
     own: HashKvResponse,
-    /// The operations of the requests, with the member that each went to.
-    asked: Vec<(u64, MemberId)>,
+    /// The requests to other members that are not answered yet: operation and member.
+    unanswered: Vec<(u64, MemberId)>,
 }
 
 impl Member {
-    /// A header with the store's revision; `with_header` fills in the rest.
+    /// A response header with the store's revision; `with_header` fills in the rest.
     pub(crate) fn header(&self) -> Option<ResponseHeader> {
         Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
     }
 
+    /// The response to a status request.
     pub(crate) fn status_response(&self) -> Response {
         let size = self.backend.size();
         let mut errors = Vec::new();
@@ -119,14 +123,14 @@ impl Member {
         .into()
     }
 
-    /// The hash over the whole store. It only shows whether members of this kind are equal.
+    /// The hash of the whole store. It can only be compared with those of our members, not with etcd's.
     pub(crate) fn hash_response(&self) -> Response {
         let revision = self.store.revision();
         let hash = self.store.hash_at(revision).unwrap_or(0);
         HashResponse { header: self.header(), hash }.into()
     }
 
-    /// The hash over everything up to a revision.
+    /// The hash of the store up to a revision.
     pub(crate) fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Error> {
         let revision = if request.revision <= 0 { self.store.revision() } else { request.revision };
         let hash = self.store.hash_at(revision)?;
@@ -134,10 +138,10 @@ impl Member {
         Ok(HashKvResponse { header: self.header(), hash, compact_revision, hash_revision: revision })
     }
 
-    /// A snapshot of everything, for an administrator.
+    /// Sends an operator a snapshot of all replicated state.
     pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, effects: &mut Effects) {
         let who = self.auth.who(token.map(|token| &token[..]), self.now);
-        // A user who may request the hash of everything may have everything.
+        // The permission is the same as for a hash: the user must be root.
         let hash = Request::Hash(HashRequest {});
         let admitted = who.and_then(|who| self.auth.admit(who.as_ref(), &hash, &|id| self.keys_of(id)));
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
@@ -146,6 +150,7 @@ impl Member {
         effects.snapshots.push((stream, snapshot));
     }
 
+    /// A defragmentation is done: answers the client that requested it.
     pub(crate) fn defragmented(&mut self, operation: u64, effects: &mut Effects) {
         effects.facts.push(Fact::Probe { probe: Probe::BackendDefragmented });
         self.reply(operation, Ok(DefragmentResponse { header: None }.into()), effects);
@@ -153,6 +158,7 @@ impl Member {
 
     // ---- leadership -------------------------------------------------------------------------------
 
+    /// Transfers leadership to another member, if this one leads.
     pub(crate) fn move_leader(&mut self, operation: u64, to: MemberId, effects: &mut Effects) {
         if !self.node.is_leader() {
             return self.reply(operation, Err(Error::NotLeader), effects);
@@ -163,10 +169,11 @@ impl Member {
         self.node.transfer_leader(to);
         let deadline = self.now + self.config.settings.request_timeout;
         self.transfers.push(Transfer { operation, to, deadline });
-        // The member that leads already need not wait for another leader.
+        // If `to` is this member, it leads already, and the client is answered at once.
         self.look_after_transfers(effects);
     }
 
+    /// Answers the clients whose transfer has succeeded or timed out.
     pub(crate) fn look_after_transfers(&mut self, effects: &mut Effects) {
         if self.transfers.is_empty() {
             return;
@@ -181,25 +188,26 @@ impl Member {
         }
     }
 
-    /// When to check the transfers again, on the member's clock.
+    /// When the next transfer times out, on the member's clock.
     pub(crate) fn transfers_wake_at(&self) -> u64 {
         self.transfers.iter().map(|transfer| transfer.deadline).min().unwrap_or(u64::MAX)
     }
 
     // ---- space ------------------------------------------------------------------------------------
 
-    /// Whether the backend has room for what a request adds.
+    /// Whether the backend stays below its quota if this request is applied.
     pub(crate) fn has_room(&self, request: &Request) -> bool {
         let cost = crate::cluster::cost(request);
         let quota = self.config.settings.quota_bytes();
         quota.is_none_or(|quota| cost == 0 || self.backend.size().total + cost < quota)
     }
 
-    /// Raises the alarm NOSPACE for this member, on all members.
+    /// Proposes the alarm NOSPACE for this member. Once the entry is applied, it restricts the whole cluster.
     pub(crate) fn raise_no_space(&mut self, effects: &mut Effects) {
         self.raise(self.config.id, AlarmType::Nospace, effects);
     }
 
+    /// Proposes an alarm.
     fn raise(&mut self, member: MemberId, alarm: AlarmType, effects: &mut Effects) {
         let member_id = member.raft_id();
         let request = AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
@@ -216,7 +224,8 @@ impl Member {
         }
     }
 
-    /// The leader asks all other members for the hash at its own revision (`corrupt.go`, `PeriodicCheck`).
+    /// If a comparison is due and this member leads: requests the hash at its own revision from all other
+    /// members (`corrupt.go`, `PeriodicCheck`).
     pub(crate) fn look_after_comparison(&mut self) {
         let Some(interval) = self.config.settings.corrupt_checks() else { return };
         if !self.node.is_leader() || self.comparison.next > self.now {
@@ -226,27 +235,27 @@ impl Member {
         let revision = self.store.revision();
         let Ok(own) = self.hash_kv(HashKvRequest { revision }) else { return };
         self.comparison.own = own;
-        self.comparison.asked.clear();
+        self.comparison.unanswered.clear();
         let others: Vec<MemberId> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
         for member in others {
             let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;
-            self.comparison.asked.push((operation, member));
+            self.comparison.unanswered.push((operation, member));
             self.ask_member(member, operation, HashKvRequest { revision }.into());
         }
     }
 
-    /// Another member's hash arrived.
+    /// A member answered with its hash: raises the alarm CORRUPT for that member if the hash differs.
     pub(crate) fn compared(
         &mut self,
         operation: u64,
         result: Result<Response, Error>,
         effects: &mut Effects,
     ) {
-        let Some(at) = self.comparison.asked.iter().position(|(asked, _)| *asked == operation) else {
+        let Some(at) = self.comparison.unanswered.iter().position(|(asked, _)| *asked == operation) else {
             return;
         };
-        let (_, member) = self.comparison.asked.swap_remove(at);
-        // A member that lags behind, or has compacted meanwhile, cannot be compared.
+        let (_, member) = self.comparison.unanswered.swap_remove(at);
+        // A member that lags, or has another compact revision, cannot be compared.
         let Ok(Response::HashKv(other)) = result else { return };
         let own = &self.comparison.own;
         if other.compact_revision == own.compact_revision

@@ -1,8 +1,9 @@
-//! One etcd member as a deterministic state machine: `step(now, input)` produces effects.
+//! The state of one etcd member, and the step that changes it: [`Member::step`] takes the time and one input,
+//! and returns effects.
 //!
-//! The order of a step: the input, then raft's readies until there are none (see [`crate::node`]), then
-//! whatever is due. Applying is part of the step: an entry is applied in memory as soon as raft hands it out,
-//! and reaches the backend with a later commit.
+//! A step first handles its input, then raft's readies until there are none (see [`crate::node`]), then
+//! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
+//! returns it; its changes reach the backend file with a later backend commit.
 
 use api::etcdserverpb::CompactionRequest;
 use api::{Error, Request, Response};
@@ -31,10 +32,12 @@ use crate::services::Services;
 use crate::wal::Wal;
 use crate::watch::Hub;
 
-/// The operation id of a request that no client made: its answer is dropped.
+/// The operation number of a request that nobody waits for, such as the revocation of an expired lease. Its
+/// answer is dropped. (Other operation numbers come from the caller of [`Member::step`].)
 pub(crate) const NOBODY: u64 = u64::MAX;
 
-/// A member.
+/// One etcd member. The doc comments below call a client's request an *operation*, after its number. All
+/// times and deadlines are in nanoseconds of the member's own monotonic clock.
 pub struct Member {
     pub(crate) config: Config,
     pub(crate) node: Node,
@@ -45,24 +48,29 @@ pub struct Member {
     pub(crate) auth: AuthStore,
     pub(crate) lessor: Lessor,
     pub(crate) compactor: Compactor,
+    /// The watchers.
     pub(crate) hub: Hub,
+    /// The lock and election services.
     pub(crate) services: Services,
+    /// Requests to and from other members outside raft.
     pub(crate) calls: Calls,
+    /// Transfers of leadership that clients wait for.
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) comparison: Comparison,
-    /// Renewals of expired leases, which wait until the lease is revoked: operation, lease, deadline.
-    pub(crate) expiring: Vec<(u64, i64, u64)>,
-    /// Compactions whose clients wait for the scrub: operation, revision, answer.
-    pub(crate) scrubbing: Vec<(u64, i64, Response)>,
-    /// Logins in progress, by operation, with the auth revision at which the password was checked.
+    /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
+    pub(crate) waiting_renewals: Vec<(u64, i64, u64)>,
+    /// Compactions whose clients wait until the compacted revisions are removed from the backend: operation,
+    /// revision, answer.
+    pub(crate) waiting_compactions: Vec<(u64, i64, Response)>,
+    /// Logins in the log, by operation, with the auth revision at which the password was checked.
     pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
-    /// Requests whose tokens this member does not know yet: operation, request, token, deadline.
-    pub(crate) early: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// When a flawed lessor notices that it no longer leads.
-    pub(crate) deposed: Option<u64>,
-    /// When this member ends itself after its removal.
-    pub(crate) removal: Option<u64>,
-    /// Whether the other members know this one's name, or when to publish it.
+    /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
+    /// token, deadline.
+    pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
+    /// With flaw M-15247: when the lessor notices that this member no longer leads.
+    pub(crate) demote_at: Option<u64>,
+    /// Set once this member knows that it was removed from the cluster: when its process ends.
+    pub(crate) end_at: Option<u64>,
     pub(crate) publication: Publication,
     /// How long each connection to another member has been up, as last reported.
     pub(crate) connections: Vec<(MemberId, u64)>,
@@ -73,35 +81,37 @@ pub struct Member {
     pub(crate) reads: Reads,
     /// Requests that other members forwarded to this one.
     pub(crate) forwarded: Forwarded,
-    /// The member's own clock at this step.
+    /// The reading of the member's monotonic clock at this step.
     pub(crate) now: u64,
-    /// Its wall clock at this step, in nanoseconds since 1970. Only the ids of new members may depend on it
-    /// (flaw M-12291).
+    /// The reading of its wall clock at this step, in nanoseconds since 1970. Only the ids of new members and
+    /// flaw M-12291 use it.
     pub(crate) wall: i64,
     pub(crate) next_tick: u64,
-    /// Ticks that came due while the raft loop waited for the disk.
+    /// How many ticks came due while the raft loop waited for a save.
     pub(crate) missed_ticks: u32,
-    /// When this member last contacted the others.
-    pub(crate) greeted: u64,
-    /// When the probes reached are reported next.
+    /// When this member last sent the others a [`crate::io::PeerMessage::Hello`].
+    pub(crate) said_hello_at: u64,
+    /// When to report next which probes were reached.
     pub(crate) report_at: u64,
+    /// The number of the next disk job.
     pub(crate) next_job: u64,
-    /// Low half of the next request or read id; the high half is member and incarnation.
+    /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
     pub(crate) next_id: u32,
     pub(crate) leadership: Leadership,
-    /// Set once a stop was requested: when to give up waiting for a successor.
+    /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
     pub(crate) stopping: Option<u64>,
+    /// Whether this process has ended. All further inputs are ignored.
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) failpoint: Option<crate::failpoint::Armed>,
 }
 
-/// What the member knows about the leader, for error texts.
+/// What the member remembers about leaders, to choose the text of a timeout's error.
 #[derive(Debug, Default)]
 pub(crate) struct Leadership {
     /// The last known leader; none if there was none yet.
     pub(crate) leader: MemberId,
-    /// When it became known.
+    /// When this member learned of that leader.
     pub(crate) since: u64,
     /// Whether there is a leader now.
     pub(crate) present: bool,
@@ -109,19 +119,19 @@ pub(crate) struct Leadership {
     pub(crate) heard: std::collections::BTreeMap<MemberId, u64>,
 }
 
-/// Whether the others know this member's name: only then do they list it as "started".
+/// Whether the other members know this member's name. Until they do, member lists show it as not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Publication {
-    /// Publish it at this time of the member's clock.
+    /// This member proposes its name to the log at this time, unless the name is known by then.
     Due(u64),
-    /// The others know it.
+    /// The name is known.
     Done,
 }
 
 /// A summary of a member's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The leader it follows, or none.
+    /// The leader it follows, itself if it leads, or none.
     pub leader: MemberId,
     /// Its term.
     pub term: u64,
@@ -145,8 +155,8 @@ impl Member {
         }
     }
 
-    /// The cluster's members as this one knows them: voters (of both halves of a joint configuration) and
-    /// learners.
+    /// The configuration that this member has applied: the voters, in a joint configuration those of both
+    /// halves, and the learners.
     pub fn configuration(&self) -> (Vec<MemberId>, Vec<MemberId>) {
         let conf_state = self.node.log().conf_state();
         let voters = conf_state.voters.iter().chain(&conf_state.voters_outgoing);
@@ -156,7 +166,7 @@ impl Member {
         (voters, conf_state.learners.iter().copied().map(MemberId::from_raft).collect())
     }
 
-    /// Number of watch streams and of watchers per group.
+    /// The number of watch streams, and of watchers in each group.
     pub fn watchers(&self) -> crate::watch::Counts {
         self.hub.counts()
     }
@@ -166,22 +176,22 @@ impl Member {
         self.lessor.is_primary()
     }
 
-    /// All leases, with the TTL in seconds they were granted.
+    /// All leases: their id, and the TTL in seconds with which they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
         self.store.leases().map(|(id, lease)| (id, lease.ttl))
     }
 
-    /// The whole replicated state, as `etcdctl snapshot save` would return it.
+    /// All replicated state in one piece, as `etcdctl snapshot save` would return it.
     pub fn image(&self) -> bytes::Bytes {
         self.encode_image()
     }
 
-    /// The time, on its own clock, at which it needs [`Input::Wake`].
+    /// The time at which the member needs [`Input::Wake`], on its own clock.
     pub fn wake_at(&self) -> u64 {
         self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
     }
 
-    /// What the member waits for, by name, and until when: for panic messages.
+    /// Everything that will be due at a known time, with a name for panic messages.
     #[inline]
     pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
@@ -195,7 +205,7 @@ impl Member {
             ("comparison of hashes", self.comparison_at()),
             ("transfers", self.transfers_wake_at()),
             ("calls", self.calls.wake_at()),
-            ("end", self.removal.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
+            ("end", self.end_at.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
         ]
     }
 
@@ -246,10 +256,12 @@ impl Member {
         self.flush(effects);
     }
 
-    /// Runs a tick that is due. After a pause, one tick stands for all missed ones, as with Go's ticker; so too
-    /// after a save for which the raft loop waited. None while a leader's snapshot is being written to disk: raft
-    /// would look for configuration changes between the applied index and the commit index before it campaigns,
-    /// and panic on entries that the snapshot replaced (`docs/findings.md`; TiKV skips these ticks too).
+    /// Gives raft a tick, if one is due. If the process was paused for several ticks, or the raft loop waited
+    /// for a save meanwhile, raft gets one tick for all of them, as with Go's ticker.
+    ///
+    /// Raft gets no tick while a leader's snapshot is being written to disk. Before a campaign, raft searches
+    /// the entries between the applied index and the commit index for configuration changes; it would panic,
+    /// because the snapshot has replaced those entries (`docs/findings.md`). TiKV skips these ticks, too.
     fn tick(&mut self, effects: &mut Effects) {
         let due = self.now >= self.next_tick;
         if due {
@@ -259,7 +271,7 @@ impl Member {
                 self.next_tick = self.now + interval;
             }
         }
-        if self.node.waits() {
+        if self.node.waits_for_save() {
             self.missed_ticks += u32::from(due);
             return;
         }
@@ -275,13 +287,14 @@ impl Member {
         }
     }
 
+    /// Gives raft a message from another member, without the proposals in it that have arrived before.
     fn message(&mut self, mut message: Message, effects: &mut Effects) {
         let from = MemberId::from_raft(message.from);
         if self.is_from_removed(from, effects) {
             return;
         }
         self.leadership.heard.insert(from, self.now);
-        // A request to campaign at once; see `tick`.
+        // `MsgTimeoutNow` asks raft to campaign at once; see `tick` for why that must not happen now.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
         }
@@ -309,25 +322,25 @@ impl Member {
         loop {
             self.propose_waiting(effects);
             self.ask_read_index(effects);
-            // What raft has after a leader's snapshot builds on it, so it waits until the snapshot is
-            // installed.
-            if self.persistence.awaits_snapshot() || self.node.waits() || !self.node.has_ready() {
+            // A ready after a leader's snapshot may have entries that follow the snapshot, so no ready is
+            // taken before the snapshot is installed.
+            if self.persistence.awaits_snapshot() || self.node.waits_for_save() || !self.node.has_ready() {
                 break;
             }
             let job = self.persistence.next_job(self.next_job);
-            let turn = self.node.ready(job, &mut effects.facts);
+            let actions = self.node.ready(job, &mut effects.facts);
             if self.node.is_leader() {
                 self.pass(Failpoint::RaftBeforeLeaderSend, effects);
             }
-            self.send(turn.messages, effects);
-            if let Some((job, save)) = turn.save {
+            self.send(actions.messages, effects);
+            if let Some((job, save)) = actions.save {
                 self.save(job, save, effects);
             }
-            for state in turn.read_states {
+            for state in actions.read_states {
                 self.read_index_confirmed(&state, effects);
             }
-            self.apply_all(turn.committed, effects);
-            if !self.node.waits() {
+            self.apply_all(actions.committed, effects);
+            if !self.node.waits_for_save() {
                 self.pass(Failpoint::RaftBeforeAdvance, effects);
             }
             self.note_leader(effects);
@@ -336,6 +349,7 @@ impl Member {
         self.offer_snapshot();
     }
 
+    /// Sends raft messages, and counts the snapshots among them.
     pub(crate) fn send(&mut self, messages: Vec<Message>, effects: &mut Effects) {
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
@@ -345,7 +359,7 @@ impl Member {
         effects.messages.extend(messages);
     }
 
-    /// Queues a ready's state for the disk.
+    /// Queues what a ready must save as part of a disk job.
     fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
         self.next_job = self.next_job.max(job + 1);
         let hard_state = self.node.log().hard_state().clone();
@@ -360,11 +374,12 @@ impl Member {
         self.pass(Failpoint::WalBeforeSync, effects);
     }
 
+    /// A disk job is done: does what waited for it.
     fn job_done(&mut self, job: u64, effects: &mut Effects) {
         self.pass(Failpoint::WalAfterSync, effects);
         self.persistence.job_done(job, &mut self.wal);
         self.pass(Failpoint::RaftAfterSave, effects);
-        let waited = self.node.waits();
+        let waited = self.node.waits_for_save();
         let persisted = self.node.persisted(job);
         if !self.node.is_leader() {
             self.pass(Failpoint::RaftBeforeFollowerSend, effects);
@@ -373,7 +388,7 @@ impl Member {
         if let Some(index) = persisted.snapshot {
             self.install_snapshots(index, effects);
         }
-        if waited && !self.node.waits() {
+        if waited && !self.node.waits_for_save() {
             self.pass(Failpoint::RaftBeforeAdvance, effects);
         }
         self.log_snapshot_saved(job, effects);
@@ -388,6 +403,7 @@ impl Member {
         self.node.applied_to(last);
     }
 
+    /// Applies one committed entry and reports it as a fact.
     fn apply(&mut self, entry: Entry, effects: &mut Effects) {
         assert_eq!(
             entry.index,
@@ -405,9 +421,10 @@ impl Member {
         } else if !entry.data.is_empty() {
             (request, mutated) = self.apply_entry(entry, effects);
         } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
-            // The first entry of our own term: from now on this leader can confirm reads. Other empty entries
-            // stand for configuration changes that raft refused; etcd resets lease times at those too, to a
-            // shorter time if a checkpoint says so.
+            // This is the first entry of our own term: from now on this leader can confirm ReadIndex. Raft
+            // also puts an empty entry in place of a configuration change that it refuses; the check of
+            // `is_primary` excludes those. etcd does not exclude them, and gives all leases a new expiry
+            // again, which may be too early for a lease with a checkpoint.
             self.reads.retry_now();
             self.become_lessor(effects);
         }
@@ -424,7 +441,7 @@ impl Member {
         });
     }
 
-    /// Fills in the response header.
+    /// Fills in the response header: cluster, member and term.
     pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
         result.map(|mut response| {
             if let Some(header) = response.header_mut() {
@@ -436,7 +453,7 @@ impl Member {
         })
     }
 
-    /// Notices a new leader: pending reads then fail, as in etcd.
+    /// If there is a new leader: fails the reads whose ReadIndex is in progress, as etcd does.
     fn note_leader(&mut self, effects: &mut Effects) {
         let leader = self.node.leader();
         self.leadership.present = !leader.is_none();
@@ -451,8 +468,9 @@ impl Member {
         self.look_after_transfers(effects);
     }
 
-    // ---- reads ------------------------------------------------------------------------------------
+    // ---- linearizable reads -----------------------------------------------------------------------
 
+    /// Requests a ReadIndex from raft, if reads wait for one.
     fn ask_read_index(&mut self, effects: &mut Effects) {
         if !self.reads.wants_index(self.now) {
             return;
@@ -466,6 +484,7 @@ impl Member {
         self.node.read_index(context);
     }
 
+    /// Raft returned an index: the reads of this context can be answered once it is applied.
     fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
@@ -476,6 +495,7 @@ impl Member {
         }
     }
 
+    /// Answers the reads whose index is applied.
     fn answer_reads(&mut self, effects: &mut Effects) {
         while let Some(reads) = self.reads.ready(self.applied.0) {
             for read in reads {
@@ -484,7 +504,8 @@ impl Member {
         }
     }
 
-    /// Answers a read from the current store.
+    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
+    /// state.
     pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
         let Read { operation, request, token, .. } = read;
         match request {
@@ -509,9 +530,9 @@ impl Member {
         self.reply(operation, result, effects);
     }
 
-    /// An id that no request or read of any member or incarnation has had: member, incarnation and a counter
-    /// (etcd's `idutil` uses the wall clock for the middle part, which repeats when that clock is set back:
-    /// R39 in `docs/flaws.md`).
+    /// A new id for a request or a ReadIndex context, unique among all members and incarnations: 16 bits of
+    /// the member id, 16 bits of the incarnation and a 32-bit counter. etcd's `idutil` has the wall clock in
+    /// place of the incarnation, so its ids can repeat when that clock is set back (flaw R39).
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
         self.config.id.raft_id() << 48
@@ -519,12 +540,13 @@ impl Member {
             | u64::from(self.next_id)
     }
 
-    // ---- the rest of a step -----------------------------------------------------------------------
+    // ---- what is due at the end of a step ---------------------------------------------------------
 
-    /// Does what is due: time-outs, backend commits, snapshots of the log, finishing a stop.
+    /// Does everything that is due: each `look_after_…` below handles one concern, and does nothing if that
+    /// concern has nothing due.
     fn housekeeping(&mut self, effects: &mut Effects) {
         self.expire(effects);
-        self.look_after_early(effects);
+        self.look_after_waiting_for_token(effects);
         self.note_lessor(effects);
         self.look_after_leases(effects);
         self.look_after_calls(effects);
@@ -540,31 +562,33 @@ impl Member {
         self.look_after_removal(effects);
         self.look_after_stop(effects);
         self.report_probes(effects);
-        // Whatever was requested meanwhile is sent at once.
+        // The calls above may have made proposals and reads. They go to raft in this step.
         if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
             self.drive(effects);
         }
     }
 
-    /// The leader's automatic compactions, and compactions whose clients wait for the scrub.
+    /// Proposes an automatic compaction if one is due on this leader, and answers clients that waited for the
+    /// removal of compacted revisions from the backend.
     fn look_after_compaction(&mut self, effects: &mut Effects) {
         let leads = self.node.is_leader();
         if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
             let request = CompactionRequest { revision, physical: false };
             self.propose_internal(request.into(), effects);
         }
-        if self.scrubbing.is_empty() {
+        if self.waiting_compactions.is_empty() {
             return;
         }
         let finished = self.backend.meta().finished_compact;
-        let done: Vec<_> = self.scrubbing.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
+        let done: Vec<_> =
+            self.waiting_compactions.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
         for (operation, _, response) in done {
             self.reply(operation, Ok(response), effects);
         }
     }
 
-    /// Reports the probes reached since the last tick. Not at every step: that would cost as much as the rest
-    /// of an idle step.
+    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
+    /// would cost as much as the rest of an idle step.
     fn report_probes(&mut self, effects: &mut Effects) {
         if self.now < self.report_at {
             return;
@@ -585,7 +609,8 @@ impl Member {
         }
     }
 
-    /// Publishes this member's name to the others, until they know it (`server.go`, `publishV3`).
+    /// Proposes this member's name and client URLs to the log, at intervals, until this member has applied
+    /// them (`server.go`, `publishV3`).
     fn publish(&mut self, effects: &mut Effects) {
         let Publication::Due(at) = self.publication else { return };
         if at > self.now || self.node.leader().is_none() {
@@ -607,7 +632,7 @@ impl Member {
         self.propose_command(crate::envelope::Command::Attributes(request), effects);
     }
 
-    /// A snapshot from the leader replaces all state.
+    /// Replaces all replicated state by that of a leader's snapshot.
     pub(crate) fn replace_state(&mut self, image: Image) {
         self.store = image.store;
         self.cluster = image.cluster;
@@ -620,17 +645,18 @@ impl Member {
         }
     }
 
+    /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
     fn stop(&mut self, effects: &mut Effects) {
         if self.stopping.is_some() {
             return;
         }
         let patience = self.config.settings.election_timeout();
         self.stopping = Some(self.now + patience);
-        let mut under_way = self.services.take_all();
-        under_way.extend(self.proposals.take_all());
-        under_way.extend(self.reads.take_all());
-        under_way.extend(self.calls.take_all());
-        for operation in under_way {
+        let mut in_progress = self.services.take_all();
+        in_progress.extend(self.proposals.take_all());
+        in_progress.extend(self.reads.take_all());
+        in_progress.extend(self.calls.take_all());
+        for operation in in_progress {
             if !self.services.owns_request(operation) {
                 self.reply(operation, Err(Error::Stopped), effects);
             }
@@ -644,16 +670,19 @@ impl Member {
         }
     }
 
+    /// Ends the member if it is stopping and nothing is left to wait for: a transfer of leadership, writes, a
+    /// last backend commit.
     fn look_after_stop(&mut self, effects: &mut Effects) {
-        let Some(patience_over) = self.stopping else { return };
-        let waits_for_successor = self.node.is_leader() && !self.node.is_alone() && self.now < patience_over;
+        let Some(give_up_at) = self.stopping else { return };
+        let waits_for_successor =
+            self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
         if waits_for_successor
             || self.node.is_saving()
             || self.persistence.is_writing()
             || !self.backend_is_idle()
         {
-            // Checked again with the next input; there is always another tick.
-            self.stopping = Some(if self.now < patience_over { patience_over } else { u64::MAX });
+            // Checked again at the next input. One will come, since there is always a next tick.
+            self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
             return;
         }
         if self.persistence.is_dirty() {

@@ -1,19 +1,23 @@
-//! The only file that touches `raft::RawNode`.
+//! Wraps `raft::RawNode`, the raft library's state machine. No other file of the member touches it.
 //!
-//! It keeps two promises to the rest of the member:
+//! Raft returns its work in batches, called *readies*: entries and hard state to save, messages to send,
+//! entries to apply. This file splits a ready into what the member may do at once ([`ReadyActions`]) and what
+//! must wait until the ready is durable ([`SaveActions`]), and guarantees two things:
 //!
-//! - *Determinism* (rule R3): raft draws election timeouts from the operating system. After every call into
-//!   raft we set the timeout to our own keyed draw, a function of the seed, the member, its incarnation, the
-//!   term and the number of campaigns, and of nothing that raft drew.
-//! - *Order* (etcd's `raft.go`): a leader sends its messages while its own write is in progress, and counts
-//!   its own copy only once that write is durable; other members send theirs after the write.
+//! - *Determinism* (rule R3): raft takes the randomness of its election timeouts from the operating system.
+//!   After every call into raft, we replace the timeout by our own draw. It depends only on the seed, the
+//!   member, its incarnation, the term and the number of campaigns.
+//! - *Order* (etcd's `raft.go`): a leader sends its messages while its own entries are being written, and
+//!   counts its own copy only once it is durable. Other members send their messages after the write.
 //!
-//! Readies are persisted asynchronously: `advance_append_async` at once, `on_persist_ready` when the
-//! disk job that holds the ready is done. Jobs end in order, so readies do.
+//! The raft library lets a ready be saved while later ones are taken: we call `advance_append_async` when we
+//! have taken a ready, and `on_persist_ready` when the disk job that saves it is done. Disk jobs end in the
+//! order in which they were issued, so readies become durable in order.
 //!
-//! With the setting `raft-loop = "blocking"` the loop waits for each save as etcd's does ([`Node::waits`]):
-//! messages and proposals are still stepped, as by the goroutine of etcd's raft node, but what follows from
-//! them, and who leads, comes to light only with the next ready ([`Node::leader`]).
+//! With the setting `raft-loop = "blocking"`, the member takes no further ready and makes no tick until the
+//! last save is durable, as in etcd ([`Node::waits_for_save`]). Messages and proposals are still stepped
+//! meanwhile, but their effects, including a change of leader, show only in the next ready
+//! ([`Node::leader`]).
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -30,34 +34,37 @@ use crate::log::Log;
 
 const ELECTION: Domain = Domain::new("member election timeout");
 
-/// The raft node and what the member must remember about it.
+/// The raft node, with the readies that are not durable yet.
 pub(crate) struct Node {
     raw: RawNode<Log>,
+    /// The keyed draws of election timeouts.
     timeouts: Keyed,
-    /// Campaigns this process has started; part of the timeout's key, so that two members with equal timeouts
-    /// do not collide in every round.
+    /// How many campaigns this process has started. It is part of the draw's key: otherwise, two members that
+    /// drew equal timeouts in a term would also draw equal ones when they try again.
     campaigns: u64,
-    /// Key and value of the current timeout.
+    /// The current election timeout, in ticks, after the key of its draw: the term and the number of
+    /// campaigns.
     timeout: ((u64, u64), usize),
     election_ticks: u32,
     flaws: Flaws,
-    /// Whether no ready follows another one before that one is durable.
+    /// Whether the setting `raft-loop` is `blocking`: a ready is taken only once the one before is durable.
     blocking: bool,
-    /// The leader, and whether it is this member, as of the last ready.
-    seen: (MemberId, bool),
-    /// Readies whose writes are in progress, oldest first.
+    /// The leader, and whether it is this member: as of the last ready or, with `raft-loop = "async"`, as of
+    /// the last call into raft.
+    known_leader: (MemberId, bool),
+    /// Readies that are not durable yet, oldest first.
     unpersisted: VecDeque<Unpersisted>,
     reported: Reported,
 }
 
-/// What was last reported in facts.
+/// What the last facts about raft's state reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Reported {
     state: State,
     commit: u64,
 }
 
-/// What [`Fact::State`] reports.
+/// The content of [`Fact::State`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
     term: u64,
@@ -66,46 +73,49 @@ struct State {
     leader: MemberId,
 }
 
-/// A process that knows nothing yet.
+/// The state of a process that has just started.
 const FOLLOWER: State = State { term: 0, vote: MemberId::NONE, role: Role::Follower, leader: MemberId::NONE };
 
-/// A ready whose write is in progress, or that waits behind one.
+/// A ready that is not durable yet.
 struct Unpersisted {
+    /// Raft's number of the ready.
     number: u64,
-    /// The disk job that makes it durable, which may hold other readies too; `None` if it needs no write of
-    /// its own and only waits for those before it.
+    /// The disk job that saves the ready, possibly together with others. `None` if the ready has nothing to
+    /// save and only waits for the readies before it.
     job: Option<u64>,
-    /// Whether it changed the term or the vote.
+    /// Whether the ready changed the term or the vote.
     is_vote: bool,
-    /// Messages that may be sent once it is durable.
+    /// Messages to send once the ready is durable.
     messages: Vec<Message>,
-    /// Index of the snapshot in it.
+    /// The index of the ready's snapshot, if it has one.
     snapshot: Option<u64>,
 }
 
-/// What one ready needs saved.
+/// The part of a ready that must be saved.
 pub(crate) struct Save {
     pub(crate) hard_state: Option<HardState>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) snapshot: Option<Snapshot>,
-    /// Whether it must be durable before the actions that depend on it.
+    /// Whether the save needs an fsync. A new commit index alone does not.
     pub(crate) must_sync: bool,
 }
 
-/// What one ready allows at once.
+/// The part of a ready that the member may act on at once.
 #[derive(Default)]
-pub(crate) struct Turn {
+pub(crate) struct ReadyActions {
     pub(crate) read_states: Vec<ReadState>,
     pub(crate) messages: Vec<Message>,
+    /// Committed entries, to apply.
     pub(crate) committed: Vec<Entry>,
+    /// What must be saved, and the number of the disk job for it.
     pub(crate) save: Option<(u64, Save)>,
 }
 
-/// What a finished write allows.
+/// What the member may do once a save is durable.
 #[derive(Default)]
-pub(crate) struct Persisted {
+pub(crate) struct SaveActions {
     pub(crate) messages: Vec<Message>,
-    /// Index of a snapshot that is now durable and must replace the store.
+    /// The index of a leader's snapshot that is now durable and must replace the store.
     pub(crate) snapshot: Option<u64>,
 }
 
@@ -136,17 +146,17 @@ impl Node {
             election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
             blocking: config.settings.raft_loop == RaftLoop::Blocking,
-            seen: (MemberId::NONE, false),
+            known_leader: (MemberId::NONE, false),
             unpersisted: VecDeque::new(),
             reported: Reported { state: FOLLOWER, commit: 0 },
         };
-        node.steady();
+        node.replace_timeout();
         node
     }
 
-    /// Replaces raft's election timeout with our own (rule R3). Called after every call that could have reset
-    /// it, which is every call.
-    fn steady(&mut self) {
+    /// Replaces raft's election timeout by our own (rule R3). Any call into raft may have set a new timeout,
+    /// so this follows each of them.
+    fn replace_timeout(&mut self) {
         let key = (self.raw.raft.term, self.campaigns);
         if self.timeout.0 != key {
             let ticks = u64::from(self.election_ticks);
@@ -155,48 +165,50 @@ impl Node {
         }
         self.raw.raft.set_randomized_election_timeout(self.timeout.1);
         if !self.blocking {
-            self.see();
+            self.update_known_leader();
         }
     }
 
-    /// Remembers who leads.
-    fn see(&mut self) {
-        self.seen = (MemberId::from_raft(self.raw.raft.leader_id), self.leads_in_raft());
+    /// Makes raft's current leader the one that the rest of the member sees.
+    fn update_known_leader(&mut self) {
+        self.known_leader = (MemberId::from_raft(self.raw.raft.leader_id), self.leads_in_raft());
     }
 
+    /// Advances raft's clock by one tick.
     pub(crate) fn tick(&mut self) {
         let due =
             self.raw.raft.state != StateRole::Leader && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
         self.raw.tick();
         self.campaigns += u64::from(due);
-        self.steady();
+        self.replace_timeout();
     }
 
+    /// Gives raft a message of another member.
     pub(crate) fn step(&mut self, message: Message) {
-        // An error here means a message that does not belong (from an unknown member, say). It is dropped, as
-        // in etcd.
+        // An error means that raft cannot use the message, for example because its sender is unknown. The
+        // message is dropped, as in etcd.
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "message ignored");
         }
-        self.steady();
+        self.replace_timeout();
     }
 
-    /// Starts an election at once: the first start of a one-member cluster.
+    /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
     pub(crate) fn campaign(&mut self) {
         let _ = self.raw.campaign();
-        self.steady();
+        self.replace_timeout();
     }
 
     /// Proposes data; returns false if raft dropped it.
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
         let taken = self.raw.propose(Vec::new(), data).is_ok();
-        self.steady();
+        self.replace_timeout();
         taken
     }
 
     /// Proposes a configuration change; returns false if raft dropped it.
     pub(crate) fn propose_change(&mut self, change: Proposed) -> bool {
-        // R11: disables raft's guard against a second change before the first is applied.
+        // R11: disables raft's protection against a second change before the first one is applied.
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
@@ -204,7 +216,7 @@ impl Node {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
-        self.steady();
+        self.replace_timeout();
         taken
     }
 
@@ -221,15 +233,15 @@ impl Node {
         self.raw.mut_store().set_conf_state(conf_state.clone());
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
-        if self.leads_in_raft() && self.matched(self.id()).is_none() {
+        if self.leads_in_raft() && self.match_index(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
         }
-        self.steady();
+        self.replace_timeout();
         conf_state
     }
 
-    /// Applies several changes, each as if it were the only one.
+    /// Applies a change of several members as several changes of one member (flaw R12).
     fn apply_one_by_one(&mut self, change: &ConfChangeV2) -> raft::Result<ConfState> {
         let mut conf_state = self.log().conf_state().clone();
         for single in &change.changes {
@@ -239,42 +251,47 @@ impl Node {
         Ok(conf_state)
     }
 
-    /// The match index of another member (leaders only).
-    pub(crate) fn matched(&self, member: MemberId) -> Option<u64> {
+    /// A member's match index: up to there, its log is known to equal the leader's. `None` if this member
+    /// does not lead, or if the other one is not in the configuration.
+    pub(crate) fn match_index(&self, member: MemberId) -> Option<u64> {
         self.leads_in_raft()
             .then(|| self.raw.raft.prs().get(member.raft_id()))?
             .map(|progress| progress.matched)
     }
 
+    /// Requests a ReadIndex. The context comes back with the index.
     pub(crate) fn read_index(&mut self, context: u64) {
         self.raw.read_index(context.to_be_bytes().to_vec());
-        self.steady();
+        self.replace_timeout();
     }
 
+    /// Starts a transfer of leadership.
     pub(crate) fn transfer_leader(&mut self, to: MemberId) {
         self.raw.transfer_leader(to.raft_id());
-        self.steady();
+        self.replace_timeout();
     }
 
+    /// Tells raft whether the snapshot that it sent to a follower arrived.
     pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool) {
         let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raw.report_snapshot(to.raft_id(), status);
-        self.steady();
+        self.replace_timeout();
     }
 
     /// Reports the applied index to raft.
     pub(crate) fn applied_to(&mut self, index: u64) {
         self.raw.advance_apply_to(index);
-        self.steady();
+        self.replace_timeout();
     }
 
     pub(crate) fn term(&self) -> u64 {
         self.raw.raft.term
     }
 
-    /// The leader as of the last ready, or none: what etcd's server knows (`server.go`, `getLead`).
+    /// The leader as of the last ready, or none. etcd's server, too, learns of a leader only from a ready
+    /// (`server.go`, `getLead`).
     pub(crate) fn leader(&self) -> MemberId {
-        self.seen.0
+        self.known_leader.0
     }
 
     fn id(&self) -> MemberId {
@@ -283,19 +300,20 @@ impl Node {
 
     /// Whether this member leads, as of the last ready.
     pub(crate) fn is_leader(&self) -> bool {
-        self.seen.1
+        self.known_leader.1
     }
 
-    /// Whether this member leads by what raft has stepped since the last ready, too.
+    /// Whether this member leads now in raft, counting messages stepped since the last ready.
     pub(crate) fn leads_in_raft(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
     }
 
-    /// Whether raft takes proposals: it knows a leader.
+    /// Whether raft accepts proposals, which it does as long as it knows a leader.
     pub(crate) fn takes_proposals(&self) -> bool {
         self.raw.raft.leader_id != raft::INVALID_ID
     }
 
+    /// The commit index.
     pub(crate) fn committed(&self) -> u64 {
         self.raw.raft.raft_log.committed
     }
@@ -309,12 +327,13 @@ impl Node {
     }
 
     /// Whether this member is the only voter.
-    pub(crate) fn is_alone(&self) -> bool {
+    pub(crate) fn is_only_voter(&self) -> bool {
         let voters = &self.log().conf_state().voters;
         voters.len() == 1 && self.log().conf_state().voters_outgoing.is_empty()
     }
 
-    /// The follower with the longest matching log: the one to transfer leadership to.
+    /// The voter with the highest match index, other than this member. A stopping leader transfers leadership
+    /// to it.
     pub(crate) fn best_follower(&self) -> Option<MemberId> {
         let own = self.raw.raft.id;
         let voters = &self.log().conf_state().voters;
@@ -323,16 +342,17 @@ impl Node {
         best.map(|(id, _)| MemberId::from_raft(*id))
     }
 
-    /// Whether writes are in progress.
+    /// Whether any ready is not durable yet.
     pub(crate) fn is_saving(&self) -> bool {
         !self.unpersisted.is_empty()
     }
 
-    /// Whether the loop waits for a save, as etcd's does: until it is durable there is no tick and no further
-    /// ready.
-    pub(crate) fn waits(&self) -> bool {
-        // M-14370: raft commits the only member's entries at once, in the ready that has them saved.
-        let commits_early = self.flaws.has(Flaw::AckBeforeFsyncSingle) && self.is_alone();
+    /// Whether the raft loop waits for a save. Until the save is durable, the member makes no tick and takes
+    /// no ready, as in etcd. Never with `raft-loop = "async"`.
+    pub(crate) fn waits_for_save(&self) -> bool {
+        // M-14370: the only voter commits and applies its entries before they are durable, so it does not
+        // wait.
+        let commits_early = self.flaws.has(Flaw::AckBeforeFsyncSingle) && self.is_only_voter();
         self.blocking && !self.unpersisted.is_empty() && !commits_early
     }
 
@@ -340,18 +360,19 @@ impl Node {
         self.raw.has_ready()
     }
 
-    /// Takes the next ready apart. `job` is the number of the disk job it will need, if it needs one.
-    pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> Turn {
+    /// Takes the next ready from raft and splits it into what can be done at once and what waits for the
+    /// save. `job` is the number that the disk job for the save will have, if there is something to save.
+    pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> ReadyActions {
         let mut ready = self.raw.ready();
-        self.see();
+        self.update_known_leader();
         let number = ready.number();
-        let mut turn = Turn {
+        let mut actions = ReadyActions {
             read_states: ready.take_read_states(),
             messages: ready.take_messages(),
             committed: ready.take_committed_entries(),
             save: None,
         };
-        let mut held = ready.take_persisted_messages();
+        let mut after_save = ready.take_persisted_messages();
         let save = Save {
             hard_state: ready.hs().cloned(),
             must_sync: ready.must_sync(),
@@ -363,63 +384,64 @@ impl Node {
             (new.term, new.vote) != (old.term, old.vote)
         });
         // A leader sends messages while its entries are being written, but never before its vote for itself
-        // is durable. raft assumes that it is, because vote requests wait for that; but a sole voter becomes
-        // leader without asking, and its learners would hear of a term that it may reuse for other entries
-        // after a crash (`docs/findings.md`).
+        // is durable. Raft takes that for granted, because vote requests are sent only after the vote is
+        // durable. But the only voter becomes leader without requesting votes. Its learners would receive
+        // entries of a term that this member may use again, with other entries, after a crash
+        // (`docs/findings.md`).
         if self.is_leader()
             && !self.flaws.has(Flaw::OnlyVoterHeardEarly)
             && (is_vote || self.unpersisted.iter().any(|ready| ready.is_vote))
         {
-            held.splice(0..0, turn.messages.drain(..));
+            after_save.splice(0..0, actions.messages.drain(..));
         }
-        self.mirror(&save, facts);
+        self.update_log(&save, facts);
         self.raw.advance_append_async(ready);
         self.report_state(facts);
 
-        // A new commit index alone need not be saved (raft's paper, figure 2, keeps it volatile): it is saved
-        // with the next write.
+        // A new commit index alone causes no write; it is saved with the next one. In the raft paper (figure
+        // 2), the commit index is volatile.
         let needs_write = save.must_sync;
         let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
         let votes_only = save.entries.is_empty() && save.snapshot.is_none();
         let mut release_now = false;
         if needs_write {
-            // R1: a change of term or vote alone does not wait for the disk.
+            // R1: messages do not wait for a save of only the term and vote.
             release_now |= votes_only && self.flaws.has(Flaw::VoteNotPersisted);
-            // R3, M-14370: the leader counts its own copy before it is durable.
-            let own_copy_early = if self.is_alone() {
+            // R3, M-14370: the leader counts its own copy of an entry before that copy is durable.
+            let own_copy_early = if self.is_only_voter() {
                 self.flaws.has(Flaw::AckBeforeFsyncSingle)
             } else {
                 self.flaws.has(Flaw::LeaderSelfAckBeforeFsync)
             };
             if own_copy_early && self.is_leader() {
                 self.raw.on_persist_ready(number);
-                self.steady();
+                self.replace_timeout();
             }
-            turn.save = Some((job, save));
+            actions.save = Some((job, save));
         }
-        // R2: a follower's acknowledgements are sent before its entries are durable.
+        // R2: a follower acknowledges entries before they are durable.
         if self.flaws.has(Flaw::AppendAckBeforeFsync) {
             let (early, rest) =
-                held.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
-            turn.messages.extend::<Vec<_>>(early);
-            held = rest;
+                after_save.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
+            actions.messages.extend::<Vec<_>>(early);
+            after_save = rest;
         }
         if release_now {
-            turn.messages.append(&mut held);
+            actions.messages.append(&mut after_save);
         }
         if needs_write || !self.unpersisted.is_empty() {
             let job = needs_write.then_some(job);
-            self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: held, snapshot });
+            self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: after_save, snapshot });
         } else {
             self.raw.on_persist_ready(number);
-            turn.messages.append(&mut held);
+            actions.messages.append(&mut after_save);
         }
-        self.steady();
-        turn
+        self.replace_timeout();
+        actions
     }
 
-    /// Applies what the ready needs saved to the log in memory.
-    fn mirror(&mut self, save: &Save, facts: &mut Vec<Fact>) {
+    /// Makes the log in memory what the log on disk will be after the save.
+    fn update_log(&mut self, save: &Save, facts: &mut Vec<Fact>) {
         let log = self.raw.mut_store();
         if let Some(snapshot) = &save.snapshot {
             log.restore(snapshot);
@@ -433,15 +455,15 @@ impl Node {
         }
     }
 
-    /// A disk job is done: releases what waited for it.
-    pub(crate) fn persisted(&mut self, job: u64) -> Persisted {
-        let mut persisted = Persisted::default();
+    /// A disk job is done. Returns what waited for the readies that it made durable.
+    pub(crate) fn persisted(&mut self, job: u64) -> SaveActions {
+        let mut persisted = SaveActions::default();
         let Some(at) = self.unpersisted.iter().position(|ready| ready.job == Some(job)) else {
-            return persisted; // a job of the WAL's own, such as a released segment
+            return persisted; // The job saved no ready: it removed a WAL segment, for example.
         };
         assert_eq!(at, 0, "job {job} ended before the job of an earlier ready: jobs must end in order");
         let mut number = 0;
-        // Later readies that need no write of their own waited only for this one.
+        // Also completes the readies behind it that have nothing to save.
         while let Some(ready) = self.unpersisted.front() {
             if ready.job.is_some_and(|other| other != job) {
                 break;
@@ -452,7 +474,7 @@ impl Node {
             persisted.snapshot = persisted.snapshot.max(ready.snapshot);
         }
         self.raw.on_persist_ready(number);
-        self.steady();
+        self.replace_timeout();
         persisted
     }
 
@@ -480,7 +502,7 @@ impl Node {
     }
 }
 
-/// An entry in the form that facts use.
+/// An entry as facts describe it: index, term and a digest of the content.
 pub(crate) fn log_entry(entry: &Entry) -> LogEntry {
     let kind = entry.get_entry_type() as u64;
     LogEntry { index: entry.index, term: entry.term, digest: record::hash::digest(&entry.data) ^ kind }

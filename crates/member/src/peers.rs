@@ -1,11 +1,12 @@
-//! Requests between members outside raft, for which etcd uses HTTP on the peer port: renewing a lease or
-//! reading its time left at the leader, promoting a learner, comparing hashes.
+//! Requests from one member to another outside raft, named *calls* below. A member calls the leader to renew
+//! a lease, to read a lease's time left, or to promote a learner, and it calls any member to compare hashes.
+//! etcd uses HTTP on the peer port for these.
 //!
-//! A request that only the leader can serve is sent to it and resent at intervals until it is answered or
-//! times out (`v3_server.go`, `LeaseRenew`). Copies are harmless: they ask for the same thing. If the first
-//! copy promoted a learner, the second may be answered "can only promote a learner", as in etcd.
+//! A call is resent at intervals until it is answered or times out (`v3_server.go`, `LeaseRenew`). Executing
+//! a copy does no harm, since it repeats the same request; but if the first copy promoted a learner, the
+//! second may be answered "can only promote a learner", as in etcd.
 //!
-//! Invariant: bounded by the requests in progress, which all end after the request time-out.
+//! Invariant: the tables are bounded, because every call ends after the request timeout.
 
 use std::collections::BTreeMap;
 
@@ -15,56 +16,58 @@ use record::MemberId;
 use crate::io::{Effects, PeerMessage};
 use crate::member::{Member, NOBODY};
 
-/// This bit marks operations that serve another member's call.
+/// The bit of operation numbers that serve another member's call.
 const CALLED: u64 = 1 << 62;
-/// This bit marks the member's own operations: comparisons of hashes.
+/// The bit of operation numbers that belong to the member's own comparisons of hashes.
 pub(crate) const OWN: u64 = 1 << 61;
-/// Pause before a call is resent (`v3_server.go`: 50 ms between attempts).
-const AGAIN: u64 = 50_000_000;
+/// How long to wait before resending a call that was refused, in nanoseconds (`v3_server.go`: 50 ms).
+const RETRY: u64 = 50_000_000;
 
-/// The calls in progress.
+/// All calls in progress, from this member and to it.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    /// This member's calls, by number.
-    asked: BTreeMap<u64, Asked>,
-    /// Calls of other members: for each operation that serves one, the caller and its number.
+    /// The calls that this member makes, by its number for them.
+    outgoing: BTreeMap<u64, Outgoing>,
+    /// The calls that this member serves, by operation: the caller and the caller's number for the call.
     serving: BTreeMap<u64, (MemberId, u64)>,
+    /// The last number used, for a call or for an operation that serves one.
     next: u64,
 }
 
+/// A call that this member makes. Times are on the member's clock.
 #[derive(Debug)]
-struct Asked {
-    /// The operation that waits for it.
+struct Outgoing {
+    /// The operation that waits for the answer.
     operation: u64,
     request: Request,
-    /// When it times out.
+    /// When the call times out.
     deadline: u64,
-    /// When to resend it.
-    again: u64,
-    /// The member to ask; `None` for the current leader.
+    /// When to send the call, or to resend it.
+    send_at: u64,
+    /// The member to call; `None` for whichever member leads.
     to: Option<MemberId>,
 }
 
 impl Calls {
-    /// When to check again, on the member's clock.
+    /// When the next call must be sent or times out, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
-        self.asked.values().map(|asked| asked.again.min(asked.deadline)).min().unwrap_or(u64::MAX)
+        self.outgoing.values().map(|call| call.send_at.min(call.deadline)).min().unwrap_or(u64::MAX)
     }
 
-    /// Removes everything and returns the operations that were in progress.
+    /// Removes all calls and returns the operations that waited for those of this member.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.serving.clear();
-        std::mem::take(&mut self.asked).into_values().map(|asked| asked.operation).collect()
+        std::mem::take(&mut self.outgoing).into_values().map(|call| call.operation).collect()
     }
 }
 
 impl Member {
-    /// Asks the leader to serve a request.
+    /// Calls the leader. The operation is answered with the leader's answer.
     pub(crate) fn ask_leader(&mut self, operation: u64, request: Request) {
         self.ask(operation, request, None);
     }
 
-    /// Asks a certain member to serve a request.
+    /// Calls a given member. The operation is answered with that member's answer.
     pub(crate) fn ask_member(&mut self, to: MemberId, operation: u64, request: Request) {
         self.ask(operation, request, Some(to));
     }
@@ -72,10 +75,12 @@ impl Member {
     fn ask(&mut self, operation: u64, request: Request, to: Option<MemberId>) {
         self.calls.next += 1;
         let deadline = self.now + self.config.settings.request_timeout;
-        self.calls.asked.insert(self.calls.next, Asked { operation, request, deadline, again: self.now, to });
+        let call = Outgoing { operation, request, deadline, send_at: self.now, to };
+        self.calls.outgoing.insert(self.calls.next, call);
     }
 
-    /// Handles another member's message outside raft.
+    /// Handles a message from another member outside raft. A member that was removed from the cluster is told
+    /// so, whatever it sent.
     pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, effects: &mut Effects) {
         if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
             effects.peers.push((from, PeerMessage::Removed));
@@ -94,71 +99,78 @@ impl Member {
         }
     }
 
+    /// A call was answered.
     fn answered(&mut self, id: u64, result: Result<Response, Error>, effects: &mut Effects) {
-        let Some(asked) = self.calls.asked.get_mut(&id) else { return };
-        // The member that was asked no longer leads: another attempt may find the current leader.
-        let moved_on = [Error::NotLeader, Error::NotPrimaryLessor, Error::LeaderChanged, Error::Stopped];
-        if asked.to.is_none() && matches!(&result, Err(error) if moved_on.contains(error)) {
-            asked.again = self.now + AGAIN;
+        let Some(call) = self.calls.outgoing.get_mut(&id) else { return };
+        // These errors mean that the called member does not lead any more: a later attempt may reach the
+        // current leader.
+        let leads_no_more = [Error::NotLeader, Error::NotPrimaryLessor, Error::LeaderChanged, Error::Stopped];
+        if call.to.is_none() && matches!(&result, Err(error) if leads_no_more.contains(error)) {
+            call.send_at = self.now + RETRY;
             return;
         }
-        let asked = self.calls.asked.remove(&id).expect("it was there a moment ago");
+        let call = self.calls.outgoing.remove(&id).expect("it was there a moment ago");
         let result = self.with_header(result);
-        self.reply(asked.operation, result, effects);
+        self.reply(call.operation, result, effects);
     }
 
-    /// Sends calls that are due, and ends those that timed out.
+    /// Sends calls that are due, and answers those that timed out with an error.
     pub(crate) fn look_after_calls(&mut self, effects: &mut Effects) {
         if self.calls.wake_at() > self.now {
             return;
         }
         let (now, leader, own) = (self.now, self.node.leader(), self.config.id);
-        let over: Vec<u64> = self
+        let timed_out: Vec<u64> = self
             .calls
-            .asked
-            .extract_if(.., |_, asked| asked.deadline <= now)
-            .map(|(_, a)| a.operation)
+            .outgoing
+            .extract_if(.., |_, call| call.deadline <= now)
+            .map(|(_, call)| call.operation)
             .collect();
-        for operation in over {
+        for operation in timed_out {
             self.reply(operation, Err(Error::Timeout), effects);
         }
-        let mut own_now = Vec::new();
-        for (id, asked) in &mut self.calls.asked {
-            if asked.again > now {
+        let mut serve_here = Vec::new();
+        for (id, call) in &mut self.calls.outgoing {
+            if call.send_at > now {
                 continue;
             }
-            // Wait a little longer for a lost answer than after a refusal.
-            asked.again = now + 4 * AGAIN;
-            match asked.to.unwrap_or(leader) {
-                MemberId::NONE => asked.again = now + AGAIN,
-                // This member leads by now, but may still have to apply its first entry; or it led, and its disk
-                // keeps it from knowing better.
-                to if to == own && self.lessor.is_primary() && self.node.leads_in_raft() => own_now.push(*id),
-                to if to == own => asked.again = now + AGAIN,
+            // A lost message is awaited for longer (200 ms) than the pause after a refusal (50 ms).
+            call.send_at = now + 4 * RETRY;
+            match call.to.unwrap_or(leader) {
+                MemberId::NONE => call.send_at = now + RETRY,
+                // By now, this member leads. It serves the call itself as soon as it has applied the first
+                // entry of its term. But it may also have lost its leadership again in raft, while it waits
+                // for a save and so does not know yet (`Node::leads_in_raft`); then the call waits.
+                to if to == own && self.lessor.is_primary() && self.node.leads_in_raft() => {
+                    serve_here.push(*id)
+                }
+                to if to == own => call.send_at = now + RETRY,
                 to => {
-                    let request = asked.request.clone();
+                    let request = call.request.clone();
                     effects.peers.push((to, PeerMessage::Call { id: *id, request }));
                 }
             }
         }
-        for id in own_now {
-            if let Some(asked) = self.calls.asked.remove(&id) {
-                self.serve_peer(asked.operation, asked.request, effects);
+        for id in serve_here {
+            if let Some(call) = self.calls.outgoing.remove(&id) {
+                self.serve_peer(call.operation, call.request, effects);
             }
         }
     }
 
-    /// Contacts the others when the leader has been silent for two election timeouts: a learner that was
-    /// removed while it was cut off would otherwise never learn of it, because learners never campaign. A
-    /// member removed before it ever heard from another one knows the members in its initial configuration.
+    /// Sends all other members a greeting if this member has not heard from its leader for two election
+    /// timeouts. Only a removed member gets an answer, which is how it learns of its removal if it missed the
+    /// entry. A voter would also learn of it by campaigning, but learners never campaign.
+    ///
+    /// A member that has no member list yet contacts the members of its initial configuration.
     pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
-        let patience = 2 * self.config.settings.election_timeout();
+        let silence = 2 * self.config.settings.election_timeout();
         let leader = self.leadership.leader;
         let heard = self.leadership.heard.get(&leader).copied().unwrap_or(0);
-        if self.node.is_leader() || self.now < heard.max(self.greeted) + patience {
+        if self.node.is_leader() || self.now < heard.max(self.said_hello_at) + silence {
             return;
         }
-        self.greeted = self.now;
+        self.said_hello_at = self.now;
         let mut others: Vec<MemberId> = self.cluster.ids().collect();
         if others.is_empty() {
             others = self.config.peers.iter().map(|peer| peer.id).collect();
@@ -167,7 +179,8 @@ impl Member {
         effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
     }
 
-    /// An operation ended: sends its answer to the client or member that asked.
+    /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
+    /// of the services of this member, or its comparison of hashes.
     pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
         if operation == NOBODY {
             return;

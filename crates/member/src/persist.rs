@@ -1,11 +1,17 @@
-//! What the member makes durable besides raft's state: backend commits, snapshots of the log, snapshots from
-//! a leader.
+//! How a member's state gets to its disk: the queue of disk jobs, backend commits, defragmentation, the
+//! removal of compacted revisions (the *scrub*), snapshots of the log, and snapshots from a leader.
 //!
-//! A backend commit is a synchronous section: it runs at once and is finished when the driver says so
-//! ([`crate::io::Input::SectionDone`]). Only then does its consistent index count as durable, and only what
-//! the backend holds durably is ever dropped from the log (etcd issue 10219).
+//! The member uses its disk in two ways (see [`crate::disk`]). The write-ahead log (WAL) and snapshot files
+//! are written by *disk jobs*, one at a time, while the member continues. The backend is written in
+//! *sections*: the operations run synchronously within a step, and the driver reports later that they have
+//! reached the disk ([`crate::io::Input::SectionDone`]). Only then does the consistent index of a backend
+//! commit count as durable.
 //!
-//! Invariants: one section at a time; `durable <= committed index of the last commit <= applied`.
+//! A *snapshot of the log* is a marker in the WAL that says from which index a restart may replay. It comes
+//! after a backend commit, because entries may be dropped from the log only if the backend holds their
+//! effects durably (etcd issue 10219).
+//!
+//! Invariants: at most one section is in progress; `durable <= index of the last backend commit <= applied`.
 
 use std::collections::VecDeque;
 
@@ -26,51 +32,53 @@ use crate::node::Save;
 use crate::snapshot_file::{SnapshotFile, Snapshots};
 use crate::wal::{Marker, Position, Wal};
 
-/// The state of the member's disk work.
+/// What is being written, and what is not written yet. Times are on the member's own clock.
 #[derive(Debug, Default)]
 pub(crate) struct Persistence {
-    /// When the oldest change that the backend does not yet hold was made, on the member's clock.
+    /// When the oldest change that is not in the backend was made; `None` if the backend holds all changes.
     dirty_since: Option<u64>,
-    /// Entries applied since the last commit.
+    /// How many entries were applied since the last backend commit.
     uncommitted: u64,
     /// The section in progress.
     section: Option<Section>,
-    /// The durable consistent index.
+    /// The consistent index of the last backend commit that is durable.
     durable: u64,
     /// The configuration at that index.
     durable_conf: ConfState,
-    /// Requested defragmentations, by operation.
+    /// The operations of clients that requested a defragmentation and wait for it.
     defragment: Vec<u64>,
-    /// A copy of the backend that will replace it.
+    /// The defragmented copy of the backend, which will replace it.
     copy: Option<Backend>,
-    /// Index of the last snapshot of the log that is marked in the WAL (or is being marked).
+    /// The index of the last snapshot of the log. Its marker may still be in a job that is not done.
     last_snapshot: u64,
-    /// The job that marks a snapshot, and its index.
+    /// The job that writes a snapshot's marker, and the snapshot's index, until that job is done.
     marking: Option<(u64, u64)>,
-    /// The job in progress on the disk.
+    /// The number of the job in progress on the disk.
     in_flight: Option<u64>,
-    /// Operations that arrived since it started: the next job, with one sync for all of it. etcd gets the
-    /// same effect from its raft loop, which waits for the disk while entries gather in the next Ready.
+    /// The next job. It collects all operations that are queued while a job is in progress, with one sync for
+    /// several appends. etcd's raft loop has the same effect: it waits for the disk, and entries collect in
+    /// the next ready.
     queued: Option<DiskJob>,
-    /// End of the WAL after each job.
+    /// For each job that is not done: the end of the WAL after it.
     positions: VecDeque<(u64, Position)>,
-    /// Snapshots from a leader that are being written to disk.
+    /// Snapshots from a leader whose files are being written.
     incoming: VecDeque<Snapshot>,
-    /// The store came from a snapshot, which must replace the backend file.
+    /// Whether the store came from a leader's snapshot and must still replace the content of the backend.
     install: bool,
+    /// The snapshot files.
     files: Snapshots,
-    /// Snapshots being sent to followers. The log is not compacted meanwhile, or a follower would need
-    /// another snapshot once it has the first.
+    /// How many snapshots are being sent to followers. The log is not compacted meanwhile: the entries after
+    /// the snapshot might be dropped, and the follower would need another snapshot.
     pub(crate) snapshots_in_flight: u32,
-    /// When the next batch of a compaction's scrub is due, on the member's clock.
+    /// When the next batch of the scrub is due; `None` if no scrub is in progress.
     scrub_at: Option<u64>,
 }
 
-/// A synchronous use of the disk.
+/// A synchronous use of the disk that has not reached the disk yet.
 #[derive(Debug)]
 enum Section {
     /// A backend commit: its consistent index, the configuration at that index, and whether it records that a
-    /// compaction is finished.
+    /// scrub is finished.
     Commit(u64, ConfState, bool),
     /// The backend is being copied.
     Copy,
@@ -79,6 +87,8 @@ enum Section {
 }
 
 impl Persistence {
+    /// The state after a start: the backend and the log are as found on disk. `scrubbing` says that a scrub
+    /// was not finished.
     pub(crate) fn new(
         durable: u64,
         durable_conf: ConfState,
@@ -102,7 +112,7 @@ impl Persistence {
         self.dirty_since.get_or_insert(now);
     }
 
-    /// The number of the job that the next operations will belong to, where `next` is the first unused one.
+    /// The number of the job to which operations queued now will belong. `next` is the first unused number.
     pub(crate) fn next_job(&self, next: u64) -> u64 {
         self.queued.as_ref().map_or(next, |job| job.id)
     }
@@ -112,12 +122,12 @@ impl Persistence {
         !self.incoming.is_empty()
     }
 
-    /// Whether operations are queued or in progress.
+    /// Whether a disk job is queued or in progress.
     pub(crate) fn is_writing(&self) -> bool {
         self.in_flight.is_some() || self.queued.is_some()
     }
 
-    /// Adds operations to the next job.
+    /// Adds operations to the next job, whose number is `id`.
     fn queue(&mut self, id: u64, ops: Vec<DiskOp>) {
         let job = self.queued.get_or_insert(DiskJob { id, ops: Vec::new() });
         assert_eq!(
@@ -136,10 +146,12 @@ impl Persistence {
         job.ops.extend(ops);
     }
 
+    /// Whether the backend lacks changes of the store.
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty_since.is_some() || self.install
     }
 
+    /// A job is done: tells the WAL how much of it is durable.
     pub(crate) fn job_done(&mut self, job: u64, wal: &mut Wal) {
         assert_eq!(self.in_flight.take(), Some(job), "job {job} ended, but it is not the one under way");
         while let Some((first, position)) = self.positions.front().copied() {
@@ -201,13 +213,14 @@ impl Member {
         self.persistence.queue(job, ops);
     }
 
-    // ---- the backend ------------------------------------------------------------------------------
+    // ---- backend commits --------------------------------------------------------------------------
 
+    /// Whether neither a section nor a snapshot's marker is being written.
     pub(crate) fn backend_is_idle(&self) -> bool {
         self.persistence.section.is_none() && self.persistence.marking.is_none()
     }
 
-    /// Commits the backend when that is due, scrubs, takes snapshots of the log.
+    /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit.
     pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
         self.scrub(effects);
         if self.persistence.section.is_some() || effects.fatal.is_some() {
@@ -224,14 +237,16 @@ impl Member {
             .dirty_since
             .is_some_and(|since| self.now >= since + self.config.settings.backend_interval);
         let full = persistence.uncommitted >= self.config.settings.backend_limit;
-        // A client that requested a physical compaction waits for a commit that records its end.
-        let scrubbed = self.scrubbing.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
+        // A client that requested a physical compaction waits for the commit that records the end of the
+        // scrub.
+        let scrubbed =
+            self.waiting_compactions.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
         if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
             self.commit_backend(effects);
         }
     }
 
-    /// Writes everything since the last commit, with the consistent index, in one transaction.
+    /// Writes all changes since the last backend commit, with the consistent index, in one transaction.
     pub(crate) fn commit_backend(&mut self, effects: &mut Effects) {
         if self.persistence.section.is_some() {
             return;
@@ -279,6 +294,7 @@ impl Member {
         effects.section = true;
     }
 
+    /// The section in progress has reached the disk.
     pub(crate) fn section_done(&mut self, effects: &mut Effects) {
         match self.persistence.section.take() {
             None => {}
@@ -300,7 +316,8 @@ impl Member {
             }
             Some(Section::Copy) => {
                 self.pass(Failpoint::DefragBeforeRename, effects);
-                // M-20271: the copy replaces the backend later, whatever happens to it meanwhile.
+                // M-20271: the copy replaces the backend only later, even if a leader's snapshot was
+                // installed meanwhile.
                 if !self.config.flaws.has(Flaw::DefragVsSnapshotSwap) {
                     self.replace_by_copy(effects);
                 }
@@ -315,19 +332,20 @@ impl Member {
 
     // ---- defragmentation --------------------------------------------------------------------------
 
-    /// Requests a defragmentation, which starts as soon as no section is in progress.
+    /// A client requests a defragmentation. It starts as soon as no section is in progress.
     pub(crate) fn ask_defragmentation(&mut self, operation: u64) {
         self.persistence.defragment.push(operation);
     }
 
-    /// A leader's snapshot goes first: it brings its own file.
+    /// Whether a defragmentation was requested and may proceed. A snapshot from a leader takes precedence: it
+    /// replaces the backend's whole content.
     fn wants_defragmentation(&self) -> bool {
         let persistence = &self.persistence;
         !persistence.defragment.is_empty() && !persistence.install && persistence.marking.is_none()
     }
 
-    /// The next of its three steps: commit what is pending, copy everything, replace the backend with the
-    /// copy.
+    /// Does the next of a defragmentation's three steps: a backend commit, a copy of the whole backend, the
+    /// replacement of the backend by the copy.
     fn defragment(&mut self, effects: &mut Effects) {
         if self.persistence.copy.is_some() {
             return self.replace_by_copy(effects);
@@ -344,6 +362,7 @@ impl Member {
         effects.section = true;
     }
 
+    /// Replaces the backend by its defragmented copy.
     fn replace_by_copy(&mut self, effects: &mut Effects) {
         let copy = self.persistence.copy.take().expect("the backend was copied before its copy takes over");
         if let Err(error) = self.backend.replace_by(copy) {
@@ -353,7 +372,7 @@ impl Member {
         effects.section = true;
     }
 
-    /// One batch of a compaction's scrub, if it is due.
+    /// Removes a batch of compacted revisions from the store, if one is due.
     fn scrub(&mut self, effects: &mut Effects) {
         let compaction = self.store.compaction();
         if compaction.scheduled == compaction.finished {
@@ -380,6 +399,8 @@ impl Member {
 
     // ---- snapshots of the log ---------------------------------------------------------------------
 
+    /// Whether a snapshot of the log should be taken: enough entries were applied since the last one, and no
+    /// other snapshot is in progress.
     fn wants_log_snapshot(&self) -> bool {
         let persistence = &self.persistence;
         self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.settings.snapshot_count
@@ -389,7 +410,8 @@ impl Member {
             && persistence.snapshots_in_flight == 0
     }
 
-    /// The backend holds everything up to its durable index: the log may be replayed from there.
+    /// Takes a snapshot of the log: writes a marker to the WAL at the durable consistent index. A restart can
+    /// replay from there, because the backend holds the effects of all entries up to it.
     fn mark_log_snapshot(&mut self) {
         use raft::Storage as _;
         let index = self.persistence.durable;
@@ -407,8 +429,9 @@ impl Member {
         self.persistence.last_snapshot = index;
     }
 
-    /// A snapshot of the log is durably marked: drops the entries before it, except those that slow followers
-    /// may still need, and releases unused segments.
+    /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, except for the last
+    /// ones (`catch-up-entries`), which slow followers may need, and removes WAL segments that are not
+    /// needed.
     pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
         let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
             return;
@@ -429,14 +452,14 @@ impl Member {
 
     // ---- snapshots between members ----------------------------------------------------------------
 
-    /// Makes a snapshot of the state machine if raft needs one to send.
+    /// Makes a snapshot of all replicated state, if raft wants to send one to a follower.
     pub(crate) fn offer_snapshot(&mut self) {
         if !self.node.log().wants_snapshot() {
             return;
         }
         let mut snapshot = Snapshot { data: self.encode_image(), ..Snapshot::default() };
         let mut conf_state = self.node.log().conf_state().clone();
-        // R13: the configuration at the time the member started.
+        // R13: the snapshot has the cluster's first configuration instead of the current one.
         if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
             conf_state = crate::start::first_configuration(&self.config);
         }
@@ -446,9 +469,9 @@ impl Member {
         self.node.log_mut().offer_snapshot(snapshot);
     }
 
-    /// The leader's snapshots up to `durable` are durable: they replace the store now, and the backend file
-    /// as soon as no section is in progress. After a crash in between, the next start finds the snapshot's
-    /// file and finishes the job. Later snapshots wait for their own job.
+    /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
+    /// store now, and the content of the backend as soon as no section is in progress. If the member crashes
+    /// between the two, its next start finds the snapshot file and replaces the backend's content then.
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
         while let Some(snapshot) =
             self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
@@ -490,13 +513,14 @@ impl Member {
     }
 }
 
-/// A snapshot's position in the log.
+/// The WAL's marker for a snapshot: index, term and configuration.
 pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
     let metadata = snapshot.get_metadata();
     Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
 }
 
-/// The metadata of a commit. `applied` is the index and term of the last entry in it.
+/// The metadata of a backend commit. `applied` is the index and term of the last applied entry. `state` is
+/// the replicated state that is not in rows: members, alarms, users and roles.
 pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_state: &ConfState) -> Meta {
     let conf_state = conf_state.write_to_bytes();
     let compaction = store.compaction();
@@ -510,7 +534,7 @@ pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_sta
     }
 }
 
-/// Entries in the form that facts use.
+/// Entries as facts describe them.
 pub(crate) fn described(entries: &[Entry]) -> Vec<record::LogEntry> {
     entries.iter().map(crate::node::log_entry).collect()
 }

@@ -1,13 +1,15 @@
-//! The probes that parts of a member have reached and that the member has not yet reported.
+//! Collects the probes that a part of the member has reached, until the member reports them as facts. A probe
+//! is an interesting state that the tests must reach.
 //!
-//! In a cell, because a read-only method may reach one too; a member is in one thread at a time.
+//! The set is in a `RefCell`, so that methods which only read can record a probe, too. A member is used by
+//! one thread at a time.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use record::Probe;
 
-/// Probes reached since they were last taken.
+/// The probes reached since the last [`Probes::take`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes(RefCell<BTreeSet<Probe>>);
 
@@ -17,7 +19,7 @@ impl Probes {
         self.0.borrow_mut().insert(probe);
     }
 
-    /// Returns the recorded probes and forgets them.
+    /// Removes and returns the recorded probes.
     pub(crate) fn take(&mut self) -> BTreeSet<Probe> {
         std::mem::take(self.0.get_mut())
     }

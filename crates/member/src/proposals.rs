@@ -1,6 +1,9 @@
-//! Requests that go through the log: those that wait for a leader, and those already proposed.
+//! Keeps track of the requests that go through the log, from their arrival until they are answered. At first
+//! a request waits in a queue until raft knows a leader. After it is given to raft, it waits until its entry
+//! is applied on this member.
 //!
-//! Invariant: a proposed request is answered at most once, when it is applied here or when it times out.
+//! Invariant: a request is answered at most once: when it is applied here, when raft refuses it, or when it
+//! times out.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,16 +11,17 @@ use crate::configuration::Proposed;
 
 /// What is proposed to raft.
 pub(crate) enum Payload {
-    /// A request.
+    /// The data of a normal entry: an encoded request.
     Data(Vec<u8>),
     /// A configuration change.
     Change(Proposed),
 }
 
-/// A request that was proposed, or waits to be.
+/// A request that is not answered yet.
 #[derive(Debug)]
 struct Pending {
     operation: u64,
+    /// When it arrived, on the member's clock.
     started: u64,
 }
 
@@ -27,49 +31,52 @@ pub(crate) struct Expired {
     pub(crate) operation: u64,
     /// When it arrived, on the member's clock.
     pub(crate) started: u64,
-    /// Whether it was ever proposed to raft.
+    /// Whether it was given to raft.
     pub(crate) proposed: bool,
 }
 
-/// All requests in progress.
+/// All requests that go through the log and are not answered yet.
 #[derive(Default)]
 pub(crate) struct Proposals {
-    /// By raft request id.
+    /// The requests, by the id that their entry carries.
     pending: BTreeMap<u64, Pending>,
-    /// Deadlines with ids, in order: all requests have the same time-out. Includes answered ones.
+    /// The deadline and id of each request. They are in order of time, because all requests have the same
+    /// timeout. An answered request stays here until it reaches the front.
     deadlines: VecDeque<(u64, u64)>,
-    /// Encoded requests that wait for a leader, as in etcd's proposal channel.
+    /// Proposals that are not given to raft yet. etcd keeps them in a channel.
     waiting: VecDeque<(u64, Payload)>,
 }
 
 impl Proposals {
+    /// Queues a proposal.
     pub(crate) fn push(&mut self, id: u64, operation: u64, started: u64, deadline: u64, payload: Payload) {
         self.pending.insert(id, Pending { operation, started });
         self.deadlines.push_back((deadline, id));
         self.waiting.push_back((id, payload));
     }
 
-    /// Whether any request waits to be proposed.
+    /// Whether any proposal is not given to raft yet.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// The next request to propose.
+    /// Takes the next proposal to give to raft.
     pub(crate) fn next_waiting(&mut self) -> Option<(u64, Payload)> {
         self.waiting.pop_front()
     }
 
-    /// raft refused a request for good: returns its operation.
+    /// Raft refused a proposal. Returns the operation to answer.
     pub(crate) fn refused(&mut self, id: u64) -> Option<u64> {
         self.pending.remove(&id).map(|pending| pending.operation)
     }
 
-    /// A request was applied here: returns its operation, if a client still waits for it.
+    /// The entry with this id was applied. Returns the operation to answer, if it came from this member and
+    /// has not timed out.
     pub(crate) fn applied(&mut self, id: u64) -> Option<u64> {
         self.pending.remove(&id).map(|pending| pending.operation)
     }
 
-    /// Requests that have timed out.
+    /// Removes and returns the requests that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Expired> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
@@ -92,12 +99,12 @@ impl Proposals {
         expired
     }
 
-    /// When to check again, on the member's clock.
+    /// When the next request times out, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
     }
 
-    /// Removes everything and returns the operations that were in progress.
+    /// Removes all requests and returns their operations.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.waiting.clear();
         self.deadlines.clear();

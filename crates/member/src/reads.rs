@@ -1,52 +1,61 @@
-//! Linearizable reads: etcd's read loop (`v3_server.go`, `linearizableReadLoop`).
+//! Keeps track of linearizable reads until they can be answered (etcd's `v3_server.go`,
+//! `linearizableReadLoop`). Other requests that need a confirmed leader wait here, too: logins, keep-alives,
+//! revocations of expired leases.
 //!
-//! One ReadIndex is in progress at a time; reads that arrive meanwhile wait for the next one. Once an index
-//! is confirmed, its reads are answered when that index is applied. Every attempt uses a fresh context: if a
-//! context were used twice, a heartbeat response delayed since before the leader was deposed could confirm a
-//! later read (etcd issue 20418). A response to an earlier attempt for the same reads is as good as one to
-//! the last: that attempt, too, was made after they arrived. Without this rule, reads would starve wherever a
-//! round trip takes longer than the time between two attempts.
+//! The member requests a ReadIndex from raft for all reads that wait. The leader returns its commit index
+//! after a quorum has confirmed that it still leads; the reads are answered when this member has applied that
+//! index. Reads that arrive while a ReadIndex is in progress wait for the next one.
+//!
+//! If there is no response for a while, the member tries again, each time with a new *context*, a number that
+//! comes back with the response. With the same context, a heartbeat response that was delayed since before
+//! the leader lost its leadership could confirm a later read (etcd issue 20418). A response to an earlier
+//! attempt for the same reads is accepted, because that attempt, too, was made after they arrived. Otherwise,
+//! reads would never be answered where a round trip takes longer than the time between two attempts.
 //!
 //! Invariants: an operation is in exactly one of `waiting`, `current` and `confirmed`; in each list the
-//! deadlines never decrease, since all reads have the same time-out.
+//! deadlines never decrease, since all reads have the same timeout.
 
 use std::collections::VecDeque;
 
 use api::Request;
 use bytes::Bytes;
 
-/// A pending read.
+/// A read that is not answered yet.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
-    /// Its token. The user is looked up when the read is answered, as in etcd (`doSerialize`), since
-    /// authentication may be enabled meanwhile.
+    /// The client's token. The user is looked up only when the read is answered, as in etcd (`doSerialize`),
+    /// since authentication may be enabled meanwhile.
     pub(crate) token: Option<Bytes>,
     /// When it times out inside the server, on the member's clock.
     pub(crate) deadline: u64,
 }
 
+/// The ReadIndex in progress and the reads that wait for it.
 #[derive(Debug)]
 struct Current {
     /// The contexts of all attempts for these reads, newest last.
     contexts: Vec<u64>,
-    /// When to retry with a fresh context.
+    /// When to try again with a new context.
     retry_at: u64,
     reads: Vec<Read>,
 }
 
-/// All pending reads.
+/// All reads that are not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
+    /// Reads that wait for the next ReadIndex.
     waiting: Vec<Read>,
     current: Option<Current>,
+    /// Reads with a confirmed index, which wait until it is applied.
     confirmed: VecDeque<(u64, Vec<Read>)>,
-    /// The context of the last attempt.
+    /// The context of the last attempt, for flaw M-20418b.
     last: Option<u64>,
 }
 
 impl Reads {
+    /// Adds a read.
     pub(crate) fn push(&mut self, read: Read) {
         self.waiting.push(read);
     }
@@ -59,13 +68,13 @@ impl Reads {
         }
     }
 
-    /// The context of the last attempt, for any reads.
+    /// The context of the last attempt.
     pub(crate) fn last_context(&self) -> Option<u64> {
         self.last
     }
 
-    /// A ReadIndex was requested with this fresh context: another attempt for the current reads, or the first
-    /// one for those that wait.
+    /// A ReadIndex was requested with this new context: another attempt for the current reads or, if there
+    /// are none, the first attempt for all that wait.
     pub(crate) fn asked(&mut self, context: u64, retry_at: u64) {
         let waiting = &mut self.waiting;
         let current = self.current.get_or_insert_with(|| Current {
@@ -78,8 +87,8 @@ impl Reads {
         current.retry_at = retry_at;
     }
 
-    /// An index was confirmed; returns whether a read waited for it. Responses to abandoned contexts, or to
-    /// those of an earlier incarnation, match no read.
+    /// Raft returned an index for this context. Returns whether reads waited for it: a response may also be
+    /// for reads that have ended, or for an earlier incarnation of this member.
     pub(crate) fn confirm(&mut self, context: u64, index: u64) -> bool {
         let waited_for = self.current.take_if(|current| current.contexts.contains(&context));
         let accepted = waited_for.is_some();
@@ -87,25 +96,25 @@ impl Reads {
         accepted
     }
 
-    /// The reads whose index is applied.
+    /// Removes and returns reads whose index is applied.
     pub(crate) fn ready(&mut self, applied: u64) -> Option<Vec<Read>> {
         let at = self.confirmed.iter().position(|(index, _)| *index <= applied)?;
         self.confirmed.remove(at).map(|(_, reads)| reads)
     }
 
-    /// The leader changed: the current attempt is void, and etcd answers its reads with an error.
+    /// The leader changed: removes and returns the reads of the ReadIndex in progress. They fail, as in etcd.
     pub(crate) fn leader_changed(&mut self) -> Vec<Read> {
         self.current.take().map(|current| current.reads).unwrap_or_default()
     }
 
-    /// The leader can answer now (its first entry is committed): retry at once.
+    /// The leader's first entry is committed, so it can now answer: the next attempt is due at once.
     pub(crate) fn retry_now(&mut self) {
         if let Some(current) = &mut self.current {
             current.retry_at = 0;
         }
     }
 
-    /// Reads that have timed out.
+    /// Removes and returns the reads that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
         let mut over = Vec::new();
         if now < self.deadline() {
@@ -125,7 +134,7 @@ impl Reads {
         over
     }
 
-    /// Removes everything and returns the operations that were in progress.
+    /// Removes all reads and returns their operations.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         let Reads { waiting, current, confirmed, .. } = std::mem::take(self);
         let current = current.into_iter().flat_map(|current| current.reads);
@@ -133,7 +142,7 @@ impl Reads {
         waiting.into_iter().chain(current).chain(confirmed).map(|read| read.operation).collect()
     }
 
-    /// When to check again, on the member's clock.
+    /// When the next attempt is due or the next read times out, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         let retry_at = self.current.as_ref().map_or(u64::MAX, |current| current.retry_at);
         self.deadline().min(retry_at)

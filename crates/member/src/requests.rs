@@ -1,8 +1,11 @@
-//! Client requests: how each is handled, and what happens to those that time out.
+//! Accepts client requests, sends each on its way, and ends those that time out.
 //!
-//! Linearizable reads go through ReadIndex, serializable ones straight to the store; writes go through the
-//! log; what only the leader knows goes to the leader; what only this member knows is answered here. Error
-//! texts and the reasons given for time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
+//! There are five ways. A linearizable read waits for ReadIndex. A serializable read is answered from the
+//! store at once. A write is proposed to the log and answered when it is applied. A request that only the
+//! leader can answer is sent to the leader. A request about this member itself, such as its status, is
+//! answered here.
+//!
+//! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
 use api::etcdserverpb::{
     AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader,
@@ -25,7 +28,7 @@ use crate::reads::Read;
 const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
 
 impl Member {
-    /// A client's request.
+    /// Handles a client's request: checks its form, its user and the user's permission, then serves it.
     pub(crate) fn request(
         &mut self,
         operation: u64,
@@ -44,10 +47,10 @@ impl Member {
         }
         let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
-            // The token comes from a login that this member has not applied yet.
-            Err(Error::InvalidAuthToken) if self.is_early(token) => {
+            // The entry of the login that issued the token is not applied here yet: the request waits for it.
+            Err(Error::InvalidAuthToken) if self.awaits_login(token) => {
                 let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
-                return self.early.push((operation, request, token, until));
+                return self.waiting_for_token.push((operation, request, token, until));
             }
             Err(error) => return self.reply(operation, Err(error), effects),
         };
@@ -65,8 +68,8 @@ impl Member {
         }
     }
 
-    /// A request that another member forwards because only this one can serve it. The sender has already
-    /// checked it.
+    /// Handles a request from another member, which only this member can serve. The other member has already
+    /// checked the user's permission.
     pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, effects: &mut Effects) {
         if self.stopping.is_some() {
             return self.reply(operation, Err(Error::Stopped), effects);
@@ -76,7 +79,7 @@ impl Member {
                 let result = self.hash_kv(request).map(Response::HashKv);
                 self.reply(operation, result, effects);
             }
-            // The sender will look for the current leader.
+            // The sender will retry with the current leader.
             _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), effects),
             Request::LeaseTimeToLive(request) => {
                 self.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive, effects);
@@ -86,24 +89,24 @@ impl Member {
         }
     }
 
-    /// Whether a token comes from an entry that is not yet applied here.
-    fn is_early(&self, token: Option<&Bytes>) -> bool {
+    /// Whether a token was issued by a login whose entry this member has not applied yet.
+    fn awaits_login(&self, token: Option<&Bytes>) -> bool {
         let index = token.and_then(|token| crate::auth::token_index(token));
         index.is_some_and(|index| index > self.applied.0)
     }
 
-    /// Resumes requests whose tokens have become known, and ends those that waited too long.
-    pub(crate) fn look_after_early(&mut self, effects: &mut Effects) {
-        if self.early.is_empty() {
+    /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
+    pub(crate) fn look_after_waiting_for_token(&mut self, effects: &mut Effects) {
+        if self.waiting_for_token.is_empty() {
             return;
         }
-        for (operation, request, token, until) in std::mem::take(&mut self.early) {
-            if !self.is_early(token.as_ref()) {
+        for (operation, request, token, until) in std::mem::take(&mut self.waiting_for_token) {
+            if !self.awaits_login(token.as_ref()) {
                 self.request(operation, request, token.as_ref(), effects);
             } else if until <= self.now {
                 self.reply(operation, Err(Error::InvalidAuthToken), effects);
             } else {
-                self.early.push((operation, request, token, until));
+                self.waiting_for_token.push((operation, request, token, until));
             }
         }
     }
@@ -117,7 +120,7 @@ impl Member {
         }
     }
 
-    /// Starts handling a request.
+    /// Serves a request whose form and permission are checked.
     pub(crate) fn serve(
         &mut self,
         operation: u64,
@@ -136,7 +139,7 @@ impl Member {
         if let Some(serializable) = read {
             let read =
                 Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
-            // R5: a linearizable read is answered like a serializable one, without a quorum.
+            // R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, effects)
             } else {
@@ -166,7 +169,8 @@ impl Member {
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, effects);
             }
             Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
-            // The check must use the current users (`v3_server.go`, `Authenticate`).
+            // ReadIndex comes first, so that the password is checked against the current users
+            // (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
                 let deadline = self.now + self.config.settings.request_timeout;
                 self.reads.push(Read { operation, request, deadline, token: None });
@@ -179,7 +183,7 @@ impl Member {
         }
     }
 
-    /// A login, once this member has applied all changes of users.
+    /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, effects: &mut Effects) {
         let checked = self.auth.check_password(&request.name, &request.password);
         match checked {
@@ -195,13 +199,13 @@ impl Member {
         }
     }
 
-    /// A pseudo-random number for salts and tokens (rule R2).
+    /// A keyed draw for a salt or a token (rule R2).
     fn random(&mut self) -> u64 {
         let nth = self.fresh_id();
         keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
     }
 
-    /// Answers from this member's own state.
+    /// Answers a request that this member did not put through the log, with a filled-in response header.
     pub(crate) fn answer_here(
         &mut self,
         operation: u64,
@@ -217,8 +221,10 @@ impl Member {
         MemberListResponse { header: Some(ResponseHeader::default()), members: self.cluster.list() }.into()
     }
 
-    // ---- to the log -------------------------------------------------------------------------------
+    // ---- proposals to the log ---------------------------------------------------------------------
 
+    /// Proposes a client's request, unless too many committed entries wait to be applied or the backend has
+    /// reached its quota.
     fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, effects: &mut Effects) {
         if self.node.committed() > self.applied.0 + self.config.settings.max_apply_gap {
             return self.reply(operation, Err(Error::TooManyRequests), effects);
@@ -230,6 +236,7 @@ impl Member {
         self.propose_for(operation, Command::Request(request), who, effects);
     }
 
+    /// Queues a command as a proposal, to be answered to `operation` when it is applied here.
     fn propose_for(
         &mut self,
         operation: u64,
@@ -241,7 +248,9 @@ impl Member {
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
         let own = operation == NOBODY || self.services.owns_request(operation);
         let internal = match &command {
-            // The sender of a grant also needs the lease id: the client may have left it open.
+            // The facts report the content of a request that no client made, since no history has it. They
+            // also report that of a grant: the client may have left the choice of the lease id to this
+            // member.
             Command::Request(request) if own || matches!(request, Request::LeaseGrant(_)) => {
                 Some(Box::new(request.clone()))
             }
@@ -261,17 +270,17 @@ impl Member {
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
 
-    /// Proposes a request that no client made.
+    /// Proposes a request that the member makes itself, such as the revocation of an expired lease.
     pub(crate) fn propose_internal(&mut self, request: Request, effects: &mut Effects) {
         self.propose_for(NOBODY, Command::Request(request), None, effects);
     }
 
-    /// Proposes a command that no client could request.
+    /// Proposes a command that clients cannot request, such as a lease checkpoint.
     pub(crate) fn propose_command(&mut self, command: Command, effects: &mut Effects) {
         self.propose_for(NOBODY, command, None, effects);
     }
 
-    /// Proposes waiting requests while raft knows a leader.
+    /// Gives queued proposals to raft, as long as raft knows a leader.
     pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
         while self.node.takes_proposals()
             && let Some((id, payload)) = self.proposals.next_waiting()
@@ -288,7 +297,7 @@ impl Member {
 
     // ---- changes of the membership ----------------------------------------------------------------
 
-    /// A request to change the membership.
+    /// Checks and proposes one membership change.
     fn change_members(&mut self, operation: u64, request: Request, effects: &mut Effects) {
         // Only the leader knows how far a learner has caught up.
         if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
@@ -300,7 +309,8 @@ impl Member {
         }
     }
 
-    /// Several membership changes at once.
+    /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
+    /// against the membership that those before it would make.
     pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], effects: &mut Effects) {
         let mut cluster = self.cluster.clone();
         let mut changes = Vec::new();
@@ -328,9 +338,9 @@ impl Member {
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
     }
 
-    // ---- time-outs --------------------------------------------------------------------------------
+    // ---- timeouts ---------------------------------------------------------------------------------
 
-    /// Ends requests that have timed out inside the server.
+    /// Answers requests that have timed out inside the server with an error.
     pub(crate) fn expire(&mut self, effects: &mut Effects) {
         for expired in self.proposals.expired(self.now) {
             self.logins.remove(&expired.operation);
@@ -346,7 +356,8 @@ impl Member {
         }
     }
 
-    /// The reason that etcd gives for a proposal's time-out.
+    /// The error that etcd gives for a proposal that timed out: it names a failed leader or a lost connection
+    /// if one may be the cause. `started` is when the request arrived.
     fn why_late(&self, started: u64) -> Error {
         let election = self.config.settings.election_timeout();
         if started >= self.leadership.since.saturating_sub(2 * election) && started <= self.leadership.since {
@@ -366,7 +377,7 @@ impl Member {
     }
 }
 
-/// Whether a learner answers it (`v3rpc/util.go`, `isRPCSupportedForLearner`).
+/// Whether a learner serves this request (`v3rpc/util.go`, `isRPCSupportedForLearner`).
 fn for_learners(request: &Request) -> bool {
     match request {
         Request::Status(_) => true,

@@ -1,16 +1,14 @@
-//! Snapshot files: `snap/{term:016x}-{index:016x}.snap`, one per snapshot, as in etcd
-//! (`server/etcdserver/api/snap/snapshotter.go`).
+//! Files with the snapshots that a leader sent: `snap/{term:016x}-{index:016x}.snap`, one for each, as in
+//! etcd (`server/etcdserver/api/snap/snapshotter.go`).
 //!
-//! A file gets its name only once its content is durable. It counts only if the write-ahead log has a marker
-//! for it, written later; without one, the process died between the two.
+//! A file gets its name only once its content is durable. After that, a marker for the snapshot is written to
+//! the write-ahead log. A file without a marker is ignored: the process crashed between the two.
 //!
 //! # Layout
 //!
-//! Numbers are little-endian: `snp1`, CRC-32C of all that follows (4), term (8), index (8), length (4) and
-//! protobuf of the configuration, the data.
-//!
-//! It does not decide which state belongs to a snapshot. The data is the caller's; it may be empty if the
-//! backend holds the state.
+//! `snp1`, CRC-32C of all that follows (4 bytes), term (8), index (8), length (4) and protobuf of the
+//! configuration, the data. Numbers are little-endian. The data is the state, in a format that this file does
+//! not know.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protobuf::Message as _;
@@ -21,7 +19,7 @@ use crate::wal::Marker;
 
 /// The directory of snapshot files.
 pub const DIR: &str = "snap";
-/// How many snapshot files are kept. etcd: `--max-snapshots`.
+/// How many snapshot files are kept (etcd's default of `--max-snapshots`).
 pub const KEPT: usize = 5;
 
 const MAGIC: &[u8; 4] = b"snp1";
@@ -29,24 +27,24 @@ const MAGIC: &[u8; 4] = b"snp1";
 /// A snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SnapshotFile {
-    /// The position it covers.
+    /// The index up to which the snapshot replaces the log, with its term and configuration.
     pub marker: Marker,
     /// The state, as encoded by the caller.
     pub data: Bytes,
 }
 
-/// The existing snapshot files.
+/// The list of existing snapshot files.
 #[derive(Debug, Default)]
 pub struct Snapshots {
-    /// Term and index, ascending.
+    /// The term and index of each, in ascending order.
     files: Vec<(u64, u64)>,
 }
 
 impl Snapshots {
-    /// Scans the directory and reads the newest intact snapshot that is in `markers`.
+    /// Lists the directory and reads the newest intact snapshot that has a marker in `markers`.
     ///
-    /// A damaged file is renamed `.broken` and the next older one is tried, as in etcd. The log then has to
-    /// reach back that far; if it does not, its recovery reports that.
+    /// A damaged file is renamed to `.broken`, and the next older one is tried, as in etcd. If the log does
+    /// not reach back to that one, recovery of the log returns an error.
     ///
     /// # Errors
     /// The disk's.
@@ -78,8 +76,8 @@ impl Snapshots {
         Ok((snapshots, None))
     }
 
-    /// Saves a snapshot, and removes the oldest files beyond [`KEPT`]. Once the operations are done, the file
-    /// and its name are durable, and it may be marked in the log.
+    /// Appends the operations that save a snapshot and remove the oldest files beyond [`KEPT`]. Once they are
+    /// done, the file and its name are durable, and a marker may be written to the log.
     pub fn save(&mut self, snapshot: &SnapshotFile, ops: &mut Vec<DiskOp>) {
         let Marker { term, index, .. } = snapshot.marker;
         let path = path(term, index);
@@ -93,9 +91,10 @@ impl Snapshots {
             self.files.insert(at, (term, index));
             at
         });
-        // Never this one, however many newer files without a marker there are.
+        // The new file itself is never removed, even if many files without a marker have higher terms or
+        // indices.
         let surplus = self.files.len().saturating_sub(KEPT).min(at);
-        // Not synced: a file that comes back is removed by a later save.
+        // The removals are not synced. If a crash undoes one, a later save removes that file.
         ops.extend(
             self.files.drain(..surplus).map(|(term, index)| DiskOp::Remove { path: self::path(term, index) }),
         );

@@ -1,8 +1,12 @@
-//! A member's start: the first one, or recovery from disk.
+//! Starts a member: for the first time, with an empty store, or again, from what its disk holds.
 //!
-//! Recovery reads the log and the backend, reconciles them (a snapshot file replaces a backend that is behind
-//! it), and hands raft the entries after the log's last usable marker. All of it is one synchronous section:
-//! until it is done, the member must get no input.
+//! A restart reads the write-ahead log, the snapshot files and the backend. If a snapshot file is newer than
+//! the backend, the member crashed while it installed a leader's snapshot, and the snapshot's content
+//! replaces the backend's. The log is read from its newest marker that the backend has reached; raft gets the
+//! entries after that marker.
+//!
+//! A start is one synchronous section ([`crate::io::Effects::section`]): until the driver reports its end,
+//! the member must get no other input.
 
 use std::sync::Arc;
 
@@ -38,8 +42,8 @@ use crate::watch::Hub;
 
 /// Name of the backend file.
 const BACKEND: &str = "backend.redb";
-/// Term of the entries of the first configuration. etcd puts one for each member into the log before the
-/// first election; here the log starts after them.
+/// The term of the initial configuration. etcd's log begins with one entry in this term for each initial
+/// member; our log begins after those entries, at the same index.
 const BOOTSTRAP_TERM: u64 = 1;
 
 /// Why a member does not start.
@@ -48,16 +52,17 @@ pub enum StartError {
     /// The disk failed. A later start may work.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The log cannot be used.
+    /// The write-ahead log is damaged.
     #[error(transparent)]
     Wal(WalError),
-    /// The backend cannot be used.
+    /// The backend is damaged.
     #[error(transparent)]
     Backend(BackendError),
-    /// The backend's rows are not what a store wrote.
+    /// The backend can be read, but its rows do not make a store.
     #[error("the backend's rows are invalid: {0}")]
     Store(#[from] Damaged),
-    /// Log and backend do not match.
+    /// The log and the backend do not fit together: the log begins after the backend's consistent index, or
+    /// ends before it.
     #[error(
         "the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable"
     )]
@@ -72,7 +77,7 @@ pub enum StartError {
         "the data directory is empty, but this member has already been bootstrapped: its votes and acknowledgements are gone; remove it from the cluster and add it as a new member"
     )]
     LostDisk,
-    /// The member was removed from the cluster, and knows that.
+    /// The member's own state says that it was removed from the cluster.
     #[error("this member has been removed from the cluster permanently")]
     Removed,
 }
@@ -101,7 +106,7 @@ impl From<BackendError> for StartError {
     }
 }
 
-/// The state found on disk.
+/// The state of a member as found on disk, or as made at its first start.
 struct Found {
     wal: Wal,
     backend: Backend,
@@ -109,8 +114,9 @@ struct Found {
     cluster: Cluster,
     auth: AuthStore,
     log: Log,
-    /// Index and term of the last entry in the store.
+    /// Index and term of the last entry whose effects the store holds.
     applied: (u64, u64),
+    /// The index of the marker from which the log was read.
     marker: u64,
     files: Snapshots,
     /// Probes that recovery reached.
@@ -132,7 +138,8 @@ impl Member {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
             Err(WalError::Empty) => return Err(StartError::LostDisk),
-            // A first start that crashed before its end has promised nothing: start over.
+            // An earlier first start crashed before its end. The member has not voted or acknowledged
+            // anything yet, so it may start over.
             Err(WalError::Damaged(_)) if config.bootstrap => {
                 let mut found = bootstrap(&config, &disk)?;
                 found.probes.push(Probe::FirstStartBegunAgain);
@@ -169,16 +176,16 @@ impl Member {
         let conf_state = found.log.conf_state().clone();
         let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
         let mut node = Node::new(&config, found.log, found.applied.0);
-        // A cluster of one need not wait for other members.
-        if node.is_alone() {
+        // An only voter has no other member to wait for.
+        if node.is_only_voter() {
             node.campaign();
         }
-        // What recovery wrote is already durable; none of it counts as a change.
+        // The backend holds the whole store already, so none of it counts as a change to commit.
         let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
-            greeted: now,
+            said_hello_at: now,
             report_at: now,
             failpoint: config.failpoint,
             lessor: Lessor::new(&config),
@@ -188,12 +195,12 @@ impl Member {
             calls: Calls::default(),
             transfers: Vec::new(),
             comparison: Comparison::default(),
-            expiring: Vec::new(),
-            scrubbing: Vec::new(),
+            waiting_renewals: Vec::new(),
+            waiting_compactions: Vec::new(),
             logins: std::collections::BTreeMap::new(),
-            early: Vec::new(),
-            deposed: None,
-            removal: None,
+            waiting_for_token: Vec::new(),
+            demote_at: None,
+            end_at: None,
             publication: Publication::Due(now),
             connections: Vec::new(),
             config,
@@ -227,14 +234,15 @@ impl Member {
     }
 }
 
-/// The cluster's initial configuration; empty for a member that joins.
+/// The initial configuration of the cluster. It is empty for a member that joins an existing cluster.
 pub(crate) fn first_configuration(config: &Config) -> ConfState {
     let voters =
         if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
     ConfState { voters, ..ConfState::default() }
 }
 
-/// The first start: an empty store, and a log that starts after the first configuration.
+/// Makes the files of a first start: an empty store, or a restored one, and a log that begins after the
+/// initial configuration.
 fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError> {
     for dir in [wal::DIR, crate::snapshot_file::DIR, crate::backend::DIR] {
         for name in disk.list(dir)? {
@@ -243,7 +251,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
     }
     let conf_state = first_configuration(config);
-    // A member that joins starts with nothing at all: the leader first sends it a snapshot.
+    // A member that joins starts at index 0, so the leader sends it a snapshot first.
     let (index, term, peers) = if config.join {
         (0, 0, &[][..])
     } else {
@@ -263,7 +271,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
     let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
     backend.commit(crate::backend::Batch { puts: &rows_of(&mut store), deletes: &[], meta: &meta })?;
-    // The log last: if it exists, the rest is complete.
+    // The log is created last. If a later start finds it, the other files are complete.
     let mut ops = Vec::new();
     let (wal, _) = Wal::create(&marker, &hard_state, config.settings.wal_segment_bytes, &mut ops);
     for op in &ops {
@@ -275,6 +283,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes: Vec::new() })
 }
 
+/// Reads the state of an earlier incarnation from the disk.
 fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
     let (files, snapshot) = Snapshots::load(&**disk, replay.markers())?;
     let (mut backend, loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
@@ -283,7 +292,8 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let (mut cluster, mut auth) = decode_rest(loaded.meta.state.clone(), config)?;
     let mut store = store_of(loaded, config.flaws)?;
     let mut probes = Vec::new();
-    // A snapshot was saved and marked, but the backend file was not replaced before the crash.
+    // The snapshot's file and marker were written, but the member crashed before the snapshot's content
+    // replaced the backend's.
     if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
         probes.push(Probe::RecoveredFromSnapshotFile);
         let image = Image::decode(snapshot.data, config)?;
@@ -311,22 +321,24 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
         return Err(StartError::Apart { backend: applied.0, what: format!("ends at entry {last}") });
     }
     let mut hard_state = recovered.hard_state;
-    // A commit index alone is not saved. What the store holds was committed.
+    // The saved commit index may be old, because a new one alone is not saved. But all that the store holds
+    // was committed.
     hard_state.commit = hard_state.commit.max(applied.0);
     let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
     let (wal, marker) = (recovered.wal, marker.index);
     Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes })
 }
 
+/// Builds the store from the rows of the backend.
 fn store_of(loaded: Loaded, flaws: Flaws) -> Result<Store, Damaged> {
     let compaction =
         Compaction { scheduled: loaded.meta.scheduled_compact, finished: loaded.meta.finished_compact };
-    // Keys of leases have 8 bytes, those of the history 17 or more.
+    // The row of a lease has a key of 8 bytes, the row of a revision one of at least 17.
     let (leases, rows): (Vec<_>, Vec<_>) = loaded.rows.into_iter().partition(|(key, _)| key.len() == 8);
     Store::from_rows_with(Saved { rows, leases, compaction }, flaws)
 }
 
-/// Replaces the backend's content with a snapshot's state.
+/// Replaces the backend's content by the state of a snapshot.
 fn install(
     backend: &mut Backend,
     store: &mut Store,
@@ -338,7 +350,7 @@ fn install(
     backend.install(&rows_of(store), &meta)
 }
 
-/// All rows of a store of which nothing is saved yet.
+/// All rows of a store. The store must be new, so that all its rows count as changes.
 fn rows_of(store: &mut Store) -> Vec<crate::backend::Row> {
     let changes = store.take_changes();
     let rows = changes.rows.into_iter().chain(changes.leases);

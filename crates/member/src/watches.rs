@@ -1,4 +1,6 @@
-//! Watch streams between the hub and the transport.
+//! Connects the watch hub, which has all watchers of this member, with clients. A client's request goes to
+//! the hub after a check of its permission. The hub's responses go to the transport, or to the lock and
+//! election services if they opened the stream.
 
 use crate::failpoint::Failpoint;
 use crate::io::Effects;
@@ -9,7 +11,7 @@ use api::etcdserverpb::watch_request::RequestUnion;
 use bytes::Bytes;
 
 impl Member {
-    /// A client's request on a stream.
+    /// Handles a client's message on a watch stream.
     pub(crate) fn watch(
         &mut self,
         stream: u64,
@@ -30,12 +32,13 @@ impl Member {
         self.hub.request(&self.store, self.now, stream, request, permitted);
     }
 
+    /// Whether the user of a token may read a range.
     fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
         let who = self.auth.who(token.map(|token| &token[..]), self.now);
         who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
     }
 
-    /// Passes on what the hub has for the transport and for the member's own services.
+    /// Lets the hub do what is due, and passes on its responses.
     pub(crate) fn look_after_watches(&mut self, effects: &mut Effects) {
         if self.hub.is_idle() {
             return;

@@ -1,15 +1,16 @@
-//! Compares the engines: on every history that is judged, no other engine may reject what `k1` accepts.
+//! Compares the engines on every history that is judged: no other engine may reject what `k1` accepts.
 //!
-//! 1. The crate `revision` takes `k1`'s explanation of the revisions that no answer acknowledges, and has to find an
-//!    order with a replay of its own, which its validator confirms ([`crate::by_revision`]).
-//! 2. The crate `linear` judges each key's values as a register ([`crate::general::values`]), which knows neither
+//! 1. The crate `revision` gets `k1`'s explanation of the revisions that no answer acknowledges. It must find an
+//!    order of the operations with a replay of its own, and its validator must confirm that order
+//!    ([`crate::by_revision`]).
+//! 2. The crate `linear` judges each key's values as a register ([`crate::general::values`]). It uses neither
 //!    revisions nor evidence.
 //!
-//! Neither shares code with `k1`, except the list of definite errors and the places of answers. The other direction
-//! proves nothing, since both check less than `k1` does; it is tested on small histories with the whole model
-//! (`tests/cross_check.rs`).
+//! Neither shares code with `k1`, except the list of definite errors and the places of answers. That they accept what
+//! `k1` rejects proves nothing, because both check less than `k1` does. That direction is tested on small histories
+//! with the whole model (`tests/cross_check.rs`).
 //!
-//! A disagreement is a bug of ours, in whichever engine, and ends the run as one.
+//! A disagreement is a bug of ours, in one of the engines, and the run ends with a panic.
 
 use linear::{Budget, Verdict};
 use record::{History, Record};
@@ -21,7 +22,8 @@ use crate::k1::{Known, calls_services};
 use crate::model::FIRST_REVISION;
 use crate::{Context, Expectations, Oracle, Sheet};
 
-/// More than the keys of any run need if their values are unique, and little compared with the run itself.
+/// The budget of the general engine: more than it needs for the keys of any run if the values are unique, and little
+/// compared with the run itself.
 const STEPS_MAX: u64 = 200_000;
 const BYTES_MAX: usize = 64 << 20;
 
@@ -76,7 +78,7 @@ fn confirmed(history: &History, expectations: &Expectations, known: &Known) -> u
         panic!("the crate `revision` says {verdict:?}, but its validator: {why}. One of the two is wrong");
     }
     match verdict {
-        revision::Verdict::Linearizable(witness) => witness.order(&taken.history).len(),
+        revision::Verdict::Linearizable(found) => found.order(&taken.history).len(),
         revision::Verdict::Undecided(_) => 0,
         revision::Verdict::Violation(violation) => {
             let numbers = violation.operations.iter().map(|number| taken.numbers[*number as usize] as usize);

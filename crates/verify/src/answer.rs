@@ -1,8 +1,8 @@
-//! Comparing an answer with the model's, field by field.
+//! Compares an answer with the model's, field by field.
 //!
 //! Not compared: cluster, member and term of a header; the remaining time of a lease and the time it is granted for,
-//! which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys, alarms,
-//! permissions); the headers of the Auth service, whose revision may be read after the fact; tokens.
+//! which depend on the server's settings; the order where etcd defines none ([`Ties`], a lease's keys, alarms,
+//! permissions); the headers of the Auth service, whose revision etcd may read later; tokens.
 
 use api::Response;
 use api::authpb::Permission;
@@ -18,11 +18,11 @@ use bytes::Bytes;
 use crate::describe;
 use crate::model::Ties;
 
-/// Stands for a revision, version or lease that the recorder did not keep: it is not compared. etcd never answers with
-/// it.
+/// The value of a revision, version or lease that the recorder did not keep. It is not compared with anything; etcd
+/// never answers with it.
 pub const NOT_RECORDED: i64 = i64::MIN;
 
-/// Stands for a create revision of which the recorder kept only that it is before the pair's mod revision.
+/// The value of a create revision of which the recorder kept only that it is below the pair's mod revision.
 pub const CREATED_BEFORE: i64 = i64::MIN + 1;
 
 /// The first difference, as text; `None` if the model allows the answer.
@@ -30,7 +30,7 @@ pub const CREATED_BEFORE: i64 = i64::MIN + 1;
 pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Option<String> {
     let mut range = 0;
     match (expected, observed) {
-        // The revision in a Compact's header is read after the fact: it is only a lower bound of the newest.
+        // etcd reads the revision in a Compact's header after the compaction, so nothing can be compared with it.
         (Response::Compact(_), Response::Compact(_)) => None,
         (Response::Put(expected), Response::Put(observed)) => put("", expected, observed),
         (Response::Range(expected), Response::Range(observed)) => {
@@ -220,7 +220,7 @@ fn txn(
     ties: &Ties,
     ordinal: &mut usize,
 ) -> Option<String> {
-    // Which branch ran says more than what follows from it.
+    // If another branch ran, that is the difference to report; the responses differ because of it.
     let found = different(path, "succeeded", &expected.succeeded, &observed.succeeded)
         .or_else(|| header(path, expected.header, observed.header))
         .or_else(|| {

@@ -1,12 +1,12 @@
 //! C1: a client's copy of a part of the store equals that part at the copy's revision.
 //!
-//! Such a client lists its keys and keeps the list up to date by a watch, as an API server of Kubernetes does. In
-//! each view that it gives of its copy, the copy has exactly the keys that the store had at that revision, each at
-//! its modification revision. One client's views of one part never go back, since the list that begins a new copy is
-//! linearizable too.
+//! Such a client lists its keys and keeps the list up to date with a watch, as an API server of Kubernetes does. A
+//! view is the content of the copy at one moment, with its revision. It must have exactly the keys that the store had
+//! at that revision, each with its modification revision. One client's views of one part never go back, because the
+//! list that begins a new copy is linearizable too.
 //!
-//! Not checked: values (a modification revision stands for one); how old a view is; views of a revision at which the
-//! store's content is not known; views of different parts, or of different clients, against each other.
+//! Not checked: values, because a modification revision identifies one; how old a view is; views of a revision at
+//! which the store's content is not known; views of different parts, or of different clients, against each other.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use record::{CacheView, History};
 use crate::truth::{Keys, Truth};
 use crate::{Context, Oracle, Sheet, Violation, describe, watch};
 
-/// More violations than this are only counted.
-const SHOWN: usize = 5;
+/// How many violations are reported one by one; further ones are only counted.
+const REPORTED_MAX: usize = 5;
 
 /// Judges a record by C1.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
@@ -49,12 +49,12 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
             unknown += 1;
         }
         wrong += usize::from(found.is_some());
-        violations.extend(found.filter(|_| wrong <= SHOWN));
+        violations.extend(found.filter(|_| wrong <= REPORTED_MAX));
     }
     if let Some(last) = violations.last_mut()
-        && wrong > SHOWN
+        && wrong > REPORTED_MAX
     {
-        last.sentences.push(format!("{} more views are wrong.", wrong - SHOWN));
+        last.sentences.push(format!("{} more views are wrong.", wrong - REPORTED_MAX));
     }
     sheet.checked(Oracle::C1, "views of clients' copies", compared);
     sheet.checked(Oracle::C1, "pairs in them", pairs);

@@ -9,10 +9,11 @@ use crate::k1::{self, Known, Premises, Replayed};
 use crate::leases::{Lessors, Terms};
 use crate::truth::Truth;
 
-/// A record with what is known besides it. What several oracles need is computed once, for the first that asks.
+/// A record with what is known besides it. Results that several oracles need, such as K1's replay, are computed once,
+/// for the first oracle that asks.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// What is judged.
+    /// The record to judge.
     pub record: &'a Record,
     /// What must hold beyond the oracles, and what is known besides the record.
     pub expectations: &'a Expectations,
@@ -71,7 +72,7 @@ impl<'a> Context<'a> {
         self.replayed().known.as_ref()
     }
 
-    /// The same, ready to be compared with what watchers received.
+    /// What was in the store at each revision, in the form with which watchers are compared.
     pub fn truth(&self) -> Option<&Truth> {
         let truth = self.truth.get_or_init(|| {
             let start = self.expectations.start_revision;

@@ -1,12 +1,13 @@
-//! Which errors mean that nothing happened.
+//! Which errors mean that a request had no effect.
 //!
-//! An explicit list; every other error leaves the outcome open, and the operation may still take effect at any later
-//! time. [`OPEN`] lists the others, so that each of etcd's errors has been considered.
+//! They are an explicit list, [`DEFINITE`]. Every other error leaves the outcome unknown, and the operation may still
+//! take effect at any later time; [`OPEN`] lists these, so that every error of etcd is in one of the two lists.
 
 use api::Error;
 use record::{Nanos, Operation, Outcome};
 
-/// Refused before it was proposed or when it was applied, in either case without any effect.
+/// Errors of requests that were refused before they were proposed, or when they were applied; in either case without
+/// any effect.
 pub const DEFINITE: &[Error] = &[
     // Because of the form of the request.
     Error::EmptyKey,
@@ -64,7 +65,7 @@ pub const DEFINITE: &[Error] = &[
     Error::ClusterVersionUnavailable,
     Error::DowngradeInProcess,
     Error::NoInflightDowngrade,
-    // Because of the caller.
+    // Because of the caller: a password, a token or rights.
     Error::AuthFailed,
     Error::PermissionDenied,
     Error::UserEmpty,
@@ -72,11 +73,12 @@ pub const DEFINITE: &[Error] = &[
     Error::AuthOldRevision,
 ];
 
-/// The request may have taken effect, or may still do so.
+/// Errors after which the request may have taken effect, or may still do so.
 pub const OPEN: &[Error] = &[
     // Executed and *then* refused, while no alarm was on yet (`server/etcdserver/apply/quota.go`).
     Error::NoSpace,
-    // The leader went away, the member stopped, or raft accepted nothing; a proposal may be on its way all the same.
+    // The leader changed, the member stopped, or raft refused the proposal; an earlier copy of the proposal may still
+    // be on its way.
     Error::NoLeader,
     Error::LeaderChanged,
     Error::Stopped,
@@ -104,7 +106,7 @@ pub fn is_definite(error: Error) -> bool {
     DEFINITE.contains(&error)
 }
 
-/// When the operation was surely over: answered, or refused for good. `None` while it may still take effect.
+/// When the operation was certainly over: answered, or refused without effect. `None` if it may still take effect.
 pub fn over_at(operation: &Operation) -> Option<Nanos> {
     match operation.outcome {
         Outcome::Answer { at, .. } => Some(at),

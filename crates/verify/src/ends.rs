@@ -1,12 +1,14 @@
-//! V1, V2 and the end of I8: how the run of a record ended.
+//! V1, V2 and the end of I8: how a run ended.
 //!
-//! V1: after healing there is a leader, every operation ends, members agree, and enough was answered for the run to
-//! count (`world/src/settle.rs` has the rest). V2: no process panicked, refused to start or ended by itself unless
-//! the plan expects it, and no write was refused because space ran out if space is not bounded. I8: members that
-//! applied up to the same index have equal state.
+//! * V1: after healing there is a leader, every operation ends, the members agree, and enough operations were
+//!   answered for the run to count. (`world/src/settle.rs` checks most of that during the run and records what
+//!   failed.)
+//! * V2: no process panicked, refused to start or ended by itself unless the plan expects it; and if space is not
+//!   bounded, no write was refused because space ran out.
+//! * I8: members that applied up to the same index have equal state.
 //!
 //! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that); members
-//! whose applied index differs at the end, which I8 compares as the run goes.
+//! whose applied indexes differ at the end, which I8 compares during the run.
 
 use api::{Error, Request};
 use record::{MemberEnd, Operation, Outcome, Record, Stop};
@@ -46,16 +48,16 @@ fn liveness(record: &Record, answered_at_least: u64, sheet: &mut Sheet) {
 fn surprises(record: &Record, sheet: &mut Sheet) {
     sheet.checked(Oracle::V2, "ends of processes that the plan does not expect", record.surprises.len());
     for (time, member, stop) in &record.surprises {
-        let (title, words) = match stop {
-            Stop::Panic(words) => ("a member panicked", Some(words)),
-            Stop::Refused(words) => ("a member refused to start", Some(words)),
-            Stop::Fatal(words) => ("a member ended itself", Some(words)),
+        let (title, message) = match stop {
+            Stop::Panic(message) => ("a member panicked", Some(message)),
+            Stop::Refused(message) => ("a member refused to start", Some(message)),
+            Stop::Fatal(message) => ("a member ended itself", Some(message)),
             Stop::Graceful | Stop::Crash | Stop::PowerLoss | Stop::Removed => ("a member ended", None),
         };
         let violation = Violation::new(Oracle::V2, *time, title)
             .say(format!("Member {member} at {}: {title}.", describe::time(*time)));
-        sheet.add(match words {
-            Some(words) => violation.say(words.clone()),
+        sheet.add(match message {
+            Some(message) => violation.say(message.clone()),
             None => violation,
         });
     }

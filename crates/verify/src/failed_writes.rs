@@ -1,5 +1,5 @@
-//! A sentence for violations in which an answer shows a value whose write was reported as failed: the error may be
-//! what is wrong, and not the answer.
+//! Adds a hint to violations: if an answer that proves one has a value whose write was reported as failed, the error
+//! may be what is wrong, and not the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,12 @@ pub(crate) fn explain(context: &Context<'_>, sheet: &mut Sheet) {
         return;
     }
     let history = context.history();
-    let failed = Failed::of(history);
+    let failed = FailedWrites::of(history);
     sheet.amend(|violation| {
         if !meant(violation) {
             return;
         }
-        if let Some((write, sentence)) = failed.shown_in(history, &violation.operations) {
+        if let Some((write, sentence)) = failed.first_seen_in(history, &violation.operations) {
             violation.sentences.push(sentence);
             if !violation.operations.contains(&write) {
                 violation.operations.push(write);
@@ -37,13 +37,13 @@ pub(crate) fn explain(context: &Context<'_>, sheet: &mut Sheet) {
 type Pair<'a> = (&'a Bytes, &'a Bytes);
 
 /// Puts that were reported as failed.
-struct Failed<'a> {
+struct FailedWrites<'a> {
     /// The operation that put a pair, if every put of that pair failed.
     pairs: BTreeMap<Pair<'a>, usize>,
 }
 
-impl<'a> Failed<'a> {
-    fn of(history: &'a History) -> Failed<'a> {
+impl<'a> FailedWrites<'a> {
+    fn of(history: &'a History) -> FailedWrites<'a> {
         let mut pairs = BTreeMap::new();
         let mut other = BTreeSet::new();
         for (number, operation) in history.operations.iter().enumerate() {
@@ -59,11 +59,12 @@ impl<'a> Failed<'a> {
             }
         }
         pairs.retain(|pair, _| !other.contains(pair));
-        Failed { pairs }
+        FailedWrites { pairs }
     }
 
-    /// The first of these operations whose answer has such a pair: the write, and a sentence.
-    fn shown_in(&self, history: &History, operations: &[usize]) -> Option<(usize, String)> {
+    /// For the first of these operations whose answer has a pair of a failed write: the number of that write, and a
+    /// sentence.
+    fn first_seen_in(&self, history: &History, operations: &[usize]) -> Option<(usize, String)> {
         operations.iter().find_map(|number| {
             let kvs = pairs(history.operations.get(*number)?.response()?);
             let (kv, write) = kvs

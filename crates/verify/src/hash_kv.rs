@@ -1,8 +1,8 @@
-//! HashKV: all members have the same hash at one revision if they compacted up to the same one, during the run and at
-//! its end. The part of I8 that clients can see. The errors are K3's.
+//! The part of I8 that clients can see: at one revision, the answers to HashKV of all members that had compacted up
+//! to the same revision are equal, during the run and at its end. A wrong error of HashKV is a violation of K3.
 //!
-//! An answer is about the revision that it names (`hash_revision`), or else that was asked for, or else that its
-//! header names.
+//! An answer is about the revision that it names (`hash_revision`); if it names none, about the one in the request;
+//! if there is none, about the one in its header.
 //!
 //! Not checked: that the hash is that of the keys (there is nothing to compute it from); answers of members that had
 //! compacted up to different revisions; without the times of restarts, whether a revision was in the future for a
@@ -42,10 +42,10 @@ fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
         let named = [response.hash_revision, request.revision, answer::revision(response.header.as_ref())];
         let revision = named.into_iter().find(|revision| *revision > 0).unwrap_or(0);
         match first.get(&(revision, response.compact_revision)) {
-            Some((hash, witness)) => {
+            Some((hash, earlier)) => {
                 compared += 1;
                 if *hash != response.hash {
-                    sheet.add(differ(history, *witness, number, revision));
+                    sheet.add(differ(history, *earlier, number, revision));
                 }
             }
             None => {
@@ -79,11 +79,12 @@ fn refused(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)],
                 )
             }
             Error::FutureRev => {
-                let shown = known.get(&number).map(|witness| &history.operations[*witness]);
-                let seen =
-                    |one: &&Operation| k2::shown(one).is_some_and(|at| at.revision() >= request.revision);
-                let Some(witness) = shown.filter(seen) else { continue };
-                let line = describe::operation(witness);
+                let newest = known.get(&number).map(|earlier| &history.operations[*earlier]);
+                let seen = |one: &&Operation| {
+                    k2::store_position(one).is_some_and(|at| at.revision() >= request.revision)
+                };
+                let Some(earlier) = newest.filter(seen) else { continue };
+                let line = describe::operation(earlier);
                 (
                     "a hash was refused as of the future, but its revision was known already",
                     format!("Its member had shown that revision before: {line}."),

@@ -1,20 +1,20 @@
-//! Histories as JSON lines: those of this simulator, and those recorded elsewhere.
+//! Reads and writes histories as JSON lines: those of this simulator, and those recorded elsewhere.
 //!
-//! Line 1 names the set-up and the format. Every other line is one of
+//! Line 1 names the set-up and the format. Every other line is one of these:
 //!
-//! - an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`: request and
-//!   response in the form of etcd's JSON gateway, times in nanoseconds of one clock. `"return": null` says that the
-//!   outcome is unknown (then there may be a `"gave_up"`); so does an error whose text is none of etcd's. A `"user"` is
-//!   who was logged in;
-//! - a stream of watchers, `{"stream", "client", "member", "opened"}`, and what passed on it, in order:
-//!   `{"stream", "at", "sent" | "received" | "ended"}`;
-//! - a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`;
-//! - a fault, `{"fault", "member", "at"}`; only `"restart"`, a start of the member's process, is used;
-//! - evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
-//!   cluster applied, in the order of the log; the operation is its number in the order of calls, or null; internal
-//!   is what a member proposed itself.
+//! * an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`. Request and
+//!   response have the form of etcd's JSON gateway; times are in nanoseconds of one clock. `"return": null` says that
+//!   the outcome is unknown (then there may be a `"gave_up"`), and so does an error whose text is none of etcd's.
+//!   `"user"` is the user who was logged in.
+//! * a line about a watch stream: its opening, `{"stream", "client", "member", "opened"}`, and what passed on it, in
+//!   order, `{"stream", "at", "sent" | "received" | "ended"}`.
+//! * a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`.
+//! * a fault, `{"fault", "member", "at"}`. Only `"restart"`, a start of the member's process, is used.
+//! * evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
+//!   members applied, in the order of the log. `operation` is the number of its operation in the order of calls, or
+//!   null; `internal` is the request if a member proposed it itself.
 //!
-//! Files of the first format, which had no name and held only operations, faults and evidence, are read too.
+//! Files of the first format, which had no name and only operations, faults and evidence, are read too.
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
 
@@ -34,21 +34,21 @@ use serde_json::json;
 
 use crate::Expectations;
 
-/// The fault that stands for a start of a member's process.
+/// The name of the fault that says that a member's process was started.
 const RESTART: &str = "restart";
-/// From here on, the simulator's members number what they ask each other for, such as a promotion that only the leader
-/// can check. Histories that etcdsim wrote before it left these numbers out have them.
+/// From this number on, the simulator's members number the requests that they send each other, such as a promotion
+/// that only the leader can check. Histories that old versions of etcdsim wrote have such numbers in their evidence.
 const OF_MEMBERS: u64 = 1 << 61;
-/// What a simulated history names as its server.
+/// The name of the server in a simulated history.
 const SIMULATOR: &str = "etcdsim";
-/// The rate of a clock that is right, in millionths.
+/// The rate of an exact clock, in millionths of true time.
 const EXACT: u32 = 1_000_000;
-/// How much two clocks of real machines may differ.
+/// How much the rates of two clocks of real machines may differ, in millionths ([`Setup::clocks`] has the source).
 const DRIFT: u32 = 1_000;
 /// The formats that are read; the last one is written.
 const FORMATS: [&str; 2] = ["etcdsim-history-1", "etcdsim-history-2"];
 
-/// What line 1 says, for people to read.
+/// The content of line 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Setup {
@@ -72,9 +72,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its clocks
-    /// any rate; the monotonic clocks of real machines differ by at most what the kernel may correct (`adjtimex(2)`: 500
-    /// millionths each).
+    /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its
+    /// clocks any rate. The monotonic clocks of real machines differ by at most the correction that the kernel allows
+    /// (`adjtimex(2)`: 500 millionths each).
     fn clocks(&self) -> ((u32, u32), bool) {
         match self.clock_rates {
             Some(rates) => (rates, true),
@@ -87,7 +87,7 @@ impl Setup {
 /// A history with its evidence, if there is any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistoryFile {
-    /// What line 1 says.
+    /// The content of line 1.
     pub setup: Setup,
     /// The operations, in the order of their calls.
     pub history: History,
@@ -107,7 +107,7 @@ pub struct FileError {
     pub line: usize,
     /// The column, in bytes, from 1.
     pub column: usize,
-    /// What is wrong, and what was expected.
+    /// The mistake, and what was expected instead.
     pub what: String,
 }
 
@@ -134,7 +134,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Whether it is a line that belongs below the set-up.
+    /// Whether the line is one of those that come after line 1.
     fn is_something_else(&self) -> bool {
         let fields = [&self.rpc, &self.stream, &self.cache, &self.fault, &self.applied];
         fields.into_iter().any(Option::is_some)
@@ -364,7 +364,7 @@ impl Reader<'_> {
                 return Err(error(self.file, number, column, what));
             }
         }
-        // Operations are large: each is moved once.
+        // Operations are large, so each is moved only once.
         found.history.operations.sort_by_cached_key(|operation| operation.call);
         found.history.caches.sort_by_key(|view| view.at);
         found.history.watches = self.streams.finish();
@@ -379,7 +379,8 @@ fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> F
 fn parse<'a, T: Deserialize<'a>>(file: &str, number: usize, line: &'a str) -> Result<T, FileError> {
     serde_json::from_str(line).map_err(|cause| {
         let text = cause.to_string();
-        // serde ends with a position in the line it was given; ours is in the file.
+        // serde's message ends with a position in the line. It is cut off, because the error has the position in the
+        // file.
         let what = text.split_once(" at line 1 column").map_or(&text[..], |(what, _)| what);
         error(file, number, cause.column().max(1), what)
     })
@@ -392,7 +393,7 @@ fn column_of(line: &str, field: &str) -> usize {
 
 fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileError> {
     let head: OperationLine<'_> = parse(file, number, line)?;
-    // Both name the call by "rpc" and skip what they do not know.
+    // Both types read the field "rpc" and skip fields that they do not know.
     let request: Request = parse(file, number, line)?;
     let wrong = |field: &str, what: &str| Err(error(file, number, column_of(line, field), what));
     if head.returned.is_some_and(|returned| returned < head.call) {

@@ -9,10 +9,10 @@ use crate::{Context, Sheet, Verdict, failed_writes, scope};
 /// What must hold beyond the oracles, and what is known besides the record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectations {
-    /// Least number of operations that must have been answered.
+    /// The lowest number of operations that must have been answered.
     pub answered: u64,
-    /// From the first fault to the end of the chaos phase, the longest time without an answer while some client asks;
-    /// `None` if nothing is expected.
+    /// The longest allowed time without an answer while some client asks, from the first fault to the end of the chaos
+    /// phase; `None` if nothing is expected (V3).
     pub progress: Option<Nanos>,
     /// The revision of the store when the history began.
     pub start_revision: i64,
@@ -78,7 +78,7 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     sheet.into_verdict()
 }
 
-/// The same, into a sheet that others write into too. What it already holds makes no difference to these judges.
+/// As [`judge`], but writes into a sheet that has other reports too. These make no difference to the judges.
 pub fn judge_all(context: &Context<'_>, sheet: &mut Sheet) {
     let mut own = Sheet::default();
     for part in TABLE {

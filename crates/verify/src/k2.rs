@@ -1,14 +1,18 @@
-//! K2: a serializable read returns a state of the past, never going back on one member.
+//! K2: a serializable read returns a state of the past, and never goes back on one member.
 //!
-//! K1's replay checks that it returns the state at its revision; this file compares it with real time. What a read
-//! showed was committed, so no linearizable operation called later may be of an older state; and a member's store
-//! only moves forward while its process runs, so neither may a later serializable read of the same member. What a
-//! watcher received was committed too, and is compared with every operation in the same way.
+//! A serializable read is answered from one member's store, which may be old. K1's replay checks that the answer is
+//! the state at its revision. This file compares that revision with real time:
 //!
-//! Without the times of the restarts, a read that goes back on its member is undecided: only a restart explains it.
+//! * The state that a read returned was committed. So no linearizable operation called later may be of an older
+//!   state. The same is true for the events that a watcher received.
+//! * A member's store only moves forward while its process runs. So a later serializable read of the same member may
+//!   not be of an older state either.
 //!
-//! Not checked: how old the state may be (any age); a read during which its member restarts; going back across a
-//! restart, which is allowed (a member comes back with what is durable).
+//! If the history does not have the times at which members started, a read that goes back on its member is undecided,
+//! because a restart would explain it.
+//!
+//! Not checked: how old the state is; a read during which its member restarts; going back across a restart, which is
+//! allowed, because a member comes back with what is durable.
 
 use api::Request;
 use record::{History, MemberId, Nanos, Operation};
@@ -35,17 +39,18 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::K2, "compared with earlier answers of their member", compared);
 }
 
-/// Returns how many serializable answers there are.
+/// Compares linearizable operations with the states that serializable reads had returned before. Returns how many
+/// serializable answers there are.
 fn against_everyone(history: &History, sheet: &mut Sheet) -> usize {
-    let mut shown: Vec<(Nanos, Position, usize)> = Vec::new();
+    let mut states: Vec<(Nanos, Position, usize)> = Vec::new();
     for (number, operation) in history.operations.iter().enumerate() {
         if let (Place::Shows(position), Some(at)) = (place(operation), operation.returned()) {
-            shown.push((at, position, number));
+            states.push((at, position, number));
         }
     }
-    let reads = shown.len();
-    shown.sort_unstable();
-    let mut next = shown.iter().peekable();
+    let reads = states.len();
+    states.sort_unstable();
+    let mut next = states.iter().peekable();
     let mut newest: Option<(Position, usize)> = None;
     for (number, operation) in history.operations.iter().enumerate() {
         while let Some((_, position, by)) = next.next_if(|(at, ..)| *at < operation.call) {
@@ -56,7 +61,7 @@ fn against_everyone(history: &History, sheet: &mut Sheet) -> usize {
         if let (Place::At(position), Some((floor, by))) = (place(operation), newest)
             && position < floor
         {
-            sheet.add(behind_what_was_shown(history, by, number));
+            sheet.add(behind_a_read(history, by, number));
         }
     }
     reads
@@ -88,16 +93,16 @@ fn against_watchers(history: &History, sheet: &mut Sheet) {
     }
 }
 
-/// Returns how many answers were compared with an earlier one of their member.
+/// Compares serializable reads with earlier answers of their member. Returns how many were compared.
 fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &mut Sheet) -> usize {
     let mut compared = 0;
     let mut back = Vec::new();
     for (later, earlier) in newest_before(history, starts) {
-        if let (Place::Shows(shown), Some(newest)) =
-            (place(&history.operations[later]), shown(&history.operations[earlier]))
+        if let (Place::Shows(read), Some(newest)) =
+            (place(&history.operations[later]), store_position(&history.operations[earlier]))
         {
             compared += 1;
-            if shown < newest {
+            if read < newest {
                 back.push((earlier, later));
             }
         }
@@ -111,7 +116,7 @@ fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &m
     compared
 }
 
-/// What is missing to call this a violation.
+/// The sentence for reads that went back, if the history does not say when members started.
 fn unless_restarted(history: &History, earlier: usize, later: usize, count: usize) -> String {
     let (one, other) = (answered(history, earlier), answered(history, later));
     let member = history.operations[later].member;
@@ -125,15 +130,16 @@ fn unless_restarted(history: &History, earlier: usize, later: usize, count: usiz
     )
 }
 
-/// Up to where an answer shows its member's store to have been when the answer was made.
-pub(crate) fn shown(operation: &Operation) -> Option<Position> {
+/// The state that the member's store had reached when it made this answer, or an earlier one.
+pub(crate) fn store_position(operation: &Operation) -> Option<Position> {
     match place(operation) {
         Place::At(position) | Place::Shows(position) => Some(Position::during(position.revision())),
         _ => None,
     }
 }
 
-/// For each serializable operation, and each for a member's hash, the earlier answer of the same process that shows the newest revision.
+/// For each serializable operation, and each request for a member's hash, the earlier answer of the same process with
+/// the newest revision. Both are numbers of operations: the later one, then the earlier one.
 pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> Vec<(usize, usize)> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
@@ -153,7 +159,9 @@ pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> 
             .iter()
             .map(|(_, number)| &history.operations[*number])
             .zip(of_process)
-            .filter_map(|(operation, (_, number))| Some((operation.returned()?, shown(operation)?, *number)))
+            .filter_map(|(operation, (_, number))| {
+                Some((operation.returned()?, store_position(operation)?, *number))
+            })
             .collect();
         answers.sort_unstable();
         let mut next = answers.iter().peekable();
@@ -175,7 +183,8 @@ pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> 
     found
 }
 
-/// Which process of the member, counted over all starts, certainly gave an answer between `call` and `at`.
+/// Which process of the member gave the answer of an operation from `call` to `at`, as an index into `starts`; `None`
+/// if the member was started in between.
 fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nanos) -> Option<usize> {
     let at_call = starts.partition_point(|start| *start <= (member, call));
     let at_return = starts.partition_point(|start| *start <= (member, at));
@@ -192,18 +201,18 @@ fn went_back(history: &History, earlier: usize, later: usize) -> Violation {
         .shown_by([earlier, later])
 }
 
-fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Violation {
+fn behind_a_read(history: &History, earlier: usize, later: usize) -> Violation {
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
     let title = "an operation is of an older state than a serializable read had shown";
     Violation::new(Oracle::K2, time, title)
-        .say(answered(history, shown))
+        .say(answered(history, earlier))
         .say(format!(
             "{} It was called at {}, after that.",
             answered(history, later),
             describe::time(operation.call)
         ))
-        .shown_by([shown, later])
+        .shown_by([earlier, later])
 }
 
 fn behind_a_watcher(

@@ -1,12 +1,12 @@
 //! K3: a read at a revision returns that revision; a compacted or future revision gives the exact error.
 //!
-//! K1's replay compares what a read at a revision returns; K1's graph of errors and compactions (`k1/loose.rs`) finds
-//! whether a linearizable one could still be answered or had to be refused, and checks the answers of Compact. Both
-//! report under K3. This file has the errors of serializable reads, which a member gives by its own state.
+//! Three places report under K3. K1's replay compares what a read at a revision returns. K1's graph of errors and
+//! compactions (`k1/loose.rs`) checks for linearizable reads whether the revision was compacted, and checks the
+//! answers to Compact. This file checks the errors of serializable reads, which a member gives by its own state.
 //!
-//! Not checked: a serializable read at a revision that its member should have compacted by then (it may lag); which
-//! branch of a refused serializable transaction would have run (its reads at a revision count in both); without the
-//! times of restarts, whether a revision was in the future for a member.
+//! Not checked: a serializable read at a revision that its member should have compacted by then, because the member
+//! may lag; which branch a refused serializable transaction would have run (its reads at a revision count in both
+//! branches); without the times of restarts, whether a revision was in the future for a member.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use api::{Error, Request};
 use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::k1::place::is_local;
-use crate::k2::{newest_before, shown};
+use crate::k2::{newest_before, store_position};
 use crate::{Context, Missing, Oracle, Sheet, Violation, definite, describe, model};
 
-/// Whether it reads at a revision of its own choice.
+/// Whether the request reads at a revision that it names.
 pub fn reads_the_past(request: &Request) -> bool {
     matches!(request, Request::Range(range) if range.revision > 0)
 }
@@ -66,8 +66,8 @@ fn is_refused(operation: &Operation) -> bool {
         && matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_modelled(error))
 }
 
-/// The compactions that were not refused: when they were called, and to which revision. One that a member proposed
-/// itself counts from when the first member carried it out.
+/// The compactions that were not refused: when they were called, and to which revision. The time of one that a member
+/// proposed itself is that of the first member to apply it.
 pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos, i64)> {
     let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
     let compaction = |operation: &Operation| match &operation.request {
@@ -81,8 +81,8 @@ pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos,
     history.operations.iter().filter_map(compaction).chain(applied.iter().filter_map(own)).collect()
 }
 
-/// The evidence against the error of a serializable read. `compactions` are all there can have been, if that is
-/// known; `known` has the newest earlier answer of the same process, for each.
+/// Why the error of a serializable read is wrong, if it is. `compactions` are all that can have happened, if that is
+/// known. `known` has, for each operation, the earlier answer of the same process with the newest revision.
 fn against(
     history: &History,
     number: usize,
@@ -103,7 +103,7 @@ fn against(
         }
         (Ok(()), Error::FutureRev, Some((_, newest))) => {
             let known = &history.operations[*known.get(&number)?];
-            let seen = shown(known)?.revision() >= newest;
+            let seen = store_position(known)?.revision() >= newest;
             seen.then(|| {
                 format!("Its member had shown that revision before: {}.", describe::operation(known))
             })
@@ -112,8 +112,8 @@ fn against(
     }
 }
 
-/// The oldest and the newest revision that it asks for. Unlike a Range on its own, a transaction takes negative ones
-/// seriously.
+/// The oldest and the newest revision that the request reads at. A Range on its own treats a negative revision as
+/// none; a Range in a transaction does not.
 fn revisions(request: &Request) -> Option<(i64, i64)> {
     let asked: Vec<i64> = match request {
         Request::Range(range) => Some(range.revision).filter(|revision| *revision > 0).into_iter().collect(),

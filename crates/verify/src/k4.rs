@@ -1,12 +1,12 @@
-//! K4: no acknowledged write is lost, no operation takes effect twice.
+//! K4: no acknowledged write is lost, and no operation takes effect twice.
 //!
-//! It needs neither the model nor an order: of all acknowledged writes of a key the one with the highest revision
-//! must still be there when all is quiet, unless something newer is. The quiet read is the last linearizable range
-//! over everything; the world ends every history with one.
+//! This oracle needs neither the model nor the order of operations. For each key, the acknowledged write with the
+//! highest revision must still be there when all is quiet, or something newer. The quiet read, which shows that, is
+//! the last linearizable range over all keys; the world ends every history with one.
 //!
-//! Not checked: writes that were overwritten before the end (K1 sees those missing); puts with a lease; keys that
-//! lease or a delete without an answer may have taken; writes acknowledged after the quiet read was called; without
-//! evidence, whether anything took effect twice.
+//! Not checked: writes that were overwritten before the end (K1 sees if a read missed them); puts with a lease; keys
+//! that a lease, or a delete without an answer, may have removed; writes acknowledged after the quiet read was
+//! called; without evidence, whether anything took effect twice.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use record::{Applied, History, Operation};
 use crate::k1::place::{Place, is_write, place};
 use crate::{Context, Missing, Oracle, Sheet, Violation, describe};
 
-/// More lost writes than this are only counted.
-const LOST_SHOWN: usize = 3;
+/// How many lost writes are reported one by one; further ones are only counted.
+const LOST_REPORTED_MAX: usize = 3;
 
 /// Judges a record by K4.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
@@ -97,18 +97,18 @@ fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>
 struct Change<'a> {
     revision: i64,
     /// Orders the changes of one transaction.
-    turn: u32,
+    order: u32,
     operation: usize,
     /// `None` for a delete.
     put: Option<&'a PutRequest>,
 }
 
-/// The newest acknowledged changes: of single keys, and deletes of ranges.
+/// The newest acknowledged change of each key, and all acknowledged deletes of ranges.
 #[derive(Default)]
 struct Changes<'a> {
     keys: BTreeMap<&'a [u8], Change<'a>>,
     ranges: Vec<(Change<'a>, &'a DeleteRangeRequest)>,
-    turn: u32,
+    order: u32,
 }
 
 impl<'a> Changes<'a> {
@@ -138,8 +138,8 @@ impl<'a> Changes<'a> {
     }
 
     fn next(&mut self, revision: i64, operation: usize, put: Option<&'a PutRequest>) -> Change<'a> {
-        self.turn += 1;
-        Change { revision, turn: self.turn, operation, put }
+        self.order += 1;
+        Change { revision, order: self.order, operation, put }
     }
 
     fn change(&mut self, key: &'a [u8], change: Change<'a>) {
@@ -180,7 +180,7 @@ impl<'a> Changes<'a> {
 
 impl Change<'_> {
     fn when(&self) -> (i64, u32) {
-        (self.revision, self.turn)
+        (self.revision, self.order)
     }
 }
 
@@ -214,7 +214,7 @@ fn lost(
 
     changes.ranges.sort_unstable_by_key(|(change, _)| std::cmp::Reverse(change.when()));
 
-    let unseen = Unseen::of(history, applied);
+    let deletes = UnacknowledgedDeletes::of(history, applied);
     let there: BTreeMap<&[u8], &KeyValue> = seen.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
     for kv in &seen.kvs {
@@ -228,7 +228,7 @@ fn lost(
     for key in changes.keys.keys().filter(|key| !there.contains_key(*key)) {
         let Some(change) = changes.newest(key, 0) else { continue };
         let excused = |put: &PutRequest| {
-            !closed || put.lease != 0 || put.ignore_lease || unseen.may_delete(key, change.revision)
+            !closed || put.lease != 0 || put.ignore_lease || deletes.may_delete(key, change.revision)
         };
         if change.put.is_some_and(|put| !excused(put)) {
             losses.push((change, key, None));
@@ -236,13 +236,13 @@ fn lost(
     }
     losses.sort_by_key(|(change, ..)| change.revision);
     let count = losses.len();
-    for (change, key, found) in losses.into_iter().take(LOST_SHOWN) {
+    for (change, key, found) in losses.into_iter().take(LOST_REPORTED_MAX) {
         violations.push(loss(history, quiet, &change, key, found));
     }
     if let Some(last) = violations.last_mut()
-        && count > LOST_SHOWN
+        && count > LOST_REPORTED_MAX
     {
-        last.sentences.push(match count - LOST_SHOWN {
+        last.sentences.push(match count - LOST_REPORTED_MAX {
             1 => "One more key lost an acknowledged write.".to_string(),
             more => format!("{more} more keys lost an acknowledged write."),
         });
@@ -250,17 +250,18 @@ fn lost(
     writes
 }
 
-/// Deletes that no answer acknowledges.
-struct Unseen<'a> {
-    /// Each with the revision it made, or `None` if it is not known whether it made any.
+/// What may have deleted keys although no answer says so.
+struct UnacknowledgedDeletes<'a> {
+    /// Requests that may have deleted keys, each with the revision it made; `None` if it is not known whether it made
+    /// one.
     deletes: Vec<(Option<i64>, &'a Request)>,
-    /// Revisions that the cluster made on its own, with unknown content.
+    /// Revisions that a member's own entry of unknown content made.
     own: Vec<i64>,
 }
 
-impl<'a> Unseen<'a> {
-    fn of(history: &'a History, applied: &'a [Applied]) -> Unseen<'a> {
-        let mut unseen = Unseen { deletes: Vec::new(), own: Vec::new() };
+impl<'a> UnacknowledgedDeletes<'a> {
+    fn of(history: &'a History, applied: &'a [Applied]) -> UnacknowledgedDeletes<'a> {
+        let mut deletes = UnacknowledgedDeletes { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
             match entry.operation.and_then(|number| history.operations.get(number as usize)) {
                 // The answer of a revoke does not say which keys were attached to the lease.
@@ -268,12 +269,12 @@ impl<'a> Unseen<'a> {
                     if operation.response().is_none()
                         || matches!(operation.request, Request::LeaseRevoke(_)) =>
                 {
-                    unseen.deletes.push((Some(entry.revision as i64), &operation.request));
+                    deletes.deletes.push((Some(entry.revision as i64), &operation.request));
                 }
                 Some(_) => {}
                 None => match entry.internal.as_deref() {
-                    Some(request) => unseen.deletes.push((Some(entry.revision as i64), request)),
-                    None => unseen.own.push(entry.revision as i64),
+                    Some(request) => deletes.deletes.push((Some(entry.revision as i64), request)),
+                    None => deletes.own.push(entry.revision as i64),
                 },
             }
         }
@@ -282,9 +283,9 @@ impl<'a> Unseen<'a> {
                 place(operation) == Place::Open || matches!(operation.request, Request::LeaseRevoke(_))
             };
             let open = history.operations.iter().filter(open);
-            unseen.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
+            deletes.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
         }
-        unseen
+        deletes
     }
 
     fn may_delete(&self, key: &[u8], after: i64) -> bool {

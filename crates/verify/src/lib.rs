@@ -1,8 +1,8 @@
 //! The judge: every oracle, the sequential model of etcd, the linearizability engines.
 //!
-//! [`judge`] takes what a run left behind and reports what does not hold, with the evidence. It needs the clients'
-//! history; if the record also has what the cluster applied, it uses that as evidence of outcomes that no client
-//! knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
+//! [`judge`] takes the record of a run and reports every violation of an oracle, with its proof. It needs only the
+//! clients' history, so it also judges histories that were recorded elsewhere ([`history_file`]). If the record also
+//! has the entries that the members applied, it uses them as evidence of outcomes that no client knows.
 //!
 //! * [`table`]: the table of the oracles. An oracle is a [`Monitor`], which watches a run as it goes, or a [`Judge`],
 //!   which looks at the record; both write into a [`Sheet`], which becomes a [`Verdict`].
@@ -18,9 +18,9 @@
 //!
 //! Not here: D1, which needs two runs.
 //!
-//! Architecture invariant: knows `api`, `record` and the engines `linear` and `revision`, and nothing else of this
-//! workspace; above all not the member. The model and the member's store are written separately, so that they do not
-//! share mistakes.
+//! Architecture invariant: it depends on `api`, `record`, the engines `linear` and `revision` and the scanner of
+//! `histories`, and on no other crate of this workspace; above all not on `member`. The model and the member's store
+//! are written separately, so that they do not share mistakes.
 //!
 //! Architecture invariant: deterministic, no input or output except reading and writing the text of a history file.
 

@@ -1,26 +1,26 @@
 //! M2: what the Cluster service says about the members is true.
 //!
-//! Each of its answers lists the members. The answer to a change lists them as they are right after it, a
-//! linearizable list as they are at some moment between its call and its return, any other list as they once were.
-//! They are compared with each other and with the changes, in real time:
+//! Each answer lists the members: the answer to a change as they are right after it, a linearizable list as they are
+//! at some moment between its call and its return, any other list as they once were. The first two are called fresh.
+//! The answers are compared with each other and with the changes, in real time:
 //!
-//! * an answer shows the change that it acknowledges;
-//! * a fresh answer shows every member that an answer had shown before, unless a client asked for its removal, and no
-//!   member whose removal was known before: member ids are not used again;
-//! * a learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
-//!   again (etcd issue 20797);
-//! * peer URLs are those of an update, or of the addition, that no other update certainly replaced;
-//! * of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone;
-//! * an update of a member that was there all along does not fail with "member not found".
+//! * An answer shows the change that it acknowledges.
+//! * A fresh answer has every member that an answer had shown before, unless a client asked for its removal, and no
+//!   member whose removal was known before: member ids are not used again.
+//! * A learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
+//!   again (etcd issue 20797).
+//! * Peer URLs are those of an update, or of the addition, unless another update certainly replaced them.
+//! * Of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone.
+//! * An update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
-//! Not checked: "can only promote a learner", which may answer a promotion that was forwarded to the leader twice;
+//! Not checked: "can only promote a learner", because a promotion that was forwarded to the leader twice may get it;
 //! names and client URLs, which members publish themselves; errors because members are not healthy or not started, or
-//! a learner lags too far; "not found" for a promotion, which a leader says that has not applied the addition yet,
-//! and for a removal, where a joint change of the simulator relies on a member's own view; members that no operation
-//! is seen to add, since a joint change is in the history as its removal; that lists which are not linearizable go
-//! forward; what raft makes of it (I10) and what members hold (I8).
+//! because a learner lags too far; "not found" for a promotion, which a leader answers if it has not applied the
+//! addition yet, and for a removal, for which a joint change of the simulator relies on a member's own view; members
+//! that no operation is seen to add, because the history has a joint change as its removal only; that lists which are
+//! not linearizable go forward; raft's configurations (I10) and the members' stores (I8).
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let acknowledged = answers.changes.iter().filter(|change| change.acknowledged.is_some()).count();
     sheet.checked(Oracle::M2, "answers that list the members", answers.views.len());
     sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
-    // Only the first of each kind about each member.
+    // Only the first violation of each kind about each member is kept.
     let mut found = BTreeMap::new();
     let mut add = |id: MemberId, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
@@ -64,7 +64,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.add_all(found.into_values());
 }
 
-/// The title of a violation, its reason, and the operations that show it.
+/// A violation: its title, its reason, and the operations that prove it.
 struct Wrong {
     title: &'static str,
     reason: String,
@@ -95,26 +95,26 @@ struct View<'a> {
     number: usize,
     call: Nanos,
     at: Nanos,
-    /// Whether this was true at some moment between call and return.
+    /// Whether the list was true at some moment between call and return.
     fresh: bool,
     members: BTreeMap<MemberId, &'a Member>,
 }
 
-/// For each member id, a time by which something was true, and the operation that shows it.
+/// For each member id, the earliest time by which something was true, and the operation that proves it.
 type Since = BTreeMap<MemberId, (Nanos, usize)>;
 
-/// What all operations say about the members.
+/// What the operations of a history say about the members.
 #[derive(Default)]
 struct Answers<'a> {
     changes: Vec<Change<'a>>,
     views: Vec<View<'a>>,
     /// The first return of an answer that lists this member.
     present: Since,
-    /// The same, as a voter.
+    /// The first return of an answer that lists the member as a voter.
     votes: Since,
-    /// The same, as a learner.
+    /// The first return of an answer that lists the member as a learner.
     learns: Since,
-    /// Since when it is known to be gone.
+    /// The first return of an answer that proves that the member is gone.
     gone: Since,
 }
 
@@ -240,7 +240,8 @@ impl<'a> Answers<'a> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
 
-    /// Of two removals or promotions only one can have succeeded; of a member that is gone, none.
+    /// Checks an acknowledged change: of two removals or promotions of a member only one can have succeeded, and no
+    /// change of a member that was gone.
     fn twice_or_too_late(&self, change: &Change<'_>) -> Option<(Nanos, Wrong)> {
         let at = change.acknowledged?;
         let once = matches!(change.kind, Kind::Remove | Kind::Promote);
@@ -256,7 +257,7 @@ impl<'a> Answers<'a> {
         Some((at, Wrong { title, reason, shown_by: vec![change.number, by] }))
     }
 
-    /// An error that the membership contradicts.
+    /// Checks an error: a member that was there all along is not "not found".
     fn refused(&self, number: usize, operation: &Operation) -> Option<(MemberId, Nanos, Wrong)> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         let (id, by, title, reason) = match (&operation.request, error) {
@@ -280,7 +281,8 @@ impl<'a> Answers<'a> {
 fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     let acknowledged = match &operation.outcome {
         Outcome::Answer { at, .. } => Some(*at),
-        // A promotion is forwarded to the leader, more than once if need be: the first time may have done it.
+        // A member forwards a promotion to the leader, perhaps more than once. If the first one succeeded, the second
+        // one gets this error.
         Outcome::Error { error: Error::MemberNotLearner, .. } => None,
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,
@@ -337,7 +339,7 @@ fn by_number(number: usize) -> String {
     format!("operation #{number}")
 }
 
-/// As a member stores them: trimmed and in order.
+/// URLs as members store them: trimmed and sorted.
 fn urls(urls: &[String]) -> Vec<&str> {
     let mut urls: Vec<&str> = urls.iter().map(|url| url.trim()).collect();
     urls.sort_unstable();

@@ -40,13 +40,13 @@ use crate::{Context, Sheet};
 
 /// Watches the events of a run, in order, and reports what they break.
 ///
-/// It sees every event: most should cost it a match and a return. It must be deterministic: no clock, no randomness,
-/// no iteration over hashed collections.
+/// It sees every event of a run, so most events should cost it a match and a return. It must be deterministic: no
+/// clock, no randomness, no iteration over hashed collections.
 pub trait Monitor {
-    /// One more event.
+    /// Takes the next event.
     fn event(&mut self, event: &Event, sheet: &mut Sheet);
 
-    /// The run is over and left this record.
+    /// Takes the record of the run, which is over.
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {
         let _ = (record, sheet);
     }

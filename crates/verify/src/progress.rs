@@ -1,7 +1,7 @@
 //! V3: while faults last, clients are answered within the bound that the scenario names.
 //!
-//! An answer is evidence that a quorum works, so errors and serializable reads do not count: a member gives them alone.
-//! A stretch without answers is a violation only if a client asked for something within the bound.
+//! An answer counts if a quorum was needed for it. Errors and serializable reads do not count, because one member
+//! alone gives them. A time without answers is a violation only if a client asked for something within the bound.
 //!
 //! Not checked: which client is answered. One that is cut off may wait.
 
@@ -21,7 +21,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let operations = &record.history.operations;
     let mut answers: Vec<Nanos> = operations.iter().filter_map(answered_by_a_quorum).collect();
     answers.sort_unstable();
-    // The end of the chaos phase ends the last stretch.
+    // The end of the chaos phase counts as an answer.
     answers.push(record.healed);
     sheet.checked(Oracle::V3, "answers while faults lasted", answers.len() - 1);
     let mut calls: Vec<Nanos> =
@@ -54,7 +54,7 @@ fn stretch(since: Nanos, until: Nanos, bound: Nanos, last: Option<&(Nanos, &'sta
     }
 }
 
-/// When the answer came, if a quorum must have worked for it.
+/// When the operation was answered, if the answer needed a quorum.
 fn answered_by_a_quorum(operation: &Operation) -> Option<Nanos> {
     match operation.outcome {
         Outcome::Answer { at, .. } if needs_a_quorum(operation) => Some(at),
@@ -62,7 +62,7 @@ fn answered_by_a_quorum(operation: &Operation) -> Option<Nanos> {
     }
 }
 
-/// Whether a member cannot answer it alone.
+/// Whether an answer needs a quorum: a write or a linearizable read.
 fn needs_a_quorum(operation: &Operation) -> bool {
     let request = &operation.request;
     is_write(request) || matches!(request, Request::Range(_) | Request::Txn(_)) && !is_local(request)

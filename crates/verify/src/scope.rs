@@ -1,9 +1,9 @@
-//! What a history has and no oracle looked at.
+//! Reports what a history has that no oracle looked at, so that "nothing found" is not mistaken for "checked".
 //!
-//! Most oracles report themselves what they could not judge ([`Sheet::not_judged`]). This file has the rest: for each
-//! oracle that needs more than a history from elsewhere has, which of its operations are the oracle's business. If the
-//! oracle checked nothing although there are such operations, and did not say so itself, they were not judged. So
-//! "held" never stands for an oracle that looked at nothing.
+//! Most oracles report themselves what they could not judge ([`Sheet::not_judged`]). This file covers the oracles
+//! that need more than a history from elsewhere has. For each it lists which parts of a history the oracle judges. If
+//! the history has such parts, and the oracle checked nothing and reported nothing, this file reports them as not
+//! judged.
 
 use api::{Request, Response};
 use record::{History, Operation};
@@ -11,60 +11,60 @@ use record::{History, Operation};
 use crate::model::auth;
 use crate::{Context, Missing, Oracle, Sheet};
 
-/// What an oracle judges in a history.
-struct Business {
+/// One kind of thing in a history that an oracle judges.
+struct Subject {
     oracle: Oracle,
-    /// The checks that look at it; all of the oracle's if empty.
+    /// The checks of the oracle that count it; if empty, all its checks.
     checks: &'static [&'static str],
     what: &'static str,
     count: fn(&History) -> usize,
     missing: Missing,
 }
 
-const BUSINESS: [Business; 7] = [
-    Business {
+const SUBJECTS: [Subject; 7] = [
+    Subject {
         oracle: Oracle::K1,
         checks: &["answers checked against the caller's rights"],
         what: "changes of users and rights",
         count: |history| answered(history, |operation| auth::changes_auth(&operation.request)),
         missing: Missing::AppliedEntries,
     },
-    Business {
+    Subject {
         oracle: Oracle::K1,
         checks: &["alarms"],
         what: "requests about alarms",
         count: |history| answered(history, |operation| matches!(operation.request, Request::Alarm(_))),
         missing: Missing::AppliedEntries,
     },
-    Business {
+    Subject {
         oracle: Oracle::W11,
         checks: &[],
         what: "open streams that must have received everything by the end",
         count: |history| history.watches.iter().filter(|stream| stream.ended.is_none()).count(),
         missing: Missing::Run,
     },
-    Business {
+    Subject {
         oracle: Oracle::C1,
         checks: &[],
         what: "views of clients' copies",
         count: |history| history.caches.len(),
         missing: Missing::Store,
     },
-    Business {
+    Subject {
         oracle: Oracle::L1,
         checks: &[],
         what: "leases that may have ended before their time",
         count: |history| answered(history, |operation| matches!(operation.request, Request::LeaseGrant(_))),
         missing: Missing::AppliedEntries,
     },
-    Business {
+    Subject {
         oracle: Oracle::L2,
         checks: &[],
         what: "leases that may have stayed after their time",
         count: |history| answered(history, |operation| matches!(operation.request, Request::LeaseGrant(_))),
         missing: Missing::Run,
     },
-    Business {
+    Subject {
         oracle: Oracle::L3,
         checks: &[],
         what: "answers about leases",
@@ -88,18 +88,19 @@ fn is_about_leases(operation: &Operation) -> bool {
     )
 }
 
-/// Reports what no oracle looked at. Comes after all judges. A record with evidence has all that they need.
+/// Reports what no oracle looked at. It must run after all judges. A record with evidence has all that they need, so
+/// nothing is reported.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     if !context.applied().is_empty() {
         return;
     }
-    for business in &BUSINESS {
-        let looked = sheet.looked_at(business.oracle, business.checks);
-        let said = sheet.has_not_judged(business.oracle, business.what)
-            || business.checks.is_empty() && sheet.has_not_judged(business.oracle, "");
+    for subject in &SUBJECTS {
+        let looked = sheet.looked_at(subject.oracle, subject.checks);
+        let said = sheet.has_not_judged(subject.oracle, subject.what)
+            || subject.checks.is_empty() && sheet.has_not_judged(subject.oracle, "");
         if !looked && !said {
-            let count = (business.count)(context.history());
-            sheet.not_judged(business.oracle, business.what, count, business.missing);
+            let count = (subject.count)(context.history());
+            sheet.not_judged(subject.oracle, subject.what, count, subject.missing);
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! The table determines which judges there are and in which order they run, which monitors watch a run, and what
 //! `docs/oracles.md` says about each oracle (`tests/docs.rs` makes its tables from this one). A new oracle is a row
-//! here and a file of its own; `tests/oracles/examples.rs` then requires a record in which it fires and one in which
-//! it holds.
+//! here and a file of its own; `tests/oracles/examples.rs` then requires one record that violates it and one that does
+//! not.
 //!
-//! Rows that one check writes are together under it. The order of the rows is the order of the oracles ([`Oracle`]'s
-//! `Ord`): of two violations that are equally severe and showed at the same moment, it decides which comes first.
+//! The oracles whose violations one judge reports are together under that judge. The order of the rows is the order of
+//! the oracles ([`Oracle`]'s `Ord`): of two violations of equal severity and time, it decides which comes first.
 
 use record::{Event, Record};
 
@@ -20,11 +20,11 @@ use crate::{
 /// How the oracles of a part of the table are evaluated: they judge the record or watch events.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// This judge of the record writes them.
+    /// This judge of the record reports them.
     Record(fn(&Context<'_>, &mut Sheet)),
-    /// A monitor writes them, one of [`Monitors`].
+    /// One of the [`Monitors`] reports them.
     Events,
-    /// They compare two runs, so no single run has them: the code that runs both reports them.
+    /// They compare two runs, and the code that makes both runs reports them.
     Runs,
 }
 
@@ -63,8 +63,8 @@ pub struct Row {
     pub exactly: &'static str,
     /// What it does not check; Markdown. Empty if nothing is left out.
     pub not_checked: &'static str,
-    /// What else it does not check in a history without evidence; Markdown. Empty if nothing else is left out, or if it
-    /// judges only runs.
+    /// What else it does not check in a history without evidence; Markdown. Empty if nothing else is left out, or if
+    /// it judges only runs.
     pub without_evidence: &'static str,
 }
 

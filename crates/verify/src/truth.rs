@@ -1,10 +1,10 @@
-//! What really was in the store: every change at its revision, and what was compacted when.
+//! What really was in the store: every change at its revision, and the compactions with their times.
 //!
-//! Built from K1's replay ([`Known`]), so it holds what the answers and the evidence say happened, never what a
-//! watcher says. Up to [`Truth::until`] everything is known; beyond it nothing is, unless the history is complete:
-//! then nothing happened beyond it.
+//! It is built from K1's replay ([`Known`]), so it has what the answers and the evidence prove, and never what a
+//! watcher says. Up to [`Truth::until`] every change is known. Later changes are not known, except that there are
+//! none if the history is complete.
 //!
-//! Not here: which member had applied what at which moment. Times are those of the first member; others may be
+//! Times are those of the first member to apply an entry. When the other members applied it is not known; they may be
 //! arbitrarily late.
 //!
 //! Invariant: `events` is in the order in which the changes were made, so that event numbers can be compared.
@@ -43,9 +43,9 @@ impl Event {
 pub struct Compaction {
     /// Revisions below this one can no longer be read.
     pub revision: i64,
-    /// No member had carried it out before this time.
+    /// The earliest time at which a member can have carried it out.
     pub earliest: Nanos,
-    /// The first member had carried it out by this time; `None` if it may never have happened.
+    /// The time by which the first member had carried it out; `None` if it may never have happened.
     pub latest: Option<Nanos>,
     /// The newest revision when it was carried out, or a later one, if known.
     pub after: Option<i64>,
@@ -85,9 +85,9 @@ pub struct Truth {
     start: i64,
     until: i64,
     complete: bool,
-    /// Whether no compactions can have happened besides those in the list.
+    /// Whether the list has every compaction that can have happened.
     sure_of_compactions: bool,
-    /// In the order of `earliest`.
+    /// Ordered by `earliest`.
     compactions: Vec<Compaction>,
     makers: Vec<(i64, u32)>,
     /// When the first member had each revision; empty without evidence.
@@ -95,8 +95,8 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// From what K1 found; `start` is the revision at which the history began, `closed` is whether it has every
-    /// client that wrote or compacted.
+    /// Built from what K1 found. `start` is the revision at which the history began; `closed` says that the history
+    /// has every client that wrote or compacted.
     pub fn new(
         history: &History,
         applied: Option<&[Applied]>,
@@ -145,7 +145,7 @@ impl Truth {
         self.complete.then_some(self.until)
     }
 
-    /// Whether it is known what a revision did. A revision that was never made is known to have done nothing.
+    /// Whether the changes of a revision are known. If it is known that a revision was never made, it has none.
     pub fn knows(&self, revision: i64) -> bool {
         (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
     }
@@ -167,8 +167,8 @@ impl Truth {
         event.previous.map(|number| &self.events[number as usize].kv)
     }
 
-    /// The numbers of one revision's events of one kind on one key. Seldom more than one: a transaction can delete,
-    /// put and delete again.
+    /// The numbers of the events of one revision, key and kind. There can be two: a transaction can delete a key, put
+    /// it and delete it again.
     pub fn find(&self, key: &[u8], revision: i64, deleted: bool) -> impl Iterator<Item = u32> + Clone {
         let of_key = self.keys.get(key).map_or(&[][..], Vec::as_slice);
         let from = of_key.partition_point(|number| self.event(*number).kv.mod_revision < revision);
@@ -209,8 +209,9 @@ impl Truth {
         self.keys.range::<[u8], _>((Included(keys.key), end))
     }
 
-    /// Whether a change can have been compacted away by a moment though its revision can still be watched: the same
-    /// revision changed its key again and was compacted to, which keeps only the last change.
+    /// Whether a compaction can have removed a change by the time `at`, although its revision can still be watched.
+    /// This happens if the same revision changed the key again: a compaction to that revision keeps only the last
+    /// change.
     pub fn may_be_dropped(&self, number: u32, at: Nanos) -> bool {
         let event = self.event(number);
         let revision = event.kv.mod_revision;
@@ -227,7 +228,7 @@ impl Truth {
         Some(self.makers[at].1 as usize)
     }
 
-    /// When the first member had a revision; only with evidence.
+    /// When the first member made a revision; `None` without evidence.
     pub fn made_at(&self, revision: i64) -> Option<Nanos> {
         let at = self.times.partition_point(|(made, _)| *made < revision);
         self.times.get(at).filter(|(made, _)| *made == revision).map(|(_, time)| *time)
@@ -238,7 +239,7 @@ impl Truth {
         &self.compactions
     }
 
-    /// Whether a compaction that is not listed cannot have happened.
+    /// Whether the list has every compaction that can have happened.
     pub fn is_sure_of_compactions(&self) -> bool {
         self.sure_of_compactions
     }
@@ -285,7 +286,7 @@ fn by_answers(history: &History) -> Vec<Compaction> {
     let compaction = |operation: &record::Operation| {
         let Request::Compact(request) = &operation.request else { return None };
         let (latest, after) = match &operation.outcome {
-            // The header is filled in after the fact: no higher revision had been made.
+            // etcd fills in the header after the compaction, so no higher revision had been made when it was applied.
             Outcome::Answer { at, response } => (Some(*at), response.header().map(|header| header.revision)),
             Outcome::Error { error, .. } if is_definite(*error) => return None,
             Outcome::Error { .. } | Outcome::Unknown { .. } => (None, None),
@@ -354,7 +355,7 @@ mod tests {
             [(&b"z"[..], false), (&b"c"[..], true), (&b"z"[..], true), (&b"c"[..], false)],
             "put z, delete c and z, put c again"
         );
-        // One revision before, c existed; what the transaction itself had made did not.
+        // One revision before, c existed, and the keys that the transaction itself made did not.
         let before: Vec<Option<i64>> =
             events.iter().map(|event| Some(truth.before(event)?.mod_revision)).collect();
         assert_eq!(before, [None, Some(2), None, Some(2)]);

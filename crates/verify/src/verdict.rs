@@ -6,18 +6,18 @@ use serde::{Serialize, Serializer};
 
 use crate::{Oracle, Severity};
 
-/// One thing that does not hold.
+/// One requirement of an oracle that was not met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// The oracle that reports it.
     pub oracle: Oracle,
     /// How severe it is.
     pub severity: Severity,
-    /// When it showed.
+    /// The time of the operation or event that shows it.
     pub time: Nanos,
-    /// A few words without a full stop: "an acknowledged write is lost".
+    /// The title, without a full stop: "an acknowledged write is lost".
     pub title: String,
-    /// Two or three sentences: what was promised, what happened, what shows it.
+    /// Two or three sentences: what was promised, what happened, and what proves it.
     pub sentences: Vec<String>,
     /// The operations of the history that prove it, by their number.
     pub operations: Vec<usize>,
@@ -88,8 +88,8 @@ pub struct Check {
     pub count: u64,
 }
 
-/// What an oracle could not judge, although the history has it, and what is missing to judge it. It is neither held nor
-/// violated.
+/// Something in the history that an oracle could not judge, and what is missing to judge it. It counts neither as
+/// correct nor as a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotJudged {
     /// The oracle that would judge it.
@@ -155,7 +155,7 @@ impl Missing {
     }
 }
 
-/// What all oracles write into, in the order in which they run.
+/// The sheet into which all oracles write, in the order in which they run.
 #[derive(Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
@@ -242,7 +242,7 @@ impl Sheet {
 pub struct Verdict {
     /// The violations, the worst first.
     pub violations: Vec<Violation>,
-    /// What could not be decided, and what is missing to decide it; a sentence each.
+    /// What could not be decided, and what is missing to decide it: one sentence for each question.
     pub undecided: Vec<String>,
     /// What was checked.
     pub checks: Vec<Check>,
@@ -251,8 +251,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing was found, and nothing was left open. What was [not judged](Verdict::not_judged) makes no
-    /// difference.
+    /// Whether there is no violation and no undecided question. Things that were [not judged](Verdict::not_judged)
+    /// make no difference.
     pub fn holds(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()
     }

@@ -1,11 +1,12 @@
-//! K1, for watchers: one is created only if its user may read all the keys that it asks for (etcd's
-//! GHSA-xg4h-6gfc-h4m8: a permission on one key gave access to all keys from there on).
+//! K1, for watchers: a watcher is created only if its user may read all the keys that it asks for. (etcd's
+//! GHSA-xg4h-6gfc-h4m8: a permission on one key gave access to all keys from there on.)
 //!
-//! The member checks this itself, when it creates the watcher, by the users and rights that it has applied by then:
-//! at least those that it had shown in an answer before, unless it was restarted since. Which user a stream belongs
-//! to is not recorded, so all users count that its client ever was, and nobody.
+//! The member checks this when it creates the watcher, by the users and rights of the entries that it has applied by
+//! then. These are at least the entries that its earlier answers showed, unless it was restarted since. The history
+//! does not record the user of a stream, so the watcher is accepted if any user that its client ever was may read the
+//! keys, or an anonymous client may.
 //!
-//! Without evidence the order of the changes of users and rights must follow from their times. Without the times of
+//! Without evidence, the order of the changes of users and rights must follow from their times. Without the times of
 //! restarts, a watcher that its user may not have is undecided.
 //!
 //! Not checked: that a watcher is *not* refused (W12 has a part of that); what a watcher receives after a right was
@@ -65,7 +66,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::K1, WHAT, open, Missing::User);
 }
 
-/// The users that each client was, or nobody.
+/// For each client, the users as which it made requests or logged in, and `None`.
 fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
     let mut users: BTreeMap<u32, BTreeSet<Option<&str>>> = BTreeMap::new();
     for operation in &history.operations {
@@ -79,12 +80,12 @@ fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
     users
 }
 
-/// Users and rights after a change.
+/// Users and rights after a change of them.
 struct Stage {
     auth: Auth,
-    /// The change: its index among all entries, from 1; 0 for the beginning.
+    /// The index of the change among all entries, from 1; 0 for the state at the beginning.
     rank: u32,
-    /// No member had carried it out before.
+    /// The earliest time at which a member can have applied the change.
     time: Nanos,
     made_by: Option<usize>,
 }
@@ -99,7 +100,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// `None` if the order of the changes is not known.
+    /// Computes the users and rights over the history; `None` if the order of their changes is not known.
     fn new(history: &History, applied: &[Applied]) -> Option<Timeline> {
         let entries = if applied.is_empty() { by_time(history)? } else { by_evidence(applied) };
         let begin = Stage { auth: Auth::default(), rank: 0, time: 0, made_by: None };
@@ -126,7 +127,7 @@ impl Timeline {
         changes.all(|(number, _)| timeline.ranks.contains_key(&number)).then_some(timeline)
     }
 
-    /// Which stores the member can have had when it created the watcher: from the one index up to the other.
+    /// The range of auth stores, by index, that the member can have had when it created the watcher.
     fn window(&self, context: &Context<'_>, watcher: &Watcher<'_>) -> (usize, usize) {
         let until = self.stores.partition_point(|stage| stage.time <= watcher.created);
         let floor = self.floor(context, watcher).max(self.maker(watcher.revision));
@@ -134,7 +135,7 @@ impl Timeline {
         (from.min(until - 1), until)
     }
 
-    /// The last entry that the watcher's member had shown to have applied, since its last start.
+    /// The last entry that the member had certainly applied, by its answers since its last start.
     fn floor(&self, context: &Context<'_>, watcher: &Watcher<'_>) -> u32 {
         let member = watcher.stream.member;
         let sent = watcher.stream.sent.iter().find(|(_, request)| asks_for(request, watcher));
@@ -203,7 +204,7 @@ fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
 }
 
-/// Whether it is no change of users and rights, or certainly had no effect.
+/// Whether the operation certainly changed no users or rights.
 fn changed_nothing(operation: &Operation) -> bool {
     !auth::changes_auth(&operation.request) || was_refused(operation)
 }

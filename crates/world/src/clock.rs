@@ -1,35 +1,40 @@
-//! The clocks of one process: a monotonic clock (rate, freeze) and a wall clock (rate, offset, steps,
-//! strobe, sine).
+//! The clocks of one process or client. *True time* is the simulator's own clock; a process reads its own two.
 //!
-//! The monotonic clock is piecewise linear in true time: a process that reads it twice sees it stand still or
-//! go forward, never back. The wall clock is the monotonic one plus an offset that faults move.
-//! All arithmetic is in integers.
+//! The monotonic clock runs at a rate that faults can change, also to 0 (frozen). It never goes back. The wall
+//! clock is the monotonic clock plus an offset, which faults change by a step, or periodically: by a strobe
+//! (back and forth between two values) or a sine. All arithmetic is in integers.
 //!
-//! What is not modelled: a read that takes time, and granularity coarser than a nanosecond.
+//! Not modelled: the time that a read of the clock takes, and a granularity coarser than a nanosecond.
 
 use record::Nanos;
 
-/// True time, in parts per million.
+/// The rate of true time, in parts per million.
 pub(crate) const EXACT: u32 = 1_000_000;
 
-/// Wall clocks begin here: 2022-01-01T00:00:00Z, in nanoseconds since 1970.
+/// The wall clock at the start of a run: 2022-01-01T00:00:00Z, in nanoseconds since 1970. Any date would do.
 const EPOCH: i64 = 1_640_995_200_000_000_000;
 
-/// How a wall clock swings around its offset.
+/// A periodic change of a wall clock by up to `by` nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Swing {
+    /// Ahead by `by` in the first half of each period.
     Strobe { by: u64, period: Nanos },
+    /// Ahead and behind by up to `by`, as a sine of this period.
     Sine { by: u64, period: Nanos },
 }
 
-/// The clocks of one process.
+/// The clocks of one process or client.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    /// True time and reading at the last change of rate.
+    /// True time and monotonic reading at the last change of rate.
     anchor: (Nanos, Nanos),
+    /// Parts per million of true time.
     rate: u32,
+    /// The rate when no fault changes it.
     usual_rate: u32,
+    /// How far faults have moved the wall clock, in nanoseconds.
     offset: i64,
+    /// The periodic change that is on, and since when.
     swing: Option<(Nanos, Swing)>,
 }
 
@@ -49,7 +54,8 @@ impl Clock {
         self.anchor.1 + (u128::from(passed) * u128::from(self.rate) / u128::from(EXACT)) as u64
     }
 
-    /// The first true time at which the monotonic reading is at least `reading`; `None` while frozen.
+    /// The first true time at which the monotonic reading is at least `reading`; `None` while the clock is
+    /// frozen.
     #[inline]
     pub(crate) fn true_time_of(&self, reading: Nanos) -> Option<Nanos> {
         let Some(left) = reading.checked_sub(self.anchor.1) else { return Some(self.anchor.0) };
@@ -64,7 +70,7 @@ impl Clock {
     }
 
     /// The wall clock at a true time, in nanoseconds since 1970.
-    pub(crate) fn wall(&self, now: Nanos) -> i64 {
+    pub(crate) fn wall_clock(&self, now: Nanos) -> i64 {
         let swing = match self.swing {
             None => 0,
             Some((since, Swing::Strobe { by, period })) => {
@@ -95,7 +101,7 @@ impl Clock {
         self.set_rate(now, self.usual_rate);
     }
 
-    /// Moves the wall clock.
+    /// Moves the wall clock by this many nanoseconds.
     pub(crate) fn step(&mut self, by: i64) {
         self.offset = self.offset.saturating_add(by);
     }
@@ -128,7 +134,7 @@ mod tests {
     fn the_wall_clock_swings_and_comes_back() {
         let mut clock = Clock::new(EXACT);
         clock.set_swing(0, Some(Swing::Sine { by: 1_000, period: 4_000 }));
-        let off = |clock: &Clock, now: u64| clock.wall(now) - EPOCH - now as i64;
+        let off = |clock: &Clock, now: u64| clock.wall_clock(now) - EPOCH - now as i64;
         assert_eq!(off(&clock, 0), 0);
         assert!((990..=1_000).contains(&off(&clock, 1_000)));
         assert!((-1_000..=-990).contains(&off(&clock, 3_000)));

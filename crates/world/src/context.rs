@@ -1,5 +1,4 @@
-//! Where and when the current code runs: for the log, which shows virtual time and the member's name in every
-//! line.
+//! The virtual time and the member of the code that runs now, per thread. Log lines show them.
 
 use std::cell::Cell;
 
@@ -7,12 +6,12 @@ use record::{MemberId, Nanos};
 
 thread_local! {
     static CONTEXT: Cell<(Nanos, MemberId)> = const { Cell::new((0, MemberId::NONE)) };
-    static WALL: Cell<i64> = const { Cell::new(0) };
+    static WALL_CLOCK: Cell<i64> = const { Cell::new(0) };
 }
 
 /// What the running member's wall clock shows, in nanoseconds since 1970.
-pub fn wall() -> i64 {
-    WALL.get()
+pub fn wall_clock() -> i64 {
+    WALL_CLOCK.get()
 }
 
 /// Virtual time and member of the code that runs on this thread; no member means the world itself.
@@ -20,12 +19,13 @@ pub fn current() -> (Nanos, MemberId) {
     CONTEXT.get()
 }
 
-pub(crate) fn enter(now: Nanos, member: MemberId, wall: i64) {
+/// The code of this member runs from now on; `wall_clock` is the reading of its wall clock.
+pub(crate) fn enter(now: Nanos, member: MemberId, wall_clock: i64) {
     CONTEXT.set((now, member));
-    WALL.set(wall);
+    WALL_CLOCK.set(wall_clock);
 }
 
-/// The world itself runs from now on.
+/// The code of the world runs from now on.
 pub(crate) fn leave(now: Nanos) {
     CONTEXT.set((now, MemberId::NONE));
 }

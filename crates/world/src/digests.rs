@@ -1,11 +1,11 @@
-//! Digests of what clients ask and learn, for the trace hash.
+//! 64-bit digests of requests, outcomes and watch responses. They enter the trace hash in place of the messages.
 
 use std::hash::{Hash, Hasher};
 
 use api::Request;
 use record::Outcome;
 
-/// A hasher whose result is the same on every machine of the same width and byte order.
+/// A hasher without a random key. Its result is the same on all computers of the same word size and byte order.
 #[derive(Default)]
 struct Digest(u64);
 

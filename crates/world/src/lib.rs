@@ -1,13 +1,17 @@
-//! Runs a plan: virtual time, network, disks, clocks, processes, clients, operators, nemesis.
+//! Runs a plan. [`run`] takes a plan and returns a record: what the clients saw, what the members applied, and
+//! a hash over every event.
 //!
-//! One thread, one heap (rule R1): [`run`] takes a plan and returns a record. In a build with `--cfg madsim`,
-//! as in this repository, madsim is the hermetic runtime around it: it controls the process's sources of time
-//! and randomness; one madsim task pumps the heap and advances madsim's clock. Without the flag the same pump
-//! runs bare, with the same trace hashes (rule R6).
+//! The crate simulates everything around the members: virtual time, network, disks, clocks, processes, clients
+//! and operators. It also injects the faults of the plan; the part that does so is called the nemesis.
 //!
-//! Architecture invariants: this crate judges nothing, and knows nothing of scenarios or how seeds are
-//! expanded. Randomness is keyed (rule R2) and none leaks in (rule R3). The same plan gives the same trace
-//! hash (rule R4), in every process and build and with any number of jobs.
+//! A run uses one thread and one heap of future events (rule R1; the rules are in `ARCHITECTURE.md`). With
+//! `--cfg madsim`, as in this repository, the whole run is one task of madsim, which intercepts every read of
+//! the operating system's clock and randomness. Without the flag the same loop runs without that guard and
+//! gives the same trace hashes (rule R6).
+//!
+//! Architecture invariants: this crate judges nothing. It does not know scenarios, nor how a seed is expanded
+//! into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
+//! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
 mod clients;
 mod clock;
@@ -32,17 +36,17 @@ use plan::Plan;
 use record::{Observer, Record};
 pub use runtime::GUARDED;
 
-/// What a run should keep.
+/// What a run keeps in its record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Keep every event in the record: to print a trace, or to find where two runs differ.
+    /// Keeps every event, to print a trace or to find where two runs differ.
     pub keep_events: bool,
 }
 
 /// Runs a plan to its end. The observer receives every event as it happens.
 ///
 /// # Panics
-/// On a bug of the simulator itself. A panic of a member is a fact of the record.
+/// On a bug of the simulator itself. If a member panics, the run goes on and the record says so.
 pub fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {
     pump::run(plan, observer, options)
 }

@@ -1,11 +1,11 @@
 //! The operators: people and their tools, who change the membership, move leadership, compact and defragment.
 //!
-//! A task is a list of requests, one after another. An operator asks one member after another until one
-//! serves it, as `etcdctl` with several endpoints does, and asks again if the answer is only "not now". Its
-//! requests and answers are part of the history, like any client's.
+//! A task of an operator is a list of steps; most steps are one request. If a request fails, the operator asks
+//! the next member, as `etcdctl` with several endpoints does, until it is served or has tried often enough.
+//! The history records its requests and answers like those of any client.
 //!
-//! A machine that was added is switched on as soon as some member knows of it, as by a tool that reads the
-//! member list. Operators stop when the chaos phase is over; what they began stays as it is.
+//! When a member was added to the configuration, its process starts soon after, as if started by a tool that
+//! watches the member list. Operators stop at the end of the chaos phase; what they have begun stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::process::Stage;
 use crate::triggers::Configuration;
 use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
 
-/// How long an operator waits for an answer (`etcdctl`, `--command-timeout`).
-const PATIENCE: Nanos = 5 * SECOND;
-/// Pause before it tries again.
-const PAUSE: Nanos = 500 * MILLISECOND;
-/// A machine that was added is switched on this long after it became a member.
-const SWITCH_ON: Nanos = 200 * MILLISECOND;
-/// How often a step is tried.
-const ATTEMPTS: u32 = 30;
+/// How long an operator waits for an answer: the default of `etcdctl --command-timeout`.
+const ANSWER_TIMEOUT: Nanos = 5 * SECOND;
+/// How long an operator waits before it tries a step again; our choice.
+const RETRY_WAIT: Nanos = 500 * MILLISECOND;
+/// How long after its addition the process of a new member starts; our choice.
+const JOIN_DELAY: Nanos = 200 * MILLISECOND;
+/// How often a step is tried at most; our choice.
+const ATTEMPTS_MAX: u32 = 30;
 
-/// One thing an operator does.
+/// A step of a task.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// A request to any member.
@@ -43,7 +43,7 @@ pub(crate) enum Step {
     AskLeader(Request),
     /// Several changes of the membership at once.
     Reconfigure(Vec<Request>),
-    /// Reads the newest revision, and compacts below it.
+    /// Reads the newest revision, then compacts so that the last `keep` revisions before it stay readable.
     Compact { keep: u64, physical: bool, revision: Option<i64> },
 }
 
@@ -53,7 +53,7 @@ struct Task {
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
-    /// Counts what it asked any member, so that it asks one after another.
+    /// Counts its requests, so that each asks the next member.
     endpoint: usize,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Operators {
     tasks: Vec<Task>,
     /// The members that faults will add, by the fault's index in the plan.
     joiners: BTreeMap<usize, MemberId>,
-    /// Members that an operator was asked to remove, whether or not it was done.
+    /// Members that an operator has asked the cluster to remove, whether or not they are removed by now.
     leaving: BTreeSet<MemberId>,
     /// The user they log in as, if auth is on.
     login: Option<Login>,
@@ -88,12 +88,12 @@ impl World<'_> {
         self.clients.len() + 1
     }
 
-    /// An operator gets a task.
+    /// An operator begins a task.
     pub(crate) fn begin_task(&mut self, steps: Vec<Step>, draw: Draw) {
         let endpoint = draw.then(20).below(self.processes.len() as u64) as usize;
         let task = Task { steps: steps.into(), attempts: 0, current: None, endpoint };
         self.operators.tasks.push(task);
-        self.operate(self.operators.tasks.len() - 1);
+        self.continue_task(self.operators.tasks.len() - 1);
     }
 
     /// The member that a fault adds.
@@ -107,14 +107,14 @@ impl World<'_> {
         })
     }
 
-    /// The machines that are members now.
+    /// The ids of the members that belong to the cluster now.
     pub(crate) fn members(&self) -> Vec<MemberId> {
         let is_member = |member: &MemberId| self.processes[*member].stage == Stage::Member;
         self.processes.ids().filter(is_member).collect()
     }
 
-    /// An operator continues its task.
-    pub(crate) fn operate(&mut self, at: usize) {
+    /// Does the next step of a task, or tries the current one again.
+    pub(crate) fn continue_task(&mut self, at: usize) {
         if self.nemesis.over || self.operators.tasks[at].current.is_some() {
             return;
         }
@@ -124,13 +124,13 @@ impl World<'_> {
         let task = &mut self.operators.tasks[at];
         task.attempts += 1;
         match removal {
-            Some((_, Removal::Never)) => {
+            Some((_, Removal::Unsafe)) => {
                 self.recorder.count("removal-refrained-from");
                 task.steps.clear();
                 return;
             }
-            Some((_, Removal::Later)) if task.attempts <= ATTEMPTS => {
-                self.queue.push(self.queue.now() + PAUSE, Happening::Operate { task: at });
+            Some((_, Removal::Later)) if task.attempts <= ATTEMPTS_MAX => {
+                self.queue.push(self.queue.now() + RETRY_WAIT, Happening::ContinueTask { task: at });
                 return;
             }
             Some((member, Removal::Now)) => _ = self.operators.leaving.insert(member),
@@ -138,7 +138,7 @@ impl World<'_> {
         }
         let task = &mut self.operators.tasks[at];
         task.endpoint += 1;
-        if task.attempts > ATTEMPTS {
+        if task.attempts > ATTEMPTS_MAX {
             task.steps.clear();
             return;
         }
@@ -172,21 +172,22 @@ impl World<'_> {
 
     /// Whether an operator may remove a member.
     ///
-    /// The remaining members may not know yet that the change is committed, and may come back after a power
-    /// loss with the configuration before it. If they need the vote of the member that has left, they wait
-    /// for ever: raft has no way out of that (`docs/findings.md`). So a quorum of the current configuration
-    /// must be left, of members that have it on their disks, are not lost, and are not about to leave.
+    /// After a removal, the remaining members may lose power before the change is durable on their disks, and
+    /// come back with the old configuration. If they then need the vote of the removed member, they wait for
+    /// ever: raft has no way out of that (`docs/findings.md`). So without this member there must be a quorum of
+    /// the current configuration whose members have that configuration on disk, are not lost, and are not
+    /// about to be removed themselves.
     fn may_be_removed(&self, member: MemberId) -> Removal {
         let Configuration { index, voters, .. } = &self.progress.configuration;
         let quorum = voters.len() / 2 + 1;
-        // A member that a client added has no machine: it never starts.
+        // The plan has no host for a member that a client added, so that member never starts.
         let lost = |other: MemberId| {
             let process = self.processes.get(other);
             process.is_none_or(|process| process.gone || self.nemesis.excuses_refusal(other))
         };
         let staying = voters.iter().filter(|other| **other != member && !lost(**other));
         if staying.clone().count() < quorum {
-            return Removal::Never;
+            return Removal::Unsafe;
         }
         let ready = staying.filter(|other| {
             !self.operators.leaving.contains(other) && self.progress.durable[**other] >= *index
@@ -194,15 +195,17 @@ impl World<'_> {
         if self.progress.joint || ready.count() < quorum { Removal::Later } else { Removal::Now }
     }
 
-    /// A change that etcd has no call for goes straight to the member.
+    /// Asks a member for several changes of the membership at once. etcd's API has no call for that, so it is an
+    /// input of the member instead of a request.
     fn ask_to_reconfigure(&mut self, at: usize, member: MemberId, changes: Vec<Request>) {
-        // The history records only its last part, the removal.
+        // The history can record only one request: the last one, the removal.
         let operation = self.note_call(member, None, changes[changes.len() - 1].clone());
         self.operators.tasks[at].current = Some(operation);
         self.feed_connections(member);
         self.feed(member, Input::Reconfigure { operation, changes });
     }
 
+    /// Records a call of the operators, and schedules its time-out. Returns its operation number.
     fn note_call(&mut self, member: MemberId, user: Option<Arc<str>>, request: Request) -> u64 {
         let now = self.now();
         let client = self.operator() as u32;
@@ -214,7 +217,7 @@ impl World<'_> {
             call: now,
             outcome: Outcome::Unknown { gave_up: now },
         });
-        self.queue.push(now + PATIENCE, Happening::OperatorTimeout { operation });
+        self.queue.push(now + ANSWER_TIMEOUT, Happening::OperatorTimeout { operation });
         operation
     }
 
@@ -228,7 +231,7 @@ impl World<'_> {
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
         let task = &mut self.operators.tasks[at];
         task.current = None;
-        let about_login = self.operators.login.as_mut().is_some_and(|login| login.heard(&outcome));
+        let about_login = self.operators.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
         let mut learned = about_login;
         let task = &mut self.operators.tasks[at];
         let done = match &outcome {
@@ -253,14 +256,14 @@ impl World<'_> {
         }
         self.history.operations[operation as usize].outcome = outcome;
         // After a success the next step follows at once.
-        let pause = if done || learned { 0 } else { PAUSE };
-        self.queue.push(self.now() + pause, Happening::Operate { task: at });
+        let pause = if done || learned { 0 } else { RETRY_WAIT };
+        self.queue.push(self.now() + pause, Happening::ContinueTask { task: at });
     }
 
-    /// Switches on the machines of members that joined.
-    pub(crate) fn look_for_joiners(&mut self) {
+    /// Schedules the first start of members that were added to the configuration.
+    pub(crate) fn start_joiners(&mut self) {
         let Configuration { voters, learners, .. } = &self.progress.configuration;
-        // A client may have added a member that no machine was planned for.
+        // The plan has no host for a member that a client added.
         let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
         let joined: Vec<MemberId> = joined.collect();
         for member in &joined {
@@ -273,11 +276,11 @@ impl World<'_> {
             process.stage = Stage::Member;
             process.config.join = true;
             process.config.peers = peers.into();
-            self.queue.push(self.now() + SWITCH_ON, Happening::Join { member: *member });
+            self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
         }
     }
 
-    /// Gives a member what its transport knows: how long it has been connected to each other member.
+    /// Tells a member how long it has been connected to each other member, as its transport would know.
     pub(crate) fn feed_connections(&mut self, member: MemberId) {
         let now = self.now();
         let connected =
@@ -295,10 +298,10 @@ impl World<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
     Now,
-    /// Not before others know more, or have left.
+    /// Not yet: first others must have the configuration on disk, or be removed.
     Later,
-    /// Too few would be left.
-    Never,
+    /// Too few members would remain for a quorum.
+    Unsafe,
 }
 
 /// The member that a step removes.
@@ -314,7 +317,7 @@ fn removed_by(step: &Step) -> Option<MemberId> {
     }
 }
 
-/// Whether an error means that there is nothing left to do.
+/// Whether an error means that another try would be pointless.
 fn is_done(error: Error) -> bool {
     matches!(
         error,

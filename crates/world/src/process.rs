@@ -1,7 +1,12 @@
-//! One member's process: start, graceful stop, crash, power loss, pause and resume, slow CPU, ending itself.
+//! The state of one member's process and of its host: whether the process runs, its inputs that wait, its clock
+//! and its disk. A process can start, stop gracefully, crash, lose power, pause, resume, run slowly, and end
+//! itself; `world.rs` and `faults/process.rs` carry that out.
 //!
-//! Invariants: a process that is down has no member; an incarnation that ended never takes effect again (rule
-//! R5); a process that starts receives nothing until its recovery has reached the disk.
+//! A fault that keeps a process from running is called its blocker. The process runs again when its last
+//! blocker is gone.
+//!
+//! Invariants: a process that is down has no member in memory. What belongs to an ended incarnation has no
+//! effect any more (rule R5). A process that starts receives no messages until its recovery is on disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,43 +24,43 @@ use crate::disk::SimDisk;
 pub(crate) enum State {
     /// Not running.
     Down,
-    /// Recovering; it receives nothing until that has reached the disk.
+    /// Recovering: it receives no messages until its recovery is on disk.
     Starting,
     Running,
-    /// Stopped by a signal; inputs wait meanwhile.
+    /// Stopped by a signal (SIGSTOP). Its inputs wait.
     Paused,
 }
 
-/// How far a machine's member has come in the cluster.
+/// Whether the member of a host belongs to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It has not been added yet.
     Absent,
-    /// It is, or is about to become, a member.
+    /// It belongs to the cluster, or is about to be added.
     Member,
-    /// It was removed, and knows it.
+    /// It was removed, and has learned of it.
     Removed,
 }
 
 /// A fault that keeps a process from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
+pub(crate) struct Blocker {
     /// Its index in the plan.
     pub(crate) fault: u32,
     /// Whether it only pauses the process; otherwise the process is down.
     pub(crate) pauses: bool,
 }
 
-/// One member's process and machine.
+/// One member's process and host.
 pub(crate) struct Process {
     pub(crate) stage: Stage,
     /// When it was last started.
     pub(crate) started: Nanos,
     /// When and how it last ended.
     pub(crate) ended: Option<(Nanos, Stop)>,
-    /// An armed failpoint: the fault, and what happens there.
+    /// An armed failpoint: the fault that armed it, and what happens there.
     pub(crate) point: Option<(u32, PointAction)>,
-    /// A pause in the middle of a step: the effects after that point happen when the pause is over.
+    /// While a step pauses at a failpoint: the effects that are carried out when the pause is over.
     pub(crate) stalled: Option<Box<Effects>>,
     pub(crate) id: MemberId,
     pub(crate) incarnation: u32,
@@ -64,34 +69,37 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
-    /// It waits for the end of a section of the disk. After a fault that slowed or stalled the disk, the
-    /// queue may hold more than one event for the same end; the second one must not end the next section.
+    /// Whether it waits for the end of a section: of the synchronous disk operations of a step. A fault that
+    /// slows or stalls the disk may leave several events for the same end on the heap; this field keeps the
+    /// second one from ending the next section.
     pub(crate) section: bool,
     /// Inputs that came while it could not run.
     pub(crate) inbox: VecDeque<Input>,
     /// When it was last woken, and how many times in a row at that time.
     pub(crate) woken: (Nanos, u32),
-    /// True time for which its wake-up is set; `Nanos::MAX` for none.
+    /// The true time of its next wake-up; `Nanos::MAX` for none.
     pub(crate) wake: Nanos,
-    /// Duration of a step; 0 for none.
+    /// How long a step takes, while a fault slows the process; otherwise 0.
     pub(crate) step_takes: Nanos,
-    /// It is busy until then.
+    /// The end of its current slow step or pause at a failpoint; until then it takes no input.
     pub(crate) busy_until: Nanos,
-    /// It has recovered completely at least once: from now on an empty disk is a lost disk.
+    /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,
-    /// It refused to start for good: its disk is damaged or gone.
+    /// Whether it stays down for good: it refused to start because its disk is damaged or lost, or it panicked
+    /// three times.
     pub(crate) gone: bool,
-    /// How often it panicked; after a few panics it stays down.
+    /// How often it panicked.
     pub(crate) panics: u32,
-    /// Faults that keep it down or paused.
-    pub(crate) held_by: Vec<Hold>,
-    /// The fault that asked it to stop.
+    /// The faults that keep it down or paused.
+    pub(crate) blocked_by: Vec<Blocker>,
+    /// The fault that asked it to stop gracefully, while it has not ended.
     pub(crate) stopping: Option<u32>,
-    /// A crash at this disk operation (from 1) of its next start, and whether power goes with it.
+    /// A fault crashes its next start at this disk operation, counted from 1; true for a power loss.
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
     /// Whether the armed crash at a disk operation is a power loss.
     pub(crate) armed_power: bool,
-    /// Created by the first step and reused by later ones; gone while the world carries them out.
+    /// Storage for the effects of a step, reused by all steps. `None` before the first step, and while the world
+    /// carries the effects out.
     pub(crate) effects: Option<Box<Effects>>,
 }
 
@@ -119,7 +127,7 @@ impl Process {
             bootstrapped: false,
             gone: false,
             panics: 0,
-            held_by: Vec::new(),
+            blocked_by: Vec::new(),
             stopping: None,
             crash_in_recovery: None,
             armed_power: false,
@@ -127,18 +135,19 @@ impl Process {
         }
     }
 
+    /// Whether it has recovered and not ended. A paused process counts: its kernel still acknowledges packets.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)
     }
 
-    /// Whether a fault that pauses it holds it.
-    pub(crate) fn is_held_paused(&self) -> bool {
-        self.held_by.iter().any(|hold| hold.pauses)
+    /// Whether a fault keeps it paused.
+    pub(crate) fn is_paused_by_fault(&self) -> bool {
+        self.blocked_by.iter().any(|blocker| blocker.pauses)
     }
 
-    /// Forgets everything in memory.
+    /// Drops everything that a process has in memory.
     pub(crate) fn drop_memory(&mut self) {
-        // The member's destructor cannot reach the disk: its handle already belongs to a dead incarnation.
+        // The member's destructor cannot change the disk: the disk refuses calls of an ended incarnation.
         self.member = None;
         self.inbox.clear();
         self.state = State::Down;
@@ -168,13 +177,13 @@ impl Process {
             Stop::Crash => format!("it was killed {at}"),
             Stop::PowerLoss => format!("it lost power {at}"),
             Stop::Fatal(why) => format!("it ended itself {at}: {why}"),
-            Stop::Panic(words) => format!("it panicked {at}: {words}"),
+            Stop::Panic(text) => format!("it panicked {at}: {text}"),
             Stop::Refused(why) => format!("it refused to start {at}: {why}"),
             Stop::Removed => format!("it learned {at} that it is no longer a member"),
         }
     }
 
-    /// Recovers from the disk as a new incarnation. This is only the member's part; the world does the rest.
+    /// Starts a new incarnation, which recovers from the disk. `World::start` calls this and does the rest.
     pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
         self.incarnation += 1;
         self.started = now;

@@ -1,4 +1,4 @@
-//! The pump: empties the heap, and advances the runtime's clock.
+//! The loop of a run: steps the world until the run is over, and lets madsim's clock follow virtual time.
 
 use plan::Plan;
 use record::{Nanos, Observer, Record};
@@ -6,22 +6,22 @@ use record::{Nanos, Observer, Record};
 use crate::world::World;
 use crate::{Options, panics, runtime};
 
-/// The clock advances in steps of at least this: a step costs more than most events.
+/// madsim's clock advances in steps of at least 1 ms, because one step costs more than most events.
 const CLOCK_STEP: Nanos = 1_000_000;
 
 pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {
     let pump = |clock: &runtime::Clock| {
         let mut world = World::new(plan, observer, options.keep_events);
         world.begin();
-        let mut shown = 0;
+        let mut advanced_to = 0;
         while world.step() {
             let now = world.now();
-            if now - shown >= CLOCK_STEP {
-                clock.advance(now - shown);
-                shown = now;
+            if now - advanced_to >= CLOCK_STEP {
+                clock.advance(now - advanced_to);
+                advanced_to = now;
             }
         }
         world.finish()
     };
-    panics::watched(|| runtime::entered(plan.seed, pump))
+    panics::silenced(|| runtime::with_runtime(plan.seed, pump))
 }

@@ -1,6 +1,6 @@
-//! The one heap (rule R1): everything that will happen, ordered by (virtual time, sequence number).
+//! The heap of future events (rule R1), ordered by virtual time, then by the order in which they were pushed.
 //!
-//! Invariant: time never goes back. An event scheduled for the past happens now.
+//! Invariant: time never goes back. An event that is pushed for a time in the past happens now.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -34,7 +34,7 @@ impl<T> Ord for Entry<T> {
     }
 }
 
-/// Events to come, by time.
+/// The future events.
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
     now: Nanos,

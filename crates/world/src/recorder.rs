@@ -1,17 +1,18 @@
-//! Takes every event into the trace hash, to the observer and into the record.
+//! Records every event of a run. Each event enters the trace hash, goes to the observer, and updates the record:
+//! the applied entries, the statistics and, on request, the list of all events.
 
 use std::collections::BTreeMap;
 
 use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
 
-/// Writes a run's record as it happens.
+/// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a> {
     observer: &'a mut dyn Observer,
     keep_events: bool,
     pub(crate) record: Record,
-    /// The client operation behind each raft request id. Never shrinks during a run.
+    /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
     proposed: BTreeMap<u64, u64>,
-    /// The requests that members proposed themselves, by raft request id.
+    /// The requests that members proposed themselves, by request id in the raft log.
     internal: BTreeMap<u64, Box<api::Request>>,
 }
 
@@ -26,7 +27,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// One more event.
+    /// Records an event.
     #[inline]
     pub(crate) fn note(&mut self, time: Nanos, member: MemberId, fact: Fact) {
         match &fact {
@@ -36,7 +37,7 @@ impl<'a> Recorder<'a> {
             Fact::ProposedInternal { request, what } => {
                 self.internal.insert(*request, what.clone());
             }
-            // The first member to apply an index is the witness.
+            // Every member applies every entry. The record takes each entry from the first one that does.
             Fact::Applied { index, request, revision, mutated, executed: true, .. }
                 if self.record.applied.last().is_none_or(|last| last.index < *index) =>
             {
@@ -66,7 +67,7 @@ impl<'a> Recorder<'a> {
             }
             Fact::Fault { what, begins: true, .. } => {
                 self.count(what);
-                // One fact for each member that it strikes.
+                // A fault has one fact for each member it strikes, but counts as one strike.
                 if self.record.strikes.last() != Some(&(time, *what)) {
                     self.record.strikes.push((time, *what));
                 }

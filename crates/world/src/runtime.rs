@@ -1,15 +1,15 @@
 //! madsim's runtime around a run, in builds that have it (`--cfg madsim`, rule R6).
 //!
-//! madsim intercepts the process's clocks and its randomness while its runtime is entered, so that whatever a
-//! library reads of them is a function of the seed. A run needs none of that: it guards against what might
-//! leak in (rule R3). Without the flag a run is bare, and gives the same trace hash; `.ci/run` checks this.
+//! While its runtime is active, madsim intercepts all reads of the operating system's clocks and randomness, and
+//! answers them from the seed. A run needs neither; madsim guards against a library that reads them (rule R3).
+//! Without the flag a run has no such guard and gives the same trace hash, which `.ci/run` checks.
 
 use record::Nanos;
 
-/// Whether runs of this build are guarded, that is, whether it was built with `--cfg madsim`.
+/// Whether madsim guards the runs of this build, that is, whether it was built with `--cfg madsim`.
 pub const GUARDED: bool = cfg!(madsim);
 
-pub(crate) use inner::{Clock, entered};
+pub(crate) use inner::{Clock, with_runtime};
 
 #[cfg(madsim)]
 mod inner {
@@ -26,10 +26,9 @@ mod inner {
         }
     }
 
-    /// Does the work as the only task of a runtime. Other tasks would run when it yields the thread; no part
-    /// of the cluster runs there, so madsim's own draws (the order of ready tasks, 50 to 100 ns after every
-    /// poll) never affect it (rule R2).
-    pub(crate) fn entered<T>(seed: u64, work: impl FnOnce(&Clock) -> T) -> T {
+    /// Does the work as the only task of a runtime. madsim draws the order of ready tasks, and 50 to 100 ns that
+    /// pass at every poll. With a single task that never waits, these draws do not affect a run (rule R2).
+    pub(crate) fn with_runtime<T>(seed: u64, work: impl FnOnce(&Clock) -> T) -> T {
         let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
         runtime.block_on(async { work(&Clock(madsim::time::TimeHandle::current())) })
     }
@@ -39,7 +38,7 @@ mod inner {
 mod inner {
     use super::Nanos;
 
-    /// No clock: the process reads the machine's.
+    /// Nothing to advance: the process reads the computer's clock.
     pub(crate) struct Clock;
 
     impl Clock {
@@ -47,7 +46,7 @@ mod inner {
     }
 
     /// Does the work on this thread.
-    pub(crate) fn entered<T>(_: u64, work: impl FnOnce(&Clock) -> T) -> T {
+    pub(crate) fn with_runtime<T>(_: u64, work: impl FnOnce(&Clock) -> T) -> T {
         work(&Clock)
     }
 }

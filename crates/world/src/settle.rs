@@ -1,19 +1,23 @@
-//! Heal and settle: faults stop, and within a bound the cluster must be whole again.
+//! The end of a run: the chaos phase ends, faults are healed, and the cluster must work again within a bounded
+//! time, the settle phase. This is the check of liveness.
 //!
-//! Sometimes only a core (a quorum and what it needs) is healed and the rest stays broken for good: this
-//! catches a cluster that a half-dead outsider can stop.
+//! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
+//! broken as they are. This finds clusters that a single member which works only in part can stop.
 //!
-//! Within the bound: every operation under way ends; no configuration is joint; the members of the core agree
-//! on a leader; leases of up to 20 s that are no longer renewed end; a linearizable read of everything is
-//! answered (it also shows the judge what is left of each write); watches that reach the core have received
-//! everything; the members of the core have applied the same index and hold the same state.
+//! The cluster has settled when
+//! - every operation under way has ended,
+//! - no configuration is joint,
+//! - the members of the core agree on a leader,
+//! - leases of up to 20 s that no client renews have ended,
+//! - a linearizable read of all keys was answered (it also shows the judge which writes took effect),
+//! - watches at members of the core have received everything, and
+//! - the members of the core have applied the same index and have the same state.
 //!
-//! One exception: an outsider may keep leading, with a quorum that hears it. Raft promises nothing to a
-//! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what a
-//! leader can commit depends only on a majority, and a follower that receives heartbeats does not campaign
-//! against it). So agreement and catching up are not required of a member of the core whose link to a leader
-//! outside the core is cut, or loses more than it delivers. The cluster as a whole must serve clients all the
-//! same.
+//! One exception: a member outside the core may still be leader, with a quorum that it can reach. Raft promises
+//! nothing to a follower that has no connection to this leader (Raft's paper, section 5.4: a leader commits
+//! with a majority, and a follower that receives heartbeats does not campaign). So a member of the core need
+//! not agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The
+//! cluster as a whole must serve clients all the same.
 
 use api::Request;
 use api::etcdserverpb::RangeRequest;
@@ -27,21 +31,26 @@ use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 const CORE: Domain = Domain::new("world core");
-/// How often the world checks whether the cluster has settled.
+/// Time between two checks whether the cluster has settled; our choice.
 const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
-/// The settle phase waits for leases of up to this many seconds.
+/// The settle phase waits for the end of leases with a time to live of up to this many seconds; our choice.
 const LEASES_WAITED_FOR: i64 = 20;
 
 /// The state of the settle phase.
 pub(crate) struct Settle {
-    begun: Option<Nanos>,
+    /// When the settle phase began.
+    healed_at: Option<Nanos>,
+    /// The members of the core that are required to work again.
     core: Members<bool>,
-    /// Whether everything that can be is healed, and not only a core.
-    whole: bool,
-    /// The quiet read under way.
+    /// Whether every member that can run was healed, not only a core.
+    all_healed: bool,
+    /// The operation number of the final read, while it is under way.
     current: Option<u64>,
+    /// How often the final read was tried.
     attempts: usize,
+    /// Whether it was answered.
     answered: bool,
+    /// What had not settled when the time was over, each as a sentence.
     pub(crate) unsettled: Vec<String>,
 }
 
@@ -49,9 +58,9 @@ impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
         let core = Members::new(plan.most_members(), |_| true);
         Settle {
-            begun: None,
+            healed_at: None,
             core,
-            whole: false,
+            all_healed: false,
             current: None,
             attempts: 0,
             answered: false,
@@ -59,35 +68,40 @@ impl Settle {
         }
     }
 
+    /// Whether the chaos phase is over.
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.is_some()
+        self.healed_at.is_some()
     }
 
+    /// The operation number of the final read, while it is under way.
     pub(crate) fn current(&self) -> Option<u64> {
         self.current
     }
 
-    /// The member the quiet read goes to; each attempt asks the next member of the core.
+    /// The member that the final read asks; each attempt asks the next member of the core.
     pub(crate) fn endpoint(&self) -> MemberId {
         let core = self.core_members();
         core[self.attempts % core.len()]
     }
 
-    /// The members of which something is expected.
+    /// The members that are required to work again.
     fn core_members(&self) -> Vec<MemberId> {
         self.core.iter().filter(|(_, expected)| **expected).map(|(member, _)| member).collect()
     }
 
-    pub(crate) fn patience(&self) -> Nanos {
+    /// How long the final read waits for an answer before the next attempt; our choice.
+    pub(crate) fn read_timeout(&self) -> Nanos {
         3 * SECOND
     }
 
-    pub(crate) fn ended(&mut self, well: bool) {
+    /// The final read ended; `succeeded` if it was answered.
+    pub(crate) fn ended(&mut self, succeeded: bool) {
         self.current = None;
         self.attempts += 1;
-        self.answered |= well;
+        self.answered |= succeeded;
     }
 
+    /// The state of a member at the end of the run, for the record.
     pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
         let status = process.member.as_ref().map(member::Member::status);
         MemberEnd {
@@ -102,13 +116,13 @@ impl Settle {
 }
 
 impl World<'_> {
-    /// The chaos phase is over.
+    /// Ends the chaos phase: faults end, and members that are down start.
     pub(crate) fn heal(&mut self) {
         self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
-        self.settle.begun = Some(self.now());
+        self.settle.healed_at = Some(self.now());
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
-        self.settle.whole =
+        self.settle.all_healed =
             self.members().iter().all(|member| healed[*member] || self.processes[*member].gone);
         self.settle.core =
             healed.iter().map(|(member, healed)| *healed && !self.nemesis.is_damaged(member)).collect();
@@ -116,7 +130,7 @@ impl World<'_> {
         for (member, healed) in healed.iter() {
             let process = &mut self.processes[member];
             if *healed {
-                process.held_by.clear();
+                process.blocked_by.clear();
                 process.disk.disarm();
                 if process.state == State::Down {
                     self.start(member);
@@ -127,38 +141,39 @@ impl World<'_> {
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
-    /// Which members are healed: all that can be, or as many of them as the plan says, chosen by keyed draws.
-    /// Members with damaged disks come last, and nothing is expected of them.
+    /// Chooses the members that are healed: all that can run, or as many of them as the plan says, by keyed
+    /// draws. Members with damaged disks come last, and are not required to work.
     fn choose_healed(&self) -> Members<bool> {
         let mut able: Vec<MemberId> =
             (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
-        // A core of a cluster that is about to change its members might no longer be one afterwards.
+        // While the membership is changing, a core might not have a quorum afterwards.
         let changing = self.progress.joint || !self.progress.configuration.learners.is_empty();
         if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
             let voters = &self.progress.configuration.voters;
             let quorum = voters.len() / 2 + 1;
             Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
-            // Voters first, and members with sound disks before the others.
+            // Members with undamaged disks first, and of these the voters first.
             able.sort_by_key(|member| (self.nemesis.is_damaged(*member), !voters.contains(member)));
             able.truncate((wanted as usize).max(quorum));
         }
         self.processes.ids().map(|member| able.contains(&member)).collect()
     }
 
+    /// Checks whether the cluster has settled, and ends the run if it has or if the time is over.
     pub(crate) fn settle_check(&mut self) {
         let now = self.now();
-        let begun = self.settle.begun.expect("the settle phase has begun when it is checked");
-        // A member may turn out to be damaged only when it starts.
+        let begun = self.settle.healed_at.expect("the settle phase has begun when it is checked");
+        // Some members refuse to start only now, or were removed.
         for member in self.processes.ids() {
             let process = &self.processes[member];
             let able = !process.gone && process.stage == Stage::Member;
             self.settle.core[member] &= able;
-            // A member whose addition took effect only now.
-            if self.settle.whole && able && process.config.join {
+            // A member that was added joins the core.
+            if self.settle.all_healed && able && process.config.join {
                 self.settle.core[member] = !self.nemesis.is_damaged(member);
             }
         }
-        let missing = self.missing();
+        let missing = self.not_settled();
         if missing.is_empty() {
             self.done = true;
         } else if now >= begun + self.plan.phases.settle {
@@ -169,8 +184,9 @@ impl World<'_> {
         }
     }
 
-    /// What has not settled yet, each as a sentence. Starts the quiet read when its time has come.
-    fn missing(&mut self) -> Vec<String> {
+    /// What has not settled yet, each as a sentence. Starts the final read when everything before it has
+    /// settled.
+    fn not_settled(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
             if let Some((operation, member)) = client.current {
@@ -204,7 +220,8 @@ impl World<'_> {
         }
         let outsider = self.progress.leader().filter(|leader| !self.settle.core[*leader]);
         core.retain(|member| {
-            outsider.is_none_or(|leader| !self.network.severed(Party::Member(*member), Party::Member(leader)))
+            outsider
+                .is_none_or(|leader| !self.network.unreliable(Party::Member(*member), Party::Member(leader)))
         });
         if core.is_empty() {
             missing.push("The leader is cut off from every member of the core.".to_string());
@@ -219,7 +236,7 @@ impl World<'_> {
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
             ));
         }
-        // Leases that are no longer renewed must end; only the leader knows when.
+        // Only the leader tracks the time of leases.
         let lessor =
             |member: &&MemberId| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
         if let Some(leader) = core.iter().find(lessor) {
@@ -237,7 +254,7 @@ impl World<'_> {
                 self.settle.attempts
             ));
             if self.settle.current.is_none() && agreed {
-                self.quiet_read();
+                self.final_read();
             }
             return missing;
         }
@@ -257,8 +274,8 @@ impl World<'_> {
         missing
     }
 
-    /// Reads everything, like a client that comes when all is quiet.
-    fn quiet_read(&mut self) {
+    /// Calls the final read: of all keys, as a client of its own.
+    fn final_read(&mut self) {
         let everything = Bytes::from_static(b"\0");
         let request =
             RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };

@@ -1,4 +1,4 @@
-//! Turns the plan's settings into the members' configuration.
+//! Makes the configuration of each member from the plan: its peers, URLs, settings and flaws.
 
 use std::sync::Arc;
 

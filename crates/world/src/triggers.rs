@@ -1,34 +1,35 @@
-//! Conditions of the plan: when they come true in a run.
+//! Conditions: a fault of a plan may wait for one, such as "there is a leader". [`Progress`] follows the facts of
+//! the run and answers whether a condition is met now.
 
 use plan::Condition;
 use record::{Fact, MemberId, Members, Role};
 
-/// What the conditions look at, kept up to date from the facts.
+/// The state that conditions depend on, kept up to date from the facts.
 #[derive(Default)]
 pub(crate) struct Progress {
     /// Role and term of each member; members that are down are followers.
     roles: Members<(Role, u64)>,
     applied: Members<u64>,
-    /// The index up to which each member's store is durable: it never comes back with an older configuration
-    /// than that of this index.
+    /// For each member, the index up to which its backend is durable. After a restart its configuration is at
+    /// least that of this index.
     pub(crate) durable: Members<u64>,
     snapshots: Members<u32>,
     elections: u32,
     pub(crate) operations: u64,
     /// The newest configuration that any member applied.
     pub(crate) configuration: Configuration,
-    /// Whether it is a joint one.
+    /// Whether that configuration is joint.
     pub(crate) joint: bool,
-    /// Something that a condition might wait for has changed since the last check.
+    /// Whether something that a condition depends on has changed since the last check.
     pub(crate) changed: bool,
 }
 
 /// A configuration of the cluster.
 #[derive(Default)]
 pub(crate) struct Configuration {
-    /// The index of the entry that made it.
+    /// The index of the entry that changed the cluster to it.
     pub(crate) index: u64,
-    /// Voters, of both halves of a joint configuration, sorted.
+    /// The voters, sorted. For a joint configuration, of both halves.
     pub(crate) voters: Vec<MemberId>,
     pub(crate) learners: Vec<MemberId>,
 }
@@ -48,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of one fact of a member.
+    /// Takes a fact about a member into account.
     #[inline]
     pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) {
         match fact {
@@ -87,13 +88,14 @@ impl Progress {
         }
     }
 
-    /// The leader of the highest term.
+    /// The leader; if several members believe they lead, the one of the highest term.
     pub(crate) fn leader(&self) -> Option<MemberId> {
         let leaders = self.roles.iter().filter(|(_, (role, _))| *role == Role::Leader);
         leaders.max_by_key(|(_, (_, term))| *term).map(|(member, _)| member)
     }
 
-    pub(crate) fn holds(&self, condition: &Condition) -> bool {
+    /// Whether a condition is met now.
+    pub(crate) fn is_met(&self, condition: &Condition) -> bool {
         let any = |member: MemberId, what: &dyn Fn(MemberId) -> bool| {
             if member.is_none() { self.roles.ids().any(what) } else { what(member) }
         };

@@ -1,7 +1,11 @@
-//! The world of one run: the heap of events and everything that it drives.
+//! The main loop of a run. [`World::step`] takes the next event from the heap and carries it out.
 //!
-//! Members are stepped inline from the heap (rule R1). What they want done comes back as effects, which
-//! become events again: messages under way, disk jobs, wake-ups.
+//! An event often is an input for a member: a message, the end of a disk job, a wake-up. The world calls the
+//! member directly (rule R1). The member returns effects: messages to send, disk jobs, answers to clients.
+//! The world turns each effect into a later event on the heap.
+//!
+//! Every event that concerns a process carries the incarnation it was meant for. If the process has ended
+//! since then, the event is dropped (rule R5).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,9 +24,9 @@ use crate::clock::Clock;
 use crate::context;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
-use crate::network::{Body, Network, Packet, Party, Sent, head_of};
+use crate::network::{Body, Network, Packet, Party, SendResult, head_of};
 use crate::operators::Operators;
-use crate::process::{Hold, Process, Stage, State};
+use crate::process::{Blocker, Process, Stage, State};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
@@ -30,58 +34,58 @@ use crate::triggers::Progress;
 
 pub(crate) const MILLISECOND: Nanos = 1_000_000;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
-/// A member is never woken more often than this at one time.
-const MOST_WAKES: u32 = 10_000;
+/// If a member is woken this often without time advancing, the run panics: it would never end.
+const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
 
-/// Something that will happen.
+/// An event that is scheduled on the heap.
 #[derive(Debug)]
 pub(crate) enum Happening {
     /// A packet arrives.
     Arrive(Box<Packet>),
     /// A member asked to be woken.
     Wake { member: MemberId, incarnation: u32 },
-    /// A disk job ends.
+    /// An asynchronous disk job ends.
     JobDone { member: MemberId, incarnation: u32, job: u64 },
-    /// A synchronous section ends.
+    /// The synchronous disk operations of a member's step end (see `disk`, *sections*).
     SectionDone { member: MemberId, incarnation: u32 },
-    /// A slow process is ready for its next input.
-    Unbusy { member: MemberId, incarnation: u32 },
-    /// A supervisor starts a process that ended by itself.
+    /// A process slowed by a fault has finished its step and can take the next input.
+    SlowStepOver { member: MemberId, incarnation: u32 },
+    /// The supervisor of a host starts a process that ended by itself.
     Supervise { member: MemberId },
-    /// A graceful stop took too long.
+    /// A process that was asked to stop has not ended in time; it is killed.
     StopOverdue { member: MemberId, incarnation: u32 },
-    /// A pause in the middle of a step is over.
-    StallOver { member: MemberId, incarnation: u32 },
-    /// A process that a failpoint stopped may start again.
-    PointOver { member: MemberId, fault: u32 },
-    /// A machine that was added to the cluster is switched on.
+    /// A member's pause at a failpoint, in the middle of a step, is over.
+    FailpointPauseOver { member: MemberId, incarnation: u32 },
+    /// A process that crashed at a failpoint may start again.
+    FailpointOver { member: MemberId, fault: u32 },
+    /// The process of a member that was added to the cluster starts for the first time.
     Join { member: MemberId },
     /// An operator continues a task.
-    Operate { task: usize },
+    ContinueTask { task: usize },
     /// An operator has waited long enough for an answer.
     OperatorTimeout { operation: u64 },
-    /// A crash armed at a disk operation.
+    /// A process reaches the disk operation at which a fault crashes it.
     ArmedCrash { member: MemberId, incarnation: u32 },
-    /// A snapshot's sender learns whether it arrived.
+    /// The sender of a raft snapshot learns whether the snapshot arrived.
     SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
-    /// A client may call its next operation.
-    ClientTurn { client: usize },
-    /// A client stops waiting.
+    /// A client decides what to do next.
+    ClientNext { client: usize },
+    /// A client stops waiting for the answer to an operation.
     ClientTimeout { client: usize, operation: u64 },
-    /// What a client or a member sent on a watch stream is not acknowledged.
+    /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
     StreamDue { stream: u64, up: bool },
-    /// A slow client has finished a response of a stream.
+    /// A slow client has finished processing a response of a stream.
     StreamTake { stream: u64 },
-    /// A client checks whether a stream is still alive.
+    /// The keepalive of a stream is due: its client pings the member, or gives the stream up.
     StreamKeepalive { stream: u64 },
-    /// A client opens a stream again, given by the client's own number.
+    /// A client reopens a stream. `number` is the client's own number for it.
     StreamResume { client: usize, number: u32 },
     /// A fault begins.
     FaultBegins { fault: usize },
     /// A fault ends.
     FaultEnds { fault: usize },
-    /// A flapping partition changes.
+    /// A flapping partition begins or heals.
     Flap { fault: usize },
     /// The chaos phase is over.
     Heal,
@@ -89,22 +93,22 @@ pub(crate) enum Happening {
     SettleCheck,
 }
 
-/// One run as a whole.
+/// The whole state of a run.
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) queue: Queue<Happening>,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Members<Process>,
     pub(crate) clients: Vec<Client>,
-    /// What clients share.
+    /// State that clients share: memories, watch streams, lists outside etcd.
     pub(crate) programs: Programs,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
     pub(crate) operators: Operators,
     pub(crate) progress: Progress,
     pub(crate) history: History,
-    /// Which operations of the history have reached a member.
-    heard: Vec<bool>,
+    /// For each operation of the history, whether its request or its cancellation has reached a member.
+    reached_member: Vec<bool>,
     pub(crate) settle: Settle,
     pub(crate) events: u64,
     pub(crate) done: bool,
@@ -125,7 +129,7 @@ impl<'a> World<'a> {
             process
         });
         let clients = crate::clients::clients(plan);
-        // The client before it makes the quiet read; the very last one represents all operators.
+        // Two more clients: one for the final read of the settle phase, the last one for all operators.
         let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
         World {
             plan,
@@ -136,7 +140,7 @@ impl<'a> World<'a> {
             operators: Operators::new(plan),
             progress: Progress::new(members, first),
             history: History::default(),
-            heard: Vec::new(),
+            reached_member: Vec::new(),
             settle: Settle::new(plan),
             clients,
             programs: Programs::new(plan, members),
@@ -153,7 +157,7 @@ impl<'a> World<'a> {
             self.start(member);
         }
         for client in 0..self.clients.len() {
-            self.client_turn_later(client);
+            self.schedule_client(client);
         }
         self.schedule_faults();
         self.queue.push(self.plan.phases.chaos, Happening::Heal);
@@ -164,7 +168,7 @@ impl<'a> World<'a> {
         self.queue.now()
     }
 
-    /// Takes the next event and lets it happen; false when the run is over.
+    /// Takes the next event and carries it out. Returns false when the run is over.
     pub(crate) fn step(&mut self) -> bool {
         if self.done {
             return false;
@@ -182,14 +186,14 @@ impl<'a> World<'a> {
             }
             Happening::JobDone { member, incarnation, job } => self.job_done(member, incarnation, job),
             Happening::SectionDone { member, incarnation } => self.section_done(member, incarnation),
-            Happening::Unbusy { member, incarnation } => {
+            Happening::SlowStepOver { member, incarnation } => {
                 if self.is_current(member, incarnation) {
                     self.drain_inbox(member);
                 }
             }
             Happening::Supervise { member } => {
                 let process = &self.processes[member];
-                if process.state == State::Down && process.held_by.is_empty() {
+                if process.state == State::Down && process.blocked_by.is_empty() {
                     self.start(member);
                 }
             }
@@ -198,18 +202,18 @@ impl<'a> World<'a> {
                     self.kill(member, Stop::Crash);
                 }
             }
-            Happening::StallOver { member, incarnation } => {
+            Happening::FailpointPauseOver { member, incarnation } => {
                 if self.is_current(member, incarnation) {
-                    self.stall_over(member);
+                    self.failpoint_pause_over(member);
                 }
             }
-            Happening::PointOver { member, fault } => self.let_go(member, fault),
+            Happening::FailpointOver { member, fault } => self.unblock(member, fault),
             Happening::Join { member } => {
                 if self.processes[member].state == State::Down {
                     self.start(member);
                 }
             }
-            Happening::Operate { task } => self.operate(task),
+            Happening::ContinueTask { task } => self.continue_task(task),
             Happening::OperatorTimeout { operation } => {
                 let gave_up = self.now();
                 self.operator_answered(operation, Outcome::Unknown { gave_up });
@@ -224,7 +228,7 @@ impl<'a> World<'a> {
                     self.feed(member, Input::SnapshotStatus { to, arrived });
                 }
             }
-            Happening::ClientTurn { client } => self.client_turn(client),
+            Happening::ClientNext { client } => self.client_next(client),
             Happening::ClientTimeout { client, operation } => self.client_timeout(client, operation),
             Happening::StreamDue { stream, up } => self.stream_due(stream, up),
             Happening::StreamTake { stream } => self.stream_take(stream),
@@ -243,28 +247,29 @@ impl<'a> World<'a> {
         !self.done
     }
 
-    /// Takes note of a fact of a member (the world's own facts go through `note`).
+    /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
         self.progress.note(member, &fact);
         let configured = matches!(fact, Fact::Configuration { .. });
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
-            self.look_for_joiners();
+            self.start_joiners();
         }
     }
 
-    /// Takes note of a fact that belongs to no member, or that conditions never wait for.
+    /// Records a fact that no condition of a fault depends on.
     #[inline]
     pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
         self.recorder.note(self.queue.now(), member, fact);
     }
 
+    /// Whether this incarnation of the process is still the running one (rule R5).
     pub(crate) fn is_current(&self, member: MemberId, incarnation: u32) -> bool {
         let process = &self.processes[member];
         process.incarnation == incarnation && process.state != State::Down
     }
 
-    // ---- process life ---------------------------------------------------------------------------
+    // ---- start and end of processes ---------------------------------------------------------------------------
 
     /// Starts a process that is down.
     pub(crate) fn start(&mut self, member: MemberId) {
@@ -276,7 +281,7 @@ impl<'a> World<'a> {
         let incarnation = self.processes[member].incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall(now));
+        context::enter(now, member, process.clock.wall_clock(now));
         if let Some((nth, power)) = process.crash_in_recovery.take() {
             process.armed_power = power;
             process.disk.crash_at(process.disk.ordinal() + nth);
@@ -292,13 +297,13 @@ impl<'a> World<'a> {
                 self.section_ends(member, incarnation, section.unwrap_or(now));
                 self.look_for_armed_crash(member);
             }
-            Ok(Err(error)) => self.refused(member, error),
+            Ok(Err(error)) => self.start_refused(member, error),
             Err(panic) => self.panicked(member, crate::panics::text(&*panic)),
         }
     }
 
-    /// A start that failed: for good if the disk is damaged, otherwise a supervisor tries again.
-    fn refused(&mut self, member: MemberId, error: StartError) {
+    /// A member refused to start. If its disk is damaged, it stays down; otherwise the supervisor tries again.
+    fn start_refused(&mut self, member: MemberId, error: StartError) {
         if let StartError::Removed = error {
             return self.removed(member);
         }
@@ -310,7 +315,7 @@ impl<'a> World<'a> {
             self.processes[member].disk.had_errors()
         };
         if !excused {
-            self.surprise(member, stop.clone());
+            self.record_unexpected_end(member, stop.clone());
         }
         self.processes[member].gone |= lasting;
         self.end_process(member, stop);
@@ -319,9 +324,10 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A member panicked. The supervisor starts it again, but not after the third panic.
     fn panicked(&mut self, member: MemberId, text: String) {
         let stop = Stop::Panic(text);
-        self.surprise(member, stop.clone());
+        self.record_unexpected_end(member, stop.clone());
         let process = &mut self.processes[member];
         process.panics += 1;
         process.gone |= process.panics >= 3;
@@ -335,8 +341,8 @@ impl<'a> World<'a> {
         self.end_process(member, Stop::Removed);
     }
 
-    /// A process crashed at a failpoint.
-    fn struck(&mut self, member: MemberId) {
+    /// A process crashes at a failpoint, and stays down for the duration of the fault.
+    fn crashed_at_failpoint(&mut self, member: MemberId) {
         let now = self.now();
         let process = &mut self.processes[member];
         process.config.failpoint = None;
@@ -344,42 +350,44 @@ impl<'a> World<'a> {
             panic!("member {member} stopped at a failpoint that was not armed");
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
-        process.held_by.push(Hold { fault, pauses: false });
+        process.blocked_by.push(Blocker { fault, pauses: false });
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
         let down =
             self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
-        self.queue.push(now + down, Happening::PointOver { member, fault });
+        self.queue.push(now + down, Happening::FailpointOver { member, fault });
     }
 
-    fn stall_over(&mut self, member: MemberId) {
+    /// A pause at a failpoint is over: carries out the effects that waited.
+    fn failpoint_pause_over(&mut self, member: MemberId) {
         let Some(effects) = self.processes[member].stalled.take() else { return };
         self.processes[member].effects = Some(effects);
         self.take_effects(member);
         self.drain_inbox(member);
     }
 
-    pub(crate) fn surprise(&mut self, member: MemberId, stop: Stop) {
+    /// Records that a process ended although no fault explains it. At most 100 are kept.
+    pub(crate) fn record_unexpected_end(&mut self, member: MemberId, stop: Stop) {
         let at = self.now();
         if self.recorder.record.surprises.len() < 100 {
             self.recorder.record.surprises.push((at, member, stop));
         }
     }
 
-    /// A supervisor will start the process again.
+    /// Schedules the restart of a process that ended by itself, as systemd would do.
     fn supervise(&mut self, member: MemberId) {
         self.queue
             .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
     }
 
-    /// Ends a process from outside.
+    /// Kills a process, if it runs.
     pub(crate) fn kill(&mut self, member: MemberId, stop: Stop) {
         if self.processes[member].state != State::Down {
             self.end_process(member, stop);
         }
     }
 
-    /// A process ended, for whatever reason.
+    /// Ends a process: its memory is lost, its disk keeps what had reached it, its connections break.
     pub(crate) fn end_process(&mut self, member: MemberId, stop: Stop) {
         let now = self.now();
         let power = stop == Stop::PowerLoss;
@@ -399,7 +407,7 @@ impl<'a> World<'a> {
         self.reset_streams(member, power);
     }
 
-    /// The machine is alive, the process is not: its clients' connections break.
+    /// The process ended but its host runs on, so the kernel resets the connections of its clients.
     fn reset_connections(&mut self, member: MemberId) {
         let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
             .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == member).map(|(op, _)| (at, op)))
@@ -415,16 +423,16 @@ impl<'a> World<'a> {
         }
     }
 
-    // ---- feeding members ------------------------------------------------------------------------
+    // ---- inputs and effects of members ------------------------------------------------------------------------
 
-    /// Gives an input to a member, now or as soon as the member can take it.
+    /// Gives an input to a member: now, or when the process can run again.
     pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
         let now = self.now();
         let process = &mut self.processes[member];
         match process.state {
             State::Down => {}
             State::Starting => {
-                // It receives nothing but the disk's answers.
+                // Until its recovery is on disk, it receives only the ends of disk jobs.
                 if matches!(input, Input::JobDone { .. }) {
                     process.inbox.push_back(input);
                 }
@@ -437,7 +445,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Feeds a member the inputs that came while it could not run.
+    /// Gives a member the inputs that came while it could not run.
     pub(crate) fn drain_inbox(&mut self, member: MemberId) {
         while self.processes[member].state == State::Running
             && self.now() >= self.processes[member].busy_until
@@ -447,51 +455,52 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Wakes a member at the time for which it asked.
     fn wake(&mut self, member: MemberId) {
-        // One of several wake-ups; its time no longer counts.
+        // An earlier wake-up was set since; this one is out of date.
         if self.processes[member].wake != self.now() {
             return;
         }
         self.processes[member].wake = Nanos::MAX;
-        self.look_for_insomnia(member);
+        self.check_for_endless_wakes(member);
         // A paused process is woken when it resumes.
         if self.processes[member].state == State::Running {
             self.feed(member, Input::Wake);
         }
     }
 
-    /// A member that asks to be woken at once, over and over, would stop time.
-    fn look_for_insomnia(&mut self, member: MemberId) {
+    /// Panics if a member asks again and again to be woken at once: time would never advance.
+    fn check_for_endless_wakes(&mut self, member: MemberId) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
         process.woken = if process.woken.0 == now { (now, process.woken.1 + 1) } else { (now, 0) };
-        if process.woken.1 < MOST_WAKES {
+        if process.woken.1 < WAKES_AT_ONE_TIME_MAX {
             return;
         }
         let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
         panic!(
-            "member {member} was woken {MOST_WAKES} times at {now} ns (its clock shows {}) and wants to be woken \
+            "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
              again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
             process.clock.monotonic(now)
         );
     }
 
-    /// One step of a member, with everything that follows from it.
+    /// Steps a member with one input, and carries out the effects.
     fn step_member(&mut self, member: MemberId, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall(now));
-        let state_machine = process.member.as_mut().expect("a process that runs has a member");
-        let (own_now, wall) = (process.clock.monotonic(now), process.clock.wall(now));
+        context::enter(now, member, process.clock.wall_clock(now));
+        let running = process.member.as_mut().expect("a process that runs has a member");
+        let (own_now, wall_clock) = (process.clock.monotonic(now), process.clock.wall_clock(now));
         process.disk.begin_section(now);
         let effects = &mut **process.effects.get_or_insert_default();
-        let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, wall, input, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
         let section = process.disk.end_section();
         context::leave(now);
         if let Err(panic) = stepped {
             if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
                 self.take_effects(member);
-                self.struck(member);
+                self.crashed_at_failpoint(member);
             } else {
                 self.panicked(member, crate::panics::text(&*panic));
             }
@@ -500,7 +509,7 @@ impl<'a> World<'a> {
         if process.step_takes > 0 {
             process.busy_until = now + process.step_takes;
             let incarnation = process.incarnation;
-            self.queue.push(now + process.step_takes, Happening::Unbusy { member, incarnation });
+            self.queue.push(now + process.step_takes, Happening::SlowStepOver { member, incarnation });
         }
         if let Some(over) = section {
             let incarnation = self.processes[member].incarnation;
@@ -512,11 +521,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Carries out what a member wants done.
+    /// Carries out the effects of a member's step.
     fn take_effects(&mut self, member: MemberId) {
         let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
-            self.stall(member, stall, &mut effects);
+            self.pause_at_failpoint(member, stall, &mut effects);
         }
         for fact in effects.facts.drain(..) {
             self.note_of(member, fact);
@@ -533,7 +542,7 @@ impl<'a> World<'a> {
                 body: Body::Raft(message),
             });
         }
-        // Rare: most steps need not check each effect.
+        // Most steps have none of these.
         if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
             self.take_rare_effects(member, &mut effects);
         }
@@ -565,7 +574,7 @@ impl<'a> World<'a> {
         if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
             if !self.processes[member].disk.had_errors() {
-                self.surprise(member, stop.clone());
+                self.record_unexpected_end(member, stop.clone());
             }
             self.end_process(member, stop);
             self.supervise(member);
@@ -578,7 +587,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Messages that are not raft's, and messages to watchers.
+    /// Sends messages between members that are not raft's, and watch responses.
     fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
         let incarnation = self.processes[member].incarnation;
         for (to, message) in effects.peers.drain(..) {
@@ -603,8 +612,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Keeps the effects of a step that come after its pause at a failpoint.
-    fn stall(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
+    /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
+    fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
         let [messages, peers, replies, watch, jobs] = stall.before;
         let later = Effects {
             messages: effects.messages.split_off(messages),
@@ -623,7 +632,7 @@ impl<'a> World<'a> {
         process.stalled = Some(Box::new(later));
         process.busy_until = process.busy_until.max(over);
         let incarnation = process.incarnation;
-        self.queue.push(over, Happening::StallOver { member, incarnation });
+        self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
@@ -632,9 +641,9 @@ impl<'a> World<'a> {
         if process.state != State::Running {
             return;
         }
-        let Some(state_machine) = &process.member else { return };
-        let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
-        // Inputs that came while it was paused are due at once.
+        let Some(running) = &process.member else { return };
+        let Some(at) = process.clock.true_time_of(running.wake_at()) else { return };
+        // A wake-up that was due while the process was paused happens now.
         let at = at.max(self.queue.now());
         if at < process.wake {
             process.wake = at;
@@ -645,19 +654,20 @@ impl<'a> World<'a> {
 
     // ---- disk -----------------------------------------------------------------------------------
 
+    /// An asynchronous disk job has ended: the member learns its outcome.
     fn job_done(&mut self, member: MemberId, incarnation: u32, job: u64) {
         if !self.is_current(member, incarnation) {
             return;
         }
         let now = self.now();
         let Some(outcome) = self.processes[member].disk.complete(now, job) else {
-            return; // delayed by a stall; it was scheduled again
+            return; // a stall of the disk delayed it, and it was scheduled again
         };
         self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
         self.feed(member, Input::JobDone { job, result: outcome.result });
     }
 
-    /// Schedules the end of a section, unless a stall keeps it open for now.
+    /// Schedules the end of a section. While the disk is stalled, the end has no time yet (`Nanos::MAX`).
     fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
@@ -671,12 +681,14 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The synchronous disk operations of a step have ended: the member can take inputs again. If that was its
+    /// recovery, the process now runs.
     fn section_done(&mut self, member: MemberId, incarnation: u32) {
         let now = self.now();
         if !self.is_current(member, incarnation) {
             return;
         }
-        // A section that a stall delays, or that now ends sooner, is scheduled again; the old time is void.
+        // If a fault delayed or shortened the section, its end was scheduled again; this event is out of date.
         let process = &mut self.processes[member];
         if !process.section || !process.disk.section_over(now) {
             return;
@@ -686,7 +698,7 @@ impl<'a> World<'a> {
             let process = &mut self.processes[member];
             process.state = State::Running;
             process.bootstrapped = true;
-            if process.is_held_paused() {
+            if process.is_paused_by_fault() {
                 process.state = State::Paused;
             }
         }
@@ -694,7 +706,7 @@ impl<'a> World<'a> {
         self.drain_inbox(member);
     }
 
-    /// A stall of the disk began or ended: what is under way there ends at other times.
+    /// The disk became slower or faster, so the jobs and the section under way end at other times.
     pub(crate) fn retime(&mut self, member: MemberId) {
         let retimed = self.processes[member].disk.retime();
         let incarnation = self.processes[member].incarnation;
@@ -707,6 +719,7 @@ impl<'a> World<'a> {
         self.look_for_armed_crash(member);
     }
 
+    /// Schedules the crash at a disk operation, once the time of that operation is known.
     fn look_for_armed_crash(&mut self, member: MemberId) {
         let process = &self.processes[member];
         if let Some(at) = process.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
@@ -717,20 +730,21 @@ impl<'a> World<'a> {
 
     // ---- messages -------------------------------------------------------------------------------
 
+    /// Sends a packet. The network decides whether and when it arrives.
     pub(crate) fn send(&mut self, packet: Packet) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
         let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
         match self.network.send(now, Box::new(packet)) {
-            Sent::Dropped(why) => {
+            SendResult::Dropped(why) => {
                 self.recorder.note(now, from, Fact::Dropped { to, kind, why });
                 if kind == MessageKind::Snapshot {
                     self.report_snapshot(from, incarnation, to, false);
                 }
             }
-            Sent::Held => self.recorder.count("message-held"),
-            Sent::Arrives { at, packet, again, late } => {
+            SendResult::Held => self.recorder.count("message-held"),
+            SendResult::Arrives { at, packet, again, late } => {
                 if late {
                     self.recorder.count("message-reordered");
                 }
@@ -743,12 +757,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The sender of a snapshot learns its outcome a little later, as from an HTTP answer.
+    /// Tells the sender of a raft snapshot whether it arrived. etcd sends snapshots by HTTP: a success is known
+    /// after 5 ms here, a failure after 1 s.
     fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
     }
 
+    /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
     fn arrive(&mut self, packet: Box<Packet>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
@@ -780,7 +796,7 @@ impl<'a> World<'a> {
                 }
                 (Body::Stream(stream, segment), DropReason::Dead) => {
                     if let Party::Member(member) = packet.to {
-                        self.stream_unheard(member, *stream, segment);
+                        self.stream_packet_undelivered(member, *stream, segment);
                     }
                 }
                 _ => {}
@@ -794,14 +810,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Gives the content of a packet to its member.
     fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
         match body {
             Body::Raft(message) => self.feed(member, Input::Message(message)),
             Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
             Body::Request(operation, request, token) => {
-                // Clients talk over a stream: its transport drops duplicates.
-                let heard = &mut self.heard[operation as usize];
-                if !std::mem::replace(heard, true) {
+                // Requests travel over TCP, which drops duplicates.
+                let reached = &mut self.reached_member[operation as usize];
+                if !std::mem::replace(reached, true) {
                     if changes_members(&request) {
                         self.feed_connections(member);
                     }
@@ -809,8 +826,9 @@ impl<'a> World<'a> {
                 }
             }
             Body::Cancel(operation) => {
-                // On the request's stream, which it cannot overtake.
-                if std::mem::replace(&mut self.heard[operation as usize], true) {
+                // It travels on the request's connection. If the simulated network delivers it first, the
+                // request is no longer served.
+                if std::mem::replace(&mut self.reached_member[operation as usize], true) {
                     self.feed(member, Input::Canceled { operation });
                 }
             }
@@ -819,6 +837,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Gives the content of a packet to its client.
     fn arrives_at_client(&mut self, client: usize, body: Body) {
         let now = self.queue.now();
         match body {
@@ -839,7 +858,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// No process listens, but the machine runs: the client learns it at once.
+    /// The process has ended but its host runs on, so the client's connection is refused at once.
     fn refuse_connection(&mut self, packet: &Packet, operation: u64) {
         self.send(Packet {
             from: packet.to,
@@ -852,25 +871,26 @@ impl<'a> World<'a> {
 
     // ---- clients --------------------------------------------------------------------------------
 
+    /// The client that called an operation.
     fn client_of(&self, operation: u64) -> usize {
         self.history.operations[operation as usize].client as usize
     }
 
-    /// Enters an operation that is called now into the history; returns its number.
+    /// Adds an operation that is called now to the history, and returns its number.
     pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
         let number = self.history.operations.len() as u64;
         let digest = crate::digests::request(&operation.request);
         self.note(MemberId::NONE, Fact::Called { operation: number, client: operation.client, digest });
         self.progress.operations += 1;
         self.progress.changed = true;
-        self.heard.push(false);
+        self.reached_member.push(false);
         self.history.operations.push(operation);
         number
     }
 
     // ---- the end --------------------------------------------------------------------------------
 
-    /// The record of the run.
+    /// Ends the run and returns its record.
     pub(crate) fn finish(mut self) -> Record {
         self.note(MemberId::NONE, Fact::Phase(Phase::End));
         self.last_views();
@@ -897,12 +917,13 @@ impl<'a> World<'a> {
     }
 }
 
-/// The head of a message from or to a client.
+/// The head of a message that is not raft's: only its kind matters.
 pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
     MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
-/// Whether a member checks its connections before it does anything about a request.
+/// Whether the request changes the membership. Before such a change a member checks its connections to the
+/// other members (etcd's strict reconfiguration check).
 fn changes_members(request: &api::Request) -> bool {
     use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
     matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))

@@ -1,4 +1,4 @@
-//! `etcdsim scenarios`, `etcdsim flaws`, `etcdsim schema`: list scenarios and flaws, print the schema.
+//! The subcommands that list things and run nothing: `etcdsim scenarios`, `etcdsim flaws` and `etcdsim schema`.
 
 use std::path::PathBuf;
 

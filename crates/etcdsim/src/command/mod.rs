@@ -1,7 +1,7 @@
-//! The command line.
+//! The command line. Each subcommand has a file or folder; this file parses the arguments, calls the subcommand, and
+//! turns its result into an exit code.
 //!
-//! Results go to stdout, progress and mistakes to stderr. Every subcommand is one or two arrows of the picture
-//! in `ARCHITECTURE.md`.
+//! Results go to stdout, progress and mistakes of the user to stderr.
 
 mod check;
 mod lists;
@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use miette::Report;
 
 use crate::error::Error;
-use crate::execute::{HarnessFailure, guarded};
+use crate::execute::{HarnessFailure, catch_panics};
 use crate::exit::Exit;
 use crate::show::github;
 
@@ -71,7 +71,7 @@ enum Format {
     Github,
 }
 
-/// The user's mistakes, and whether to annotate them for GitHub.
+/// Mistakes of the user, and whether to print them as annotations for GitHub, too.
 #[derive(Debug)]
 struct Mistakes {
     errors: Vec<Error>,
@@ -88,7 +88,7 @@ impl From<Error> for Mistakes {
 pub fn main() -> Exit {
     let Arguments { command } = Arguments::parse();
     // The panic hook has already printed the text of a panic.
-    let done = guarded(|| match command {
+    let done = catch_panics(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
@@ -116,7 +116,7 @@ fn show(Mistakes { errors, annotate }: Mistakes) {
     }
 }
 
-/// The mistakes in a file as annotations.
+/// An error as annotations for GitHub, one for each mistake in a file.
 fn annotations(error: &Error) -> String {
     match error {
         Error::File(errors) => errors
@@ -131,7 +131,7 @@ fn annotations(error: &Error) -> String {
     }
 }
 
-/// Writes a result. It is not an error if the reader closes the pipe early.
+/// Writes a result to stdout. If the reader has closed the pipe, such as `head`, that is not an error.
 fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())

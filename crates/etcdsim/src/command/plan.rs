@@ -1,4 +1,4 @@
-//! `etcdsim plan`: prints the plan of a scenario and a seed.
+//! `etcdsim plan`: prints the plan that a scenario and a seed make, in the text form that `etcdsim replay` reads.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Progress on stderr: first what will run, then a bar (on a terminal) or a line now and then (otherwise), and the
-//! first failure of each scenario as it is found.
+//! Shows the progress of `etcdsim run` on stderr. It first says what will run. Then it shows a bar on a terminal, or
+//! prints a line after 5 s and then once a minute otherwise. It also prints the first failure of each scenario at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::report::{End, SeedRun};
 use crate::show::numbers;
 use crate::stopwatch::Stopwatch;
 
-/// Wall time before the first line if there is no bar, so that whoever waits sees progress.
+/// Real time before the first line, if there is no bar.
 const FIRST_LINE: Duration = Duration::from_secs(5);
-/// Time between later lines. Short runs print none.
+/// Real time between later lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 pub(super) struct Progress {
@@ -45,7 +45,7 @@ impl Progress {
         Progress { bar, stopwatch, next_line, virtual_ns: 0, faults: 0, failures: 0, failed }
     }
 
-    pub(super) fn one_more(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
+    pub(super) fn add_run(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
         self.virtual_ns += stats.virtual_ns;
         self.faults += stats.faults.values().sum::<u64>();
         if let Some(line) = failure(case, run) {
@@ -81,7 +81,7 @@ impl Progress {
     }
 }
 
-/// What a batch will do, in one line.
+/// A line that says what the batch will run.
 fn intent(batch: &Batch) -> String {
     let budget = batch.time_budget.map(|budget| format!(", for at most {}", numbers::span(budget)));
     format!(
@@ -93,7 +93,7 @@ fn intent(batch: &Batch) -> String {
     )
 }
 
-/// A run that did not hold, in one line; `None` if it held.
+/// A line about a run with a violation or without a verdict; `None` for a run that passed.
 fn failure(case: &Case, run: &SeedRun) -> Option<String> {
     let what = match &run.end {
         End::Held => return None,

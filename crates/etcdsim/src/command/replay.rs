@@ -1,4 +1,5 @@
-//! `etcdsim replay`: runs one seed or plan again and shows more of it.
+//! `etcdsim replay`: runs one seed of a scenario, or a saved plan, again. It can also print every event and the log,
+//! and write the history. For a saved plan it checks that the failure is the same as before.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -16,7 +17,7 @@ use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
 use crate::exit::Exit;
 use crate::history::history_of_run;
 use crate::report::Failure;
-use crate::saved::Recorded;
+use crate::saved::SavedResult;
 use crate::show::{human, numbers};
 use crate::story;
 
@@ -100,7 +101,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     Ok(exit)
 }
 
-/// Writes what the clients saw, with the evidence.
+/// Writes what the clients saw, and the entries that the members applied.
 fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(file)?);
     history_of_run(plan, outcome).write(&mut out)?;
@@ -116,14 +117,14 @@ fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
     }
 }
 
-/// What the plan did when it was saved; `None` if it does not run as saved.
-fn recorded(case: &Case, arguments: &Arguments) -> Option<Recorded> {
+/// The result of the plan when it was saved; `None` if it was not saved, or if the user switches more flaws on.
+fn recorded(case: &Case, arguments: &Arguments) -> Option<SavedResult> {
     let text = fs::read_to_string(&arguments.file).ok()?;
-    Recorded::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
+    SavedResult::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
 }
 
 fn exit(
-    recorded: Option<&Recorded>,
+    recorded: Option<&SavedResult>,
     failure: Option<&Failure>,
     undecided: &[String],
     text: &mut String,
@@ -145,7 +146,7 @@ fn exit(
     }
 }
 
-/// Writes every event as one line to the requested outputs.
+/// Writes every event as one line, to stdout, a file or both.
 struct Tracer {
     outs: Vec<Box<dyn Write>>,
 }
@@ -180,7 +181,7 @@ impl Observer for Tracer {
             return;
         }
         let line = describe::event(event);
-        // An error is reported once, at the end: a full disk shows again when the rest is flushed.
+        // After an error the output gets no more lines.
         self.outs.retain_mut(|out| writeln!(out, "{line}").is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! `etcdsim run`: runs many seeds of many scenarios.
+//! `etcdsim run`: runs scenarios with many seeds, prints the report, and saves the plans of failing runs.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -21,7 +21,7 @@ use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::{github, human, json, junit, numbers};
 use crate::{replay_line, saved};
 
-/// Set by Ctrl-C.
+/// Whether the user has pressed Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Args)]
@@ -85,14 +85,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     };
     stop_on_ctrl_c();
     let mut progress = Progress::start(&batch);
-    let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.one_more(case, run, stats));
+    let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.add_run(case, run, stats));
     report.explain();
     progress.end();
 
     let saved = save(&report, arguments);
     // The report for people says this itself; the other formats are for programs.
     if !world::GUARDED && matches!(arguments.format, Format::Json | Format::Junit) {
-        eprintln!("{}", human::BARE);
+        eprintln!("{}", human::NOT_GUARDED);
     }
     super::print(&text(&report, &saved, arguments.format, arguments.counts));
     if arguments.coverage || arguments.require_coverage {
@@ -181,7 +181,7 @@ fn text(report: &Report, saved: &Saved, format: Format, counts: bool) -> String 
     }
 }
 
-/// Where failing plans were saved, and last the line that replays one.
+/// The end of the report: where failing plans were saved, and the line that replays one.
 fn last_lines(
     report: &Report,
     saved: &Saved,
@@ -212,7 +212,7 @@ fn last_lines(
     text + "To see it again:\n" + &line + "\n"
 }
 
-/// GitHub shows this file on the page of the job.
+/// Appends the summary to the file that GitHub shows on the page of the job.
 fn step_summary(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) {
     let Some(file) = env::var_os("GITHUB_STEP_SUMMARY") else { return };
     let written = OpenOptions::new().create(true).append(true).open(&file);

@@ -1,4 +1,4 @@
-//! Parses the values of arguments.
+//! Parses the values of command-line arguments: ranges of seeds, durations, flaws, values of registers.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     Ok(Seeds(seeds))
 }
 
-/// Reads what a register holds: a whole number, `nil`, a keyword such as `:empty`, or a text, in quotes or not.
+/// Reads the value of a register: a whole number, `nil`, a keyword such as `:empty`, or a text, in quotes or not.
 pub(super) fn register(text: &str) -> Result<RegisterValue, String> {
     if matches!(text, "nil" | "null") {
         return Ok(RegisterValue(None));

@@ -1,4 +1,4 @@
-//! A report for GitHub Actions: an annotation for each kind of failure, and a summary in Markdown.
+//! The report for GitHub Actions: an annotation for each group of failures, and a summary in Markdown.
 //!
 //! The commands and their escapes:
 //! `docs.github.com/actions/reference/workflow-commands-for-github-actions`.

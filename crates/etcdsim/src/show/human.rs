@@ -1,4 +1,5 @@
-//! A report for people: a table and the failures.
+//! The report for people: a table with a row for each scenario, a summary, and the failures. The worst failures are
+//! shown in full, with the operations and events that prove them.
 
 use std::fmt::{self, Write};
 
@@ -13,21 +14,21 @@ use crate::report::{
 use crate::show::numbers;
 use crate::story::Story;
 
-/// The most lines in a list; the others are counted.
+/// The most lines shown of a list; the others are counted.
 const LINES_SHOWN: usize = 12;
-/// The most parts in a list of seeds.
+/// The most parts shown of a list of seeds.
 const SEEDS_SHOWN: usize = 12;
 
-/// What the API servers of a Kubernetes cluster did to objects.
+/// Counts of the Kubernetes workload: what its API servers did to objects.
 const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-removed"];
-/// The other counts of a Kubernetes cluster, in the order in which they are shown.
+/// The other counts of the Kubernetes workload, in the order in which they are shown.
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
 /// What a report says about runs without madsim (rule R6).
-pub const BARE: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
+pub const NOT_GUARDED: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
-/// The whole report without the line that replays a failure; with `counts`, also what the clients' programs
-/// did and how often.
+/// The whole report, without the line that replays a failure. With `counts` it also says what the clients did and how
+/// often.
 pub fn report(report: &Report, counts: bool) -> String {
     let mut text = String::new();
     write(&mut text, report, counts).expect("a String takes everything");
@@ -46,7 +47,7 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
         writeln!(out, "{}", reason.yellow())?;
     }
     if !world::GUARDED {
-        writeln!(out, "{}", BARE.dimmed())?;
+        writeln!(out, "{}", NOT_GUARDED.dimmed())?;
     }
     let groups = report.groups();
     for (nth, group) in groups.iter().enumerate() {
@@ -88,7 +89,7 @@ fn table(report: &Report) -> Table {
     table
 }
 
-/// What the clients' programs did, if they do more than single requests.
+/// What the clients did and how often, for workloads that count more than single requests.
 fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     let work = &case.total.work;
     if work.is_empty() {
@@ -104,7 +105,7 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
         let parts_of = OBJECTS.iter().map(part).collect::<Vec<_>>().join(", ");
         parts.push(format!("objects {} ({parts_of})", numbers::count(objects)));
     }
-    // The counts of a Kubernetes cluster are shown even if they are 0.
+    // The counts of the Kubernetes workload are shown even if they are 0.
     let shown = |name: &&str| work.contains_key(*name) || (objects > 0 && OF_CLUSTERS.contains(name));
     let first = OF_CLUSTERS.iter().copied().filter(shown);
     let rest =
@@ -187,9 +188,9 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     Ok(())
 }
 
-/// A failure: the violation to show first and its story, then what broke first inside the cluster or what
-/// followed, and one line for each other violation. A cause comes before the end of a process that followed
-/// from it.
+/// A failure. First comes the violation to show first ([`Failure::first`]) with its story. If that is the cause of a
+/// worse one, the worse one follows; otherwise the earliest violation inside the cluster follows. Each other violation
+/// gets a line.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     let (first, worst) = (failure.first(), failure.worst());
     violation(out, first)?;
@@ -243,7 +244,7 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     for sentence in &story.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    // All events: a story must be complete.
+    // All events: without one of them the story could not be followed.
     list(out, "events", &story.events, usize::MAX)
 }
 
@@ -261,7 +262,8 @@ fn list(out: &mut String, name: &str, lines: &[String], most: usize) -> fmt::Res
     }
 }
 
-/// Trouble in a run that is not the cluster's fault.
+/// A run that has no verdict, for a reason that is not the cluster's: undecided, not deterministic, or a failure of the
+/// harness.
 pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Result {
     let place = format!("{}, seed {}", case.case.file, run.seed);
     match &run.end {
@@ -281,27 +283,27 @@ pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Resul
     }
 }
 
-/// Two traces of one plan, and where they diverge.
+/// How two runs of one plan differ.
 pub fn divergence(divergence: &Divergence) -> String {
     let [one, other] = divergence.hashes;
     let mut text = format!("   Two runs of the same plan have the trace hashes {one} and {other}.\n");
-    match &divergence.parting {
+    match &divergence.first_difference {
         None => text.push_str("   When the plan was run again to find where they diverge, they did not."),
-        Some(parting) => {
+        Some(first_difference) => {
             let show = |event: &Option<record::Event>| match event {
                 Some(event) => format!("{}\n       {event:?}", describe::event(event)),
                 None => "the trace ends".to_string(),
             };
             text.push_str(&format!(
                 "   Their first {} events are the same. Then:\n     one    {}\n     other  {}",
-                numbers::count(parting.shared as u64),
-                show(&parting.next[0]),
-                show(&parting.next[1])
+                numbers::count(first_difference.shared as u64),
+                show(&first_difference.next[0]),
+                show(&first_difference.next[1])
             ));
-            if parting.last.is_some() {
+            if first_difference.last.is_some() {
                 text.push_str(&format!(
                     "\n   The last event they share:\n            {}",
-                    show(&parting.last)
+                    show(&first_difference.last)
                 ));
             }
         }

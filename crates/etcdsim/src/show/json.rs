@@ -1,7 +1,7 @@
-//! A report for programs: one JSON object. `docs/ci.md` describes it.
+//! The report for programs: one JSON object. `docs/ci.md` describes its fields.
 //!
-//! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every machine, in every
-//! build and for any number of jobs (rule R4).
+//! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every computer, in every build and for
+//! any number of jobs (rule R4).
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
 
-/// Changes when a field changes its meaning or is removed.
+/// The name and version of the format. The version changes when a field changes its meaning or is removed.
 const SCHEMA: &str = "etcdsim.run/1";
 
 #[derive(Serialize)]
@@ -55,11 +55,11 @@ struct Scenario<'a> {
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
     trace_hashes: Hashes<'a>,
-    failing: Vec<Failing<'a>>,
-    trouble: Vec<Trouble>,
+    failing: Vec<FailingRun<'a>>,
+    trouble: Vec<RunWithoutVerdict>,
 }
 
-/// Seed → trace hash, in the order of the seeds.
+/// A JSON object from seed to trace hash, in the order of the seeds.
 struct Hashes<'a>(&'a [SeedRun]);
 
 impl Serialize for Hashes<'_> {
@@ -73,7 +73,7 @@ impl Serialize for Hashes<'_> {
 }
 
 #[derive(Serialize)]
-struct Failing<'a> {
+struct FailingRun<'a> {
     seed: u64,
     trace_hash: TraceHash,
     replay: String,
@@ -82,7 +82,7 @@ struct Failing<'a> {
 }
 
 #[derive(Serialize)]
-struct Trouble {
+struct RunWithoutVerdict {
     seed: u64,
     kind: &'static str,
     text: String,
@@ -107,7 +107,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
 
 fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> Scenario<'a> {
     let total = case.total.clone();
-    let failing = |(run, failure): (&'a SeedRun, &'a Failure)| Failing {
+    let failing = |(run, failure): (&'a SeedRun, &'a Failure)| FailingRun {
         seed: run.seed,
         trace_hash: run.trace_hash,
         replay: replay(case, run),
@@ -146,12 +146,12 @@ fn every(counts: &Counts) -> BTreeMap<&'static str, u64> {
     Probe::all().filter(shown).map(|probe| (probe.name(), counts[probe])).collect()
 }
 
-fn trouble(run: &SeedRun) -> Option<Trouble> {
+fn trouble(run: &SeedRun) -> Option<RunWithoutVerdict> {
     let (kind, text) = match &run.end {
         End::Held | End::Violated(_) => return None,
         End::Undecided(sentences) => ("undecided", sentences.join(" ")),
         End::Diverged(divergence) => ("not-deterministic", human::divergence(divergence)),
         End::Collapsed(said) => ("harness-failed", said.clone()),
     };
-    Some(Trouble { seed: run.seed, kind, text })
+    Some(RunWithoutVerdict { seed: run.seed, kind, text })
 }

@@ -1,6 +1,6 @@
-//! A report for CI servers: JUnit's XML, with a suite for each scenario and a test case for each seed.
+//! The report for CI servers: JUnit's XML, with a suite for each scenario and a test case for each seed.
 //!
-//! A violation is a failure; trouble in the harness itself is an error.
+//! A violation is a `failure` of a test case. A run without a verdict is an `error`.
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 

@@ -1,4 +1,5 @@
-//! The result of a batch as text: for people, for programs, for CI.
+//! Turns the report of a batch into text. There is a module for each format, and two for parts that several formats
+//! share: `numbers` and `scope`.
 
 pub mod github;
 pub mod human;

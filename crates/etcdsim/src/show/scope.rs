@@ -1,4 +1,5 @@
-//! What a verdict covers: what the oracles judged, and what they could not judge and why.
+//! Lists what a verdict covers: what the oracles judged, and what they could not judge and why. So a reader does not
+//! mistake "nothing found" for "nothing checked".
 
 use std::fmt::{self, Write};
 
@@ -12,8 +13,8 @@ pub fn judged_by(checks: &[Check]) -> String {
     ids(checks.iter().filter(|check| check.count > 0).map(|check| check.oracle))
 }
 
-/// The oracles that could not judge something, in their order.
-pub fn kept_from(not_judged: &[NotJudged]) -> String {
+/// The oracles that could not judge everything, in their order.
+pub fn not_judged_in_full(not_judged: &[NotJudged]) -> String {
     ids(not_judged.iter().map(|one| one.oracle))
 }
 
@@ -24,7 +25,7 @@ fn ids(oracles: impl Iterator<Item = Oracle>) -> String {
     oracles.iter().map(|oracle| oracle.id()).collect::<Vec<_>>().join(", ")
 }
 
-/// Two lists, a line for each oracle and for each thing that was not judged.
+/// Two lists: what each oracle judged, and what was not judged.
 pub fn lists(out: &mut String, checks: &[Check], not_judged: &[NotJudged]) -> fmt::Result {
     let mut judged: Vec<&Check> = checks.iter().filter(|check| check.count > 0).collect();
     // Stable: what one oracle checked stays in its order.
@@ -64,7 +65,7 @@ mod tests {
         sheet.not_judged(Oracle::L1, "leases", 0, Missing::AppliedEntries);
         let verdict = sheet.into_verdict();
         assert_eq!(judged_by(&verdict.checks), "K1, K4");
-        assert_eq!(kept_from(&verdict.not_judged), "M1");
+        assert_eq!(not_judged_in_full(&verdict.not_judged), "M1");
         let mut text = String::new();
         lists(&mut text, &verdict.checks, &verdict.not_judged).expect("a String takes everything");
         let text = anstream::adapter::strip_str(&text).to_string();

@@ -1,4 +1,4 @@
-//! A drain of a queue: one event for several dequeues.
+//! Splits a drain of a queue into dequeues. In Jepsen, one `:drain` event takes all elements of a queue.
 
 use super::events::{Event, Kind, Pair};
 use super::parse::{Form, Node, Parser};
@@ -15,7 +15,7 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
     for pair in pairs {
         match &pair.end {
             _ if pair.invoke.f != "drain" => expanded.push(pair),
-            // It may have taken everything that was ever there.
+            // The drain may have taken every element that was ever in the queue.
             None | Some((Event { kind: Kind::Info, .. }, _)) => {
                 expanded.extend((0..enqueues).map(|_| dequeue(&pair, pair.call, None)));
             }
@@ -24,7 +24,8 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
                 let keyed = tuple(&pair.invoke.value).is_some();
                 let (elements, key) = elements(parser, end, keyed)?;
                 let count = elements.len() as u64;
-                // The end of a drain takes a tick for each element. If nothing came between, they are all its own.
+                // `events` counts one tick of time for each element of a drain. If no other event came between its
+                // call and its end, these ticks are all that passed in between.
                 let alone = *at == pair.call + count.max(1);
                 for (tick, element) in (1..).zip(elements) {
                     let (call, at) =
@@ -41,7 +42,8 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
             }
         }
     }
-    // The instants of a drain that was alone come after its call, and nothing else was called in between.
+    // The order of calls is kept: the dequeues of a drain get ticks between its call and its end only if no other
+    // event came in between.
     Ok(expanded)
 }
 
@@ -61,7 +63,7 @@ fn elements<'n, 'a>(
     };
     match &value.form {
         Form::Sequence(items) => Ok((items, key)),
-        // Jepsen's own clients log the dequeues of a drain themselves.
+        // Jepsen's own clients log the dequeues of a drain as events of their own.
         Form::Nil | Form::Keyword("exhausted") => Ok((&[], key)),
         _ => {
             let hint = "a drain answers all elements that it took, in a vector";

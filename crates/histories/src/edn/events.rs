@@ -1,4 +1,4 @@
-//! Events, and how they pair up: a call and the event that ends it.
+//! Reads Jepsen's events and pairs each call with the event that ends it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// Lets the time of an event of the nemesis pass.
+    /// Counts the time of an event of the nemesis (Jepsen's process that injects faults), which is skipped.
     pub(super) fn skip(&mut self) {
         self.now += 1;
     }
@@ -158,7 +158,7 @@ pub(super) fn name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     }
 }
 
-/// As [`name`], as long as the file.
+/// As [`name`], with the lifetime of the file's text.
 fn borrowed<'a>(form: &Form<'a>) -> Option<&'a str> {
     match form {
         Form::Keyword(name) => Some(name),
@@ -170,7 +170,7 @@ fn borrowed<'a>(form: &Form<'a>) -> Option<&'a str> {
 const FIELDS: &str =
     ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
 
-/// The event that a map is; `None` if it is one of the nemesis.
+/// The event of a map; `None` if it is one of the nemesis.
 fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     let at = node.at;
     let Form::Map(pairs) = node.form else {

@@ -1,6 +1,7 @@
-//! Jepsen histories as JSON: an array of events, or one event after the other.
+//! Reads Jepsen histories in JSON: an array of events, or one event after the other.
 //!
-//! Keywords are strings here, and the keys of a map are always strings: a key of digits is read as a number.
+//! JSON has no keywords, so they are strings here. The keys of a map are always strings; a key of digits is read as a
+//! number.
 
 use super::events::{Pair, Pairing};
 use super::parse::{DEPTH_MAX, Form, Node, Parser};

@@ -1,14 +1,14 @@
-//! Jepsen's `history.txt`, and its `jepsen.log`.
+//! Reads Jepsen's `history.txt` and `jepsen.log`.
 //!
-//! An event is a line `PROCESS TYPE F VALUE`, with tabs in between, and `ERROR` if there is one. In a log, the
-//! time, the level, the thread and `jepsen.util` stand before it, and all other lines are of no interest. An
-//! error may go on over several lines.
+//! An event is a line `PROCESS TYPE F VALUE`, with tabs in between, and `ERROR` at the end if there is one. In a log,
+//! the time, the level, the thread and `jepsen.util` come before it, and all other lines are skipped. An error may
+//! continue over several lines.
 
 use super::events::{Event, Kind, Pair, Pairing};
 use super::parse::{Form, Node, Parser};
 use crate::error::{CUT_LINE, Mistake, Scan};
 
-/// What logs an event in `jepsen.log`.
+/// The name of the logger that writes events into `jepsen.log`.
 const LOGGER: &str = "jepsen.util";
 
 /// Reads all events of a file of such lines.
@@ -16,7 +16,7 @@ pub(super) fn of_lines<'a>(parser: &Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     let mut pairing = Pairing::default();
     let mut at = parser.offset();
     let log = is_log(&parser.text[at..]);
-    // Whether the event above has an error, which may go on.
+    // Whether the last event has an error, which may continue on the next line.
     let mut error = false;
     for line in parser.text[at..].split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
@@ -79,38 +79,38 @@ fn logged(line: &str) -> Option<usize> {
 
 /// The event at the parser, up to the end of its text; `None` if it is one of the nemesis. `error` is set if it has
 /// an error.
-fn event<'a>(words: &mut Parser<'a>, error: &mut bool) -> Scan<Option<Event<'a>>> {
-    let process = words.form()?;
+fn event<'a>(parser: &mut Parser<'a>, error: &mut bool) -> Scan<Option<Event<'a>>> {
+    let process = parser.form()?;
     let number = match process.form {
         Form::Integer(number) => u32::try_from(number).ok(),
         Form::Keyword("nemesis") => {
-            // Its values are of any form, and may go on like errors.
+            // The values of the nemesis have any form, and may continue on the next line as errors do.
             *error = true;
             return Ok(None);
         }
         _ => None,
     };
     let hint = "processes are numbers from 0, or :nemesis";
-    let number = number.ok_or_else(|| words.mistake(process.at, "a process from 0 to 4294967295", hint))?;
-    let kind = words.form()?;
+    let number = number.ok_or_else(|| parser.mistake(process.at, "a process from 0 to 4294967295", hint))?;
+    let kind = parser.form()?;
     let kind = match kind.form {
         Form::Keyword(name) => Kind::of(name),
         _ => None,
     }
     .ok_or_else(|| {
-        words.mistake(kind.at, ":invoke, :ok, :fail or :info", "the type comes after the process")
+        parser.mistake(kind.at, ":invoke, :ok, :fail or :info", "the type comes after the process")
     })?;
-    let f = words.form()?;
+    let f = parser.form()?;
     let Form::Keyword(f) = f.form else {
-        return Err(words.mistake(f.at, "a keyword", "what was called comes after the type, such as :read"));
+        return Err(parser.mistake(f.at, "a keyword", "what was called comes after the type, such as :read"));
     };
-    let value: Node<'a> = words.form()?;
-    // Whatever follows is the error, as it was printed.
-    *error = words.next_byte().map_or(true, |byte| byte.is_some());
+    let value: Node<'a> = parser.form()?;
+    // The rest of the line is the error, as it was printed.
+    *error = parser.next_byte().map_or(true, |byte| byte.is_some());
     let error = (*error).then(|| {
-        let rest = words.text[words.at..].trim();
-        let mut text = Parser { text: words.text, at: words.at };
-        text.form().unwrap_or(Node { at: words.at, form: Form::Other(rest) })
+        let rest = parser.text[parser.at..].trim();
+        let mut text = Parser { text: parser.text, at: parser.at };
+        text.form().unwrap_or(Node { at: parser.at, form: Form::Other(rest) })
     });
     let at = process.at;
     Ok(Some(Event { at, process: number, kind, f, key: None, value, error, index: None }))

@@ -36,8 +36,8 @@
 //!   its end, they left in that order; otherwise only the time of the drain bounds each.
 //! - A lock's owners are the processes, if each releases only what it acquired; otherwise, as in Knossos' mutex, any
 //!   process may release.
-//! - A watch may lag, so its `:log` counts as a read of what was there at any time before its end. The logs of one
-//!   process continue each other. The `:revision` is not judged.
+//! - A watch may lag, so its `:log` counts as a read of the list as it was at any time before the watch's end. The
+//!   logs of one process continue each other. The `:revision` is not judged.
 //!
 //! ```
 //! let file = b"{:type :invoke, :f :write, :value 1, :process 0}\n{:type :ok, :f :write, :value 1, :process 0}";
@@ -100,15 +100,15 @@ pub struct Indexed {
     pub history: Jepsen,
     /// By operation: the `:index` of its events.
     pub indices: Vec<Indices>,
-    /// What the clients of the test noticed themselves, each with what it was.
+    /// Sentences about problems that the test's clients reported themselves, such as events in the wrong order.
     pub reported: Vec<String>,
 }
 
 /// The `:index` of the events of an operation, if they have one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Indices {
-    /// That of its call.
+    /// The `:index` of its call.
     pub invoke: Option<i64>,
-    /// That of the event that ended it.
+    /// The `:index` of the event that ended it.
     pub end: Option<i64>,
 }

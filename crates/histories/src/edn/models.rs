@@ -1,4 +1,4 @@
-//! How the values of each model are written.
+//! How Jepsen writes the values of each model.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(super) trait Model {
     type Input;
     type Output;
 
-    /// What an event calls. `value` is its value without the key.
+    /// The operation that an event calls. `value` is its value without the key.
     fn input(
         &self,
         parser: &Parser<'_>,
@@ -175,7 +175,7 @@ impl Model for Set {
         }
         let items = match &value.form {
             Form::Sequence(items) | Form::Set(items) => &items[..],
-            // Nobody has stored the set yet.
+            // The set does not exist yet, so it is empty.
             Form::Nil => &[],
             _ => {
                 let hint = "a read of a set answers #{1 2} or [1 2]";
@@ -257,7 +257,7 @@ impl Model for Versioned {
         let same = match input {
             versioned::Input::Read => {
                 let seen = held(parser, answered)?;
-                // What does not exist has no version.
+                // A register that was never written has no version.
                 let version = version.or((seen == RegisterValue(None)).then_some(0));
                 return Ok(versioned::Output::Value(version, seen));
             }
@@ -311,7 +311,7 @@ impl Model for Counter {
     }
 }
 
-/// A lock. Its values say nothing, as the process is the owner.
+/// A lock. The process is the owner, so the values of its events are not read.
 pub(super) struct Lock {
     /// Whether each process releases only what it acquired.
     pub(super) owned: bool,
@@ -322,7 +322,8 @@ impl Model for Lock {
     type Output = lock::Output;
 
     fn input(&self, _: &Parser<'_>, event: &Event<'_>, _: Option<&Value>, _: &Node<'_>) -> Scan<Self::Input> {
-        // With one owner for all, anybody may release, and nobody may acquire what is held.
+        // If all processes count as one owner, any process may release the lock, and none may acquire it while it is
+        // held.
         let owner = if self.owned { event.process } else { 0 };
         Ok(match event.f {
             "acquire" => lock::Input::Acquire(owner),

@@ -1,4 +1,4 @@
-//! Reads a file. Its functions decide the model.
+//! Reads a Jepsen history in any syntax. The functions (`:f`) in the file decide the model.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,8 @@ fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
     let parser = &*parser;
     let functions: BTreeSet<&str> = pairs.iter().map(|pair| pair.invoke.f).collect();
     let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
-    // A file with only reads is of a bank if they show balances, otherwise of a register; so is an empty one.
+    // A file with only reads is of a bank if the answers are balances, otherwise of a register. An empty file is of a
+    // register.
     if only(&["read"]) && shows_balances(&pairs) {
         let (operations, indices) = operations(parser, pairs, &models::Bank)?;
         return Ok(indexed(Recorded::Bank(operations), indices));
@@ -143,7 +144,7 @@ fn registers(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, cas: bool) -> Scan<Index
     Ok(indexed(Recorded::Register { cas, initial, operations }, indices))
 }
 
-/// Whether a read shows a map, as those of a bank do.
+/// Whether a read was answered with a map, as those of a bank are.
 fn shows_balances(pairs: &[Pair<'_>]) -> bool {
     let part = usize::from(pairs.first().is_some_and(|pair| keyed(&pair.invoke)));
     let ends = pairs.iter().filter_map(|pair| pair.end.as_ref());
@@ -151,7 +152,7 @@ fn shows_balances(pairs: &[Pair<'_>]) -> bool {
     answers.any(|(event, _)| matches!(value(event, part).form, Form::Map(_)))
 }
 
-/// Whether additions and reads are those of a counter: a read shows a number.
+/// Whether additions and reads are those of a counter: a read was answered with a number.
 ///
 /// If no read was answered, there is nothing to judge, and a set may be added to only once.
 fn is_counter(pairs: &[Pair<'_>]) -> bool {

@@ -1,4 +1,4 @@
-//! Key-value histories, as Porcupine publishes them.
+//! Reads histories of a key-value store, in the form that Porcupine publishes.
 
 use linear::models::{keyed, text};
 use linear::{Operation, Outcome};

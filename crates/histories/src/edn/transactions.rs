@@ -1,4 +1,4 @@
-//! Transactions: on lists, or on registers.
+//! Reads transactions on lists or on registers.
 
 use linear::Outcome;
 use linear::cycles::registers;
@@ -23,7 +23,7 @@ pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Jepsen> {
     }
 }
 
-/// Whether the first write is one of a register. Without any write, what the first read saw decides.
+/// Whether the first write is one of a register. If there is no write, the answer of the first read decides.
 fn on_registers(pairs: &[Pair<'_>]) -> bool {
     let parts = |event: &Event<'_>| -> Vec<(Option<String>, bool)> {
         let Form::Sequence(parts) = &event.value.form else { return Vec::new() };
@@ -117,7 +117,7 @@ fn list_step(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Step<
             let items = items.iter().map(|item| scalar(parser, item));
             Ok(Step::Read(key, Some(items.collect::<Scan<_>>()?)))
         }
-        // Some clients leave in the call what the answer shows.
+        // In the histories of some clients, the call has the values that the answer returned.
         ("r", Form::Sequence(_)) => Ok(Step::Read(key, None)),
         _ => Err(parser.mistake(value.at, "an :append, or an :r of nil or of what was seen", HINT)),
     }

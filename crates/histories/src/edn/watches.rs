@@ -1,8 +1,8 @@
-//! Histories of watchers of one key: what was written, and what each watcher saw of it.
+//! Reads histories of watchers of one key: what was written, and what each watcher received.
 //!
-//! They become a history of a list. A write appends. A watcher may lag, so its log is a read of what the list held
-//! at any time before the watch ended. Then the list has an order exactly if all watchers saw the writes in
-//! one order that respects time, none left out and none twice.
+//! Such a history becomes one of a list. A write appends to the list. A watcher may lag, so its log is a read of the
+//! list as it was at any time before the watch ended. The list has a linearization exactly if all watchers received
+//! the writes in one order that respects real time, with none missing and none twice.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,11 @@ use super::{Indexed, Jepsen};
 use crate::error::Scan;
 use crate::recorded::{Operations, Recorded, Value};
 
-/// Above so many elements in all logs, only the last log of each process is kept: it begins with the others.
+/// If all logs together have more elements than this, only the last log of each process is kept, which begins with its
+/// earlier ones.
 const ELEMENTS_MAX: usize = 4_000_000;
 
-/// What Jepsen's client reports if events came in the wrong order.
+/// The error that Jepsen's client reports if events came in the wrong order.
 const NONMONOTONIC: &str = "nonmonotonic-watch";
 
 pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
@@ -44,7 +45,7 @@ pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
             continue;
         }
         let Some((end, at)) = &pair.end else { continue };
-        reported.extend(complaint(pair, end));
+        reported.extend(out_of_order_report(pair, end));
         if end.kind != Kind::Ok {
             continue;
         }
@@ -69,8 +70,8 @@ pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
     Ok(Indexed { history, indices: numbers, reported })
 }
 
-/// What the client noticed itself.
-fn complaint(pair: &Pair<'_>, end: &Event<'_>) -> Option<String> {
+/// The sentence for a watch whose client reported that events came in the wrong order.
+fn out_of_order_report(pair: &Pair<'_>, end: &Event<'_>) -> Option<String> {
     let error = end.error.as_ref()?;
     let kind = match &error.form {
         Form::Sequence(parts) => parts.first().and_then(events::name),

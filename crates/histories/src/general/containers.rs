@@ -1,4 +1,5 @@
-//! How the operations of queues, stacks, priority queues and bags are written in a line. Only the words differ.
+//! How the operations of queues, stacks, priority queues and bags are written in a line. The four have the same
+//! operations under different names.
 
 use linear::models::container::{Input, Output, Words};
 

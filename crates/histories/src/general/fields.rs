@@ -1,4 +1,4 @@
-//! The fields of one operation's line, before the model interprets them.
+//! Reads all fields of an operation's line, before the model of the file interprets them.
 
 use crate::error::{Mistake, Scan};
 use crate::recorded::{RegisterValue, Value};
@@ -99,13 +99,13 @@ impl<'a> Fields<'a> {
         cursor.mistake(self.end.saturating_sub(1), format!("the field \"{name}\""), hint)
     }
 
-    /// The value that is written, added or appended, where it cannot be null.
+    /// The value that is written, added or appended, which cannot be null.
     pub(super) fn value(&mut self, cursor: &Cursor<'_>) -> Scan<Value> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.value(cursor)
     }
 
-    /// The value that is written, where it can be null.
+    /// The value that is written, which can be null.
     pub(super) fn held(&mut self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.held(cursor)

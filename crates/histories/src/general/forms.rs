@@ -1,4 +1,5 @@
-//! How the inputs and outputs of each model are written in a line.
+//! How the operations and answers of registers, sets, locks and lists are written in a line. [`Form`] is the trait
+//! that does this for every model.
 
 use linear::models::{list, lock, register, set};
 

@@ -1,4 +1,4 @@
-//! Reads a file. The header decides how operations are written.
+//! Reads a file of this format. Line 1 names the model, which decides how the operations are written.
 
 use std::io::Read;
 

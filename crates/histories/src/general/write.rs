@@ -1,4 +1,4 @@
-//! Writes a file: a header, then one line for each operation.
+//! Writes a file of this format: line 1, then one line for each operation.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use super::store::Store;
 use super::{FORMAT, sums};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
-/// The operation is not one of its history's model, or its answer is one to another operation.
+/// The error of an operation that its history's model does not have, or whose answer is to another operation.
 #[derive(Debug)]
 pub(super) struct Unwritable;
 

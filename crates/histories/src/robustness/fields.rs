@@ -1,4 +1,4 @@
-//! The fields of a report's objects, and those that are not known.
+//! Reads the objects of a report. Fields with an unknown name are skipped and noted.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -51,8 +51,8 @@ pub(super) fn known(known: &[&str], name: &str) -> Option<usize> {
     exact.or_else(|| known.iter().position(|one| one.eq_ignore_ascii_case(name)))
 }
 
-/// Reads an object. `field` reads the fields with a name in `known`, and gets the name as it is there. A field that is
-/// `null` counts as missing; one with another name is skipped.
+/// Reads an object. `field` reads the fields with a name in `known`, and gets that name. A field that is `null` counts
+/// as missing; one with another name is skipped.
 pub(super) fn object<'a, 'c>(
     fields: &mut Fields<'a, 'c>,
     known: &[&str],

@@ -4,8 +4,8 @@
 //!
 //! Both hold JSON objects one after another, on a line each or indented. All versions of the format that use these
 //! field names are read, whatever the case of their letters, as Go does. A field whose name no known version has is
-//! skipped; a [`Reader`] says which there are. A field that is missing or `null` has Go's zero value: nothing, 0 or the
-//! empty text.
+//! skipped; a [`Reader`] says which there are. A field that is missing or `null` has Go's zero value: nothing, 0 or
+//! the empty text.
 //!
 //! Not checked: whether answers fit their requests. Of a value of twenty bytes or more only the hash is known.
 //!
@@ -58,7 +58,7 @@ pub struct UnknownField {
 pub struct Operation {
     /// The client's number. A client takes a new one after each operation of unknown outcome.
     pub client: i64,
-    /// What it asked.
+    /// The request.
     pub request: Request,
     /// When it was called, in nanoseconds since the start of the run.
     pub call: i64,
@@ -217,12 +217,12 @@ pub struct OpResult {
     pub deleted: i64,
 }
 
-/// A key and what it holds.
+/// A key and its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyValue {
     /// The key.
     pub key: String,
-    /// What it holds.
+    /// Its value.
     pub value: Value,
     /// The revision of its last change.
     pub mod_revision: i64,

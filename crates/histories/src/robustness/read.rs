@@ -1,4 +1,4 @@
-//! Reads `operations.json`.
+//! Reads `operations.json`, the operations of one client.
 
 use std::io::Read;
 
@@ -30,7 +30,8 @@ pub fn read_from(file: &str, from: impl Read) -> Result<Vec<Operation>, Error> {
 }
 
 impl Reader {
-    /// Reads the operations of a client, piece by piece. `file` is its name in errors, and `each` takes the operations.
+    /// Reads the operations of a client, piece by piece. `file` is its name in errors, and `each` takes the
+    /// operations.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Reads `watch.json`.
+//! Reads `watch.json`, the watches of one client with the responses to them.
 
 use std::io::Read;
 
@@ -28,7 +28,7 @@ pub struct WatchRequest {
     pub with_prefix: bool,
     /// Whether to send progress notifications when there are no events.
     pub with_progress_notify: bool,
-    /// Whether events show what the key held before.
+    /// Whether events have the previous state of the key.
     pub with_prev_kv: bool,
 }
 
@@ -54,20 +54,20 @@ pub struct Event {
     pub deleted: bool,
     /// The key.
     pub key: String,
-    /// What it holds now.
+    /// Its value after the change.
     pub value: Value,
     /// The revision of the change.
     pub revision: i64,
     /// Whether the key did not exist before; of a deletion, `false`. `None` if the report is too old to say.
     pub is_create: Option<bool>,
-    /// What it held before, if the watch asked for it and the key existed.
+    /// The key's state before, if the watch asked for it and the key existed.
     pub previous: Option<Previous>,
 }
 
-/// What a key held before a change.
+/// The state of a key before a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Previous {
-    /// What it held.
+    /// Its value.
     pub value: Value,
     /// The revision of the previous change.
     pub mod_revision: i64,

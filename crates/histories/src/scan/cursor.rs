@@ -1,4 +1,5 @@
-//! A cursor in a line of JSON, or in a value of several lines, and the structure of values.
+//! [`Cursor`]: reads JSON token by token, in one line or in a value of several lines. This file has objects, arrays
+//! and literals; `string` and `number` have the rest.
 
 use crate::error::{self, Mistake, Scan};
 
@@ -24,7 +25,7 @@ pub enum Kind {
     Other,
 }
 
-/// What some editors put at the beginning of a file; it has no meaning.
+/// The mark that some editors put at the beginning of a file; it has no meaning.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How long the mark at the beginning of a file is, if there is one.
@@ -245,7 +246,7 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn unclosed(&self, close: u8) -> Box<Mistake> {
-        // If the text ends in the middle of a value, what is on the next line is not what is wrong.
+        // If the text ends in the middle of a value, the mistake is at the end of the text and not on the next line.
         let read = self.text[..self.at].trim_end().len();
         let at = if self.text[read..self.at].contains('\n') { read } else { self.at };
         self.mistake(
@@ -290,7 +291,7 @@ impl<'a> Cursor<'a> {
         next
     }
 
-    /// Skips a value of any kind, which is checked all the same.
+    /// Skips a value of any kind, and checks that it is JSON.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The lines of a file, which is in memory or is read piece by piece.
+//! Splits a file into lines, in memory or piece by piece.
 
 use std::io::{self, Read};
 
@@ -10,7 +10,7 @@ use crate::error::{CUT_LINE, Error, Scan};
 pub struct Line<'a> {
     /// Its number, from 1.
     pub number: usize,
-    /// What it holds.
+    /// Its text.
     pub bytes: &'a [u8],
     /// Whether a line end follows. Only the last line of a file may have none.
     pub ended: bool,
@@ -71,7 +71,7 @@ impl<'a> Iterator for SliceLines<'a> {
     }
 }
 
-/// How many bytes are read at once. Large enough that system calls do not matter.
+/// How many bytes are read at once: 256 KiB, so many that the cost of system calls does not matter.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The lines of anything that can be read, in a buffer of at most about twice the longest line.

@@ -1,4 +1,4 @@
-//! Numbers. Whole numbers can be read, all others only skipped.
+//! Reads JSON numbers: whole numbers are read, all others only skipped.
 
 use super::Cursor;
 use crate::error::Scan;

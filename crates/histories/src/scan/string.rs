@@ -1,4 +1,4 @@
-//! Strings. Their ends are found eight bytes at a time, and they are unescaped only if they have escapes.
+//! Reads JSON strings. Their ends are found eight bytes at a time, and only strings with escapes are unescaped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +20,7 @@ impl<'a> JsonString<'a> {
         (!self.escaped).then_some(self.raw)
     }
 
-    /// The string, unescaped into `scratch` if it has escapes. That replaces what `scratch` held.
+    /// The string, unescaped into `scratch` if it has escapes. Then the old content of `scratch` is lost.
     pub fn read<'s>(self, scratch: &'s mut String) -> &'s str
     where
         'a: 's,
@@ -62,7 +62,7 @@ impl fmt::Display for JsonString<'_> {
     }
 }
 
-/// The escape at the beginning of `rest`: how many bytes it has, and the character it stands for.
+/// The escape at the beginning of `rest`: how many bytes it has, and the character it means.
 fn escape(rest: &str) -> Option<(usize, char)> {
     let simple = match rest.as_bytes().get(1)? {
         b'"' => '"',
@@ -98,8 +98,9 @@ fn unicode(rest: &str) -> Option<(usize, char)> {
 
 /// The first byte from `at` on that is special in a string: a quote, a backslash or a control character.
 ///
-/// It looks at eight bytes at a time: `word - low` borrows into a byte's top bit exactly where the byte is less.
-/// A byte above a true hit may be a false hit, but only the lowest hit is used, and that is always true.
+/// It looks at eight bytes at a time, as one integer. Subtracting `low` from each byte sets the byte's top bit if the
+/// byte is lower. The borrow can set that bit wrongly in a byte above such a byte, but only the lowest byte found is
+/// used, and that one is always right.
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

@@ -1,7 +1,7 @@
-//! JSON values one after another, whose line breaks can be anywhere, read piece by piece.
+//! [`Values`]: reads JSON values one after another, piece by piece, with line breaks anywhere.
 //!
-//! A value is read as a whole, with a [`Cursor`]; or, if it is large, part by part: [`Values::object`] and
-//! [`Values::array`] open it, and what is in it is read as values again.
+//! A value is read as a whole, with a [`Cursor`]. A large one is read part by part: [`Values::object`] and
+//! [`Values::array`] open it, and the values inside it are again read in one of the two ways.
 
 use std::io::{ErrorKind, Read};
 
@@ -163,7 +163,7 @@ impl<'f, R: Read> Values<'f, R> {
         Error::in_file(mistake, self.file)
     }
 
-    /// Takes a byte of structure.
+    /// Takes a brace or bracket.
     fn open(&mut self, byte: u8, expected: &str, hint: &str) -> Result<(), Error> {
         if self.next_byte()? != Some(byte) {
             return Err(self.expected(expected, hint)?);
@@ -253,7 +253,8 @@ impl<'f, R: Read> Values<'f, R> {
     }
 }
 
-/// The search for the end of a value, which goes on where the last piece ended. What is inside need not be JSON.
+/// The search for the end of a value. It continues where the last piece of the file ended. The content of the value
+/// need not be valid JSON.
 #[derive(Default)]
 struct End {
     /// How many braces and brackets are open.
@@ -306,7 +307,8 @@ impl End {
                     }
                     b'}' | b']' if self.depth > 1 => self.depth -= 1,
                     b'}' | b']' => return Some(at + 1),
-                    // A byte of structure where a value should be: its reader says what is wrong.
+                    // A comma, colon or closing bracket instead of a value. The reader of the value reports the
+                    // mistake.
                     b',' | b':' if self.kind == Kind::Start => return Some(at + 1),
                     _ if self.kind == Kind::Start => self.kind = Kind::Word,
                     _ => {}

@@ -1,4 +1,5 @@
-//! Checks of a request that do not depend on the store: etcd's `api/v3rpc/key.go`.
+//! Checks whether a request is well-formed, before it is proposed or read (etcd's `api/v3rpc/key.go`). These
+//! checks do not depend on the store.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,14 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 
-/// Refuses what etcd refuses before it proposes or reads anything. `max_txn_ops` limits the operations of a
-/// transaction together with those nested in it.
+/// Refuses a request that etcd would refuse before it proposes or reads anything. `max_txn_ops` is the limit
+/// on the operations of a transaction, counted along the nesting: those of a branch and of a branch nested in
+/// it.
 ///
 /// # Errors
-/// `EmptyKey`, `ValueProvided`, `LeaseProvided`, `InvalidSortOption`, `TooManyOps`, `KeyNotFound` (an
-/// operation without content), `DuplicateKey`; if several apply, the one that etcd finds first.
+/// `EmptyKey`, `ValueProvided`, `LeaseProvided`, `InvalidSortOption`, `TooManyOps`, `KeyNotFound` (for an
+/// operation without content), `DuplicateKey`. If a request has several errors, the result is the one that
+/// etcd finds first.
 pub fn check_request(request: &Request, max_txn_ops: u32) -> Result<(), Error> {
     match request {
         Request::Range(request) => check_range(request),
@@ -56,7 +59,7 @@ fn check_delete_range(request: &DeleteRangeRequest) -> Result<(), Error> {
     if request.key.is_empty() { Err(Error::EmptyKey) } else { Ok(()) }
 }
 
-/// `allowed` is what the enclosing transactions have left.
+/// `allowed` is the number of operations that the enclosing transactions leave for this one.
 fn check_txn(txn: &TxnRequest, allowed: usize) -> Result<(), Error> {
     let count = txn.compare.len().max(txn.success.len()).max(txn.failure.len());
     let Some(left) = allowed.checked_sub(count) else { return Err(Error::TooManyOps) };
@@ -86,8 +89,8 @@ struct Written<'a> {
 impl Written<'_> {
     /// Whether a deletion includes `key`.
     ///
-    /// A deletion up to the last key (an end of one zero byte) is taken literally, as an empty range, because
-    /// etcd does so: such a transaction may put a key that it also deletes.
+    /// As in etcd, an end of one zero byte, which means "up to the last key", is compared here like any other
+    /// end, so the range seems to be empty. Such a transaction may put a key that it also deletes.
     fn deletes(&self, key: &[u8]) -> bool {
         self.deletions.iter().any(|deletion| match deletion.range_end.is_empty() {
             true => deletion.key == key,
@@ -96,11 +99,11 @@ impl Written<'_> {
     }
 }
 
-/// The keys that `ops` may write, provided no key occurs twice.
+/// The keys that `ops` may write. An error if a key could be put twice, or put and deleted.
 ///
-/// Two branches of one nested transaction may put the same key, as only one of them runs. Deletions may
-/// overlap; the second then finds less. The order is etcd's and is observable: a put in a nested transaction
-/// is checked against the nested deletions before it, not against those after it.
+/// Both branches of a nested transaction may put the same key, since only one of them is executed. Deletions
+/// may overlap. The order of these checks is etcd's, and clients can see it: a put in a nested transaction is
+/// compared with the deletions of nested transactions before it, not of those after it.
 fn written(ops: &[RequestOp]) -> Result<Written<'_>, Error> {
     let mut all = Written::default();
     let requests = || ops.iter().filter_map(|op| op.request.as_ref());

@@ -1,4 +1,4 @@
-//! Reading a range of keys.
+//! Executes range requests: selects the pairs of a range at a revision, filters, sorts and limits them.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,8 @@ use crate::mvcc::{KeyRange, Store};
 
 /// Answers a range request from the current store.
 ///
-/// Pairs with equal sort targets come in key order, for either direction; etcd leaves that open.
+/// Pairs that are equal in what they are sorted by come in key order, whether the sort is ascending or
+/// descending. etcd leaves their order open.
 ///
 /// # Errors
 /// `FutureRev`, `Compacted`.
@@ -35,8 +36,8 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Err
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let (target, order) = (request.sort_target(), request.sort_order());
     let by_key = target == SortTarget::Key && order != SortOrder::Descend;
-    // If the request has no sort order, etcd reads up to the limit and one pair more, which shows that there
-    // are more. If it has a sort target but no order, etcd sorts too, but only the pairs read so far.
+    // If the request has no sort order, etcd reads one pair more than the limit, to know whether there are
+    // more. If it has a sort target but no order, etcd also sorts, but only the pairs that it has read.
     let in_order = (order == SortOrder::None || by_key) && !is_filtered(request);
     let read = if in_order { limit.saturating_add(1) } else { usize::MAX };
     let mut rows: Vec<&KeyValue> = live.by_ref().take(read).map(|at| store.row(at)).collect();
@@ -76,7 +77,7 @@ fn is_filtered(request: &RangeRequest) -> bool {
     bounds.iter().any(|bound| *bound != 0)
 }
 
-/// Whether the pair is within the request's revision bounds; 0 means no bound.
+/// Whether the pair is within the revision bounds of the request. A bound of 0 means no bound.
 fn passes(request: &RangeRequest, row: &KeyValue) -> bool {
     let within = |revision, min, max| (min == 0 || revision >= min) && (max == 0 || revision <= max);
     within(row.mod_revision, request.min_mod_revision, request.max_mod_revision)

@@ -1,4 +1,6 @@
-//! Transactions: choose the branches, check everything, then run it all under one revision.
+//! Executes transactions in three passes: first it evaluates the compares and so chooses the branches, then
+//! it checks all operations of these branches, then it executes them under one revision. Nothing can fail in
+//! the third pass, because there is no rollback.
 
 use std::cmp::Ordering;
 use std::slice;
@@ -15,14 +17,14 @@ use api::mvccpb::KeyValue;
 use super::{delete_range, header, put, range};
 use crate::mvcc::{KeyRange, Store, Write};
 
-/// Whether a transaction can be answered without the log: both branches contain only ranges. One with a
-/// nested transaction cannot, whatever that does; an empty one can.
+/// Whether a transaction only reads, so that it need not go through the log: both branches have only ranges.
+/// A nested transaction never counts as a read, even if it only reads. An empty transaction is read-only.
 pub fn is_read_only(txn: &TxnRequest) -> bool {
     ranges(txn).all(|range| range.is_some())
 }
 
-/// Whether a transaction needs only local state: it contains only serializable ranges. An empty one
-/// qualifies.
+/// Whether a transaction may be answered from this member's store at once: it has only serializable ranges.
+/// This includes an empty transaction.
 pub fn is_serializable(txn: &TxnRequest) -> bool {
     ranges(txn).all(|range| range.is_some_and(|range| range.serializable))
 }
@@ -35,9 +37,11 @@ fn ranges(txn: &TxnRequest) -> impl Iterator<Item = Option<&RangeRequest>> {
     })
 }
 
-/// The results of the compares of every transaction that will run, each before those nested in it.
+/// For each transaction that will be executed, whether its compares succeeded. A transaction comes before
+/// those nested in it.
 type Path<'a> = slice::Iter<'a, bool>;
 
+/// Executes a transaction. After an error, the store is unchanged.
 pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Error> {
     let mut path = Vec::new();
     decide(store, txn, &mut path);
@@ -49,7 +53,8 @@ pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Er
     Ok(response)
 }
 
-/// What etcd's members keep of a transaction if no client of theirs sent it (`removeNeedlessRangeReqs`).
+/// The transaction without its ranges, which is what etcd executes on members where nobody waits for the
+/// response (`removeNeedlessRangeReqs`).
 pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
     let mut txn = txn.clone();
     for ops in [&mut txn.success, &mut txn.failure] {
@@ -58,9 +63,9 @@ pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
     txn
 }
 
-/// Chooses the branches of `txn` and of everything nested in it, before anything is done.
+/// Evaluates the compares of `txn` and of the transactions nested in the chosen branches.
 fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
-    let succeeded = txn.compare.iter().all(|compare| holds(store, compare));
+    let succeeded = txn.compare.iter().all(|compare| is_true(store, compare));
     path.push(succeeded);
     for op in branch(txn, succeeded) {
         if let Some(Op::RequestTxn(nested)) = &op.request {
@@ -69,17 +74,18 @@ fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
     }
 }
 
+/// The operations of one branch.
 fn branch(txn: &TxnRequest, succeeded: bool) -> &[RequestOp] {
     if succeeded { &txn.success } else { &txn.failure }
 }
 
-/// The branch of `txn` that the next step of `path` takes.
+/// Takes the result of this transaction's compares from `path`, and returns it with the chosen branch.
 fn next_branch<'a>(txn: &'a TxnRequest, path: &mut Path<'_>) -> (bool, &'a [RequestOp]) {
     let succeeded = *path.next().expect("the path was made by the same walk");
     (succeeded, branch(txn, succeeded))
 }
 
-/// Calls `f` with every operation that will run, in order.
+/// Calls `f` with every operation that will be executed, in order.
 fn check<'a, F>(txn: &'a TxnRequest, path: &mut Path<'_>, f: &mut F) -> Result<(), Error>
 where
     F: FnMut(&'a Op) -> Result<(), Error>,
@@ -90,9 +96,10 @@ where
     })
 }
 
-/// Checks whether the puts of a transaction can be done.
+/// Checks whether the puts of a transaction can be executed.
 struct PutCheck<'a> {
     store: &'a Store,
+    /// The ranges that the transaction has deleted so far.
     deleted: Vec<KeyRange<'a>>,
 }
 
@@ -108,8 +115,9 @@ impl<'a> PutCheck<'a> {
         }
     }
 
-    /// etcd checks only the state before the transaction. If the transaction itself deletes the key first,
-    /// all its members stop for good with "unexpected error during txn"; here it is an error.
+    /// Whether a put can be executed. etcd looks only at the state before the transaction. If the transaction
+    /// deletes a key and then puts it with `ignore_value`, say, all members of etcd end with "unexpected
+    /// error during txn", and again after each restart. Here such a transaction gets an error.
     fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
         let deleted = || self.deleted.iter().any(|keys| keys.contains(&put.key));
         if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
@@ -122,9 +130,10 @@ impl<'a> PutCheck<'a> {
     }
 }
 
-/// Whether a range in a transaction can be read, judged by the state before the transaction.
+/// Whether a range in a transaction can be read, in the state before the transaction.
 ///
-/// Unlike a range on its own, one with a negative revision counts as compacted once there was a compaction.
+/// As in etcd, a negative revision is `Compacted` here after any compaction, while a range outside a
+/// transaction takes it for the current revision.
 fn check_range(store: &Store, op: &Op) -> Result<(), Error> {
     match op {
         Op::RequestRange(range) if range.revision > store.revision() => Err(Error::FutureRev),
@@ -135,7 +144,7 @@ fn check_range(store: &Store, op: &Op) -> Result<(), Error> {
     }
 }
 
-/// Runs the chosen branches. The headers of nested transactions stay empty, as in etcd.
+/// Executes the chosen branches. The headers of nested responses stay empty, as in etcd.
 fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnResponse {
     let (succeeded, ops) = next_branch(txn, path);
     let mut answer = |op: &Op| match op {
@@ -150,19 +159,20 @@ fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnRespo
     TxnResponse { header: Some(ResponseHeader::default()), succeeded, responses: responses.collect() }
 }
 
-/// Whether the compare holds for all its keys. A missing key counts as a pair of zeros, except that no
-/// compare on its value holds.
-fn holds(store: &Store, compare: &Compare) -> bool {
+/// Whether a compare is true for all keys of its range. If there is no such key, the compare is with a pair
+/// of zeros, except that a compare of the value is false.
+fn is_true(store: &Store, compare: &Compare) -> bool {
     let keys = KeyRange::new(&compare.key, &compare.range_end);
     let mut live = store.live(keys, store.revision()).map(|at| store.row(at)).peekable();
     match live.peek() {
-        Some(_) => live.all(|row| holds_for(compare, row)),
-        None => compare.target != CompareTarget::Value as i32 && holds_for(compare, &KeyValue::default()),
+        Some(_) => live.all(|row| is_true_for(compare, row)),
+        None => compare.target != CompareTarget::Value as i32 && is_true_for(compare, &KeyValue::default()),
     }
 }
 
-/// An unknown target compares as equal, and an unknown result always holds: etcd checks neither.
-fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
+/// Whether a compare is true for a pair. As in etcd, which checks neither number, a pair counts as equal in
+/// an unknown target, and a compare with an unknown result is true.
+fn is_true_for(compare: &Compare, row: &KeyValue) -> bool {
     let given = given(compare);
     let order = match CompareTarget::try_from(compare.target) {
         Ok(CompareTarget::Version) => row.version.cmp(&given.version),
@@ -181,7 +191,8 @@ fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
     }
 }
 
-/// The pair to compare with: zeros, except for the one field that is given, which need not be the target.
+/// The pair to compare with. Only the field in the compare's union is set, even if it is not the target; the
+/// others are zero.
 fn given(compare: &Compare) -> KeyValue {
     let mut given = KeyValue::default();
     match &compare.target_union {
@@ -235,12 +246,12 @@ mod tests {
     fn unknown_enum_numbers_are_handled_as_in_etcd() {
         let mut store = Store::new();
         store.write().put(&"a".into(), "v".into(), 0);
-        let holds = |target, result| {
+        let is_true = |target, result| {
             let compare = Compare { key: "a".into(), target, result, ..Compare::default() };
-            holds(&store, &compare)
+            is_true(&store, &compare)
         };
-        assert!(holds(9, CompareResult::Equal as i32));
-        assert!(!holds(9, CompareResult::Less as i32));
-        assert!(holds(CompareTarget::Version as i32, 9));
+        assert!(is_true(9, CompareResult::Equal as i32));
+        assert!(!is_true(9, CompareResult::Less as i32));
+        assert!(is_true(CompareTarget::Version as i32, 9));
     }
 }

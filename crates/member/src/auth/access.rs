@@ -1,11 +1,14 @@
-//! Which user may make which request. etcd checks twice, and so do we:
+//! Checks which user may make which request. There are two checks, as in etcd:
 //!
-//! - [`AuthStore::admit`], on the member that receives the request, before anything is done (`v3rpc`,
-//!   `v3_server.go`): requests that need an administrator, requests that need any user, and requests answered
-//!   without the log.
-//! - [`AuthStore::permit`], on every member when it applies a request, and on the one that answers a read
-//!   when it does so (`apply/auth.go`, `doSerialize`): permissions on keys, and changes of users and roles.
-//!   Users and roles may have changed since the request was made, so the auth revision is checked too.
+//! - [`AuthStore::admit`] is made by the member that receives a request, before it does anything (`v3rpc`,
+//!   `v3_server.go`). It is for requests that need an administrator or just any user, and for requests that
+//!   are answered without the log.
+//! - [`AuthStore::permit`] is made by every member when it applies a request, and by the member that answers
+//!   a read (`apply/auth.go`, `doSerialize`). It is for permissions on keys, and for changes of users and
+//!   roles. These may have changed since the request arrived, so this check also compares the auth revision.
+//!
+//! The table says who passes each check; *root* is a user with the role `root`. An empty cell means that the
+//! check lets everybody pass.
 //!
 //! | | `admit` | `permit` |
 //! |---|---|---|
@@ -21,8 +24,8 @@
 //! | `Compact`, `Alarm` (others), `Defragment`, `Hash`, `HashKV`, `MoveLeader`, `Downgrade`, members | root | |
 //! | locks and elections | | what their own requests need |
 //!
-//! This follows late 3.6; 3.4 checked less (`MemberList`, `Alarm`, `MoveLeader`, `Compact`, nested
-//! transactions, the lease and `prev_kv` of a put in a transaction).
+//! These are the checks of late etcd 3.6. etcd 3.4 did not check `MemberList`, `Alarm`, `MoveLeader`,
+//! `Compact`, nested transactions, or the lease and `prev_kv` of a put in a transaction.
 
 use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
@@ -34,7 +37,7 @@ use record::Probe;
 use super::AuthStore;
 use super::permissions::Need;
 
-/// The user who makes a request, and the auth revision at which that was determined.
+/// The user who makes a request, and the auth revision at which the user's token was looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthInfo {
     /// The user; empty if there is none.
@@ -43,11 +46,12 @@ pub struct AuthInfo {
     pub revision: u64,
 }
 
-/// The keys of a lease (none if it does not exist); for 0, the keys of all leases.
+/// Returns the keys attached to a lease, none if there is no such lease. For 0, it returns those of all
+/// leases.
 pub type LeaseKeys<'a> = &'a dyn Fn(i64) -> Vec<Bytes>;
 
 impl AuthStore {
-    /// Checks a request before anything is done about it. See the table at the top of the file.
+    /// The first check, by the member that receives the request. See the table at the top of the file.
     ///
     /// # Errors
     /// `UserEmpty` without a user where one is needed; `UserNotFound` if the user is gone;
@@ -69,19 +73,19 @@ impl AuthStore {
             | Request::MemberAdd(_)
             | Request::MemberRemove(_)
             | Request::MemberUpdate(_)
-            | Request::MemberPromote(_) => self.noted(self.is_admin(user)),
-            Request::Alarm(alarm) if alarm.action != get => self.noted(self.is_admin(user)),
+            | Request::MemberPromote(_) => self.count_denial(self.is_admin(user)),
+            Request::Alarm(alarm) if alarm.action != get => self.count_denial(self.is_admin(user)),
             Request::LeaseTimeToLive(request) if request.keys => {
                 who.ok_or(Error::UserEmpty)?;
-                self.noted(self.all_keys(user, Need::Read, &keys(request.id)))
+                self.count_denial(self.all_keys(user, Need::Read, &keys(request.id)))
             }
             Request::LeaseKeepAlive(request) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.noted(self.all_keys(user, Need::Write, &keys(request.id)))
+                self.count_denial(self.all_keys(user, Need::Write, &keys(request.id)))
             }
             Request::LeaseLeases(_) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.noted(self.all_keys(user, Need::Read, &keys(0)))
+                self.count_denial(self.all_keys(user, Need::Read, &keys(0)))
             }
             Request::LeaseGrant(_)
             | Request::LeaseRevoke(_)
@@ -93,8 +97,8 @@ impl AuthStore {
         }
     }
 
-    /// Checks a request when it is applied, or when a read is answered. See the table at the top of the file.
-    /// No user is [`AuthInfo::default`].
+    /// The second check, when a request is applied or a read is answered. See the table at the top of the
+    /// file. Pass [`AuthInfo::default`] for a request without a user.
     ///
     /// # Errors
     /// `UserEmpty`, `UserNotFound`, `PermissionDenied`, `AuthOldRevision`.
@@ -114,27 +118,27 @@ impl AuthStore {
             request if self.covers(request) => self.is_admin(who),
             _ => Ok(()),
         };
-        self.noted(result)
+        self.count_denial(result)
     }
 
-    /// Checks a range that a client wants to watch. An empty key is the first key; no user is
-    /// [`AuthInfo::default`].
+    /// Checks whether a user may watch a range. An empty key stands for the smallest key. Pass
+    /// [`AuthInfo::default`] for a request without a user.
     ///
     /// # Errors
-    /// As [`AuthStore::permit`]; etcd cancels the watcher with the error's text.
+    /// Those of [`AuthStore::permit`]. etcd refuses the watcher with the text of the error.
     pub fn permit_range(&self, who: &AuthInfo, key: &[u8], range_end: &[u8]) -> Result<(), Error> {
         let key = if key.is_empty() { &[0][..] } else { key };
-        if self.is_enabled() { self.noted(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
+        if self.is_enabled() { self.count_denial(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
     }
 
-    /// Whether users and roles are unchanged since a revision; call this after a read was done for a user
-    /// (`doSerialize`). Always true for 0, which stands for no user.
+    /// Whether users and roles are unchanged since an auth revision. Call this after a read was done for a
+    /// user (`doSerialize`). Always true for 0, which means that there is no user.
     pub fn is_current(&self, revision: u64) -> bool {
         revision == 0 || revision == self.revision()
     }
 
-    /// Counts denials as probes.
-    fn noted(&self, result: Result<(), Error>) -> Result<(), Error> {
+    /// Records a probe if the result is a denial, and returns the result.
+    fn count_denial(&self, result: Result<(), Error>) -> Result<(), Error> {
         match result {
             Err(Error::PermissionDenied) => self.probes.reached(Probe::PermissionDenied),
             Err(Error::AuthOldRevision) => self.probes.reached(Probe::AuthOldRevision),
@@ -145,7 +149,7 @@ impl AuthStore {
 
     fn put(&self, who: &AuthInfo, request: &PutRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &[])?;
-        // A user who may attach a key to a lease can cause the lease's other keys to be deleted with it.
+        // Whoever attaches a key to a lease may let the lease end, which deletes its other keys, too.
         self.all_keys(who, Need::Write, &lease_keys(request.lease, keys))?;
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &[]) } else { Ok(()) }
     }
@@ -169,7 +173,7 @@ impl AuthStore {
         txn.success.iter().chain(&txn.failure).try_for_each(op)
     }
 
-    /// `isOpPermitted`.
+    /// Whether the user has the permission for all keys of a range (etcd's `isOpPermitted`).
     fn keys(&self, who: &AuthInfo, need: Need, key: &[u8], range_end: &[u8]) -> Result<(), Error> {
         if who.revision == 0 {
             return Err(Error::UserEmpty);
@@ -185,7 +189,7 @@ impl AuthStore {
         Err(Error::PermissionDenied)
     }
 
-    /// Permission on each of `keys`, or root.
+    /// Whether the user has the permission for each of `keys`, or is root.
     fn all_keys(&self, who: &AuthInfo, need: Need, keys: &[Bytes]) -> Result<(), Error> {
         if self.is_admin(who).is_ok() {
             return Ok(());
@@ -193,7 +197,7 @@ impl AuthStore {
         keys.iter().try_for_each(|key| self.keys(who, need, key, &[]))
     }
 
-    /// `IsAdminPermitted`: does not check the revision.
+    /// Whether the user is root (etcd's `IsAdminPermitted`). Does not compare the auth revision.
     fn is_admin(&self, who: &AuthInfo) -> Result<(), Error> {
         if who.user.is_empty() {
             return Err(Error::UserEmpty);
@@ -207,7 +211,7 @@ impl AuthStore {
     }
 }
 
-/// The keys of the lease that a put attaches to, if any.
+/// The keys of the lease to which a put attaches its key; none if the put has no lease.
 fn lease_keys(lease: i64, keys: LeaseKeys<'_>) -> Vec<Bytes> {
     if lease == 0 { Vec::new() } else { keys(lease) }
 }

@@ -7,21 +7,21 @@
 //! | `access` | which user may make which request, and when that is checked |
 //! | `tokens` | simple tokens and their expiry |
 //! | [`password`] | how passwords are hashed |
-//! | `row` | the saved form |
+//! | `row` | how users and roles are saved |
 //!
-//! A replicated state machine next to the key-value store. In etcd every request about users and roles goes
-//! through the log, including reads and `AuthStatus` (`v3_server.go`): so does every request that
-//! [`AuthStore::covers`]. `Authenticate` goes there as an `InternalAuthenticateRequest`.
+//! Users and roles are replicated state, like the key-value store, with a revision of their own, the *auth
+//! revision*. In etcd every request about users and roles goes through the log, even a read or `AuthStatus`
+//! (`v3_server.go`). The same is true here ([`AuthStore::covers`]). A login (`Authenticate`) goes through the
+//! log as an `InternalAuthenticateRequest`, after its password was checked.
 //!
-//! Two parts are not replicated: tokens, which every member assigns when it applies a login but expires by
-//! its own clock, and which a restart forgets; and the cache of permissions, which follows from users and
-//! roles.
+//! Two parts of an [`AuthStore`] are not replicated. One is the tokens: a member learns of a token when it
+//! applies the login, but it expires tokens by its own clock, and has none after a restart. The other is the
+//! cache of permissions, which is computed from users and roles.
 //!
-//! Not here: TLS common names as users, JSON web tokens, the store's revision (users and roles have their
-//! own).
+//! Not here: TLS common names as users, JSON web tokens.
 //!
-//! Invariants: the revision grows by one with every change of users and roles and when authentication is
-//! disabled; while authentication is enabled there is a user `root` with the role `root`.
+//! Invariants: the auth revision grows by one with every change of users and roles, and when authentication
+//! is disabled; while authentication is enabled, there is a user `root` with the role `root`.
 
 mod access;
 pub mod password;
@@ -56,15 +56,16 @@ use tokens::Tokens;
 pub use access::AuthInfo;
 pub use tokens::token_index;
 
-/// The user that must exist, and the role that may do everything.
+/// The name of the user that must exist before authentication is enabled, and of the role that permits
+/// everything.
 const ROOT: &str = "root";
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
-    /// Hashed; an empty one matches no password.
+    /// The hashed password. Empty bytes match no password.
     password: Bytes,
-    /// Authenticated by other means than a password.
+    /// Whether the user was created without a password and cannot log in with one.
     no_password: bool,
     roles: BTreeSet<String>,
 }
@@ -79,18 +80,19 @@ struct State {
     roles: BTreeMap<String, Vec<Permission>>,
 }
 
-/// Users and roles, and what follows from them. Two are equal if their replicated parts are.
+/// Users and roles, the permissions computed from them, and the tokens that this member knows. Equality
+/// compares only the replicated part.
 #[derive(Clone, Debug)]
 pub struct AuthStore {
     flaws: Flaws,
     hashing: Arc<dyn PasswordHash>,
     state: State,
-    /// Hash of the replicated part.
+    /// The hash of the replicated part.
     hash: u64,
     /// Each user's permissions on keys.
     cache: BTreeMap<String, Permissions>,
     tokens: Tokens,
-    /// The revision this store was loaded with.
+    /// The auth revision with which this store was loaded from disk, for flaw M-11651.
     loaded_revision: u64,
     probes: Probes,
 }
@@ -121,24 +123,24 @@ impl AuthStore {
             tokens: Tokens::new(config.settings.auth_token_ttl),
             probes: Probes::default(),
         };
-        store.changed();
+        store.update_derived();
         store
     }
 
-    /// Uses another password hash. All members must use the same.
+    /// Uses another password hash. All members must use the same one.
     pub fn with_hashing(mut self, hashing: Arc<dyn PasswordHash>) -> AuthStore {
         self.hashing = hashing;
         self
     }
 
-    /// Updates what is derived.
-    fn changed(&mut self) {
+    /// Recomputes the cache of permissions and the hash after a change.
+    fn update_derived(&mut self) {
         self.cache = self.state.permissions();
         self.hash = xxh3_64(&row::encode(&self.state, self.state.revision));
     }
 
-    /// Whether a request is about users and roles: such a request goes through the log and is carried out by
-    /// [`AuthStore::apply`].
+    /// Whether a request is about users and roles. Such a request goes through the log, and
+    /// [`AuthStore::apply`] applies it.
     pub fn covers(&self, request: &Request) -> bool {
         use Request::*;
         matches!(
@@ -162,8 +164,8 @@ impl AuthStore {
         )
     }
 
-    /// The request as it goes into the log: a password is replaced by its hash. `random` is the salt, fresh
-    /// for each call. Other requests stay as they are.
+    /// Replaces the password in a request by its hash, before the request goes into the log. `random` is the
+    /// salt and must differ for each call. Requests without a password stay as they are.
     pub fn seal(&self, mut request: Request, random: u64) -> Request {
         match &mut request {
             Request::UserAdd(add) => {
@@ -182,14 +184,14 @@ impl AuthStore {
         request
     }
 
-    /// Carries out a committed request that [`AuthStore::covers`], for a user who is permitted to make it
-    /// ([`AuthStore::permit`]). The server fills in the header. An error changes nothing.
+    /// Applies a committed request about users and roles. The caller has checked that the user may make it
+    /// ([`AuthStore::permit`]), and fills in the response header. After an error, nothing has changed.
     ///
     /// # Errors
-    /// As etcd's `server/auth/store.go`.
+    /// The errors of etcd's `server/auth/store.go`.
     ///
     /// # Panics
-    /// If the request is not covered, or carries an unhashed password.
+    /// If the request is not about users and roles, or has an unhashed password.
     pub fn apply(&mut self, request: &Request) -> Result<Response, Error> {
         let state = &mut self.state;
         match request {
@@ -203,8 +205,8 @@ impl AuthStore {
             }
             Request::AuthEnable(_) => {
                 state.enable()?;
-                // No new revision: no user's permissions change.
-                self.changed();
+                // As in etcd, this makes no new auth revision.
+                self.update_derived();
                 self.probes.reached(Probe::AuthEnabled);
                 return Ok(AuthEnableResponse::default().into());
             }
@@ -246,20 +248,20 @@ impl AuthStore {
         };
         if changes {
             self.state.revision += 1;
-            self.changed();
+            self.update_derived();
         }
         Ok(response)
     }
 
     // ---- logins -----------------------------------------------------------------------------------
 
-    /// Whether a password is right, and the revision at which it was checked. Call this after a linearizable
-    /// read was confirmed. If the revision has changed by the time the login is applied, etcd starts again
-    /// (`v3_server.go`, `Authenticate`).
+    /// Checks a password, and returns the auth revision at which it was right. Call this after ReadIndex, so
+    /// that the users are current. If the auth revision has changed by the time the login is applied, the
+    /// login must start over, as in etcd (`v3_server.go`, `Authenticate`).
     ///
     /// # Errors
-    /// `AuthNotEnabled`; `AuthFailed`, also for a user without a password, for which etcd returns an internal
-    /// text that is in none of its error maps.
+    /// `AuthNotEnabled`; `AuthFailed`. For a user without a password, etcd returns a text that is in none of
+    /// its error maps; here it is `AuthFailed`, too.
     pub fn check_password(&self, name: &str, password: &str) -> Result<u64, Error> {
         if !self.state.enabled {
             return Err(Error::AuthNotEnabled);
@@ -277,8 +279,8 @@ impl AuthStore {
         tokens::random_part(random)
     }
 
-    /// Carries out a committed login: from now on this member knows the token. `index` is the entry's, `now`
-    /// this member's clock.
+    /// Applies a committed login: from now on, this member knows the token. `index` is the index of the
+    /// entry, `now` the time on this member's clock.
     ///
     /// # Errors
     /// `AuthNotEnabled`, `AuthFailed`.
@@ -302,12 +304,13 @@ impl AuthStore {
         }
     }
 
-    /// The user of `token`; `None` without a token, and while authentication is disabled. Using a token
-    /// extends it. `now` is this member's clock.
+    /// The user to whom a token belongs. `None` if there is no token, or while authentication is disabled.
+    /// Each use of a token extends its life. `now` is the time on this member's clock.
     ///
     /// # Errors
-    /// `InvalidAuthToken`. A token whose [`token_index`] this member has not applied yet may still become
-    /// valid: etcd holds the request back until then.
+    /// `InvalidAuthToken`. If this member has not applied the entry at the token's index yet
+    /// ([`token_index`]), the token may still become valid. The caller then lets the request wait, as etcd
+    /// does.
     pub fn who(&mut self, token: Option<&[u8]>, now: u64) -> Result<Option<AuthInfo>, Error> {
         let Some(token) = token.filter(|_| self.state.enabled) else { return Ok(None) };
         self.sweep(now);
@@ -317,50 +320,52 @@ impl AuthStore {
         }
     }
 
+    /// Removes expired tokens.
     fn sweep(&mut self, now: u64) {
         if self.tokens.sweep(now) {
             self.probes.reached(Probe::AuthTokenExpired);
         }
     }
 
-    // ---- saving -----------------------------------------------------------------------------------
+    // ---- the replicated state as a whole ----------------------------------------------------------
 
     /// Whether authentication is enabled.
     pub fn is_enabled(&self) -> bool {
         self.state.enabled
     }
 
-    /// The auth revision: that of users and roles.
+    /// The auth revision.
     pub fn revision(&self) -> u64 {
         self.state.revision
     }
 
-    /// A digest of the replicated part: equal on all members that have applied the same entries.
+    /// A hash of the replicated part, equal on all members that have applied the same entries.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// The saved form.
+    /// Encodes users and roles for the backend and for snapshots.
     pub fn encode(&self) -> Bytes {
-        // M-11651: a restart finds the revision of the previous start.
+        // M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
         let lost = self.flaws.has(Flaw::AuthRevisionNotSaved);
         row::encode(&self.state, if lost { self.loaded_revision } else { self.state.revision }).into()
     }
 
-    /// Reads the saved form.
+    /// Decodes what [`AuthStore::encode`] returned.
     ///
     /// # Errors
-    /// What is wrong with the bytes, if no [`AuthStore::encode`] can have written them.
+    /// What is wrong with the bytes, if they are not such an encoding.
     pub fn decode(bytes: Bytes, config: &Config) -> Result<AuthStore, String> {
         Ok(AuthStore::of(row::decode(bytes)?, config))
     }
 
-    /// Takes over the state in a snapshot from the leader. Tokens stay valid, except those of users who were
-    /// removed or whose password changed; tokens made meanwhile are unknown here.
+    /// Replaces users and roles by those of a leader's snapshot. The tokens that this member knows stay
+    /// valid, except for users who were removed or whose password changed. Tokens of logins that the snapshot
+    /// covers are not in it, so this member does not know them.
     pub fn replace(&mut self, snapshot: AuthStore) {
         let before = std::mem::replace(&mut self.state, snapshot.state);
         (self.hash, self.loaded_revision) = (snapshot.hash, snapshot.loaded_revision);
-        // M-14571: the permissions from before the snapshot stay in force.
+        // M-14571: the cached permissions are still those from before the snapshot.
         if !self.flaws.has(Flaw::AuthCacheNotRefreshed) {
             self.cache = snapshot.cache;
         }

@@ -1,4 +1,5 @@
-//! Password hashing, done by the member that proposes, never when a request is applied.
+//! Hashes passwords. The member that receives a password hashes it before it proposes the request, so the log
+//! has only hashes and applying needs no randomness.
 
 use std::fmt;
 
@@ -6,15 +7,15 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A way to hash passwords.
 pub trait PasswordHash: fmt::Debug + Send + Sync {
-    /// What to store for `password`. `random` is fresh for each call.
+    /// The hash to store for `password`. `random` is the salt and must differ for each call.
     fn hash(&self, password: &str, random: u64) -> String;
 
     /// Whether `stored` is a hash of `password`.
     fn matches(&self, password: &str, stored: &[u8]) -> bool;
 }
 
-/// The simulator's: a salted XXH3 in hexadecimal. Fast and the same on every machine, and therefore **no
-/// protection at all**: a production server needs another one.
+/// The password hash of the simulator: a salted XXH3 in hexadecimal. It is fast and gives the same result on
+/// every computer, but it is **no protection at all**: a production server needs another one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Simulated;
 

@@ -1,5 +1,6 @@
-//! The key ranges that a user may read and write: those of all its roles, merged
-//! (`server/auth/range_perm_cache.go`).
+//! Computes which key ranges a user may read and write, from the permissions of all its roles
+//! (`server/auth/range_perm_cache.go`). Ranges that touch or overlap are merged, so that a request's range is
+//! permitted exactly if one merged range contains it.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +17,22 @@ pub(super) enum Need {
     Write,
 }
 
-/// Keys from the first, inclusive, to the second, exclusive; without a second, all from the first on.
+/// The keys from `start`, inclusive, to `end`, exclusive. Without an end, all keys from `start` on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Interval {
     start: Bytes,
     end: Option<Bytes>,
 }
 
-/// One user's permissions. Intervals are sorted and do not touch.
+/// One user's permissions. The intervals of each list are sorted and do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Permissions {
     read: Vec<Interval>,
     write: Vec<Interval>,
 }
 
-/// Whether a role may be granted these keys: a single key, a range that is not empty, or all from `key` on.
+/// Whether a permission may have this range: a single key, a range that is not empty, or all keys from `key`
+/// on.
 pub(super) fn is_valid_range(key: &[u8], range_end: &[u8]) -> bool {
     !key.is_empty() && (range_end.is_empty() || range_end == [0] || key < range_end)
 }
@@ -64,7 +66,7 @@ impl Permissions {
         Permissions { read: merged(read), write: merged(write) }
     }
 
-    /// Whether the user has access to all keys of a range, in the form of a request.
+    /// Whether the user has access to all keys of a range. `key` and `range_end` are as in a request.
     pub(super) fn allow(&self, need: Need, key: &[u8], range_end: &[u8]) -> bool {
         let mut intervals = match need {
             Need::Read => self.read.iter(),
@@ -88,9 +90,9 @@ impl Interval {
         self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
     }
 
-    /// A range whose end is not after its start contains no key; it counts as covered if its start is, as in
-    /// etcd's interval tree (`pkg/adt`; that misses some ranges whose end is before their start, depending on
-    /// the tree's shape).
+    /// Whether this interval contains a range. A range whose end is not after its start has no keys; it
+    /// counts as contained if its start is, as in etcd's interval tree (`pkg/adt`). Some ranges whose end is
+    /// before their start are not found by etcd, depending on the shape of its tree; here all are found.
     fn covers(&self, key: &[u8], range_end: &[u8]) -> bool {
         match range_end {
             [] => self.contains(key),
@@ -104,7 +106,7 @@ impl Interval {
     }
 }
 
-/// The same keys in as few intervals as possible.
+/// Merges intervals that touch or overlap, and sorts them.
 fn merged(mut intervals: Vec<Interval>) -> Vec<Interval> {
     intervals.sort_unstable_by(|a, b| a.start.cmp(&b.start));
     let mut merged: Vec<Interval> = Vec::new();

@@ -1,4 +1,5 @@
-//! The requests that change and list roles; errors come in etcd's order (`server/auth/store.go`).
+//! The requests that change and list roles. They check for errors in the same order as etcd
+//! (`server/auth/store.go`).
 
 use api::Error;
 use api::authpb::Permission;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use super::permissions::is_valid_range;
 use super::{ROOT, State};
 
-/// Each method returns whether it changed anything; if so, there is a new revision.
+/// A method that changes roles returns whether it changed anything. If so, the caller makes a new auth
+/// revision.
 impl State {
     pub(super) fn role_add(&mut self, request: &AuthRoleAddRequest) -> Result<bool, Error> {
         if request.name.is_empty() {
@@ -45,7 +47,8 @@ impl State {
             return Err(Error::InvalidAuthManagement);
         }
         let permissions = self.roles.get_mut(&request.name).ok_or(Error::RoleNotFound)?;
-        // Only the first with this key is checked for equality: after it, a range may occur twice.
+        // As in etcd, only the first permission with this key is compared, so a range that is not the first
+        // may occur twice.
         let first = permissions.partition_point(|other| other.key < permission.key);
         match permissions.get_mut(first) {
             Some(same) if same.key == permission.key && same.range_end == permission.range_end => {

@@ -1,5 +1,5 @@
-//! The saved form of users and roles: one protobuf message with sorted lists, so that equal states have equal
-//! bytes. Users and roles are etcd's own messages.
+//! How users and roles are saved: as one protobuf message with sorted lists, so that equal states have equal
+//! bytes and therefore equal hashes. The messages for a user and a role are etcd's.
 
 use std::collections::BTreeMap;
 

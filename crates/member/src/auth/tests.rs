@@ -81,14 +81,14 @@ fn disable() -> Request {
     AuthDisableRequest {}.into()
 }
 
-/// Handles a request as the proposer and then every member does.
+/// Handles a request as the proposer does and then as every member does when it applies the entry.
 fn ask(store: &mut AuthStore, request: Request) -> Result<Response, Error> {
     let request = store.seal(request, 17);
     assert!(store.covers(&request), "{request:?}");
     store.apply(&request)
 }
 
-/// Carries out requests that must succeed.
+/// Applies requests that must succeed.
 fn after(mut store: AuthStore, requests: impl IntoIterator<Item = Request>) -> AuthStore {
     for request in requests {
         ask(&mut store, request.clone()).unwrap_or_else(|error| panic!("{request:?}: {error}"));
@@ -457,7 +457,7 @@ fn a_request_from_before_a_change_is_refused_after_it() {
     assert!(!store.is_current(u.revision) && store.is_current(u.revision + 1) && store.is_current(0));
 }
 
-/// Logs a user in as the proposer and then a member do.
+/// Logs a user in: checks the password as the proposer does, then applies the entry.
 fn login(store: &mut AuthStore, name: &str, password: &str, index: u64, now: u64) -> Result<String, Error> {
     store.check_password(name, password)?;
     let simple_token = store.fresh_token(index);

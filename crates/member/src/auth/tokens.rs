@@ -1,8 +1,8 @@
-//! Simple tokens (`server/auth/simple_token.go`): random letters, a dot, and the index of the log entry that
-//! created the token.
+//! Simple tokens (`server/auth/simple_token.go`). A token consists of random letters, a dot, and the index of
+//! the log entry that issued it.
 //!
-//! Every member knows all tokens, but expires them by its own clock and its own use: they are not replicated
-//! state.
+//! Every member learns of a token when it applies that entry. But each member expires tokens by its own
+//! clock, and only a use on this member extends a token here. So tokens are not replicated state.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 /// Length of the random part, in letters (`defaultSimpleTokenLength`).
 const LENGTH: u64 = 16;
 
-/// Interval of the check for expired tokens, in nanoseconds (`simpleTokenTTLResolution`).
+/// The interval at which etcd checks for expired tokens, in nanoseconds (`simpleTokenTTLResolution`).
 const RESOLUTION: u64 = 1_000_000_000;
 
 /// Lifetime of a token if the setting is 0, in nanoseconds (`simpleTokenTTLDefault`).
@@ -38,7 +38,7 @@ pub(super) fn random_part(random: u64) -> String {
     (0..LENGTH).map(|nth| char::from(*Draw(random).then(nth).pick(LETTERS))).collect()
 }
 
-/// Index of the log entry that created the token; `None` if this is not a token.
+/// The index of the log entry that issued the token; `None` if this is not a token.
 pub fn token_index(token: &[u8]) -> Option<u64> {
     let (_, index) = str::from_utf8(token).ok()?.split_once('.')?;
     // `parse` alone would accept a sign.
@@ -50,31 +50,35 @@ impl Tokens {
         Tokens { all: BTreeMap::new(), ttl: if ttl == 0 { TTL_DEFAULT } else { ttl } }
     }
 
+    /// Records that a token was issued to a user.
     pub(super) fn assign(&mut self, token: &str, user: &str, now: u64) {
         let token_of_user = Token { user: user.to_string(), ends: now.saturating_add(self.ttl) };
         self.all.insert(token.to_string(), token_of_user);
     }
 
-    /// The user of a token, which is extended from `now`.
+    /// Extends a token's life and returns its user; `None` if this member does not know the token.
     pub(super) fn renew(&mut self, token: &[u8], now: u64) -> Option<String> {
         let token = self.all.get_mut(str::from_utf8(token).ok()?)?;
         token.ends = now.saturating_add(self.ttl);
         Some(token.user.clone())
     }
 
-    /// Removes the tokens that had expired at the last full second of the member's clock: until then a token
-    /// is valid and may be renewed. Returns whether there were any.
+    /// Removes the tokens that had expired at the last full second of the member's clock, which is when etcd
+    /// would have checked last. Until such a check, an expired token is still valid and may be renewed.
+    /// Returns whether any were removed.
     pub(super) fn sweep(&mut self, now: u64) -> bool {
-        let looked = now / RESOLUTION * RESOLUTION;
+        let last_check = now / RESOLUTION * RESOLUTION;
         let before = self.all.len();
-        self.all.retain(|_, token| token.ends >= looked);
+        self.all.retain(|_, token| token.ends >= last_check);
         self.all.len() != before
     }
 
+    /// Removes a user's tokens.
     pub(super) fn forget(&mut self, user: &str) {
         self.retain(|other| other != user);
     }
 
+    /// Removes the tokens of the users for whom `keep` returns false.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.all.retain(|_, token| keep(&token.user));
     }

@@ -1,4 +1,5 @@
-//! The requests that change and list users; errors come in etcd's order (`server/auth/store.go`).
+//! The requests that change and list users. They check for errors in the same order as etcd
+//! (`server/auth/store.go`).
 
 use std::collections::BTreeSet;
 
@@ -10,8 +11,10 @@ use api::etcdserverpb::{
 
 use super::{ROOT, State, User};
 
-/// Each method returns whether it changed anything; if so, there is a new revision.
+/// A method that returns a `bool` says whether it changed anything. If so, the caller makes a new auth
+/// revision.
 impl State {
+    /// Enables authentication.
     pub(super) fn enable(&mut self) -> Result<(), Error> {
         if !self.enabled {
             let root = self.users.get(ROOT).ok_or(Error::RootUserNotExist)?;
@@ -88,6 +91,7 @@ impl State {
 }
 
 impl User {
+    /// Whether the user has the role `root`.
     pub(super) fn is_root(&self) -> bool {
         self.roles.contains(ROOT)
     }

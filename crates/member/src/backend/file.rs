@@ -1,4 +1,6 @@
-//! redb's view of its file: a [`StorageBackend`] over the member's [`Disk`].
+//! The file in which redb, the database of the backend, keeps its pages: redb's trait [`StorageBackend`],
+//! implemented with the member's [`Disk`]. It collects writes until the next sync and passes them on in order
+//! of their offsets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +12,7 @@ use redb::StorageBackend;
 use super::{BackendError, DIR};
 use crate::disk::{Disk, DiskError, DiskErrorKind, DiskOp, Path};
 
-/// A file, shared by redb and the backend.
+/// A handle to the file. redb and the backend have one each.
 #[derive(Clone, Debug)]
 pub(super) struct File(Arc<Mutex<State>>);
 
@@ -18,12 +20,12 @@ pub(super) struct File(Arc<Mutex<State>>);
 struct State {
     disk: Arc<dyn Disk>,
     path: Path,
-    /// Writes since the last sync, by offset, without overlaps. redb writes in the order of its hash tables,
-    /// which differs between processors; the disk must see the writes sorted.
+    /// Writes since the last sync, by offset. They do not overlap. redb writes in the order of its hash
+    /// tables, which differs between processors. The disk must see the writes in the same order everywhere.
     pending: BTreeMap<u64, Bytes>,
-    /// The first error. redb reports later ones only as having happened.
+    /// The first error of the disk. redb returns that error once, and after it only says that there was one.
     error: Option<DiskError>,
-    /// Whether reads and writes are refused.
+    /// Whether all operations are refused.
     stopped: bool,
 }
 
@@ -38,20 +40,20 @@ impl File {
         })))
     }
 
-    /// Refuses everything from now on, as the kernel does for a process that is gone.
+    /// Refuses all operations from now on, as if the process had ended. Returns the disk and the file's path.
     pub(super) fn stop(&self) -> (Arc<dyn Disk>, Path) {
         let mut state = self.state();
         state.stopped = true;
         (state.disk.clone(), state.path.clone())
     }
 
-    /// The file's disk and its name.
+    /// The disk and the file's path.
     pub(super) fn location(&self) -> (Arc<dyn Disk>, Path) {
         let state = self.state();
         (state.disk.clone(), state.path.clone())
     }
 
-    /// Renames the file durably. It stays open.
+    /// Renames the file and syncs the directory. The file stays open.
     pub(super) fn rename(&self, to: Path) -> Result<(), DiskError> {
         let mut state = self.state();
         let from = std::mem::replace(&mut state.path, to.clone());
@@ -59,7 +61,7 @@ impl File {
         state.disk.perform(&DiskOp::SyncDir { path: DIR.into() })
     }
 
-    /// What redb's error means: the disk's own error if there was one, otherwise damage.
+    /// Converts redb's error: to the error of the disk if there was one, and otherwise to damage of the file.
     pub(super) fn result<T>(
         &self,
         doing: &'static str,
@@ -77,6 +79,7 @@ impl File {
         })
     }
 
+    /// The error for a file whose content is not as it was written.
     pub(super) fn damaged(&self, doing: &'static str, what: String) -> BackendError {
         BackendError::Damaged { path: self.state().path.clone(), doing, what }
     }
@@ -85,6 +88,7 @@ impl File {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Runs an operation, unless operations are refused, and remembers its error.
     fn run<T>(&self, work: impl FnOnce(&mut State) -> Result<T, DiskError>) -> io::Result<T> {
         let mut state = self.state();
         if state.stopped {
@@ -98,6 +102,7 @@ impl File {
 }
 
 impl State {
+    /// Passes all pending writes to the disk.
     fn write_pending(&mut self) -> Result<(), DiskError> {
         while let Some((offset, data)) = self.pending.pop_first() {
             self.disk.perform(&DiskOp::WriteAt { path: self.path.clone(), offset, data })?;
@@ -105,8 +110,8 @@ impl State {
         Ok(())
     }
 
-    /// Writes what is pending if some of it overlaps this range.
-    fn make_way(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
+    /// Passes all pending writes to the disk if any of them overlaps this range.
+    fn write_overlapping(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
         let end = offset + length as u64;
         match self.pending.range(..end).next_back() {
             Some((at, data)) if at + data.len() as u64 > offset => self.write_pending(),
@@ -143,9 +148,9 @@ impl StorageBackend for File {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.run(|state| {
-            // Writing the same page again is the common case and needs no separate write.
+            // redb often writes the same page again. The new write then replaces the pending one.
             if state.pending.get(&offset).is_none_or(|old| old.len() != data.len()) {
-                state.make_way(offset, data.len())?;
+                state.write_overlapping(offset, data.len())?;
             }
             state.pending.insert(offset, Bytes::copy_from_slice(data));
             Ok(())

@@ -1,4 +1,5 @@
-//! The metadata that each commit writes with its rows.
+//! The metadata that each backend commit writes together with its rows: which entry the rows are up to, and
+//! all replicated state that is not in rows.
 //!
 //! The row, version 2: version (1), consistent index (8), term (8), scheduled compaction (8), finished
 //! compaction (8), number of rows (8), their sum (8), bytes of the file in use (8) and in all (8), length
@@ -11,23 +12,23 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const VERSION: u8 = 2;
 const FIXED: usize = 69;
-/// What a row costs in the file besides its key and value: an estimate of what bbolt's pages add.
+/// The bytes that a row takes in the file besides its key and value. It is an estimate of bbolt's overhead.
 const ROW_OVERHEAD: u64 = 32;
 
-/// The state that the rows of a commit represent. etcd keeps the same in its buckets `meta` and `cluster`.
+/// The metadata of a commit. etcd keeps the same in its buckets `meta` and `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
-    /// The rows include every entry up to this one, and no later one.
+    /// The index of the last entry whose effects the rows include. They include those of all entries before.
     pub consistent_index: u64,
-    /// Term of that entry.
+    /// The term of that entry.
     pub term: u64,
     /// The configuration after that entry, as raft's protobuf.
     pub conf_state: Bytes,
-    /// All other replicated state: membership, alarms, users and roles. In the owner's own format.
+    /// All other replicated state: membership, alarms, users and roles. The backend does not know its format.
     pub state: Bytes,
-    /// Revision of the last requested compaction; 0 if there was none.
+    /// The revision of the last applied compaction, or -1 if there was none. 0 in a backend without commits.
     pub scheduled_compact: i64,
-    /// Revision of the last compaction with a finished scrub; 0 if there was none.
+    /// The revision of the last compaction whose scrub is finished, or -1. 0 in a backend without commits.
     pub finished_compact: i64,
 }
 
@@ -71,8 +72,8 @@ impl Meta {
     }
 }
 
-/// The size of the database in bytes, as in bbolt: the space of removed rows is reused but not returned until
-/// a defragmentation.
+/// The size of the database in bytes, computed as bbolt would report it: the space of removed rows is reused,
+/// but the file shrinks only in a defragmentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// Bytes used by rows.
@@ -96,8 +97,8 @@ fn row_bytes(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + ROW_OVERHEAD
 }
 
-/// A checksum of a set of rows. It does not depend on their order, so a commit can update it from the rows it
-/// changes.
+/// A checksum of all rows. It does not depend on their order, so a commit can compute the new sum from the
+/// rows that it changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     rows: u64,

@@ -1,32 +1,35 @@
-//! The backend: the store's rows on disk, in one redb database, together with the state they represent.
+//! The backend: a database file with the rows of the store and all other replicated state.
 //!
-//! It stands for etcd's bbolt (`server/storage/backend`): committed in batches, independently of the log, and
-//! brought up to date after a restart by replaying the log from the consistent index.
+//! It takes the place of etcd's bbolt (`server/storage/backend`); the database library here is redb. It is
+//! committed in batches, independently of the write-ahead log. After a restart it may be behind, so the
+//! member replays the log from the backend's *consistent index*, the index of the last entry whose effects it
+//! holds.
 //!
 //! # How it is used
 //!
-//! - One transaction per commit, with rows and [`Meta`] together: the consistent index always matches the
-//!   rows stored with it (etcd issue 13766).
-//! - redb commits in two phases, as bbolt does: pages and the new root, sync, the byte that makes it the
-//!   root, sync. This costs one more sync than redb's default and ensures that a root is never mistaken for
-//!   part of an unfinished commit: with one phase, a page that rots in the newest commit makes redb silently
-//!   go back to the commit before.
-//! - Every start checks every page and every row. So the file is never closed: a process that exits cleanly
-//!   gets no more trust than one that was killed. Dropping a [`Backend`] does nothing to the disk.
-//! - The cache is large enough to hold every page, so that no page is read again after it was checked: if a
-//!   page rots later, redb returns its content or panics.
+//! - Each commit is one transaction with rows and [`Meta`] together, so the consistent index always matches
+//!   the rows (etcd issue 13766).
+//! - redb commits in two phases, as bbolt does: it writes the pages and the new root and syncs them; then it
+//!   writes the byte that says which root is current and syncs that. This is one sync more than redb's
+//!   default. With one phase, redb takes a damaged page of the newest commit for a sign that the commit was
+//!   not finished, and silently goes back to the commit before.
+//! - Every start checks every page and every row, whether the last process exited cleanly or was killed. So
+//!   the file is never closed, and dropping a [`Backend`] does nothing to the disk.
+//! - The cache has room for every page, so that no page is read from the disk again after it was checked.
+//!   redb does not check pages that it reads later; if one was damaged meanwhile, it returns wrong content or
+//!   panics.
 //!
 //! # Layout
 //!
-//! Table `rows`: key to value, bytes as the caller passes them. Table `meta`: one row, see `meta.rs`; it also
-//! holds a sum over all rows, which every start checks against the rows.
+//! The table `rows` maps keys to values, which are bytes that the caller chooses. The table `meta` has one
+//! row (see `meta.rs`). It includes a checksum of all rows, which every start compares with the rows.
 //!
 //! # What it cannot detect
 //!
-//! redb does not protect the byte that says which of two roots is the newer one. A lost write or a bit flip
-//! there yields the previous commit, complete and consistent; never an older one. The log makes up for that
-//! as long as it reaches back to that commit's consistent index: the member must check whether it does, and
-//! refuse to start if not.
+//! redb has no checksum for the byte that says which of its two roots is current. If the write of this byte
+//! is lost, or a bit in it flips, the backend has the content of the commit before the last one, complete and
+//! consistent, but never of an older one. That does no harm if the log reaches back to the consistent index
+//! of that commit. The member must check this, and refuse to start if it does not.
 
 mod file;
 mod meta;
@@ -47,7 +50,7 @@ pub const DIR: &str = "db";
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
-/// More than any simulated store needs; redb uses what its pages need, up to this.
+/// The limit of redb's cache, in bytes: more than a simulated store needs.
 const CACHE_BYTES: usize = 1 << 30;
 
 /// Why the backend cannot continue. It is unusable afterwards.
@@ -76,29 +79,29 @@ pub enum BackendError {
 /// A key and its value.
 pub type Row = (Bytes, Bytes);
 
-/// What one commit writes. Each key occurs once.
+/// The rows and metadata that one commit writes. Each key occurs once.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// Rows to insert or replace.
     pub puts: &'a [Row],
     /// Keys to remove; missing ones are ignored.
     pub deletes: &'a [Bytes],
-    /// The state that the rows represent after this commit.
+    /// The metadata that belongs to the rows after this commit.
     pub meta: &'a Meta,
 }
 
-/// What was found in the file.
+/// The content of the file when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Every row, by key.
     pub rows: Vec<Row>,
-    /// The state they represent.
+    /// The metadata of the last commit.
     pub meta: Meta,
     /// Whether the file did not exist and was created.
     pub created: bool,
 }
 
-/// The order in which a flawed commit makes its two halves durable.
+/// The order of the two transactions into which flaws R19 and M-13766 split a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     /// Rows first: after a crash in between, entries are applied twice (R19).
@@ -107,11 +110,11 @@ pub enum Split {
     IndexFirst,
 }
 
-/// The open database.
+/// An open backend.
 pub struct Backend {
     database: Database,
     file: File,
-    /// As last committed.
+    /// The metadata of the last commit.
     meta: Meta,
     sum: Sum,
     size: Size,
@@ -121,7 +124,7 @@ impl Backend {
     /// Opens `db/{name}`, or creates it if it does not exist.
     ///
     /// # Errors
-    /// The disk's; a file that is not as it was written.
+    /// The disk's errors; `Damaged` if the content is not as it was written.
     pub fn open(disk: Arc<dyn Disk>, name: &str) -> Result<(Backend, Loaded), BackendError> {
         let path: Path = format!("{DIR}/{name}").into();
         let doing = "looked for its file";
@@ -156,7 +159,7 @@ impl Backend {
         Ok((backend, Loaded { rows: loaded.0, meta, created: false }))
     }
 
-    /// Commits a batch. It is durable when this returns.
+    /// Commits a batch. When this returns, all operations of the commit, with their syncs, were performed.
     ///
     /// # Errors
     /// The disk's. After a restart the commit may or may not be there, but never in part.
@@ -168,7 +171,7 @@ impl Backend {
         Ok(())
     }
 
-    /// The commit of flaws R19 and M-13766: rows and consistent index in separate transactions.
+    /// Commits a batch as flaws R19 and M-13766 do: rows and consistent index in separate transactions.
     ///
     /// # Errors
     /// As [`Backend::commit`].
@@ -189,7 +192,7 @@ impl Backend {
         }
     }
 
-    /// The first half of a flawed commit: rows without their consistent index (M-14685).
+    /// Commits the rows of a batch without its consistent index (flaw M-14685).
     ///
     /// # Errors
     /// As [`Backend::commit`].
@@ -198,8 +201,8 @@ impl Backend {
         self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })
     }
 
-    /// The first half of a defragmentation: copies what is committed into a new file next to this one,
-    /// durably. Nothing may be committed until the copy has replaced this one.
+    /// The first part of a defragmentation: copies the committed content into a new file next to this one and
+    /// syncs it. Do not commit until the copy has replaced this backend.
     ///
     /// # Errors
     /// The disk's.
@@ -209,7 +212,8 @@ impl Backend {
         Backend::create_at(disk, copy_of(&path), &rows, &self.meta)
     }
 
-    /// The second half: the copy replaces this one. A crash leaves one or the other.
+    /// The second part of a defragmentation: the copy replaces this backend. After a crash, the file is
+    /// either the old one or the copy.
     ///
     /// # Errors
     /// The disk's.
@@ -227,8 +231,9 @@ impl Backend {
         self.size
     }
 
-    /// Replaces everything with the rows of a received snapshot: writes them to a new file, syncs it, renames
-    /// it over the old one and syncs the directory. A crash leaves one or the other.
+    /// Replaces the whole content by the rows of a snapshot: writes them to a new file, syncs it, renames it
+    /// over the old one and syncs the directory. After a crash, the file is either the old one or the new
+    /// one.
     ///
     /// # Errors
     /// The disk's.
@@ -270,7 +275,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        // redb writes when a database is dropped; a process that ends writes nothing more (rule R5).
+        // redb writes when a database is dropped, but a process that has ended must write nothing (rule R5).
         self.file.stop();
     }
 }
@@ -285,14 +290,15 @@ fn temporary(path: &Path) -> Path {
     format!("{path}.tmp").into()
 }
 
-/// Path of a defragmentation's copy.
+/// The path of the copy that a defragmentation makes.
 fn copy_of(path: &Path) -> Path {
     format!("{path}.defrag").into()
 }
 
 fn database(file: &File) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
-    // Without it, redb follows the root of a two-phase commit before it has checked a page, and panics.
+    // Without the check of integrity, redb would follow the root of a two-phase commit before it has checked
+    // the page, and panic if the page is damaged.
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     Ok(builder.create_with_backend(file.clone())?)
 }

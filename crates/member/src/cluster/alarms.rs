@@ -1,8 +1,9 @@
-//! Alarms: which are active, how they are raised and disarmed, what they refuse, and the cost of requests
-//! against the quota behind one of them (`v3alarm/alarms.go`, `apply/capped.go`, `apply/corrupt.go`,
-//! `storage/quota.go`).
+//! Alarms, which restrict the whole cluster: NOSPACE refuses requests that need space, CORRUPT refuses nearly
+//! all access to keys. This file has the list of active alarms, the requests that raise and disarm them, and
+//! the cost of a request, in bytes, against the space quota (etcd's `v3alarm/alarms.go`, `apply/capped.go`,
+//! `apply/corrupt.go`, `storage/quota.go`).
 //!
-//! Not here: detecting that space runs out or that members disagree.
+//! Not here: detecting that space runs out or that members' stores differ (`maintenance`).
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use record::Probe;
 
 use super::Cluster;
 
-/// The cost of a key's metadata, in bytes (`quota.go`, `kvOverhead`).
+/// The cost of a put beyond its key and value, in bytes (`quota.go`, `kvOverhead`).
 const KEY_OVERHEAD: u64 = 256;
 
 /// The cost of a lease, in bytes (`quota.go`, `leaseOverhead`).
@@ -23,7 +24,8 @@ const LEASE_OVERHEAD: u64 = 64;
 /// The active alarms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Alarms(
-    /// Type and member id. The type is a number because etcd stores any that a client sends.
+    /// The type of each alarm, and the member that it names. The type is a number, because etcd also stores
+    /// types that it does not know.
     BTreeSet<(i32, u64)>,
 );
 
@@ -32,17 +34,18 @@ impl Alarms {
         self.0.iter().map(|(alarm, member_id)| AlarmMember { member_id: *member_id, alarm: *alarm })
     }
 
+    /// Adds an alarm. Returns whether it was not active before.
     pub(super) fn insert(&mut self, alarm: &AlarmMember) -> bool {
         self.0.insert((alarm.alarm, alarm.member_id))
     }
 }
 
 impl Cluster {
-    /// Carries out an alarm request. The server fills in the header.
+    /// Applies an alarm request. The caller fills in the response header.
     ///
-    /// Raising an alarm returns it, whether or not it was already active; disarming an inactive one returns
-    /// none. A get filters by type alone (NONE means all): etcd ignores its member id. An unknown action does
-    /// nothing.
+    /// A request to raise an alarm returns that alarm, even if it was active before. A request to disarm one
+    /// that is not active returns none. A get returns the alarms of one type (NONE means all types); it
+    /// ignores the member id, as in etcd. An unknown action does nothing.
     pub fn alarm(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let named = AlarmMember { member_id: request.member_id, alarm: request.alarm };
@@ -53,13 +56,13 @@ impl Cluster {
             Ok(AlarmAction::Activate) if request.alarm != none => {
                 if self.alarms.insert(&named) {
                     self.probes.reached(Probe::AlarmRaised);
-                    self.changed();
+                    self.update_hash();
                 }
                 vec![named]
             }
             Ok(AlarmAction::Deactivate) if self.alarms.0.remove(&(request.alarm, request.member_id)) => {
                 self.probes.reached(Probe::AlarmDisarmed);
-                self.changed();
+                self.update_hash();
                 vec![named]
             }
             _ => Vec::new(),
@@ -72,15 +75,15 @@ impl Cluster {
         self.alarms.iter()
     }
 
-    /// Whether this alarm is active for any member.
+    /// Whether an alarm of this type is active.
     pub fn is_on(&self, alarm: AlarmType) -> bool {
         self.alarms.iter().any(|on| on.alarm == alarm as i32)
     }
 
-    /// Why the alarms refuse a committed request, if they do.
+    /// The error with which the active alarms refuse a committed request; `None` if they do not.
     ///
-    /// Call this when an entry is applied, before permissions are checked. Reads are not checked here: the
-    /// store answers them even while CORRUPT is active (`v3_server.go`).
+    /// Call this when an entry is applied, before permissions are checked. Reads that do not go through the
+    /// log are answered even while CORRUPT is active, as in etcd (`v3_server.go`).
     pub fn refuses(&self, request: &Request) -> Option<Error> {
         if self.is_on(AlarmType::Corrupt) && touches_store(request) {
             return Some(Error::Corrupt);
@@ -89,7 +92,7 @@ impl Cluster {
     }
 }
 
-/// The requests that etcd's `applierV3Corrupt` blocks.
+/// The requests that etcd's `applierV3Corrupt` refuses.
 fn touches_store(request: &Request) -> bool {
     use Request::*;
     matches!(
@@ -98,9 +101,11 @@ fn touches_store(request: &Request) -> bool {
     )
 }
 
-/// The cost of a request against the quota, in bytes; 0 if it is always allowed.
+/// The cost of a request against the quota, in bytes. A request that costs 0 is never refused for lack of
+/// space.
 ///
-/// Puts in nested transactions cost nothing, as in etcd, which counts only the outermost operations.
+/// Only the outermost operations of a transaction count, so puts in nested transactions cost nothing, as in
+/// etcd.
 pub fn cost(request: &Request) -> u64 {
     match request {
         Request::Put(put) => cost_of_put(put),

@@ -1,7 +1,7 @@
-//! A membership change: its form in a log entry, and its effect.
+//! A membership change: how a log entry encodes it, and how it changes the list of members.
 //!
-//! `check` decides what may be proposed; what is decided here is decided the same way by every member when
-//! the change is applied, from the membership alone.
+//! Whether a change may be proposed is decided in `check`, by one member. The rules here are applied by every
+//! member when it applies the entry. They use only the replicated membership, so all members decide alike.
 
 use std::slice;
 
@@ -19,19 +19,22 @@ use crate::flaw::Flaw;
 pub enum Change {
     /// Adds a member, as a learner or a voter.
     Add(Member),
-    /// Removes a member for good.
+    /// Removes a member. Its id can never be used again.
     Remove(MemberId),
     /// Replaces a member's peer URLs.
     Update(MemberId, Vec<String>),
     /// Makes a learner a voter.
     Promote(MemberId),
-    /// All of these at once or none, in this order. Our own extension: etcd's API has only single changes.
+    /// Several changes, of which all or none take effect, in this order. This is our extension; etcd's API
+    /// has only single changes.
     Joint(Vec<Change>),
 }
 
+/// The version of the encoding.
 const VERSION: u32 = 1;
 
-/// Several single changes; `joint` distinguishes one from a joint change of length one.
+/// The encoding of a change: its single changes. `joint` tells a single change from a joint one that consists
+/// of one change.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Context {
     #[prost(uint32, tag = "1")]
@@ -55,7 +58,7 @@ enum Kind {
     Add(Member),
     #[prost(uint64, tag = "2")]
     Remove(u64),
-    /// Only the id and the peer URLs matter.
+    /// Of the member, only the id and the peer URLs are used.
     #[prost(message, tag = "3")]
     Update(Member),
     #[prost(uint64, tag = "4")]
@@ -63,7 +66,7 @@ enum Kind {
 }
 
 impl Change {
-    /// The single changes in it, in order.
+    /// The single changes of which this change consists, in order.
     pub fn steps(&self) -> &[Change] {
         match self {
             Change::Joint(steps) => steps,
@@ -90,10 +93,10 @@ impl Change {
         Context { version: VERSION, joint, steps }.encode_to_vec()
     }
 
-    /// Decodes that form.
+    /// Decodes what [`Change::encode`] returned.
     ///
     /// # Errors
-    /// What is wrong with the bytes, if no [`Change::encode`] can have written them.
+    /// What is wrong with the bytes, if they are not such an encoding.
     pub fn decode(bytes: impl Buf) -> Result<Change, String> {
         let context = Context::decode(bytes).map_err(|error| format!("not a membership change: {error}"))?;
         if context.version != VERSION {
@@ -126,43 +129,44 @@ impl Members {
         Ok(members)
     }
 
+    /// Applies a single change.
     fn apply(&mut self, step: &Change, rules: &Rules) -> Result<(), Error> {
         match step {
             Change::Add(member) => {
                 let id = id_of_member(member);
-                self.never_removed(id)?;
-                if self.now.contains_key(&id) {
+                self.check_not_removed(id)?;
+                if self.current.contains_key(&id) {
                     return Err(Error::MemberExists);
                 }
-                self.urls_are_free(&member.peer_urls, id)?;
-                let learners = self.now.values().filter(|member| member.is_learner).count();
+                self.check_urls_unused(&member.peer_urls, id)?;
+                let learners = self.current.values().filter(|member| member.is_learner).count();
                 if member.is_learner && learners as u64 >= u64::from(rules.max_learners) {
                     return Err(Error::TooManyLearners);
                 }
-                self.now.insert(id, member.clone());
+                self.current.insert(id, member.clone());
             }
             Change::Remove(id) => {
-                self.never_removed(*id)?;
-                self.now.remove(id).ok_or(Error::MemberNotFound)?;
+                self.check_not_removed(*id)?;
+                self.current.remove(id).ok_or(Error::MemberNotFound)?;
                 self.removed.insert(*id);
             }
             Change::Update(id, urls) => {
-                self.never_removed(*id)?;
-                if !self.now.contains_key(id) {
+                self.check_not_removed(*id)?;
+                if !self.current.contains_key(id) {
                     return Err(Error::MemberNotFound);
                 }
-                self.urls_are_free(urls, *id)?;
-                let member = self.now.get_mut(id).ok_or(Error::MemberNotFound)?;
+                self.check_urls_unused(urls, *id)?;
+                let member = self.current.get_mut(id).ok_or(Error::MemberNotFound)?;
                 member.peer_urls.clone_from(urls);
-                // M-21737: the change replaces everything that raft knows about the member with what it
-                // carries, and it does not say whether the member is a learner.
+                // M-21737: the update replaces the whole member, and an update does not say whether the
+                // member is a learner, so it becomes a voter.
                 if rules.flaws.has(Flaw::MemberUpdatePromotesLearner) {
                     member.is_learner = false;
                 }
             }
             Change::Promote(id) => {
-                self.never_removed(*id)?;
-                let member = self.now.get_mut(id).ok_or(Error::MemberNotFound)?;
+                self.check_not_removed(*id)?;
+                let member = self.current.get_mut(id).ok_or(Error::MemberNotFound)?;
                 if !member.is_learner {
                     return Err(Error::MemberNotLearner);
                 }
@@ -175,16 +179,17 @@ impl Members {
 
     /// The voters, by id.
     pub(super) fn voters(&self) -> impl Iterator<Item = &Member> {
-        self.now.values().filter(|member| !member.is_learner)
+        self.current.values().filter(|member| !member.is_learner)
     }
 
-    fn never_removed(&self, id: MemberId) -> Result<(), Error> {
+    /// Checks that `id` is not the id of a removed member.
+    fn check_not_removed(&self, id: MemberId) -> Result<(), Error> {
         if self.removed.contains(&id) { Err(Error::MemberNotFound) } else { Ok(()) }
     }
 
     /// Checks that no member other than `id` has one of `urls`.
-    fn urls_are_free(&self, urls: &[String], id: MemberId) -> Result<(), Error> {
-        let mut others = self.now.values().filter(|member| id_of_member(member) != id);
+    fn check_urls_unused(&self, urls: &[String], id: MemberId) -> Result<(), Error> {
+        let mut others = self.current.values().filter(|member| id_of_member(member) != id);
         match others.any(|member| member.peer_urls.iter().any(|url| urls.contains(url))) {
             true => Err(Error::PeerUrlExists),
             false => Ok(()),

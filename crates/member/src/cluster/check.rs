@@ -1,9 +1,10 @@
-//! What a server refuses before it proposes a membership change: etcd's `mayAddMember`, `mayRemoveMember`,
-//! `mayPromoteMember` and `isLearnerReady` (`server/etcdserver/server.go`), in their order, with the rule for
-//! additions of 3.5.30 and late 3.6.
+//! The checks that a member makes before it proposes a membership change: would the cluster keep a quorum?
+//! They are etcd's `mayAddMember`, `mayRemoveMember`, `mayPromoteMember` and `isLearnerReady`
+//! (`server/etcdserver/server.go`), in the same order, with the rule for additions of 3.5.30 and late 3.6.
 //!
-//! These checks use one server's view at one moment. What must hold for all members is decided when the
-//! change is applied (`change`): an id or URL that is in use, too many learners.
+//! They depend on what this member knows at this moment, such as its connections. The checks that must come
+//! out the same on all members are made when the change is applied (`change`): whether an id or URL is in
+//! use, and whether there are too many learners.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +17,22 @@ use record::{MemberId, Probe};
 use super::change::Change;
 use super::{Cluster, Members, id_of_member, identity};
 
-/// How long a connection must have been up to count, in nanoseconds (`server.go`, `HealthInterval`).
+/// How long a member must have been connected to count as healthy, in nanoseconds (`server.go`,
+/// `HealthInterval`).
 pub const HEALTH_INTERVAL: u64 = 5_000_000_000;
 
-/// What a server knows about its connections. Times are nanoseconds of its own clock.
+/// What a member knows about its connections to others. Times are nanoseconds of its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// The member id of the server itself.
+    /// The id of the member itself.
     pub own: MemberId,
     /// The current time.
     pub now: u64,
-    /// Since when each other member has been connected; absent if it is not.
+    /// Since when each other member has been connected. A member that is not connected is absent.
     pub connected: BTreeMap<MemberId, u64>,
 }
 
-/// What a leader knows about logs, as match indexes.
+/// How far a leader and a learner have got in the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The leader's own durable index.
@@ -40,28 +42,28 @@ pub struct Progress {
 }
 
 impl Health {
-    /// How many of `members` are the server itself or have been connected for [`HEALTH_INTERVAL`].
-    fn active<'a>(&self, members: impl Iterator<Item = &'a Member>) -> usize {
-        let stands = |id: MemberId| match self.connected.get(&id) {
+    /// How many of `members` are healthy: the member itself, and those connected for [`HEALTH_INTERVAL`].
+    fn healthy<'a>(&self, members: impl Iterator<Item = &'a Member>) -> usize {
+        let is_healthy = |id: MemberId| match self.connected.get(&id) {
             Some(since) => since.saturating_add(HEALTH_INTERVAL) < self.now,
             None => false,
         };
-        members.map(id_of_member).filter(|id| *id == self.own || stands(*id)).count()
+        members.map(id_of_member).filter(|id| *id == self.own || is_healthy(*id)).count()
     }
 }
 
-/// The smallest majority of `members`.
+/// The size of a majority of `members` members.
 fn quorum(members: usize) -> usize {
     members / 2 + 1
 }
 
-/// A member counts as started once its name is known.
+/// Whether a member has started: its name is known only after it has published it.
 fn is_started(member: &&Member) -> bool {
     !member.name.is_empty()
 }
 
 impl Members {
-    /// How many members vote and how many of those are started, without `id`.
+    /// The number of voters and how many of them have started, not counting the member `without`.
     fn voting(&self, without: Option<MemberId>) -> (usize, usize) {
         let voters = || self.voters().filter(|member| Some(id_of_member(member)) != without);
         (voters().count(), voters().filter(is_started).count())
@@ -69,12 +71,12 @@ impl Members {
 }
 
 impl Cluster {
-    /// The change to propose to add a member. `second` is the wall clock in seconds since 1970: part of a
-    /// hashed id.
+    /// The change that adds a member. `second` is the wall clock in seconds since 1970; a hashed id depends
+    /// on it.
     ///
     /// # Errors
-    /// `MemberBadUrls`; `NotEnoughStartedMembers` if, with one more voter, fewer than a quorum would be
-    /// started; `Unhealthy` if this server is connected to fewer than a quorum of that.
+    /// `MemberBadUrls`; `NotEnoughStartedMembers` if fewer than a quorum of the voters, with the new one,
+    /// would have started; `Unhealthy` if this member is connected to fewer than such a quorum.
     pub fn check_add(
         &self,
         request: &MemberAddRequest,
@@ -86,13 +88,14 @@ impl Cluster {
         let is_learner = request.is_learner;
         if self.rules.strict_reconfig {
             let (voters, started) = self.members.voting(None);
-            // A single started member may be extended: that is how a cluster is restored from one survivor.
+            // A cluster of one started member may always grow. An operator needs that to restore a cluster
+            // from the only member that is left.
             let grows_from_one = voters == 1 && started == 1;
             if !is_learner && !grows_from_one && started < quorum(voters + 1) {
                 return Err(Error::NotEnoughStartedMembers);
             }
-            let active = health.active(self.members.voters());
-            if voters != 1 && active < quorum(voters + 1) {
+            let healthy = health.healthy(self.members.voters());
+            if voters != 1 && healthy < quorum(voters + 1) {
                 self.probes.reached(Probe::ChangeRefusedUnhealthy);
                 return Err(Error::Unhealthy);
             }
@@ -100,11 +103,11 @@ impl Cluster {
         Ok(Change::Add(Member { id, peer_urls, is_learner, ..Member::default() }))
     }
 
-    /// The change to propose to remove a member.
+    /// The change that removes a member.
     ///
     /// # Errors
-    /// `NotEnoughStartedMembers` if fewer than a quorum of the remaining members would be started;
-    /// `Unhealthy` if the member is up and too few of the others are connected to this server.
+    /// `NotEnoughStartedMembers` if fewer than a quorum of the other voters have started; `Unhealthy` if the
+    /// member to remove is connected, and without it fewer than a quorum of the voters would be healthy.
     pub fn check_remove(&self, request: &MemberRemoveRequest, health: &Health) -> Result<Change, Error> {
         let id = MemberId::from_raft(request.id);
         let is_learner = self.member(id).is_some_and(|member| member.is_learner);
@@ -113,11 +116,11 @@ impl Cluster {
             if started < quorum(others) {
                 return Err(Error::NotEnoughStartedMembers);
             }
-            // A member that is down does not belong to the active quorum.
+            // Removing a member that is not connected leaves as many healthy voters as before.
             let is_down = id != health.own && !health.connected.contains_key(&id);
             let voters = self.members.voters().count();
-            let active = health.active(self.members.voters());
-            if !is_down && active.saturating_sub(1) < quorum(voters.saturating_sub(1)) {
+            let healthy = health.healthy(self.members.voters());
+            if !is_down && healthy.saturating_sub(1) < quorum(voters.saturating_sub(1)) {
                 self.probes.reached(Probe::ChangeRefusedUnhealthy);
                 return Err(Error::Unhealthy);
             }
@@ -125,27 +128,27 @@ impl Cluster {
         Ok(Change::Remove(id))
     }
 
-    /// The change to propose to replace a member's peer URLs.
+    /// The change that replaces a member's peer URLs.
     ///
     /// # Errors
-    /// `MemberBadUrls`. etcd proposes bad URLs unchecked, and every member that applies the change panics
-    /// (`rafthttp/transport.go`, `UpdatePeer`).
+    /// `MemberBadUrls`. etcd does not check the URLs, and every member that applies a change with bad ones
+    /// panics (`rafthttp/transport.go`, `UpdatePeer`).
     pub fn check_update(&self, request: &MemberUpdateRequest) -> Result<Change, Error> {
         Ok(Change::Update(MemberId::from_raft(request.id), identity::peer_urls(&request.peer_urls)?))
     }
 
-    /// The change to propose to promote a learner. `progress` is `None` on a server that does not lead.
+    /// The change that promotes a learner. `progress` is `None` on a member that does not lead.
     ///
     /// # Errors
-    /// `NotLeader` (the server then asks the leader); `MemberNotFound` if raft does not know the member;
-    /// `LearnerNotReady` below nine tenths of the leader's log; `NotEnoughStartedMembers`.
+    /// `NotLeader` (the member then calls the leader); `MemberNotFound` if raft does not know the learner;
+    /// `LearnerNotReady` if its match index is below nine tenths of the leader's; `NotEnoughStartedMembers`.
     pub fn check_promote(
         &self,
         request: &MemberPromoteRequest,
         progress: Option<Progress>,
     ) -> Result<Change, Error> {
         let Progress { leader, member } = progress.ok_or(Error::NotLeader)?;
-        // etcd 3.4.23 treated a learner that raft does not know as ready.
+        // etcd 3.4.23 promoted a learner that raft did not know.
         let learner = member.ok_or(Error::MemberNotFound)?;
         if u128::from(learner) * 10 < u128::from(leader) * 9 {
             self.probes.reached(Probe::PromotionRefusedNotReady);
@@ -153,7 +156,7 @@ impl Cluster {
         }
         if self.rules.strict_reconfig {
             let (voters, started) = self.members.voting(None);
-            // The learner counts as started, since it has the log.
+            // The learner has the log, so it counts as started.
             if started + 1 < quorum(voters + 1) {
                 return Err(Error::NotEnoughStartedMembers);
             }

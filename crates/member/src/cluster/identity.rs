@@ -1,11 +1,13 @@
-//! Peer URLs, and the member ids derived from them (`membership/member.go`, `pkg/types/urls.go`).
+//! Checks peer URLs, and derives the id of a new member from them (`membership/member.go`,
+//! `pkg/types/urls.go`). In the simulator the id is the number in the URL; etcd's way, a hash of URLs and
+//! time, can be chosen by a setting.
 
 use api::Error;
 
 use crate::config::Ids;
 use sha1::{Digest as _, Sha1};
 
-/// The peer URLs of a request in the form that etcd stores: trimmed and sorted.
+/// The peer URLs of a request as etcd stores them: trimmed and sorted.
 ///
 /// # Errors
 /// `MemberBadUrls` if there are none, for a scheme other than `http`, `https`, `unix` and `unixs`, and for an
@@ -27,7 +29,7 @@ fn is_peer_url(url: &str) -> bool {
     }
 }
 
-/// Whether it is a host, a colon and a port; a host that contains colons must be in brackets.
+/// Whether this is a host, a colon and a port. A host that contains colons must be in brackets.
 fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
     let host_is_whole = match host.strip_prefix('[') {
@@ -45,7 +47,7 @@ fn is_address(address: &str) -> bool {
 pub(super) fn id_of_new(ids: Ids, urls: &[String], second: u64) -> Result<u64, Error> {
     match ids {
         Ids::Numbered => urls.first().and_then(|url| number_in(url)).ok_or(Error::MemberBadUrls),
-        // Without the cluster token: it is only part of the ids of the cluster's first members.
+        // Only the ids of a cluster's initial members depend on the cluster token.
         Ids::Hashed => Ok(member_id(urls, "", Some(second))),
     }
 }

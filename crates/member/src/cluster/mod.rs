@@ -1,21 +1,20 @@
-//! The membership: current and removed members, active alarms, and the cluster version.
+//! The membership of the cluster: current members with names and URLs, the ids of removed members, active
+//! alarms, and the cluster version. It is replicated state, like the key-value store: every member applies
+//! the same changes at the same indices, so all have the same [`Cluster::hash`].
 //!
 //! | file | job |
 //! |---|---|
-//! | `change` | a membership change: its form in a log entry, and its effect |
-//! | `check` | what a server refuses before it proposes a change |
+//! | `change` | a membership change: how a log entry encodes it, and its effect |
+//! | `check` | the checks before a change is proposed |
 //! | `identity` | peer URLs and the ids of members |
-//! | `alarms` | NOSPACE and CORRUPT: raising, disarming, what they refuse, and what requests cost |
-//! | `row` | the saved form |
+//! | `alarms` | NOSPACE and CORRUPT: how they are raised and disarmed, and which requests they refuse |
+//! | `row` | how the membership is saved |
 //!
-//! It is a replicated state machine next to the key-value store: every member applies the same changes at the
-//! same indexes, so all agree on [`Cluster::hash`].
+//! Not here: raft's configuration (`configuration` makes one from a [`Change`]), connections between members,
+//! ending the process of a removed member, and permissions (`auth`).
 //!
-//! Not here: raft's configuration (the host converts a [`Change`] to one), connections, ending the process of
-//! a removed member, and permissions (`auth`).
-//!
-//! Invariants: a removed id never comes back; no two members share a peer URL; a member is either a voter or
-//! a learner; once there is a voter, there always is one.
+//! Invariants: a removed id is never used again; no two members share a peer URL; a member is either a voter
+//! or a learner; once there is a voter, there is always at least one.
 
 mod alarms;
 mod change;
@@ -46,7 +45,7 @@ pub use identity::member_id;
 struct Rules {
     ids: Ids,
     strict_reconfig: bool,
-    /// Used when a change is applied, so it must be the same on all members.
+    /// The result of applying a change depends on it, so it must be the same on all members.
     max_learners: u32,
     flaws: Flaws,
 }
@@ -58,31 +57,31 @@ impl From<&Config> for Rules {
     }
 }
 
-/// The membership of a cluster. Two are equal if their content is, whatever the settings.
+/// The membership of a cluster. Equality compares the replicated content and ignores the settings.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     rules: Rules,
     members: Members,
     alarms: Alarms,
-    /// Empty until the leader has set it.
+    /// The cluster version; empty until the leader has set it.
     version: String,
-    /// Hash of all the above except the rules.
+    /// The hash of the members, the alarms and the version.
     hash: u64,
-    /// Learners promoted since this value was created or decoded.
+    /// The learners that were promoted since this value was created or decoded, for flaw M-20797.
     promoted: BTreeSet<MemberId>,
-    /// Peer URLs of members removed since then.
-    retired_urls: BTreeSet<String>,
+    /// The peer URLs of members that were removed since then, for a probe.
+    removed_urls: BTreeSet<String>,
     probes: Probes,
 }
 
 /// Current and removed members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Members {
-    now: BTreeMap<MemberId, Member>,
+    current: BTreeMap<MemberId, Member>,
     removed: BTreeSet<MemberId>,
 }
 
-/// The id of a member in the form of the API.
+/// The id of a member in an API message.
 pub(crate) fn id_of_member(member: &Member) -> MemberId {
     MemberId::from_raft(member.id)
 }
@@ -96,8 +95,9 @@ impl PartialEq for Cluster {
 impl Eq for Cluster {}
 
 impl Cluster {
-    /// The cluster's first configuration: all members vote and have names, since etcd's bootstrap entries
-    /// carry the names (`server/etcdserver/bootstrap.go`). A joining member starts with that of the others.
+    /// The membership of a new cluster: all members of `peers` are voters, and their names are known, as in
+    /// etcd, whose bootstrap entries carry them (`server/etcdserver/bootstrap.go`). A member that joins later
+    /// passes no peers.
     pub fn bootstrap(peers: &[Peer], config: &Config) -> Cluster {
         let member = |peer: &Peer| Member {
             id: peer.id.raft_id(),
@@ -105,8 +105,13 @@ impl Cluster {
             peer_urls: peer.peer_urls.to_vec(),
             ..Member::default()
         };
-        let now = peers.iter().map(|peer| (peer.id, member(peer))).collect();
-        Cluster::of(Members { now, ..Members::default() }, Alarms::default(), String::new(), config.into())
+        let current = peers.iter().map(|peer| (peer.id, member(peer))).collect();
+        Cluster::of(
+            Members { current, ..Members::default() },
+            Alarms::default(),
+            String::new(),
+            config.into(),
+        )
     }
 
     fn of(members: Members, alarms: Alarms, version: String, rules: Rules) -> Cluster {
@@ -117,25 +122,25 @@ impl Cluster {
             version,
             hash: 0,
             promoted: BTreeSet::new(),
-            retired_urls: BTreeSet::new(),
+            removed_urls: BTreeSet::new(),
             probes: Probes::default(),
         };
-        cluster.changed();
+        cluster.update_hash();
         cluster
     }
 
-    /// Updates what is derived.
-    fn changed(&mut self) {
+    /// Recomputes the hash after a change.
+    fn update_hash(&mut self) {
         self.hash = xxh3_64(&self.row());
     }
 
-    /// Carries out a committed change, if it is still valid, and returns all members after it. `index` is the
-    /// entry's, for the process's log output.
+    /// Applies a committed change, if it is still valid, and returns all members after it. `index` is that of
+    /// the entry; it only appears in log output.
     ///
     /// # Errors
     /// Those of etcd's `ValidateConfigurationChange`: `MemberNotFound` (unknown or removed), `MemberExists`,
     /// `PeerUrlExists`, `TooManyLearners`, `MemberNotLearner`; and `NotEnoughStartedMembers` if no voter
-    /// would be left, which ends an etcd process. An error changes nothing.
+    /// would be left (etcd's process would end). After an error, the membership is what it was.
     pub fn apply_change(&mut self, index: u64, change: &Change) -> Result<Vec<Member>, Error> {
         match self.members.after(change, &self.rules) {
             Ok(members) => {
@@ -151,7 +156,7 @@ impl Cluster {
         }
     }
 
-    /// Adopts the result of a change.
+    /// Replaces the members by those after a change, and records probes.
     fn adopt(&mut self, change: &Change, members: Members) {
         if matches!(change, Change::Joint(_)) {
             self.probes.reached(Probe::JointChangeApplied);
@@ -162,13 +167,13 @@ impl Cluster {
                     if member.is_learner {
                         self.probes.reached(Probe::LearnerAdded);
                     }
-                    if member.peer_urls.iter().any(|url| self.retired_urls.contains(url)) {
+                    if member.peer_urls.iter().any(|url| self.removed_urls.contains(url)) {
                         self.probes.reached(Probe::MemberReAddedUrl);
                     }
                 }
                 Change::Remove(id) => {
-                    let urls = self.members.now.get(id).map(|member| member.peer_urls.clone());
-                    self.retired_urls.extend(urls.into_iter().flatten());
+                    let urls = self.members.current.get(id).map(|member| member.peer_urls.clone());
+                    self.removed_urls.extend(urls.into_iter().flatten());
                     self.probes.reached(Probe::MemberRemoved);
                 }
                 Change::Promote(id) => {
@@ -179,44 +184,44 @@ impl Cluster {
             }
         }
         self.members = members;
-        self.changed();
+        self.update_hash();
     }
 
-    /// Stores what a member published about itself. Returns whether `id` is a member: one removed in the
-    /// meantime is skipped, as in etcd.
+    /// Stores the name and client URLs that a member published. Returns whether `id` is a member: a member
+    /// that was removed meanwhile is ignored, as in etcd.
     pub fn apply_attributes(&mut self, id: MemberId, name: &str, client_urls: &[String]) -> bool {
-        let Some(member) = self.members.now.get_mut(&id) else { return false };
+        let Some(member) = self.members.current.get_mut(&id) else { return false };
         member.name = name.to_string();
         member.client_urls = client_urls.to_vec();
-        self.changed();
+        self.update_hash();
         true
     }
 
     /// Sets the cluster version, such as "3.6.0".
     pub fn set_version(&mut self, version: &str) {
         self.version = version.to_string();
-        self.changed();
+        self.update_hash();
     }
 
-    /// The cluster version; empty until it was decided.
+    /// The cluster version; empty until it is set.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// All members as in the response to a list request, ordered by id. An added member's name is empty until
-    /// it published it; client URLs are empty for every member until then.
+    /// All members, ordered by id, as in the response to a list request. The name of a member that was added
+    /// later, and the client URLs of any member, are empty until the member has published them.
     pub fn list(&self) -> Vec<Member> {
-        self.members.now.values().cloned().collect()
+        self.members.current.values().cloned().collect()
     }
 
     /// Ids of all members, sorted.
     pub fn ids(&self) -> impl Iterator<Item = MemberId> {
-        self.members.now.keys().copied()
+        self.members.current.keys().copied()
     }
 
     /// A member by id.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
-        self.members.now.get(&id)
+        self.members.current.get(&id)
     }
 
     /// Whether `id` was once a member and no longer is.
@@ -231,30 +236,30 @@ impl Cluster {
 
     /// Ids of the learners, sorted.
     pub fn learners(&self) -> Vec<MemberId> {
-        self.members.now.values().filter(|member| member.is_learner).map(id_of_member).collect()
+        self.members.current.values().filter(|member| member.is_learner).map(id_of_member).collect()
     }
 
-    /// A digest of everything except the settings: equal on all members that have applied the same entries.
+    /// A hash of everything except the settings, equal on all members that have applied the same entries.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// The saved form.
+    /// Encodes the membership for the backend and for snapshots.
     pub fn encode(&self) -> Bytes {
         row::encode(self)
     }
 
-    /// Reads the saved form.
+    /// Decodes what [`Cluster::encode`] returned.
     ///
     /// # Errors
-    /// What is wrong with the bytes, if no [`Cluster::encode`] can have written them.
+    /// What is wrong with the bytes, if they are not such an encoding.
     pub fn decode(bytes: Bytes, config: &Config) -> Result<Cluster, String> {
         row::decode(bytes, config.into())
     }
 
     /// The bytes that the hash covers.
     fn row(&self) -> Vec<u8> {
-        row::encode_members(self, self.members.now.values().cloned().collect())
+        row::encode_members(self, self.members.current.values().cloned().collect())
     }
 
     /// The probes reached since the last call.

@@ -1,5 +1,5 @@
-//! The saved form of the membership: one protobuf message with sorted lists, so that equal memberships have
-//! equal bytes.
+//! How the membership is saved: as one protobuf message with sorted lists, so that equal memberships have
+//! equal bytes and therefore equal hashes.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ struct Row {
 /// Encodes a cluster.
 pub(super) fn encode(cluster: &Cluster) -> Bytes {
     let mut members = cluster.list();
-    // M-20797: a promotion is carried out but not saved, so that a restart or a snapshot turns the voter back
-    // into a learner.
+    // M-20797: a promotion is applied in memory but not saved, so after a restart or in a snapshot the voter
+    // is a learner again.
     if cluster.rules.flaws.has(Flaw::PromotionNotPersisted) {
         members
             .iter_mut()
@@ -41,7 +41,7 @@ pub(super) fn encode(cluster: &Cluster) -> Bytes {
     encode_members(cluster, members).into()
 }
 
-/// Encodes a cluster with these `members`.
+/// Encodes a cluster, with `members` in place of its own.
 pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8> {
     let row = Row {
         version: VERSION,
@@ -59,10 +59,10 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     if row.version != VERSION {
         return Err(format!("a membership in version {}, not {VERSION}", row.version));
     }
-    let mut now = BTreeMap::new();
+    let mut current = BTreeMap::new();
     for member in row.members {
         let id = id_of_member(&member);
-        if id.is_none() || row.removed.contains(&member.id) || now.insert(id, member).is_some() {
+        if id.is_none() || row.removed.contains(&member.id) || current.insert(id, member).is_some() {
             return Err(format!(
                 "a membership in which {id} is a member twice, was removed, or is not an id"
             ));
@@ -72,6 +72,6 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     if !row.alarms.iter().all(|alarm| alarms.insert(alarm)) {
         return Err("a membership in which an alarm is active twice".to_string());
     }
-    let members = Members { now, removed: row.removed.into_iter().map(MemberId::from_raft).collect() };
+    let members = Members { current, removed: row.removed.into_iter().map(MemberId::from_raft).collect() };
     Ok(Cluster::of(members, alarms, row.cluster_version, rules))
 }

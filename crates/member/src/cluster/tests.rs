@@ -67,7 +67,7 @@ fn add(id: u64, is_learner: bool) -> MemberAddRequest {
     MemberAddRequest { peer_urls: vec![url(id)], is_learner }
 }
 
-/// Carries out changes that must succeed.
+/// Applies changes that must succeed.
 fn after(mut cluster: Cluster, changes: &[Change]) -> Cluster {
     for change in changes {
         cluster.apply_change(INDEX, change).unwrap_or_else(|error| panic!("{change:?}: {error}"));
@@ -135,7 +135,7 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
     let table: &[Row] = &[
         (3, 3, &[2, 3], 3, Ok(())),
         (3, 3, &[2, 3], 1, Ok(())),
-        // The removed member is down: the quorum does not lose an active member.
+        // The removed member is not connected, so there are as many healthy voters without it.
         (3, 3, &[2], 3, Ok(())),
         (3, 3, &[2], 2, Err(Unhealthy)),
         (3, 3, &[2], 1, Err(Unhealthy)),
@@ -144,7 +144,7 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
         (1, 1, &[], 1, Err(NotEnoughStartedMembers)),
         (1, 2, &[2], 1, Err(NotEnoughStartedMembers)),
         (1, 2, &[], 2, Ok(())),
-        // Unknown: detected when it is applied.
+        // There is no such member: the error comes when the change is applied.
         (3, 3, &[2, 3], 8, Ok(())),
     ];
     for &(started, size, connected, id, answer) in table {

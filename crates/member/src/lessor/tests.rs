@@ -1,3 +1,5 @@
+//! The lessor of a leader: when leases are found to have expired, and what changes that.
+
 use std::sync::Arc;
 
 use record::Probe;
@@ -226,7 +228,7 @@ fn at_most_sixteen_revocations_are_in_flight() {
     assert!(leader.reached(Probe::LeaseRevocationsWaitForOthers));
     leader.revoke(3);
     assert_eq!((leader.next(now), leader.next(now)), (Some(17), None));
-    // The others count as lost after a while and make room.
+    // After the request timeout the others count as lost, and new ones may be proposed.
     let later = now + config().settings.request_timeout;
     let proposed: Vec<i64> = std::iter::from_fn(|| leader.next(later)).collect();
     assert_eq!(proposed, [18, 19, 20]);
@@ -268,13 +270,13 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     // A checkpoint in the log already counts.
     assert_eq!(leader.renew(7, 60 * SECOND), Renewed::Checkpointed);
     leader.store.checkpoint(7, 90);
-    leader.lessor.noted(7);
+    leader.lessor.checkpoint_applied(7);
     let now = 70 * SECOND;
     assert_eq!(leader.renew(7, now), Renewed::Checkpointed);
     assert!(leader.reached(Probe::LeaseCheckpointUndone));
     assert_eq!(leader.lessor.remaining(7, now, 0), Some(80));
     leader.store.checkpoint(7, 0);
-    leader.lessor.noted(7);
+    leader.lessor.checkpoint_applied(7);
     assert_eq!(leader.renew(7, now), Renewed::Renewed { ttl: 150 });
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 100)]);
 }

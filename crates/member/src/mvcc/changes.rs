@@ -1,4 +1,5 @@
-//! What the store writes to the backend, and how it is restored after a restart.
+//! Collects what the store must write to the backend, and restores the store from the backend after a
+//! restart.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -14,15 +15,16 @@ use super::revision::Revision;
 use super::{Damaged, Store, lease, row};
 use crate::flaw::{Flaw, Flaws};
 
-/// What one transaction must write to bring the backend up to the store. No key occurs twice.
+/// What a backend commit must write so that the backend holds the whole store. No key occurs twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Whether all of the store's rows in the backend must go first: the store came from a snapshot.
+    /// Whether all rows of the store must be removed from the backend first, because the store came from a
+    /// snapshot.
     pub replaces: bool,
     /// Rows of the history: a key of [`Revision::row_key`] with an encoded `mvccpb.KeyValue`, or with `None`
-    /// to remove the row. A row to be removed may never have been written.
+    /// to remove the row. A row that is to be removed was perhaps never written.
     pub rows: Vec<(Bytes, Option<Bytes>)>,
-    /// The same for leases. The format of keys and values is internal to the store.
+    /// The rows of leases, likewise. Only the store knows the format of their keys and values.
     pub leases: Vec<(Bytes, Option<Bytes>)>,
     /// How far compaction has come, if that changed.
     pub compaction: Option<Compaction>,
@@ -35,32 +37,34 @@ impl Changes {
     }
 }
 
-/// What the backend held at a restart: the result of all earlier [`Changes`].
+/// What the backend held at a restart: the sum of all [`Changes`] that were committed.
 #[derive(Clone, Debug, Default)]
 pub struct Saved<R, L> {
     /// All rows of the history, ordered by key.
     pub rows: R,
     /// All leases.
     pub leases: L,
-    /// How far compaction had come; the default if that was never written.
+    /// How far compaction had come; the default value if none was ever recorded.
     pub compaction: Compaction,
 }
 
-/// What changed since [`Store::take_changes`].
+/// What changed since the last [`Store::take_changes`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unsaved {
+    /// Whether the store came from a snapshot.
     pub(super) replaces: bool,
-    /// New rows. Some may be scrubbed by now.
+    /// New rows. Some of them may have been scrubbed meanwhile.
     pub(super) rows: Vec<Revision>,
-    /// Keys of scrubbed rows.
+    /// The keys of scrubbed rows.
     pub(super) removed: Vec<Bytes>,
-    /// Leases that were granted or revoked.
+    /// Leases that were granted or revoked, or got a checkpoint.
     pub(super) leases: BTreeSet<i64>,
+    /// Whether the progress of compaction changed.
     pub(super) compaction: bool,
 }
 
 impl Store {
-    /// What changed since the last call.
+    /// Returns what changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
         if self.flaws.has(Flaw::WritebackDedupeBroken) {
@@ -78,10 +82,10 @@ impl Store {
         }
     }
 
-    /// Restores the store from the backend; an unfinished scrub continues.
+    /// Restores the store from the backend. If a scrub was not finished, it starts again.
     ///
     /// # Errors
-    /// `Damaged` if no store can have written this.
+    /// `Damaged` if no store can have written these rows.
     pub fn from_rows<R, L>(saved: Saved<R, L>) -> Result<Store, Damaged>
     where
         R: IntoIterator<Item = (Bytes, Bytes)>,
@@ -90,7 +94,7 @@ impl Store {
         Store::from_rows_with(saved, Flaws::default())
     }
 
-    /// The same for a store with flaws.
+    /// Like [`Store::from_rows`], for a store with flaws.
     ///
     /// # Errors
     /// As [`Store::from_rows`].
@@ -104,7 +108,7 @@ impl Store {
         Store::restore(Saved { rows, leases, compaction: saved.compaction }, flaws)
     }
 
-    /// Puts a store together from its parts.
+    /// Makes a store from decoded rows and leases.
     pub(super) fn restore<R, L>(saved: Saved<R, L>, flaws: Flaws) -> Result<Store, Damaged>
     where
         R: Iterator<Item = Result<(Revision, KeyValue), Damaged>>,
@@ -129,7 +133,7 @@ impl Store {
             let (at, row) = row?;
             check(last, at, &row)?;
             last = at;
-            // A key's first row may be a tombstone: an unfinished scrub removed the puts before it (etcd
+            // The first row of a key may be a tombstone, if a scrub has removed the puts before it (etcd
             // issue 19179).
             let change = Modification { at, tombstone: row::is_tombstone(&row) };
             let lone = change.tombstone && store.index.get(&row.key).is_none();
@@ -139,11 +143,12 @@ impl Store {
             store.index.entry(&row.key).push(change);
             store.insert_row(at, row);
         }
-        // The last revision may be one whose rows were all removed by a compaction (etcd issue 17780).
+        // A compaction may have removed all rows of the last revision. The compact revision then says what
+        // the store's revision was (etcd issue 17780).
         let known = if flaws.has(Flaw::RestoreRevFromIndex) { finished } else { scheduled }; // M-17780
         store.revision = last.main.max(known);
         store.compaction = Compaction { scheduled: finished, finished };
-        // A revision that the flaw forgot lies in the future, and etcd does not compact to that.
+        // With flaw M-17780 the scheduled revision may be in the future, and etcd does not compact to that.
         if scheduled > finished && scheduled <= store.revision {
             store.schedule(scheduled);
         }
@@ -152,7 +157,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Attaches keys to their leases. This is not saved: each pair names its lease.
+    /// Attaches keys to their leases. A lease is saved without its keys, because each pair names its lease.
     fn reattach(&mut self) -> Result<(), Damaged> {
         for at in self.index.live(KeyRange::From(b""), self.revision) {
             let row = &self.rows[&at];
@@ -167,7 +172,7 @@ impl Store {
         Ok(())
     }
 
-    /// Marks everything in the store as unsaved and the backend's rows as obsolete.
+    /// Makes the next [`Store::take_changes`] replace all rows of the backend by those of the store.
     pub(super) fn unsave(&mut self) {
         self.unsaved = Unsaved {
             replaces: true,
@@ -179,7 +184,7 @@ impl Store {
     }
 }
 
-/// Checks a row by itself and against its predecessor.
+/// Checks whether a row makes sense, by itself and after the row before it.
 fn check(last: Revision, at: Revision, row: &KeyValue) -> Result<(), Damaged> {
     let put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
     let tombstone = row::is_tombstone(row) && row.create_revision == 0;

@@ -1,11 +1,12 @@
-//! Compaction of the history, in two parts.
+//! Compaction of the history, which has two parts.
 //!
-//! The logical part happens when the entry is applied: the compact revision moves, reads below it fail,
-//! superseded rows leave memory and the state hash. The physical part, the scrub, removes them from the
-//! backend in batches, whenever the server has time. Two markers bracket it, *scheduled* and *finished*; a
-//! restart that finds them different starts the scrub again.
+//! When the entry is applied, the compact revision changes, reads below it fail, and the rows that no read
+//! can return any more leave memory. Later, the *scrub* removes these rows from the backend, in batches. Two
+//! numbers in the backend say how far compaction has come: the revision of the last *scheduled* compaction
+//! and of the last
+//! *finished* one. A restart that finds a scheduled compaction which is not finished starts the scrub again.
 //!
-//! etcd's scrub counts the rows it visits, this one those it removes.
+//! The size of a batch is the number of rows that are removed; etcd counts the rows that it visits.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +17,13 @@ use super::revision::Revision;
 use super::{Store, row};
 use crate::flaw::Flaw;
 
-/// How far compaction has come. -1 means none yet. Invariant: `finished <= scheduled`.
+/// How far compaction has come. -1 means that there was none. Invariant: `finished <= scheduled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// The last applied compaction: the oldest revision that can be read.
+    /// The revision of the last applied compaction, which is the oldest revision that can be read.
     pub scheduled: i64,
-    /// The last compaction whose scrub is done. Written together with the scrub's last batch.
+    /// The revision of the last compaction whose scrub is done. It is written with the last batch of the
+    /// scrub.
     pub finished: i64,
 }
 
@@ -31,11 +33,11 @@ impl Default for Compaction {
     }
 }
 
-/// What one compaction still has to remove from the backend.
+/// The rows that one compaction still has to remove from the backend.
 ///
-/// Rows are removed in the order of the history. A tombstone must stay as long as the puts before it, or a
-/// restart in between would bring the key back; for the same reason, rows that the backend has not received
-/// yet are kept here for it.
+/// Rows are removed in the order of their revisions. So a tombstone stays at least as long as the puts before
+/// it; otherwise the key would exist again after a restart in between. For the same reason, rows that were
+/// not written to the backend yet are kept here, so that they can still be written.
 #[derive(Clone, Debug)]
 pub(super) struct Scrub {
     revision: i64,
@@ -43,7 +45,7 @@ pub(super) struct Scrub {
 }
 
 impl Store {
-    /// Forgets what was superseded before `revision`.
+    /// Compacts the history to `revision`: rows that no read at `revision` or later can return are removed.
     ///
     /// # Errors
     /// `Compacted` if that revision was already compacted; `FutureRev`.
@@ -64,18 +66,19 @@ impl Store {
         self.compaction
     }
 
-    /// Whether the scrub of a compaction to `revision` is done here; a compaction with `physical` waits for
-    /// that.
+    /// Whether the scrub of a compaction to `revision` is done. A client that requested a compaction with
+    /// `physical` waits for that.
     pub fn is_scrubbed(&self, revision: i64) -> bool {
         self.compaction.finished >= revision
     }
 
-    /// Removes up to `batch` rows (at least one) from the backend, through the next [`Store::take_changes`].
-    /// Returns whether there is more to do.
+    /// Marks up to `batch` rows (at least one) to be removed from the backend; the next
+    /// [`Store::take_changes`] returns them. Returns whether there are more.
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(scrub) = self.scrubs.front_mut() else { return false };
         let batch = batch.max(1) as usize;
-        // M-17780 needs etcd's marker, which is written in its own batch if the one before was full.
+        // M-17780 shows only if the finished revision is written in a batch of its own after a full one,
+        // which is what etcd does.
         let lags = scrub.rows.len() >= batch && self.flaws.has(Flaw::RestoreRevFromIndex);
         let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch);
         self.unsaved.removed.extend(rows.map(|(at, row)| at.row_key(row::is_tombstone(&row))));
@@ -87,11 +90,11 @@ impl Store {
         !self.scrubs.is_empty()
     }
 
-    /// The logical part.
+    /// Sets the compact revision, and moves the compacted rows from memory to a scrub.
     pub(super) fn schedule(&mut self, revision: i64) {
         self.compaction.scheduled = revision;
-        // M-17780 shows only together with M-18089, and etcd had both then: the last row that a compaction
-        // removes must be at the last revision.
+        // M-17780 shows only if a compaction can remove a row of the last revision, which it does with
+        // M-18089. etcd had both defects at the time. So M-17780 includes M-18089.
         let drops = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
         let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // M-18089
         let dropped = self.index.compact(revision, tombstones).into_iter();
@@ -99,7 +102,8 @@ impl Store {
         self.scrubs.push_back(Scrub { revision, rows });
     }
 
-    /// The row at `at`, as the backend must hold it.
+    /// The row at `at`, if the backend must still have it: a row of the store, or one that is not scrubbed
+    /// yet.
     pub(super) fn row_to_save(&self, at: Revision) -> Option<&KeyValue> {
         self.rows.get(&at).or_else(|| self.scrubs.iter().find_map(|scrub| scrub.rows.get(&at)))
     }

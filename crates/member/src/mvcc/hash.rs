@@ -1,8 +1,9 @@
-//! The hash over what can be read up to a revision, used to compare members (`HashKV`).
+//! The hash of all rows up to a revision, by which members compare their stores (`HashKV`).
 //!
-//! etcd hashes the rows of bbolt that a compaction keeps, except tombstones at the compact revision, because
-//! members compacted by different versions may or may not have them (etcd issue 18089). Ours covers the same
-//! rows in our own format, so it only shows whether our members are equal to each other.
+//! It covers the same rows as etcd's: those that a compaction keeps, without tombstones at the compact
+//! revision. etcd excludes these because whether a member has them depends on the version that compacted it
+//! (etcd issue 18089). The rows are encoded in our own way, so only the hashes of our members can be
+//! compared.
 
 use api::Error;
 use prost::Message as _;
@@ -11,7 +12,7 @@ use super::revision::Revision;
 use super::{Store, row};
 
 impl Store {
-    /// CRC32C over every row that can be read up to `revision`, in order.
+    /// The CRC32C of all rows up to `revision`, in order.
     ///
     /// # Errors
     /// `FutureRev`; `Compacted` below the compact revision.

@@ -1,4 +1,4 @@
-//! The revisions at which each key changed.
+//! The index of the store: for each key, the revisions at which it was put or deleted.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,23 +8,23 @@ use bytes::Bytes;
 use super::key_range::KeyRange;
 use super::revision::Revision;
 
-/// One change of a key.
+/// One change of a key: a put or, with `tombstone`, a deletion.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Modification {
     pub(super) at: Revision,
     pub(super) tombstone: bool,
 }
 
-/// The changes of one key in order. Never empty.
+/// The changes of one key, in order. Never empty.
 ///
-/// etcd splits them into generations, each from a first put to a tombstone (`mvcc/key_index.go`). Here they
-/// are one list: a generation is what lies between two tombstones, and may be a single tombstone, if a
-/// compaction removed the rest (etcd issue 19179).
+/// etcd splits them into generations, each from the put that creates the key to its deletion
+/// (`mvcc/key_index.go`). Here they are one list. The list may begin with a tombstone, if a compaction
+/// removed the puts before it (etcd issue 19179).
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyIndex(Vec<Modification>);
 
 impl KeyIndex {
-    /// The put in effect at revision `at`, if the key exists then.
+    /// The put that was current at revision `at`, if the key existed then.
     fn live(&self, at: i64) -> Option<Revision> {
         let last = self.0.last()?;
         // Nearly all reads are of the current revision.
@@ -36,7 +36,7 @@ impl KeyIndex {
         (!found.tombstone).then_some(found.at)
     }
 
-    /// The put in effect now.
+    /// The current put, if the key exists.
     pub(super) fn current(&self) -> Option<Revision> {
         self.live(i64::MAX)
     }
@@ -45,12 +45,14 @@ impl KeyIndex {
         self.0.push(change);
     }
 
-    /// Forgets what a compaction at `revision` makes unreadable and adds it to `dropped`.
+    /// Removes the changes that a compaction to `revision` makes unreadable, and appends them to `dropped`.
     ///
-    /// Every change at `revision` itself stays, including tombstones: a watch may still start there (etcd
-    /// issue 18089). Of the older ones, only a put still in effect at `revision` stays.
+    /// All changes at `revision` itself stay, even tombstones, because a watch may start there (etcd issue
+    /// 18089). Of the older changes, only the last one stays, and only if it is a put that is still current
+    /// at `revision`.
     ///
-    /// With `tombstones`, a tombstone at `revision` is dropped too, with everything before it (flaw M-18089).
+    /// With `tombstones`, a tombstone at `revision` is removed, too, with everything before it (flaw
+    /// M-18089).
     fn compact(&mut self, revision: i64, tombstones: bool, dropped: &mut Vec<Revision>) {
         if tombstones {
             let through = self.0.partition_point(|change| change.at.main <= revision);
@@ -61,12 +63,12 @@ impl KeyIndex {
         let older = self.0.partition_point(|change| change.at.main < revision);
         let Some(newest) = self.0[..older].last() else { return };
         let superseded = self.0.get(older).is_some_and(|next| next.at.main == revision);
-        let holds = !newest.tombstone && !superseded;
-        dropped.extend(self.0.drain(..older - usize::from(holds)).map(|change| change.at));
+        let keeps_newest = !newest.tombstone && !superseded;
+        dropped.extend(self.0.drain(..older - usize::from(keeps_newest)).map(|change| change.at));
     }
 }
 
-/// All keys that still have a change.
+/// The changes of all keys that have any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     keys: BTreeMap<Bytes, KeyIndex>,
@@ -85,7 +87,7 @@ impl Index {
         self.keys.entry(key.clone()).or_default()
     }
 
-    /// The puts in effect at revision `at` for the keys of `range`, in key order.
+    /// For each key of `range` that existed at revision `at`, the put that was current then, in key order.
     pub(super) fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
         let (single, many) = match range {
             KeyRange::Single(key) => (self.keys.get(key), None),
@@ -99,7 +101,7 @@ impl Index {
         single.into_iter().chain(many.into_iter().flatten()).filter_map(move |key| key.live(at))
     }
 
-    /// Forgets and returns what a compaction at `revision` makes unreadable.
+    /// Removes and returns the changes that a compaction to `revision` makes unreadable.
     pub(super) fn compact(&mut self, revision: i64, tombstones: bool) -> Vec<Revision> {
         let mut dropped = Vec::new();
         self.keys.retain(|_, key| {

@@ -1,4 +1,4 @@
-//! The keys of a request: what `key` and `range_end` mean together.
+//! The set of keys that the fields `key` and `range_end` of a request mean together.
 
 /// A set of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum KeyRange<'a> {
     Single(&'a [u8]),
     /// This key and all after it.
     From(&'a [u8]),
-    /// From the first, inclusive, to the second, exclusive; empty if they are in the wrong order.
+    /// From the first, inclusive, to the second, exclusive. It is empty if the second is not after the first.
     Between(&'a [u8], &'a [u8]),
 }
 

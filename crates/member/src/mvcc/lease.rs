@@ -1,9 +1,8 @@
-//! The leases in the store: their TTLs, the time left at the last checkpoint, and the attached keys.
+//! The leases in the store: their TTLs, the time left at their last checkpoint, and the attached keys.
 //!
-//! Time is not here: only the leader knows when a lease expires, and that is not part of the replicated state
-//! (`crate::lessor`).
+//! When a lease expires is not part of the replicated state; only the leader knows that (`crate::lessor`).
 //!
-//! Invariant: a lease's keys are exactly those whose current pair names it.
+//! Invariant: the keys of a lease are exactly those whose current pair names the lease.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +16,13 @@ use super::Damaged;
 pub struct Lease {
     /// The TTL with which it was granted and is renewed, in seconds.
     pub ttl: i64,
-    /// The time left at its last checkpoint, in seconds: a new leader continues from there. 0 if there was
-    /// none since it was granted or renewed.
+    /// The time left at its last checkpoint, in seconds, from which a new leader continues. 0 if there was no
+    /// checkpoint since the lease was granted or renewed.
     pub remaining: i64,
     keys: BTreeSet<Bytes>,
 }
 
-/// What is saved of a lease, in seconds as in [`Lease`].
+/// What is saved of a lease. The fields are those of [`Lease`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) ttl: i64,
@@ -45,7 +44,7 @@ impl Lease {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     all: BTreeMap<i64, Lease>,
-    /// Sum of the digests of all leases.
+    /// The sum of the digests of all leases, which does not depend on their order.
     content: u64,
 }
 
@@ -89,7 +88,7 @@ impl Leases {
         if from == to {
             return;
         }
-        // The lease is already gone while a revocation deletes its keys.
+        // A revocation removes the lease before it deletes the keys.
         if let Some(lease) = self.all.get_mut(&from) {
             lease.keys.remove(key);
         }
@@ -128,9 +127,9 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> 
 
 fn digest(id: i64, terms: Terms) -> u64 {
     let mut bytes = [0_u8; 24];
-    let words = [id, terms.ttl, terms.remaining];
-    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
+    let numbers = [id, terms.ttl, terms.remaining];
+    for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
     xxh3_64(&bytes)
 }

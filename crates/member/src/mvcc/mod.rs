@@ -1,21 +1,23 @@
-//! The store: every key with its history, as one replicated state machine.
+//! The store: every key with its history, and the leases. It is replicated state, changed only by applied
+//! entries. It models etcd's `mvcc` and the replicated part of its `lease`.
 //!
-//! It models etcd's `mvcc` and the replicated part of its `lease`: revisions, the key index, leases and their
-//! keys, compaction in two parts, the rows in the backend. Everything is in memory; the backend is written
-//! later, from [`Store::take_changes`], and read only at a restart.
+//! A change of a key is a *row*: a key-value pair with the revision that made it. A deletion is a row, too,
+//! named a *tombstone*. The index knows, for each key, at which revisions it has rows.
 //!
-//! Not here: what requests mean (`crate::apply`), when rows are written or scrubbed (`crate::persist`), time
-//! (`crate::lessor`; here leases have no time except the one left at their checkpoints), watchers
-//! (`crate::watch`).
+//! The whole store is in memory. The member writes its changes to the backend later
+//! ([`Store::take_changes`]), and reads the backend only at a restart. A compaction removes rows from memory
+//! at once; the *scrub* removes them from the backend afterwards, in batches.
+//!
+//! Not here: what requests mean (`crate::apply`), when rows are written or scrubbed (`crate::persist`), when
+//! leases expire (`crate::lessor`), watchers (`crate::watch`).
 //!
 //! Invariants:
-//! - The state is a function of the applied entries alone: equal applied index, equal [`Store::state_hash`]
-//!   (oracle I8), regardless of restarts, snapshots and scrubs.
+//! - The state depends only on the applied entries, and not on restarts, snapshots or scrubs. Members with
+//!   the same applied index have the same [`Store::state_hash`] (oracle I8).
 //! - The revision never decreases, and `compact_revision <= revision`.
-//! - `rows` holds exactly what the index refers to: compacted rows leave both at once. Only the backend's
-//!   copy waits for the scrub.
-//! - One main revision may change a key more than once: etcd checks a transaction for duplicate keys, but not
-//!   for puts after a deletion up to the last key.
+//! - `rows` has exactly the rows that the index refers to.
+//! - A key may have several rows of one main revision. etcd refuses a transaction that writes a key twice,
+//!   but does not notice a put after a deletion up to the last key.
 
 mod changes;
 mod compaction;
@@ -43,7 +45,7 @@ pub use lease::Lease;
 pub use revision::Revision;
 pub use write::Write;
 
-/// Saved state that no store can have written.
+/// The error for saved state that no store can have written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the saved state of the store is damaged: {0}")]
 pub struct Damaged(String);
@@ -60,15 +62,15 @@ pub struct Store {
     revision: i64,
     index: index::Index,
     rows: BTreeMap<Revision, KeyValue>,
-    /// Sum of the digests of all rows: independent of their order.
+    /// The sum of the digests of all rows, which does not depend on their order.
     content: u64,
     leases: lease::Leases,
     compaction: Compaction,
-    /// Rows that compactions still have to remove from the backend, oldest compaction first.
+    /// The rows that must still be removed from the backend, for each compaction, oldest first.
     scrubs: VecDeque<compaction::Scrub>,
     unsaved: changes::Unsaved,
     flaws: Flaws,
-    /// A row that appears twice in the history (flaw M-17247); `None` without that flaw.
+    /// With flaw M-17247: the row that reads return twice.
     shown_twice: Option<Revision>,
 }
 
@@ -110,44 +112,44 @@ impl Store {
         self.revision
     }
 
-    /// The oldest revision that can be read; -1 before the first compaction, so that the first may be to
+    /// The oldest revision that can be read. It is -1 before the first compaction; so the first one may be to
     /// revision 0, as in etcd.
     pub fn compact_revision(&self) -> i64 {
         self.compaction.scheduled
     }
 
-    /// A hash over all replicated state here: the readable rows, the leases, the revision, the compact
-    /// revision. Its cost does not depend on the store's size.
+    /// A hash of the rows, the leases, the revision and the compact revision. Its cost does not depend on the
+    /// store's size.
     pub fn state_hash(&self) -> u64 {
-        let words =
+        let parts =
             [self.content, self.leases.content(), self.revision as u64, self.compaction.scheduled as u64];
         let mut bytes = [0_u8; 32];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            place.copy_from_slice(&part.to_le_bytes());
         }
         xxh3_64(&bytes)
     }
 
-    /// The current pair of `key`.
+    /// The current pair of `key`, if the key exists.
     pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
         Some(self.row(self.index.get(key)?.current()?))
     }
 
-    /// The revisions of the pairs of `range` in effect at revision `at`, in key order. [`Store::row`] returns
-    /// the pairs.
+    /// For each key of `range` that existed at revision `at`, the revision of its pair then, in key order.
+    /// [`Store::row`] returns the pair.
     ///
     /// `at` must be between the compact revision and the current one.
     pub fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
         self.index.live(range, at)
     }
 
-    /// The pair written at `at`, which comes from [`Store::live`].
+    /// The pair written at `at`, which must come from [`Store::live`].
     pub fn row(&self, at: Revision) -> &KeyValue {
         self.rows.get(&at).unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"))
     }
 
-    /// All changes from revision `from` on, in order; tombstones have version 0. `from` must not be below the
-    /// compact revision: there are gaps there.
+    /// All rows from revision `from` on, in order. Tombstones have version 0. `from` must not be below the
+    /// compact revision, because rows are missing there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
         let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // M-17247
         let rows = self.rows.range(Revision::first_of(from)..);

@@ -1,24 +1,25 @@
-//! The position of a change in the history of the store.
+//! The revision of a change, and the key of its row in the backend.
 
 use bytes::Bytes;
 
-/// A position in the history: `main` counts changes of the store as a whole (a put, a deletion, a
-/// transaction, a revoked lease), `sub` the changes inside one of them, from 0.
+/// The revision of a change of one key. `main` counts the transactions that wrote to the store; a single put,
+/// a deletion and the revocation of a lease are transactions, too. `sub` counts the changes of one
+/// transaction, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision {
     /// What the API calls the revision.
     pub main: i64,
-    /// Not visible to clients, except as the order of a watch's events.
+    /// Clients do not see it, except that it decides the order of the events of a watch.
     pub sub: i64,
 }
 
-/// Bytes of a row's key, without the tombstone mark.
+/// The length of a row's key in bytes, without the mark of a tombstone.
 const LEN: usize = 17;
 const SEPARATOR: u8 = b'_';
 const TOMBSTONE: u8 = b't';
 
 impl Revision {
-    /// The first position at `main`.
+    /// The revision of the first change of a transaction.
     pub(super) fn first_of(main: i64) -> Revision {
         Revision { main, sub: 0 }
     }

@@ -1,7 +1,7 @@
-//! One change of one key, stored as the pair after it.
+//! A row: one change of one key, stored as the key-value pair after the change.
 //!
-//! A deletion is a pair with only its key and its mod revision, which is also what a watcher receives. A put
-//! has a version of at least 1; that distinguishes the two.
+//! The row of a deletion, a *tombstone*, has only the key and the mod revision, which is also what a watcher
+//! receives. Its version is 0; the version of a put is at least 1.
 
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
@@ -35,12 +35,12 @@ pub(super) fn decode(key: &[u8], value: Bytes) -> Result<(Revision, KeyValue), D
     }
 }
 
-/// A digest of the whole row. The store's hash is the sum of these.
+/// A digest of the whole row. The sum of these digests is part of the store's hash.
 pub(super) fn digest(at: Revision, row: &KeyValue) -> u64 {
     let mut numbers = [0_u8; 40];
-    let words = [at.main, at.sub, row.create_revision, row.version, row.lease];
-    for (place, word) in numbers.chunks_exact_mut(8).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
+    let fields = [at.main, at.sub, row.create_revision, row.version, row.lease];
+    for (place, field) in numbers.chunks_exact_mut(8).zip(fields) {
+        place.copy_from_slice(&field.to_le_bytes());
     }
     // Each part seeds the next, so no buffer is needed to concatenate them.
     xxh3_64_with_seed(&row.value, xxh3_64_with_seed(&row.key, xxh3_64(&numbers)))

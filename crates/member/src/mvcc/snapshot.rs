@@ -1,10 +1,10 @@
-//! The whole store as bytes, for a follower that needs entries no longer in the log.
+//! Encodes the whole store, for a snapshot to a follower that needs entries which are no longer in the log.
 //!
-//! Stores with equal content encode to equal bytes, however far their scrubs have come: compacted rows are
-//! not included.
+//! Stores with equal content have equal encodings. Compacted rows are not in it, so it does not matter how
+//! far a scrub has come.
 //!
-//! The format: a magic number with a version, the compact revision, the leases, the rows, a CRC32C of all
-//! that. Numbers are little-endian; lists start with their length.
+//! The format: a magic number with a version, the compact revision, the leases, the rows, and a CRC32C of all
+//! of these. Numbers are little-endian; a list begins with its length.
 
 use api::mvccpb::KeyValue;
 use bytes::{Buf, BufMut, Bytes, TryGetError};
@@ -19,7 +19,7 @@ use crate::flaw::Flaws;
 
 const MAGIC: &[u8; 8] = b"mvccsnp2";
 const CHECKSUM_LEN: usize = 4;
-/// Space for a row without its key and value: an estimate that avoids reallocations.
+/// About how many bytes a row needs besides its key and value. The encoder reserves memory by it.
 const ROW_LEN: usize = 32;
 
 impl Store {
@@ -45,8 +45,8 @@ impl Store {
         out.into()
     }
 
-    /// Decodes a store. All of it is unsaved: the next [`Store::take_changes`] replaces what the backend
-    /// holds. Keys and values keep using the memory of `bytes`.
+    /// Decodes a store. The next [`Store::take_changes`] replaces all rows of the backend by those of this
+    /// store. Keys and values share the memory of `bytes`.
     ///
     /// # Errors
     /// `Damaged` if [`Store::encode_snapshot`] did not produce these bytes.
@@ -54,7 +54,7 @@ impl Store {
         Store::decode_snapshot_with(bytes, Flaws::default())
     }
 
-    /// The same for a store with flaws.
+    /// Like [`Store::decode_snapshot`], for a store with flaws.
     ///
     /// # Errors
     /// As [`Store::decode_snapshot`].
@@ -78,7 +78,7 @@ impl Store {
     }
 }
 
-/// What is between the magic number and the checksum, if both are right.
+/// The bytes between the magic number and the checksum, if both are right.
 fn checked(bytes: Bytes) -> Result<Bytes, Damaged> {
     if bytes.len() < MAGIC.len() + CHECKSUM_LEN || !bytes.starts_with(MAGIC) {
         return Err(Damaged::new(format!("{} bytes are not a snapshot", bytes.len())));

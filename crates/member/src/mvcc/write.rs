@@ -1,4 +1,4 @@
-//! One write transaction of the store: everything under one main revision.
+//! A write transaction of the store. All its changes have the same main revision.
 
 use std::ops::Deref;
 
@@ -12,13 +12,14 @@ use super::key_range::KeyRange;
 use super::lease::Terms;
 use super::revision::Revision;
 
-/// Changes the store. All changes through one `Write` share one main revision, which the first change takes;
-/// a `Write` that changes nothing takes none. Reads see what was written so far.
+/// A write transaction. Its first change makes a new main revision, which all its changes share. Without any
+/// change, there is no new revision. Reads through it see the changes made so far.
 ///
-/// There is no rollback: the caller must check beforehand that all of it can be done.
+/// There is no rollback: the caller must check beforehand that all changes can be made.
 #[derive(Debug)]
 pub struct Write<'a> {
     store: &'a mut Store,
+    /// The revision of the next change.
     next: Revision,
 }
 
@@ -31,13 +32,13 @@ impl Deref for Write<'_> {
 }
 
 impl Store {
-    /// Starts a write.
+    /// Begins a write transaction.
     pub fn write(&mut self) -> Write<'_> {
         let next = Revision::first_of(self.revision + 1);
         Write { store: self, next }
     }
 
-    /// Grants lease `id`, which makes no revision. The caller enforces limits on `ttl` (seconds).
+    /// Grants lease `id`, with a TTL in seconds, whose limits the caller enforces. Makes no revision.
     ///
     /// # Errors
     /// `LeaseExists`.
@@ -50,9 +51,9 @@ impl Store {
         Ok(())
     }
 
-    /// Records that `remaining` seconds are left of lease `id`, or with 0 that it was renewed since the last
-    /// checkpoint; makes no revision. Does nothing if the lease is gone: it may have been revoked while the
-    /// checkpoint was in the log.
+    /// Records that `remaining` seconds are left of lease `id`; 0 removes an earlier record, because the
+    /// lease was renewed. Makes no revision. Does nothing if there is no such lease, since it may have been
+    /// revoked while the checkpoint was in the log.
     pub fn checkpoint(&mut self, id: i64, remaining: i64) {
         if self.leases.checkpoint(id, remaining) {
             self.unsaved.leases.insert(id);
@@ -61,7 +62,7 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Puts a pair and attaches it to `lease`, which must exist, or to none if that is 0.
+    /// Puts a pair and attaches the key to `lease`, which must exist. With 0, the key has no lease.
     pub fn put(&mut self, key: &Bytes, value: Bytes, lease: i64) {
         let at = self.advance();
         let store = &mut *self.store;
@@ -83,16 +84,16 @@ impl Write<'_> {
         store.insert_row(at, row);
     }
 
-    /// Deletes keys in key order and returns how many there were.
+    /// Deletes the keys of a range, in key order, and returns how many there were.
     pub fn delete(&mut self, range: KeyRange<'_>) -> i64 {
-        let doomed: Vec<Revision> = self.store.live(range, self.store.revision).collect();
-        for put in &doomed {
-            self.bury(*put);
+        let puts: Vec<Revision> = self.store.live(range, self.store.revision).collect();
+        for put in &puts {
+            self.delete_key(*put);
         }
-        doomed.len() as i64
+        puts.len() as i64
     }
 
-    /// Removes lease `id` and its keys, in key order.
+    /// Removes lease `id` and deletes its keys, in key order.
     ///
     /// # Errors
     /// `LeaseNotFound`.
@@ -106,7 +107,7 @@ impl Write<'_> {
     }
 
     /// Writes a tombstone for the key whose current pair was put at `put`.
-    fn bury(&mut self, put: Revision) {
+    fn delete_key(&mut self, put: Revision) {
         let at = self.advance();
         let store = &mut *self.store;
         let KeyValue { key, lease, .. } = &store.rows[&put];

@@ -1,9 +1,12 @@
-//! `Campaign`, `Proclaim`, `Leader` and `Resign` (`api/v3election/election.go`,
+//! The calls `Campaign`, `Proclaim`, `Resign` and `Leader` (`api/v3election/election.go`,
 //! `client/v3/concurrency/election.go`).
 //!
-//! An election is a queue like a lock's, whose keys have values. Unlike a lock, and as in etcd, a campaign
-//! does not check whether its own key still exists when those before it are gone: the winner must guard its
-//! actions with the create revision of its key.
+//! An election has a queue like a lock's, and its keys have values. `Campaign` waits until no key is before
+//! its own; the client is then the leader. `Proclaim` changes the value of the leader's key, `Resign` deletes
+//! that key, and `Leader` reads the first key of the queue.
+//!
+//! As in etcd, a campaign does not check that its own key still exists when no key is before it. So a leader
+//! must make its writes conditional on the create revision of its key.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -15,89 +18,94 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Probe;
 
-use super::{Call, Turn, mismatch, queue};
+use super::{Call, NextStep, mismatch, queue};
 use crate::probes::Probes;
 
-/// Puts a new value, provided the key still belongs to the caller.
+/// Puts a new value, if the key's create revision is still that of the leader's key.
 fn proclaim(own: &LeaderKey, value: &Bytes) -> Request {
     let put = Op::RequestPut(queue::put(&own.key, value, own.lease));
     queue::if_created_at(own.rev, &own.key, [put], [])
 }
 
+/// Deletes the leader's key, if its create revision is still the same.
 fn resign(own: &LeaderKey) -> Request {
     queue::if_created_at(own.rev, &own.key, [Op::RequestDeleteRange(queue::delete(&own.key))], [])
 }
 
+/// What a `Campaign` waits for.
 #[derive(Debug)]
 enum Stage {
-    /// The lease.
+    /// A lease.
     Session,
-    /// Its key in the queue.
+    /// The transaction that puts its key into the queue.
     Enter,
-    /// Its new value: its key was already in the queue.
+    /// The put of a new value, because its key was in the queue already, with another value.
     Proclaim,
-    /// The range for the key before its own, and then that key's deletion.
+    /// The read that finds the key before its own, and then the deletion of that key.
     Wait,
-    /// The deletion of its own key, after a failure.
+    /// The deletion of its own key, after an error.
     Leave(Error),
 }
 
-/// A campaign for leadership.
+/// A `Campaign` in progress.
 #[derive(Debug)]
 pub(super) struct Campaign {
     prefix: Bytes,
+    /// The value that the client wants its key to have.
     value: Bytes,
-    /// Its key in the queue, as far as it is known.
+    /// The client's key, filled in step by step: name, lease, key, create revision.
     own: LeaderKey,
-    /// Header of the response that put its key into the queue, for the campaign's answer.
+    /// The header of the transaction that put the key into the queue; the campaign's response has it.
     header: Option<ResponseHeader>,
-    /// The response it waits for.
     stage: Stage,
 }
 
 impl Campaign {
-    pub(super) fn begin(request: CampaignRequest) -> (Campaign, Turn) {
+    pub(super) fn begin(request: CampaignRequest) -> (Campaign, NextStep) {
         let CampaignRequest { name, lease, value } = request;
         let prefix = queue::prefix(&name);
         let own = LeaderKey { name, ..LeaderKey::default() };
         let mut campaign = Campaign { prefix, value, own, header: None, stage: Stage::Session };
-        let turn = if lease == 0 { queue::session() } else { campaign.enter(lease) };
-        (campaign, turn)
+        let next = if lease == 0 { queue::session() } else { campaign.enter(lease) };
+        (campaign, next)
     }
 
-    fn enter(&mut self, lease: i64) -> Turn {
+    /// Puts the client's key into the queue, unless it is there.
+    fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.own.lease = lease;
         self.own.key = queue::key_of(&self.prefix, lease);
         let put = Op::RequestPut(queue::put(&self.own.key, &self.value, lease));
         let get = Op::RequestRange(queue::get(&self.own.key));
-        Turn::Ask(queue::if_created_at(0, &self.own.key, [put], [get]))
+        NextStep::Send(queue::if_created_at(0, &self.own.key, [put], [get]))
     }
 
-    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+    /// The key is in the queue.
+    fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.header = txn.header;
         if txn.succeeded {
             self.own.rev = queue::revision(txn.header.as_ref());
             return self.look();
         }
-        // The lease's holder has already campaigned.
+        // The key existed already: there was a campaign with the same lease.
         let before = &queue::found(txn, 0).kvs[0];
         self.own.rev = before.create_revision;
         if before.value == self.value {
             return self.look();
         }
         self.stage = Stage::Proclaim;
-        Turn::Ask(proclaim(&self.own, &self.value))
+        NextStep::Send(proclaim(&self.own, &self.value))
     }
 
-    fn look(&mut self) -> Turn {
+    /// Reads which key is just before the client's.
+    fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
-        Turn::Ask(queue::last_before(&self.prefix, self.own.rev).into())
+        NextStep::Send(queue::last_before(&self.prefix, self.own.rev).into())
     }
 }
 
 impl Call for Campaign {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
@@ -105,32 +113,35 @@ impl Call for Campaign {
                 probes.reached(Probe::CampaignAgainWithAnotherValue);
                 self.look()
             }
-            (Stage::Proclaim, Ok(Response::Txn(_))) => Turn::End(Err(Error::ElectionNotLeader)),
+            (Stage::Proclaim, Ok(Response::Txn(_))) => NextStep::Finish(Err(Error::ElectionNotLeader)),
             (Stage::Proclaim, Err(error)) => {
                 self.stage = Stage::Leave(error);
-                Turn::Ask(resign(&self.own))
+                NextStep::Send(resign(&self.own))
             }
             (Stage::Wait, Ok(Response::Range(found))) => match found.kvs.first() {
                 Some(before) => {
                     probes.reached(Probe::CampaignWaited);
-                    Turn::AwaitEnd { key: before.key.clone(), since: queue::revision(found.header.as_ref()) }
+                    NextStep::AwaitDeletion {
+                        key: before.key.clone(),
+                        since: queue::revision(found.header.as_ref()),
+                    }
                 }
                 None => {
                     let leader = Some(self.own.clone());
-                    Turn::End(Ok(CampaignResponse { header: self.header, leader }.into()))
+                    NextStep::Finish(Ok(CampaignResponse { header: self.header, leader }.into()))
                 }
             },
-            // In etcd, too, a campaign whose wait fails stays in the queue, unless the client is gone.
-            (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => Turn::End(Err(error)),
-            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            // As in etcd, the key stays in the queue after an error while waiting, unless the client is gone.
+            (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => NextStep::Finish(Err(error)),
+            (Stage::Leave(error), _) => NextStep::Finish(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a campaign", &response),
         }
     }
 
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         match ended {
             Ok(()) => self.look(),
-            Err(error) => Turn::End(Err(error)),
+            Err(error) => NextStep::Finish(Err(error)),
         }
     }
 
@@ -139,7 +150,8 @@ impl Call for Campaign {
     }
 }
 
-/// A leader that proclaims a new value or resigns.
+/// A `Proclaim` or `Resign` in progress. etcd's service resumes the election with the key that the client
+/// passes.
 #[derive(Debug)]
 pub(super) struct Resume {
     own: LeaderKey,
@@ -148,27 +160,27 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, Turn) {
+    pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, Some(request.value))
     }
 
-    pub(super) fn resign(request: ResignRequest) -> (Resume, Turn) {
+    pub(super) fn resign(request: ResignRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, None)
     }
 
-    fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, Turn) {
+    fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, NextStep) {
         let missing = leader.is_none();
         let resume = Resume { own: leader.unwrap_or_default(), value };
-        let turn = match resume.own.lease {
-            _ if missing => Turn::End(Err(Error::MissingLeaderKey)),
+        let next = match resume.own.lease {
+            _ if missing => NextStep::Finish(Err(Error::MissingLeaderKey)),
             0 => queue::session(),
             _ => resume.ask(),
         };
-        (resume, turn)
+        (resume, next)
     }
 
-    fn ask(&self) -> Turn {
-        Turn::Ask(match &self.value {
+    fn ask(&self) -> NextStep {
+        NextStep::Send(match &self.value {
             Some(value) => proclaim(&self.own, value),
             None => resign(&self.own),
         })
@@ -176,44 +188,44 @@ impl Resume {
 }
 
 impl Call for Resume {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
         match result {
             Ok(Response::LeaseGrant(granted)) => {
                 self.own.lease = granted.id;
                 self.ask()
             }
-            // To resign without holding the key is not an error.
+            // `Resign` succeeds even if the key is gone or belongs to another client.
             Ok(Response::Txn(TxnResponse { header, .. })) if self.value.is_none() => {
-                Turn::End(Ok(ResignResponse { header }.into()))
+                NextStep::Finish(Ok(ResignResponse { header }.into()))
             }
             Ok(Response::Txn(TxnResponse { header, succeeded: true, .. })) => {
-                Turn::End(Ok(ProclaimResponse { header }.into()))
+                NextStep::Finish(Ok(ProclaimResponse { header }.into()))
             }
-            Ok(Response::Txn(_)) => Turn::End(Err(Error::ElectionNotLeader)),
+            Ok(Response::Txn(_)) => NextStep::Finish(Err(Error::ElectionNotLeader)),
             Ok(response) => mismatch("a step of a leader", &response),
-            Err(error) => Turn::End(Err(error)),
+            Err(error) => NextStep::Finish(Err(error)),
         }
     }
 }
 
-/// A request for the current leader.
+/// A `Leader` call in progress.
 #[derive(Debug)]
 pub(super) struct Leader;
 
 impl Leader {
-    pub(super) fn begin(request: LeaderRequest) -> (Leader, Turn) {
-        (Leader, Turn::Ask(queue::first(&queue::prefix(&request.name)).into()))
+    pub(super) fn begin(request: LeaderRequest) -> (Leader, NextStep) {
+        (Leader, NextStep::Send(queue::first(&queue::prefix(&request.name)).into()))
     }
 }
 
 impl Call for Leader {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
         let found = match result {
             Ok(Response::Range(found)) => found,
             Ok(response) => mismatch("a request for the leader", &response),
-            Err(error) => return Turn::End(Err(error)),
+            Err(error) => return NextStep::Finish(Err(error)),
         };
-        Turn::End(match found.kvs.into_iter().next() {
+        NextStep::Finish(match found.kvs.into_iter().next() {
             Some(kv) => Ok(LeaderResponse { header: found.header, kv: Some(kv) }.into()),
             None => Err(Error::ElectionNoLeader),
         })

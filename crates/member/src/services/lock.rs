@@ -1,6 +1,8 @@
-//! `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
+//! The calls `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
 //!
-//! Each waiter waits for the deletion of the key right before its own, so that a deletion wakes only one.
+//! `Lock` puts a key into the lock's queue and then waits until no key is before it. It waits for the
+//! deletion of the key just before its own, so that each deletion wakes one client only. When no key is
+//! before it, it checks that its own key still exists, because its lease may have expired meanwhile.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -9,57 +11,60 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Probe;
 
-use super::{Call, Turn, mismatch, queue};
+use super::{Call, NextStep, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
 use crate::probes::Probes;
 
+/// What a `Lock` waits for.
 #[derive(Debug)]
 enum Stage {
-    /// The lease.
+    /// A lease.
     Session,
-    /// Its key in the queue.
+    /// The transaction that puts its key into the queue.
     Enter,
-    /// The range for the key before its own, and then that key's deletion.
+    /// The read that finds the key before its own, and then the deletion of that key.
     Wait,
-    /// Whether its own key still exists.
+    /// The read that shows whether its own key still exists.
     Check,
-    /// The deletion of its own key, after a failure.
+    /// The deletion of its own key, after an error.
     Leave(Error),
 }
 
-/// A lock that is being acquired.
+/// A `Lock` in progress.
 #[derive(Debug)]
 pub(super) struct Lock {
     prefix: Bytes,
+    /// The client's key in the queue.
     key: Bytes,
-    /// The create revision of its key.
+    /// The create revision of that key.
     revision: i64,
-    /// The response it waits for.
     stage: Stage,
     flaws: Flaws,
 }
 
 impl Lock {
-    pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, Turn) {
+    pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, NextStep) {
         let prefix = queue::prefix(&request.name);
         let mut lock = Lock { prefix, key: Bytes::new(), revision: 0, stage: Stage::Session, flaws };
-        let turn = if request.lease == 0 { queue::session() } else { lock.enter(request.lease) };
-        (lock, turn)
+        let next = if request.lease == 0 { queue::session() } else { lock.enter(request.lease) };
+        (lock, next)
     }
 
-    fn enter(&mut self, lease: i64) -> Turn {
+    /// Puts the client's key into the queue, unless it is there.
+    fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.key = queue::key_of(&self.prefix, lease);
         let owner = Op::RequestRange(queue::first(&self.prefix));
         let put = Op::RequestPut(queue::put(&self.key, &Bytes::new(), lease));
         let get = Op::RequestRange(queue::get(&self.key));
-        Turn::Ask(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
+        NextStep::Send(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
     }
 
-    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+    /// The key is in the queue.
+    fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.revision = match txn.succeeded {
             true => queue::revision(txn.header.as_ref()),
-            // The lease's holder has already asked for the lock.
+            // The key existed already: a call with the same lease waits for the lock or has it.
             false => queue::found(txn, 0).kvs[0].create_revision,
         };
         match queue::found(txn, 1).kvs.first() {
@@ -68,31 +73,34 @@ impl Lock {
         }
     }
 
-    fn look(&mut self) -> Turn {
+    /// Reads which key is just before the client's.
+    fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
-        Turn::Ask(queue::last_before(&self.prefix, self.revision).into())
+        NextStep::Send(queue::last_before(&self.prefix, self.revision).into())
     }
 
-    fn leave(&mut self, error: Error) -> Turn {
+    /// Deletes the client's key after an error.
+    fn leave(&mut self, error: Error) -> NextStep {
         self.stage = Stage::Leave(error);
-        Turn::Ask(queue::delete(&self.key).into())
+        NextStep::Send(queue::delete(&self.key).into())
     }
 
-    fn held(&self, header: Option<ResponseHeader>) -> Turn {
-        Turn::End(Ok(LockResponse { header, key: self.key.clone() }.into()))
+    /// The client has the lock.
+    fn held(&self, header: Option<ResponseHeader>) -> NextStep {
+        NextStep::Finish(Ok(LockResponse { header, key: self.key.clone() }.into()))
     }
 }
 
 impl Call for Lock {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
-            (Stage::Session | Stage::Enter, Err(error)) => Turn::End(Err(error)),
+            (Stage::Session | Stage::Enter, Err(error)) => NextStep::Finish(Err(error)),
             (Stage::Wait, Ok(Response::Range(found))) => {
                 if let Some(before) = found.kvs.first() {
                     probes.reached(Probe::LockWaited);
-                    return Turn::AwaitEnd {
+                    return NextStep::AwaitDeletion {
                         key: before.key.clone(),
                         since: queue::revision(found.header.as_ref()),
                     };
@@ -101,20 +109,20 @@ impl Call for Lock {
                     return self.held(found.header); // M-lock-expired
                 }
                 self.stage = Stage::Check;
-                Turn::Ask(queue::get(&self.key).into())
+                NextStep::Send(queue::get(&self.key).into())
             }
             (Stage::Check, Ok(Response::Range(own))) if own.kvs.is_empty() => {
                 probes.reached(Probe::LockSessionExpiredWhileWaiting);
-                Turn::End(Err(Error::SessionExpired))
+                NextStep::Finish(Err(Error::SessionExpired))
             }
             (Stage::Check, Ok(Response::Range(own))) => self.held(own.header),
             (Stage::Wait | Stage::Check, Err(error)) => self.leave(error),
-            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            (Stage::Leave(error), _) => NextStep::Finish(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a lock", &response),
         }
     }
 
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         match ended {
             Ok(()) => self.look(),
             Err(error) => self.leave(error),
@@ -126,19 +134,19 @@ impl Call for Lock {
     }
 }
 
-/// A lock that is being released.
+/// An `Unlock` in progress, which deletes the client's key.
 #[derive(Debug)]
 pub(super) struct Unlock;
 
 impl Unlock {
-    pub(super) fn begin(request: UnlockRequest) -> (Unlock, Turn) {
-        (Unlock, Turn::Ask(queue::delete(&request.key).into()))
+    pub(super) fn begin(request: UnlockRequest) -> (Unlock, NextStep) {
+        (Unlock, NextStep::Send(queue::delete(&request.key).into()))
     }
 }
 
 impl Call for Unlock {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
-        Turn::End(result.map(|response| match response {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
+        NextStep::Finish(result.map(|response| match response {
             Response::DeleteRange(deleted) => UnlockResponse { header: deleted.header }.into(),
             other => mismatch("an unlock", &other),
         }))

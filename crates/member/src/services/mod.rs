@@ -1,23 +1,25 @@
-//! etcd's services `Lock` and `Election` (`api/v3lock`, `api/v3election`): recipes of public operations that
-//! the server runs on a client's behalf (`client/v3/concurrency`).
+//! etcd's lock and election services (`api/v3lock`, `api/v3election`). The server executes a client's *call*,
+//! such as `Lock`, as a sequence of requests and watches that the client could also make itself
+//! (`client/v3/concurrency`).
 //!
-//! A call is a state machine. Its [`Ask`]s are requests and watches like a client's, with their own operation
-//! and stream numbers; the results come back through [`Services::answered`] and [`Services::watched`]. Each
-//! call waits for one thing at a time.
+//! Each call is a small state machine that waits for one response or one watched deletion at a time. What it
+//! wants done is an [`Ask`]: a request, or a watcher on a stream, under a number that the services choose.
+//! The member handles an ask like a client's request and passes the result to [`Services::answered`] or
+//! [`Services::watched`]; `lockers` is the connection.
 //!
 //! | file | job |
 //! |---|---|
-//! | `mod` | which call waits for what |
-//! | `lock`, `election` | the calls |
-//! | `queue` | the requests they are made of: keys in the order in which they were created |
+//! | `mod` | tracks which call waits for which number |
+//! | `lock`, `election` | the state machines of the calls |
+//! | `queue` | the requests they make: keys in a queue, in the order in which they were created |
 //!
-//! A call without a lease gets one of 60 seconds. It is not kept alive: etcd's services give up the session
-//! at once (`Session.Orphan`), so a call that waits longer loses its position in the queue.
+//! A call without a lease gets one of 60 seconds, which is not kept alive, as in etcd (`Session.Orphan`). So
+//! after 60 seconds of waiting its key is deleted, and the call has lost its position in the queue.
 //!
-//! Not here: `Observe`, a stream; time-outs, which are the requests' own; retries, which etcd's services do
-//! not make either.
+//! Not here: `Observe`, which is a stream. There are no timeouts here, because the requests of a call have
+//! their own, and no retries, as in etcd.
 //!
-//! Invariant: a call in `calls` has exactly one number in `waits`, except in the middle of a step.
+//! Invariant: between two uses of [`Services`], each call in `calls` has exactly one number in `waiting_for`.
 
 mod election;
 mod lock;
@@ -39,10 +41,10 @@ use crate::probes::Probes;
 use election::{Campaign, Leader, Resume};
 use lock::{Lock, Unlock};
 
-/// Marks the numbers of the services' own requests and streams.
+/// The bit of operation and stream numbers that the services chose.
 const OWN: u64 = 1 << 63;
 
-/// What the services want done.
+/// What the services want the member to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Ask {
     /// A request, as if a client had sent it.
@@ -54,7 +56,7 @@ pub(crate) enum Ask {
         /// The token of the client's call.
         token: Option<Bytes>,
     },
-    /// A watcher, on a stream of its own.
+    /// A watcher, on a new stream for it alone.
     Watch {
         /// The number to pass to [`Services::watched`].
         stream: u64,
@@ -63,12 +65,12 @@ pub(crate) enum Ask {
         /// The token of the client's call.
         token: Option<Bytes>,
     },
-    /// The stream is no longer needed.
+    /// Closes a stream that is no longer needed.
     CloseWatch {
         /// The stream.
         stream: u64,
     },
-    /// The answer to a client's call.
+    /// The response to a client's call.
     Reply {
         /// The client's operation number.
         operation: u64,
@@ -79,47 +81,49 @@ pub(crate) enum Ask {
 
 /// What a call does next.
 #[derive(Debug)]
-enum Turn {
-    Ask(Request),
+enum NextStep {
+    /// Makes a request.
+    Send(Request),
     /// Waits for the deletion of `key`, which existed at revision `since`.
-    AwaitEnd {
-        key: Bytes,
-        since: i64,
-    },
-    End(Result<Response, Error>),
+    AwaitDeletion { key: Bytes, since: i64 },
+    /// Ends the call with this result.
+    Finish(Result<Response, Error>),
 }
 
-/// One call in progress.
+/// The state machine of a call.
 trait Call: std::fmt::Debug + Send {
-    /// The answer to its request.
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn;
+    /// The request that it waited for was answered.
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep;
 
-    /// The key whose deletion it waited for is gone, or cannot be waited for.
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    /// The key whose deletion it waited for was deleted. An error means that the watcher ended instead.
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         unreachable!("{self:?} does not wait for a key, but one ended: {ended:?}")
     }
 
-    /// Its client is gone: what must be undone.
+    /// The client is gone. Returns a request that removes the client's key from the queue, if it may be
+    /// there.
     fn abandoned(&self) -> Option<Request> {
         None
     }
 }
 
+/// A call in progress.
 #[derive(Debug)]
-struct Running {
-    call: Box<dyn Call>,
+struct CallInProgress {
+    state: Box<dyn Call>,
+    /// The client's token, which all requests of the call carry.
     token: Option<Bytes>,
-    /// The number it waits for, and whether that is a stream.
+    /// The operation or stream number that the call waits for, and whether it is a stream.
     awaits: (u64, bool),
 }
 
 /// All calls in progress.
 #[derive(Debug)]
 pub(crate) struct Services {
-    /// By the clients' operation numbers.
-    calls: BTreeMap<u64, Running>,
-    /// From each number that is waited for to its call.
-    waits: BTreeMap<u64, u64>,
+    /// The calls, by the operation number of the client's request.
+    calls: BTreeMap<u64, CallInProgress>,
+    /// For each number that a call waits for, the operation number of that call.
+    waiting_for: BTreeMap<u64, u64>,
     next: u64,
     flaws: Flaws,
     probes: Probes,
@@ -130,7 +134,7 @@ impl Services {
     pub(crate) fn new(config: &Config) -> Services {
         Services {
             calls: BTreeMap::new(),
-            waits: BTreeMap::new(),
+            waiting_for: BTreeMap::new(),
             next: OWN,
             flaws: config.flaws,
             probes: Probes::default(),
@@ -152,7 +156,7 @@ impl Services {
         self.probes.take()
     }
 
-    /// A client's call.
+    /// A client makes a call.
     ///
     /// # Panics
     /// If the request is not a call of these services.
@@ -163,10 +167,10 @@ impl Services {
         token: Option<Bytes>,
         out: &mut Vec<Ask>,
     ) {
-        fn boxed<C: Call + 'static>((call, turn): (C, Turn)) -> (Box<dyn Call>, Turn) {
-            (Box::new(call), turn)
+        fn boxed<C: Call + 'static>((call, next): (C, NextStep)) -> (Box<dyn Call>, NextStep) {
+            (Box::new(call), next)
         }
-        let (call, turn) = match request {
+        let (call, next) = match request {
             Request::Lock(request) => boxed(Lock::begin(request, self.flaws)),
             Request::Unlock(request) => boxed(Unlock::begin(request)),
             Request::Campaign(request) => boxed(Campaign::begin(request)),
@@ -175,20 +179,20 @@ impl Services {
             Request::Leader(request) => boxed(Leader::begin(request)),
             other => panic!("{} is not a call of these services: was it routed wrongly?", other.rpc_name()),
         };
-        self.take(operation, Running { call, token, awaits: (0, false) }, turn, out);
+        self.proceed(operation, CallInProgress { state: call, token, awaits: (0, false) }, next, out);
     }
 
     /// One of the services' requests was answered.
     pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, out: &mut Vec<Ask>) {
-        let Some((operation, mut running)) = self.stop_waiting(inner) else { return };
-        let turn = running.call.answered(result, &self.probes);
-        self.take(operation, running, turn, out);
+        let Some((operation, mut call)) = self.stop_waiting(inner) else { return };
+        let next = call.state.answered(result, &self.probes);
+        self.proceed(operation, call, next, out);
     }
 
-    /// A response arrived on one of the services' streams. They have room for any number of them.
+    /// A response arrived on one of the services' streams.
     pub(crate) fn watched(&mut self, stream: u64, response: WatchResponse, out: &mut Vec<Ask>) {
-        let gone = response.events.iter().any(|event| event.r#type == EventType::Delete as i32);
-        if gone {
+        let deleted = response.events.iter().any(|event| event.r#type == EventType::Delete as i32);
+        if deleted {
             self.key_ended(stream, Ok(()), out);
         } else if response.canceled {
             self.key_ended(stream, Err(reason(&response)), out);
@@ -200,71 +204,73 @@ impl Services {
         self.key_ended(stream, Err(error), out);
     }
 
-    /// The client of a call is gone; the call gets no answer any more. Its key is removed from the queue.
-    /// (etcd requests that without the client's token, so with authentication enabled the key stays.)
+    /// The client of a call is gone: ends the call without a response, and removes its key from the queue.
+    /// etcd makes that request without the client's token, so with authentication enabled its key stays.
     pub(crate) fn abandon(&mut self, operation: u64, out: &mut Vec<Ask>) {
-        let Some(running) = self.calls.remove(&operation) else { return };
-        let (number, is_stream) = running.awaits;
-        self.waits.remove(&number);
+        let Some(call) = self.calls.remove(&operation) else { return };
+        let (number, is_stream) = call.awaits;
+        self.waiting_for.remove(&number);
         if is_stream {
             out.push(Ask::CloseWatch { stream: number });
         }
-        if let Some(request) = running.call.abandoned() {
+        if let Some(request) = call.state.abandoned() {
             self.probes.reached(Probe::WaiterGone);
-            out.push(Ask::Request { inner: self.fresh(), request, token: running.token });
+            out.push(Ask::Request { inner: self.fresh(), request, token: call.token });
         }
     }
 
-    /// The member stops: returns the operation numbers of the calls that were in progress.
+    /// Ends all calls and returns their operation numbers.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
-        self.waits.clear();
+        self.waiting_for.clear();
         std::mem::take(&mut self.calls).into_keys().collect()
     }
 
+    /// The key that a call waits for was deleted, or the watcher for it ended.
     fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, out: &mut Vec<Ask>) {
-        let Some((operation, mut running)) = self.stop_waiting(stream) else { return };
+        let Some((operation, mut call)) = self.stop_waiting(stream) else { return };
         out.push(Ask::CloseWatch { stream });
-        let turn = running.call.ended(ended);
-        self.take(operation, running, turn, out);
+        let next = call.state.ended(ended);
+        self.proceed(operation, call, next, out);
     }
 
-    /// The call that waits for this number, if it still does.
-    fn stop_waiting(&mut self, number: u64) -> Option<(u64, Running)> {
-        let operation = self.waits.remove(&number)?;
-        let running = self.calls.remove(&operation);
-        Some((operation, running.expect("a number that is waited for has a call")))
+    /// Removes and returns the call that waits for this number, with its operation number.
+    fn stop_waiting(&mut self, number: u64) -> Option<(u64, CallInProgress)> {
+        let operation = self.waiting_for.remove(&number)?;
+        let call = self.calls.remove(&operation);
+        Some((operation, call.expect("a number that is waited for has a call")))
     }
 
-    /// Does what a call wants next.
-    fn take(&mut self, operation: u64, mut running: Running, turn: Turn, out: &mut Vec<Ask>) {
+    /// Carries out the next step of a call and puts the call back into the tables, unless it has finished.
+    fn proceed(&mut self, operation: u64, mut call: CallInProgress, next: NextStep, out: &mut Vec<Ask>) {
         let number = self.fresh();
-        let token = running.token.clone();
-        running.awaits = (number, matches!(turn, Turn::AwaitEnd { .. }));
-        match turn {
-            Turn::End(result) => return out.push(Ask::Reply { operation, result }),
-            Turn::Ask(request) => out.push(Ask::Request { inner: number, request, token }),
-            Turn::AwaitEnd { key, since } => {
+        let token = call.token.clone();
+        call.awaits = (number, matches!(next, NextStep::AwaitDeletion { .. }));
+        match next {
+            NextStep::Finish(result) => return out.push(Ask::Reply { operation, result }),
+            NextStep::Send(request) => out.push(Ask::Request { inner: number, request, token }),
+            NextStep::AwaitDeletion { key, since } => {
                 let create =
                     WatchCreateRequest { key, start_revision: since, ..WatchCreateRequest::default() };
                 let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
                 out.push(Ask::Watch { stream: number, request, token });
             }
         }
-        self.waits.insert(number, operation);
-        let before = self.calls.insert(operation, running);
+        self.waiting_for.insert(number, operation);
+        let before = self.calls.insert(operation, call);
         assert!(
             before.is_none(),
             "operation {operation} is in progress twice: are clients' operation numbers not unique?"
         );
     }
 
+    /// A new operation or stream number.
     fn fresh(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 }
 
-/// Why a watcher was cancelled.
+/// The reason for which a watcher was cancelled.
 fn reason(response: &WatchResponse) -> Error {
     if response.compact_revision != 0 {
         return Error::Compacted;
@@ -272,7 +278,7 @@ fn reason(response: &WatchResponse) -> Error {
     Error::from_text(&response.cancel_reason).unwrap_or(Error::WatchCanceled)
 }
 
-/// An answer of the wrong kind for its request.
+/// Panics because a request got the response of another kind of request.
 fn mismatch(what: &str, response: &Response) -> ! {
     panic!("{what} was answered by {}: were the answers mixed up?", response.rpc_name())
 }

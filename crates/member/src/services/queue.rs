@@ -1,5 +1,6 @@
-//! The requests that locks and elections consist of. Each contender puts a key with a lease under a common
-//! prefix; the key that was created first wins.
+//! The requests of which locks and elections consist. Each client that wants a lock, or campaigns in an
+//! election, puts a key with its lease under a common prefix. The keys form a queue in the order of their
+//! create revisions; the client of the first key has the lock or is the leader.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -13,22 +14,22 @@ use api::etcdserverpb::{
 use api::key_range::prefix_end;
 use bytes::Bytes;
 
-use super::Turn;
+use super::NextStep;
 
 /// TTL of a session's lease, in seconds (`defaultSessionTTL`).
 const SESSION_TTL: i64 = 60;
 
-/// Requests the lease of a session.
-pub(super) fn session() -> Turn {
-    Turn::Ask(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
+/// Requests a lease, for a call that has none. etcd's client library calls such a lease a session.
+pub(super) fn session() -> NextStep {
+    NextStep::Send(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
 }
 
-/// The prefix of all keys in one queue.
+/// The prefix of all keys in the queue of a lock or election.
 pub(super) fn prefix(name: &[u8]) -> Bytes {
     [name, b"/"].concat().into()
 }
 
-/// The key of the holder of `lease`: the lease id in hexadecimal, as Go formats it.
+/// The key of a client: the prefix and the id of its lease in hexadecimal, as Go formats it.
 pub(super) fn key_of(prefix: &[u8], lease: i64) -> Bytes {
     let sign = if lease < 0 { "-" } else { "" };
     [prefix, format!("{sign}{:x}", lease.unsigned_abs()).as_bytes()].concat().into()
@@ -67,7 +68,8 @@ fn sorted(prefix: &Bytes, order: SortOrder) -> RangeRequest {
     }
 }
 
-/// A transaction conditional on `key` having been created at `revision`; 0 means that it must not exist.
+/// A transaction that succeeds if the create revision of `key` is `revision`. 0 means that there is no such
+/// key.
 pub(super) fn if_created_at<const N: usize, const M: usize>(
     revision: i64,
     key: &Bytes,
@@ -90,7 +92,7 @@ pub(super) fn if_created_at<const N: usize, const M: usize>(
     .into()
 }
 
-/// The result of operation number `index`, a range, of a transaction.
+/// The result of a transaction's operation number `index`, which must be a range.
 pub(super) fn found(txn: &TxnResponse, index: usize) -> &RangeResponse {
     match txn.responses.get(index).and_then(|op| op.response.as_ref()) {
         Some(OpResponse::ResponseRange(range)) => range,
@@ -98,6 +100,7 @@ pub(super) fn found(txn: &TxnResponse, index: usize) -> &RangeResponse {
     }
 }
 
+/// The revision in a response header.
 pub(super) fn revision(header: Option<&ResponseHeader>) -> i64 {
     header.map_or(0, |header| header.revision)
 }

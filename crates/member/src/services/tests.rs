@@ -1,3 +1,5 @@
+//! The lock and election services, on a server that answers their requests at once.
+
 use std::sync::Arc;
 
 use api::etcdserverpb::{DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest};
@@ -209,7 +211,7 @@ fn a_lock_is_granted_in_the_order_of_requests() {
     server.change(LeaseRevokeRequest { id: 2 });
     assert_eq!(locked(server.answer_to(3)), ("l/1".into(), 7));
     assert_eq!((server.watches.len(), server.services.calls.len()), (0, 0));
-    assert_eq!(server.services.waits.len(), 0);
+    assert_eq!(server.services.waiting_for.len(), 0);
 }
 
 #[test]
@@ -306,7 +308,7 @@ fn a_client_that_goes_gives_up_its_position_in_the_queue() {
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
 
-    // The holder has already been answered: there is nothing to give up.
+    // The client that has the lock was answered already, so its call does not exist any more.
     server.services.abandon(3, &mut Vec::new());
     assert!(server.store.get(b"l/3").is_some());
 }

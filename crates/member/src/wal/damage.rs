@@ -1,11 +1,12 @@
-//! What can be wrong with a log, and how a torn tail differs from damage.
+//! The errors of opening a log, and the decision whether a bad frame is the torn tail that a power failure
+//! leaves, which is repaired, or damage, which is refused. The module documentation of `wal` has the reasons.
 
 use std::fmt;
 
 use super::frame::{ALIGNMENT, Bad, HEADER, Header};
 use crate::disk::{DiskError, Path};
 
-/// The unit that a power failure keeps or loses as a whole, in bytes.
+/// The size of a disk sector in bytes. A power failure keeps or loses a sector as a whole.
 const SECTOR: u64 = 512;
 
 /// A log that cannot be opened.
@@ -17,10 +18,10 @@ pub enum WalError {
     /// The disk failed.
     #[error("the write-ahead log cannot be read or mended: {0}")]
     Disk(#[from] DiskError),
-    /// Durable content is not as it was written.
+    /// Content that was durable is not as it was written.
     #[error("{0}")]
     Damaged(Damage),
-    /// The log holds no such snapshot marker.
+    /// The log has no marker for this snapshot.
     #[error(
         "the write-ahead log has no snapshot at {index} of term {term}: was it removed, or is this another member's log?"
     )]
@@ -32,7 +33,7 @@ pub enum WalError {
     },
 }
 
-/// A position whose content is not as it was written, although it must have been durable.
+/// Where and how a log is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The segment.
@@ -52,7 +53,8 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why a bad frame must once have been good; `None` if it can be the torn tail of a power failure.
+/// Why a bad frame must be damage, with a possible cause; `None` if it may be the torn tail of a power
+/// failure.
 pub(super) fn proof_of_damage(
     content: &[u8],
     segment: u64,
@@ -60,8 +62,9 @@ pub(super) fn proof_of_damage(
     bad: Bad,
 ) -> Option<(String, &'static str)> {
     for later in (at as usize..content.len()).step_by(ALIGNMENT).skip(1) {
-        let vouches = Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
-        if vouches {
+        let was_durable =
+            Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
+        if was_durable {
             return Some((
                 format!("{}, but the frame at byte {later} records that it was durable", bad.0),
                 "bit rot, or a lost or misdirected write",

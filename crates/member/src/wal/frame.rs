@@ -1,20 +1,21 @@
-//! Frames: how a batch of records is stored in a segment. The module documentation describes the layout.
+//! A frame: the header and checksums around a batch of records in a segment. The module documentation of
+//! `wal` has the layout.
 
-/// Length of a frame's header.
+/// The length of a frame's header, in bytes.
 pub(super) const HEADER: usize = 24;
 /// A frame's length is a multiple of this.
 pub(super) const ALIGNMENT: usize = 8;
 
 const MAGIC: [u8; 4] = *b"wal1";
 
-/// The position of a frame, and the checksum before it.
+/// The position of a frame, and the checksum of the frame before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// The segment's number.
     pub(super) segment: u64,
     /// The frame's offset in it.
     pub(super) offset: u64,
-    /// Checksum of the previous frame; 0 for a segment's first.
+    /// The checksum of the previous frame of the segment; 0 for the first frame.
     pub(super) chain: u32,
 }
 
@@ -22,13 +23,13 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     length: usize,
-    /// How far the segment was known to be durable.
+    /// Up to this offset, the segment was known to be durable when the frame was made.
     pub(super) durable: u64,
     payload_crc: u32,
 }
 
 impl Header {
-    /// Reads the header at `offset`; `None` if there is none.
+    /// Reads the header at `offset`; `None` if there is no valid one.
     pub(super) fn parse(content: &[u8], segment: u64, offset: u64) -> Option<Header> {
         let bytes = content.get(offset as usize..)?.first_chunk::<HEADER>()?;
         if bytes[..4] != MAGIC || u32_at(bytes, 20) != header_crc(bytes, segment, offset) {
@@ -47,7 +48,8 @@ impl Header {
     }
 }
 
-/// Completes a frame: 24 bytes of space for the header, and the payload. Returns its checksum.
+/// Completes a frame, which consists of 24 bytes of space for the header and the payload: whitens the payload
+/// and writes the header. Returns the checksum of the payload.
 pub(super) fn seal(frame: &mut [u8], place: Place, durable: u64) -> u32 {
     let (header, payload) = frame.split_at_mut(HEADER);
     let length = u32::try_from(payload.len()).unwrap_or_else(|_| {
@@ -64,11 +66,12 @@ pub(super) fn seal(frame: &mut [u8], place: Place, durable: u64) -> u32 {
     payload_crc
 }
 
-/// A frame that is not what was written.
+/// The error for a frame that cannot be read, and what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bad(pub(super) &'static str);
 
-/// Checks the frame at `place` and unwhitens its payload in place. Returns its checksum and the payload.
+/// Checks the frame at `place` and undoes the whitening of its payload, in `content` itself. Returns the
+/// checksum and the payload.
 pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad> {
     let header = Header::parse(content, place.segment, place.offset).ok_or(Bad("no frame begins there"))?;
     let start = place.offset as usize + HEADER;
@@ -80,8 +83,8 @@ pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad
     Ok((header.payload_crc, payload))
 }
 
-/// Applies (or reverts) a pattern that depends on the payload's position, so that zeros are not stored as
-/// zeros.
+/// Whitens a payload, or undoes that: combines it by XOR with a pattern that depends on the position in the
+/// log, so that zeros are not stored as zeros.
 fn whiten(payload: &mut [u8], place: Place) {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd: a bijection of the counter
     let mut counter = (place.segment << 40).wrapping_add(place.offset).wrapping_add(1);

@@ -1,12 +1,13 @@
-//! The write-ahead log: raft's entries, hard state and snapshot markers, in the order in which they
-//! were saved.
+//! The write-ahead log (WAL): the files to which a member saves raft's entries and hard state before it acts
+//! on them. It also has *markers*; a marker says that the backend or a snapshot file holds the effects of all
+//! entries up to an index, so that a replay can begin there.
 //!
 //! # Layout
 //!
-//! Numbers are little-endian. The log is a sequence of *segments*, files
-//! `wal/{number:016x}-{index:016x}.wal`; `index` is the first entry the segment can hold that was not yet
-//! dropped from the log when the segment was started. A segment is a sequence of *frames*, each written by
-//! one operation and kept or dropped as a whole:
+//! Numbers are little-endian. The log is a sequence of *segments*, which are files
+//! `wal/{number:016x}-{index:016x}.wal`; `index` is one more than the last index of the log when the segment
+//! was started. A segment is a sequence of *frames*. A frame is written by one operation, and recovery keeps
+//! or drops it as a whole:
 //!
 //! | bytes | |
 //! |---|---|
@@ -15,39 +16,40 @@
 //! | 8..16 | *durable*: up to here, this segment was known to be durable when the frame was made |
 //! | 16..20 | CRC-32C of the payload as stored in the file, continued from the previous frame |
 //! | 20..24 | CRC-32C of bytes 0..20, the segment's number and the frame's offset |
-//! | 24.. | the payload: records (see `record.rs`), zeros to a multiple of 8, all whitened |
+//! | 24.. | the payload: records (see `record.rs`), zeros to a multiple of 8; all of it *whitened*, which means combined with a pattern so that zeros are not stored as zeros |
 //!
-//! A segment's first frame holds what a reader needs if it has no older segment: the checksum of the previous
-//! frame, the last index of the log and the hard state. A segment is complete and synced under a temporary
-//! name before it gets its final one, and its predecessor is synced before that: as in etcd
-//! (`server/storage/wal/wal.go`, `cut`), so only the last segment can end in a torn frame.
+//! The first frame of a segment has what a reader needs if there is no older segment: the checksum of the
+//! previous frame, the last index of the log and the hard state. A new segment is completed and synced under
+//! a temporary name before it gets its final one, and the segment before it is synced earlier still, as in
+//! etcd (`server/storage/wal/wal.go`, `cut`). So only the last segment can end in a torn frame.
 //!
 //! # A torn tail is repaired, damage is refused
 //!
-//! A power failure can lose any 512-byte sectors that were not synced: they are as they were at the last
-//! sync, which for a file that only grows means zeros, or the end of the file. The first bad frame of the
-//! last segment counts as such a *torn tail*, and the log ends before it, if
-//! 1. no later frame covers it with its *durable* field, and
-//! 2. the file ends inside it, or the part of it in one sector is all zeros. Frames are aligned to 8 bytes
-//!    and whitened, so that neither a value full of zeros nor a part of a byte or two passes for a missing
-//!    sector: a part that was written is zero once in 2^64.
+//! A power failure can lose any sectors (512 bytes) that were not synced. They are then as they were at the
+//! last sync. Since a segment only grows, this means zeros, or that the file ends before them. The first bad
+//! frame of the last segment counts as such a *torn tail*, and the log is cut off before it, if
+//! 1. no later frame says, in its field *durable*, that this frame was durable, and
+//! 2. the file ends within the frame, or the frame's part of some sector is all zeros. To make this test
+//!    reliable, frames are aligned to 8 bytes and whitened: a part of a frame that was written has at least 8
+//!    bytes, and they are all zero with a probability of 2^-64, even if the value is full of zeros.
 //!
-//! Everything else is *damage*, and the member refuses to start: a flipped bit, a misdirected write (the
-//! offset is in the header's checksum), a lost write with a later frame after it, a segment that is missing
-//! or cut short before another (the chain of checksums), a frame from before a repair (the same chain).
+//! Every other bad frame is *damage*, and the member refuses to start. Examples are a flipped bit, a
+//! misdirected write (the header's checksum covers the offset), a lost write before a later frame, a segment
+//! that is missing or too short although there is a later one (the chain of checksums breaks), and a frame
+//! that an earlier repair cut off (the chain breaks, too).
 //!
-//! One case looks like a power failure and is repaired: the disk loses synced sectors of the last segment
-//! that no later frame covers. Usually that is only the last frame or the last few: those since the last sync
-//! that was reported before another frame was made. It also happens if the last segment was cut short, or is
-//! gone with its name.
+//! One kind of damage looks like a power failure and is repaired although it should be refused: the disk
+//! loses sectors of the last segment that were synced, and no later frame says that they were durable.
+//! Usually these can only be the last few frames, because a frame says how far the segment was durable when
+//! it was made. The same happens if the last segment is cut short, or disappears with its name.
 //!
 //! # Invariants
 //!
-//! - A recovered log equals the log after one of the calls that wrote it, at or after the last call whose
-//!   operations were synced (I5, I6, I7).
-//! - What recovery returns is durable: a killed process leaves frames that are only in the page cache, and an
-//!   answer may depend on them before the next sync.
-//! - While running, the log performs no operation itself; it adds them to a job.
+//! - A recovered log equals the log after one of the calls that wrote it, and that call is not before the
+//!   last one whose operations were synced (I5, I6, I7).
+//! - What recovery returns is durable. A killed process may leave frames that are only in the page cache, so
+//!   recovery syncs the log before anything depends on them.
+//! - While the member runs, the log performs no operation itself; it adds operations to a disk job.
 
 mod damage;
 mod frame;
@@ -67,28 +69,30 @@ use crate::disk::{DiskOp, Path};
 /// The log's directory.
 pub const DIR: &str = "wal";
 
-/// A snapshot in the log: a position from which the log can be replayed.
+/// A marker in the log: an index from which the log can be replayed, because the backend or a snapshot file
+/// holds the effects of all entries up to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marker {
-    /// Index of the last entry the snapshot covers.
+    /// The index of the last entry whose effects are held.
     pub index: u64,
-    /// Term of that entry.
+    /// The term of that entry.
     pub term: u64,
     /// The configuration at that entry.
     pub conf_state: ConfState,
 }
 
-/// A position in the log: everything before it is durable once its operations are done.
+/// A position in the log. A call that writes returns the one up to which the log is durable once the call's
+/// operations are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     segment: u64,
     offset: u64,
 }
 
-/// What is written as one frame.
+/// The content of one frame.
 #[derive(Default)]
 struct Batch<'a> {
-    /// A snapshot, and whether it replaced the log.
+    /// A marker, and whether its snapshot replaces the log.
     marker: Option<(&'a Marker, bool)>,
     hard_state: Option<&'a HardState>,
     entries: &'a [Entry],
@@ -117,32 +121,33 @@ impl Segment {
     }
 }
 
-/// The log, open at its end.
+/// A log to which the member writes. Invariant: `durable <= synced <= length`.
 #[derive(Debug)]
 pub struct Wal {
-    /// The existing segments, by number; the last one is being written. Never empty.
+    /// The existing segments, by number. New frames go to the last one. Never empty.
     segments: VecDeque<Segment>,
-    /// Length of the last segment.
+    /// The length of the last segment, in bytes.
     length: u64,
-    /// How far the last segment will be durable once the issued operations are done; never beyond `length`.
+    /// Up to this offset, the last segment is durable once the operations returned so far are done.
     synced: u64,
-    /// How far it is known to be durable; never beyond `synced`.
+    /// Up to this offset, the last segment is known to be durable.
     durable: u64,
-    /// Checksum of the last frame.
+    /// The checksum of the last frame.
     chain: u32,
-    /// Last index of the log.
+    /// The last index of the log.
     last_index: u64,
     hard_state: HardState,
-    /// The length at which a segment is closed.
+    /// A segment that has reached this length, in bytes, is closed.
     segment_bytes: u64,
-    /// Frames are split off from it; their memory is reused when the disk is done with them.
+    /// The memory in which frames are made. It is reused when the disk has written a frame.
     buffer: BytesMut,
 }
 
 impl Wal {
-    /// Starts a log at `marker`, in an empty directory. There is no log until the operations are done.
+    /// Starts a log at `marker`, in an empty directory. There is no log on disk until the operations are
+    /// done.
     ///
-    /// `segment_bytes` is the length at which a segment is closed (etcd: 64 000 000).
+    /// `segment_bytes` is the length at which a segment is closed (64,000,000 in etcd).
     pub fn create(
         marker: &Marker,
         hard_state: &HardState,
@@ -161,13 +166,14 @@ impl Wal {
             buffer: BytesMut::new(),
         };
         let batch = Batch { marker: Some((marker, true)), hard_state: Some(hard_state), entries: &[] };
-        // Named by the marker's index, not the next one, so that a search from the marker finds it.
+        // The first segment is named after the marker's own index, not the next one, so that a search for the
+        // segments that the marker needs finds it.
         wal.begin(Segment::new(0, marker.index), Some(&batch), ops);
         let position = wal.position();
         (wal, position)
     }
 
-    /// Saves a hard state and entries. Existing entries from the first index of `entries` on are replaced.
+    /// Saves a hard state and entries. They replace existing entries from the first of their indices on.
     ///
     /// Without `must_sync`, a power failure may lose them until something later is synced.
     pub fn append(
@@ -183,9 +189,10 @@ impl Wal {
         self.position()
     }
 
-    /// Records that the store or a snapshot file holds everything up to `marker`. The log stays.
+    /// Writes a marker: the backend holds the effects of all entries up to its index. The entries stay in the
+    /// log.
     ///
-    /// Whatever the marker stands for must already be durable (etcd issue 10219).
+    /// The backend commit that the marker refers to must be durable before (etcd issue 10219).
     pub fn mark_snapshot(&mut self, marker: &Marker, ops: &mut Vec<DiskOp>) -> Position {
         assert!(
             marker.index <= self.last_index,
@@ -193,7 +200,8 @@ impl Wal {
             marker.index,
             self.last_index
         );
-        // The commit index may not have been saved yet; what a snapshot covers is committed.
+        // The saved commit index may be lower than the marker's index, but all that the backend holds is
+        // committed.
         let mut hard_state = self.hard_state.clone();
         hard_state.commit = hard_state.commit.max(marker.index);
         let hard_state = (hard_state != self.hard_state).then_some(&hard_state);
@@ -201,9 +209,9 @@ impl Wal {
         self.position()
     }
 
-    /// Records that a leader's snapshot replaced the log, with the hard state and the entries of the same
-    /// Ready. All in one frame: a restart between marker and hard state would find a log that ends in a term
-    /// the member does not know.
+    /// Writes the marker of a leader's snapshot, which replaces all entries, together with the hard state and
+    /// the entries of the same ready. They are one frame: otherwise, a restart between marker and hard state
+    /// could find a log whose last term is higher than the member's own.
     pub fn replace(
         &mut self,
         marker: &Marker,
@@ -222,8 +230,8 @@ impl Wal {
         self.position()
     }
 
-    /// Notes that the operations up to `position` were done without an error. Later frames record that, which
-    /// is how recovery distinguishes damage from a torn tail.
+    /// The operations up to `position` are done. Later frames record this, so that recovery can tell damage
+    /// from a torn tail.
     pub fn durable(&mut self, position: Position) {
         if position.segment == self.number() {
             self.durable = self.durable.max(position.offset);
@@ -232,7 +240,7 @@ impl Wal {
 
     /// Removes the segments that a replay from a marker at `index` does not need.
     ///
-    /// The marker and what it stands for must be durable (etcd issue 10219).
+    /// The marker, and the backend commit that it refers to, must be durable (etcd issue 10219).
     pub fn release(&mut self, index: u64, ops: &mut Vec<DiskOp>) {
         let needed = self.segments.iter().rposition(|segment| segment.index <= index).unwrap_or(0);
         if needed == 0 {
@@ -259,6 +267,7 @@ impl Wal {
         Position { segment: self.number(), offset: self.synced }
     }
 
+    /// Writes a frame, and starts a new segment if the last one is full.
     fn write(&mut self, batch: &Batch<'_>, must_sync: bool, ops: &mut Vec<DiskOp>) {
         let path = self.last().path.clone();
         if let Some((marker, true)) = batch.marker {
@@ -310,6 +319,7 @@ impl Wal {
         self.segments.push_back(segment);
     }
 
+    /// Makes a frame at the end of a segment.
     fn frame(&mut self, segment: u64, payload: impl FnOnce(&mut BytesMut)) -> Bytes {
         self.buffer.resize(frame::HEADER, 0);
         payload(&mut self.buffer);

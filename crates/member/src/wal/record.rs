@@ -1,4 +1,5 @@
-//! Records: the content of a frame's payload.
+//! Records, of which the payload of a frame consists: the start of a segment, a hard state, an entry, or a
+//! marker for a snapshot.
 //!
 //! | kind | after the kind byte |
 //! |---|---|
@@ -6,7 +7,7 @@
 //! | 1, start of a segment | checksum of the previous frame (4), last index (8), hard state |
 //! | 2, hard state | term (8), vote (8), commit (8) |
 //! | 3, entry | type (1), lengths of context (4) and data (4), term (8), index (8), context, data |
-//! | 4, snapshot | whether it replaces the log (1), index (8), term (8), length (4) and protobuf of the configuration |
+//! | 4, marker | whether it replaces the log (1), index (8), term (8), length (4) and protobuf of the configuration |
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protobuf::{Message as _, ProtobufEnum as _};
@@ -22,11 +23,11 @@ const MARKER: u8 = 4;
 /// The first record of a segment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Begin {
-    /// Checksum of the previous segment's last frame; 0 for the log's first.
+    /// The checksum of the last frame of the previous segment; 0 in the first segment of a log.
     pub(super) chain: u32,
-    /// Last index of the log.
+    /// The last index of the log when the segment was started.
     pub(super) last_index: u64,
-    /// The hard state.
+    /// The hard state when the segment was started.
     pub(super) hard_state: HardState,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
 }
 
 pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
-    // The marker first: what it replaces is older than the entries in the same batch.
+    // The marker goes first, because it may replace the log, and the entries of the batch come after it.
     if let Some((marker, replaces)) = batch.marker {
         put_marker(buffer, marker, replaces);
     }
@@ -67,7 +68,8 @@ fn put_hard_state(buffer: &mut BytesMut, hard_state: &HardState) {
 }
 
 fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
-    // Written as one piece with one bounds check: this is the hot path.
+    // The fixed part is one slice, so that there is only one check of the buffer's size: this runs for each
+    // entry.
     let mut head = [0; 26];
     head[0] = ENTRY;
     head[1] = entry.entry_type as u8;
@@ -95,14 +97,15 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or_else(|_| panic!("{} bytes in one entry", bytes.len()))
 }
 
-/// Reads the records of a payload. `Err` ends it: the payload was not written by this file.
+/// Reads the records of a payload. It ends after an `Err`, which means that the payload is not made of
+/// records.
 pub(super) struct Records<'a>(pub(super) &'a [u8]);
 
 impl Iterator for Records<'_> {
     type Item = Result<Record, ()>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // The end, or padding.
+        // At the end of the payload, or at the zeros that pad it.
         if self.0.first().is_none_or(|kind| *kind == 0) {
             return None;
         }

@@ -1,8 +1,9 @@
-//! Recovery: reads a log from its files, checks its end, repairs it and opens it.
+//! Recovers a log after a restart: reads it from its files, checks it, and repairs its end if a power failure
+//! tore it.
 //!
-//! [`Replay::read`] only reads, so that the caller can inspect the markers, choose a snapshot and refuse
-//! before anything on the disk changes. [`Replay::finish`] repairs and syncs; after a crash in the middle of
-//! it, the next recovery repairs the rest.
+//! It has two parts. [`Replay::read`] changes nothing on the disk, so the caller can look at the markers,
+//! choose a snapshot, or refuse to start. [`Replay::finish`] then repairs and syncs the log. After a crash in
+//! the middle of it, the next recovery repairs the rest.
 
 use std::collections::VecDeque;
 
@@ -15,23 +16,25 @@ use super::record::{Begin, Record, Records};
 use super::{DIR, Marker, Segment, Wal};
 use crate::disk::{Disk, DiskOp, Path, read_all};
 
-/// A log as it was read.
+/// A log that was read and is not repaired yet.
 #[derive(Debug)]
 pub struct Replay {
     segments: VecDeque<Segment>,
-    /// Files that are not part of the log: what a crash left of a new segment or of a release.
+    /// Files that are not part of the log and will be removed. A crash left them, when a segment was being
+    /// made or old segments were being removed.
     leftovers: Vec<Path>,
     log: Log,
     markers: Vec<Marker>,
-    /// Where the good frames of the last segment end, with the checksum of the last one.
+    /// The position after the last good frame, with the checksum of that frame.
     end: Place,
+    /// The torn tail, if there is one.
     torn: Option<Repair>,
 }
 
-/// The current log while it is being read.
+/// The entries and hard state of the frames read so far.
 #[derive(Debug, Default)]
 struct Log {
-    /// Contiguous, up to `last_index`; the first index depends on the oldest segment.
+    /// Contiguous entries up to `last_index`. Which one is first depends on the oldest segment.
     entries: Vec<Entry>,
     last_index: u64,
     hard_state: HardState,
@@ -50,7 +53,7 @@ pub struct Repair {
     pub what: &'static str,
 }
 
-/// A log that has been opened again.
+/// A recovered log, ready to be written to.
 #[derive(Debug)]
 pub struct Recovered {
     /// The log.
@@ -59,7 +62,7 @@ pub struct Recovered {
     pub hard_state: HardState,
     /// The entries after the marker, contiguous.
     pub entries: Vec<Entry>,
-    /// What had to be cut off.
+    /// The torn tail that was cut off, if there was one.
     pub repaired: Option<Repair>,
 }
 
@@ -84,7 +87,7 @@ impl Replay {
         Ok(replay)
     }
 
-    /// The snapshots from which the log can be replayed, in the order in which they were marked.
+    /// The markers from which the log can be replayed, in the order in which they were written.
     pub fn markers(&self) -> &[Marker] {
         &self.markers
     }
@@ -94,11 +97,12 @@ impl Replay {
         &self.log.hard_state
     }
 
-    /// Repairs the log and opens it, with the entries after `from`. `segment_bytes` as for [`Wal::create`].
+    /// Repairs and syncs the log, and returns it with the entries after `from`. `segment_bytes` is as for
+    /// [`Wal::create`].
     ///
     /// # Errors
-    /// `from` is not a marker of this log, entries after it or up to the commit index are missing, or the
-    /// disk fails.
+    /// `from` is not a marker of this log; entries between `from` and the commit index are missing; the disk
+    /// fails.
     pub fn finish(self, disk: &dyn Disk, from: &Marker, segment_bytes: u64) -> Result<Recovered, WalError> {
         self.check(from)?;
         let Replay { segments, leftovers, mut log, end, torn, .. } = self;
@@ -106,7 +110,7 @@ impl Replay {
         if torn.is_some() {
             disk.perform(&DiskOp::Truncate { path: path.clone(), len: end.offset })?;
         }
-        // Even if nothing is torn: a killed process leaves frames that were never synced.
+        // This is needed even if nothing is torn: a killed process may leave frames that were never synced.
         disk.perform(&DiskOp::Sync { path })?;
         for path in leftovers {
             disk.perform(&DiskOp::Remove { path })?;
@@ -133,6 +137,7 @@ impl Replay {
         })
     }
 
+    /// Reads and checks one segment.
     fn read_segment(&mut self, disk: &dyn Disk, at: usize) -> Result<(), WalError> {
         let segment = self.segments[at].clone();
         let is_last = at + 1 == self.segments.len();
@@ -187,8 +192,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Adds a frame's records. `first` is set for the first frame of a segment, with the checksum at the end
-    /// of the previous segment, if that was read.
+    /// Adds the records of a frame. `first` is set for the first frame of a segment; it then has the checksum
+    /// of the last frame of the previous segment, if there was one.
     fn log_records(&mut self, payload: &[u8], first: Option<Option<u32>>) -> Result<(), String> {
         let mut beginning = first;
         for record in Records(payload) {
@@ -212,8 +217,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Checks marker, entries and hard state against each other, or raft would start from a log that never
-    /// existed.
+    /// Checks that the marker `from`, the entries and the hard state fit together. Otherwise, raft would
+    /// start from a log that never existed.
     fn check(&self, from: &Marker) -> Result<(), WalError> {
         let Log { entries, last_index, hard_state } = &self.log;
         let damaged = |segment: Option<&Segment>, offset, what, hypothesis| {
@@ -263,6 +268,8 @@ impl Replay {
 }
 
 impl Log {
+    /// Handles the first record of a segment. `chain` is the checksum of the last frame before it, if there
+    /// is one.
     fn begin(&mut self, begin: Begin, chain: Option<u32>) -> Result<(), String> {
         match chain {
             Some(chain) if chain != begin.chain => {
@@ -278,14 +285,15 @@ impl Log {
         Ok(())
     }
 
-    /// A later entry replaces an earlier one with the same index, and everything after that.
+    /// Adds an entry. It replaces an earlier one with the same index and all entries after that.
     fn push(&mut self, entry: Entry) -> Result<(), String> {
         if entry.index > self.last_index + 1 {
             return Err(format!("entry {} follows entry {}", entry.index, self.last_index));
         }
         let first_index = self.last_index + 1 - self.entries.len() as u64;
-        // Also if the entry is before everything read so far: etcd's `ReadAll` skips it without dropping what
-        // it replaces, and entries of a deposed leader reappear after a snapshot.
+        // This is needed even if the entry is before all entries read so far. etcd's `ReadAll` skips such an
+        // entry and does not drop the entries that it replaces, so entries that an old leader never committed
+        // can reappear after a snapshot.
         self.entries.truncate(entry.index.saturating_sub(first_index) as usize);
         if self.entries.last().is_some_and(|before| before.term > entry.term) {
             return Err(format!("entry {} goes back to term {}", entry.index, entry.term));
@@ -303,7 +311,7 @@ fn list(disk: &dyn Disk) -> Result<(VecDeque<Segment>, Vec<Path>), WalError> {
         if name.ends_with(".tmp") {
             leftovers.push(format!("{DIR}/{name}").into());
         } else if let Some(segment) = Segment::parse(&name) {
-            // Names sort by number.
+            // The names are sorted, and so the segments are in order of their numbers.
             match segments.back() {
                 Some(last) if last.number == segment.number => {
                     return Err(WalError::Damaged(Damage {
@@ -313,8 +321,9 @@ fn list(disk: &dyn Disk) -> Result<(VecDeque<Segment>, Vec<Path>), WalError> {
                         hypothesis: "a file of another member, or a copy",
                     }));
                 }
-                // A gap is what a release leaves if not all its removals were durable. If segments below it
-                // are needed, their entries will be found missing.
+                // A crash can leave a gap if old segments were being removed and not all removals were
+                // durable. The segments before the gap are then not needed. If they are, `check` finds their
+                // entries missing.
                 Some(last) if last.number + 1 != segment.number => {
                     leftovers.extend(segments.drain(..).map(|segment| segment.path));
                 }

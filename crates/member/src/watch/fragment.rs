@@ -1,4 +1,5 @@
-//! Splitting a large response (`sendFragments` in etcd's `api/v3rpc/watch.go`).
+//! Splits a large watch response into fragments, for watchers that asked for it (`sendFragments` in etcd's
+//! `api/v3rpc/watch.go`).
 
 use std::collections::VecDeque;
 
@@ -6,12 +7,12 @@ use api::etcdserverpb::WatchResponse;
 use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 
-/// Bytes that the member adds to a response header later: two ids and a term, each a varint of up to ten
-/// bytes with a one-byte tag.
+/// The most bytes that the member adds to a response header later: two ids and a term, each a varint of up to
+/// 10 bytes with a tag of 1 byte.
 const HEADER_BYTES: u64 = 33;
 
-/// Splits the response into as few parts as keep each below `limit` bytes. A single event is never split. All
-/// parts but the last are marked as fragments.
+/// Splits the response into as few parts as possible, each below `limit` bytes. An event is never split, so a
+/// part with one large event may be larger. All parts but the last are marked as fragments.
 pub(super) fn split(mut response: WatchResponse, limit: u64) -> VecDeque<WatchResponse> {
     let mut parts = VecDeque::new();
     if response.events.len() > 1 && response.encoded_len() as u64 + HEADER_BYTES >= limit {

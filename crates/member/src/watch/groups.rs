@@ -1,4 +1,4 @@
-//! Which watcher is in which group, and access to a stream's queues.
+//! Moves watchers between groups (synced, unsynced, victims), and puts responses into the queues of a stream.
 
 use std::ops::Bound;
 
@@ -10,7 +10,7 @@ use super::watcher::{Group, Watcher};
 use super::{Hub, Name};
 
 impl Hub {
-    /// The watcher of this name, which a group holds.
+    /// The watcher of this name, which must be in some group.
     pub(super) fn watcher(&self, name: Name) -> &Watcher {
         let stream = self.streams.get(&name.stream);
         let watcher = stream.and_then(|open| open.watchers.get(&name.id));
@@ -24,7 +24,7 @@ impl Hub {
         watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
     }
 
-    /// Puts a watcher that is in no group into `group`. A victim already has its notice.
+    /// Puts a watcher that is in no group into `group`. To make a watcher a victim, use [`Hub::make_victim`].
     pub(super) fn join(&mut self, name: Name, group: Group) {
         self.watcher_mut(name).group = group;
         match group {
@@ -66,7 +66,7 @@ impl Hub {
         self.join(name, group);
     }
 
-    /// Makes a watcher a victim with a notice for which its channel had no room.
+    /// Makes a watcher a victim, with the notice for which its stream's channel had no room.
     pub(super) fn make_victim(&mut self, name: Name, notice: Notice) {
         self.probes.reached(Probe::WatchVictim);
         if self.victims.is_empty() {
@@ -85,14 +85,14 @@ impl Hub {
         Ok(())
     }
 
-    /// Sends a response before anything in the stream's channel.
+    /// Queues a control response, which goes before all notices in the stream's channel.
     pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
         let open = self.streams.get_mut(&stream).expect("the request opened the stream");
         open.outbox.control(response);
         self.to_drain.insert(stream);
     }
 
-    /// Whether some victim's channel has room by now.
+    /// Whether the channel of any victim has room.
     pub(super) fn victim_has_room(&self) -> bool {
         let mut first = self.victims.first_key_value();
         while let Some((name, _)) = first {

@@ -1,7 +1,7 @@
-//! Which watchers want a key: an index over the watchers' ranges.
+//! An index that finds the watchers of a key.
 //!
-//! Watchers of single keys are found by key. Ranges are few, and those with equal bounds are kept together,
-//! so a lookup scans all ranges that start at or before the key.
+//! Watchers of a single key are found by that key. Watchers of a range are kept by range. Different ranges
+//! are few in practice, so a lookup scans all ranges that start at or before the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Name;
 use crate::mvcc::KeyRange;
 
-/// The keys a watcher watches, as in its request; see [`KeyRange::new`].
+/// The keys that a watcher watches, with the bounds as in its request; see [`KeyRange::new`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Range {
     pub(super) key: Bytes,
@@ -22,13 +22,13 @@ impl Range {
         KeyRange::new(&self.key, &self.end)
     }
 
-    /// Whether no key can be in it.
+    /// Whether the range has no keys.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.view(), KeyRange::Between(first, end) if first >= end)
     }
 }
 
-/// Watchers by what they watch.
+/// Watchers by the keys they watch.
 #[derive(Debug, Default)]
 pub(super) struct Interests {
     keys: BTreeMap<Bytes, BTreeSet<Name>>,

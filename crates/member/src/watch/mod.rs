@@ -1,36 +1,45 @@
-//! The watch hub: every watcher of this member, and the events each has still to receive.
+//! The watch hub. It has all watchers of this member and sends each of them the changes of its keys, in order
+//! and exactly once. It models etcd's `mvcc/watchable_store.go` and the server side of a watch stream,
+//! `api/v3rpc/watch.go`.
 //!
-//! It models etcd's `mvcc/watchable_store.go` and the server side of a stream, `api/v3rpc/watch.go`. A
-//! watcher is in one of three groups. *Synced* watchers are sent each change as it is applied. *Unsynced*
-//! watchers lag behind and are served from the history by a pass every `watch_sync_interval`. *Victims* hold
-//! one response for which their stream's channel had no room, and retry every `watch_victim_interval`. A
-//! stream's responses wait in its channel (`watch_buffer`) until the transport has room (`watch_window`); see
-//! [`outbox`].
+//! A watcher is in one of three groups:
+//! - A *synced* watcher has received all changes so far, and is sent each new one when it is applied.
+//! - An *unsynced* watcher lags. A *pass* every `watch_sync_interval` (100 ms, as in etcd) sends such
+//!   watchers what they missed, from the store's history.
+//! - A *victim* has one response for which its stream had no room. It is retried every
+//!   `watch_victim_interval` (10 ms).
+//!
+//! A stream's responses wait in its *channel*, a queue of at most `watch_buffer` responses, until fewer than
+//! `watch_window` responses are in flight to the client; see [`outbox`].
 //!
 //! | file | job |
 //! |---|---|
-//! | `request` | client requests: create, cancel, ask for progress |
-//! | `watcher`, `interests` | what one watcher wants; who wants a key |
-//! | `groups` | who is in which group |
-//! | `outbox`, `fragment` | a stream's channel and its way to the transport |
-//! | `resync` | passes over unsynced watchers, victims, compaction |
-//! | `progress` | progress, on request and periodic |
+//! | `request` | a client's requests: create or cancel a watcher, request progress |
+//! | `watcher` | one watcher: what it wants and how far it has come |
+//! | `interests` | an index that finds the watchers of a key |
+//! | `groups` | moves watchers between groups |
+//! | `outbox`, `fragment` | the queues of a stream; splitting large responses |
+//! | `resync` | passes over unsynced watchers, retries of victims |
+//! | `progress` | progress notifications, on request and periodic |
 //!
-//! Not here: who may watch what (the caller checks that), the cluster id, member id and term in response
+//! Not here: the permission to watch (the caller checks it), the cluster id, member id and term in response
 //! headers, and streams that end because there is no leader.
 //!
-//! Where this differs from etcd: a pass takes watchers in order, where Go's maps give them in any order;
-//! control responses go before the channel, where Go's `select` picks at random; each watcher has its own
-//! timer for periodic progress, where etcd has one per stream; the next pass always waits for the next
-//! interval, where etcd continues at once if the last pass caught some watchers up; and a watcher cancelled
-//! by compaction does not hold back progress on its stream, where etcd waits until the client cancels it too.
+//! Differences from etcd:
+//! - A pass takes watchers in rotation; Go's maps give them in any order.
+//! - Control responses go before the channel; Go's `select` chooses at random.
+//! - Each watcher has its own timer for periodic progress; in etcd, each stream has one.
+//! - The next pass always comes after the next interval; etcd's comes at once if the last one made watchers
+//!   synced.
+//! - A watcher cancelled by a compaction does not hold back progress on its stream; in etcd it does until the
+//!   client cancels it, too.
 //!
 //! Invariants:
-//! - A watcher is in the group it names ([`Group`]), and in no other.
-//! - Synced watchers have received everything up to `notified`, the revision of the last change.
-//! - An unsynced watcher's next revision is not in the future, unless a snapshot moved it there.
-//! - Each watcher receives the changes it wants in order, each once, until it is cancelled.
-//! - A stream has at most `watch_window` responses in flight and `watch_buffer` in its channel.
+//! - A watcher is in the group that its field `group` names ([`Group`]), and in no other.
+//! - Synced watchers have been sent all changes up to `notified`, the revision of the last change.
+//! - The next revision of an unsynced watcher is not in the future, unless a snapshot made it unsynced.
+//! - Each watcher is sent the changes it wants in order, each once, until it is cancelled.
+//! - A stream has at most `watch_window` responses in flight and at most `watch_buffer` in its channel.
 
 mod fragment;
 mod groups;
@@ -62,23 +71,25 @@ use watcher::{Group, Watcher};
 /// The watch id of a response that concerns no single watcher (`clientv3.InvalidWatchID`).
 const NO_WATCHER: i64 = -1;
 
-/// Identifies a watcher: its stream's number and its watch id on that stream.
+/// Identifies a watcher in the hub: by the number of its stream and its watch id on that stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     stream: u64,
     id: i64,
 }
 
-/// One stream of watchers.
+/// One watch stream.
 #[derive(Debug, Default)]
 struct Stream {
+    /// The stream's watchers, by watch id.
     watchers: BTreeMap<i64, Watcher>,
-    /// The first id not yet given out.
+    /// From here on, the hub looks for an unused watch id.
     next_id: i64,
     outbox: Outbox,
 }
 
-/// Limits from the configuration; see [`Config`]. None that must be positive is 0.
+/// Limits and intervals from the settings, raised to at least 1 where 0 makes no sense. Intervals are in
+/// nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     window: usize,
@@ -91,52 +102,53 @@ struct Limits {
     fragment_bytes: u64,
 }
 
-/// Number of streams and of watchers per group, for status and tests.
+/// The number of streams, and of watchers in each group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Open streams.
     pub streams: usize,
     /// Watchers that are up to date, including those that wait for a future revision.
     pub synced: usize,
-    /// Watchers that still have to catch up with the history.
+    /// Watchers that lag and are served from the history.
     pub unsynced: usize,
-    /// Watchers whose next response found the channel full.
+    /// Watchers with a response for which their stream's channel had no room.
     pub victims: usize,
 }
 
-/// All watchers of a member.
+/// All watchers of a member. Times are on the member's clock.
 #[derive(Debug)]
 pub(crate) struct Hub {
     limits: Limits,
     flaws: Flaws,
+    /// The keyed draws of the watchers' progress periods.
     jitter: Keyed,
-    /// The member's clock, as of the last call.
+    /// The time of the last call.
     now: u64,
     streams: BTreeMap<u64, Stream>,
     synced: Interests,
     unsynced: BTreeSet<Name>,
-    /// Victims, each with the notice it could not send.
+    /// The victims, each with the notice for which there was no room.
     victims: BTreeMap<Name, Notice>,
-    /// When each watcher with periodic progress is due, soonest first.
+    /// When each watcher with periodic progress is due for it, soonest first.
     timers: BTreeSet<(u64, Name)>,
-    /// Streams that may have a response to send and room in the transport.
+    /// Streams that may have a response to send, and may have room in the transport for it.
     to_drain: BTreeSet<u64>,
-    /// The revision of the last change; meaningless while no watcher is synced.
+    /// The revision of the last change that synced watchers were sent. Not used while there are none.
     notified: i64,
-    /// How many watchers were ever created.
-    births: u64,
+    /// The serial number of the last watcher that was created.
+    last_serial: u64,
     /// The last watcher that a pass took.
     cursor: Name,
-    /// Time of the next pass over unsynced watchers; `None` until the next call sets it.
+    /// When the next pass over unsynced watchers is due; `None` until [`Hub::look_after`] sets it.
     sync_at: Option<u64>,
-    /// Time of the next retry of victims; `None` until the next call sets it.
+    /// When the next retry of victims is due; `None` until [`Hub::look_after`] sets it.
     victims_at: Option<u64>,
     probes: Probes,
 }
 
-/// The next multiple of `interval` after `now`. etcd's loops run whether or not there is work, so their phase
-/// does not depend on what happens to a watcher.
-fn next_turn(now: u64, interval: u64) -> u64 {
+/// The next multiple of `interval` after `now`. In etcd, a loop wakes at each interval, whether or not there
+/// is work. So the times of its passes do not depend on when a watcher needs one.
+fn next_multiple(now: u64, interval: u64) -> u64 {
     (now / interval + 1).saturating_mul(interval)
 }
 
@@ -169,7 +181,7 @@ impl Hub {
             timers: BTreeSet::new(),
             to_drain: BTreeSet::new(),
             notified: 0,
-            births: 0,
+            last_serial: 0,
             cursor: Name::default(),
             sync_at: None,
             victims_at: None,
@@ -177,20 +189,20 @@ impl Hub {
         }
     }
 
-    /// The transport has room for one more response of `stream`.
+    /// The client's side has taken a response of `stream`: the transport has room for one more.
     pub(crate) fn taken(&mut self, stream: u64) {
-        // The stream may have been closed while its responses were in flight.
+        // The stream may have been closed while the response was in flight.
         if let Some(open) = self.streams.get_mut(&stream) {
             open.outbox.taken(stream);
             self.to_drain.insert(stream);
         }
     }
 
-    /// An entry was applied. If it made a revision, synced watchers are sent its changes. Call this after
-    /// each entry: a compaction in the next one may remove the changes of this one.
+    /// Sends the changes of the last revision to synced watchers. Call this after each entry that made a
+    /// revision, before the next entry is applied: that may be a compaction, which removes the changes.
     ///
     /// # Panics
-    /// If revisions were made without a call to this.
+    /// If a revision was made without a call of this.
     pub(crate) fn changed(&mut self, store: &Store) {
         let revision = store.revision();
         let before = std::mem::replace(&mut self.notified, revision);
@@ -225,16 +237,16 @@ impl Hub {
 
     /// Sends a synced watcher the changes at `revision`.
     fn notify(&mut self, name: Name, revision: i64, events: Vec<Event>) {
-        // M-15271: `next` is not updated, so a snapshot makes the watcher receive the changes again.
-        let noted = !self.flaws.has(Flaw::SyncedMinRevStale);
+        // M-15271: `next` is not updated, so after a snapshot the watcher is sent the changes again.
+        let updates_next = !self.flaws.has(Flaw::SyncedMinRevStale);
         let watcher = self.watcher_mut(name);
-        if noted {
+        if updates_next {
             watcher.next = revision + 1;
         }
         if events.is_empty() {
             return;
         }
-        let notice = Notice::events(name.id, watcher.birth, revision, events);
+        let notice = Notice::events(name.id, watcher.serial, revision, events);
         if std::mem::take(&mut watcher.future) {
             self.probes.reached(Probe::WatchFutureReached);
         }
@@ -244,8 +256,8 @@ impl Hub {
         }
     }
 
-    /// A snapshot replaced the store. The changes in between are not known one by one, so synced watchers
-    /// must find them in the history.
+    /// A snapshot replaced the store. The hub was not told of the changes in it one by one, so synced
+    /// watchers become unsynced and get them from the history.
     pub(crate) fn replaced(&mut self, store: &Store) {
         self.notified = store.revision();
         if !self.victims.is_empty() {
@@ -264,12 +276,12 @@ impl Hub {
         }
     }
 
-    /// Does whatever is due: retries of victims, a pass over unsynced watchers, periodic progress. Call this
-    /// in each step, before [`Hub::drain`].
+    /// Does what is due: retries of victims, a pass over unsynced watchers, periodic progress. Call this in
+    /// each step, before [`Hub::drain`].
     pub(crate) fn look_after(&mut self, store: &Store, now: u64) {
         self.now = now;
         let (next_try, next_pass) =
-            (next_turn(now, self.limits.victim_interval), next_turn(now, self.limits.sync_interval));
+            (next_multiple(now, self.limits.victim_interval), next_multiple(now, self.limits.sync_interval));
         if self.victims_at.is_some_and(|at| now >= at) {
             self.retry_victims(store);
             self.victims_at = Some(next_try);
@@ -278,14 +290,14 @@ impl Hub {
             self.resync(store);
             self.sync_at = Some(next_pass);
         }
-        // Groups that were empty until now wait for their next turn.
+        // The time is not set if the group was empty until now: the group waits for its next interval.
         self.victims_at.get_or_insert(next_try);
         self.sync_at.get_or_insert(next_pass);
         self.periodic_progress(store);
     }
 
-    /// When [`Hub::look_after`] is due next, on the member's clock; `u64::MAX` if nothing waits. The time may
-    /// be in the past: then a step should follow at once.
+    /// When [`Hub::look_after`] is due next, on the member's clock; `u64::MAX` if nothing is. If the time is
+    /// in the past, a step should follow at once.
     pub(crate) fn wake_at(&self) -> u64 {
         if !self.to_drain.is_empty() {
             return self.now;
@@ -296,8 +308,8 @@ impl Hub {
         sync.min(victims).min(progress)
     }
 
-    /// Moves the responses that the transport has room for to `out`, each with its stream. Headers contain
-    /// only the revision; the 0 in a cancellation by compaction is intended.
+    /// Appends the responses for which the transport has room to `out`, each with the number of its stream.
+    /// Their headers have only the revision. In a cancellation by compaction it is 0, as in etcd.
     pub(crate) fn drain(&mut self, store: &Store, out: &mut Vec<(u64, WatchResponse)>) {
         while let Some(number) = self.to_drain.pop_first() {
             let Some(stream) = self.streams.get_mut(&number) else { continue };
@@ -308,12 +320,12 @@ impl Hub {
         }
     }
 
-    /// Whether there are no streams, so that nothing is due and nothing is to be drained.
+    /// Whether there are no streams, so that the hub has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// Number of streams and of watchers per group.
+    /// The number of streams, and of watchers in each group.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             streams: self.streams.len(),

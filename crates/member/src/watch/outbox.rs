@@ -1,11 +1,12 @@
-//! What a stream sends to its client, and in which order.
+//! The queues of a watch stream, which decide what the client receives and in which order.
 //!
-//! Three queues, as in etcd: the remaining fragments of a response, then control responses (created,
-//! canceled), then the channel, which carries the notices of all the stream's watchers. So the client learns
-//! of a watcher's creation before its events.
+//! There are three, as in etcd. The remaining fragments of a response go first. Control responses (a watcher
+//! was created or cancelled) go next. The *channel* comes last; it has the notices of all the stream's
+//! watchers: events, progress, cancellations by compaction. So a client learns that a watcher was created
+//! before it receives the watcher's events.
 //!
-//! Previous key-value pairs are read from the store when the notice is sent. A compaction in the meantime may
-//! have removed them.
+//! If a watcher wants previous key-value pairs, they are read from the store when a notice leaves the
+//! channel. A compaction may have removed them by then.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,55 +20,56 @@ use super::{Limits, NO_WATCHER, fragment, header};
 use crate::mvcc::{KeyRange, Store};
 use crate::probes::Probes;
 
-/// A watcher's events, progress or cancellation, on its way through the channel.
+/// Events, progress or a cancellation for a watcher: what the channel queues.
 #[derive(Debug)]
 pub(super) struct Notice {
-    /// The watcher; [`NO_WATCHER`] means all of the stream.
+    /// The watcher's id; [`NO_WATCHER`] means all watchers of the stream.
     watch_id: i64,
-    /// The watcher's [`birth`](super::watcher::Watcher::birth).
-    birth: u64,
+    /// The watcher's [`serial`](super::watcher::Watcher::serial); 0 with [`NO_WATCHER`].
+    serial: u64,
     /// The revision in the response header.
     pub(super) revision: i64,
     /// Empty for progress and cancellations.
     pub(super) events: Vec<Event>,
-    /// If not 0, this is a cancellation, because history below this revision is gone.
+    /// If not 0, this is a cancellation, because the history below this revision was compacted.
     compact_revision: i64,
-    /// Whether a pass over unsynced watchers created it.
+    /// Whether a pass over unsynced watchers made this notice, for flaw M-21355.
     pub(super) catch_up: bool,
 }
 
 impl Notice {
-    /// Changes as they happen.
-    pub(super) fn events(watch_id: i64, birth: u64, revision: i64, events: Vec<Event>) -> Notice {
-        Notice { watch_id, birth, revision, events, compact_revision: 0, catch_up: false }
+    /// Events.
+    pub(super) fn events(watch_id: i64, serial: u64, revision: i64, events: Vec<Event>) -> Notice {
+        Notice { watch_id, serial, revision, events, compact_revision: 0, catch_up: false }
     }
 
-    /// The same, but found in the history by a pass.
+    /// Marks the notice as made by a pass.
     pub(super) fn catching_up(self) -> Notice {
         Notice { catch_up: true, ..self }
     }
 
-    /// Progress: the watcher has received everything up to here.
-    pub(super) fn progress(watch_id: i64, birth: u64, revision: i64) -> Notice {
-        Notice::events(watch_id, birth, revision, Vec::new())
+    /// Progress: the watcher has been sent all its changes up to `revision`.
+    pub(super) fn progress(watch_id: i64, serial: u64, revision: i64) -> Notice {
+        Notice::events(watch_id, serial, revision, Vec::new())
     }
 
-    /// The watcher is cancelled because history before this revision is gone. etcd leaves the header's
-    /// revision at 0.
-    pub(super) fn compacted(watch_id: i64, birth: u64, compact_revision: i64) -> Notice {
-        Notice { compact_revision, ..Notice::progress(watch_id, birth, 0) }
+    /// A cancellation, because the history below `compact_revision` was compacted. The revision in its header
+    /// is 0, as in etcd.
+    pub(super) fn compacted(watch_id: i64, serial: u64, compact_revision: i64) -> Notice {
+        Notice { compact_revision, ..Notice::progress(watch_id, serial, 0) }
     }
 }
 
 /// One stream's queues.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
+    /// The remaining fragments of a response whose first one was sent.
     fragments: VecDeque<WatchResponse>,
-    /// Unbounded: a client that creates watchers and reads nothing makes it grow.
+    /// Control responses. This queue has no limit: it grows if a client creates watchers and reads nothing.
     control: VecDeque<WatchResponse>,
     channel: VecDeque<Notice>,
-    /// Responses in flight in the transport.
-    on_their_way: usize,
+    /// How many responses are in flight to the client.
+    in_flight: usize,
 }
 
 impl Outbox {
@@ -84,13 +86,15 @@ impl Outbox {
         Ok(())
     }
 
-    /// Removes progress for all watchers of the stream from the channel: a new watcher, whose creation
-    /// overtakes it, would take it as its own. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes
-    /// from both queues in any order).
+    /// Withdraws progress for the whole stream from the channel. Call this when a watcher is created: its
+    /// control response overtakes the progress, and the client would believe that the progress holds for the
+    /// new watcher, too. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes from both queues in any
+    /// order).
     pub(super) fn void_progress(&mut self) {
         self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
     }
 
+    /// Queues a control response.
     pub(super) fn control(&mut self, response: WatchResponse) {
         self.control.push_back(response);
     }
@@ -100,9 +104,9 @@ impl Outbox {
         self.channel.iter_mut()
     }
 
-    /// The client's side took one response of this stream.
+    /// The client's side has taken one response of this stream.
     pub(super) fn taken(&mut self, stream: u64) {
-        self.on_their_way = self.on_their_way.checked_sub(1).unwrap_or_else(|| {
+        self.in_flight = self.in_flight.checked_sub(1).unwrap_or_else(|| {
             panic!("a response of stream {stream} was taken but none is in flight: did the driver report it twice?")
         });
     }
@@ -115,7 +119,7 @@ impl Outbox {
         limits: &Limits,
         probes: &Probes,
     ) -> Option<WatchResponse> {
-        if self.on_their_way >= limits.window {
+        if self.in_flight >= limits.window {
             return None;
         }
         let waiting = self.fragments.pop_front().or_else(|| self.control.pop_front());
@@ -123,10 +127,11 @@ impl Outbox {
             Some(response) => response,
             None => self.next_of_channel(watchers, store, limits, probes)?,
         };
-        self.on_their_way += 1;
+        self.in_flight += 1;
         Some(response)
     }
 
+    /// The next response from the channel.
     fn next_of_channel(
         &mut self,
         watchers: &mut BTreeMap<i64, Watcher>,
@@ -136,12 +141,13 @@ impl Outbox {
     ) -> Option<WatchResponse> {
         loop {
             let notice = self.channel.pop_front()?;
-            if notice.watch_id == NO_WATCHER && notice.birth == 0 {
+            if notice.watch_id == NO_WATCHER && notice.serial == 0 {
                 return Some(response(notice, false, store, probes));
             }
-            let watcher = watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.birth == notice.birth);
+            let watcher =
+                watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.serial == notice.serial);
             let Some(watcher) = watcher else {
-                // The watcher was cancelled meanwhile; another may have its id by now.
+                // The watcher was cancelled meanwhile. If there is one with this id, it is another watcher.
                 probes.reached(Probe::WatchDroppedAfterCancel);
                 continue;
             };
@@ -161,6 +167,7 @@ impl Outbox {
     }
 }
 
+/// Makes a notice a response, with previous key-value pairs if `prev_kv` says so.
 fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &Probes) -> WatchResponse {
     let Notice { watch_id, revision, mut events, compact_revision, .. } = notice;
     if prev_kv {
@@ -178,7 +185,7 @@ fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &Probes) -> Wa
     }
 }
 
-/// The key-value pair before a change, if it can still be read; a creation has none.
+/// The key-value pair before a change. `None` if the change created the key, or if the pair was compacted.
 fn before(event: &Event, store: &Store, probes: &Probes) -> Option<KeyValue> {
     let kv = event.kv.as_ref()?;
     if event.r#type() == EventType::Put && kv.create_revision == kv.mod_revision {

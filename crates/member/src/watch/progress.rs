@@ -1,9 +1,10 @@
-//! Progress: responses without events that show a client how far it is up to date.
+//! Progress notifications: responses without events that tell a client up to which revision it has all
+//! events, either of one watcher, periodically, or of all watchers of a stream, on request.
 //!
-//! Progress at a revision promises that everything up to it was sent. So it goes through the channel, behind
-//! the events (etcd issue 15220), and only while the watchers it covers are synced and past their first
-//! revision (etcd issue 20221). If it cannot be promised or there is no room, nothing is sent: the client
-//! asks again, or the timer fires again.
+//! A progress notification at a revision promises that all events up to it were sent before. So it goes
+//! through the channel, behind the events (etcd issue 15220). And it is sent only while its watchers are
+//! synced and the store has reached the revision at which they want to start (etcd issue 20221). Otherwise,
+//! or if the channel is full, nothing is sent: the client may request it again, or the timer fires again.
 
 use api::etcdserverpb::WatchResponse;
 use keyed::Domain;
@@ -15,35 +16,41 @@ use super::{Hub, NO_WATCHER, Name, header};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
-/// Randomness for the watchers' progress periods.
+/// The draws of the watchers' progress periods.
 pub(super) const JITTER: Domain = Domain::new("member/watch/progress");
 
-/// Shortest time between two notifications of a watcher (`minWatchProgressInterval`): 100 ms.
+/// The shortest time between two periodic notifications of a watcher, in nanoseconds: 100 ms
+/// (`minWatchProgressInterval`).
 pub(super) const SHORTEST_INTERVAL: u64 = 100_000_000;
 
-/// Whether a watcher can be sent progress, and if not, why.
-enum Standing {
+/// Whether a watcher can be sent progress.
+enum ProgressState {
+    /// Yes: it has been sent all events up to the current revision.
     UpToDate,
+    /// No: it has not been sent all events.
     Lags,
+    /// No: the store has not reached the revision at which it wants to start.
     BeforeStart,
 }
 
 impl Hub {
-    fn standing(&self, watcher: &Watcher, current: i64) -> Standing {
+    /// Whether `watcher` can be sent progress at the revision `current`.
+    fn progress_state(&self, watcher: &Watcher, current: i64) -> ProgressState {
         match watcher.group {
-            Group::Unsynced | Group::Victim => Standing::Lags,
-            // M-20221a: progress below the first revision it wants, from which a client then resumes.
+            Group::Unsynced | Group::Victim => ProgressState::Lags,
+            // M-20221a: progress is sent at a revision below the first one that the watcher wants. A client
+            // that resumes from there receives events that it did not want.
             Group::Synced if watcher.start > current && !self.flaws.has(Flaw::ProgressForFutureWatch) => {
-                Standing::BeforeStart
+                ProgressState::BeforeStart
             }
-            Group::Synced | Group::Cancelled => Standing::UpToDate,
+            Group::Synced | Group::Cancelled => ProgressState::UpToDate,
         }
     }
 
-    /// The client asks how far all watchers of `stream` have come.
+    /// The client requests progress of all watchers of `stream`.
     pub(super) fn progress_requested(&mut self, store: &Store, stream: u64) {
         let current = store.revision();
-        // M-15220: bypasses the channel and whatever is in it.
+        // M-15220: progress is sent as a control response, and so before events that wait in the channel.
         if self.flaws.has(Flaw::ProgressViaControlStream) {
             let header = header(current);
             return self
@@ -54,17 +61,17 @@ impl Hub {
             return; // As in etcd: there are no watchers to report on.
         }
         for watcher in watchers.values() {
-            match self.standing(watcher, current) {
-                Standing::UpToDate => {}
-                Standing::Lags => return self.probes.reached(Probe::WatchProgressHeldBack),
-                Standing::BeforeStart => return self.probes.reached(Probe::WatchProgressBeforeStart),
+            match self.progress_state(watcher, current) {
+                ProgressState::UpToDate => {}
+                ProgressState::Lags => return self.probes.reached(Probe::WatchProgressHeldBack),
+                ProgressState::BeforeStart => return self.probes.reached(Probe::WatchProgressBeforeStart),
             }
         }
         let _ = self.offer(stream, Notice::progress(NO_WATCHER, 0, current));
     }
 
-    /// Sets a new watcher's timer: the interval plus up to a tenth, so that watchers created together are not
-    /// all notified together.
+    /// Starts the timer of a new watcher that wants periodic progress. Its period is the interval plus up to
+    /// a tenth, so that watchers created together are not all notified together.
     pub(super) fn watch_progress(&mut self, name: Name) {
         let interval = self.limits.progress_interval;
         let period = interval + self.jitter.draw(name.stream, name.id as u64).below(interval / 10);
@@ -80,7 +87,7 @@ impl Hub {
         }
     }
 
-    /// Sends progress to watchers that are due and have received nothing since their last turn.
+    /// Sends progress to the watchers whose timer fires and that were sent no events since it fired last.
     pub(super) fn periodic_progress(&mut self, store: &Store) {
         while let Some(&(due, name)) = self.timers.first().filter(|(due, _)| *due <= self.now) {
             self.timers.pop_first();
@@ -88,6 +95,7 @@ impl Hub {
         }
     }
 
+    /// The timer of a watcher fires.
     fn progress_due(&mut self, store: &Store, due: u64, name: Name) {
         let now = self.now;
         let watcher = self.watcher_mut(name);
@@ -95,22 +103,23 @@ impl Hub {
         let progress =
             progress.unwrap_or_else(|| panic!("{name:?} has a timer for {due} but wants no progress"));
         let idle = std::mem::replace(&mut progress.idle, true);
-        // After a pause, one turn stands for all missed ones, as with Go's ticker.
+        // If the process was paused for several periods, the timer fires once for all of them, like Go's
+        // ticker.
         progress.due = (due + progress.period).max(now + 1);
-        let (next, birth) = (progress.due, watcher.birth);
+        let (next, serial) = (progress.due, watcher.serial);
         self.timers.insert((next, name));
         let current = store.revision();
         if !idle {
             return;
         }
-        match self.standing(self.watcher(name), current) {
-            Standing::UpToDate => {
-                if self.offer(name.stream, Notice::progress(name.id, birth, current)).is_ok() {
+        match self.progress_state(self.watcher(name), current) {
+            ProgressState::UpToDate => {
+                if self.offer(name.stream, Notice::progress(name.id, serial, current)).is_ok() {
                     self.probes.reached(Probe::WatchProgressPeriodic);
                 }
             }
-            Standing::Lags => self.probes.reached(Probe::WatchProgressHeldBack),
-            Standing::BeforeStart => self.probes.reached(Probe::WatchProgressBeforeStart),
+            ProgressState::Lags => self.probes.reached(Probe::WatchProgressHeldBack),
+            ProgressState::BeforeStart => self.probes.reached(Probe::WatchProgressBeforeStart),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Requests on a stream, and the immediate answers to them.
+//! Handles a client's requests on a watch stream: create a watcher, cancel one, request progress. The first
+//! two are answered at once, with a control response.
 
 use api::Error;
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -10,8 +11,8 @@ use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
 impl Hub {
-    /// A client's request on a stream; the first one opens the stream. `permitted` says whether the client
-    /// may read the range it wants to watch; only creations use it.
+    /// Handles a client's request on a stream; the first one opens the stream. `permitted` says whether the
+    /// user may read the range of a watcher to be created; other requests ignore it.
     pub(crate) fn request(
         &mut self,
         store: &Store,
@@ -41,7 +42,7 @@ impl Hub {
             Some(RequestUnion::CancelRequest(cancel)) => {
                 let name = Name { stream, id: cancel.watch_id };
                 if !self.forget(name) {
-                    return; // etcd does not answer for unknown ids.
+                    return; // As in etcd, there is no response for an unknown id.
                 }
                 let answer = WatchResponse {
                     header: header(store.revision()),
@@ -56,7 +57,7 @@ impl Hub {
         }
     }
 
-    /// The client of `stream` is gone, and all its watchers with it.
+    /// The client's side of `stream` is gone: removes the stream and its watchers.
     pub(crate) fn closed(&mut self, stream: u64) {
         let Some(open) = self.streams.get(&stream) else { return };
         for id in open.watchers.keys().copied().collect::<Vec<_>>() {
@@ -66,7 +67,7 @@ impl Hub {
         self.to_drain.remove(&stream);
     }
 
-    /// Creates a watcher and returns its id, or the reason why not; the checks come in etcd's order.
+    /// Creates a watcher and returns its id, or the reason for refusing it. The checks are in etcd's order.
     fn create(
         &mut self,
         store: &Store,
@@ -74,7 +75,7 @@ impl Hub {
         request: WatchCreateRequest,
         permitted: bool,
     ) -> Result<i64, Error> {
-        // M-20693: accepted if nothing was compacted.
+        // M-20693: a negative start revision is accepted.
         if request.start_revision < 0 && !self.flaws.has(Flaw::WatchRevMinusOne) {
             return Err(Error::Compacted);
         }
@@ -82,8 +83,8 @@ impl Hub {
             return Err(Error::PermissionDenied);
         }
         let current = store.revision();
-        self.births += 1;
-        let watcher = Watcher::new(&request, self.births, current)?;
+        self.last_serial += 1;
+        let watcher = Watcher::new(&request, self.last_serial, current)?;
         let open = self.streams.get_mut(&stream).expect("the request opened the stream");
         let id = match request.watch_id {
             0 => {
@@ -110,8 +111,8 @@ impl Hub {
         Ok(id)
     }
 
-    /// Removes a watcher and returns whether it existed. Its notices in the channel are dropped when they are
-    /// due.
+    /// Removes a watcher and returns whether it existed. Its notices stay in the channel and are dropped when
+    /// they reach the front.
     fn forget(&mut self, name: Name) -> bool {
         if !self.streams.get(&name.stream).is_some_and(|open| open.watchers.contains_key(&name.id)) {
             return false;

@@ -1,9 +1,11 @@
-//! Watchers that are not up to date: passes over the unsynced ones, and retries for victims.
+//! Serves the watchers that are not synced: passes over unsynced watchers, and retries of victims.
 //!
-//! A pass takes a number of watchers, cancels those whose history was compacted, reads the history once from
-//! the oldest revision that the others want, and hands each its part, up to a number of revisions. Successive
-//! passes take the watchers in turn; otherwise those that make no progress (their cancellation finds no room)
-//! would keep the others from ever being served.
+//! A pass takes up to `watch_sync_batch` watchers. It cancels those that want revisions which were compacted.
+//! For the others, it reads the history once, from the oldest revision that any of them wants, and sends each
+//! its changes, up to `watch_batch_revisions` revisions.
+//!
+//! The next pass begins with the watcher after the last one of this pass. If each pass began with the first,
+//! then watchers whose cancellation finds no room in the channel could keep all others from being served.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,18 +20,20 @@ use super::{Hub, Name};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
-/// One watcher's part of the history. Changes of one revision stay together.
+/// The changes that a pass sends one watcher. It has all changes of a revision or none.
 #[derive(Debug, Default)]
 struct Batch {
     events: Vec<Event>,
-    /// The last revision in it, including changes that the watcher filters.
+    /// The last revision in the batch, even if the watcher does not want its changes.
     last: i64,
+    /// The number of revisions in the batch.
     revisions: u32,
-    /// The first revision for this watcher that did not fit.
+    /// The first revision with changes in the watcher's range that is not in the batch because of the limit.
     more: Option<i64>,
 }
 
 impl Batch {
+    /// Adds a change in the watcher's range, unless the batch is full.
     fn add(&mut self, watcher: &Watcher, row: &KeyValue, limit: u32) {
         if row.mod_revision < watcher.next || self.more.is_some() {
             return;
@@ -47,9 +51,9 @@ impl Batch {
 }
 
 impl Hub {
-    /// One pass over unsynced watchers.
+    /// Makes one pass over unsynced watchers.
     pub(super) fn resync(&mut self, store: &Store) {
-        let whole = self.unsynced.len() < self.limits.sync_batch;
+        let takes_all = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
         for name in self.choose() {
             let watcher = self.watcher(name);
@@ -61,7 +65,7 @@ impl Hub {
                 store.revision()
             );
             if watcher.next < store.compact_revision() {
-                self.cancel_compacted(name, store, whole);
+                self.cancel_compacted(name, store, takes_all);
             } else {
                 lagging.push(name);
             }
@@ -75,9 +79,10 @@ impl Hub {
         }
     }
 
-    /// The watchers of this pass: those after the last one of the previous pass, then from the first.
+    /// Chooses the watchers of this pass: those after the last one of the previous pass, then those from the
+    /// first on.
     fn choose(&mut self) -> Vec<Name> {
-        // M-22264: always from the first.
+        // M-22264: each pass begins with the first watcher.
         if self.flaws.has(Flaw::SyncWatchersStall) {
             self.cursor = Name::default();
         }
@@ -92,13 +97,14 @@ impl Hub {
         chosen
     }
 
-    /// Cancels a watcher that wants compacted history. If there is no room, the next pass retries. `whole`
-    /// says whether the pass takes all unsynced watchers.
-    fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
-        let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
+    /// Cancels a watcher that wants revisions which were compacted. If the channel has no room for the
+    /// cancellation, a later pass tries again. `takes_all` says whether this pass takes all unsynced
+    /// watchers.
+    fn cancel_compacted(&mut self, name: Name, store: &Store, takes_all: bool) {
+        let notice = Notice::compacted(name.id, self.watcher(name).serial, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
             self.probes.reached(Probe::WatchCompactionCancelDelayed);
-            // M-17529: treated as up to date.
+            // M-17529: the watcher becomes synced, without the changes that were compacted.
             if self.flaws.has(Flaw::CompactedWatcherSkipped) {
                 self.watcher_mut(name).next = store.revision() + 1;
                 self.regroup(name, Group::Synced);
@@ -106,14 +112,15 @@ impl Hub {
             return;
         }
         self.probes.reached(Probe::WatchCancelledByCompaction);
-        // M-21174: etcd removes it from a copy of the group if the pass does not take the whole group.
-        if whole || !self.flaws.has(Flaw::CompactedWatchersLeak) {
+        // M-21174: unless the pass takes the whole group, the watcher is removed only from a copy of the
+        // group, as in etcd issue 21174, and so stays unsynced.
+        if takes_all || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
             self.regroup(name, Group::Cancelled);
         }
     }
 
-    /// The history for these watchers, starting where each of them stopped.
+    /// Reads the history for these watchers. Each gets the changes in its range from its next revision on.
     fn read_history(&self, store: &Store, lagging: &[Name]) -> BTreeMap<Name, Batch> {
         let mut interests = Interests::default();
         let mut from = i64::MAX;
@@ -122,7 +129,8 @@ impl Hub {
             interests.insert(watcher.range.clone(), *name);
             from = from.min(watcher.next);
         }
-        // M-20693: in the backend's order revisions are unsigned, so a negative one comes after all others.
+        // M-20693: the backend orders revisions as unsigned numbers, so a negative one comes after all
+        // others, and the watchers get nothing.
         if from < 0 && self.flaws.has(Flaw::WatchRevMinusOne) {
             from = i64::MAX;
         }
@@ -142,9 +150,10 @@ impl Hub {
         batches
     }
 
-    /// Hands a watcher its part of the history.
+    /// Sends a watcher its batch. If that was all, the watcher is synced.
     fn catch_up(&mut self, name: Name, batch: Batch, current: i64) {
-        // M-20221b: a watcher that a snapshot moved here may wait for a future revision.
+        // M-20221b: the next revision of a watcher is lowered to the current one, even if the watcher waits
+        // for a revision in the future. Only a snapshot makes such a watcher unsynced.
         let lowers = self.flaws.has(Flaw::RestoreLowersFutureMinRev);
         let watcher = self.watcher_mut(name);
         watcher.next = match batch.more {
@@ -153,14 +162,14 @@ impl Hub {
             None => watcher.next.max(current + 1),
         };
         watcher.restored = false;
-        let (birth, next) = (watcher.birth, watcher.next);
+        let (serial, next) = (watcher.serial, watcher.next);
         if batch.more.is_some() {
             self.probes.reached(Probe::WatchSeveralBatches);
         }
         if !batch.events.is_empty() {
-            let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
+            let notice = Notice::events(name.id, serial, current, batch.events).catching_up();
             if let Err(mut notice) = self.offer(name.stream, notice) {
-                // This watcher may be far behind by the time the notice is sent.
+                // By the time the notice is sent, the store may be at a later revision than the watcher.
                 notice.revision = next - 1;
                 return self.make_victim(name, notice);
             }
@@ -170,8 +179,8 @@ impl Hub {
         }
     }
 
-    /// M-21355: a pass reads events into the memory of the previous pass, which responses to slow clients
-    /// still use.
+    /// M-21355: a pass reuses the memory of the previous pass for its events, so it overwrites those that
+    /// still wait for slow clients.
     fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
         let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
         let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());
@@ -180,7 +189,7 @@ impl Hub {
         }
     }
 
-    /// Retries the victims' notices. Watchers whose notice was sent become unsynced or synced again.
+    /// Tries to send each victim's notice. If that succeeds, the watcher becomes synced or unsynced again.
     pub(super) fn retry_victims(&mut self, store: &Store) {
         for name in self.victims.keys().copied().collect::<Vec<_>>() {
             if !self.has_room(name.stream) {

@@ -1,4 +1,4 @@
-//! One watcher: what it wants and how far it has come.
+//! One watcher: which changes it wants, up to which revision it has been sent them, and in which group it is.
 
 use api::Error;
 use api::etcdserverpb::WatchCreateRequest;
@@ -12,55 +12,60 @@ use super::interests::Range;
 /// A watcher's group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
-    /// Up to date.
+    /// It has been sent all changes so far, or waits for a revision in the future.
     Synced,
-    /// Still has to catch up with the history.
+    /// It lags and is served from the history.
     Unsynced,
-    /// Holds a notice for which its channel had no room.
+    /// It has a notice for which its stream's channel had no room.
     Victim,
-    /// Cancelled by a compaction. As in etcd, its id stays in use until the client cancels it too.
+    /// It was cancelled by a compaction. As in etcd, its id stays in use until the client cancels it, too.
     Cancelled,
 }
 
-/// Periodic progress of a watcher that asked for it.
+/// The timer of a watcher that wants periodic progress. Times are on the member's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    /// When it is due next.
+    /// When the timer fires next.
     pub(super) due: u64,
-    /// Time between two turns.
+    /// The time from one firing to the next.
     pub(super) period: u64,
-    /// Whether it received no events since the last turn.
+    /// Whether the watcher was sent no events since the timer fired last.
     pub(super) idle: bool,
 }
 
 /// A watcher.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    /// Serial number within the hub; distinguishes the watcher from an earlier one with the same name.
-    pub(super) birth: u64,
+    /// A number that no other watcher of the hub has had. It tells this watcher from an earlier one with the
+    /// same name.
+    pub(super) serial: u64,
     pub(super) range: Range,
     pub(super) group: Group,
-    /// The revision it asked to start at; 0 means after its creation.
+    /// The revision at which the client wants to start; 0 means the first one after the watcher's creation.
     pub(super) start: i64,
-    /// The next revision it has to receive. etcd: `minRev`.
+    /// The first revision whose changes it has not been sent (etcd's `minRev`).
     pub(super) next: i64,
-    /// Whether a snapshot made it unsynced: only then may `next` be in the future.
+    /// Whether a snapshot made it unsynced. Only then may `next` be in the future while it is unsynced.
     pub(super) restored: bool,
-    /// Whether it started in the future and still waits for its first event.
+    /// Whether its start revision was in the future and it was sent no event yet.
     pub(super) future: bool,
+    /// Whether it wants previous key-value pairs.
     pub(super) prev_kv: bool,
+    /// Whether it allows large responses to be split.
     pub(super) fragment: bool,
     pub(super) progress: Option<Progress>,
+    /// Whether it wants puts.
     puts: bool,
+    /// Whether it wants deletions.
     deletes: bool,
 }
 
 impl Watcher {
-    /// The watcher for a request that arrives while the store is at revision `current`.
+    /// The watcher that a request creates. `current` is the store's revision.
     ///
     /// # Errors
     /// `WatchEmptyRange`.
-    pub(super) fn new(request: &WatchCreateRequest, birth: u64, current: i64) -> Result<Watcher, Error> {
+    pub(super) fn new(request: &WatchCreateRequest, serial: u64, current: i64) -> Result<Watcher, Error> {
         // An empty key stands for the smallest one.
         let key = if request.key.is_empty() { Bytes::from_static(b"\0") } else { request.key.clone() };
         let range = Range { key, end: request.range_end.clone() };
@@ -70,7 +75,7 @@ impl Watcher {
         let wants = |filter: FilterType| !request.filters.contains(&(filter as i32));
         let start = request.start_revision;
         Ok(Watcher {
-            birth,
+            serial,
             range,
             group: Group::Synced,
             start,
@@ -85,12 +90,12 @@ impl Watcher {
         })
     }
 
-    /// The group it belongs to while the store is at revision `current` and nothing waits to be sent.
+    /// The group for a watcher that is not a victim, while the store is at revision `current`.
     pub(super) fn group_at(&self, current: i64) -> Group {
         if self.next > current { Group::Synced } else { Group::Unsynced }
     }
 
-    /// The event for a change in its range; none if it filters such changes.
+    /// The event for a change in its range. `None` if the watcher does not want such changes.
     pub(super) fn event(&self, row: &KeyValue) -> Option<Event> {
         // Deletions are rows without a version.
         let (kind, wanted) = match row.version {

@@ -1,13 +1,12 @@
-//! A history of etcd in the form that the crate `revision` takes: keys and values as numbers, operations on one key
-//! in one word, all others as transactions.
+//! Converts a history of etcd for the crate `revision`, a second engine that judges the same question as K1: keys and
+//! values become numbers, operations on one key take one word, and all others become transactions.
 //!
-//! What every revision did is passed on as evidence from `k1`'s replay; so the engine has to confirm `k1`'s
-//! explanation with a replay of its own, and its validator the resulting order. Neither shares anything with
-//! [`crate::model`].
+//! The engine also gets evidence: what each revision changed, as K1's replay found it. It has to confirm that with a
+//! replay of its own, and its validator checks the resulting order. Neither shares code with [`crate::model`].
 //!
-//! Left out: requests that were refused, compactions, leases except for what their ends remove (no operation makes
-//! that, for this engine), users, and those parts of answers that the engine cannot express: the lease of a pair,
-//! headers of parts of transactions, the order of pairs.
+//! Left out: requests that were refused; compactions; leases, except for the keys that their ends remove (the engine
+//! is told that no operation makes these revisions); users; and parts of answers that the engine cannot express: the
+//! lease of a pair, the headers inside a transaction's answer, the order of pairs.
 
 mod numbers;
 mod requests;
@@ -28,24 +27,24 @@ use numbers::Numbers;
 pub struct ByRevision {
     /// The operations.
     pub history: revision::History,
-    /// What each revision did.
+    /// What each revision changed.
     pub evidence: Evidence,
     /// The number of each operation in the record's history.
     pub numbers: Vec<u32>,
 }
 
-/// Why a history cannot be converted.
+/// Why the engine cannot judge a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Beyond {
+pub enum NotConvertible {
     /// A transaction compares leases.
     Leases,
     /// A revision, a version or a number of keys is beyond 32 bits, or the engine has no such operation.
     Numbers(String),
 }
 
-impl From<Invalid> for Beyond {
-    fn from(invalid: Invalid) -> Beyond {
-        Beyond::Numbers(invalid.to_string())
+impl From<Invalid> for NotConvertible {
+    fn from(invalid: Invalid) -> NotConvertible {
+        NotConvertible::Numbers(invalid.to_string())
     }
 }
 
@@ -54,32 +53,33 @@ impl ByRevision {
     ///
     /// # Errors
     /// If that is not possible.
-    pub fn new(history: &History, start_revision: i64, known: &Known) -> Result<ByRevision, Beyond> {
+    pub fn new(history: &History, start_revision: i64, known: &Known) -> Result<ByRevision, NotConvertible> {
         let numbers = Numbers::of(history, known);
-        let mut taken = revision::History::new(requests::number(start_revision)?);
+        let mut converted = revision::History::new(requests::number(start_revision)?);
         let mut origins = Vec::new();
         for (number, operation) in (0..).zip(&history.operations) {
-            let Some(at) = stands(operation) else { continue };
+            let Some(at) = engine_position(operation) else { continue };
             let answered = operation.response().zip(over_at(operation));
             let returned = answered.map_or(UNKNOWN, |(_, at)| at);
             let revision = match at {
-                At::Revision(position) => requests::number(position.revision())?,
-                At::Unknown => 0,
+                EnginePosition::Revision(position) => requests::number(position.revision())?,
+                EnginePosition::Unknown => 0,
             };
-            let asked = requests::take(&operation.request, answered.map(|(response, _)| response), &numbers)?;
+            let asked =
+                requests::convert(&operation.request, answered.map(|(response, _)| response), &numbers)?;
             match asked {
-                requests::Taken::Point(point) => {
-                    taken.push(point.at(revision).during(operation.call, returned))?;
+                requests::EngineOperation::Point(point) => {
+                    converted.push(point.at(revision).during(operation.call, returned))?;
                 }
-                requests::Taken::Wide(wide) => {
+                requests::EngineOperation::Wide(wide) => {
                     let wide = Wide { call: operation.call, returned, revision, ..*wide };
-                    taken.push_wide(wide)?;
+                    converted.push_wide(wide)?;
                 }
             }
             origins.push(number);
         }
         let evidence = evidence(history, start_revision, known, &numbers)?;
-        Ok(ByRevision { history: taken, evidence, numbers: origins })
+        Ok(ByRevision { history: converted, evidence, numbers: origins })
     }
 
     /// Judges it.
@@ -87,13 +87,14 @@ impl ByRevision {
         revision::check(&self.history, &self.evidence)
     }
 
-    /// Whether a verdict's witness is valid, as judged by code that has no part in the verdict.
+    /// Checks the proof that comes with a verdict, by code that has no part in the verdict. The proof is an order of
+    /// the operations, or the operations that contradict each other.
     ///
     /// # Errors
-    /// Why it is not: then the engine is wrong, or its validator.
+    /// If the proof is wrong: then the engine has a bug, or its validator.
     pub fn validate(&self, verdict: &Verdict) -> Result<(), String> {
         let checked = match verdict {
-            Verdict::Linearizable(witness) => validate::order(&self.history, &self.evidence, witness),
+            Verdict::Linearizable(order) => validate::order(&self.history, &self.evidence, order),
             Verdict::Violation(violation) => validate::violation(&self.history, &self.evidence, violation),
             Verdict::Undecided(_) => Ok(()),
         };
@@ -101,32 +102,32 @@ impl ByRevision {
     }
 }
 
-/// The position of an operation.
-enum At {
+/// Where the engine is told that an operation took place.
+enum EnginePosition {
     Revision(Position),
     Unknown,
 }
 
-/// The position of an operation that the engine knows.
-fn stands(operation: &Operation) -> Option<At> {
+/// Where an operation took place; `None` if the engine has no such operation or does not judge it.
+fn engine_position(operation: &Operation) -> Option<EnginePosition> {
     let known = matches!(
         operation.request,
         Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_)
     );
     match place(operation) {
-        Place::At(position) | Place::Shows(position) if known => Some(At::Revision(position)),
-        Place::Open if known => Some(At::Unknown),
+        Place::At(position) | Place::Shows(position) if known => Some(EnginePosition::Revision(position)),
+        Place::Open if known => Some(EnginePosition::Unknown),
         _ => None,
     }
 }
 
-/// What each revision did, and which of them no operation known to the engine made.
+/// What each revision changed, and which revisions none of the converted operations made.
 fn evidence(
     history: &History,
     start_revision: i64,
     known: &Known,
     numbers: &Numbers<'_>,
-) -> Result<Evidence, Beyond> {
+) -> Result<Evidence, NotConvertible> {
     let mut changes = Vec::new();
     for (kv, deleted) in known.model.changes() {
         let (revision, key) = (requests::number(kv.mod_revision)?, numbers.key(&kv.key)?);
@@ -141,7 +142,7 @@ fn evidence(
     changes.sort_by_key(|change| (change.revision, change.key));
     changes.dedup_by_key(|change| (change.revision, change.key));
     let is_known = |number: u32| {
-        history.operations.get(number as usize).is_some_and(|operation| stands(operation).is_some())
+        history.operations.get(number as usize).is_some_and(|operation| engine_position(operation).is_some())
     };
     let made: BTreeSet<i64> =
         known.makers.iter().filter(|(_, maker)| is_known(*maker)).map(|(revision, _)| *revision).collect();

@@ -1,4 +1,5 @@
-//! Numbers for keys and values, in the order in which the store sorts them.
+//! Gives every key and value of a history a number. The numbers are in byte order, so that a range of keys is a range
+//! of numbers.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +10,20 @@ use bytes::Bytes;
 use record::History;
 use revision::Keys;
 
-use super::Beyond;
+use super::NotConvertible;
 use crate::k1::Known;
 
-/// The numbers.
+/// The numbers of all keys and values.
 #[derive(Debug)]
 pub(super) struct Numbers<'a> {
     /// Sorted; a key's number is its index.
     keys: Vec<&'a [u8]>,
-    /// The same for values, from 1 on.
+    /// Sorted; a value's number is its index plus 1.
     values: Vec<&'a [u8]>,
 }
 
 impl<'a> Numbers<'a> {
-    /// Numbers all keys and values that are named or shown.
+    /// Numbers all keys and values of the requests, the answers and the store.
     pub(super) fn of(history: &'a History, known: &'a Known) -> Numbers<'a> {
         let (mut keys, mut values) = (BTreeSet::<&[u8]>::new(), BTreeSet::<&[u8]>::new());
         let mut note = |key: &'a [u8], value: Option<&'a [u8]>| {
@@ -46,14 +47,16 @@ impl<'a> Numbers<'a> {
         Numbers { keys: keys.into_iter().collect(), values: values.into_iter().collect() }
     }
 
-    pub(super) fn key(&self, key: &[u8]) -> Result<u32, Beyond> {
+    pub(super) fn key(&self, key: &[u8]) -> Result<u32, NotConvertible> {
         let place = self.keys.binary_search(&key);
-        place.map(|place| place as u32).map_err(|_| Beyond::Numbers("a key without a number".to_string()))
+        place
+            .map(|place| place as u32)
+            .map_err(|_| NotConvertible::Numbers("a key without a number".to_string()))
     }
 
-    pub(super) fn value(&self, value: &[u8]) -> Result<u32, Beyond> {
+    pub(super) fn value(&self, value: &[u8]) -> Result<u32, NotConvertible> {
         let place = self.values.binary_search(&value);
-        let place = place.map_err(|_| Beyond::Numbers("a value without a number".to_string()))?;
+        let place = place.map_err(|_| NotConvertible::Numbers("a value without a number".to_string()))?;
         Ok(place as u32 + 1)
     }
 

@@ -1,4 +1,7 @@
-//! Converts requests and answers.
+//! Converts one request with its answer into an operation of the crate `revision`.
+//!
+//! The engine's operation has what both can express; an answer's other parts are left out (see the header of
+//! `by_revision`).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
@@ -10,32 +13,36 @@ use api::{Request, Response as Reply};
 use revision::{Answer, Keys, Operation, Range, Relation, Response, Seen, Step, Target, Transaction, Wide};
 
 use super::numbers::Numbers;
-use super::{Beyond, fits};
+use super::{NotConvertible, fits};
 use crate::answer::NOT_RECORDED;
 use crate::model;
 
-/// An operation, without its times and its revision.
-pub(super) enum Taken {
+/// An operation in the engine's form, without its times and its revision.
+pub(super) enum EngineOperation {
     /// On one key.
     Point(Operation),
-    /// On several keys, or one whose answer takes more than a word.
+    /// On several keys, or on one key if the answer does not fit into one word.
     Wide(Box<Wide>),
 }
 
-/// The number, if it fits.
-pub(super) fn number(number: i64) -> Result<u32, Beyond> {
-    u32::try_from(number).map_err(|_| Beyond::Numbers(format!("{number} is beyond 32 bits")))
+/// The number in 32 bits, if it fits.
+pub(super) fn number(number: i64) -> Result<u32, NotConvertible> {
+    u32::try_from(number).map_err(|_| NotConvertible::Numbers(format!("{number} is beyond 32 bits")))
 }
 
 /// Converts a request with its answer; `None` if its outcome is unknown.
-pub(super) fn take(request: &Request, reply: Option<&Reply>, numbers: &Numbers<'_>) -> Result<Taken, Beyond> {
+pub(super) fn convert(
+    request: &Request,
+    reply: Option<&Reply>,
+    numbers: &Numbers<'_>,
+) -> Result<EngineOperation, NotConvertible> {
     if reply.is_some_and(|reply| !fits(request, reply)) {
-        return Err(Beyond::Numbers("an answer to another request".to_string()));
+        return Err(NotConvertible::Numbers("an answer to another request".to_string()));
     }
     if let Some(point) = point(request, reply, numbers)? {
-        return Ok(Taken::Point(point));
+        return Ok(EngineOperation::Point(point));
     }
-    let one = |step, answer: Option<Result<Answer, Beyond>>| -> Result<Wide, Beyond> {
+    let one = |step, answer: Option<Result<Answer, NotConvertible>>| -> Result<Wide, NotConvertible> {
         Ok(Wide::step(step, answer.transpose()?))
     };
     let wide = match (request, reply) {
@@ -69,17 +76,17 @@ pub(super) fn take(request: &Request, reply: Option<&Reply>, numbers: &Numbers<'
             let wide = Wide::transaction(self::txn(txn, numbers)?, answer);
             if model::is_serializable(txn) { wide.serializable() } else { wide }
         }
-        _ => return Err(Beyond::Numbers("a request that the engine does not know".to_string())),
+        _ => return Err(NotConvertible::Numbers("a request that the engine does not know".to_string())),
     };
-    Ok(Taken::Wide(Box::new(wide)))
+    Ok(EngineOperation::Wide(Box::new(wide)))
 }
 
-/// The form of nearly all requests: on one key, with nothing special about them.
+/// Converts a request on one key without special options, which nearly all requests are; `None` for any other.
 fn point(
     request: &Request,
     reply: Option<&Reply>,
     numbers: &Numbers<'_>,
-) -> Result<Option<Operation>, Beyond> {
+) -> Result<Option<Operation>, NotConvertible> {
     Ok(match (request, reply) {
         (Request::Range(range), Some(Reply::Range(answer))) => {
             let plain = RangeRequest {
@@ -87,16 +94,18 @@ fn point(
                 serializable: range.serializable,
                 ..RangeRequest::default()
             };
-            let shown = match &answer.kvs[..] {
+            let seen_pair = match &answer.kvs[..] {
                 [] => Some(Seen::ABSENT),
                 [pair] if pair.key == range.key => seen(pair, numbers)?,
                 _ => None,
             };
-            match shown {
-                Some(shown) if *range == plain && answer.count == answer.kvs.len() as i64 && !answer.more => {
+            match seen_pair {
+                Some(seen_pair)
+                    if *range == plain && answer.count == answer.kvs.len() as i64 && !answer.more =>
+                {
                     let key = numbers.key(&range.key)?;
                     let get = if range.serializable { Operation::get_serializable } else { Operation::get };
-                    Some(get(key, shown))
+                    Some(get(key, seen_pair))
                 }
                 _ => None,
             }
@@ -118,8 +127,8 @@ fn point(
     })
 }
 
-/// What an answer shows of a key; nothing if the recorder left something out.
-fn seen(pair: &KeyValue, numbers: &Numbers<'_>) -> Result<Option<Seen>, Beyond> {
+/// A pair of an answer in the engine's form; `None` if the recorder left fields out.
+fn seen(pair: &KeyValue, numbers: &Numbers<'_>) -> Result<Option<Seen>, NotConvertible> {
     if pair.create_revision == NOT_RECORDED || pair.version == NOT_RECORDED {
         return Ok(None);
     }
@@ -128,16 +137,16 @@ fn seen(pair: &KeyValue, numbers: &Numbers<'_>) -> Result<Option<Seen>, Beyond> 
     Ok(Some(Seen::new(value, modified, created, number(pair.version)?)))
 }
 
-fn pairs(pairs: &[KeyValue], numbers: &Numbers<'_>) -> Result<Option<Vec<(u32, Seen)>>, Beyond> {
-    let mut taken = Vec::with_capacity(pairs.len());
+fn pairs(pairs: &[KeyValue], numbers: &Numbers<'_>) -> Result<Option<Vec<(u32, Seen)>>, NotConvertible> {
+    let mut converted = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let Some(seen) = seen(pair, numbers)? else { return Ok(None) };
-        taken.push((numbers.key(&pair.key)?, seen));
+        converted.push((numbers.key(&pair.key)?, seen));
     }
-    Ok(Some(taken))
+    Ok(Some(converted))
 }
 
-fn range(range: &RangeRequest, numbers: &Numbers<'_>) -> Result<Range, Beyond> {
+fn range(range: &RangeRequest, numbers: &Numbers<'_>) -> Result<Range, NotConvertible> {
     Ok(Range {
         keys: numbers.span(&range.key, &range.range_end),
         at: if range.revision > 0 { Some(number(range.revision)?) } else { None },
@@ -147,7 +156,7 @@ fn range(range: &RangeRequest, numbers: &Numbers<'_>) -> Result<Range, Beyond> {
     })
 }
 
-/// Whether a range shows the first pairs in key order, all that its limit allows.
+/// Whether the answer to a range has the first pairs in key order, up to its limit, without filters.
 fn is_plain(range: &RangeRequest) -> bool {
     let filters = [
         range.min_mod_revision,
@@ -163,7 +172,7 @@ fn range_answer(
     range: &RangeRequest,
     answer: &RangeResponse,
     numbers: &Numbers<'_>,
-) -> Result<Answer, Beyond> {
+) -> Result<Answer, NotConvertible> {
     let plain = is_plain(range);
     let (count, more) = (number(answer.count)?, answer.more);
     Ok(match pairs(&answer.kvs, numbers)? {
@@ -179,12 +188,16 @@ fn range_answer(
     })
 }
 
-fn put(put: &PutRequest, numbers: &Numbers<'_>) -> Result<Step, Beyond> {
+fn put(put: &PutRequest, numbers: &Numbers<'_>) -> Result<Step, NotConvertible> {
     let value = if put.ignore_value { None } else { Some(numbers.value(&put.value)?) };
     Ok(Step::Put { key: numbers.key(&put.key)?, value })
 }
 
-fn put_answer(put: &PutRequest, answer: &PutResponse, numbers: &Numbers<'_>) -> Result<Answer, Beyond> {
+fn put_answer(
+    put: &PutRequest,
+    answer: &PutResponse,
+    numbers: &Numbers<'_>,
+) -> Result<Answer, NotConvertible> {
     if !put.prev_kv {
         return Ok(Answer::Put(None));
     }
@@ -198,19 +211,19 @@ fn delete_answer(
     delete: &DeleteRangeRequest,
     answer: &DeleteRangeResponse,
     numbers: &Numbers<'_>,
-) -> Result<Answer, Beyond> {
+) -> Result<Answer, NotConvertible> {
     let previous = if delete.prev_kv { pairs(&answer.prev_kvs, numbers)? } else { None };
     Ok(Answer::Delete { deleted: number(answer.deleted)?, previous })
 }
 
-fn txn(txn: &TxnRequest, numbers: &Numbers<'_>) -> Result<Transaction, Beyond> {
+fn txn(txn: &TxnRequest, numbers: &Numbers<'_>) -> Result<Transaction, NotConvertible> {
     let compares =
         txn.compare.iter().map(|compare| self::compare(compare, numbers)).collect::<Result<_, _>>()?;
     let steps = |ops: &[RequestOp]| ops.iter().filter_map(|op| step(op, numbers)).collect::<Result<_, _>>();
     Ok(Transaction { compares, success: steps(&txn.success)?, failure: steps(&txn.failure)? })
 }
 
-fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, Beyond>> {
+fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, NotConvertible>> {
     Some(match op.request.as_ref()? {
         Op::RequestRange(range) => self::range(range, numbers).map(Step::Range),
         Op::RequestPut(put) => self::put(put, numbers),
@@ -219,9 +232,9 @@ fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, Beyond>> {
     })
 }
 
-fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, Beyond> {
+fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, NotConvertible> {
     let at = |at: i64| number(at);
-    // An operand that is left out is 0 (etcd's getters of a union).
+    // If the operand is left out, etcd compares with 0 (the getters of its union).
     let target = match (CompareTarget::try_from(compare.target), &compare.target_union) {
         (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => Target::Value(numbers.value(value)?),
         (Ok(CompareTarget::Version), Some(TargetUnion::Version(version))) => Target::Version(at(*version)?),
@@ -231,23 +244,27 @@ fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare
         (Ok(CompareTarget::Mod), Some(TargetUnion::ModRevision(revision))) => {
             Target::Modified(at(*revision)?)
         }
-        _ => return Err(Beyond::Leases),
+        _ => return Err(NotConvertible::Leases),
     };
     let relation = match CompareResult::try_from(compare.result) {
         Ok(CompareResult::Equal) => Relation::Equal,
         Ok(CompareResult::NotEqual) => Relation::NotEqual,
         Ok(CompareResult::Less) => Relation::Less,
         Ok(CompareResult::Greater) => Relation::Greater,
-        Err(_) => return Err(Beyond::Numbers("a comparison that has no name".to_string())),
+        Err(_) => return Err(NotConvertible::Numbers("a comparison that has no name".to_string())),
     };
     let keys: Keys = numbers.span(&compare.key, &compare.range_end);
     Ok(revision::Compare { keys, target, relation })
 }
 
-fn txn_answer(txn: &TxnRequest, answer: &TxnResponse, numbers: &Numbers<'_>) -> Result<Response, Beyond> {
+fn txn_answer(
+    txn: &TxnRequest,
+    answer: &TxnResponse,
+    numbers: &Numbers<'_>,
+) -> Result<Response, NotConvertible> {
     let branch = if answer.succeeded { &txn.success } else { &txn.failure };
     let ops = branch.iter().filter_map(|op| op.request.as_ref());
-    let one = |(op, answer): (&Op, &ResponseOp)| -> Result<Answer, Beyond> {
+    let one = |(op, answer): (&Op, &ResponseOp)| -> Result<Answer, NotConvertible> {
         match (op, answer.response.as_ref()) {
             (Op::RequestRange(range), Some(OpAnswer::ResponseRange(answer))) => {
                 range_answer(range, answer, numbers)
@@ -259,7 +276,7 @@ fn txn_answer(txn: &TxnRequest, answer: &TxnResponse, numbers: &Numbers<'_>) -> 
             (Op::RequestTxn(txn), Some(OpAnswer::ResponseTxn(answer))) => {
                 txn_answer(txn, answer, numbers).map(Answer::Nested)
             }
-            _ => Err(Beyond::Numbers("an answer to another part of a transaction".to_string())),
+            _ => Err(NotConvertible::Numbers("an answer to another part of a transaction".to_string())),
         }
     };
     let answers = ops.zip(&answer.responses).map(one).collect::<Result<_, _>>()?;

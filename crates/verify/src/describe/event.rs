@@ -1,4 +1,4 @@
-//! An event of the trace on one line: when, who, what. All code that shows events uses this form.
+//! Turns an event of the trace into one line: when, who, what. All code that prints events uses this form.
 
 use record::fact::{DropReason, MessageHead, Stop};
 use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};

@@ -1,4 +1,4 @@
-//! Operations, events, keys and times as a person reads them, each on one line.
+//! Turns operations, keys, values and times into text for people, each on one line.
 
 mod event;
 mod watch;
@@ -17,9 +17,9 @@ use crate::answer::{CREATED_BEFORE, NOT_RECORDED};
 pub use event::{actor, event, fact, moment};
 pub use watch::{change, watch_response, watcher};
 
-/// Longer byte strings are cut.
+/// How many bytes of a key or value are printed; longer ones are cut.
 const BYTES_SHOWN: usize = 40;
-/// More keys than this are counted instead.
+/// Up to how many pairs of an answer are printed; more are only counted.
 const KEYS_SHOWN: usize = 4;
 
 /// An operation on one line:

@@ -1,4 +1,4 @@
-//! Watch streams as text.
+//! Turns watchers, changes and watch responses into text for people.
 
 use api::etcdserverpb::watch_create_request::FilterType;
 use api::etcdserverpb::{WatchCreateRequest, WatchResponse};

@@ -1,4 +1,4 @@
-//! The sequential model of etcd as a model of `linear`.
+//! Lets the crate `linear` judge a history of etcd with the whole sequential model ([`crate::model`]).
 
 use std::hash::{Hash, Hasher};
 
@@ -15,7 +15,7 @@ use crate::k1::replay::granted;
 use crate::model::{FIRST_REVISION, Model, Ties};
 use crate::{Missing, NotJudged, Oracle, Sheet};
 
-/// What a key takes in the store of a state, including its list of one version.
+/// How many bytes a key takes in the store of a state, including its list of one version.
 const BYTES_PER_KEY: usize = 160;
 
 /// A history, as `linear` needs it.
@@ -42,8 +42,8 @@ pub struct Etcd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(Model);
 
-/// Hashes what can be read now. Only equality distinguishes states that differ only in the past, or in leases without
-/// keys.
+/// Hashes what can be read at the newest revision. States that differ only in the past, or in leases without keys,
+/// have the same hash; equality tells them apart.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision().hash(hasher);
@@ -52,8 +52,8 @@ impl Hash for State {
 }
 
 impl Asked {
-    /// What the history asked and was answered. Left out is what says nothing about the order: serializable reads,
-    /// reads without an answer, and calls and errors that the model does not know.
+    /// Converts a history. Operations that say nothing about the order are left out: serializable reads, reads without
+    /// an answer, and calls and errors that the model does not know.
     pub fn new(history: &History, start_revision: i64) -> Asked {
         let mut past = false;
         let (mut asked, mut numbers) = (linear::History::new(), Vec::new());
@@ -95,7 +95,7 @@ impl Asked {
         None
     }
 
-    /// What of a history this model leaves out.
+    /// The parts of a history that this model does not judge.
     pub fn left_out(history: &History) -> Vec<NotJudged> {
         let count = |is_meant: fn(&record::Operation) -> bool| {
             history.operations.iter().filter(|operation| is_meant(operation)).count()

@@ -1,12 +1,12 @@
-//! Each key on its own, as a register of values: what must hold of a history whatever its revisions say.
+//! Splits a history by keys and judges each key on its own, as a register of values, without looking at revisions.
 //!
-//! Every operation is split into what it saw and what it left of each key, and each part may then take effect at a
-//! moment of its own. That allows more orders than etcd does, never fewer, so a key without an order is a violation.
-//! Operations that the store executes itself are allowed for: a key that is attached to a lease may vanish at any
-//! time after it was put, and keys of the lock and election services are left out.
+//! Every operation is split into one part for each key: what it read there, and what it wrote. Each part may take
+//! effect at a moment of its own. That allows more orders than etcd does, and never fewer, so a key without an order
+//! is a violation. Two things that no client requests are allowed for: a key that is attached to a lease may vanish
+//! at any time after it was put, and keys of the lock and election services are left out.
 //!
-//! Left out: revisions, versions, leases, counts, what ranges with a limit or a filter say about keys that they do
-//! not show, comparisons that do not show the value.
+//! Left out: revisions, versions, leases, counts; what ranges with a limit or a filter say about keys that are not in
+//! their answer; comparisons that do not prove a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -29,7 +29,7 @@ use crate::definite::over_at;
 use crate::describe;
 use crate::k1::place::{Place, place};
 
-/// What a key holds; `None` if it does not exist.
+/// The value of a key; `None` if it does not exist.
 pub type Content = Option<Bytes>;
 
 /// A history, split by keys.
@@ -43,7 +43,7 @@ pub struct ByKey {
     pub keys: Vec<Bytes>,
 }
 
-/// What an operation saw of a key before it changed it, and what it left there.
+/// What an operation read of a key before it changed it, and what it wrote there.
 #[derive(Debug, Default)]
 struct Share {
     saw: Option<Content>,
@@ -55,7 +55,7 @@ impl ByKey {
     /// is known; without it the history must have no calls of the lock and election services.
     pub fn new(history: &History, applied: &[Applied]) -> ByKey {
         let keys = keys(history, applied);
-        let mut taking = Taking {
+        let mut splitter = Splitter {
             keys: &keys,
             shares: BTreeMap::new(),
             history: linear::History::new(),
@@ -64,15 +64,15 @@ impl ByKey {
         for (number, operation) in (0..).zip(&history.operations) {
             match (place(operation), operation.response(), over_at(operation)) {
                 (Place::At(_), Some(response), Some(at)) => {
-                    taking.answer(&operation.request, response);
-                    taking.put_down(number, operation, at);
+                    splitter.answer(&operation.request, response);
+                    splitter.add_answered(number, operation, at);
                 }
-                (Place::Open, ..) => taking.unknown(number, operation),
+                (Place::Open, ..) => splitter.add_unknown(number, operation),
                 _ => {}
             }
-            taking.ends_of_leases(number, operation);
+            splitter.add_lease_ends(number, operation);
         }
-        let Taking { history, numbers, .. } = taking;
+        let Splitter { history, numbers, .. } = splitter;
         ByKey { history, numbers, keys: keys.into_keys().collect() }
     }
 
@@ -115,15 +115,16 @@ fn key_of(part: Part<'_>) -> &Bytes {
     }
 }
 
-struct Taking<'a> {
+/// Splits operations one after another.
+struct Splitter<'a> {
     keys: &'a BTreeMap<Bytes, u32>,
-    /// Of the current operation.
+    /// The parts of the current operation, by key.
     shares: BTreeMap<u32, Share>,
     history: linear::History<OfKey<u32, Input<Content>>, Output<Content>>,
     numbers: Vec<u32>,
 }
 
-impl<'a> Taking<'a> {
+impl<'a> Splitter<'a> {
     fn saw(&mut self, key: &Bytes, held: Content) {
         if let Some(number) = self.keys.get(key) {
             let share = self.shares.entry(*number).or_default();
@@ -237,7 +238,8 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// A comparison that held shows what the key held, if it compares with a value or with nothing.
+    /// A comparison that was true proves the content of its key, if it compares with a value or requires that the key
+    /// does not exist.
     fn compares(&mut self, compares: &[Compare], succeeded: bool) {
         let equal = |compare: &&Compare| {
             compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
@@ -260,7 +262,7 @@ impl<'a> Taking<'a> {
     }
 
     /// Adds the parts of an answered operation to the history.
-    fn put_down(&mut self, number: u32, operation: &record::Operation, at: u64) {
+    fn add_answered(&mut self, number: u32, operation: &record::Operation, at: u64) {
         for (key, share) in std::mem::take(&mut self.shares) {
             let (input, output) = match (share.saw, share.left) {
                 (None, None) => continue,
@@ -272,39 +274,44 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Adds everything that an operation without an answer may have left anywhere.
-    fn unknown(&mut self, number: u32, operation: &record::Operation) {
+    /// Adds all writes that an operation without an answer may have made.
+    fn add_unknown(&mut self, number: u32, operation: &record::Operation) {
         for part in operation.request.parts() {
             match part {
                 Part::Put(put) if !put.ignore_value => {
-                    self.maybe(number, operation, &put.key, Some(put.value.clone()));
+                    self.add_possible(number, operation, &put.key, Some(put.value.clone()));
                 }
-                Part::DeleteRange(delete) => self.maybe_delete(number, operation, delete),
+                Part::DeleteRange(delete) => self.add_possible_delete(number, operation, delete),
                 _ => {}
             }
         }
     }
 
-    fn maybe_delete(&mut self, number: u32, operation: &record::Operation, delete: &DeleteRangeRequest) {
+    fn add_possible_delete(
+        &mut self,
+        number: u32,
+        operation: &record::Operation,
+        delete: &DeleteRangeRequest,
+    ) {
         for key in self.span(&delete.key, &delete.range_end) {
-            self.maybe(number, operation, key, None);
+            self.add_possible(number, operation, key, None);
         }
     }
 
-    fn maybe(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Content) {
+    fn add_possible(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Content) {
         if let Some(key) = self.keys.get(key) {
             let input = OfKey { key: *key, input: Input::Write(left) };
             self.push(number, operation, input, Outcome::Unknown);
         }
     }
 
-    /// A key that was put with a lease may vanish with it.
-    fn ends_of_leases(&mut self, number: u32, operation: &record::Operation) {
+    /// Adds the possible end of a lease for each key that the operation put with one.
+    fn add_lease_ends(&mut self, number: u32, operation: &record::Operation) {
         for part in operation.request.parts() {
             if let Part::Put(put) = part
                 && put.lease != 0
             {
-                self.maybe(number, operation, &put.key, None);
+                self.add_possible(number, operation, &put.key, None);
             }
         }
     }

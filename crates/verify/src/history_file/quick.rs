@@ -1,8 +1,9 @@
-//! The lines that make up nearly all of a history, in one pass: operations on the store, answered or not.
+//! A fast reader for the lines that make up nearly all of a history: requests to the store, answered or without an
+//! answer.
 //!
-//! Accepts what the derived readers accept, in the spelling that recorders write, and returns the same. What it does
-//! not know it leaves to them, including everything that is wrong: they have the error messages
-//! (`tests/history_file.rs` compares the two).
+//! It accepts a part of what the readers derived with serde accept, in the spelling that recorders write, and returns
+//! the same. Every other line, and every line with a mistake, it leaves to the derived readers, which have the error
+//! messages (`tests/history_file.rs` compares the two).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as AskedOp;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use histories::scan::{Cursor, Kind};
 use record::{MemberId, Operation, Outcome};
 
-/// Most levels of nested transactions; deeper ones are left to the other reader.
+/// How deep transactions may be nested here; deeper ones are left to the derived reader.
 const NESTED_MAX: u32 = 8;
 
 /// The operation on a line, if this reader knows its form.
@@ -250,7 +251,7 @@ fn request_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<RequestOp> {
     Some(RequestOp { request })
 }
 
-/// The value to compare with has a name of its own for each kind.
+/// Reads a compare. The field of the value to compare with has another name for each target.
 fn compare(cursor: &mut Cursor<'_>) -> Option<Compare> {
     let mut compare = Compare::default();
     fields(cursor, |cursor, name| {
@@ -345,7 +346,7 @@ fn response_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<ResponseOp> {
 mod tests {
     use super::*;
 
-    /// What the other reader returns for a line.
+    /// The operation that the derived reader returns for a line.
     fn derived(line: &str) -> Option<Operation> {
         crate::history_file::operation("a history", 0, line).ok()
     }

@@ -1,7 +1,7 @@
-//! Streams of watchers in a history file: a line for the opening, one for each message, one for the end.
+//! Watch streams in a history file: one line for the opening, one for each message, one for the end.
 //!
-//! A recorder can write each line as it happens. The number of a stream is the recorder's own; streams come out in the
-//! order of these numbers.
+//! A recorder can write each line as it happens. The recorder chooses the number of a stream; streams are returned in
+//! the order of these numbers.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ impl Streams {
             (None, None, Some(CLOSED)) => stream.ended = Some((at, StreamEnd::Closed)),
             (None, None, Some(BROKEN)) => stream.ended = Some((at, StreamEnd::Broken)),
             (None, None, Some(REFUSED)) => {
-                // A text that is none of etcd's comes from the transport.
+                // An error text that is none of etcd's comes from the transport.
                 let reason = reason.and_then(|reason| Error::from_text(&reason.message));
                 stream.ended = Some((at, reason.map_or(StreamEnd::Broken, StreamEnd::Refused)));
             }

@@ -22,11 +22,12 @@ struct View {
     at: Nanos,
     keys: Keys,
     revision: i64,
-    /// Only with key and modification revision.
+    /// The pairs, with only the key and the modification revision.
     pairs: Vec<KeyValue>,
 }
 
-/// A message that has a key and an end and little else; it knows how their bytes are written.
+/// The keys of a copy. This message of the API is used because it has a key and a range end, and its JSON form is that
+/// of etcd's gateway.
 type Keys = api::etcdserverpb::DeleteRangeRequest;
 
 /// Reads a line that has a `"cache"`.

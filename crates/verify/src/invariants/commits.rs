@@ -1,11 +1,11 @@
-//! Which entries were committed, as reported by the first member to know of each.
+//! Which entries were committed, each as reported by the first member that knew of it.
 
 use std::collections::BTreeMap;
 
 use record::{Event, Fact, MemberId, Nanos};
 
-/// Terms remembered. A leader elected in a term older than all of these is not judged.
-const TERMS: usize = 256;
+/// The highest number of terms that are remembered. A leader elected in a term older than all of these is not judged.
+const TERMS_MAX: usize = 256;
 
 /// The commit index moved further than ever before.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Commit {
 /// The first commits of entries.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    /// The furthest.
+    /// The commit with the highest index.
     pub newest: Option<Commit>,
     by_term: BTreeMap<u64, Commit>,
 }
@@ -41,12 +41,12 @@ impl Commits {
     pub fn advance(&mut self, commit: Commit) {
         self.newest = Some(commit);
         self.by_term.insert(commit.during, commit);
-        if self.by_term.len() > TERMS {
+        if self.by_term.len() > TERMS_MAX {
             self.by_term.pop_first();
         }
     }
 
-    /// The furthest commit made by members in terms before this one.
+    /// The commit with the highest index that a member in an earlier term made.
     pub fn before_term(&self, term: u64) -> Option<&Commit> {
         self.by_term.range(..term).map(|(_, commit)| commit).max_by_key(|commit| commit.index)
     }

@@ -38,26 +38,27 @@ impl Configuration {
         self.is_only_voter(id) && self.learners.is_empty()
     }
 
-    /// Whether the members are the same, wherever the two come from.
+    /// Whether the two have the same members; their indexes may differ.
     pub fn equals(&self, other: &Configuration) -> bool {
         (&self.voters, &self.outgoing, &self.learners) == (&other.voters, &other.outgoing, &other.learners)
     }
 
     /// The members, for a sentence.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let list = |ids: &[MemberId]| ids.iter().map(MemberId::to_string).collect::<Vec<_>>().join(", ");
-        let mut words = format!("voters {}", list(&self.voters));
+        let mut text = format!("voters {}", list(&self.voters));
         for (name, ids) in [("outgoing voters", &self.outgoing), ("learners", &self.learners)] {
             if !ids.is_empty() {
-                words.push_str(&format!(", {name} {}", list(ids)));
+                text.push_str(&format!(", {name} {}", list(ids)));
             }
         }
-        words
+        text
     }
 }
 
-/// The halves that each need a quorum to commit what `member` commits: those of the configuration that it uses, or
-/// that its leader uses if it does not lead itself; all members if none was reported.
+/// The groups of voters that each need a quorum for what `member` commits: one, or the two halves of a joint
+/// configuration. The configuration is the one that the member uses or, if it is not the leader, that its leader uses.
+/// If none was reported, all members vote.
 pub(super) fn halves<'a>(member: &Member, members: &'a Members<Member>) -> Vec<Vec<&'a Member>> {
     let leads = member.state.role == Role::Leader;
     let leader = if leads { None } else { members.get(member.state.leader) };

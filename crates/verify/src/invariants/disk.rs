@@ -1,23 +1,24 @@
 //! How much of a member's raft state is on its disk, as far as the facts prove it.
 //!
-//! A [`Fact::Saving`] hands state to the disk, a synced [`Fact::JobDone`] makes it durable. Two views are kept,
-//! because a process that was killed leaves unsynced writes in the page cache, and the next incarnation reads them
-//! back without knowing:
+//! A [`Fact::Saving`] hands state to the disk, and a synced [`Fact::JobDone`] makes it durable. A process that is
+//! killed leaves unsynced writes in the page cache, and the next incarnation reads them back without knowing that
+//! they are not durable. So there are two views:
 //!
-//! * *now*: what the member may assume to be durable. All it recovers counts. I5 and I6 judge by this one.
-//! * *certain*: what a power loss must leave. A recovery adds to it only after a power loss; otherwise a synced job
-//!   does, or the member's own messages: what it promised to a peer it must have. I7 judges by this one, so a member
-//!   that promises what it only read back from the cache is caught when the promise is broken.
+//! * *now*: what the member may assume to be durable. Everything that it recovers counts. I5 and I6 judge by this
+//!   view.
+//! * *certain*: what must be there after a power loss. What a member recovers counts only after a power loss; apart
+//!   from that, a synced job counts, and so does what the member promised to a peer in a message, because it must be
+//!   durable. I7 judges by this view. So a member that promises what it only read back from the cache is caught when
+//!   the promise is broken.
 //!
-//! Not modelled: files. Content that a job wrote unsynced and that survives nevertheless is known only from what the
-//! next incarnation recovers.
+//! Not modelled: files. Unsynced content that survives is known only from what the next incarnation recovers.
 
 use std::collections::VecDeque;
 
 use record::fact::MessageHead;
 use record::{Event, Fact, MemberId, Nanos};
 
-use super::words;
+use super::phrases;
 
 /// Raft state on a disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,18 +38,18 @@ pub(super) struct OnDisk {
 pub(super) struct Job {
     number: u64,
     time: Nanos,
-    /// First index that is not in the job before; `last + 1` if it adds none.
+    /// The first index that this job writes and the one before does not; `last + 1` if it adds no entry.
     first: u64,
     /// Last index of the log in it.
     last: u64,
-    /// What it will make durable; `matched` falls behind `last` when the log in memory is cut.
+    /// The state that it will make durable. If the log in memory is cut later, `matched` falls below `last`.
     held: OnDisk,
     /// How it ended, if it did.
-    ended: Option<Ended>,
+    ended: Option<JobEnd>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ended {
+enum JobEnd {
     Unsynced,
     Failed,
 }
@@ -72,7 +73,7 @@ pub(super) enum Proof {
         /// The message that promised it.
         head: MessageHead,
     },
-    /// It read it back after a power loss, which leaves nothing but the medium.
+    /// The member read it back after a power loss. What a power loss leaves is on the medium, not in a cache.
     ReadBack,
 }
 
@@ -83,10 +84,10 @@ pub(super) struct Disk {
     pub now: OnDisk,
     /// Last index of the log on the disk, whether or not the log in memory still agrees.
     pub last: u64,
-    /// The furthest that a log which the last sync made durable went: one sync may cover an append and the cut after
-    /// it. At least `last`.
+    /// The highest last index of the logs that the last sync made durable. One sync may cover an append and the cut
+    /// after it, so this is at least `last`.
     pub passed: u64,
-    /// What a power loss must leave.
+    /// What must be there after a power loss.
     pub certain: OnDisk,
     /// Why the log is certain.
     pub log_proof: Proof,
@@ -109,13 +110,13 @@ impl Disk {
         }
     }
 
-    /// A write was handed over. `first` is the first index that changed since the one before.
+    /// A write was handed to the disk. `first` is the first index that changed since the write before.
     pub fn saving(&mut self, time: Nanos, number: u64, held: OnDisk, first: u64) {
         let (last, ended) = (held.matched, None);
         self.pending.push_back(Job { number, time, first: first.min(last + 1), last, held, ended });
     }
 
-    /// The log in memory was cut: what the disk and the jobs hold from `index` on is something else.
+    /// The log in memory was cut: from `index` on, the disk and the jobs have other entries.
     pub fn cut(&mut self, index: u64) {
         let keep = index.saturating_sub(1);
         self.now.matched = self.now.matched.min(keep);
@@ -139,7 +140,7 @@ impl Disk {
     /// A job ended.
     pub fn done(&mut self, time: Nanos, number: u64, synced: bool, failed: bool) {
         if synced {
-            // It covers the jobs before it, of whatever kind it is itself.
+            // A sync covers all jobs before it too, whatever kind of job it is.
             let mut passed = 0;
             while let Some(job) = self.pending.front().copied().filter(|job| job.number <= number) {
                 self.pending.pop_front();
@@ -148,9 +149,9 @@ impl Disk {
                 self.sync(job, Proof::Synced { time, job: number });
             }
         } else if let Some(at) = self.pending.iter().rposition(|job| job.number == number) {
-            // What a job writes replaces what those before it wrote.
+            // A job replaces what the jobs before it wrote.
             self.pending.drain(..at);
-            self.pending[0].ended = Some(if failed { Ended::Failed } else { Ended::Unsynced });
+            self.pending[0].ended = Some(if failed { JobEnd::Failed } else { JobEnd::Unsynced });
         }
     }
 
@@ -201,18 +202,18 @@ impl Disk {
         }
     }
 
-    /// Where the entry at `index` is, as text, if it is not durable.
+    /// Which job, if any, was writing the entry at `index`, which is not durable. Part of a sentence.
     pub fn whereabouts(&self, index: u64) -> String {
         match self.job_with(index) {
             Some(job) => {
-                let holds = words::indexes(job.first.min(index), job.last);
+                let holds = phrases::indexes(job.first.min(index), job.last);
                 format!("job {}, which holds {holds}, {}", job.number, job.status())
             }
             None => format!("no write of {index} was under way"),
         }
     }
 
-    /// Where a term and vote are, as text, if they are not durable.
+    /// Which job, if any, was writing this term and vote, which are not durable. Part of a sentence.
     pub fn state_whereabouts(&self, term: u64, vote: MemberId) -> String {
         match self.job_with_vote(term, vote) {
             Some(job) => format!("job {}, which holds it, {}", job.number, job.status()),
@@ -229,7 +230,7 @@ impl Disk {
             .collect()
     }
 
-    /// The same about a term and vote.
+    /// The events about a term and vote: the last sync and the write they still need.
     pub fn state_evidence(&self, member: MemberId, term: u64, vote: MemberId) -> Vec<Event> {
         let job = self.job_with_vote(term, vote);
         self.state_proof.event(member).into_iter().chain(job.map(|job| job.event(member))).collect()
@@ -248,8 +249,8 @@ impl Job {
     fn status(&self) -> &'static str {
         match self.ended {
             None => "was still being written",
-            Some(Ended::Unsynced) => "was written but not synced",
-            Some(Ended::Failed) => "had failed",
+            Some(JobEnd::Unsynced) => "was written but not synced",
+            Some(JobEnd::Failed) => "had failed",
         }
     }
 
@@ -261,7 +262,7 @@ impl Job {
 }
 
 impl Proof {
-    /// The event behind it, if it can be written again.
+    /// The event that is the proof; `None` if there is no single one.
     pub fn event(&self, member: MemberId) -> Option<Event> {
         let (time, fact) = match *self {
             Proof::Synced { time, job } => (time, Fact::JobDone { job, synced: true, failed: false }),
@@ -271,8 +272,8 @@ impl Proof {
         Some(Event { time, member, fact })
     }
 
-    /// As text that continues "Member 2 had it: …".
-    pub fn words(&self) -> String {
+    /// The proof as text, to follow "Member 2 had it: ".
+    pub fn reason(&self) -> String {
         match self {
             Proof::Synced { job, .. } => format!("job {job} was synced"),
             Proof::Promised { to, .. } => format!("it had said so to member {to}"),

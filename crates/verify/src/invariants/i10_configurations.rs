@@ -1,21 +1,21 @@
-//! I10: the members agree on the configuration after each index, and each one is a step from the one before, so that
-//! no two in succession have quorums without a common voter.
+//! I10: the members agree on the configuration after each index, and each configuration is one step from the one
+//! before, so that two consecutive configurations have no quorums without a common voter.
 //!
-//! A step is one voter more or less (Raft thesis, section 4.2.1), or one into a joint configuration, whose outgoing
-//! half is the voters of the one before, or one out of it, whose voters are the incoming half (section 4.3). A change
-//! of several voters in one simple step shows here (flaw R12), as does a snapshot that names the members of another
-//! index (flaw R13).
+//! A step is one of three: one voter more or less (Raft thesis, section 4.2.1); into a joint configuration, whose
+//! outgoing half is the voters before; or out of one, to the voters of its incoming half (section 4.3). Two things
+//! break I10: a change of several voters in one simple step (flaw R12), and a snapshot that names the members of
+//! another index (flaw R13).
 //!
-//! Single steps are not enough: two of them may lie between the configurations of two members, if a leader begins the
-//! second before the first is in force. So a leader puts a change into its log only after it has applied all earlier
-//! ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
+//! Single steps are not enough. If a leader begins a second change before the first is in force, the configurations
+//! of two members can be two steps apart. So a leader puts a change into its log only after it has applied all
+//! earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
 //!
 //! The first member to apply a change reports it, so every configuration is known before any member can have a later
-//! one; and neither a snapshot nor a restart makes one.
+//! one. A snapshot or a restart never makes a new configuration.
 //!
-//! Not checked: learners beyond being the same everywhere; whether a change was allowed, and who asked for it (M2);
-//! configurations older than the last 256; a snapshot of the very next index; that no change is begun before an
-//! earlier one that changed nothing is in force.
+//! Not checked: learners, except that they are the same everywhere; whether a change was allowed, and who asked for
+//! it (M2); configurations older than the last 256; a snapshot of the very next index; that no change is begun before
+//! an earlier one is in force that changed nothing.
 
 use std::collections::BTreeMap;
 
@@ -25,15 +25,17 @@ use super::configuration::Configuration;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-const REMEMBERED: usize = 256;
+/// How many configurations are remembered, and for how many runs of leaders' entries the configuration in use.
+const CONFIGURATIONS_MAX: usize = 256;
 
 /// All configurations so far, by the index that made them, with the event that first reported each.
 #[derive(Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
-    /// By term and first index of the entries that a leader made, the index of the configuration it used.
+    /// The index of the configuration that a leader used when it made entries; by the term and the first index of
+    /// these entries.
     made: BTreeMap<(u64, u64), u64>,
-    /// Term and configuration of the entry that a leader made last.
+    /// The term of the entry that a leader made last, and the index of the configuration it used.
     last_made: (u64, u64),
 }
 
@@ -42,12 +44,12 @@ pub(super) struct Configurations {
 pub(super) enum Source {
     /// An entry of this term; `None` if it is not known.
     Entry(Option<u64>),
-    /// What a restart found.
+    /// A store that a restart found.
     Restart,
 }
 
 impl Configurations {
-    /// A member uses this configuration from now on. Returns whether it is the first to do so.
+    /// Checks a configuration that a member uses from now on. Returns whether the member is the first to use it.
     pub fn reported(
         &mut self,
         event: &Event,
@@ -55,7 +57,7 @@ impl Configurations {
         source: Source,
         breaches: &mut Breaches,
     ) -> bool {
-        let Some((_, (before, witness))) = self.by_index.range(..=now.index).next_back() else {
+        let Some((_, (before, reporter))) = self.by_index.range(..=now.index).next_back() else {
             if self.by_index.is_empty() {
                 self.remember(event, now);
             }
@@ -66,53 +68,54 @@ impl Configurations {
         }
         let newest = self.by_index.last_key_value().is_some_and(|(index, _)| *index < now.index);
         let Source::Entry(term) = source else {
-            breaches.add(Oracle::I10, event, || differ(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || differ(event, now, before, reporter));
             return false;
         };
         if !newest {
-            breaches.add(Oracle::I10, event, || differ(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || differ(event, now, before, reporter));
             return false;
         }
         if !is_step(before, now) {
-            breaches.add(Oracle::I10, event, || jump(event, now, before, witness));
-        } else if self.gone_by(term, now.index).is_some_and(|gone_by| gone_by < before.index) {
-            breaches.add(Oracle::I10, event, || too_soon(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || jump(event, now, before, reporter));
+        } else if self.in_use(term, now.index).is_some_and(|in_use| in_use < before.index) {
+            breaches.add(Oracle::I10, event, || too_soon(event, now, before, reporter));
         }
         self.remember(event, now);
         true
     }
 
-    /// The last configuration that the member reported came with a snapshot up to `index`.
+    /// The last configuration that the member reported came with a snapshot up to `index`. If no member had reported
+    /// it before, the snapshot made it up.
     pub fn installed(&mut self, event: &Event, index: u64, breaches: &mut Breaches) {
-        let its = |(_, witness): &(Configuration, Event)| {
-            (witness.member, witness.time) == (event.member, event.time)
+        let its = |(_, reporter): &(Configuration, Event)| {
+            (reporter.member, reporter.time) == (event.member, event.time)
         };
         if self.by_index.len() < 2 || !self.by_index.get(&index).is_some_and(its) {
             return;
         }
         let Some((now, _)) = self.by_index.remove(&index) else { return };
-        if let Some((_, (before, witness))) = self.by_index.range(..index).next_back() {
-            breaches.add(Oracle::I10, event, || differ(event, &now, before, witness));
+        if let Some((_, (before, reporter))) = self.by_index.range(..index).next_back() {
+            breaches.add(Oracle::I10, event, || differ(event, &now, before, reporter));
         }
     }
 
-    /// A leader that uses the configuration of index `gone_by` made this entry.
+    /// Remembers that the leader that made this entry used the configuration of index `in_use`.
     #[inline]
-    pub fn made(&mut self, entry: &LogEntry, gone_by: u64) {
-        if self.last_made == (entry.term, gone_by) {
+    pub fn made(&mut self, entry: &LogEntry, in_use: u64) {
+        if self.last_made == (entry.term, in_use) {
             return;
         }
-        self.last_made = (entry.term, gone_by);
-        self.made.insert((entry.term, entry.index), gone_by);
-        if self.made.len() > REMEMBERED {
+        self.last_made = (entry.term, in_use);
+        self.made.insert((entry.term, entry.index), in_use);
+        if self.made.len() > CONFIGURATIONS_MAX {
             self.made.pop_first();
         }
     }
 
     /// The index of the configuration used by the leader that made an entry.
-    fn gone_by(&self, term: Option<u64>, index: u64) -> Option<u64> {
+    fn in_use(&self, term: Option<u64>, index: u64) -> Option<u64> {
         let term = term?;
-        self.made.range((term, 0)..=(term, index)).next_back().map(|(_, gone_by)| *gone_by)
+        self.made.range((term, 0)..=(term, index)).next_back().map(|(_, in_use)| *in_use)
     }
 
     /// The newest configuration.
@@ -122,7 +125,7 @@ impl Configurations {
 
     fn remember(&mut self, event: &Event, now: &Configuration) {
         self.by_index.insert(now.index, (now.clone(), event.clone()));
-        if self.by_index.len() > REMEMBERED {
+        if self.by_index.len() > CONFIGURATIONS_MAX {
             self.by_index.pop_first();
         }
     }
@@ -141,36 +144,36 @@ fn is_step(before: &Configuration, now: &Configuration) -> bool {
     }
 }
 
-fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+fn differ(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new(format!("Two configurations after entry {}", now.index))
-        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
         .say(format!(
             "There it should be {}, as member {} had it from entry {} on.",
-            before.words(),
-            witness.member,
+            before.describe(),
+            reporter.member,
             before.index
         ))
-        .prove([witness.clone()])
+        .prove([reporter.clone()])
 }
 
-fn jump(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+fn jump(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration skips a step")
-        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
-        .say(format!("Before, from entry {} on, it was {}.", before.index, before.words()))
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
+        .say(format!("Before, from entry {} on, it was {}.", before.index, before.describe()))
         .say("Quorums of the two need not have a voter in common.")
-        .prove([witness.clone()])
+        .prove([reporter.clone()])
 }
 
-fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+fn too_soon(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration was begun before the last one was in force")
-        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
         .say(format!(
             "The leader that made this entry did not yet use {}, from entry {} on.",
-            before.words(),
+            before.describe(),
             before.index
         ))
         .say("A quorum of some member's configuration and one of another's need not have a voter in common.")
-        .prove([witness.clone()])
+        .prove([reporter.clone()])
 }
 
 #[cfg(test)]
@@ -198,7 +201,7 @@ mod tests {
         // With a snapshot, and after a restart.
         run.configure(5, 9, &[1, 4, 5], &[], &[]);
         run.configure(2, 4, &[1, 2, 3], &[], &[4]);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::ConfigurationsChanged], 4);
         assert_eq!(run.invariants.probes()[Probe::JointConfigurations], 1);
     }
@@ -230,7 +233,7 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3, 4], &[], &[]);
         run.append(1, &[(2, 1)]);
         run.configure(1, 2, &[1, 2, 3, 4, 5], &[], &[]);
-        run.holds();
+        run.finds_nothing();
         run.append(1, &[(3, 1), (4, 1)]);
         run.configure(1, 3, &[1, 2, 3, 5], &[], &[]);
         run.configure(1, 4, &[1, 2, 5], &[], &[]);
@@ -258,7 +261,7 @@ mod tests {
         let mut run = run();
         run.configure(1, 4, &[1, 2, 3, 4], &[], &[]);
         run.snapshot(3, 9, 1, &[1, 2, 3, 4]);
-        run.holds();
+        run.finds_nothing();
         run.snapshot(3, 12, 1, &[1, 2, 3]);
         run.broke(
             Oracle::I10,

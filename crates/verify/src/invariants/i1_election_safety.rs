@@ -1,13 +1,14 @@
-//! I1, election safety: at most one leader a term (Raft paper, section 5.2 and figure 3).
+//! I1, election safety: at most one leader in each term (Raft paper, section 5.2 and figure 3).
 //!
-//! A member that leads a term, crashes, and leads the same term again after its restart breaks it too: it may give
-//! the same index and term to two entries. That is what becomes of a vote for itself that was not durable (flaw R1).
+//! A member that leads a term, crashes, and leads the same term again after its restart breaks I1 too, because it may
+//! give the same index and term to two entries. This happens if its vote for itself was not durable (flaw R1).
 //!
-//! The only voter is excused from that: raft counts its own vote before it is durable, which is as good as durable
-//! while no other member sees it, and I6 checks that. What it did not have on disk when it crashed never was.
+//! A member that is the only voter is excused: raft counts its own vote before the vote is durable. That does no harm
+//! while no other member hears of the term, and I6 checks that. What the member did not have on disk when it crashed
+//! then counts as never having happened.
 //!
-//! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates whose log was new
-//! enough (I3 sees what comes of it), and terms older than the last 1,024.
+//! Not checked: that the leader was elected by a quorum of votes; that votes went to candidates whose log was new
+//! enough (I3 sees the consequences); terms older than the last 1,024.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-const TERMS: usize = 1_024;
+/// How many terms are remembered.
+const TERMS_MAX: usize = 1_024;
 
 /// Who led each term.
 #[derive(Debug, Default)]
@@ -33,17 +35,17 @@ struct Leader {
 }
 
 impl ElectionSafety {
-    /// The only voter restarted and knows of no term after `term`.
+    /// Forgets the terms after `term`: the only voter restarted without them.
     pub fn forget_after(&mut self, term: u64) {
         self.leaders.retain(|led, _| *led <= term);
     }
 
-    /// `member` reports that it leads `term`.
+    /// Checks that nobody led `term` before, now that `member` reports that it leads it.
     pub fn leads(&mut self, event: &Event, term: u64, member: &Member, breaches: &mut Breaches) {
         let Some(first) = self.leaders.get(&term) else {
             let leader = Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
             self.leaders.insert(term, leader);
-            if self.leaders.len() > TERMS {
+            if self.leaders.len() > TERMS_MAX {
                 self.leaders.pop_first();
             }
             return;
@@ -85,7 +87,7 @@ mod tests {
         let mut run = Script::new(3);
         run.leads(1, 5);
         run.leads(2, 6);
-        run.holds();
+        run.finds_nothing();
         run.leads(3, 5);
         let violation = run.broke(Oracle::I1, "Member 3 leads term 5, which member 1 leads or led.");
         assert_eq!(violation.title, "Two leaders in term 5");
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn one_member_leads_one_term_in_two_lives() {
+    fn one_member_leads_one_term_in_two_incarnations() {
         let mut run = Script::new(3);
         run.state(1, 5, 1, Role::Leader);
         run.stop(1, Stop::PowerLoss);
@@ -114,7 +116,7 @@ mod tests {
         run.start(1, 0);
         run.leads(1, 5);
         run.report(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -136,7 +138,7 @@ mod tests {
         run.state(1, 5, 1, Role::Leader);
         run.state(1, 5, 1, Role::Follower);
         run.leads(1, 6);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::LeadersElected], 2);
     }
 }

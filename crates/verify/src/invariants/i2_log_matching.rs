@@ -1,11 +1,12 @@
-//! I2, log matching: if two logs have an entry with the same index and term, they have the same
-//! content there and are the same in everything before (Raft paper, section 5.3 and figure 3).
+//! I2, log matching: if two logs have an entry with the same index and term, they have the same content there, and
+//! are the same in everything before (Raft paper, section 5.3 and figure 3).
 //!
-//! Checked by induction, one entry at a time: the first log to have an entry at (index, term) fixes its digest and
-//! the term of the entry before; every other log must have the same, and so must every later incarnation of the same
-//! member, through what it recovers.
+//! This is checked by induction, one entry at a time. The first log with an entry at (index, term) fixes its digest
+//! and the term of the entry before. Every other log must have the same, and so must every later incarnation of the
+//! same member in what it recovers.
 //!
-//! In a cluster of one, what an incarnation had only in memory when it crashed never was (see I1).
+//! In a cluster of one, entries that an incarnation had only in memory when it crashed count as never having existed
+//! (see I1).
 //!
 //! Not checked: entries below the window that is remembered; that a leader never overwrites its own log (leader
 //! append-only), unless it does so within one term.
@@ -19,17 +20,17 @@ use super::window::Window;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// The first log to show each (index, term).
+/// For each index and term, the first log that had an entry there.
 #[derive(Debug)]
 pub(super) struct LogMatching {
     /// The first term seen at each index.
-    first: Window<Seen>,
-    /// The further terms seen there: entries of leaders that did not get them committed.
-    others: BTreeMap<(u64, u64), Seen>,
+    first: Window<Sighting>,
+    /// Further terms seen at an index, of entries that their leaders did not get committed.
+    others: BTreeMap<(u64, u64), Sighting>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct Sighting {
     term: u64,
     digest: u64,
     /// Term of the entry before it; `None` if it is under a snapshot and unknown.
@@ -43,7 +44,7 @@ impl LogMatching {
         LogMatching { first: Window::new(), others: BTreeMap::new() }
     }
 
-    /// `member` has this entry, after one of term `previous`.
+    /// Checks an entry that `member` put into its log or recovered. `previous` is the term of the entry before it.
     #[inline]
     pub fn entry(
         &mut self,
@@ -57,7 +58,7 @@ impl LogMatching {
         let seen = match self.first.get_mut(index) {
             Some(seen) if seen.term == term => seen,
             found => {
-                let new = Seen { term, digest, previous, member: event.member, time: event.time };
+                let new = Sighting { term, digest, previous, member: event.member, time: event.time };
                 if found.is_none() {
                     return self.first.put(index, new);
                 }
@@ -71,18 +72,18 @@ impl LogMatching {
                 part(event, member, entry, seen, (there, here), breaches);
             }
         } else if previous.is_some() {
-            *seen = Seen { previous, member: event.member, time: event.time, ..*seen };
+            *seen = Sighting { previous, member: event.member, time: event.time, ..*seen };
         }
     }
 
-    /// The only member there is restarted with a log up to `last`.
+    /// Forgets the entries after `last`: the only member of the cluster restarted with a log up to there.
     pub fn forget_after(&mut self, last: u64) {
         self.first.forget_above(last);
         self.others.retain(|(index, _), _| *index <= last);
     }
 
-    /// The only voter restarted with a log up to `last` and without having seen a term after `term`: no other member
-    /// knows what it made in those.
+    /// Forgets the entries of terms after `term`: the only voter restarted with a log up to `last` and without these
+    /// terms, and no other member has entries of them.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {
         let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
@@ -91,7 +92,7 @@ impl LogMatching {
         self.others.retain(|(_, of), _| *of <= term);
     }
 
-    /// No member can report entries below `floor` any more.
+    /// Forgets the entries below `floor`, which no member can report any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.first.forget_below(floor);
         self.others = self.others.split_off(&(self.first.base(), 0));
@@ -99,7 +100,7 @@ impl LogMatching {
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, breaches: &mut Breaches) {
+fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Sighting, breaches: &mut Breaches) {
     let LogEntry { index, term, .. } = *entry;
     breaches.add(Oracle::I2, event, || {
         Breach::new(format!("Two entries with index {index} and term {term}"))
@@ -118,7 +119,7 @@ fn part(
     event: &Event,
     member: &Member,
     entry: &LogEntry,
-    seen: &Seen,
+    seen: &Sighting,
     (there, here): (u64, u64),
     breaches: &mut Breaches,
 ) {
@@ -140,11 +141,11 @@ fn part(
     });
 }
 
-fn whose(member: &Member, seen: &Seen) -> String {
+fn whose(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member { "it".to_string() } else { format!("member {}", seen.member) }
 }
 
-fn whose_log(member: &Member, seen: &Seen) -> String {
+fn whose_log(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member {
         "the log it had before".to_string()
     } else {
@@ -152,7 +153,7 @@ fn whose_log(member: &Member, seen: &Seen) -> String {
     }
 }
 
-impl Seen {
+impl Sighting {
     /// The entry's arrival in the first log that had it, as an append of this one entry.
     fn event(&self, index: u64) -> Event {
         let entry = LogEntry { index, term: self.term, digest: self.digest };
@@ -174,7 +175,7 @@ mod tests {
         let mut run = Script::new(3);
         run.append(1, &[(1, 1), (2, 1)]);
         run.append(2, &[(1, 1)]);
-        run.holds();
+        run.finds_nothing();
         run.report(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
         let violation = run.broke(
             Oracle::I2,
@@ -189,7 +190,7 @@ mod tests {
         let mut run = Script::new(3);
         run.append(1, &[(1, 1), (2, 1), (3, 3)]);
         run.append(2, &[(1, 1), (2, 2)]);
-        run.holds();
+        run.finds_nothing();
         run.append(2, &[(3, 3)]);
         run.broke(
             Oracle::I2,
@@ -204,7 +205,7 @@ mod tests {
         run.append(1, &[(5, 3)]);
         run.append(2, &[(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)]);
         run.append(3, &[(1, 1), (2, 1), (3, 1), (4, 1)]);
-        run.holds();
+        run.finds_nothing();
         run.append(3, &[(5, 3)]);
         run.broke(
             Oracle::I2,
@@ -264,7 +265,7 @@ mod tests {
         run.install(3, 3, 4);
         run.append(3, &[(4, 4)]);
         run.append(1, &[(4, 4)]);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::LogsCut], 1);
     }
 }

@@ -1,13 +1,12 @@
-//! I3, leader completeness: an entry committed in one term is in the log of the leader of every
-//! later term (Raft paper, section 5.4 and figure 3).
+//! I3, leader completeness: an entry committed in one term is in the log of the leader of every later term (Raft
+//! paper, section 5.4 and figure 3).
 //!
-//! A member may learn late that it won the election of an old term, when a newer leader has long
-//! committed more; so only what was committed by members in *earlier* terms than the new leader's is
-//! demanded. One comparison is enough, at the furthest such entry: if it is there, I2 vouches for
-//! everything before.
+//! A member may learn late that it won the election of an old term, when a newer leader has committed more. So a
+//! leader needs only the entries that were committed by members in *earlier* terms than its own. One comparison is
+//! enough, at the highest such entry: if the leader has it, I2 says that it has everything before.
 //!
-//! Not checked: entries that the leader has only in a snapshot (I4 and I8 compare those), and leaders
-//! of terms older than the last 256 in which something was committed.
+//! Not checked: entries that the leader has only in a snapshot (I4 and I8 compare those), and leaders of terms older
+//! than the last 256 in which something was committed.
 
 use record::Event;
 
@@ -16,7 +15,7 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// `member` has begun to lead `term`.
+/// Checks that `member`, which has begun to lead `term`, has the entries committed in earlier terms.
 pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits, breaches: &mut Breaches) {
     let Some(commit) = commits.before_term(term) else { return };
     let log = &member.log;
@@ -88,7 +87,7 @@ mod tests {
         (1..=2).for_each(|member| run.write(member, &[(3, 1), (4, 1)]));
         run.commit(2, 3, 1);
         run.commit(1, 4, 1);
-        run.holds();
+        run.finds_nothing();
         run.write(3, &[(2, 1), (3, 1)]);
         run.leads(3, 3);
         assert_eq!(run.sheet.violations()[0].oracle, Oracle::I3);
@@ -100,7 +99,7 @@ mod tests {
         run.leads(2, 2);
         run.install(3, 3, 1);
         run.leads(3, 3);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -112,6 +111,6 @@ mod tests {
         run.write(2, &[(1, 2)]);
         run.commit(1, 1, 2);
         run.state(3, 1, 3, Role::Leader);
-        run.holds();
+        run.finds_nothing();
     }
 }

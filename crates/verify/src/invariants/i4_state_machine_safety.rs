@@ -1,29 +1,29 @@
 //! I4, state machine safety: if a member has applied an entry at an index, no member ever applies another one there
-//! (Raft paper, section 5.4.3 and figure 3), and each applies every entry once and in order.
+//! (Raft paper, section 5.4.3 and figure 3), and each member applies every entry once and in order.
 //!
-//! "Once" refers to the store, and holds across restarts: an incarnation executes exactly what follows the consistent
-//! index that it recovered. For its bookkeeping it may pass the entries up to there again without executing them; it
-//! may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave out the next (etcd issue 13766;
-//! flaw M-13766). What was executed after the last durable consistent index was lost with the crash and is executed
-//! again: that is not twice.
+//! "Once" refers to the store, and includes restarts: an incarnation executes exactly the entries after the
+//! consistent index that it recovered. It may pass the entries up to there again without executing them, for its
+//! bookkeeping. It may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave out the next one
+//! (etcd issue 13766; flaw M-13766). What was executed after the last durable consistent index was lost with the
+//! crash; executing it again is not twice.
 //!
-//! Not checked: that an operation of a client is in the log only once (K4), what the entries do to the store (I8),
-//! and entries below the window that is remembered.
+//! Not checked: that an operation of a client is in the log only once (K4); what the entries do to the store (I8);
+//! entries below the window that is remembered.
 
 use record::{Event, Fact, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
-use super::{Breach, Breaches, words};
+use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
 /// The first execution of each index.
 #[derive(Debug)]
 pub(super) struct StateMachineSafety {
-    witnesses: Window<Witness>,
+    first_executions: Window<Execution>,
 }
 
-/// An execution, as [`Fact::Applied`] reports it.
+/// An applied entry, as [`Fact::Applied`] reports it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applied {
     pub index: u64,
@@ -36,9 +36,9 @@ pub(super) struct Applied {
     pub executed: bool,
 }
 
-/// The first execution of an index.
+/// An applied entry, with the time and the member.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Witness {
+pub(super) struct Execution {
     pub time: Nanos,
     pub member: MemberId,
     pub applied: Applied,
@@ -46,21 +46,21 @@ pub(super) struct Witness {
 
 impl StateMachineSafety {
     pub fn new() -> StateMachineSafety {
-        StateMachineSafety { witnesses: Window::new() }
+        StateMachineSafety { first_executions: Window::new() }
     }
 
     /// The first execution of `index`.
     #[inline]
-    pub fn witness(&self, index: u64) -> Option<&Witness> {
-        self.witnesses.get(index)
+    pub fn first_execution(&self, index: u64) -> Option<&Execution> {
+        self.first_executions.get(index)
     }
 
-    /// No member can report entries below `floor` any more.
+    /// Forgets the entries below `floor`, which no member can report any more.
     pub fn forget_below(&mut self, floor: u64) {
-        self.witnesses.forget_below(floor);
+        self.first_executions.forget_below(floor);
     }
 
-    /// `member` applied an entry.
+    /// Checks an entry that `member` applied.
     #[inline]
     pub fn applied(&mut self, event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
         let index = applied.index;
@@ -74,16 +74,16 @@ impl StateMachineSafety {
         if member.log.term_at(index).is_some_and(|term| term != applied.term) {
             not_in_log(event, member, applied, breaches);
         }
-        match self.witnesses.get(index) {
-            Some(witness) => {
-                let there = &witness.applied;
+        match self.first_executions.get(index) {
+            Some(first) => {
+                let there = &first.applied;
                 if (there.term, there.digest) != (applied.term, applied.digest) {
-                    differ(event, member, applied, witness, breaches);
+                    differ(event, member, applied, first, breaches);
                 }
             }
             None if applied.executed => {
-                let witness = Witness { time: event.time, member: event.member, applied: *applied };
-                self.witnesses.put(index, witness);
+                let first = Execution { time: event.time, member: event.member, applied: *applied };
+                self.first_executions.put(index, first);
             }
             None => {}
         }
@@ -96,7 +96,7 @@ fn out_of_order(event: &Event, member: &Member, applied: &Applied, breaches: &mu
     breaches.add(Oracle::I4, event, || {
         let expected = member.next.unwrap_or(held + 1);
         let breach = if index > expected {
-            let (skipped, verb) = (words::indexes(expected, index - 1), plural(expected, index - 1));
+            let (skipped, verb) = (phrases::indexes(expected, index - 1), plural(expected, index - 1));
             Breach::new(format!("Member {id} skipped entries"))
                 .say(format!("Member {id} applied entry {index}, but {skipped} {verb} missing before it."))
         } else if index <= held && applied.executed {
@@ -129,15 +129,15 @@ fn not_in_log(event: &Event, member: &Member, applied: &Applied, breaches: &mut 
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, breaches: &mut Breaches) {
+fn differ(event: &Event, member: &Member, applied: &Applied, first: &Execution, breaches: &mut Breaches) {
     let (id, index) = (member.id, applied.index);
     breaches.add(Oracle::I4, event, || {
-        let before = if id == witness.member {
+        let before = if id == first.member {
             "it had itself applied another one".to_string()
         } else {
-            format!("member {} had applied another one", witness.member)
+            format!("member {} had applied another one", first.member)
         };
-        let there = &witness.applied;
+        let there = &first.applied;
         let how = if there.term == applied.term {
             format!("both of term {}, with different contents", applied.term)
         } else {
@@ -145,7 +145,7 @@ fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, 
         };
         Breach::new(format!("Two entries were applied at index {index}"))
             .say(format!("Member {id} applied an entry at index {index} where {before}: {how}."))
-            .prove([witness.event()])
+            .prove([first.event()])
     });
 }
 
@@ -153,7 +153,7 @@ fn plural(first: u64, last: u64) -> &'static str {
     if first == last { "is" } else { "are" }
 }
 
-impl Witness {
+impl Execution {
     /// The event that reported it.
     pub fn event(&self) -> Event {
         let Applied { index, term, digest, request, revision, state_hash, mutated, executed } = self.applied;
@@ -187,7 +187,7 @@ mod tests {
     fn restart(run: &mut Script, consistent_index: u64) {
         run.stop(1, Stop::Crash);
         run.start(1, consistent_index);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -211,7 +211,10 @@ mod tests {
         assert_eq!(run.sheet.violations().len(), 1);
         run.install(3, 3, 1);
         run.report(3, Fact::BackendDurable { consistent_index: 3 });
-        assert!(run.invariants.machine.witness(2).is_none() && run.invariants.machine.witness(3).is_some());
+        assert!(
+            run.invariants.machine.first_execution(2).is_none()
+                && run.invariants.machine.first_execution(3).is_some()
+        );
     }
 
     #[test]
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_within_a_life() {
+    fn a_gap_within_an_incarnation() {
         let mut run = applied_by_one();
         run.apply(2, 1, 1);
         run.apply(2, 4, 1);
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_within_a_life() {
+    fn twice_within_an_incarnation() {
         let mut run = applied_by_one();
         run.apply(1, 4, 1);
         run.broke(Oracle::I4, "Member 1 applied entry 4 after it had applied 4.");
@@ -266,7 +269,7 @@ mod tests {
         let mut run = applied_by_one();
         restart(&mut run, 2);
         run.replay(1, 2, 1);
-        run.holds();
+        run.finds_nothing();
         run.replay(1, 3, 1);
         run.broke(
             Oracle::I4,
@@ -285,7 +288,7 @@ mod tests {
         run.install(2, 3, 1);
         run.append(2, &[(4, 1)]);
         run.apply(2, 4, 1);
-        run.holds();
+        run.finds_nothing();
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::ExecutedAgain], probes[Probe::Restarts]), (3, 2));
     }

@@ -1,21 +1,20 @@
-//! I5: a committed entry is durable on a quorum of the configuration in force at the moment it is first committed.
+//! I5: when a committed entry is first committed, it is durable on a quorum of the configuration in force.
 //!
-//! Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"),
-//! and section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but
-//! counts itself only once that write is durable (etcd raft issue 14413, flaw R3; for a single member
-//! etcd issue 14370).
+//! Sources: Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"), and
+//! section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but counts itself only
+//! once that write is durable (etcd raft issue 14413, flaw R3; for a single member etcd issue 14370).
 //!
-//! In force is the configuration that the committing member uses, or that its leader uses if it does not lead itself;
-//! in a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was reported, all
+//! In force is the configuration that the committing member uses, or, if it is not the leader, that its leader uses.
+//! In a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was reported, all
 //! members vote.
 //!
-//! One comparison is enough, at the furthest index: a member that has it durable has everything before. A member that
-//! is down counts with what its disk held. One whose disk the plan damaged counts as holding the entry: its
-//! acknowledgement was honest when it gave it.
+//! One comparison is enough, at the highest committed index: a member that has that entry durable has everything
+//! before. A member that is down counts with what its disk had. A member whose disk the plan damaged counts as having
+//! the entry, because its acknowledgement was true when it was given.
 //!
 //! Not checked: that the leader *knew* of the quorum; the rule that only entries of the current term are committed by
-//! counting (section 5.4.2; I3 sees what comes of breaking it); whether the configuration was the right one (I10). A
-//! recovered log counts as durable even if a killed process left it in the page cache only (see `disk.rs`).
+//! counting (section 5.4.2; I3 sees the consequences of breaking it); whether the configuration was the right one
+//! (I10). A recovered log counts as durable even if a killed process left it only in the page cache (see `disk.rs`).
 
 use record::probe::Counts;
 use record::{Event, Members, Probe};
@@ -25,7 +24,7 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// The commit index reached `index` for the first time anywhere.
+/// Checks the commit index of the first member that reaches `index`.
 pub(super) fn committed(
     event: &Event,
     (index, term): (u64, u64),
@@ -33,7 +32,7 @@ pub(super) fn committed(
     breaches: &mut Breaches,
     probes: &mut Counts,
 ) {
-    let has = |member: &&&Member| member.damage.is_some() || member.holds(index, term);
+    let has = |member: &&&Member| member.damage.is_some() || member.has_durable(index, term);
     let member = &members[event.member];
     let halves = halves(member, members);
     for (at, voters) in halves.iter().enumerate() {
@@ -136,7 +135,7 @@ mod tests {
         run.stop(3, Stop::PowerLoss);
         run.commit(1, 1, 1);
         run.commit(2, 1, 1);
-        run.holds();
+        run.finds_nothing();
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::Commits], probes[Probe::CommittedByBareQuorum]), (1, 1));
     }
@@ -154,7 +153,7 @@ mod tests {
         let mut run = on_two_of_five();
         run.configure(1, 0, &[1, 2, 3], &[], &[4, 5]);
         run.commit(1, 1, 1);
-        run.holds();
+        run.finds_nothing();
         let mut run = on_two_of_five();
         run.configure(1, 0, &[1, 4, 5], &[], &[2, 3]);
         run.commit(1, 1, 1);
@@ -170,7 +169,7 @@ mod tests {
         let mut run = on_two_of_five();
         run.configure(1, 0, &[1, 2, 3], &[1, 2], &[]);
         run.commit(1, 1, 1);
-        run.holds();
+        run.finds_nothing();
         let mut run = on_two_of_five();
         run.configure(1, 0, &[1, 2, 3], &[1, 4, 5], &[]);
         run.commit(1, 1, 1);
@@ -195,7 +194,7 @@ mod tests {
         (2..=3).for_each(|member| begin(&mut run, member));
         run.write(2, &[(4, 2)]);
         run.commit(1, 4, 2);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::Commits], 1);
     }
 
@@ -206,6 +205,6 @@ mod tests {
         run.write(1, &[(1, 1)]);
         run.fault(2, FaultEffect::DAMAGE);
         run.commit(1, 1, 1);
-        run.holds();
+        run.finds_nothing();
     }
 }

@@ -1,38 +1,39 @@
-//! I6: what a member promises to a peer is durable before the promise leaves (Raft paper, figure 2:
-//! term, vote and log are "updated on stable storage before responding to RPCs"; the rule for the
-//! order of a Ready in etcd's `raft/doc.go`).
+//! I6: what a member promises to a peer is durable before the promise is sent (Raft paper, figure 2: term, vote and
+//! log are "updated on stable storage before responding to RPCs"; the rule for the order of a Ready in etcd's
+//! `raft/doc.go`).
 //!
-//! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the term are durable
-//!   (flaw R2). If the sender has moved on to a later term meanwhile and cut its log there, its disk must still reach
-//!   to `i`, or have reached it within the last sync. The acknowledgement is then as good as one that left before the
-//!   cut and was late on its way.
+//! * An append response that does not reject, for index `i` in term `t`, promises that the log up to `i` and the term
+//!   are durable (flaw R2). If the sender has moved on to a later term and cut its log below `i`, it is enough that
+//!   its disk still reaches to `i`, or did before the cut that the last sync covered. Such a response is as good as
+//!   one that was sent before the cut and arrived late.
 //!   Or the log on its disk ends with an entry of a term later than `t`. A member that waits for its disk steps the
 //!   appends of an old leader and of a new one, and saves only what is left of them; the answer to the old leader goes
 //!   out with that. What it acknowledges was never on the disk, but nothing can be committed by it: the new leader
 //!   did not have the entry, so none of those who elected it acknowledged the entry before they voted (votes compare
 //!   with the log in memory), nor after (they were in a later term). They are a quorum, so the old leader never has
 //!   one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
-//! * A vote: term and vote are durable (flaw R1).
-//! * A request for votes: the candidate's vote for itself is durable, since it counts that vote.
-//! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable,
-//!   or it might lead the same term again after a crash, with other entries. Its entries need not be: I5 counts them.
+//! * A vote promises that term and vote are durable (flaw R1).
+//! * A request for votes promises that the candidate's vote for itself is durable, because the candidate counts it.
+//! * A message that only a leader sends (entries, heartbeats, snapshots, an order to campaign) promises that the
+//!   leader's vote for itself is durable. Otherwise it might lead the same term again after a crash, with other
+//!   entries. Its entries need not be durable: I5 counts them.
 //!
-//! A later term on the disk is as good as the vote: it can never be given again.
+//! A later term on the disk is as good as the vote, because the vote can never be given again.
 //!
 //! Pre-votes promise nothing (thesis, section 9.6), nor do rejections and heartbeat responses. I5 checks a leader
 //! that counts its own log.
 //!
-//! Not checked: that the term is durable before *any* answer shows it; what a member promises of a log that it
-//! recovered but whose writes were never synced (`disk.rs`: I7 catches it when it is lost).
+//! Not checked: that the term is durable before *any* answer names it; what a member promises of a log that it
+//! recovered but whose writes were never synced (see `disk.rs`; I7 catches it when the log is lost).
 
 use record::fact::MessageHead;
 use record::{Event, MemberId, MessageKind};
 
 use super::member::Member;
-use super::{Breach, Breaches, words};
+use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
-/// `member` sends a message to `to`. Pass in only what [`promises`].
+/// Checks a message of `member` to `to`. Call it only for a message that [`promises`] something.
 pub(super) fn sent(
     event: &Event,
     to: MemberId,
@@ -60,14 +61,20 @@ pub(super) fn promises(head: &MessageHead) -> bool {
 
 /// Whether only a leader sends such a message.
 #[inline]
-pub(super) fn leads(head: &MessageHead) -> bool {
+pub(super) fn is_from_leader(head: &MessageHead) -> bool {
     use MessageKind::{Append, Heartbeat, Snapshot, TimeoutNow};
     matches!(head.kind, Append | Heartbeat | Snapshot | TimeoutNow)
 }
 
-/// `member`, who leads, sends a message to `to`. Pass in only what [`leads`].
+/// Checks a message of a leader to `to`. Call it only for a message that [`is_from_leader`].
 #[inline]
-pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, breaches: &mut Breaches) {
+pub(super) fn sent_by_leader(
+    event: &Event,
+    to: MemberId,
+    head: &MessageHead,
+    member: &Member,
+    breaches: &mut Breaches,
+) {
     let (term, own) = (head.term, member.id);
     if member.disk.holds_vote(term, own) {
         return;
@@ -78,7 +85,7 @@ pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Memb
                 "Member {} said to member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
                 member.disk.now.term,
-                words::who(member.disk.now.vote),
+                phrases::who(member.disk.now.vote),
                 member.disk.state_whereabouts(term, own),
             ))
             .prove(member.disk.state_evidence(member.id, term, own))
@@ -150,7 +157,7 @@ fn vote(
                 "Member {} {how}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
                 now.term,
-                words::who(now.vote),
+                phrases::who(now.vote),
                 member.disk.state_whereabouts(term, candidate),
             ))
             .prove(member.disk.state_evidence(member.id, term, candidate))
@@ -184,7 +191,7 @@ mod tests {
         run.append(3, &[(56, 2), (57, 2)]);
         let job = run.save(3);
         run.send(3, 1, ACK, 2, 55);
-        run.holds();
+        run.finds_nothing();
         run.send(3, 1, ACK, 2, 57);
         let violation = run.broke(
             Oracle::I6,
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_by_a_write_of_an_earlier_life() {
+    fn an_acknowledgement_by_a_write_of_an_earlier_incarnation() {
         let mut run = follower();
         run.append(3, &[(56, 2)]);
         let job = run.save(3);
@@ -316,7 +323,7 @@ mod tests {
         run.state(1, 5, 1, Role::Leader);
         let job = run.save(1);
         run.send(1, 2, MessageKind::HeartbeatResponse, 5, 0);
-        run.holds();
+        run.finds_nothing();
         run.send(1, 2, MessageKind::Append, 5, 0);
         let violation = run.broke(
             Oracle::I6,
@@ -328,7 +335,7 @@ mod tests {
         run.votes(1, 5, 1);
         run.send(1, 2, MessageKind::Append, 5, 0);
         run.send(1, 3, MessageKind::Heartbeat, 5, 0);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -347,7 +354,7 @@ mod tests {
         run.send(3, 2, VOTE, 3, 0);
         run.votes(3, 4, 3);
         run.send(3, 2, MessageKind::RequestVote, 4, 0);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::Promises], 3);
     }
 
@@ -359,7 +366,7 @@ mod tests {
         run.report(3, Fact::JobDone { job, synced: false, failed: false });
         run.sync(3, job + 1);
         run.send(3, 1, ACK, 2, 56);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -371,7 +378,7 @@ mod tests {
         run.append(3, &[(55, 3)]);
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -384,7 +391,7 @@ mod tests {
         run.report(3, Fact::Saving { job, term: 3, vote: MemberId::NONE, commit: 0, last_index: 55 });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
-        run.holds();
+        run.finds_nothing();
         // In the new term it has no such entry.
         run.send(3, 1, ACK, 3, 56);
         run.broke(
@@ -426,7 +433,7 @@ mod tests {
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
             run.send(3, 1, ACK, 2, 91);
-            run.holds();
+            run.finds_nothing();
         }
     }
 

@@ -1,31 +1,31 @@
-//! I7: term, vote, commit, applied and consistent index never go back, nor ahead of what is durable.
+//! I7: term, vote, commit, applied and consistent index never go back, and never get ahead of what is durable.
 //!
 //! Within one incarnation:
 //!
-//! * the term does not fall; the vote of a term, once given, neither changes nor vanishes (Raft paper,
-//!   figure 2 and section 5.2);
-//! * the commit index does not fall (figure 2: "increases monotonically");
-//! * nothing is applied beyond the commit index the member knows, and no snapshot takes the store back
-//!   (section 5.3; that applied entries come one after the other is I4);
-//! * the durable consistent index does not fall (etcd issue 20434: from 105 to 100), is not ahead of
-//!   what was applied (13766), and not ahead of the durable log: otherwise a power loss leaves a store
-//!   that knows entries which the log has lost, and which another leader may replace.
+//! * The term does not fall. The vote of a term, once given, neither changes nor vanishes (Raft paper, figure 2 and
+//!   section 5.2).
+//! * The commit index does not fall (figure 2: "increases monotonically").
+//! * Nothing is applied beyond the commit index that the member knows, and no snapshot takes the store back (section
+//!   5.3; I4 checks that entries are applied in order).
+//! * The durable consistent index does not fall (etcd issue 20434: from 105 to 100). It is not ahead of what was
+//!   applied (13766), and not ahead of the durable log. Otherwise a power loss leaves a store with entries that the
+//!   log has lost, and that another leader may replace.
 //!
 //! Across a restart, what was certain to be durable is still there (`disk.rs` says what is certain):
 //!
-//! * the log, entry by entry, as far as no snapshot stands for it; term and vote; the commit index; the consistent
+//! * the log, entry by entry, except where a snapshot replaced it; term and vote; the commit index; the consistent
 //!   index;
-//! * the vote of a term is the one that left with a message in an earlier incarnation, durable or not;
-//! * log, snapshot and store fit together: the snapshot's index <= consistent index <= last index of the log, or
-//!   entries are in neither (20426, 10219, 22340), and commit <= last index (13066; raft refuses to start otherwise).
+//! * the vote of a term is the one that an earlier incarnation sent in a message, whether it was durable or not;
+//! * log, snapshot and store fit together: the snapshot's index <= consistent index <= last index of the log, or some
+//!   entries are in neither (20426, 10219, 22340); and commit <= last index (13066; raft refuses to start otherwise).
 //!
 //! Not required: consistent index <= durable commit index. etcd syncs a change of the commit index only together with
-//! something else, so its store can come back ahead of it (etcd issue 22028: 1049 against 1047). That does no harm
-//! while the log holds those entries: that the store has an entry proves that it was committed, so a member may
-//! resume at the larger of the two.
+//! something else, so its store can come back ahead of the commit index (etcd issue 22028: 1049 against 1047). That
+//! does no harm while the log has those entries: an entry in the store was committed, so a member may resume at the
+//! larger of the two.
 //!
 //! Once the plan has damaged what a member's disk had confirmed (bit rot, lost or misdirected writes, a lost disk),
-//! the member is excused from what must be there after a restart, for the rest of the run.
+//! nothing needs to be there after its restarts, for the rest of the run.
 //!
 //! Not checked: before a crash shows it, that the log is compacted only as far as the store is durable.
 
@@ -34,10 +34,10 @@ use record::{Event, MemberId};
 use super::disk::OnDisk;
 use super::log::TermLog;
 use super::member::Member;
-use super::{Breach, Breaches, words};
+use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
-/// Term and vote were reported.
+/// Checks a reported term and vote.
 pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, breaches: &mut Breaches) {
     let (id, was) = (member.id, &member.state);
     if term < was.term {
@@ -51,8 +51,8 @@ pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, b
             Breach::new(format!("Member {id} changed its vote in term {term}"))
                 .say(format!(
                     "Member {id} had voted for {} in term {term}; now its vote is for {}.",
-                    words::who(was.vote),
-                    words::who(vote)
+                    phrases::who(was.vote),
+                    phrases::who(vote)
                 ))
                 .prove(member.state_event())
         });
@@ -67,8 +67,8 @@ pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, b
             Breach::new(format!("Member {id} voted twice in term {term}"))
                 .say(format!(
                     "Member {id} votes for {} in term {term}, but a message to member {to} said that it voted for {}.",
-                    words::who(vote),
-                    words::who(voted)
+                    phrases::who(vote),
+                    phrases::who(voted)
                 ))
                 .prove([Event { time, member: id, fact }])
                 .prove(member.restart())
@@ -76,7 +76,7 @@ pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, b
     }
 }
 
-/// The commit index moved to `index`.
+/// Checks a commit index that moved to `index`.
 #[inline]
 pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.commit {
@@ -89,7 +89,7 @@ pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &m
     }
 }
 
-/// An entry was applied.
+/// Checks the index of an applied entry.
 #[inline]
 pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index > member.commit && index > member.basis {
@@ -105,7 +105,7 @@ pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut
     }
 }
 
-/// A snapshot up to `index` was installed.
+/// Checks that a snapshot up to `index` does not take the store back.
 pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.applied {
         breaches.add(Oracle::I7, event, || {
@@ -119,7 +119,7 @@ pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &m
     }
 }
 
-/// The backend is durable with this consistent index.
+/// Checks a consistent index with which the backend became durable.
 pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     let id = member.id;
     let (was, time) = member.backend;
@@ -150,7 +150,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
     }
 }
 
-/// A process started and recovered this.
+/// Checks what a process recovered at its start.
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,
@@ -162,14 +162,14 @@ pub(super) fn recovered(
     if member.damage.is_some() {
         return;
     }
-    let found = Found { log, held: found, consistent_index };
+    let found = RecoveredState { log, held: found, consistent_index };
     let Some((title, sentence, proof)) = lost(&found, member).or_else(|| torn(&found, member)) else {
         return;
     };
     breaches.add(Oracle::I7, event, || Breach::new(title).say(sentence).prove(proof).prove(member.restart()));
 }
 
-struct Found<'a> {
+struct RecoveredState<'a> {
     log: &'a TermLog,
     held: OnDisk,
     consistent_index: u64,
@@ -177,9 +177,9 @@ struct Found<'a> {
 
 type Trouble = (String, String, Option<Event>);
 
-/// Something that was certain to be on the disk is not there.
+/// Finds something that was certain to be on the disk and is not there after the restart.
 #[cold]
-fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
+fn lost(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
     let (id, certain) = (member.id, &member.disk.certain);
     let (log_proof, state_proof) = (&member.disk.log_proof, &member.disk.state_proof);
     let held = &found.held;
@@ -195,7 +195,7 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
             format!("Member {id} lost durable entries"),
             format!(
                 "Member {id} had its log on disk up to {index}: {}. After its restart {now}.",
-                log_proof.words()
+                log_proof.reason()
             ),
             log_proof.event(id),
         ));
@@ -208,10 +208,10 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
             format!(
                 "Member {id} had term {} with a vote for {} on disk: {}. After its restart it is in term {} with a vote for {}.",
                 certain.term,
-                words::who(certain.vote),
-                state_proof.words(),
+                phrases::who(certain.vote),
+                state_proof.reason(),
                 held.term,
-                words::who(held.vote),
+                phrases::who(held.vote),
             ),
             state_proof.event(id),
         ));
@@ -222,7 +222,7 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
             format!(
                 "Member {id} had commit index {} on disk: {}. After its restart it is {}.",
                 certain.commit,
-                state_proof.words(),
+                state_proof.reason(),
                 held.commit
             ),
             state_proof.event(id),
@@ -241,9 +241,9 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
     })
 }
 
-/// Log, snapshot and store do not fit together.
+/// Finds that log, snapshot and store do not fit together after the restart.
 #[cold]
-fn torn(found: &Found<'_>, member: &Member) -> Option<Trouble> {
+fn torn(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
     let (id, consistent, commit) = (member.id, found.consistent_index, found.held.commit);
     let (before, last) = (found.log.before(), found.log.last());
     let (title, sentence) = if consistent < before {
@@ -293,7 +293,7 @@ mod tests {
         run.commit(1, 3, 2);
         (1..=3).for_each(|index| run.apply(1, index, 2));
         run.report(1, Fact::BackendDurable { consistent_index: 2 });
-        run.holds();
+        run.finds_nothing();
         run
     }
 
@@ -542,7 +542,7 @@ mod tests {
         run.report(1, write);
         run.sync(1, 4);
         run.report(1, Fact::BackendDurable { consistent_index: 9 });
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::RestartsWithShorterLog], 1);
     }
 
@@ -557,7 +557,7 @@ mod tests {
         run.replay(1, 3, 2);
         run.commit(1, 4, 2);
         run.apply(1, 4, 2);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -581,7 +581,7 @@ mod tests {
         run.start(1, 0);
         run.report(1, Fact::BackendDurable { consistent_index: 0 });
         run.votes(1, 2, 3);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::DisksDamaged], 1);
     }
 }

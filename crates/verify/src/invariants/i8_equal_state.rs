@@ -1,19 +1,19 @@
-//! I8: members that have applied up to the same index have the same state: the same revision and the
-//! same hash of keys, leases, membership and users (the white-box form of etcd's HashKV check, and more).
+//! I8: members that have applied up to the same index have the same state: the same revision and the same hash of
+//! keys, leases, membership and users. (This checks more than etcd's HashKV, and looks inside the member.)
 //!
-//! The first member to execute an index is the witness. Compared with it are every other execution
-//! of that index, a store found at a restart (its consistent index names the index: etcd issues
-//! 13766 and 14685 show here, before anything is applied), and a store that came with a snapshot.
+//! The first execution of each index is the reference. It is compared with every other execution of that index, with
+//! a store found at a restart (its consistent index names the index: etcd issues 13766 and 14685 show here, before
+//! anything is applied), and with a store that came with a snapshot.
 //!
-//! Which of two stores is the wrong one, and what in it, is not known here: there is one hash of everything.
+//! Which of two stores is the wrong one, and what in it, is not known here, because there is one hash of everything.
 //!
-//! Not checked: the time that leases have left, and tokens, which are not part of the state; entries passed but not
-//! executed in a replay, when the store is ahead of the index; indexes below the window.
+//! Not checked: the time that leases have left, and tokens, which are not part of the state; entries that a replay
+//! passes without executing them, when the store is ahead of the index; indexes below the window.
 
 use record::probe::Counts;
 use record::{Event, Probe};
 
-use super::i4_state_machine_safety::{StateMachineSafety, Witness};
+use super::i4_state_machine_safety::{Execution, StateMachineSafety};
 use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
@@ -35,7 +35,7 @@ pub(super) struct Store {
     pub origin: Origin,
 }
 
-/// `member` has this store.
+/// Compares a store of `member` with the first execution of the same index.
 #[inline]
 pub(super) fn store(
     event: &Event,
@@ -45,18 +45,18 @@ pub(super) fn store(
     breaches: &mut Breaches,
     probes: &mut Counts,
 ) {
-    let Some(witness) = machine.witness(store.index) else { return };
-    if (witness.member, witness.time) != (event.member, event.time) {
+    let Some(first) = machine.first_execution(store.index) else { return };
+    if (first.member, first.time) != (event.member, event.time) {
         probes[Probe::StoresCompared] += 1;
     }
-    if (witness.applied.revision, witness.applied.state_hash) != (store.revision, store.state_hash) {
-        differ(event, member, store, witness, breaches);
+    if (first.applied.revision, first.applied.state_hash) != (store.revision, store.state_hash) {
+        differ(event, member, store, first, breaches);
     }
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, breaches: &mut Breaches) {
-    let (id, there) = (member.id, &witness.applied);
+fn differ(event: &Event, member: &Member, store: &Store, first: &Execution, breaches: &mut Breaches) {
+    let (id, there) = (member.id, &first.applied);
     let Store { index, revision, state_hash: hash, origin } = *store;
     breaches.add(Oracle::I8, event, || {
         let how = match origin {
@@ -66,20 +66,20 @@ fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, brea
             }
             Origin::Snapshot => format!("Member {id} installed a snapshot of everything up to entry {index}."),
         };
-        let of_witness = if witness.member == id {
+        let at_first = if first.member == id {
             format!("when it first applied entry {index}")
         } else {
-            format!("when member {} applied entry {index}", witness.member)
+            format!("when member {} applied entry {index}", first.member)
         };
         let what = if there.revision == revision {
-            format!("Its store is at revision {revision}, as it was {of_witness}, but the content differs: hash {hash:016x}, then {:016x}.", there.state_hash)
+            format!("Its store is at revision {revision}, as it was {at_first}, but the content differs: hash {hash:016x}, then {:016x}.", there.state_hash)
         } else {
-            format!("Its store is at revision {revision}; {of_witness}, the revision was {}.", there.revision)
+            format!("Its store is at revision {revision}; {at_first}, the revision was {}.", there.revision)
         };
         let breach = Breach::new(format!("Two different stores after entry {index}"))
             .say(how)
             .say(what)
-            .prove([witness.event()]);
+            .prove([first.event()]);
         if origin == Origin::Recovered { breach.prove(member.restart()) } else { breach }
     });
 }
@@ -157,7 +157,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.start(1, 1);
         run.apply(1, 2, 1);
-        run.holds();
+        run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::StoresCompared], 4);
     }
 }

@@ -1,15 +1,18 @@
-//! I9: a ReadIndex context is used for one question only, and its answer covers everything that was
-//! committed when the question was asked (Raft thesis, section 6.4).
+//! I9: a ReadIndex context is used for one question only, and its answer covers everything that was committed when
+//! the question was asked (Raft thesis, section 6.4).
 //!
-//! * A context is never asked twice, by anyone: raft keys its pending reads by the context, so a
-//!   heartbeat response from before a deposition would confirm a later read (etcd issue 20418, raft
-//!   pull request 397; flaw M-20418b).
+//! A question is a member's request for a read index; the context is the number that identifies it; the answer is
+//! called a confirmation.
+//!
+//! * A context is never used twice, by any member. Raft identifies its pending reads by the context, so a heartbeat
+//!   response from before a deposition would confirm a later read (etcd issue 20418, raft pull request 397; flaw
+//!   M-20418b).
 //! * A confirmation belongs to a question of the same member and the same incarnation, and comes once.
-//! * The confirmed index is not below the highest index that any member knew to be committed when
-//!   the question was asked.
+//! * The confirmed index is not below the highest index that any member knew to be committed when the question was
+//!   asked.
 //!
-//! Not checked: that the read waits until the index is applied (flaw R7) and that it asks at all (flaw
-//! R5): K1 sees both in what clients read. Only the last 16,384 questions are remembered.
+//! Not checked: that the read waits until the index is applied (flaw R7), and that a read asks at all (flaw R5). K1
+//! sees both in what clients read. Only the last 16,384 questions are remembered.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,14 +23,16 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-const QUESTIONS: usize = 16_384;
+/// How many questions are remembered.
+const QUESTIONS_MAX: usize = 16_384;
 
 /// The questions asked.
 #[derive(Debug, Default)]
 pub(super) struct ReadIndex {
     asked: BTreeMap<u64, Question>,
     order: VecDeque<u64>,
-    /// Whether an unanswered question was forgotten: then an answer to an unknown one proves nothing.
+    /// Whether a question was forgotten before it was answered. Then a confirmation of an unknown context proves
+    /// nothing.
     forgot_open: bool,
 }
 
@@ -36,14 +41,14 @@ struct Question {
     time: Nanos,
     member: MemberId,
     incarnation: u32,
-    /// The furthest commit at that time.
+    /// The commit with the highest index at that time.
     committed: Option<Commit>,
     /// When it was answered, and with which index.
     answer: Option<(Nanos, u64)>,
 }
 
 impl ReadIndex {
-    /// `member` asks.
+    /// Checks a question of `member`.
     pub fn asked(
         &mut self,
         event: &Event,
@@ -68,13 +73,13 @@ impl ReadIndex {
             return;
         }
         self.order.push_back(context);
-        if self.order.len() > QUESTIONS {
+        if self.order.len() > QUESTIONS_MAX {
             let oldest = self.order.pop_front().and_then(|context| self.asked.remove(&context));
             self.forgot_open |= oldest.is_some_and(|question| question.answer.is_none());
         }
     }
 
-    /// `member` takes a confirmation.
+    /// Checks a confirmation that `member` received.
     pub fn confirmed(
         &mut self,
         event: &Event,
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_for_another_life_or_another_member() {
+    fn a_confirmation_for_another_incarnation_or_another_member() {
         let mut run = Script::new(2);
         ask(&mut run, 1, 16);
         run.stop(1, Stop::Crash);
@@ -240,7 +245,7 @@ mod tests {
         ask(&mut run, 1, 17);
         run.commit(1, 3, 1);
         confirm(&mut run, 1, 16, 2);
-        run.holds();
+        run.finds_nothing();
         confirm(&mut run, 1, 17, 1);
         let violation = run.broke(
             Oracle::I9,
@@ -253,14 +258,14 @@ mod tests {
     #[test]
     fn many_questions_in_bounded_memory() {
         let mut run = Script::new(1);
-        for context in 0..2 * QUESTIONS as u64 {
+        for context in 0..2 * QUESTIONS_MAX as u64 {
             ask(&mut run, 1, context);
             if context % 2 == 0 {
                 confirm(&mut run, 1, context, 0);
             }
         }
         confirm(&mut run, 1, 1, 0);
-        run.holds();
-        assert_eq!(run.invariants.reads.asked.len(), QUESTIONS);
+        run.finds_nothing();
+        assert_eq!(run.invariants.reads.asked.len(), QUESTIONS_MAX);
     }
 }

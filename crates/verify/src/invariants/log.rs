@@ -1,9 +1,9 @@
-//! A member's log, from the facts: the term of every entry.
+//! A member's log as the facts report it: the term of every entry.
 //!
-//! Digests are not kept here. An index and a term name an entry, and I2 (log matching) watches that
-//! they name only one; so a log is a few runs of equal terms, however long it is.
+//! Digests of entries are not kept here: I2 (log matching) checks that an index and a term name one entry only. So a
+//! log is a few runs of entries of equal term, however long it is.
 
-/// The term of an entry whose term no fact reported: the last one under a snapshot that is still being installed.
+/// The term of an entry whose term no fact reported: the last entry of a snapshot that is still being installed.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 
 /// The terms of a log's entries.

@@ -1,4 +1,4 @@
-//! What the facts say about one member so far: the invariants judge the next fact by it.
+//! What the facts say about one member so far. The invariants judge the next fact by it.
 //!
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
@@ -7,7 +7,7 @@ use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Role};
 
 use super::configuration::Configuration;
 use super::disk::{Disk, OnDisk};
-use super::i4_state_machine_safety::Witness;
+use super::i4_state_machine_safety::Execution;
 use super::log::TermLog;
 
 /// One member.
@@ -15,43 +15,44 @@ use super::log::TermLog;
 pub(super) struct Member {
     /// Its id.
     pub id: MemberId,
-    /// Counts its starts, from 1.
+    /// The number of its starts so far.
     pub incarnation: u32,
     /// The event that started it.
     pub started: Event,
     /// How the incarnation before it ended.
     pub stopped: Option<Event>,
-    /// The first fault that took back what its disk had confirmed. From then on nothing durable is expected of the
-    /// member.
+    /// The first fault that destroyed what its disk had confirmed. From then on nothing needs to be there after its
+    /// restarts.
     pub damage: Option<Event>,
     /// Whether the page cache was lost since it last recovered.
     pub power_lost: bool,
     /// Term, vote and role as last reported.
     pub state: RaftState,
-    /// The last vote that left, including one for itself: when, to whom, in which message, for whom.
+    /// The last vote that it sent, including a vote for itself in a request: when, to whom, in which message, for
+    /// whom.
     pub voted: Option<(Nanos, MemberId, MessageHead, MemberId)>,
     /// The configuration it uses; `None` while none was reported.
     pub configuration: Option<Configuration>,
     /// The log in memory.
     pub log: TermLog,
-    /// First index that changed since the last write was handed over.
+    /// The first index that changed since the last write was handed to the disk.
     changed: u64,
     /// Commit index in memory.
     pub commit: u64,
-    /// When it was reported, and the term of the entry there; `None` if it was recovered.
+    /// When the commit index was reported, and the term of the entry there; `None` if it was recovered.
     pub commit_reported: Option<(Nanos, u64)>,
     /// The disk.
     pub disk: Disk,
-    /// The store holds everything up to this index.
+    /// The store has everything up to this index.
     pub applied: u64,
-    /// The store held everything up to this index when the incarnation began or a snapshot was installed.
+    /// The index up to which the store had everything when the incarnation began or last installed a snapshot.
     pub basis: u64,
     /// The snapshot that this incarnation installed last.
     pub installed: Option<Event>,
     /// The index to apply next; `None` while this incarnation has applied nothing.
     pub next: Option<u64>,
-    /// What it applied last, after `basis`.
-    pub last_applied: Option<Witness>,
+    /// The last entry that it applied after `basis`.
+    pub last_applied: Option<Execution>,
     /// The consistent index that is durable, and when it became so.
     pub backend: (u64, Nanos),
 }
@@ -109,7 +110,7 @@ impl Member {
         self.started = event.clone();
     }
 
-    /// It recovered `log` with this hard state and store.
+    /// The process recovered `log` with this hard state and store.
     pub fn recover(&mut self, time: Nanos, log: TermLog, found: OnDisk, consistent_index: u64) {
         let only_medium = self.power_lost || self.stopped.is_none();
         self.disk.recovered(found, only_medium);
@@ -183,9 +184,9 @@ impl Member {
         self.stopped.iter().cloned().chain([self.started.clone()]).collect()
     }
 
-    /// Whether the entry of this term at `index` is on its disk. A snapshot counts as what it stands for.
+    /// Whether the entry of this term at `index` is on its disk. A snapshot counts as all the entries it contains.
     #[inline]
-    pub fn holds(&self, index: u64, term: u64) -> bool {
+    pub fn has_durable(&self, index: u64, term: u64) -> bool {
         self.disk.now.matched >= index && self.log.term_at(index).is_none_or(|here| here == term)
     }
 

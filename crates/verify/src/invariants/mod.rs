@@ -1,21 +1,23 @@
-//! The invariants I1 to I10, checked as a run goes, at the event that breaks them.
+//! The invariants I1 to I10, checked during a run, at the event that breaks them.
 //!
-//! [`Invariants`] watches the facts of a run and knows nothing else: what it knows of a member, its log and its disk
-//! comes from the facts before. `event` below is the table of which invariant looks at which fact. Every invariant is
-//! one file, whose header says what it requires, where that comes from, and what it does *not* check.
+//! [`Invariants`] receives the facts of a run (what members and the world report) and knows nothing else. What it
+//! knows of a member, its log and its disk comes from earlier facts. `see` below is the table that says which
+//! invariant looks at which fact. Every invariant is one file, whose header says what it requires, where the
+//! requirement comes from, and what is *not* checked.
 //!
 //! Only the first violation of an invariant by a member is kept. After a violation the monitors continue with what
-//! the facts say, so what follows from the first mistake is often reported too, under its own number.
+//! the facts say, so the consequences of the first mistake are often reported too, under their own numbers.
 //!
-//! They see every event of a run, so most events cost a match and a return, and what is remembered is bounded: by a
-//! window of indexes, by terms, and by the number of members.
+//! The invariants see every event of a run. So most events cost a match and a return, and memory is bounded: by a
+//! window of indexes, by the number of terms kept, and by the number of members.
 //!
-//! The required order of facts within a step: log facts before the `Saving` that holds them, `Committed` before
-//! `Applied`, `Applied` and `SnapshotInstalled` before the `BackendDurable` that holds them, all of a step's facts
-//! before the messages it sends, `JobDone` before what follows from it. A snapshot's `Saving` and `SnapshotInstalled`
-//! may come in either order.
+//! Within a step, the facts must come in this order: log facts before the `Saving` that contains them; `Committed`
+//! before `Applied`; `Applied` and `SnapshotInstalled` before the `BackendDurable` that contains them; all facts of a
+//! step before the messages it sends; `JobDone` before what follows from it. A snapshot's `Saving` and
+//! `SnapshotInstalled` may come in either order.
 //!
-//! Members may join late, with an empty log, and may be removed. Until a configuration is reported, all are voters.
+//! Members may join late, with an empty log, and may be removed. Until a configuration is reported, all members are
+//! voters.
 
 mod commits;
 mod configuration;
@@ -32,13 +34,13 @@ mod i8_equal_state;
 mod i9_read_index;
 mod log;
 mod member;
+mod phrases;
 mod probes;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
 mod twin;
 mod window;
-mod words;
 
 use record::fact::MessageHead;
 use record::probe::Counts;
@@ -51,7 +53,7 @@ use configuration::Configuration;
 use disk::OnDisk;
 use i1_election_safety::ElectionSafety;
 use i2_log_matching::LogMatching;
-use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
+use i4_state_machine_safety::{Applied, Execution, StateMachineSafety};
 use i8_equal_state::{Origin, Store};
 use i9_read_index::ReadIndex;
 use i10_configurations::{Configurations, Source};
@@ -93,8 +95,8 @@ impl Invariants {
         }
     }
 
-    /// How often the run reached the probes that facts alone show. A check that never gets near its edge proves
-    /// little.
+    /// How often the run reached the probes that the facts show. If a run never reaches the interesting states, its
+    /// checks prove little.
     pub fn probes(&self) -> &Counts {
         &self.probes
     }
@@ -127,8 +129,8 @@ impl Invariants {
             self.probes[Probe::LogsCut] += u64::from(entry.index <= member.log.last());
             member.append(entry);
             if member.state.role == Role::Leader && entry.term == member.state.term {
-                let gone_by = member.configuration.as_ref().map_or(0, |configuration| configuration.index);
-                self.configurations.made(entry, gone_by);
+                let in_use = member.configuration.as_ref().map_or(0, |configuration| configuration.index);
+                self.configurations.made(entry, in_use);
             }
             let previous = member.log.term_at(entry.index.wrapping_sub(1));
             self.logs.entry(event, member, entry, previous, &mut self.breaches);
@@ -178,7 +180,7 @@ impl Invariants {
             member.applied = index;
         }
         member.next = Some(index + 1);
-        member.last_applied = Some(Witness { time: event.time, member: event.member, applied: *applied });
+        member.last_applied = Some(Execution { time: event.time, member: event.member, applied: *applied });
     }
 
     fn installed(&mut self, event: &Event, term: u64, store: &Store) {
@@ -216,8 +218,8 @@ impl Invariants {
             self.probes[Probe::Promises] += 1;
             self.cluster_probes.acknowledged(event.member);
             i6_durable_before_promised::sent(event, to, head, member, &mut self.breaches);
-        } else if i6_durable_before_promised::leads(head) {
-            i6_durable_before_promised::led(event, to, head, member, &mut self.breaches);
+        } else if i6_durable_before_promised::is_from_leader(head) {
+            i6_durable_before_promised::sent_by_leader(event, to, head, member, &mut self.breaches);
         }
     }
 
@@ -230,7 +232,7 @@ impl Invariants {
         member.power_lost |= *stop == Stop::PowerLoss;
     }
 
-    /// Drops what no member can report any more.
+    /// Forgets the entries that no member can report any more.
     fn forget(&mut self) {
         // A member that has not joined yet or is removed reports nothing old: it gets a snapshot, or never comes
         // back.
@@ -242,7 +244,7 @@ impl Invariants {
         self.logs.forget_below(logs.unwrap_or(0));
         let stores = self.members.values().filter(speaks).map(|member| member.backend.0).min();
         self.machine.forget_below(stores.unwrap_or(0));
-        // What is committed may still have to be applied.
+        // Entries near the commit index may still have to be applied.
         self.cluster_probes.forget_below(self.commits.index().saturating_sub(1_000));
     }
 }
@@ -398,7 +400,7 @@ impl Invariants {
     }
 }
 
-/// What the last event broke, and which members broke what before.
+/// The violations of the last event, and which members violated which invariants before.
 #[derive(Debug, Default)]
 struct Breaches {
     violations: Vec<Violation>,
@@ -406,7 +408,7 @@ struct Breaches {
 }
 
 impl Breaches {
-    /// Records it, unless this member is known to break the invariant.
+    /// Records a violation, unless this member has violated the invariant before.
     #[cold]
     fn add(&mut self, oracle: Oracle, event: &Event, breach: impl FnOnce() -> Breach) {
         if self.known.contains(&(oracle, event.member)) {
@@ -440,7 +442,7 @@ impl Breach {
         self
     }
 
-    /// Adds events that prove it. An append stands for the one entry it is about.
+    /// Adds events that prove it. An append must have only the entry that it is about.
     fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Breach {
         self.evidence.extend(events);
         self

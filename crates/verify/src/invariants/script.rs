@@ -1,7 +1,7 @@
 //! Tests only: a run written by hand, fact by fact.
 //!
-//! The script keeps what a member would know (its log, its term and vote, the number of its next job)
-//! so that a test only says what happens. It never judges.
+//! The script keeps what a member would know (its log, its term and vote, the number of its next job), so that a test
+//! says only what happens. It never judges.
 
 use record::fact::MessageHead;
 use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageKind, Role, Stop};
@@ -28,7 +28,7 @@ struct Known {
     incarnation: u32,
 }
 
-/// The entry that stands for index and term.
+/// The entry that tests use for this index and term.
 pub fn entry(index: u64, term: u64) -> LogEntry {
     LogEntry { index, term, digest: 1_000 * term + index }
 }
@@ -72,7 +72,7 @@ impl Script {
         self.report(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
     }
 
-    /// A process starts with everything that the log holds and the store as after `applied`.
+    /// A process starts with its whole log, and with a store as it is after the entry `applied`.
     pub fn start(&mut self, member: impl Into<MemberId>, applied: u64) {
         let member: MemberId = member.into();
         self.start_with_store(member, applied, (applied, 1_000 + applied));
@@ -102,7 +102,7 @@ impl Script {
         self.report(member, Fact::Stopped(stop));
     }
 
-    /// What comes after `last` is no longer on the disk.
+    /// The disk lost all entries after `last`.
     pub fn lose_after(&mut self, member: impl Into<MemberId>, last: u64) {
         let member: MemberId = member.into();
         self.known(member).log.retain(|entry| entry.index <= last);
@@ -229,7 +229,7 @@ impl Script {
         self.report(member, applied(entry(index, term), (index, 1_000 + index), true));
     }
 
-    /// Passes an entry without executing it.
+    /// Passes an entry without executing it, as after a restart.
     pub fn replay(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
         let member: MemberId = member.into();
         self.report(member, applied(entry(index, term), (index, 1_000 + index), false));
@@ -245,7 +245,8 @@ impl Script {
         self.report(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
     }
 
-    /// The same, with the configuration that the snapshot names at the same moment.
+    /// A snapshot of everything up to `index` replaces log and store; at the same moment the member reports the
+    /// configuration that the snapshot names.
     pub fn snapshot(&mut self, member: impl Into<MemberId>, index: u64, term: u64, voters: &[u32]) {
         let member: MemberId = member.into();
         self.configure(member, index, voters, &[], &[]);
@@ -253,13 +254,13 @@ impl Script {
         self.install(member, index, term);
     }
 
-    /// Nothing is violated.
+    /// Checks that no invariant was violated.
     #[track_caller]
-    pub fn holds(&self) {
+    pub fn finds_nothing(&self) {
         assert_eq!(self.sheet.violations(), []);
     }
 
-    /// The last fact, and nothing before it, violates this invariant and only this one.
+    /// Checks that the last fact, and none before it, violated this invariant, and no other.
     #[track_caller]
     pub fn broke(&self, oracle: Oracle, sentences: &str) -> &Violation {
         let [violation] = self.sheet.violations() else {

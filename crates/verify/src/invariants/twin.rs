@@ -1,8 +1,8 @@
-//! Tests only: a naive twin of I2, I5 and of I6 for logs.
+//! Tests only: a naive second implementation of I2, of I5, and of I6 for logs.
 //!
-//! It keeps whole copies of every log, disk and job and compares them entry by entry, where the
-//! monitors keep an index. In random runs members lead, copy each other's logs, write them, lose power, and now and
-//! then do what they must not; both have to report the same event first.
+//! It keeps whole copies of every log, disk and job and compares them entry by entry, where the monitors keep only an
+//! index. In random runs, members lead, copy each other's logs, write them, lose power, and sometimes do what they
+//! must not. Both implementations must report the same event first.
 
 use std::collections::{BTreeMap, VecDeque};
 

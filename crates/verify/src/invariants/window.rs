@@ -1,12 +1,12 @@
-//! One value an index, for the newest indexes of a log only.
+//! A table by log index that keeps only the newest indexes.
 //!
-//! A soak of many virtual hours applies millions of entries. What no member can report any more is forgotten; and
-//! because a member that is down for good would hold that back for ever, so is what lies more than [`WINDOW`] indexes
-//! behind the newest one, even if a member may still need it.
+//! A run of many virtual hours applies millions of entries. Entries that no member can report any more are forgotten.
+//! A member that is down for good would prevent that for ever; so indexes more than [`WINDOW`] behind the newest one
+//! are forgotten even if a member may still report them.
 
 use std::collections::VecDeque;
 
-/// How many indexes are remembered at most.
+/// The highest number of indexes that are remembered.
 pub(super) const WINDOW: usize = 100_000;
 
 /// Values by index.
@@ -29,7 +29,7 @@ impl<T> Window<T> {
         self.slots.get(usize::try_from(index.checked_sub(self.base)?).ok()?)?.as_ref()
     }
 
-    /// The same, to change it.
+    /// The value at `index`, to change it.
     #[inline]
     pub fn get_mut(&mut self, index: u64) -> Option<&mut T> {
         self.slots.get_mut(usize::try_from(index.checked_sub(self.base)?).ok()?)?.as_mut()

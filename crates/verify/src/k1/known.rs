@@ -1,9 +1,9 @@
-//! What was in the store at each revision, as far as the placed operations show. The oracles of watchers and caches
-//! compare with it.
+//! What was in the store at each revision, as far as K1's replay knows it. The oracles of watchers and of clients'
+//! copies compare with it.
 //!
-//! What two writes claim, what follows a wrong answer to a write, and everything after that is not known. Without
-//! evidence, a search may have had a choice (`gaps`): from there on there is an explanation, which need not be what
-//! happened.
+//! Three things limit the knowledge. After a revision that two writes claim, or a wrong answer to a write, nothing is
+//! known. Without evidence, a search explains the revisions that no answer acknowledges (`gaps`); where it had more
+//! than one choice, its explanation need not be what happened.
 
 use record::{Applied, History};
 
@@ -16,10 +16,10 @@ use crate::model::Model;
 pub struct Known {
     /// Every version of every key and every change; nothing in it is compacted.
     pub model: Model,
-    /// Everything is known up to this revision.
+    /// Up to this revision, the content of the store is known for certain.
     pub until: i64,
-    /// Up to this revision there is an explanation of everything, but after `until` there may be others. Without
-    /// evidence, a watcher that contradicts this one contradicts them all (`gaps`).
+    /// Up to this revision the model has one explanation. After `until` other explanations may exist, but a watcher
+    /// that contradicts this one contradicts them all: the search agreed with watchers as long as it could (`gaps`).
     pub explained: i64,
     /// Whether no revision was made after `explained`.
     pub complete: bool,
@@ -28,8 +28,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// What a replay of all steps ended with. `until` is the last revision up to which every step was right, `sure` the
-    /// last one up to which no step was chosen; `finished` is whether nothing can have happened besides the steps.
+    /// What a replay of all steps ended with. Up to revision `until`, every step was right; up to `sure`, no step was
+    /// chosen among several. `finished` says that nothing can have happened besides the steps.
     pub(super) fn of_replay(order: &Order, model: Model, until: i64, sure: i64, finished: bool) -> Known {
         let explained = until.min(model.revision()).min(order.disputed - 1);
         let complete = finished && explained == model.revision();
@@ -37,8 +37,8 @@ impl Known {
         Known { makers: makers(&order.steps), model, until, explained, complete }
     }
 
-    /// What the answers alone show, and what is sure besides them (`entries`): up to the first revision that no answer acknowledges, or the first answer that
-    /// does not fit.
+    /// What the answers show together with the certain entries of members (`entries`): up to the first revision that
+    /// no answer acknowledges, or to the first answer that is wrong.
     pub(super) fn of_answers(history: &History, order: &Order, entries: &[Applied], start: i64) -> Known {
         let mut replay = Replay::new(history, start).by_evidence(entries, false).by_answers();
         let mut until = i64::MAX;

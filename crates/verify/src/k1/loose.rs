@@ -1,12 +1,17 @@
-//! Operations that no revision places: compactions, and errors that say something about the state.
+//! Operations that no revision places: compactions, and errors that depend on the state of the store.
 //!
-//! The store has a second register, the compacted revision, which only grows and appears in no answer. So all
-//! operations that say something about it, and all others without a place, are nodes of a graph. Its edges lead from
-//! what returned before a call to what was called then; from each compaction to the next higher one; from a read at a
-//! revision to the first compaction beyond it and to whatever was refused that revision; and from that compaction to
-//! whatever was refused because of it. Along the edges every node gets the earliest place it can have. A cycle, or a
-//! node pushed beyond what real time allows, is a violation; without either, the order of the graph is a
-//! linearization.
+//! Besides its keys, the store has a compacted revision, which only grows and appears in no answer. Its value at each
+//! moment follows from the operations that claim something about it: compactions, reads at a revision, and errors.
+//! They are the nodes of a graph, whose edges say which comes first:
+//!
+//! * from what returned before a call to what was called then;
+//! * from each compaction to the next higher one;
+//! * from a read at a revision to the first compaction beyond that revision, and to every operation that was refused
+//!   that revision as compacted;
+//! * from that compaction to every operation that was refused because of it.
+//!
+//! Following the edges, every node gets the earliest place it can have. A cycle, or a node whose earliest place is
+//! later than real time allows, is a violation. Otherwise the order of the graph is a linearization.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -21,9 +26,9 @@ use crate::definite::{is_modelled, over_at};
 use crate::model::{self, Model};
 use crate::{Oracle, Violation, describe};
 
-/// What a node says about the state.
+/// What a node claims about the state of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
+enum Claim {
     /// The compacted revision is at most this.
     NotCompacted(i64),
     /// The compacted revision is more than this.
@@ -39,19 +44,19 @@ enum Says {
 struct Node {
     /// [`NOBODY`] for a compaction that a member proposed itself.
     operation: u32,
-    says: Says,
+    claim: Claim,
     floor: Bound,
     ceiling: Bound,
-    /// When it was called; nothing that returned before can know of it.
+    /// When it was called. It cannot come before anything that returned earlier.
     call: Nanos,
-    /// When it was surely over.
+    /// When it was certainly over; `None` if it may still take effect.
     over: Option<Nanos>,
 }
 
-/// What may have happened that is not in the order.
+/// What may have happened although the order does not have it.
 #[derive(Clone, Copy, Debug)]
-pub struct Unseen {
-    /// Open operations may, because there is no evidence.
+pub struct OutsideOrder {
+    /// Operations without an answer may have taken effect, because there is no evidence.
     pub open: bool,
     /// Other clients may have made revisions.
     pub wrote: bool,
@@ -59,21 +64,21 @@ pub struct Unseen {
     pub compacted: bool,
 }
 
-/// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted and
-/// has every revision.
+/// Checks all operations without a place of their own, and returns how many there are. `model` has every revision and
+/// was never compacted.
 pub fn check(
     history: &History,
     order: &Order,
     somewhere: &[Window],
     open: &[Window],
-    unseen: Unseen,
+    outside: OutsideOrder,
     model: &Model,
     violations: &mut Vec<Violation>,
 ) -> usize {
-    let possible = if unseen.open { open } else { &[] };
+    let possible = if outside.open { open } else { &[] };
     let mut graph = Graph::new(history, order, somewhere, open, possible, violations);
-    graph.others = unseen.compacted;
-    graph.settle(model, !possible.is_empty() || unseen.wrote, violations);
+    graph.others = outside.compacted;
+    graph.settle(model, !possible.is_empty() || outside.wrote, violations);
     graph.nodes.len()
 }
 
@@ -84,7 +89,7 @@ struct Graph<'a> {
     compactions: Vec<(i64, usize)>,
     /// Compactions that may have taken effect: to which revision, and since when.
     possible: Vec<(i64, Nanos)>,
-    /// Whether others may have compacted too, of whom the history knows nothing.
+    /// Whether compactions may have taken effect that the history does not have.
     others: bool,
 }
 
@@ -112,7 +117,7 @@ impl<'a> Graph<'a> {
                 continue;
             };
             if order.compactions.iter().any(|compaction| compaction.operation == window.operation) {
-                graph.add(window, Says::Compacts(request.revision));
+                graph.add(window, Claim::Compacts(request.revision));
             } else if !possible.is_empty() {
                 graph.possible.push((request.revision, history.operations[window.operation as usize].call));
             }
@@ -120,15 +125,15 @@ impl<'a> Graph<'a> {
         for compaction in order.compactions.iter().filter(|compaction| compaction.operation == NOBODY) {
             graph.nodes.push(Node {
                 operation: NOBODY,
-                says: Says::Compacts(compaction.revision),
+                claim: Claim::Compacts(compaction.revision),
                 floor: Bound { position: compaction.position.settled(), by: NOBODY },
                 ceiling: Bound { position: compaction.position.settled(), by: NOBODY },
                 call: compaction.time,
                 over: None,
             });
         }
-        // Reads at a revision have a place, but matter to compactions; without any, they need not be checked.
-        let compacted = |node: &Node| matches!(node.says, Says::Compacted(_) | Says::Compacts(_));
+        // Reads at a revision have a place already. They are needed here only if something was compacted.
+        let compacted = |node: &Node| matches!(node.claim, Claim::Compacted(_) | Claim::Compacts(_));
         if graph.nodes.iter().any(compacted) {
             graph.take_reads_of_the_past(order);
         }
@@ -137,16 +142,16 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    fn add(&mut self, window: &Window, says: Says) {
+    fn add(&mut self, window: &Window, claim: Claim) {
         let (mut floor, mut ceiling) = (window.floor, window.ceiling);
-        match says {
-            Says::Compacts(revision) => {
+        match claim {
+            Claim::Compacts(revision) => {
                 let least = Position::during(revision);
                 if least > floor.position {
                     floor = Bound { position: least, by: NOBODY };
                 }
             }
-            Says::Future(revision) => {
+            Claim::Future(revision) => {
                 let most = Position::making(revision).settled_before();
                 if most < ceiling.position {
                     ceiling = Bound { position: most, by: NOBODY };
@@ -158,7 +163,7 @@ impl<'a> Graph<'a> {
         ceiling.position = ceiling.position.settled_before();
         let operation = window.operation;
         let (call, over) = self.times(operation);
-        self.nodes.push(Node { operation, says, floor, ceiling, call, over });
+        self.nodes.push(Node { operation, claim, floor, ceiling, call, over });
     }
 
     fn times(&self, operation: u32) -> (Nanos, Option<Nanos>) {
@@ -168,13 +173,13 @@ impl<'a> Graph<'a> {
 
     fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
         let operation = &self.history.operations[window.operation as usize];
-        let says = match (&operation.request, &operation.outcome) {
+        let claim = match (&operation.request, &operation.outcome) {
             // Revisions below 0 count as compacted from the beginning.
             (Request::Compact(request), Outcome::Answer { .. }) if request.revision < 0 => {
                 violations.push(compacted_to_nothing(self.history, window.operation));
                 return;
             }
-            (Request::Compact(request), Outcome::Answer { .. }) => Says::Compacts(request.revision),
+            (Request::Compact(request), Outcome::Answer { .. }) => Claim::Compacts(request.revision),
             (_, Outcome::Error { error, .. }) if !is_modelled(*error) => return,
             (request, Outcome::Error { at, error }) => match (request, *error, model::check(request)) {
                 (_, error, Err(expected)) if error == expected => return,
@@ -183,25 +188,25 @@ impl<'a> Graph<'a> {
                     return;
                 }
                 (Request::Range(request), Error::Compacted, _) if request.revision > 0 => {
-                    Says::Compacted(request.revision)
+                    Claim::Compacted(request.revision)
                 }
                 (Request::Range(request), Error::FutureRev, _) if request.revision > 0 => {
-                    Says::Future(request.revision)
+                    Claim::Future(request.revision)
                 }
                 // Compacting to the revision that is compacted already is refused too.
                 (Request::Compact(request), Error::Compacted, _) => {
-                    Says::Compacted(request.revision.saturating_sub(1))
+                    Claim::Compacted(request.revision.saturating_sub(1))
                 }
-                (Request::Compact(request), Error::FutureRev, _) => Says::Future(request.revision),
+                (Request::Compact(request), Error::FutureRev, _) => Claim::Future(request.revision),
                 (Request::Txn(request), Error::Compacted, _) => match oldest_read(request) {
-                    Some(revision) => Says::Compacted(revision),
+                    Some(revision) => Claim::Compacted(revision),
                     None => {
                         violations.push(wrong_error(self.history, window.operation, *at, *error, None));
                         return;
                     }
                 },
                 (Request::Put(_), Error::KeyNotFound, _)
-                | (Request::Txn(_), Error::KeyNotFound | Error::FutureRev, _) => Says::Refused(*error),
+                | (Request::Txn(_), Error::KeyNotFound | Error::FutureRev, _) => Claim::Refused(*error),
                 // Without evidence the order of lease operations is not known, so nothing is said about leases.
                 (Request::Put(_) | Request::Txn(_), Error::LeaseNotFound, _)
                 | (Request::LeaseGrant(_), Error::LeaseExists, _)
@@ -213,7 +218,7 @@ impl<'a> Graph<'a> {
             },
             _ => return,
         };
-        self.add(window, says);
+        self.add(window, claim);
     }
 
     fn take_reads_of_the_past(&mut self, order: &Order) {
@@ -227,27 +232,27 @@ impl<'a> Graph<'a> {
             if let Some(revision) = revision {
                 let here = Bound { position, by: number as u32 };
                 let operation = number as u32;
-                let says = Says::NotCompacted(revision);
+                let claim = Claim::NotCompacted(revision);
                 let (call, over) = self.times(operation);
-                self.nodes.push(Node { operation, says, floor: here, ceiling: here, call, over });
+                self.nodes.push(Node { operation, claim, floor: here, ceiling: here, call, over });
             }
         }
     }
 
     fn order_compactions(&mut self, violations: &mut Vec<Violation>) {
         for (at, node) in self.nodes.iter().enumerate() {
-            if let Says::Compacts(revision) = node.says {
+            if let Claim::Compacts(revision) = node.claim {
                 self.compactions.push((revision, at));
             }
         }
         self.compactions.sort_unstable();
         let (history, nodes) = (self.history, &self.nodes);
         self.compactions.dedup_by(|next, kept| {
-            let twins = next.0 == kept.0;
-            if twins {
+            let duplicate = next.0 == kept.0;
+            if duplicate {
                 violations.push(compacted_twice(history, nodes[kept.1].operation, nodes[next.1].operation));
             }
-            twins
+            duplicate
         });
     }
 
@@ -257,10 +262,12 @@ impl<'a> Graph<'a> {
         self.compactions.get(at).map(|(_, node)| *node)
     }
 
-    /// Edges between nodes, and from a node into the chain of calls.
+    /// The edges of the graph: for each node, the nodes that come after it. To keep their number low, real time is not
+    /// an edge for each pair. Instead, every call is a node too; it leads to the next call and to its own operation,
+    /// and each return leads to the first call after it.
     fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
         let count = self.nodes.len();
-        // A node's number is its index in the order of calls; its call itself is `count` further on.
+        // Nodes are numbered in the order of calls. The call of node `at` is node `count + at`.
         let mut edges: Vec<Vec<usize>> = vec![Vec::new(); 2 * count];
         for (at, node) in self.nodes.iter().enumerate() {
             edges[count + at].push(at);
@@ -273,9 +280,9 @@ impl<'a> Graph<'a> {
                     edges[at].push(count + next);
                 }
             }
-            match node.says {
-                Says::NotCompacted(revision) => edges[at].extend(self.first_beyond(revision)),
-                Says::Compacted(revision) => match self.first_beyond(revision) {
+            match node.claim {
+                Claim::NotCompacted(revision) => edges[at].extend(self.first_beyond(revision)),
+                Claim::Compacted(revision) => match self.first_beyond(revision) {
                     Some(compaction) if !self.may_be_compacted(node, revision) => edges[compaction].push(at),
                     None if !self.may_be_compacted(node, revision) => {
                         violations.push(never_compacted(self.history, node.operation, revision));
@@ -292,13 +299,14 @@ impl<'a> Graph<'a> {
         edges
     }
 
-    /// An operation that was refused a revision comes after all that still got that revision or an earlier one, even
-    /// if it is not known what compacted it. Each refused revision gets an extra node: all these lead to it, and it
-    /// leads to the refusals and to the node of the next higher revision.
+    /// Adds edges for refusals. An operation that was refused a revision as compacted comes after all reads that still
+    /// returned that revision or an earlier one, even if it is not known what compacted it. Each refused revision gets
+    /// an extra node: those reads lead to it, and it leads to the refusals and to the extra node of the next higher
+    /// revision.
     fn refusals(&self, edges: &mut Vec<Vec<usize>>) {
         let mut refused: Vec<(i64, usize)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            if let Says::Compacted(revision) = node.says {
+            if let Claim::Compacted(revision) = node.claim {
                 refused.push((revision, at));
             }
         }
@@ -313,7 +321,7 @@ impl<'a> Graph<'a> {
             edges.push(of_revision.iter().map(|(_, at)| *at).collect());
         }
         for (at, node) in self.nodes.iter().enumerate() {
-            if let Says::NotCompacted(revision) | Says::Compacts(revision) = node.says {
+            if let Claim::NotCompacted(revision) | Claim::Compacts(revision) = node.claim {
                 let next = revisions.partition_point(|refused| *refused < revision);
                 if next < revisions.len() {
                     edges[at].push(first + next);
@@ -322,13 +330,15 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether a revision below 0 is asked for, or a compaction that may have happened explains the error.
+    /// Whether the error "compacted" has another reason than a compaction of the graph: the revision is below 0, or a
+    /// compaction without an answer, or by others, may have taken effect.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
         let explains = |(to, call): &(i64, Nanos)| *to > revision && node.over.is_none_or(|at| *call <= at);
         revision < -1 || self.others || self.possible.iter().any(explains)
     }
 
-    /// Gives every node its earliest place, along the edges. `more` is whether more may have happened than the model has.
+    /// Gives every node its earliest place, along the edges. `more` says that revisions may have been made that the
+    /// model does not have.
     fn settle(&mut self, model: &Model, more: bool, violations: &mut Vec<Violation>) {
         let edges = self.edges(violations);
         let count = self.nodes.len();
@@ -371,20 +381,20 @@ impl<'a> Graph<'a> {
         violations: &mut Vec<Violation>,
     ) {
         let node = &self.nodes[at];
-        if let Says::Refused(error) = node.says {
+        if let Claim::Refused(error) = node.claim {
             let operation = &self.history.operations[node.operation as usize];
-            // After the last known revision, any open operation may have happened.
+            // After the last known revision, any operation without an answer may have taken effect.
             let last = Position::during(model.revision());
             let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
-            // An operation that is refused while nothing changes was also refused right after the last change. Not
-            // every revision is tried: an answer can name one that is far beyond all others.
+            // Only the revisions of changes are tried, because the model's answer stays the same until the next
+            // change. Trying every revision could take very long, because a wrong answer can name a very high one.
             let from = earliest.position.revision();
-            let mut turns = std::iter::once(from).chain(model.changed_after(from));
+            let mut revisions = std::iter::once(from).chain(model.changed_after(from));
             let fits = |revision: &i64| {
                 *revision <= until && model.refused_at(&operation.request, *revision) == Err(error)
             };
-            match turns.find(fits) {
+            match revisions.find(fits) {
                 Some(revision) => earliest.position = Position::during(revision).max(earliest.position),
                 None if unknown => {}
                 None => {
@@ -394,7 +404,7 @@ impl<'a> Graph<'a> {
             }
         } else if earliest.position > node.ceiling.position {
             violations.push(no_place(self.history, node, earliest));
-        } else if let Says::Compacts(revision) = node.says
+        } else if let Claim::Compacts(revision) = node.claim
             && revision > model.revision()
             && !more
         {
@@ -403,7 +413,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The lowest revision that a transaction may read at. Unlike a Range on its own, it takes negative ones seriously.
+/// The lowest revision that a transaction may read at. A Range on its own treats a negative revision as none; a Range
+/// in a transaction does not.
 fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     let revision = |part: Part<'_>| match part {
         Part::Range(range) if range.revision != 0 => Some(range.revision),
@@ -412,7 +423,7 @@ fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     txn.parts().filter_map(revision).min()
 }
 
-/// The lowest revision that a transaction did read at; negative ones are compared with the compaction too.
+/// The lowest revision that a transaction did read at, by the branches that ran.
 fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     let branch = if response.succeeded { &txn.success } else { &txn.failure };
     let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
@@ -493,7 +504,7 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
         .shown_by([operation as usize])
 }
 
-/// `own` is when a member last compacted on its own.
+/// A violation for a cycle. `own` is the time at which a member last compacted on its own.
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
@@ -516,16 +527,16 @@ fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
 fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     let operation = history.operations.get(node.operation as usize);
     let time = operation.map_or(node.call, |operation| operation.returned().unwrap_or(operation.call));
-    let title = match node.says {
-        Says::Future(_) => "a revision is said to lie in the future, but was known already",
-        Says::Compacts(_) if operation.is_none() => "a read returned a revision that was compacted already",
-        Says::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
-        Says::NotCompacted(_) => "a read returned a revision that was compacted already",
-        Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
+    let title = match node.claim {
+        Claim::Future(_) => "a revision is said to lie in the future, but was known already",
+        Claim::Compacts(_) if operation.is_none() => "a read returned a revision that was compacted already",
+        Claim::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
+        Claim::NotCompacted(_) => "a read returned a revision that was compacted already",
+        Claim::Compacted(_) | Claim::Refused(_) => "an answer came too early or too late",
     };
     let oracle = operation.map_or(Oracle::K3, |_| oracle(history, node.operation));
-    let mut violation = Violation::new(oracle, time, title).say(match (operation, node.says) {
-        (None, Says::Compacts(revision)) => format!(
+    let mut violation = Violation::new(oracle, time, title).say(match (operation, node.claim) {
+        (None, Claim::Compacts(revision)) => format!(
             "A member compacted to revision {revision} on its own, when the newest was {}.",
             node.ceiling.position.revision()
         ),

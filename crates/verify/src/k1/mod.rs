@@ -1,29 +1,32 @@
-//! K1: the key-value history is strictly serializable against the sequential model of etcd.
+//! K1: the history is strictly serializable against the sequential model of etcd (`model`).
 //!
-//! The revision engine. Every answer of etcd carries the revision at which it took place, and every write that
-//! changes anything makes exactly one; so the answers themselves give the order of everything, and nothing has to be
-//! searched (`docs/checker.md`):
+//! This is the revision engine. The header of every answer names the revision of the store at which the request was
+//! executed, and every write that changes something makes exactly one revision. So the answers themselves give the
+//! order of the operations, and no order has to be searched for (`docs/checker.md`). The engine has six steps:
 //!
-//! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer is
-//!    placed where the cluster applied it, by the record's evidence.
-//! 2. `realtime`: what had returned before a call comes before it.
-//! 3. `gaps`: something made every revision. Without evidence, a search over the unanswered writes, the ends of leases
-//!    and what the services write.
-//! 4. `replay`: in that order, each whole answer is the model's.
-//! 5. `loose`: errors and compactions, which carry no revision, fit in somewhere between call and answer.
-//! 6. `rights`: users had the right to do what they did, and not to do what they were refused.
+//! 1. `place`, `order`: give each operation its place in the order of revisions, by its answer, and check that no two
+//!    writes made the same revision. A write without an answer is placed where the cluster applied it, if the record
+//!    has evidence, that is, the entries that the members applied.
+//! 2. `realtime`: an operation that returned before another was called comes before it.
+//! 3. `gaps`: every revision was made by something. Without evidence, a search explains the revisions that no answer
+//!    acknowledges: by writes without an answer, by leases that ended, or by what the lock and election services
+//!    wrote.
+//! 4. `replay`: execute the operations on the model in that order, and compare each whole answer with the model's.
+//! 5. `loose`: errors and compactions carry no revision. Each must fit somewhere between its call and its answer.
+//! 6. `rights`: users had the right to do what they did, and did not have the right to do what they were refused.
 //!
-//! What a member proposes itself (the end of a lease, a compaction, the steps of the lock and election services) is
-//! in the evidence too and is replayed with the rest: an entry that made a revision must explain it, one that made
-//! none must make none in the model.
+//! Members propose entries of their own: the end of a lease, a compaction, the steps of the lock and election
+//! services. The evidence has these too, and they are replayed with the rest. If such an entry made a revision, it
+//! must change the model; if it made none, it must not.
 //!
-//! The same replay serves K2 and K3: a mismatch of a serializable read is K2's, one of a read at a revision is K3's.
+//! The same replay serves two other oracles: a wrong answer to a serializable read violates K2, and one to a read at
+//! a revision violates K3.
 //!
-//! Not checked: what a lease's time does (L1 to L3); the order of lease operations among each other, and anything at
-//! all about leases, users and alarms without evidence; the header of a Compact (etcd reads it after the fact);
-//! errors that the model does not know (size, load, quota), except that they have no effect; calls that
-//! [`Model::covers`](crate::model::Model::covers) does not know; cluster id, member id and term of headers. Evidence
-//! is believed where no answer contradicts it: that all members applied the same is for I4 and I8.
+//! Not checked: what time does to a lease (L1 to L3); the order of lease operations among each other; without
+//! evidence, anything about leases, users and alarms; the header of a Compact, because etcd reads that revision after
+//! the compaction; errors that the model does not know (size, load, quota), except that they have no effect; calls
+//! that [`Model::covers`](crate::model::Model::covers) excludes; cluster id, member id and term of headers. Evidence
+//! is believed unless an answer contradicts it: that all members applied the same entries is for I4 and I8.
 
 mod gaps;
 mod known;
@@ -43,30 +46,32 @@ use crate::model::{FIRST_REVISION, Model};
 use crate::{Context, Oracle, Sheet, Violation};
 use crate::{definite, describe};
 pub use gaps::LeaseEnd;
-use gaps::{Ended, Filled, Given};
+use gaps::{Explanation, SearchEnd, SearchInput};
 pub use known::Known;
 use order::{NOBODY, Order, Step};
 use place::Place;
 use realtime::Window;
 use replay::Replay;
 
-/// More wrong answers than this are only counted: one lost write can make every later answer wrong.
-const MISMATCHES_SHOWN: usize = 5;
+/// How many wrong answers are reported one by one. Further ones are only counted, because one lost write can make
+/// every later answer wrong.
+const MISMATCHES_REPORTED_MAX: usize = 5;
 
 /// What the engine may assume.
 #[derive(Clone, Copy, Debug)]
 pub struct Premises<'a> {
-    /// What the cluster applied, in the order of its log; `None` if that was not recorded.
+    /// The entries that the members applied, in the order of the log; `None` if they were not recorded.
     pub applied: Option<&'a [Applied]>,
-    /// Watches besides the streams of the history: evidence where there is no other, and not judged themselves.
+    /// Watch streams that the history does not have. They are evidence if there are no applied entries, and are not
+    /// judged themselves.
     pub watched: &'a [WatchStream],
     /// The revision of the store when the history began.
     pub start_revision: i64,
     /// Whether the history has every client that wrote. If not, a revision that nothing explains is no violation.
     pub closed: bool,
-    /// Whether members may have compacted on their own, which only evidence shows.
+    /// Whether members may have compacted automatically; only the applied entries show when.
     pub compacts_itself: bool,
-    /// The rate of the fastest clock of any member, in millionths of true time.
+    /// The rate of the fastest clock of any member, in millionths of true time: 1,000,000 is an exact clock.
     pub fastest: u32,
 }
 
@@ -83,26 +88,27 @@ impl Default for Premises<'_> {
     }
 }
 
-/// What the engine found.
+/// The findings of the engine.
 #[derive(Debug, Default)]
 pub struct Replayed {
     /// Violations of K1, K2 and K3.
     pub violations: Vec<Violation>,
-    /// What could not be decided, and why; a sentence each.
+    /// What could not be decided, and why: one sentence for each question.
     pub undecided: Vec<String>,
     /// How many operations have a place in the order of revisions.
     pub placed: usize,
-    /// How many of these have no answer but are known to have taken effect.
+    /// How many of `placed` have no answer but are known to have taken effect.
     pub resolved: usize,
-    /// How many errors and compactions were fitted in.
+    /// How many errors and compactions were checked (`loose`).
     pub loose: usize,
-    /// How many answers and errors were checked against the caller's rights, besides those in the replay.
+    /// How many answers and errors were checked against the caller's rights (`rights`). Those in the replay are not
+    /// counted here.
     pub rights: usize,
     /// How many entries that members proposed themselves were replayed.
     pub own: usize,
     /// How many revisions were made.
     pub revisions: usize,
-    /// What was in the store at each of them.
+    /// What was in the store at each revision.
     pub known: Option<Known>,
     /// Without evidence: the ends of leases that explain revisions.
     pub lease_ends: Vec<LeaseEnd>,
@@ -134,23 +140,23 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let start = premises.start_revision;
     let mut order = Order::new(history, premises.applied, start, &mut replayed.violations);
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut replayed.violations);
-    let mut filled = None;
+    let mut explanation = None;
     if !evidence {
         match fill_gaps(history, premises, &mut order, &open, &mut replayed) {
-            Ok(found) => filled = Some(found),
+            Ok(found) => explanation = Some(found),
             Err(entries) => {
                 replayed.known = Some(Known::of_answers(history, &order, &entries, start));
                 return replayed;
             }
         }
     }
-    let (entries, sure) = match &filled {
-        Some(filled) => (&filled.entries[..], filled.sure),
+    let (entries, sure) = match &explanation {
+        Some(explanation) => (&explanation.entries[..], explanation.sure),
         None => (premises.applied.unwrap_or_default(), i64::MAX),
     };
     let guessed = sure < i64::MAX;
     let premises = &Premises { applied: evidence.then_some(entries), ..*premises };
-    // Where others wrote too, an explanation proves nothing.
+    // If clients outside the history may have written, an explanation proves nothing.
     let known = |order: &Order, model: Model, until: i64, sure: i64, finished: bool| {
         let until = if premises.closed { until } else { until.min(sure) };
         Known::of_replay(order, model, until, sure, finished)
@@ -161,7 +167,8 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replay = replay.by_answers();
     }
     let until = replay_all(&mut replay, history, &order.steps, (premises, entries), &mut replayed);
-    // Writers who need not have been asked: what they did last, no answer may show.
+    // Leases that end, and the services, may make revisions without a client's request. If one of these is the last
+    // revision, no answer names it.
     let by_itself =
         !evidence && (calls_services(history) || replay.model.leases_with_keys().next().is_some());
     let finished = premises.closed && !by_itself && (evidence || open.is_empty());
@@ -184,12 +191,12 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     if order.loose {
         let model = &replay.model;
         let mut wrong = Vec::new();
-        let unseen = loose::Unseen {
+        let outside = loose::OutsideOrder {
             open: !evidence,
             wrote: !premises.closed || by_itself,
             compacted: others_compact,
         };
-        replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
+        replayed.loose = loose::check(history, &order, &somewhere, &open, outside, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             let wrong = match wrong.len() {
                 1 => "An error or compaction does".to_string(),
@@ -206,62 +213,63 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     replayed
 }
 
-/// Explains revisions without evidence. If that fails, the order has only what is sure, with these entries of members.
+/// Explains, without evidence, the revisions that no answer acknowledges. If that fails, the order has only the steps
+/// that are certain, and the error has the certain entries that members proposed themselves.
 fn fill_gaps(
     history: &History,
     premises: &Premises<'_>,
     order: &mut Order,
     open: &[Window],
     replayed: &mut Replayed,
-) -> Result<Filled, Vec<Applied>> {
-    let given = Given {
+) -> Result<Explanation, Vec<Applied>> {
+    let input = SearchInput {
         watched: premises.watched,
         start: premises.start_revision,
         closed: premises.closed,
         fastest: premises.fastest,
     };
-    let mut filled = gaps::fill(history, &order.steps, open, &given);
-    let hopeless = match filled.ended {
-        Ended::Done => None,
-        Ended::Open => {
+    let mut explanation = gaps::fill(history, &order.steps, open, &input);
+    let unexplained_because = match explanation.ended {
+        SearchEnd::Done => None,
+        SearchEnd::Open => {
             Some("some were made by writers that the history does not have, or an answer is wrong")
         }
-        Ended::OutOfBudget => {
+        SearchEnd::OutOfBudget => {
             Some("the search for an explanation was given up; it needs a watch or the log as evidence")
         }
     };
-    if let Some(why) = hopeless {
+    if let Some(why) = unexplained_because {
         let writes = match open.len() {
             0 => "No write without an answer is there to explain the revisions that no answer acknowledges".to_string(),
             1 => "The write without an answer was not found to explain the revisions that no answer acknowledges".to_string(),
             count => format!("The {count} writes without an answer were not found to explain the revisions that no answer acknowledges"),
         };
         replayed.undecided.push(format!("{writes}: {why}."));
-        filled.steps.retain(|step| step.position.revision() <= filled.sure);
+        explanation.steps.retain(|step| step.position.revision() <= explanation.sure);
     }
-    // A revocation that removed keys was placed where it changed nothing.
-    let made: BTreeSet<u32> = filled.steps.iter().map(|step| step.operation).collect();
+    // `order` placed these revocations as if they had changed nothing; the search found that they removed keys.
+    let made: BTreeSet<u32> = explanation.steps.iter().map(|step| step.operation).collect();
     order.steps.retain(|step| step.operation == NOBODY || !made.contains(&step.operation));
-    for step in filled.steps.iter().filter(|step| step.operation != NOBODY) {
+    for step in explanation.steps.iter().filter(|step| step.operation != NOBODY) {
         if order.places[step.operation as usize] != Place::Open {
             order.places[step.operation as usize] = Place::At(step.position);
         }
     }
-    order.steps.append(&mut filled.steps);
+    order.steps.append(&mut explanation.steps);
     order.steps.sort_unstable();
-    if hopeless.is_some() {
-        return Err(filled.entries);
+    if unexplained_because.is_some() {
+        return Err(explanation.entries);
     }
-    replayed.lease_ends = std::mem::take(&mut filled.lease_ends);
-    Ok(filled)
+    replayed.lease_ends = std::mem::take(&mut explanation.lease_ends);
+    Ok(explanation)
 }
 
-/// Whether members write keys that no request names.
+/// Whether the history calls the lock or election service, which write keys that no request names.
 pub(crate) fn calls_services(history: &History) -> bool {
     history.operations.iter().any(|operation| is_service(&operation.request))
 }
 
-/// Whether a member writes keys for it that no request names.
+/// Whether the request is a call of the lock or election service that writes keys.
 pub(crate) fn is_service(request: &Request) -> bool {
     matches!(
         request,
@@ -273,7 +281,7 @@ pub(crate) fn is_service(request: &Request) -> bool {
     )
 }
 
-/// Takes all steps, and returns the revision up to which every write made what it says it made.
+/// Replays all steps. Returns the revision up to which every write made the revision that its answer names.
 fn replay_all(
     replay: &mut Replay<'_>,
     history: &History,
@@ -300,15 +308,15 @@ fn replay_all(
         }
         if let Err(mismatch) = taken {
             wrong += 1;
-            if wrong <= MISMATCHES_SHOWN {
+            if wrong <= MISMATCHES_REPORTED_MAX {
                 replayed.violations.push(mismatch.violation(history, entries, steps, &replay.model));
             }
         }
     }
     if let Some(last) = replayed.violations.last_mut()
-        && wrong > MISMATCHES_SHOWN
+        && wrong > MISMATCHES_REPORTED_MAX
     {
-        last.sentences.push(match wrong - MISMATCHES_SHOWN {
+        last.sentences.push(match wrong - MISMATCHES_REPORTED_MAX {
             1 => "One more answer does not fit either.".to_string(),
             more => format!("{more} more answers do not fit either."),
         });
@@ -317,12 +325,12 @@ fn replay_all(
 }
 
 fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premises<'_>) -> Violation {
-    let witness = history.operations.get(step.operation as usize);
-    let time = witness.and_then(|witness| witness.returned()).unwrap_or(0);
+    let operation = history.operations.get(step.operation as usize);
+    let time = operation.and_then(|operation| operation.returned()).unwrap_or(0);
     let mut violation = Violation::new(Oracle::K1, time, format!("nobody made revision {revision}"));
-    if let Some(witness) = witness {
+    if let Some(operation) = operation {
         violation =
-            violation.say(format!("There was a revision {revision}: {}.", describe::operation(witness)));
+            violation.say(format!("There was a revision {revision}: {}.", describe::operation(operation)));
     }
     violation = violation.say(match premises.applied {
         Some(_) => "No write was acknowledged for it, and the cluster applied none without an answer there.",

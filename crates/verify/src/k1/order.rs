@@ -1,4 +1,8 @@
-//! Everything that has a place, in the order of revisions: by its answer or, without one, by the evidence.
+//! The order of revisions: every operation that has a place in it, found by its answer or, without one, by the
+//! evidence (the entries that the members applied).
+//!
+//! Each is a [`Step`], and the sorted steps are what `replay` executes. This file also reports answers that
+//! contradict each other or the evidence about a place, such as two writes that made the same revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,26 +17,26 @@ use crate::describe;
 use crate::model::{Model, auth};
 use crate::{Oracle, Violation};
 
-/// Stands for "no operation" where an operation number is expected.
+/// The value for "no operation" where an operation number is expected.
 pub const NOBODY: u32 = u32::MAX;
 
-/// One thing that has a place.
+/// One operation, or one entry that a member proposed itself, with its place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
     /// Its position in the order.
     pub position: Position,
-    /// Between two revisions, the order in which operations on leases, users and alarms, and those that depend on
-    /// them, were applied: the index in the evidence, counted from 1. 0 where it does not matter.
+    /// The index of its entry in the evidence, counted from 1. It orders steps of the same position: operations on
+    /// leases, users and alarms make no revision, and others depend on their order. 0 where the order does not matter.
     pub rank: u32,
-    /// Which operation; [`NOBODY`] for what the cluster did on its own. Only the entry with this rank, if there is
-    /// one, says what that was.
+    /// Which operation; [`NOBODY`] for an entry that a member proposed itself. The rank says which entry; if that is
+    /// 0, nothing says what it was.
     pub operation: u32,
 }
 
 /// A compaction without an answer that is known to have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// Which operation; [`NOBODY`] if a member proposed it itself.
+    /// The operation's number; [`NOBODY`] if a member proposed the compaction itself.
     pub operation: u32,
     /// The revision it compacts to.
     pub revision: i64,
@@ -47,7 +51,7 @@ pub struct Compaction {
 pub struct Order {
     /// The place of every operation, by its number.
     pub places: Vec<Place>,
-    /// Everything that has a place, in order; no revision is made twice.
+    /// All steps, in order; no two of them make the same revision.
     pub steps: Vec<Step>,
     /// Compactions that only the evidence shows.
     pub compactions: Vec<Compaction>,
@@ -59,12 +63,12 @@ pub struct Order {
     pub rights: bool,
     /// The first revision that two writes claim.
     pub disputed: i64,
-    /// Answered operations that went through the log and changed nothing: where, and their rank.
+    /// Answered operations that went through the log and changed nothing: by operation, the position and the rank.
     idle: BTreeMap<u32, (Position, u32)>,
 }
 
 impl Order {
-    /// Places everything. Contradictions between answers, and between answers and evidence, go to `violations`.
+    /// Places all operations. Contradictions between answers, and between answers and evidence, go to `violations`.
     pub fn new(
         history: &History,
         applied: Option<&[Applied]>,
@@ -77,8 +81,8 @@ impl Order {
             order.rights = knows_rights(history, applied);
             order.take_evidence(history, applied, start, violations);
         }
-        // What changed nothing is ordered among the operations on leases, users and alarms as it was applied: an
-        // alarm that is disarmed between two transactions of one revision is on for the first and off for the second.
+        // An operation that changed nothing still has an order among those on leases, users and alarms: if an alarm
+        // is disarmed between two transactions of one revision, it is on for the first and off for the second.
         for step in order.steps.iter_mut().filter(|step| step.rank == 0 && !step.position.makes_revision()) {
             if let Some((position, rank)) =
                 order.idle.get(&step.operation).filter(|idle| idle.0 == step.position)
@@ -87,7 +91,7 @@ impl Order {
             }
         }
         order.steps.sort_unstable();
-        order.refuse_twins(history, violations);
+        order.report_duplicate_revisions(history, violations);
         order
     }
 
@@ -192,7 +196,8 @@ impl Order {
         }
     }
 
-    /// An entry that puts, deletes or is a transaction; `ranked` is its step if it is about leases.
+    /// Takes an entry that is a put, a deletion or a transaction. `ranked` is its step with the rank, which matters
+    /// only if the operation depends on leases or rights.
     fn take_entry(
         &mut self,
         operation: &Operation,
@@ -215,7 +220,7 @@ impl Order {
                 self.steps.push(step);
                 let there_too =
                     |other: &Applied| other.operation == entry.operation && made_by(other) == position;
-                // If it was applied in both places, K4 has more to say.
+                // If it was applied in both places, K4 reports that it took effect twice.
                 if !applied.iter().any(there_too) {
                     violations.push(applied_elsewhere(operation, entry));
                 }
@@ -233,7 +238,7 @@ impl Order {
         }
     }
 
-    /// Lease operations with an answer but no evidence are placed by their answer.
+    /// Places grants and revocations that have an answer and no entry in the evidence, by their answer.
     fn place_other_leases(&mut self, history: &History, placed: &BTreeSet<usize>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
@@ -246,23 +251,23 @@ impl Order {
         }
     }
 
-    /// A revision is made once. If two writes claim it, the one with an answer stays.
-    fn refuse_twins(&mut self, history: &History, violations: &mut Vec<Violation>) {
+    /// Reports revisions that two writes claim to have made, and keeps the write that has an answer.
+    fn report_duplicate_revisions(&mut self, history: &History, violations: &mut Vec<Violation>) {
         let answered = |step: &Step| {
             let operation = history.operations.get(step.operation as usize);
             operation.is_some_and(|operation| operation.response().is_some())
         };
         let disputed = &mut self.disputed;
         self.steps.dedup_by(|next, kept| {
-            let twins = next.position == kept.position && kept.position.makes_revision();
-            if twins {
+            let duplicate = next.position == kept.position && kept.position.makes_revision();
+            if duplicate {
                 *disputed = (*disputed).min(kept.position.revision());
                 violations.push(made_twice(history, kept, next));
                 if !answered(kept) && answered(next) {
                     *kept = *next;
                 }
             }
-            twins
+            duplicate
         });
     }
 }
@@ -278,7 +283,8 @@ fn knows_rights(history: &History, applied: &[Applied]) -> bool {
         && changes.all(|(number, operation)| operation.response().is_none() || applied.contains(&number))
 }
 
-/// Whether the model must predict the entry's result: not if it was refused for a reason the model does not know.
+/// Whether the model must predict the result of the operation's entry. It cannot if the operation was refused for a
+/// reason that the model does not know.
 fn was_carried_out(operation: &Operation) -> bool {
     match operation.outcome {
         Outcome::Error { error, .. } => !is_definite(error) || is_modelled(error) || is_of_auth(error),
@@ -286,7 +292,7 @@ fn was_carried_out(operation: &Operation) -> bool {
     }
 }
 
-/// Whether it was refused because of the caller.
+/// Whether the operation was refused because of the caller's rights.
 fn is_about_rights(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty | Error::PermissionDenied, .. })
 }
@@ -296,7 +302,7 @@ fn made_by(entry: &Applied) -> Position {
     if entry.mutated { Position::making(revision) } else { Position::during(revision) }
 }
 
-/// Whether the model needs the leases of that moment to judge the error.
+/// Whether the model needs to know which leases existed to judge the operation's error.
 fn is_about_leases(operation: &Operation) -> bool {
     match (&operation.request, &operation.outcome) {
         (Request::Put(_) | Request::Txn(_), Outcome::Error { error: Error::LeaseNotFound, .. }) => true,

@@ -1,4 +1,7 @@
-//! Where in the order of revisions an operation took place, by its answer.
+//! The place of one operation in the order of revisions, by its request and answer alone.
+//!
+//! A write that changed something is placed at the revision it made; a read, or a write that changed nothing, while
+//! that revision was the newest. Errors and compactions carry no revision and have no such place.
 
 use api::etcdserverpb::TxnResponse;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -9,7 +12,8 @@ use crate::answer;
 use crate::definite::is_definite;
 use crate::model;
 
-/// A point in the order: the making of a revision, or the time until the next one is made.
+/// A point in the order of revisions: the making of a revision, or the time until the next one is made. Revision R is
+/// made at 2R, and 2R + 1 is the time in which it is the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(u64);
 
@@ -19,49 +23,50 @@ impl Position {
     /// After everything.
     pub const END: Position = Position(u64::MAX);
 
-    /// Where revision `revision` is made.
+    /// The position at which this revision is made.
     pub fn making(revision: i64) -> Position {
         Position(revision.max(0) as u64 * 2)
     }
 
-    /// While `revision` is the newest.
+    /// The position at which this revision is the newest, until the next one is made.
     pub fn during(revision: i64) -> Position {
         Position(revision.max(0) as u64 * 2 + 1)
     }
 
-    /// The revision that is the newest after it.
+    /// The revision that is the newest right after this position.
     pub fn revision(self) -> i64 {
         (self.0 / 2) as i64
     }
 
-    /// Whether a revision is made there.
+    /// Whether a revision is made at this position.
     pub fn makes_revision(self) -> bool {
         self.0.is_multiple_of(2)
     }
 
-    /// The first point here or later at which no revision is made.
+    /// The first position, this one or a later one, at which no revision is made.
     pub fn settled(self) -> Position {
         Position(self.0 | 1)
     }
 
-    /// The last point here or earlier at which no revision is made.
+    /// The last position, this one or an earlier one, at which no revision is made.
     pub fn settled_before(self) -> Position {
         if self.makes_revision() { Position(self.0.saturating_sub(1)) } else { self }
     }
 }
 
-/// What an operation says about its place.
+/// What is known about an operation's place from its request and outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Exactly there.
+    /// It was executed exactly there.
     At(Position),
-    /// It shows the state there, which may be an old one: a serializable read.
+    /// A serializable read: it returned the state there, which may have been an old one.
     Shows(Position),
-    /// Somewhere between its call and its return, where its answer is right: an error, a compaction.
+    /// An error or a compaction: it was executed at some position between its call and its return, and its answer must
+    /// be right there.
     Somewhere,
-    /// Anywhere after its call, or nowhere.
+    /// A write whose outcome is unknown: it took effect anywhere after its call, or never.
     Open,
-    /// Nothing: a read without an answer, or a call that no oracle here knows.
+    /// Nothing is known, and nothing is checked: a read without an answer, or a call that the model does not cover.
     Silent,
 }
 
@@ -103,7 +108,7 @@ pub fn is_local(request: &Request) -> bool {
     }
 }
 
-/// Whether it goes through the log and may change something.
+/// Whether the request goes through the log and may change the store, a lease or the compacted revision.
 pub fn is_write(request: &Request) -> bool {
     match request {
         Request::Put(_)
@@ -116,14 +121,14 @@ pub fn is_write(request: &Request) -> bool {
     }
 }
 
-/// Whether it goes through the log and changes something outside the store: leases, users, alarms. Such operations
-/// are placed only by the order in which they were applied.
+/// Whether the request goes through the log and changes leases, users or alarms, which make no revision. Only the
+/// order of the applied entries places these operations.
 pub fn is_beside_the_store(request: &Request) -> bool {
     matches!(request, Request::LeaseGrant(_) | Request::LeaseRevoke(_) | Request::Alarm(_))
         || model::auth::changes_auth(request)
 }
 
-/// Whether the answer says that a revision was made. A revoke's answer does not say: it counts as no.
+/// Whether the answer says that a revision was made. The answer to a revocation does not say; it counts as no.
 fn mutates(response: &Response) -> bool {
     match response {
         Response::Put(_) => true,

@@ -1,4 +1,7 @@
-//! The order of revisions against real time: what had returned before a call comes before it.
+//! Compares the order of revisions with real time: what had returned before a call must come before it.
+//!
+//! For operations without a place, it computes the window of places that real time allows (`loose` and `gaps` use
+//! these).
 //!
 //! Times are closed intervals: an operation comes before another only if it returned at an earlier time than the
 //! other was called.
@@ -16,23 +19,23 @@ use crate::{answer, describe};
 pub struct Bound {
     /// The bound.
     pub position: Position,
-    /// What sets it; [`NOBODY`] if nothing does.
+    /// The operation that sets it; [`NOBODY`] if none does.
     pub by: u32,
 }
 
-/// What real time says about an operation that has no place.
+/// The places that real time allows to an operation that has none by its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Which operation.
+    /// The operation's number.
     pub operation: u32,
-    /// It comes no earlier than this, which had returned when it was called.
+    /// The lowest place: that of an operation that had returned when this one was called.
     pub floor: Bound,
-    /// It comes no later than this, which was called when it had returned.
+    /// The highest place: that of an operation that was called after this one had returned.
     pub ceiling: Bound,
 }
 
-/// Checks everything that has a place, and returns the windows of the rest: those that must lie somewhere, those that
-/// may.
+/// Checks all operations that have a place. Returns the windows of the others: first of those that took effect at some
+/// moment between call and return ([`Place::Somewhere`]), then of those that may have taken effect ([`Place::Open`]).
 pub fn sweep(
     history: &History,
     order: &Order,
@@ -49,8 +52,8 @@ pub fn sweep(
 
     let mut floor = Bound { position: Position::during(start), by: NOBODY };
     let mut next = returns.iter().peekable();
-    let mut shown = shown(history, order).into_iter().peekable();
-    let mut newest_shown = floor;
+    let mut reads = serializable_reads(history, order).into_iter().peekable();
+    let mut newest_read = floor;
     let (mut somewhere, mut open) = (Vec::new(), Vec::new());
     let ceiling = Bound { position: Position::END, by: NOBODY };
     for (number, operation) in history.operations.iter().enumerate() {
@@ -59,12 +62,12 @@ pub fn sweep(
                 floor = Bound { position: *position, by: *by };
             }
         }
-        while let Some((_, position, by)) = shown.next_if(|(at, ..)| *at < operation.call) {
-            if position > newest_shown.position {
-                newest_shown = Bound { position, by };
+        while let Some((_, position, by)) = reads.next_if(|(at, ..)| *at < operation.call) {
+            if position > newest_read.position {
+                newest_read = Bound { position, by };
             }
         }
-        let highest = if newest_shown.position > floor.position { newest_shown } else { floor };
+        let highest = if newest_read.position > floor.position { newest_read } else { floor };
         let window = Window { operation: number as u32, floor: highest, ceiling };
         match order.places[number] {
             Place::At(position) if position < floor.position => {
@@ -86,20 +89,21 @@ pub fn sweep(
     (somewhere, open)
 }
 
-/// What serializable reads showed, and when: it may be old but existed, so nothing called later comes before it.
-fn shown(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
-    let mut shown = Vec::new();
+/// The places that serializable reads returned, and when. Such a state may be old, but it existed when the read
+/// returned, so nothing that was called later comes before it.
+fn serializable_reads(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
+    let mut reads = Vec::new();
     for (number, operation) in history.operations.iter().enumerate() {
         if let (Place::Shows(position), Some(at)) = (order.places[number], over_at(operation)) {
-            shown.push((at, position, number as u32));
+            reads.push((at, position, number as u32));
         }
     }
-    shown.sort_unstable();
-    shown
+    reads.sort_unstable();
+    reads
 }
 
-/// Between two revisions, operations outside the store come in the order in which they were applied; that must be
-/// their order in time.
+/// Operations on leases, users and alarms make no revision: between two revisions the evidence orders them. That order
+/// must agree with real time.
 fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation>) {
     let ranked = || order.steps.iter().filter(|step| step.rank > 0 && step.operation != NOBODY);
     let mut returns: Vec<(Nanos, u32, u32)> = ranked()
@@ -124,7 +128,8 @@ fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation
     }
 }
 
-/// Backwards from the last call: the earliest place of what was called after each return.
+/// Sets the ceilings of windows. It walks backwards through the calls, and for each return keeps the lowest place of
+/// the operations called after it.
 fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
     let mut by_return: Vec<(Nanos, usize)> = windows
         .iter()
@@ -148,11 +153,11 @@ fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
 }
 
 fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
-    let (operation, witness) = (&history.operations[late], &history.operations[early]);
+    let (operation, earlier) = (&history.operations[late], &history.operations[early]);
     let time = operation.returned().unwrap_or(operation.call);
     let reads = !super::place::is_write(&operation.request);
     let title = if reads { "a stale read" } else { "revisions contradict real time" };
-    let known = over_at(witness).expect("a floor is set by what is over");
+    let known = over_at(earlier).expect("a floor is set by what is over");
     let said = |operation: &record::Operation| match &operation.outcome {
         Outcome::Answer { response, .. } => {
             format!("answered with revision {}", answer::revision(response.header()))
@@ -161,7 +166,7 @@ fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
         Outcome::Unknown { .. } => "carried out".to_string(),
     };
     Violation::new(Oracle::K1, time, title)
-        .say(format!("{} was {} at {}.", describe::who(witness), said(witness), describe::time(known)))
+        .say(format!("{} was {} at {}.", describe::who(earlier), said(earlier), describe::time(known)))
         .say(format!(
             "{} was called later, at {}, yet it was {}, which comes before that.",
             describe::who(operation),

@@ -1,7 +1,8 @@
-//! Replays the placed operations on the model, one after another: every answer must be the model's, field by field.
+//! Executes the placed operations on the model, one after another, and compares every answer with the model's, field
+//! by field.
 //!
-//! The model is never compacted here, so that reads at old revisions can always be compared; whether a compaction had
-//! removed the revision by then is for `loose`.
+//! The model of the replay is never compacted, so that a read at an old revision can always be compared. Whether a
+//! compaction had removed that revision by then is for `loose`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,14 +19,15 @@ use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
 
-/// Seconds for which a service grants a lease of its own (etcd's `defaultSessionTTL`).
+/// For how many seconds the lock and election services grant a lease that they make themselves
+/// (etcd's `defaultSessionTTL`).
 const SESSION_TTL: i64 = 60;
 
 /// A grant that took effect, or may have.
 #[derive(Clone, Copy, Debug)]
 struct Grant {
     call: Nanos,
-    /// When it was answered.
+    /// When it was answered; `None` if it may still take effect.
     over: Option<Nanos>,
     ttl: i64,
 }
@@ -40,7 +42,7 @@ pub struct Replay<'a> {
     /// The state after the last step.
     pub model: Model,
     ties: Ties,
-    /// Whether something unknown made a revision, so that nothing after it can be judged.
+    /// Whether an unknown change made a revision; nothing after it can be judged.
     pub lost_track: bool,
     /// Without evidence: the grants that may have taken effect, by id.
     grants: Option<BTreeMap<i64, Vec<Grant>>>,
@@ -61,8 +63,9 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// Without evidence, what nobody sees happens when it is needed: a lease without keys ends once it is granted
-    /// again, and a grant without an answer takes effect once a key is attached to its lease.
+    /// Replays without evidence. Changes of leases that no answer shows then happen in the model when they are needed:
+    /// a lease without keys ends once it is granted again, and a grant without an answer takes effect once a key is
+    /// attached to its lease.
     pub fn by_answers(mut self) -> Replay<'a> {
         let mut grants: BTreeMap<i64, Vec<Grant>> = BTreeMap::new();
         for operation in &self.history.operations {
@@ -117,7 +120,7 @@ impl<'a> Replay<'a> {
         self.applied.get((step.rank as usize).checked_sub(1)?)
     }
 
-    /// Lets a request that no client is known to have made make a revision. Returns whether it does.
+    /// Executes a request that no step has, such as the end of a lease. Returns whether it makes this revision.
     pub fn make(&mut self, request: &Request, revision: i64) -> bool {
         self.settle_leases(request, 0, Nanos::MAX);
         let made = self.model.apply(request).is_ok() && self.model.revision() == revision;
@@ -127,7 +130,8 @@ impl<'a> Replay<'a> {
         made
     }
 
-    /// Lets happen to leases what a request needs that was called and over at these times.
+    /// Grants and ends leases as this request needs it (see [`Replay::by_answers`]). The request was called at `call`
+    /// and was over at `over`.
     fn settle_leases(&mut self, request: &Request, call: Nanos, over: Nanos) {
         let Some(grants) = &self.grants else { return };
         if let Request::LeaseGrant(grant) = request
@@ -158,7 +162,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// An entry that a member proposed itself changes the store if and only if it changes the model's.
+    /// Executes an entry that a member proposed itself: it must make a revision in the model exactly if it made one in
+    /// the cluster.
     fn take_own(&mut self, request: &Request, step: &Step) -> Result<(), Mismatch> {
         let before = self.model.revision();
         self.settle_leases(request, 0, Nanos::MAX);
@@ -208,8 +213,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Executes the operation. If it goes through the log, the caller's rights are checked at its entry; the rest is
-    /// for `rights`.
+    /// Executes the operation. If it goes through the log, the caller's rights are checked here, at its entry;
+    /// `rights` checks them for all other operations.
     #[inline]
     fn carry_out(
         &mut self,
@@ -234,7 +239,7 @@ impl<'a> Replay<'a> {
         };
         let refused = match operation.outcome {
             Outcome::Error { error: error @ (Error::UserEmpty | Error::PermissionDenied), .. } => Some(error),
-            // It may have been refused for its token, which no answer shows.
+            // A revocation without an answer may have been refused because of its token.
             Outcome::Unknown { .. } if !keys.is_empty() && !step.position.makes_revision() => {
                 Some(Error::AuthOldRevision)
             }
@@ -251,7 +256,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A lease expires. Which one is only known if a single one has keys.
+    /// A lease expires that the evidence does not name. Which one is known only if a single lease has keys.
     fn expire(&mut self) {
         let mut with_keys = self.model.leases_with_keys();
         match (with_keys.next(), with_keys.next()) {
@@ -265,7 +270,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// The request with what the server chose filled in.
+/// The request of an operation; if it is a grant without a lease id, with the id that the server chose.
 pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     match (&operation.request, operation.response()) {
         (Request::LeaseGrant(request), Some(api::Response::LeaseGrant(response))) if request.id == 0 => {
@@ -277,8 +282,8 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
-/// The id of a lease that the server chose and no answer names: from the entry, if it has the request as it was
-/// proposed, else one that no lease has.
+/// The id of a lease that the server chose and no answer names. The entry has it if it has the request as proposed;
+/// otherwise this is an id that no lease has.
 fn chosen_id(entry: &Applied) -> i64 {
     match entry.internal.as_deref() {
         Some(Request::LeaseGrant(grant)) if grant.id != 0 => grant.id,
@@ -298,7 +303,7 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// As a violation of the oracle that this kind of operation belongs to.
+    /// The violation, of the oracle that judges this kind of operation.
     pub fn violation(
         &self,
         history: &History,
@@ -358,7 +363,7 @@ impl Mismatch {
     }
 }
 
-/// The last write, as seen by this operation, of the one key that it asks for.
+/// The write that last changed the key of this operation before it, if the operation is about a single key.
 fn last_writer(history: &History, steps: &[Step], model: &Model, operation: &Operation) -> Option<usize> {
     let revision = operation.response().map_or(0, |response| answer::revision(response.header()));
     let (key, at) = match &operation.request {

@@ -1,15 +1,16 @@
-//! Users and rights: the answers and errors that depend on them and are not in the replay.
+//! Users and rights: checks the answers and errors that depend on them and that the replay does not check.
 //!
-//! Changes of users and rights carry no revision; the evidence has them in the order of the log. They depend on
-//! nothing else, so the auth store of every entry can be computed beforehand. What goes through the log and changes
-//! something is compared with its own entry, in the replay. This file has reads, password checks, and requests that
-//! were refused before they got an entry: some auth store of the time between call and answer must fit; for what a
-//! member answers by itself, some store of the past.
+//! Changes of users and rights carry no revision, but the evidence has them in the order of the log, and they depend
+//! on nothing else. So this file first computes the auth store (users, roles, permissions) after every entry. A
+//! request that went through the log and changed something is checked at its own entry, in the replay. This file
+//! checks the others: reads, password checks, and requests that were refused before they became entries. The outcome
+//! must fit some auth store between call and answer; if a member answers from its own state alone, some auth store of
+//! the past.
 //!
-//! Not checked: rights to a lease that depend on its keys, except for revokes and puts in the log; how old a token
-//! is, and what revision it carries; requests for which etcd's versions require different rights
-//! ([`versions_differ`](crate::model::auth::versions_differ)). Unless the evidence has every acknowledged change of
-//! users and rights, nothing is checked.
+//! Not checked: rights to a lease that depend on its keys, except for revocations and puts in the log; how old a
+//! token is, and what revision it carries; requests for which etcd's versions require different rights
+//! ([`versions_differ`](crate::model::auth::versions_differ)). If the evidence does not have every acknowledged
+//! change of users and rights, nothing is checked.
 
 use api::{Error, Part, Request};
 use record::{Applied, History, Nanos, Operation, Outcome};
@@ -21,21 +22,21 @@ use crate::model::{self, Ties};
 use crate::{Oracle, Violation};
 use crate::{answer, definite, describe};
 
-/// The auth stores of a run.
+/// The auth store over the run: one version for each entry that changed it.
 struct Timeline<'a> {
     history: &'a History,
-    /// Each with the rank of the entry that made it.
+    /// Each version, with the rank of the entry that made it (its index in the evidence, from 1).
     stores: Vec<(u32, Auth)>,
     /// When the first member applied each entry; indexed by rank - 1.
     times: Vec<Nanos>,
-    /// Which entry made each revision: revision and rank, in order.
+    /// For each revision, the rank of the entry that made it; in order.
     makers: Vec<(i64, u32)>,
     /// The entry of each operation that has one.
     entries: Vec<Option<u32>>,
 }
 
-/// Checks a history, and returns how many operations were checked. `closed` is whether no client outside the history
-/// changed users, and there were none at first.
+/// Checks a history, and returns how many operations were checked. `closed` says that no client outside the history
+/// changed users, and that there were no users at first.
 pub fn check(
     history: &History,
     applied: Option<&[Applied]>,
@@ -57,7 +58,7 @@ pub fn check(
             violations.extend(verdict.err().map(|reason| wrong(operation, number, reason)));
         }
     }
-    // Without any change of users or rights, the check is empty.
+    // Without any change of users or rights there was nothing to check.
     if changes { count } else { 0 }
 }
 
@@ -119,12 +120,12 @@ impl<'a> Timeline<'a> {
         self.history.operations.iter().map(before).collect()
     }
 
-    /// The last entry that an answer shows to have been applied.
+    /// The last entry that must have been applied, by the revision of the operation's answer.
     fn seen(&self, operation: &Operation) -> u32 {
         self.maker(operation.response().map_or(0, |response| answer::revision(response.header())))
     }
 
-    /// The auth stores by which the operation may have been judged.
+    /// The auth stores by which a member may have checked the operation.
     fn stores(&self, number: usize, operation: &Operation, floor: u32) -> impl Iterator<Item = &Auth> {
         let (from, until) = match self.entries[number] {
             Some(rank) if !matches!(operation.request, Request::Authenticate(_)) => (rank, rank),
@@ -144,7 +145,7 @@ impl<'a> Timeline<'a> {
         self.stores[first..last].iter().map(|(_, store)| store)
     }
 
-    /// Whether the operation's outcome fits; `None` if that is not for this oracle to say.
+    /// Whether the operation's outcome fits the rights of its time; `None` if this file does not check it.
     fn judge(&self, number: usize, operation: &Operation, floor: u32) -> Option<Result<(), String>> {
         let request = &operation.request;
         let logged = is_write(request) || is_beside_the_store(request);
@@ -196,7 +197,8 @@ impl<'a> Timeline<'a> {
         refused.or_else(|| if about { store.clone().apply(request, 0).err() } else { None })
     }
 
-    /// An error that blames the token requires one, and one that calls it old requires a change.
+    /// Checks an error about the caller's token: the request must have had a token, and a token can be too old only
+    /// after a change of users or rights.
     fn judge_token(&self, operation: &Operation) -> Option<Result<(), String>> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         if !auth::any_time(error) && !taken_as_nobodys(operation, error) {
@@ -211,21 +213,23 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Whether it was refused for naming no user although it does: a member that does not know yet that authentication is
-/// on takes the request as anonymous, and finds the change in the log before it.
+/// Whether the request was refused because it names no user, although it has one. A member that does not know yet that
+/// authentication is on proposes the request as anonymous; the entry that enables authentication then precedes it in
+/// the log.
 pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
     error == Error::UserEmpty && operation.user.is_some()
 }
 
-/// Whether the member that takes it checks the rights itself, by its own users of that moment, however old:
-/// everything except requests of the KV and auth APIs, which are checked where they are executed.
+/// Whether the member that receives the request checks the rights, by its own auth store of that moment, which may be
+/// old. This holds for all requests except those of the KV and auth APIs, whose rights are checked when they are
+/// executed.
 fn asks_at_the_door(request: &Request) -> bool {
     let at_its_place =
         matches!(request, Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_));
     !at_its_place && !auth::is_about_auth(request)
 }
 
-/// Whether it puts with a lease.
+/// Whether the request puts a key with a lease.
 pub(super) fn names_lease(request: &Request) -> bool {
     request.parts().any(|part| matches!(part, Part::Put(put) if put.lease != 0))
 }

@@ -1,15 +1,16 @@
-//! L3: what answers say about leases.
+//! L3: what answers say about leases, compared with the lifetimes that the evidence shows.
 //!
-//! * A keep-alive is confirmed only while the lease exists, with the time it was granted for. It has no time left
-//!   only if the lease did not exist all along, or its time can have been over. The leader makes sure that it leads,
-//!   so this holds at some moment between call and answer.
-//! * A time-to-live is of a lease that exists, with the time it was granted for, no more time left than that and what
-//!   a new leader adds, and the keys that were attached to it. A leader does not make sure that it leads for this
-//!   one, so the moment may lie in the past; once the cluster is healed and the bound has passed, it may not.
-//! * A list has the leases that the member had at the revision of the answer.
+//! * A keep-alive is confirmed only while the lease exists, and with the time it was granted for. It reports no time
+//!   left only if the lease did not exist during the whole call, or its time can have been over. The leader makes
+//!   sure that it leads before it answers, so this is true at some moment between call and answer.
+//! * The answer to a time-to-live request names a lease that exists, the time it was granted for, at most that time
+//!   plus what a new leader adds as the time left, and the keys that were attached to it. A leader does not make sure
+//!   that it leads for this request, so the moment may be before the call; but not once the cluster has been healed
+//!   for the bound.
+//! * A list has the leases that the member had at the revision of its answer.
 //!
-//! Not checked: that a lease is said not to exist although it does, by a leader that may be deposed; how much time is
-//! left; the order of lists.
+//! Not checked: an answer that a lease does not exist although it does, if the leader may have been deposed; how much
+//! time is left; the order of lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use api::{Request, Response};
 use bytes::Bytes;
 use record::{Applied, History, Nanos, Operation};
 
-use super::lives::{Life, Lives};
+use super::lifetimes::{Lifetime, Lifetimes};
 use super::{Terms, earliest_end};
 use crate::k1::Known;
 use crate::{Oracle, Violation, answer, describe};
@@ -27,7 +28,7 @@ use crate::{Oracle, Violation, answer, describe};
 pub fn check(
     history: &History,
     applied: &[Applied],
-    lives: &Lives,
+    lifetimes: &Lifetimes,
     known: Option<&Known>,
     terms: &Terms,
     violations: &mut Vec<Violation>,
@@ -36,7 +37,7 @@ pub fn check(
     let wants_keys =
         |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
     let keys = known.filter(|_| history.operations.iter().any(wants_keys)).map(Keys::of);
-    let judge = Leases { applied, lives, keys, terms };
+    let judge = Leases { applied, lifetimes, keys, terms };
     for (number, operation) in history.operations.iter().enumerate() {
         let (Some(at), Some(response)) = (operation.returned(), operation.response()) else { continue };
         let wrong = match response {
@@ -62,83 +63,87 @@ type Wrong = Option<(&'static str, String)>;
 
 struct Leases<'a> {
     applied: &'a [Applied],
-    lives: &'a Lives,
+    lifetimes: &'a Lifetimes,
     keys: Option<Keys>,
     terms: &'a Terms,
 }
 
 impl Leases<'_> {
     fn keep_alive(&self, operation: &Operation, at: Nanos, answer: &LeaseKeepAliveResponse) -> Wrong {
-        let lives = self.lives.of(answer.id);
+        let lifetimes = self.lifetimes.of(answer.id);
         if answer.ttl <= 0 {
-            let life = self.certainly_there(lives, operation.call, at)?;
+            let lifetime = self.certainly_there(lifetimes, operation.call, at)?;
             return Some((
                 "a keep-alive found no lease where there was one",
                 format!(
                     "{} Nothing ended it by then, nor can its time have been over.",
-                    granted(answer.id, life)
+                    granted(answer.id, lifetime)
                 ),
             ));
         }
-        if lives.is_empty() && self.lives.nameless > 0 {
+        if lifetimes.is_empty() && self.lifetimes.nameless > 0 {
             return None;
         }
-        let there: Vec<&Life> = lives.iter().filter(|life| life.overlaps(operation.call, at)).collect();
-        let Some(life) = there.first() else {
-            let absence = self.absence(answer.id, lives, operation.call);
+        let there: Vec<&Lifetime> =
+            lifetimes.iter().filter(|lifetime| lifetime.overlaps(operation.call, at)).collect();
+        let Some(lifetime) = there.first() else {
+            let absence = self.absence(answer.id, lifetimes, operation.call);
             return Some(("a keep-alive was confirmed without its lease", absence));
         };
-        let right = there.iter().any(|life| life.ttl == answer.ttl);
+        let right = there.iter().any(|lifetime| lifetime.ttl == answer.ttl);
         (!right).then(|| {
-            let reason = format!("{} The answer says {} s.", granted(answer.id, life), answer.ttl);
+            let reason = format!("{} The answer says {} s.", granted(answer.id, lifetime), answer.ttl);
             ("a keep-alive was confirmed for another time than granted", reason)
         })
     }
 
     fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
-        let lives = self.lives.of(answer.id);
+        let lifetimes = self.lifetimes.of(answer.id);
         let calm =
             self.terms.healed > 0 && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
         if answer.ttl < 0 {
-            let life = self.certainly_there(lives, operation.call, at).filter(|_| calm)?;
+            let lifetime = self.certainly_there(lifetimes, operation.call, at).filter(|_| calm)?;
             return Some((
                 "a lease is said not to exist",
                 format!(
                     "{} Nothing ended it by then, nor can its time have been over.",
-                    granted(answer.id, life)
+                    granted(answer.id, lifetime)
                 ),
             ));
         }
-        if lives.is_empty() && self.lives.nameless > 0 {
+        if lifetimes.is_empty() && self.lifetimes.nameless > 0 {
             return None;
         }
         let from = if calm { operation.call } else { 0 };
-        let Some(life) = lives.iter().rfind(|life| life.overlaps(from, at)) else {
-            return Some(("a lease that does not exist has time left", self.absence(answer.id, lives, from)));
+        let Some(lifetime) = lifetimes.iter().rfind(|lifetime| lifetime.overlaps(from, at)) else {
+            return Some((
+                "a lease that does not exist has time left",
+                self.absence(answer.id, lifetimes, from),
+            ));
         };
-        let most = life.ttl.saturating_add(self.terms.extension.div_ceil(1_000_000_000) as i64);
-        let fits = |life: &Life| life.overlaps(from, at) && life.ttl == answer.granted_ttl;
-        if !lives.iter().any(fits) || answer.ttl > most {
+        let most = lifetime.ttl.saturating_add(self.terms.extension.div_ceil(1_000_000_000) as i64);
+        let fits = |lifetime: &Lifetime| lifetime.overlaps(from, at) && lifetime.ttl == answer.granted_ttl;
+        if !lifetimes.iter().any(fits) || answer.ttl > most {
             return Some((
                 "an answer has the wrong time of a lease",
                 format!(
                     "{} The answer says {} of {} s.",
-                    granted(answer.id, life),
+                    granted(answer.id, lifetime),
                     answer.ttl,
                     answer.granted_ttl
                 ),
             ));
         }
         let asked = matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
-        self.never_hung(answer, asked, from, at).then_some(())?;
+        self.never_attached(answer, asked, from, at).then_some(())?;
         Some((
             "an answer lists keys of a lease that never had them together",
-            format!("{} These were its keys at no revision of that time.", granted(answer.id, life)),
+            format!("{} These were its keys at no revision of that time.", granted(answer.id, lifetime)),
         ))
     }
 
-    /// Whether the keys in the answer were *not* those of the lease at any moment of this time.
-    fn never_hung(&self, answer: &LeaseTimeToLiveResponse, asked: bool, from: Nanos, at: Nanos) -> bool {
+    /// Whether at no moment of this time the keys of the lease were those in the answer.
+    fn never_attached(&self, answer: &LeaseTimeToLiveResponse, asked: bool, from: Nanos, at: Nanos) -> bool {
         if !asked {
             return !answer.keys.is_empty();
         }
@@ -161,14 +166,14 @@ impl Leases<'_> {
         let last = self.applied.iter().take_while(|entry| of_revision(entry)).count() as u32;
         let making = |entry: &&Applied| entry.mutated && entry.revision as i64 <= revision;
         let first = self.applied.iter().rposition(|entry| making(&entry)).map_or(0, |at| at as u32 + 1);
-        // What was granted or ended in between may or may not be in the list.
+        // A lease that was granted or ended between `first` and `last` may or may not be in the list.
         let (mut always, mut sometimes) = (BTreeSet::new(), BTreeSet::new());
-        for (id, life) in self.lives.iter() {
-            let ended = life.end.map_or(u32::MAX, |end| end.rank);
-            if life.rank <= first && ended > last && !life.doubtful {
+        for (id, lifetime) in self.lifetimes.iter() {
+            let ended = lifetime.end.map_or(u32::MAX, |end| end.rank);
+            if lifetime.rank <= first && ended > last && !lifetime.doubtful {
                 always.insert(id);
             }
-            if life.rank <= last && ended > first {
+            if lifetime.rank <= last && ended > first {
                 sometimes.insert(id);
             }
         }
@@ -178,21 +183,27 @@ impl Leases<'_> {
                 format!("Lease {id} existed all the time in which revision {revision} was the newest."),
             ));
         }
-        let strange = seen.iter().find(|id| !sometimes.contains(*id) && self.lives.nameless == 0)?;
+        let strange = seen.iter().find(|id| !sometimes.contains(*id) && self.lifetimes.nameless == 0)?;
         Some((
             "a lease is listed that does not exist",
             format!("Lease {strange} existed at no moment at which revision {revision} was the newest."),
         ))
     }
 
-    /// The lifetime that spans all this time, if the lease's time cannot have been over before the end.
-    fn certainly_there<'l>(&self, lives: &'l [Life], from: Nanos, until: Nanos) -> Option<&'l Life> {
-        let life = lives.iter().find(|life| life.covers(from, until))?;
-        (earliest_end(life, until, self.terms).0 > until).then_some(life)
+    /// The lifetime during which the lease certainly existed for all of this time: it covers the time, and its time to
+    /// live cannot have been over before the end.
+    fn certainly_there<'l>(
+        &self,
+        lifetimes: &'l [Lifetime],
+        from: Nanos,
+        until: Nanos,
+    ) -> Option<&'l Lifetime> {
+        let lifetime = lifetimes.iter().find(|lifetime| lifetime.covers(from, until))?;
+        (earliest_end(lifetime, until, self.terms).0 > until).then_some(lifetime)
     }
 
-    fn absence(&self, id: i64, lives: &[Life], from: Nanos) -> String {
-        let ended = lives.iter().filter_map(|life| life.end).rfind(|end| end.time < from);
+    fn absence(&self, id: i64, lifetimes: &[Lifetime], from: Nanos) -> String {
+        let ended = lifetimes.iter().filter_map(|lifetime| lifetime.end).rfind(|end| end.time < from);
         match ended {
             Some(end) => {
                 format!("Lease {id} had ended at {}, before it was asked for.", describe::time(end.time))
@@ -202,11 +213,11 @@ impl Leases<'_> {
     }
 }
 
-fn granted(id: i64, life: &Life) -> String {
-    format!("Lease {id} was granted for {} s at {}.", life.ttl, describe::time(life.granted))
+fn granted(id: i64, lifetime: &Lifetime) -> String {
+    format!("Lease {id} was granted for {} s at {}.", lifetime.ttl, describe::time(lifetime.granted))
 }
 
-/// Which keys were attached to which lease, and when.
+/// The keys that were attached to each lease, by revision.
 struct Keys {
     /// For each lease: the revision, the key, and whether it was attached or detached.
     changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,

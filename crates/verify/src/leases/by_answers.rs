@@ -1,11 +1,12 @@
-//! Leases without evidence: what the answers alone say.
+//! Leases without evidence: what the answers alone prove.
 //!
-//! Of each lease it is known when it was granted at the earliest and at the latest, and which acknowledged revocation, or
-//! vanished keys, ended it at the latest. So a keep-alive can be confirmed too late, or a lease be said not to exist
-//! although nothing can have ended it. Whether a key vanished before the time of its lease was over, K1's replay says.
+//! For each lease, the answers show when it was granted at the earliest and at the latest, and by when an
+//! acknowledged revocation, or keys that vanished, had ended it. So two things can be wrong: a keep-alive is
+//! confirmed after the lease ended, or a lease is said not to exist although nothing can have ended it. K1's replay
+//! finds keys that vanished before the time of their lease was over; L1 reports these here.
 //!
-//! Not checked: late expiry (L2); how much time is left; lists of leases; the keys of a lease in an answer; anything if
-//! other clients may have granted and revoked.
+//! Not checked: late expiry (L2); how much time is left; lists of leases; the keys of a lease in an answer; anything
+//! if clients outside the history may have granted and revoked.
 
 use std::collections::BTreeMap;
 
@@ -32,11 +33,11 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
     super::leave_open(left_open, sheet);
     let sure = replayed.known.as_ref().map_or(0, |known| known.until);
     let ends = replayed.lease_ends.iter().filter(|end| end.revision <= sure);
-    let lives = Lives::of(history, ends, context.expectations.clock_rates.1);
+    let lifetimes = Lifetimes::of(history, ends, context.expectations.clock_rates.1);
     let mut answers = 0;
     if context.is_closed() {
         for (number, operation) in history.operations.iter().enumerate() {
-            let Some(wrong) = lives.judge(operation) else { continue };
+            let Some(wrong) = lifetimes.judge(operation) else { continue };
             answers += 1;
             if let Some((title, reason)) = wrong {
                 let at = operation.returned().unwrap_or(operation.call);
@@ -67,37 +68,37 @@ fn too_early(end: &LeaseEnd) -> Violation {
 /// The title of a violation, and its reason.
 type Wrong = Option<(&'static str, String)>;
 
-/// A lease from one of its grants on.
+/// A lease from one of its grants on. An id that was granted again has several lifetimes.
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct Lifetime {
     /// The call of its grant.
     from: Nanos,
-    /// The answer to it, if there was one.
+    /// When the grant was answered, if it was.
     granted: Option<Nanos>,
     /// The revision of that answer.
     revision: i64,
-    /// Seconds; `None` if no answer says.
+    /// The time to live in seconds; `None` if no answer names it.
     ttl: Option<i64>,
-    /// When it had surely ended.
+    /// The time by which it had certainly ended.
     gone: Option<Nanos>,
 }
 
 /// All leases.
-struct Lives {
-    by_id: BTreeMap<i64, Vec<Life>>,
+struct Lifetimes {
+    by_id: BTreeMap<i64, Vec<Lifetime>>,
     /// Call and end of all revocations that may have taken effect, by id.
     revoked: BTreeMap<i64, Vec<(Nanos, Option<Nanos>)>>,
     /// Call and answer of all confirmed keep-alives, by id.
     renewed: BTreeMap<i64, Vec<(Nanos, Nanos)>>,
-    /// Whether there may be leases whose id no client knows.
+    /// Whether there may be leases whose id no answer names.
     nameless: bool,
-    /// The rate of the fastest clock.
+    /// The rate of the fastest clock, in millionths of true time.
     fastest: u32,
 }
 
-impl Lives {
-    fn of<'e>(history: &History, ends: impl Iterator<Item = &'e LeaseEnd>, fastest: u32) -> Lives {
-        let mut lives = Lives {
+impl Lifetimes {
+    fn of<'e>(history: &History, ends: impl Iterator<Item = &'e LeaseEnd>, fastest: u32) -> Lifetimes {
+        let mut lifetimes = Lifetimes {
             by_id: BTreeMap::new(),
             revoked: BTreeMap::new(),
             renewed: BTreeMap::new(),
@@ -105,25 +106,25 @@ impl Lives {
             fastest,
         };
         for operation in &history.operations {
-            lives.take(operation);
+            lifetimes.take(operation);
         }
         for end in ends {
-            for life in lives.by_id.get_mut(&end.lease).into_iter().flatten() {
-                if life.granted.is_some() && life.revision < end.revision {
-                    life.end(end.latest);
+            for lifetime in lifetimes.by_id.get_mut(&end.lease).into_iter().flatten() {
+                if lifetime.granted.is_some() && lifetime.revision < end.revision {
+                    lifetime.end(end.latest);
                 }
             }
         }
-        for (id, revoked) in &lives.revoked {
+        for (id, revoked) in &lifetimes.revoked {
             for (call, over) in revoked {
-                for life in lives.by_id.get_mut(id).into_iter().flatten() {
-                    if let Some(over) = over.filter(|_| life.granted.is_some_and(|at| at < *call)) {
-                        life.end(over);
+                for lifetime in lifetimes.by_id.get_mut(id).into_iter().flatten() {
+                    if let Some(over) = over.filter(|_| lifetime.granted.is_some_and(|at| at < *call)) {
+                        lifetime.end(over);
                     }
                 }
             }
         }
-        lives
+        lifetimes
     }
 
     fn take(&mut self, operation: &Operation) {
@@ -136,12 +137,14 @@ impl Lives {
                 // A recorder may not have kept the time.
                 let ttl = Some(answer.ttl).filter(|ttl| *ttl > 0);
                 let revision = crate::answer::revision(answer.header.as_ref());
-                let life = Life { from: operation.call, granted: Some(at), revision, ttl, gone: None };
-                self.by_id.entry(answer.id).or_default().push(life);
+                let lifetime =
+                    Lifetime { from: operation.call, granted: Some(at), revision, ttl, gone: None };
+                self.by_id.entry(answer.id).or_default().push(lifetime);
             }
             (Request::LeaseGrant(grant), _) if grant.id != 0 => {
-                let life = Life { from: operation.call, granted: None, revision: 0, ttl: None, gone: None };
-                self.by_id.entry(grant.id).or_default().push(life);
+                let lifetime =
+                    Lifetime { from: operation.call, granted: None, revision: 0, ttl: None, gone: None };
+                self.by_id.entry(grant.id).or_default().push(lifetime);
             }
             (Request::LeaseGrant(_), _) => self.nameless = true,
             // Without a lease, the services make their own.
@@ -157,35 +160,40 @@ impl Lives {
         }
     }
 
-    fn lives(&self, id: i64) -> &[Life] {
-        self.by_id.get(&id).map_or(&[], |lives| &lives[..])
+    fn lifetimes(&self, id: i64) -> &[Lifetime] {
+        self.by_id.get(&id).map_or(&[], |lifetimes| &lifetimes[..])
     }
 
-    /// The lease as it can have been at some moment from `from` to `until`.
-    fn possible(&self, id: i64, from: Nanos, until: Nanos) -> impl Iterator<Item = &Life> {
-        let there = move |life: &&Life| life.from <= until && life.gone.is_none_or(|gone| gone >= from);
-        self.lives(id).iter().filter(there)
+    /// The lifetimes that can have been current at some moment from `from` to `until`.
+    fn possible(&self, id: i64, from: Nanos, until: Nanos) -> impl Iterator<Item = &Lifetime> {
+        let there = move |lifetime: &&Lifetime| {
+            lifetime.from <= until && lifetime.gone.is_none_or(|gone| gone >= from)
+        };
+        self.lifetimes(id).iter().filter(there)
     }
 
-    /// Whether the lease was there all the time from `from` to `until`.
+    /// Whether the lease certainly existed all the time from `from` to `until`.
     fn certain(&self, id: i64, from: Nanos, until: Nanos) -> bool {
-        let Some(life) = self.lives(id).iter().rfind(|life| life.granted.is_some_and(|at| at < from)) else {
+        let Some(lifetime) =
+            self.lifetimes(id).iter().rfind(|lifetime| lifetime.granted.is_some_and(|at| at < from))
+        else {
             return false;
         };
-        let Some(ttl) = life.ttl else { return false };
+        let Some(ttl) = lifetime.ttl else { return false };
         let may_end = |(call, over): &(Nanos, Option<Nanos>)| {
-            *call <= until && over.is_none_or(|over| over >= life.from)
+            *call <= until && over.is_none_or(|over| over >= lifetime.from)
         };
         if self.revoked.get(&id).is_some_and(|revoked| revoked.iter().any(may_end)) {
             return false;
         }
         let renewed = self.renewed.get(&id).into_iter().flatten();
-        let renewed = renewed.filter(|(call, at)| *call > life.from && *at <= from).map(|(call, _)| *call);
-        let last = renewed.max().unwrap_or(life.from);
-        life.gone.is_none() && last.saturating_add(by_clock(ttl, self.fastest)) > until
+        let renewed =
+            renewed.filter(|(call, at)| *call > lifetime.from && *at <= from).map(|(call, _)| *call);
+        let last = renewed.max().unwrap_or(lifetime.from);
+        lifetime.gone.is_none() && last.saturating_add(by_clock(ttl, self.fastest)) > until
     }
 
-    /// What is wrong with an answer; nothing if it is not about leases.
+    /// What is wrong with an answer; the outer `None` if the answer is not about leases.
     fn judge(&self, operation: &Operation) -> Option<Wrong> {
         let from = operation.call;
         match (&operation.request, &operation.outcome) {
@@ -207,7 +215,7 @@ impl Lives {
                 Some(again.then(|| ("a lease was granted that exists", self.there(answer.id))))
             }
             (request, Outcome::Error { at, error: Error::LeaseNotFound }) => {
-                let ids = named(request);
+                let ids = leases_named(request);
                 let all = !ids.is_empty() && ids.iter().all(|id| self.certain(*id, from, *at));
                 Some(all.then(|| ("a lease is said not to exist", self.there(ids[0]))))
             }
@@ -227,14 +235,14 @@ impl Lives {
         self.alive(id, ttl, from, at, "a keep-alive was confirmed without its lease")
     }
 
-    /// Whether a lease that was granted for this time can have been there.
+    /// Checks that a lease with this time to live can have existed at some moment of the call.
     fn alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos, title: &'static str) -> Wrong {
         let mut possible = self.possible(id, from, at).peekable();
         if possible.peek().is_none() {
-            let unknown = self.nameless && self.lives(id).is_empty();
+            let unknown = self.nameless && self.lifetimes(id).is_empty();
             return (!unknown).then(|| (title, self.absent(id, from)));
         }
-        let other = possible.all(|life| life.ttl.is_some_and(|granted| granted != ttl));
+        let other = possible.all(|lifetime| lifetime.ttl.is_some_and(|granted| granted != ttl));
         other.then(|| {
             let title = "an answer has the wrong time of a lease";
             (title, format!("Lease {id} was not granted for {ttl} s."))
@@ -242,15 +250,15 @@ impl Lives {
     }
 
     fn there(&self, id: i64) -> String {
-        let life = self.lives(id).last();
+        let lifetime = self.lifetimes(id).last();
         format!(
             "Lease {id} had been granted by {}. Nothing ended it by then, nor can its time have been over.",
-            describe::time(life.and_then(|life| life.granted).unwrap_or(0))
+            describe::time(lifetime.and_then(|lifetime| lifetime.granted).unwrap_or(0))
         )
     }
 
     fn absent(&self, id: i64, from: Nanos) -> String {
-        match self.lives(id).iter().filter_map(|life| life.gone).rfind(|gone| *gone < from) {
+        match self.lifetimes(id).iter().filter_map(|lifetime| lifetime.gone).rfind(|gone| *gone < from) {
             Some(gone) => {
                 format!("Lease {id} had ended by {}, before this was asked.", describe::time(gone))
             }
@@ -259,14 +267,14 @@ impl Lives {
     }
 }
 
-impl Life {
+impl Lifetime {
     fn end(&mut self, by: Nanos) {
         self.gone = Some(self.gone.map_or(by, |gone| gone.min(by)));
     }
 }
 
-/// The leases that a request needs.
-fn named(request: &Request) -> Vec<i64> {
+/// The leases that must exist for the request to succeed.
+fn leases_named(request: &Request) -> Vec<i64> {
     match request {
         Request::LeaseRevoke(revoke) => vec![revoke.id],
         request => {

@@ -1,8 +1,9 @@
-//! When a member was the lessor, by the facts of a run.
+//! When a member was the lessor, that is, the leader that tracks the time of leases. It is learned from the events of
+//! a run.
 
 use record::{Event, Fact, MemberId, Nanos, Observer};
 
-/// The times in which a member, as leader, was the lessor. Watches a run.
+/// The times in which a member, as leader, was the lessor. It observes the events of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lessors {
     ended: Vec<(Nanos, Nanos)>,
@@ -11,8 +12,9 @@ pub struct Lessors {
 }
 
 impl Lessors {
-    /// Start and end of each time, in order. A time ends when its member says so, stops or is paused, or when the
-    /// next one starts; the last may be open, and then ends with time itself.
+    /// Start and end of each such time, in order. It ends when the member reports that it is no longer the lessor,
+    /// stops or is paused, or when another member becomes the lessor. If the last one has not ended, its end is
+    /// `Nanos::MAX`.
     pub fn spans(&self) -> Vec<(Nanos, Nanos)> {
         let open = self.now.map(|(_, since)| (since, Nanos::MAX));
         self.ended.iter().copied().chain(open).collect()

@@ -1,32 +1,34 @@
 //! L1 to L3: leases over time.
 //!
-//! * L1: no lease expires before its time is over by the fastest clock, counted from its grant or from the *call* of
-//!   the last keep-alive that was confirmed before: the renewal was somewhere between call and answer.
-//! * L2: after healing, no lease stays longer than its time by the slowest clock, plus what a new leader adds and the
-//!   bound. Its time counts from the last moment at which it may have been renewed or a new leader became the lessor
-//!   (which gives each lease its whole time again, or what the last checkpoint left of it).
-//! * L3 (`answers`): what keep-alives, time-to-live and lists say is true.
+//! * L1: no lease expires before its time to live is over by the fastest clock of any member. The time counts from
+//!   the grant, or from the *call* of the last confirmed keep-alive, because the renewal happened somewhere between
+//!   call and answer.
+//! * L2: after healing, no lease outlives its time by the slowest clock by more than what a new leader adds and a
+//!   bound. The time counts from the last moment at which the lease may have been renewed, or at which a new leader
+//!   became the lessor. (A new lessor gives each lease its whole time again, or what the last checkpoint left of it.)
+//! * L3 (`answers`): what keep-alives, time-to-live requests and lists of leases answer is true.
 //!
-//! That the keys of a lease go with it in one revision, and that nothing else removes one, is for K1's replay.
+//! K1's replay checks that the keys of a lease are removed with it in one revision, and that nothing else removes a
+//! key. Without evidence (the entries that the members applied), `by_answers` checks what the answers alone prove.
 //!
-//! Without evidence, `by_answers` checks what answers say. Not checked: that the time a lease has left is right to the second; leases whose id no answer
-//! names; late expiry of leases that the lock and election services made for themselves; late expiry before healing;
-//! without the times of lessors, what a change of leader adds. The header of L3 says what it leaves out.
+//! Not checked: that the remaining time is right to the second; leases whose id no answer names; late expiry of
+//! leases that the lock and election services made for themselves; late expiry before healing; without the times of
+//! lessors, what a change of leader adds. The header of `answers` says what L3 leaves out.
 
 mod answers;
 mod by_answers;
 mod lessors;
-mod lives;
+mod lifetimes;
 
 use record::{Applied, History, Nanos};
 
 use crate::k1::Known;
 use crate::{Context, Oracle, Sheet, Violation, describe};
 pub use lessors::Lessors;
-use lives::{End, Life, Lives};
+use lifetimes::{End, Lifetime, Lifetimes};
 
-/// More violations of one kind than this are only counted.
-const SHOWN: usize = 5;
+/// How many violations of one oracle are reported one by one; further ones are only counted.
+const REPORTED_MAX: usize = 5;
 const SECOND: u128 = 1_000_000_000;
 const MILLION: u128 = 1_000_000;
 
@@ -35,16 +37,17 @@ const MILLION: u128 = 1_000_000;
 pub struct Terms {
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time. The slowest is not 0.
     pub clock_rates: (u32, u32),
-    /// How long a lease may outlive its time in a healthy cluster: until a scan finds it, and its end is proposed and
-    /// applied.
+    /// How long a lease may outlive its time in a healthy cluster, until the lessor's scan finds it and its end is
+    /// proposed and applied.
     pub bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
     pub extension: Nanos,
-    /// How often the remaining time is checkpointed, if it is; a new leader then goes on from there.
+    /// How often the lessor checkpoints the remaining time of leases, if it does. A new leader continues from the last
+    /// checkpoint.
     pub checkpoint: Option<Nanos>,
     /// When a member was the lessor ([`Lessors::spans`]); empty if that is not known.
     pub lessors: Vec<(Nanos, Nanos)>,
-    /// When the cluster was healed; 0 if it never was, and then late expiry is not judged.
+    /// When the cluster was healed; 0 if it never was. Then late expiry is not judged.
     pub healed: Nanos,
     /// The end of the run.
     pub end: Nanos,
@@ -60,11 +63,12 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         let applied = context.applied();
         check(context.history(), applied, context.known(), (&context.terms(), known), &mut violations, sheet);
     }
-    crowd(&mut violations);
+    limit_reports(&mut violations);
     sheet.add_all(violations);
 }
 
-/// `known` is the store, for the keys of leases; with the terms comes whether clocks are known.
+/// Checks L1 to L3 by the evidence. `known` has the store, for the keys of leases; `clocks_known` says whether the
+/// rates of the members' clocks are known.
 fn check(
     history: &History,
     applied: &[Applied],
@@ -74,32 +78,32 @@ fn check(
     sheet: &mut Sheet,
 ) {
     let (mut expired, mut timed, mut left_open) = (0, 0, 0);
-    let lives = Lives::new(history, applied, terms.bound);
-    for (id, life) in lives.iter() {
-        if let Some(end) = life.end.filter(|end| end.expired) {
+    let lifetimes = Lifetimes::new(history, applied, terms.bound);
+    for (id, lifetime) in lifetimes.iter() {
+        if let Some(end) = lifetime.end.filter(|end| end.expired) {
             expired += 1;
-            match too_early(id, life, end, terms) {
+            match too_early(id, lifetime, end, terms) {
                 Some(violation) if clocks_known => violations.push(violation),
                 Some(_) => left_open += 1,
                 None => {}
             }
         }
-        if let Some(due) = latest_end(life, terms) {
+        if let Some(due) = latest_end(lifetime, terms) {
             timed += 1;
-            let ended = life.end.map_or(terms.end, |end| end.time);
+            let ended = lifetime.end.map_or(terms.end, |end| end.time);
             if ended > due {
-                violations.push(too_late(id, life, due, terms));
+                violations.push(too_late(id, lifetime, due, terms));
             }
         }
     }
     leave_open(left_open, sheet);
-    let answers = answers::check(history, applied, &lives, known, terms, violations);
+    let answers = answers::check(history, applied, &lifetimes, known, terms, violations);
     sheet.checked(Oracle::L1, "leases whose time was over", expired);
     sheet.checked(Oracle::L2, "leases compared with the latest moment of their end", timed);
     sheet.checked(Oracle::L3, "answers about leases", answers);
 }
 
-/// Says that some leases ended before their time, by exact clocks.
+/// Reports as undecided that leases ended before their time, if clocks were exact.
 fn leave_open(count: usize, sheet: &mut Sheet) {
     if count > 0 {
         sheet.leave_open(format!(
@@ -114,30 +118,31 @@ fn by_clock(ttl: i64, rate: u32) -> Nanos {
     Nanos::try_from(nanos).unwrap_or(Nanos::MAX)
 }
 
-/// The earliest moment at which the time of the lease can be over, as seen at `at`.
-fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
-    let confirmed = life.renewals.iter().filter(|(_, returned, _)| *returned <= at);
-    let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > life.granted);
-    let since = last.map_or(life.granted, |(call, ..)| *call);
-    (since.saturating_add(by_clock(life.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
+/// The earliest moment at which the time of the lease can be over, by the keep-alives that were confirmed by `at`; and
+/// the number of the last of these.
+fn earliest_end(lifetime: &Lifetime, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
+    let confirmed = lifetime.renewals.iter().filter(|(_, returned, _)| *returned <= at);
+    let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > lifetime.granted);
+    let since = last.map_or(lifetime.granted, |(call, ..)| *call);
+    (since.saturating_add(by_clock(lifetime.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
 }
 
 /// The latest moment by which the lease must be gone; `None` if that is not known.
-fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
-    let ended = life.end.map_or(terms.end, |end| end.time);
-    let asked = life.end.is_some_and(|end| !end.expired);
-    if terms.healed == 0 || life.doubtful || life.own || asked || ended < terms.healed {
+fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
+    let ended = lifetime.end.map_or(terms.end, |end| end.time);
+    let asked = lifetime.end.is_some_and(|end| !end.expired);
+    if terms.healed == 0 || lifetime.doubtful || lifetime.own || asked || ended < terms.healed {
         return None;
     }
-    let renewed = life.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
-    let last = life.granted.max(renewed).max(life.maybe_renewed);
+    let renewed = lifetime.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
+    let last = lifetime.granted.max(renewed).max(lifetime.maybe_renewed);
     let before: Vec<_> = terms.lessors.iter().filter(|(from, _)| *from <= ended).collect();
-    let whole = by_clock(life.ttl, terms.clock_rates.0);
+    let whole = by_clock(lifetime.ttl, terms.clock_rates.0);
     let (since, left) = match (before.split_last(), terms.checkpoint) {
         (None, _) => (last, whole),
         (Some(((from, _), _)), None) => ((*from).max(last), whole),
         (Some(((from, _), earlier)), Some(checkpoint)) => {
-            // The part of the time that was checkpointed as over when the last leader began.
+            // The part of the lease's time that checkpoints had recorded as used when the last lessor began.
             let slack = checkpoint.saturating_add(terms.bound);
             let counted =
                 |(from, to): &&(Nanos, Nanos)| to.saturating_sub((*from).max(last)).saturating_sub(slack);
@@ -149,8 +154,8 @@ fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
     Some(since.max(terms.healed).saturating_add(left).saturating_add(late))
 }
 
-fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation> {
-    let (due, renewal) = earliest_end(life, end.time, terms);
+fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Violation> {
+    let (due, renewal) = earliest_end(lifetime, end.time, terms);
     if end.time >= due {
         return None;
     }
@@ -158,11 +163,11 @@ fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation>
         Some(_) => "a confirmed keep-alive of it was called",
         None => "it was granted",
     };
-    let from = due - by_clock(life.ttl, terms.clock_rates.1);
+    let from = due - by_clock(lifetime.ttl, terms.clock_rates.1);
     let violation = Violation::new(Oracle::L1, end.time, "a lease ended before its time")
         .say(format!(
             "Lease {id} of {} s ended at {}; at {} {since}.",
-            life.ttl,
+            lifetime.ttl,
             describe::time(end.time),
             describe::time(from)
         ))
@@ -170,9 +175,9 @@ fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation>
     Some(violation.shown_by(renewal))
 }
 
-fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
-    let last = life.renewals.iter().max_by_key(|(_, returned, _)| *returned);
-    let state = match life.end {
+fn too_late(id: i64, lifetime: &Lifetime, due: Nanos, terms: &Terms) -> Violation {
+    let last = lifetime.renewals.iter().max_by_key(|(_, returned, _)| *returned);
+    let state = match lifetime.end {
         Some(end) => format!("It ended at {}.", describe::time(end.time)),
         None => format!("At the end of the run, at {}, it was still there.", describe::time(terms.end)),
     };
@@ -180,12 +185,12 @@ fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
         Some((_, returned, _)) => format!("last renewed by {}", describe::time(*returned)),
         None => "never renewed for sure".to_string(),
     };
-    let time = life.end.map_or(terms.end, |end| end.time);
+    let time = lifetime.end.map_or(terms.end, |end| end.time);
     Violation::new(Oracle::L2, time, "a lease stayed after its time")
         .say(format!(
             "Lease {id} of {} s was granted at {} and {renewed}.",
-            life.ttl,
-            describe::time(life.granted)
+            lifetime.ttl,
+            describe::time(lifetime.granted)
         ))
         .say(format!(
             "The cluster was healed at {}; it had to be gone by {}.",
@@ -196,8 +201,8 @@ fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
         .shown_by(last.map(|(.., number)| *number))
 }
 
-/// Shows the first few of each oracle and counts the rest.
-fn crowd(violations: &mut Vec<Violation>) {
+/// Keeps the first violations of each oracle, and counts the others in the last one kept.
+fn limit_reports(violations: &mut Vec<Violation>) {
     for oracle in [Oracle::L1, Oracle::L2, Oracle::L3] {
         let count = violations.iter().filter(|one| one.oracle == oracle).count();
         let mut seen = 0;
@@ -206,10 +211,10 @@ fn crowd(violations: &mut Vec<Violation>) {
                 return true;
             }
             seen += 1;
-            if seen == SHOWN && count > SHOWN {
-                one.sentences.push(format!("{} more leases or answers are like that.", count - SHOWN));
+            if seen == REPORTED_MAX && count > REPORTED_MAX {
+                one.sentences.push(format!("{} more leases or answers are like that.", count - REPORTED_MAX));
             }
-            seen <= SHOWN
+            seen <= REPORTED_MAX
         });
     }
 }

@@ -1,18 +1,20 @@
-//! M1 without evidence: what the answers of the lock and election services say against each other.
+//! M1 without evidence: contradictions among the answers of the lock and election services.
 //!
-//! What the services write is in no request, so without the entries that the members applied the queues are not
-//! known. But every answer claims two things about its queue:
+//! The services write keys that no request names. So without the entries that the members applied, the queues (see
+//! `locks`) are not known. But an answer can claim two things about a candidate, which is a key in a queue with its
+//! create revision:
 //!
-//! * a candidate (a key with its create revision) was in the queue at some revision;
-//! * the candidate had its turn: from then on, nobody is in the queue who entered before.
+//! * the candidate was in the queue at some revision;
+//! * the candidate was first in the queue at some revision. Then every candidate that entered earlier had left by
+//!   that revision.
 //!
 //! A candidate leaves the queue only if a client asks for that (unlock, resign, delete, revoke) or its lease ends. So
-//! answers contradict each other if a candidate was in the queue, a later one had its turn, and nothing can have
-//! removed the first in between. A key that belongs to another queue, and a leader for whom nobody campaigned, are
-//! wrong by themselves.
+//! answers contradict each other if one candidate was in the queue, a later one was first, and nothing can have
+//! removed the earlier one in between. Two things are wrong by themselves: a key that belongs to another queue, and a
+//! leader for whom nobody campaigned.
 //!
-//! Not checked: that the key of an answered `Unlock` is gone; locks against elections of the same name; without the
-//! `LeaseGrant` of a lease that a request names, when it ends.
+//! Not checked: that the key of an answered `Unlock` is gone; locks against elections of the same name; when a lease
+//! ends whose `LeaseGrant` the history does not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +59,7 @@ pub(super) fn check(history: &History, fastest: u32, from_start: bool, sheet: &m
         judge.locks(queue, &mut wrong);
         judge.elections(queue, &mut wrong);
         judge.refusals(queue, &mut wrong);
-        // One cause can contradict many answers: the first of each kind in a queue is shown.
+        // One cause can contradict many answers, so only the first violation of each kind in a queue is reported.
         let mut titles = BTreeSet::new();
         for wrong in wrong {
             if titles.insert(wrong.title) {
@@ -80,9 +82,9 @@ fn name(request: &Request) -> Option<&Bytes> {
     }
 }
 
-/// A lock that an answer gave.
+/// An answer that gave a lock to a client.
 #[derive(Clone, Copy)]
-struct Held<'a> {
+struct LockAnswer<'a> {
     number: usize,
     key: &'a Bytes,
     /// The lease of the request; 0 if the service made its own.
@@ -108,30 +110,31 @@ struct Claim<'a> {
     campaigned: Option<i64>,
     /// A revision at which it was in the queue.
     at: i64,
-    turn: Turn,
+    first_at: FirstAt,
     call: Nanos,
     returned: Nanos,
 }
 
-/// When a candidate had its turn, by an answer.
+/// When a candidate was first in its queue, by an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// The answer does not say that it had.
-    No,
+enum FirstAt {
+    /// The answer does not say that it was.
+    NotClaimed,
     /// At the revision of the claim.
-    There,
-    /// At some revision, by the return.
+    Revision,
+    /// At some revision up to the return of the answer.
     ByReturn,
 }
 
 /// What answers say about one queue.
 #[derive(Default)]
 struct Queue<'a> {
-    locks: Vec<Held<'a>>,
+    locks: Vec<LockAnswer<'a>>,
     claims: Vec<Claim<'a>>,
     /// Answered resignations: the candidate, the revision at which it was gone, and the operation.
     resigned: BTreeMap<Candidate<'a>, (i64, usize)>,
-    /// Errors that say that there is no leader, or that a candidate is none.
+    /// Errors that say that there is no leader, or that a candidate does not lead: the operation, the candidate, the
+    /// call and the return.
     refusals: Vec<(usize, Option<Candidate<'a>>, Nanos, Nanos)>,
 }
 
@@ -150,33 +153,33 @@ impl<'a> Queue<'a> {
         if at <= 0 {
             return;
         }
-        let claim = |candidate, campaigned, at, turn| Claim {
+        let claim = |candidate, campaigned, at, first_at| Claim {
             number,
             candidate,
             campaigned,
             at,
-            turn,
+            first_at,
             call,
             returned,
         };
         match (&operation.request, response) {
             (Request::Lock(request), Response::Lock(response)) => {
                 let (key, lease) = (&response.key, request.lease);
-                self.locks.push(Held { number, key, lease, at, call, returned });
+                self.locks.push(LockAnswer { number, key, lease, at, call, returned });
             }
             (Request::Campaign(request), Response::Campaign(response)) => {
                 let Some(leader) = &response.leader else { return };
                 let campaigned = Some(request.lease);
-                self.claims.push(claim(candidate(leader), campaigned, leader.rev, Turn::ByReturn));
+                self.claims.push(claim(candidate(leader), campaigned, leader.rev, FirstAt::ByReturn));
             }
             (Request::Leader(_), Response::Leader(response)) => {
                 let Some(kv) = &response.kv else { return };
                 let named = Candidate { entered: kv.create_revision, key: &kv.key };
-                self.claims.push(claim(named, None, at, Turn::There));
+                self.claims.push(claim(named, None, at, FirstAt::Revision));
             }
             (Request::Proclaim(request), Response::Proclaim(_)) => {
                 let Some(leader) = &request.leader else { return };
-                self.claims.push(claim(candidate(leader), None, at, Turn::No));
+                self.claims.push(claim(candidate(leader), None, at, FirstAt::NotClaimed));
             }
             (Request::Resign(request), Response::Resign(_)) => {
                 let Some(leader) = &request.leader else { return };
@@ -223,19 +226,19 @@ impl Wrong {
     }
 }
 
-/// What clients wrote into queues, or may have.
+/// What clients wrote into queues, or may have written.
 struct Writers<'a> {
     /// Puts and proclamations, by their key.
-    puts: BTreeMap<&'a [u8], Vec<Said<'a>>>,
+    puts: BTreeMap<&'a [u8], Vec<WrittenValue<'a>>>,
     /// Campaigns and locks that can have created a key, by the name of their queue.
     candidacies: BTreeMap<&'a [u8], Vec<&'a Operation>>,
 }
 
-/// A value that a client gave a key, or may have.
-struct Said<'a> {
+/// A value that a client gave a key, or may have given it.
+struct WrittenValue<'a> {
     call: Nanos,
     value: &'a Bytes,
-    /// Whether it creates a key that is not there: a proclamation does not.
+    /// Whether the write creates the key if it does not exist. A proclamation does not.
     creates: bool,
 }
 
@@ -243,7 +246,7 @@ impl<'a> Writers<'a> {
     fn new(history: &'a History) -> Writers<'a> {
         let mut writers = Writers { puts: BTreeMap::new(), candidacies: BTreeMap::new() };
         for operation in history.operations.iter().filter(|operation| !was_refused(operation)) {
-            let said = |value, creates| Said { call: operation.call, value, creates };
+            let written = |value, creates| WrittenValue { call: operation.call, value, creates };
             match &operation.request {
                 Request::Campaign(campaign) => {
                     writers.candidacies.entry(&campaign.name).or_default().push(operation);
@@ -251,13 +254,13 @@ impl<'a> Writers<'a> {
                 Request::Lock(lock) => writers.candidacies.entry(&lock.name).or_default().push(operation),
                 Request::Proclaim(proclaim) => {
                     if let Some(leader) = &proclaim.leader {
-                        writers.puts.entry(&leader.key).or_default().push(said(&proclaim.value, false));
+                        writers.puts.entry(&leader.key).or_default().push(written(&proclaim.value, false));
                     }
                 }
                 request => {
                     for part in request.parts() {
                         if let Part::Put(put) = part {
-                            writers.puts.entry(&put.key).or_default().push(said(&put.value, true));
+                            writers.puts.entry(&put.key).or_default().push(written(&put.value, true));
                         }
                     }
                 }
@@ -266,8 +269,8 @@ impl<'a> Writers<'a> {
         writers
     }
 
-    fn said(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &Said<'a>> {
-        self.puts.get(key).into_iter().flatten().filter(move |said| said.call <= by)
+    fn values_written(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &WrittenValue<'a>> {
+        self.puts.get(key).into_iter().flatten().filter(move |written| written.call <= by)
     }
 
     fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
@@ -276,7 +279,7 @@ impl<'a> Writers<'a> {
 
     /// Whether some operation called by then can have made the candidate.
     fn can_have_made(&self, name: &[u8], candidate: Candidate<'_>, by: Nanos) -> bool {
-        let stood = |operation: &Operation| match (&operation.request, operation.response()) {
+        let candidacy = |operation: &Operation| match (&operation.request, operation.response()) {
             (_, Some(Response::Campaign(response))) => {
                 response.leader.as_ref().is_some_and(|leader| self::candidate(leader) == candidate)
             }
@@ -285,20 +288,23 @@ impl<'a> Writers<'a> {
             (Request::Lock(request), _) => may_be_of(name, request.lease, candidate.key),
             _ => false,
         };
-        self.said(candidate.key, by).any(|said| said.creates) || self.candidacies(name, by).any(stood)
+        self.values_written(candidate.key, by).any(|written| written.creates)
+            || self.candidacies(name, by).any(candidacy)
     }
 
     /// Whether a campaign, a lock, a proclamation or a put called by then can have given the key this value.
-    fn can_have_said(&self, name: &[u8], key: &[u8], value: &[u8], by: Nanos) -> bool {
-        let stood = |operation: &Operation| match &operation.request {
+    fn can_have_written(&self, name: &[u8], key: &[u8], value: &[u8], by: Nanos) -> bool {
+        let candidacy = |operation: &Operation| match &operation.request {
             Request::Campaign(campaign) => campaign.value[..] == *value,
             _ => value.is_empty(),
         };
-        self.said(key, by).any(|said| said.value[..] == *value) || self.candidacies(name, by).any(stood)
+        self.values_written(key, by).any(|written| written.value[..] == *value)
+            || self.candidacies(name, by).any(candidacy)
     }
 }
 
-/// Whether the services may name a key of this queue so, for a request with this lease (0: one that they make).
+/// Whether this can be the key of a candidate in the queue `name`, for a request with this lease (0 if the service
+/// makes one).
 fn may_be_of(name: &[u8], lease: i64, key: &[u8]) -> bool {
     let Some(rest) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"/")) else { return false };
     lease == 0 || rest == hexadecimal(lease).as_bytes()
@@ -318,7 +324,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Keys that belong to no candidate of the queue.
+    /// Reports keys that cannot be those of a candidate of the queue.
     fn keys(&self, name: &[u8], queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
         let belongs = |key: &[u8], lease| may_be_of(name, lease, key);
         let expected = |lease: i64| match lease {
@@ -337,9 +343,9 @@ impl Judge<'_> {
             let key = claim.candidate.key;
             let lease = claim.campaigned.unwrap_or(0);
             if belongs(key, lease) {
-                wrong.extend(self.stood(name, claim).filter(|_| self.from_start));
-            } else if claim.turn != Turn::No {
-                // In a proclamation, the client names both.
+                wrong.extend(self.check_candidacy(name, claim).filter(|_| self.from_start));
+            } else if claim.first_at != FirstAt::NotClaimed {
+                // A proclamation proves nothing: the client itself names the key and the queue.
                 let reason = format!(
                     "The key in the answer is {}; a key of this election {}.",
                     describe::key(key),
@@ -351,8 +357,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A leader is one who campaigned, with a value that somebody gave it.
-    fn stood(&self, name: &[u8], claim: &Claim<'_>) -> Option<Wrong> {
+    /// Checks that somebody campaigned with the key of a named leader, and that a client gave it its value.
+    fn check_candidacy(&self, name: &[u8], claim: &Claim<'_>) -> Option<Wrong> {
         let Candidate { key, entered } = claim.candidate;
         if claim.campaigned.is_some() {
             return None;
@@ -373,7 +379,7 @@ impl Judge<'_> {
             return None;
         };
         let value = &response.kv.as_ref()?.value;
-        (!self.writers.can_have_said(name, key, value, claim.returned)).then(|| {
+        (!self.writers.can_have_written(name, key, value, claim.returned)).then(|| {
             let reason = format!(
                 "Nobody had given {} the value {} by then.",
                 describe::key(key),
@@ -383,9 +389,9 @@ impl Judge<'_> {
         })
     }
 
-    /// Between two answers that give a lock with different keys, the first key must have gone.
+    /// Checks that between two answers that give a lock with different keys, the first key can have been removed.
     fn locks(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
-        let mut held: Vec<&Held<'_>> = queue.locks.iter().collect();
+        let mut held: Vec<&LockAnswer<'_>> = queue.locks.iter().collect();
         held.sort_by_key(|held| (held.at, held.number));
         for pair in held.windows(2) {
             let [one, other] = pair else { unreachable!("windows of two") };
@@ -412,13 +418,14 @@ impl Judge<'_> {
         }
     }
 
-    /// When a candidate had its turn, those who entered before must have left.
+    /// Checks that when a candidate was first, all candidates that had entered earlier can have left.
     fn elections(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
         let mut candidates: BTreeMap<Candidate<'_>, Vec<&Claim<'_>>> = BTreeMap::new();
         for claim in &queue.claims {
             candidates.entry(claim.candidate).or_default().push(claim);
         }
-        // The earliest turns of those who entered later: by revision, and by return.
+        // Among the candidates that entered later: the claim that was first at the lowest revision, and the one that
+        // was first by the earliest return.
         let mut there: Option<&Claim<'_>> = None;
         let mut returned: Option<&Claim<'_>> = None;
         for (candidate, claims) in candidates.iter().rev() {
@@ -428,25 +435,25 @@ impl Judge<'_> {
             {
                 let reason = format!(
                     "{} had resigned by revision {gone}; the answer is of revision {}.",
-                    in_words(*candidate),
+                    describe_candidate(*candidate),
                     last.at
                 );
                 let title = "a leader resigned and is still in the queue";
                 wrong.push(Wrong::new(title, reason, [last.number, *by]));
             }
-            for turn in [there, returned].into_iter().flatten() {
-                if !self.can_have_left(claims, last, turn) {
-                    wrong.push(self.two_leaders(*candidate, last, turn));
+            for later in [there, returned].into_iter().flatten() {
+                if !self.can_have_left(claims, last, later) {
+                    wrong.push(self.two_leaders(*candidate, last, later));
                 }
             }
             for claim in claims {
-                let earliest = match claim.turn {
-                    Turn::No => continue,
-                    Turn::There => &mut there,
-                    Turn::ByReturn => &mut returned,
+                let earliest = match claim.first_at {
+                    FirstAt::NotClaimed => continue,
+                    FirstAt::Revision => &mut there,
+                    FirstAt::ByReturn => &mut returned,
                 };
-                let when = |claim: &Claim<'_>| match claim.turn {
-                    Turn::There => claim.at as u64,
+                let when = |claim: &Claim<'_>| match claim.first_at {
+                    FirstAt::Revision => claim.at as u64,
                     _ => claim.returned,
                 };
                 if earliest.is_none_or(|earliest| when(claim) < when(earliest)) {
@@ -456,25 +463,26 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a candidate can have left between the last claim that it was in the queue and a later one's turn.
-    fn can_have_left(&self, claims: &[&Claim<'_>], last: &Claim<'_>, turn: &Claim<'_>) -> bool {
-        let until = (turn.turn == Turn::There).then_some(turn.at);
-        let too_late = until.is_some_and(|until| last.at >= until) || last.call > turn.returned;
-        !too_late && self.removals.can_end(&stay(claims, last, until, turn.returned))
+    /// Whether a candidate can have left between the last claim that it was in the queue and the claim that a later
+    /// candidate was first.
+    fn can_have_left(&self, claims: &[&Claim<'_>], last: &Claim<'_>, later: &Claim<'_>) -> bool {
+        let until = (later.first_at == FirstAt::Revision).then_some(later.at);
+        let too_late = until.is_some_and(|until| last.at >= until) || last.call > later.returned;
+        !too_late && self.removals.can_end(&stay(claims, last, until, later.returned))
     }
 
-    fn two_leaders(&self, earlier: Candidate<'_>, last: &Claim<'_>, turn: &Claim<'_>) -> Wrong {
+    fn two_leaders(&self, earlier: Candidate<'_>, last: &Claim<'_>, later: &Claim<'_>) -> Wrong {
         let reason = format!(
             "{} entered the queue before {} and was there at revision {}; nothing can have removed it before the other one led.",
-            in_words(earlier),
-            in_words(turn.candidate),
+            describe_candidate(earlier),
+            describe_candidate(later.candidate),
             last.at
         );
         let title = "an election has a new leader while an earlier one is still in the queue";
-        Wrong::new(title, reason, [last.number, turn.number])
+        Wrong::new(title, reason, [last.number, later.number])
     }
 
-    /// An error that says that there is no leader, or that one is none, although it cannot have left.
+    /// Reports errors that there is no leader, or that a candidate does not lead, although it cannot have left.
     fn refusals(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
         let mut candidates: BTreeMap<Candidate<'_>, Vec<&Claim<'_>>> = BTreeMap::new();
         for claim in queue.claims.iter().filter(|_| !queue.refusals.is_empty()) {
@@ -492,7 +500,7 @@ impl Judge<'_> {
                 }
                 let reason = format!(
                     "{} was in the queue at revision {}, and nothing can have removed it by then.",
-                    in_words(*candidate),
+                    describe_candidate(*candidate),
                     last.at
                 );
                 let title = match of {
@@ -518,6 +526,6 @@ fn stay<'a>(claims: &[&Claim<'a>], last: &Claim<'a>, until: Option<i64>, before:
     }
 }
 
-fn in_words(candidate: Candidate<'_>) -> String {
+fn describe_candidate(candidate: Candidate<'_>) -> String {
     format!("{} of revision {}", describe::key(candidate.key), candidate.entered)
 }

@@ -1,20 +1,24 @@
 //! M1: locks and elections exclude each other by their fencing tokens.
 //!
-//! A lock is a key in a queue, which is a prefix. The key with the lowest create revision there holds it, and that
-//! revision is the token. What the Lock and Election services answer must hold in the store: whoever is said to hold
-//! the lock is first in the queue, and so is whoever is said to lead. And a write that is guarded by a token, a
-//! transaction that compares the create revision of a key of the queue, succeeds only for the first. Queues are those
-//! of the services, and those of clients that follow the same recipe: a range over a prefix for its oldest key, or
-//! for the youngest key older than their own.
+//! A lock or election is a queue: all keys under one prefix, one for each candidate. The key with the lowest create
+//! revision is first; its owner holds the lock or leads. The create revision of a candidate's key is its fencing
+//! token. The oracle compares with the store:
 //!
-//! Without tokens nothing excludes anything: a lease ends while its holder is slow. How often two clients held a lock
-//! at once by the clock is counted, as a demonstration, and is no violation.
+//! * what the Lock and Election services answer: whoever is said to hold the lock, or to lead, is first in the queue;
+//! * writes that are guarded by a token, that is, transactions that compare the create revision of a key in a queue:
+//!   they succeed only if that key is first.
 //!
-//! Needs the store over the history, as K1 knows it. Without evidence, what the services wrote is not known: then
-//! their answers are compared with each other (`answers`).
+//! Queues are those of the services, and those of clients that follow the same recipe: a range over a prefix for its
+//! oldest key, or for the youngest key older than their own.
 //!
-//! Not checked: writes without a guard; that a queue moves on (V1, L2); fairness beyond the order of the queue; without
-//! evidence, what `answers` leaves out, and guarded writes at revisions that only the services can have made.
+//! Without tokens nothing is excluded, because a lease can end while its holder is slow. How often two clients held a
+//! lock at once by the clock is counted, as a demonstration, and is no violation.
+//!
+//! The oracle needs the store over the history, as K1 knows it. Without evidence, what the services wrote is not
+//! known; then their answers are compared with each other (`answers`).
+//!
+//! Not checked: writes without a guard; that a queue moves on (V1, L2); fairness beyond the order of the queue;
+//! without evidence, what `answers` leaves out, and guarded writes at revisions that only the services can have made.
 
 mod answers;
 mod removals;
@@ -44,12 +48,13 @@ struct Counts {
     answers: usize,
     /// Writes guarded by a token.
     guarded: usize,
-    /// Times that a lock was held, from the answer that gave it to the call that released it.
-    held: usize,
-    /// How many of these began while another client held the same lock, by the clock.
-    beside: usize,
-    /// Answers of the services, and guarded writes, at revisions at which the store is not known.
+    /// How often a lock was held, each time from the answer that gave it to the call that released it.
+    holds: usize,
+    /// How many of these times began while another client held the same lock, by the clock.
+    overlapping: usize,
+    /// Answers of the services at revisions at which the store is not known.
     open: usize,
+    /// Guarded writes at revisions at which the store is not known.
     open_guards: usize,
 }
 
@@ -63,15 +68,15 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     if !queues.is_empty() {
         let judge = Queues { applied: context.applied(), known, queues };
         check(history, &judge, evidence, &mut counts, sheet);
-        (counts.held, counts.beside) = by_the_clock(history);
+        (counts.holds, counts.overlapping) = overlaps_by_clock(history);
     }
     if !evidence {
         by_answers(context, &mut counts, sheet);
     }
     sheet.checked(Oracle::M1, "answers of the lock and election services", counts.answers);
     sheet.checked(Oracle::M1, "writes guarded by a token", counts.guarded);
-    sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.held);
-    sheet.checked(Oracle::M1, "of these while another held it (shown, not judged)", counts.beside);
+    sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.holds);
+    sheet.checked(Oracle::M1, "of these while another held it (shown, not judged)", counts.overlapping);
     let missing = if evidence { Missing::Store } else { Missing::AppliedEntries };
     sheet.not_judged(Oracle::M1, "answers of the lock and election services", counts.open, missing);
     sheet.not_judged(Oracle::M1, "writes guarded by a token", counts.open_guards, missing);
@@ -94,12 +99,12 @@ fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::M1, what, found.releases, Missing::AppliedEntries);
 }
 
-/// Whether it is a call of the lock or election service.
+/// Whether the request is a call of the lock or election service.
 fn is_service(request: &Request) -> bool {
     calls_service(request) || matches!(request, Request::Leader(_))
 }
 
-/// Compares what is claimed with the store; what the services answer, only with evidence.
+/// Compares guarded writes with the store and, if there is evidence, the answers of the services too.
 fn check(history: &History, judge: &Queues<'_>, evidence: bool, counts: &mut Counts, sheet: &mut Sheet) {
     for (number, operation) in history.operations.iter().enumerate() {
         let wrong = if let Request::Txn(txn) = &operation.request {
@@ -144,7 +149,7 @@ fn queue_of(name: &[u8]) -> Queue {
     (prefix, end)
 }
 
-/// All queues that a client is in or asks for.
+/// The queues that the requests of a history name: those of the services, and those that clients keep themselves.
 fn queues(history: &History) -> BTreeSet<Queue> {
     let mut queues = BTreeSet::new();
     for operation in &history.operations {
@@ -164,7 +169,8 @@ fn queues(history: &History) -> BTreeSet<Queue> {
     queues
 }
 
-/// The recipe's range: the oldest key, or the youngest of those that are older than one's own.
+/// The queue that a range reads, if it is one of the recipe: for the oldest key, or for the youngest of those older
+/// than the client's own.
 fn asked_for(range: &RangeRequest) -> Option<Queue> {
     let oldest = range.sort_order == SortOrder::Ascend as i32;
     let before = range.sort_order == SortOrder::Descend as i32 && range.max_create_revision > 0;
@@ -187,7 +193,7 @@ struct Queues<'a> {
 }
 
 impl Queues<'_> {
-    /// The first in the queue at a revision.
+    /// The pair that is first in the queue at a revision.
     fn first(&self, queue: &Queue, at: i64) -> Option<KeyValue> {
         self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)
     }
@@ -226,29 +232,29 @@ impl Queues<'_> {
         })
     }
 
-    /// A client that writes by a token was first in the queue at that revision.
+    /// Checks that the key that guards a write was first in its queue when the write was executed.
     fn guarded(&self, operation: &Operation, key: &Bytes, token: i64) -> Wrong {
         let revision = answer::revision(operation.response().and_then(|response| response.header()));
         let made = matches!(place(operation), Place::At(position) if position.makes_revision());
         let before = revision - i64::from(made);
-        let mut standing = self.queues.iter().filter(|queue| holds_key(queue, key));
-        let first = standing.find_map(|queue| self.first(queue, before));
+        let mut its_queues = self.queues.iter().filter(|queue| holds_key(queue, key));
+        let first = its_queues.find_map(|queue| self.first(queue, before));
         if first.as_ref().is_some_and(|first| (&first.key, first.create_revision) == (key, token)) {
             return None;
         }
-        let reason = format!("At revision {before} {}", self.first_in_words(first.as_ref()));
+        let reason = format!("At revision {before} {}", self.describe_first(first.as_ref()));
         Some(("a write was guarded by a token that was not first in its queue", reason))
     }
 
-    fn first_in_words(&self, first: Option<&KeyValue>) -> String {
+    fn describe_first(&self, first: Option<&KeyValue>) -> String {
         match first {
             Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),
             None => "the queue was empty.".to_string(),
         }
     }
 
-    /// What an answer or error of the services claims, compared with the store; `None` if it claims nothing that is
-    /// known.
+    /// Compares an answer or error of the services with the store; the outer `None` if it claims nothing, or the store
+    /// of that revision is not known.
     fn service(&self, operation: &Operation) -> Option<Wrong> {
         let response = match &operation.outcome {
             Outcome::Answer { response, .. } => response,
@@ -268,7 +274,7 @@ impl Queues<'_> {
                     let key = describe::key(&response.key);
                     let reason = format!(
                         "It is said to be held by {key}; at revision {at} {}",
-                        self.first_in_words(first.as_ref())
+                        self.describe_first(first.as_ref())
                     );
                     ("a lock was given to one who was not first in its queue", reason)
                 })
@@ -287,7 +293,7 @@ impl Queues<'_> {
                     let named = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
                     let reason = format!(
                         "The answer names {named}; at revision {at} {}",
-                        self.first_in_words(first.as_ref())
+                        self.describe_first(first.as_ref())
                     );
                     ("an answer names another leader than the first in the queue", reason)
                 })
@@ -316,8 +322,8 @@ impl Queues<'_> {
         Some(wrong)
     }
 
-    /// The revision in the answer may be that at which it joined the queue; the leader was first then or at some
-    /// revision from there up to the answer.
+    /// Checks the answer to a campaign. The revision in its header may be the one at which the candidate entered the
+    /// queue. The candidate must have been first at that revision, or at a later one up to the answer.
     fn campaign(&self, operation: &Operation, queue: &Queue, leader: &LeaderKey, entered: i64) -> Wrong {
         let returned = operation.returned().unwrap_or(operation.call);
         let until = self.window(operation, returned).map_or(self.known.until, |(_, until)| until);
@@ -332,9 +338,9 @@ impl Queues<'_> {
         if leads(entered) || moments.any(leads) {
             return None;
         }
-        // etcd's campaign does not check that its own key still exists once those before it are gone
-        // (`concurrency/election.go`): a candidate whose lease ended while it waited is answered that it leads. Its
-        // token is of no use any more.
+        // etcd's campaign does not check that its own key still exists when the keys before it are gone
+        // (`concurrency/election.go`). So a candidate whose lease ended while it waited is told that it leads. That is
+        // no violation, because its token no longer guards anything.
         let exists = |at: i64| {
             self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)
         };
@@ -373,9 +379,9 @@ impl Queues<'_> {
     }
 }
 
-/// How often locks were held, from the answer that gave one to the call that released it, and how often that began
-/// while another client held the same lock.
-fn by_the_clock(history: &History) -> (usize, usize) {
+/// Counts how often locks were held, each time from the answer that gave it to the call that released it, and how many
+/// of these times began while another client held the same lock.
+fn overlaps_by_clock(history: &History) -> (usize, usize) {
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {
         if let Request::Unlock(request) = &operation.request {
@@ -392,14 +398,14 @@ fn by_the_clock(history: &History) -> (usize, usize) {
             held.entry(&request.name).or_default().push((*at, *until));
         }
     }
-    let mut beside = 0;
+    let mut overlapping = 0;
     for spans in held.values_mut() {
         spans.sort_unstable();
         let mut last = 0;
         for (from, until) in &*spans {
-            beside += usize::from(*from < last);
+            overlapping += usize::from(*from < last);
             last = last.max(*until);
         }
     }
-    (held.values().map(Vec::len).sum(), beside)
+    (held.values().map(Vec::len).sum(), overlapping)
 }

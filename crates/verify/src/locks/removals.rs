@@ -1,6 +1,6 @@
-//! What can have removed a key from a queue, by the requests of a history that has every client.
+//! What can have removed a key from a lock's or election's queue, by the requests of a history that has every client.
 //!
-//! Conservative: where the history does not say, the key can have been removed.
+//! When the history does not say, the answer is that the key can have been removed.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use record::{History, Nanos, Operation, Outcome};
 use crate::truth::Keys;
 use crate::{answer, definite};
 
-/// Seconds of a lease that the services make for a request without one (`concurrency.NewSession` in etcd). It is not
-/// renewed.
+/// The time to live, in seconds, of a lease that the services make for a request without one
+/// (`concurrency.NewSession` in etcd). The services do not renew it.
 const OWN_LEASE_TTL: i64 = 60;
 const SECOND: u128 = 1_000_000_000;
 const MILLION: u128 = 1_000_000;
@@ -24,13 +24,13 @@ pub(super) struct Stay<'a> {
     pub(super) key: &'a Bytes,
     /// The lease that the request for it names, 0 for one that the service made; `None` if no request is known.
     pub(super) lease: Option<i64>,
-    /// When that request was called: a lease that the service made is not older.
+    /// When the request for the key was called. A lease that the service made for it is not older.
     pub(super) since: Nanos,
-    /// It was there at this revision,
+    /// A revision at which it was in the queue.
     pub(super) after: i64,
-    /// and had to be gone at this one, if that is known,
+    /// The revision at which it had to be gone, if known.
     pub(super) until: Option<i64>,
-    /// and by this time.
+    /// The time by which it had to be gone.
     pub(super) before: Nanos,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Stay<'a> {
 #[derive(Clone, Copy)]
 struct Removal {
     call: Nanos,
-    /// The revision of its answer; `None` without one: it may take effect at any time after its call.
+    /// The revision of its answer; `None` if it has none, and may take effect at any time after its call.
     at: Option<i64>,
 }
 
@@ -64,7 +64,7 @@ struct Lease {
     /// Confirmed keep-alives: return and call.
     renewals: Vec<(Nanos, Nanos)>,
     revoked: Vec<Removal>,
-    /// Calls of the services that name it and got no answer: they may remove their key when they give up.
+    /// Calls of the services that name it and got no answer. The service may remove the key when the call gives up.
     given_up: Vec<Nanos>,
 }
 
@@ -132,7 +132,8 @@ impl<'a> Removals<'a> {
         self.leases.entry(id).or_default()
     }
 
-    /// What a call without an answer does to a key whose lease the service made is in no other answer.
+    /// Takes a call of a service without an answer. A call without a lease is left out: its key appears in no other
+    /// answer.
     fn may_give_up(&mut self, operation: &Operation, lease: i64) {
         if operation.response().is_none() && lease != 0 {
             self.lease(lease).given_up.push(operation.call);
@@ -178,12 +179,12 @@ impl<'a> Removals<'a> {
     }
 }
 
-/// Whether it certainly had no effect.
+/// Whether the operation certainly had no effect.
 pub(super) fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
 }
 
-/// The lease in the name of a key of the services.
+/// The lease that a key of the services names: etcd writes it at the end of the key, in hexadecimal.
 fn lease_of(key: &[u8]) -> Option<i64> {
     let name = std::str::from_utf8(key.rsplit(|byte| *byte == b'/').next()?).ok()?;
     i64::from_str_radix(name, 16).ok()

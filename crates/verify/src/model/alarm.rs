@@ -1,7 +1,7 @@
-//! Alarms: which are on, and what they refuse.
+//! Alarms: which are on, and which requests they refuse.
 //!
-//! Not modelled: quotas. Who raises NOSPACE, and when, is not known here; a member that is out of space can refuse a
-//! request, or execute it and then refuse it, before any alarm is on.
+//! Not modelled: quotas. The model does not know who raises NOSPACE, or when. A member that is out of space can
+//! refuse a request, or execute it and then refuse it, before any alarm is on.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,16 @@ use api::{Error, Request};
 
 use super::txn;
 
-/// The alarms that are on: type and member.
+/// The alarms that are on, each with its type and the member that raised it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alarms {
     on: BTreeSet<(i32, u64)>,
 }
 
 impl Alarms {
-    /// Executes a request. An alarm that is on may be raised again. When alarms are disarmed, 0 names all members: so
-    /// it is documented; etcd itself then disarms only what member 0 raised.
+    /// Executes a request. An alarm that is on may be raised again. In a request to disarm, member 0 means all
+    /// members: this is how etcd documents it, although etcd itself then disarms only the alarms that member 0
+    /// raised.
     pub fn apply(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let alarms = match AlarmAction::try_from(request.action) {
@@ -47,8 +48,8 @@ impl Alarms {
         AlarmResponse { header: None, alarms }
     }
 
-    /// What the alarms refuse. NOSPACE refuses what takes space, CORRUPT every write; what CORRUPT does to reads
-    /// depends on their path through etcd.
+    /// Refuses a request because of an alarm. NOSPACE refuses what takes space, CORRUPT every write; what CORRUPT
+    /// does to reads depends on their path through etcd.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
         if self.on.is_empty() {
             return Ok(());
@@ -76,7 +77,7 @@ impl Alarms {
     }
 }
 
-/// Whether etcd counts it against the quota. Of a transaction it counts the puts of the outermost level.
+/// Whether etcd counts the request against the quota. Of a transaction it counts only the puts that are not nested.
 fn takes_space(request: &Request) -> bool {
     match request {
         Request::Put(_) | Request::LeaseGrant(_) => true,

@@ -1,7 +1,7 @@
-//! Users, roles and what they may do.
+//! Users and roles, and what they may do.
 //!
-//! A machine of its own: its answers depend on who asks for what, not on the store; only the rights to a lease depend
-//! on the keys attached to it, which the caller passes in.
+//! This is a state machine of its own. Its answers depend on the caller and the request, not on the store, with one
+//! exception: the rights to a lease depend on the keys attached to it, which the caller of the model passes in.
 //!
 //! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that these cause); users
 //! identified by their certificate; passwords that arrive already hashed.
@@ -26,7 +26,7 @@ pub fn any_time(error: Error) -> bool {
     matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision)
 }
 
-/// Whether it is a request of the Auth service.
+/// Whether the request is one of the Auth service.
 pub fn is_about_auth(request: &Request) -> bool {
     matches!(
         request,
@@ -50,7 +50,7 @@ pub fn is_about_auth(request: &Request) -> bool {
     )
 }
 
-/// Whether it may change users or rights.
+/// Whether the request may change users or rights.
 pub fn changes_auth(request: &Request) -> bool {
     let reads = matches!(
         request,
@@ -64,8 +64,8 @@ pub fn changes_auth(request: &Request) -> bool {
     is_about_auth(request) && !reads
 }
 
-/// Whether etcd's versions differ in who may ask for it: some check no rights, or only require a token (3.4 up to
-/// 3.6.8), later ones require more. Either answer is right.
+/// Whether versions of etcd require different rights for the request: 3.4 up to 3.6.8 check no rights, or only require
+/// a token, and later ones require more. Either answer is right.
 pub fn versions_differ(request: &Request) -> bool {
     match request {
         Request::Compact(_)
@@ -123,7 +123,7 @@ impl Auth {
         self.enabled
     }
 
-    /// Counts the changes.
+    /// The auth revision: the number of changes of users and rights so far, plus one for the empty store.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -199,7 +199,7 @@ impl Auth {
         if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
     }
 
-    /// Checks both branches, and what is nested in them, whichever will run.
+    /// Checks both branches, and the transactions nested in them, although only one branch will run.
     fn may_txn(
         &self,
         user: &str,
@@ -238,7 +238,7 @@ impl Auth {
             .collect();
         parts.sort();
         let asked = Span::new(key, end);
-        // It contains no key; etcd's tree of permissions finds it by its start.
+        // The range contains no key. etcd's tree of permissions then looks only at the start of the range.
         if asked.end <= Limit::At(asked.key.clone()) {
             let found =
                 parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));

@@ -1,4 +1,4 @@
-//! Requests that are refused before anything looks at the state.
+//! Refuses requests by their form alone, whatever the state is.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 
-/// Most operations along one path of a transaction (`--max-txn-ops`).
+/// The highest number of operations along one path of a transaction (etcd's default of `--max-txn-ops`).
 pub const MAX_TXN_OPS: usize = 128;
 
-/// Seconds; etcd refuses a longer grant.
+/// The longest time to live of a lease, in seconds. etcd refuses to grant more.
 pub const MAX_LEASE_TTL: i64 = 9_000_000_000;
 
 /// The error that this request gets, whatever the state is.
@@ -52,7 +52,8 @@ fn check_delete(delete: &DeleteRangeRequest) -> Result<(), Error> {
     if delete.key.is_empty() { Err(Error::EmptyKey) } else { Ok(()) }
 }
 
-/// Sizes and keys, level by level. What a level uses up is missing below it.
+/// Checks the number of operations and their keys, level by level. A level's operations count against the limit of the
+/// levels nested in it.
 fn check_txn(txn: &TxnRequest, limit: usize) -> Result<(), Error> {
     let size = txn.compare.len().max(txn.success.len()).max(txn.failure.len());
     if size > limit {
@@ -73,7 +74,7 @@ fn check_txn(txn: &TxnRequest, limit: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// What one branch of a transaction may write.
+/// The keys that one branch of a transaction may write.
 #[derive(Default)]
 struct Writes<'a> {
     puts: BTreeSet<&'a [u8]>,
@@ -93,9 +94,9 @@ fn covers(from: &[u8], end: &[u8], key: &[u8]) -> bool {
     if end.is_empty() { key == from } else { from <= key && key < end }
 }
 
-/// No key is put twice, or put where it may be deleted. Two deletes may overlap; so may the two branches of one
-/// nested transaction, of which only one runs. A delete is compared with the puts of its own level and of the nested
-/// transactions after it, not of those before.
+/// Checks that no key is put twice, or put and also deleted. Two deletes may overlap; so may the two branches of one
+/// nested transaction, because only one of them runs. As in etcd, a delete is compared with the puts of its own level
+/// and of nested transactions after it, and not of those before it.
 fn check_writes(ops: &[RequestOp]) -> Result<Writes<'_>, Error> {
     let mut writes = Writes::default();
     for op in ops {

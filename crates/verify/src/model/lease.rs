@@ -10,7 +10,7 @@ pub const NO_LEASE: i64 = 0;
 /// A lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lease {
-    /// Seconds to live, as granted.
+    /// The time to live, in seconds, as granted.
     pub ttl: i64,
     /// The keys attached to it.
     pub keys: BTreeSet<Bytes>,
@@ -28,7 +28,7 @@ impl Leases {
         self.by_id.is_empty()
     }
 
-    /// Makes a lease; one that exists is left alone.
+    /// Makes a lease, unless it exists.
     pub fn grant(&mut self, id: i64, ttl: i64) {
         self.by_id.entry(id).or_insert_with(|| Lease { ttl, keys: BTreeSet::new() });
     }

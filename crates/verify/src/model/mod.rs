@@ -33,7 +33,8 @@ use store::{Span, Store};
 pub use ties::Ties;
 pub use txn::{is_read_only, is_serializable};
 
-/// Seconds; a shorter lease is granted for this long (one and a half election timeouts).
+/// The shortest time to live of a lease, in seconds: one and a half election timeouts. etcd grants a shorter lease for
+/// this long.
 pub const MIN_LEASE_TTL: i64 = 2;
 
 /// The state of etcd. The default is an empty store.
@@ -74,7 +75,7 @@ impl Model {
         self.store.changed()
     }
 
-    /// The revisions of the changes after `revision`, in order; of one with several changes, several times.
+    /// The revisions of the changes after `revision`, in order. A revision with several changes comes several times.
     pub fn changed_after(&self, revision: i64) -> impl Iterator<Item = i64> {
         self.store.changed_after(revision)
     }
@@ -102,8 +103,8 @@ impl Model {
         ) || auth::is_about_auth(request)
     }
 
-    /// Executes a request of a client, who holds a token of `user` or none, and answers it. Refusals come in etcd's
-    /// order: form, alarms, the rights of the user, the state.
+    /// Executes a request of a client that is logged in as `user`, if at all, and answers it. The reasons to refuse it
+    /// are checked in etcd's order: form, alarms, the rights of the user, the state.
     ///
     /// # Panics
     /// As [`Model::apply`].
@@ -126,10 +127,10 @@ impl Model {
         self.apply_noting(request, ties)
     }
 
-    /// Executes a request without checking rights, as the cluster does with its own, and answers it.
+    /// Executes a request without checking rights, as members do with their own requests, and answers it.
     ///
-    /// Of a header only the revision is filled in. In sorted ranges, keys that the sort target does not tell apart
-    /// come in key order, where etcd promises no order; [`Model::apply_noting`] says where.
+    /// Headers have only the revision. In sorted ranges, keys that are equal by the sort target come in key order,
+    /// where etcd promises no order; [`Model::apply_noting`] reports where.
     ///
     /// # Panics
     /// If the model does not [cover](Model::covers) the call.
@@ -192,7 +193,7 @@ impl Model {
         self.leases.get(id).map(|lease| lease.keys.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Seconds for which a lease was granted; `None` if it does not exist.
+    /// The time to live of a lease in seconds, as granted; `None` if it does not exist.
     pub fn lease_ttl(&self, id: i64) -> Option<i64> {
         self.leases.get(id).map(|lease| lease.ttl)
     }
@@ -202,7 +203,8 @@ impl Model {
         self.leases.clone()
     }
 
-    /// Goes back to earlier leases, which [`Model::rewind`] does not know: after it, with the leases of that revision.
+    /// Restores earlier leases, because [`Model::rewind`] does not: call this after it, with the leases of that
+    /// revision.
     pub fn set_leases(&mut self, leases: Leases) {
         self.leases = leases;
     }
@@ -233,8 +235,8 @@ impl Model {
         self.store.revision = revision;
     }
 
-    /// Goes back to an earlier revision, in time that grows with the number of keys. Nothing may have been
-    /// compacted since. Leases granted since stay, and those revoked since stay away; so do users and alarms.
+    /// Goes back to an earlier revision, in time that grows with the number of keys. Nothing may have been compacted
+    /// since. Grants and revocations of leases since then are not undone, nor are changes of users and alarms.
     pub fn rewind(&mut self, revision: i64) {
         self.store.rewind(revision);
         let keys = self.store.scan(Span::From(b""), revision).filter(|kv| kv.lease != NO_LEASE);
@@ -310,7 +312,7 @@ impl Model {
         Ok(LeaseRevokeResponse { header: header(writer.finish()) })
     }
 
-    /// All the granted time is left.
+    /// Answers that all the granted time is left, because the model has no time.
     fn time_to_live(&self, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
         let mut response = LeaseTimeToLiveResponse {
             header: header(self.store.revision),
@@ -368,8 +370,9 @@ impl<'a> Writer<'a> {
         self.store.revision
     }
 
-    /// That the key exists, if it must, has been checked. It can be gone again all the same: a delete without an end,
-    /// earlier in the same transaction, does not conflict with puts (`check`). etcd crashes then; here it is empty.
+    /// Puts a key. If the key must exist, that has been checked; but an earlier delete of the same transaction can
+    /// have removed it, if the delete has no end, because such a delete does not conflict with puts (`check`). etcd
+    /// crashes then; here the old value is empty.
     fn put(&mut self, request: &PutRequest) -> PutResponse {
         let key = &request.key;
         let wanted =

@@ -1,4 +1,5 @@
-//! Range: the options, in etcd's order: limit push-down, filters, sort, truncation.
+//! Executes a Range with its options, in etcd's order: fetch with the limit if possible, filter, sort, cut off at the
+//! limit.
 
 use std::cmp::Ordering;
 
@@ -15,7 +16,7 @@ pub fn revision_read(range: &RangeRequest, newest: i64) -> i64 {
     if range.revision <= 0 { newest } else { range.revision }
 }
 
-/// Refuses revisions that do not exist yet, or no longer exist.
+/// Refuses revisions that do not exist yet or are compacted.
 pub fn check_revision(store: &Store, range: &RangeRequest, newest: i64) -> Result<(), Error> {
     if range.revision > newest {
         Err(Error::FutureRev)
@@ -37,15 +38,16 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     if let Span::Key(key) = span
         && !filters(range)
     {
-        let kvs: Vec<_> = store.get(key, at).map(|kv| shown(range, kv)).into_iter().collect();
+        let kvs: Vec<_> =
+            store.get(key, at).map(|kv| without_value_if_asked(range, kv)).into_iter().collect();
         return RangeResponse { count: kvs.len() as i64, kvs, ..RangeResponse::default() };
     }
 
     let limit = usize::try_from(range.limit).unwrap_or(0);
     let by = SortTarget::try_from(range.sort_target).unwrap_or_default();
     let order = SortOrder::try_from(range.sort_order).unwrap_or_default();
-    // One more than asked for is taken, in key order, before anything is sorted; unless an explicit order or a filter
-    // needs all of them. A target without an order does not need them: etcd does the same.
+    // As etcd does, fetch one pair more than the limit, in key order, before sorting; but fetch all pairs if there is
+    // a filter or an explicit sort order. A sort target without an order does not need all of them.
     let taken = match limit {
         0 => usize::MAX,
         _ if order != SortOrder::None || filters(range) => usize::MAX,
@@ -69,10 +71,16 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     let more = limit > 0 && kvs.len() > limit;
     let returned = if more { limit } else { kvs.len() };
     if by != SortTarget::Key {
-        ties.note(ordinal, &kvs, returned, |a, b| compare(by, a, b).is_eq(), |kv| shown(range, kv));
+        ties.note(
+            ordinal,
+            &kvs,
+            returned,
+            |a, b| compare(by, a, b).is_eq(),
+            |kv| without_value_if_asked(range, kv),
+        );
     }
     kvs.truncate(returned);
-    let kvs = kvs.into_iter().map(|kv| shown(range, kv)).collect();
+    let kvs = kvs.into_iter().map(|kv| without_value_if_asked(range, kv)).collect();
     RangeResponse { header: None, kvs, more, count: count as i64 }
 }
 
@@ -92,7 +100,8 @@ fn passes(range: &RangeRequest, kv: &KeyValue) -> bool {
         && most(range.max_create_revision, kv.create_revision)
 }
 
-fn shown(range: &RangeRequest, mut kv: KeyValue) -> KeyValue {
+/// The pair as it is returned: without its value if the range asks for keys only.
+fn without_value_if_asked(range: &RangeRequest, mut kv: KeyValue) -> KeyValue {
     if range.keys_only {
         kv.value.clear();
     }

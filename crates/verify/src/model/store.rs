@@ -1,4 +1,5 @@
-//! Keys with all their versions, so that the state at any revision since the last compaction can be read.
+//! The key-value store: every key with all its versions, so that the state at any revision since the last compaction
+//! can be read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
@@ -10,12 +11,12 @@ use bytes::Bytes;
 /// The revision of a store that was never written to.
 pub const FIRST_REVISION: i64 = 1;
 
-/// One version of a key: what one revision made of it.
+/// One version of a key: its state after one revision changed it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
     modified: i64,
     created: i64,
-    /// Counts the puts since the key was created; 0 where this revision deleted the key.
+    /// The number of puts since the key was created; 0 if this revision deleted the key.
     number: i64,
     lease: i64,
     value: Bytes,
@@ -33,7 +34,8 @@ pub enum Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    /// From `key` and `range_end` of a request: no end means one key, an end of one zero byte means no end.
+    /// The span of `key` and `range_end` of a request. An empty end means one key; an end of one zero byte means all
+    /// keys from `key` on.
     pub fn new(key: &'a [u8], range_end: &'a [u8]) -> Span<'a> {
         match range_end {
             [] => Span::Key(key),
@@ -146,8 +148,8 @@ impl Store {
         self.changes.iter().flatten().map(|(key, version)| (key, &version.value))
     }
 
-    /// The revisions after `revision` of the changes that were kept, in order; of one with several changes, several
-    /// times.
+    /// The revisions after `revision` of the changes that were kept, in order. A revision with several changes comes
+    /// several times.
     pub fn changed_after(&self, revision: i64) -> impl Iterator<Item = i64> {
         let changes = self.changes.as_deref().unwrap_or_default();
         let first = changes.partition_point(|(_, version)| version.modified <= revision);
@@ -165,7 +167,7 @@ impl Store {
         });
     }
 
-    /// What every key holds now, for hashing.
+    /// Every key that exists, with its modification revision and value.
     pub fn newest(&self) -> impl Iterator<Item = (&Bytes, i64, &Bytes)> {
         self.keys.iter().filter_map(|(key, versions)| {
             let version = versions.last().filter(|version| version.number > 0)?;

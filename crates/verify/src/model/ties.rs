@@ -1,7 +1,7 @@
 //! Which parts of an answer have no defined order.
 //!
-//! etcd sorts with Go's unstable `sort.Sort`: keys that the sort target does not tell apart come in any order, and if
-//! the limit cuts through such a group, any of its keys may be returned.
+//! etcd sorts with Go's unstable `sort.Sort`. Keys that are equal by the sort target come in any order; and if the
+//! limit cuts through a group of such keys, any of them may be returned.
 
 use api::mvccpb::KeyValue;
 
@@ -60,7 +60,7 @@ impl Ties {
         }
     }
 
-    /// Whether range number `range` of an answer may be `observed` where the model says `expected`.
+    /// Whether the pairs of range number `range` may be `observed` although the model says `expected`.
     pub fn allow(&self, range: usize, expected: &[KeyValue], observed: &[KeyValue]) -> bool {
         let Some(tied) = self.tied.iter().find(|tied| tied.range == range) else {
             return false;

@@ -1,5 +1,6 @@
-//! Transactions: first decide which branches run, on the state before, down through all nested ones; then refuse the
-//! whole if anything in it would fail; then run the operations in order.
+//! Executes a transaction in three steps: decide which branches run, in the transaction and all nested ones, by the
+//! state before it; refuse the whole transaction if any operation of these branches would fail; then execute the
+//! operations in order.
 
 use std::cmp::Ordering;
 
@@ -14,45 +15,47 @@ use super::lease::{Leases, NO_LEASE};
 use super::store::{Span, Store};
 use super::{Ties, Writer, header, range};
 
-/// Which branches run, in the order in which the transactions are visited.
+/// Which branch runs (`true` for `success`) in the transaction and in each nested one that runs, in the order in which
+/// they are visited.
 type Path = Vec<bool>;
 
-/// Whether nothing in it can write. A nested transaction counts as a write, whatever is in it.
+/// Whether the transaction cannot write. As in etcd, a nested transaction counts as a write, whatever is in it.
 pub fn is_read_only(txn: &TxnRequest) -> bool {
     txn.success.iter().chain(&txn.failure).all(|op| matches!(op.request, Some(Op::RequestRange(_))))
 }
 
-/// Whether it may be answered from a member's own store. True of an empty one.
+/// Whether a member may answer the transaction from its own store. It may if the transaction is empty.
 pub fn is_serializable(txn: &TxnRequest) -> bool {
     let serializable =
         |op: &RequestOp| matches!(&op.request, Some(Op::RequestRange(range)) if range.serializable);
     txn.success.iter().chain(&txn.failure).all(serializable)
 }
 
-/// Which branches run if `at` is the newest revision, or the error. `leases` of `None` are not checked.
+/// Which branches run if `at` is the newest revision, or the error of the transaction. If `leases` is `None`, leases
+/// are not checked.
 pub fn decide(store: &Store, leases: Option<&Leases>, txn: &TxnRequest, at: i64) -> Result<Path, Error> {
     let mut path = Path::new();
     choose(store, txn, at, &mut path);
     // All puts are checked before any range.
-    let mut turn = path.iter().copied();
-    check_puts(store, leases, txn, at, &mut turn)?;
-    let mut turn = path.iter().copied();
-    check_ranges(store, txn, at, &mut turn)?;
+    let mut branches = path.iter().copied();
+    check_puts(store, leases, txn, at, &mut branches)?;
+    let mut branches = path.iter().copied();
+    check_ranges(store, txn, at, &mut branches)?;
     Ok(path)
 }
 
 fn choose(store: &Store, txn: &TxnRequest, at: i64, path: &mut Path) {
-    let holds = txn.compare.iter().all(|compare| holds(store, compare, at));
-    path.push(holds);
-    for op in branch(txn, holds) {
+    let succeeded = txn.compare.iter().all(|compare| is_met(store, compare, at));
+    path.push(succeeded);
+    for op in branch(txn, succeeded) {
         if let Some(Op::RequestTxn(nested)) = &op.request {
             choose(store, nested, at, path);
         }
     }
 }
 
-fn branch(txn: &TxnRequest, holds: bool) -> &[RequestOp] {
-    if holds { &txn.success } else { &txn.failure }
+fn branch(txn: &TxnRequest, succeeded: bool) -> &[RequestOp] {
+    if succeeded { &txn.success } else { &txn.failure }
 }
 
 fn check_puts(
@@ -62,8 +65,8 @@ fn check_puts(
     at: i64,
     path: &mut impl Iterator<Item = bool>,
 ) -> Result<(), Error> {
-    let holds = path.next().expect("a path has a turn for every transaction that runs");
-    for op in branch(txn, holds) {
+    let succeeded = path.next().expect("a path has a branch for every transaction that runs");
+    for op in branch(txn, succeeded) {
         match &op.request {
             Some(Op::RequestTxn(nested)) => check_puts(store, leases, nested, at, path)?,
             Some(Op::RequestPut(put)) => {
@@ -87,12 +90,12 @@ fn check_ranges(
     at: i64,
     path: &mut impl Iterator<Item = bool>,
 ) -> Result<(), Error> {
-    let holds = path.next().expect("a path has a turn for every transaction that runs");
-    for op in branch(txn, holds) {
+    let succeeded = path.next().expect("a path has a branch for every transaction that runs");
+    for op in branch(txn, succeeded) {
         match &op.request {
             Some(Op::RequestTxn(nested)) => check_ranges(store, nested, at, path)?,
-            // Unlike a Range on its own, one inside a transaction has a negative revision compared with the
-            // compaction.
+            // A Range on its own treats a negative revision as none. A Range in a transaction does not: the revision
+            // is compared with the compacted one.
             Some(Op::RequestRange(range)) if range.revision > at => return Err(Error::FutureRev),
             Some(Op::RequestRange(range)) if range.revision != 0 && range.revision < store.compacted => {
                 return Err(Error::Compacted);
@@ -110,7 +113,7 @@ pub(super) fn run(
     path: &mut impl Iterator<Item = bool>,
     ties: &mut Ties,
 ) -> TxnResponse {
-    let succeeded = path.next().expect("a path has a turn for every transaction that runs");
+    let succeeded = path.next().expect("a path has a branch for every transaction that runs");
     let mut responses = Vec::with_capacity(branch(txn, succeeded).len());
     for op in branch(txn, succeeded) {
         let response = match op.request.as_ref().expect("checked: every operation has a request") {
@@ -133,18 +136,19 @@ pub(super) fn run(
     TxnResponse { header: None, succeeded, responses }
 }
 
-/// A compare over a range holds if it holds for every key in it; over no keys, if it holds for a key of only zeros.
-fn holds(store: &Store, compare: &Compare, at: i64) -> bool {
+/// Whether a compare is true. Over a range it must be true for every key; if there is no key, it is evaluated for a
+/// key whose fields are all zero.
+fn is_met(store: &Store, compare: &Compare, at: i64) -> bool {
     let span = Span::new(&compare.key, &compare.range_end);
     let mut found = store.scan(span, at).peekable();
     if found.peek().is_none() {
         // The value of a key that does not exist equals nothing and differs from nothing.
-        return compare.target != CompareTarget::Value as i32 && holds_for(compare, &KeyValue::default());
+        return compare.target != CompareTarget::Value as i32 && is_met_by(compare, &KeyValue::default());
     }
-    found.all(|kv| holds_for(compare, &kv))
+    found.all(|kv| is_met_by(compare, &kv))
 }
 
-fn holds_for(compare: &Compare, kv: &KeyValue) -> bool {
+fn is_met_by(compare: &Compare, kv: &KeyValue) -> bool {
     let union = compare.target_union.as_ref();
     // A union that does not match the target counts as zero.
     let order = match CompareTarget::try_from(compare.target) {

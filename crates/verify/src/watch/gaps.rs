@@ -1,22 +1,22 @@
-//! Changes that a watcher skipped: expected, never delivered, though later ones were.
+//! Changes that a watcher skipped: they were expected and never arrived, although later ones did.
 //!
-//! Which promise that breaks depends on where it is: W6 and W10 before the first event, W7 between events, W12 where
-//! the missing revisions can have been compacted, which the watcher should have been notified of. A revision of which
-//! a part arrived is for W4.
+//! Where the gap is decides which oracle reports it: W6 or W10 before the first event, W7 between events, and W12 if
+//! the missing revisions can have been compacted, because then the watcher should have been cancelled. If a part of a
+//! revision arrived, W4 reports the rest.
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
 use crate::truth::Truth;
 use crate::{Oracle, Severity, Violation};
 
-/// Where something is missing.
+/// Where a gap is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
     /// Before the first event.
     Before,
     /// Between two events.
     Between,
-    /// Where it can have been compacted by then.
+    /// Where the missing revisions can have been compacted by then.
     Compacted,
 }
 
@@ -27,9 +27,9 @@ pub struct Gap<'a, 'b> {
     pub number: u32,
     /// Its revision.
     pub revision: i64,
-    /// How many are missing there.
+    /// How many changes are missing in the ledger's gaps of this kind.
     pub count: usize,
-    /// The first event that arrived although this one had not.
+    /// The first later event that arrived.
     pub jump: &'b Delivery<'a>,
 }
 
@@ -86,7 +86,7 @@ fn highest(ledger: &Ledger<'_>) -> Vec<u32> {
     got
 }
 
-/// Changes missing before the first one that a watcher received, as a violation of `oracle`.
+/// A violation of `oracle`, if changes are missing before the first one that the watcher received.
 pub fn missed_first(look: &Look<'_>, ledger: &Ledger<'_>, oracle: Oracle, title: &str) -> Option<Violation> {
     let gap = find(ledger, look.truth, Where::Before)?;
     let responses = [gap.jump.response];

@@ -1,11 +1,11 @@
-//! One watcher's ledger: the changes that it must receive, and which of them arrived.
+//! The ledger of one watcher: the changes that it must receive, and which of them arrived.
 //!
-//! Expected are the changes of its keys, of the kinds it did not filter out, from its first revision on, up to where
-//! the truth is known; if the watcher or its stream has ended, only up to the highest revision it reported. Each
-//! event that arrived is looked up in the truth by its key, its revision and its kind; W7 to W9 check that its
-//! content is right.
+//! Expected are all changes of its keys, except those of a kind it filtered out, from its first revision up to the
+//! last known one. If the watcher or its stream has ended, they are expected only up to the highest revision that it
+//! reported. Each event that arrived is found in the truth by its key, its revision and its kind; W7 to W9 check its
+//! content.
 //!
-//! Not here: events of revisions of which the truth is not known. They are in `deliveries` without a number.
+//! Events of revisions of which the truth is not known are in `deliveries` without a number.
 
 use std::collections::BTreeSet;
 
@@ -23,11 +23,11 @@ use crate::truth::{self, Truth};
 pub struct Delivery<'a> {
     /// The event.
     pub event: &'a Event,
-    /// Its revision, as it says itself; 0 if it has no pair.
+    /// The revision in the event; 0 if it has no pair.
     pub revision: i64,
-    /// Its number in the truth.
+    /// The number of its change in the truth; `None` if the truth does not have it.
     pub number: Option<u32>,
-    /// Whether it had arrived before.
+    /// Whether the same change had arrived before.
     pub again: bool,
     /// The index of its reply among those of the watcher.
     pub reply: usize,
@@ -60,8 +60,8 @@ pub struct Expected {
 pub struct Ledger<'a> {
     /// The watcher.
     pub watcher: &'a Watcher<'a>,
-    /// The first revision it must receive. For a watcher from now on, the one after that of its creation. `i64::MAX`
-    /// if nothing shows where it began.
+    /// The first revision it must receive. For a watcher from now on, this is the one after the revision of its
+    /// creation; `i64::MAX` if the history does not show where it began.
     pub first: i64,
     /// What it must receive, in order.
     pub expected: Vec<Expected>,
@@ -121,7 +121,7 @@ impl<'a> Ledger<'a> {
         self.deliveries.push(delivery);
     }
 
-    /// An event that is not the next one expected.
+    /// Finds the change of an event that is not the next one expected.
     fn look_up(&self, delivery: &mut Delivery<'a>, truth: &Truth, taken: &mut Taken<'a>) {
         let Some(kv) = &delivery.event.kv else { return };
         let mut found = truth.find(&kv.key, kv.mod_revision, is_delete(delivery.event)).peekable();
@@ -144,7 +144,8 @@ impl<'a> Ledger<'a> {
         expected.is_ok_and(|at| self.expected[at].got.is_some())
     }
 
-    /// The index after the last expected change that arrived; an expected change before it that did not arrive is lost.
+    /// The index after the last expected change that arrived; an expected change before it that did not arrive is
+    /// lost.
     pub fn reached(&self) -> usize {
         self.expected.iter().rposition(|expected| expected.got.is_some()).map_or(0, |at| at + 1)
     }
@@ -163,7 +164,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Used while the ledger is made.
+/// What `Ledger::new` keeps while it reads the events.
 #[derive(Default)]
 struct Taken<'a> {
     /// The index of the change that should come next.
@@ -204,7 +205,7 @@ pub fn first(watcher: &Watcher<'_>) -> i64 {
             Some(Reply::Batch(_)) => revisions.next().unwrap_or(i64::MAX),
             None => i64::MAX,
         },
-        // The revision of its answer is read first, and the watcher begins after it (etcd's `recvLoop`).
+        // The member reads the revision for its answer first, and lets the watcher begin after it (etcd's `recvLoop`).
         0 => watcher.revision + 1,
         // Versions of etcd treat this differently.
         ..0 => revisions.min().unwrap_or(i64::MAX),

@@ -1,15 +1,16 @@
 //! W1 to W12: what watchers receive.
 //!
-//! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable.
-//! The streams are split into their watchers (`stream`), a ledger compares each watcher with what really happened
-//! (`ledger`, [`Truth`]), and each oracle checks the ledgers.
+//! Most of the twelve check a promise that etcd documents for watches: filtered, ordered, unique, atomic,
+//! bookmarkable, resumable, reliable. `stream` splits each stream into its watchers. `ledger` lists, for one watcher,
+//! the changes that it must receive and the events that arrived; it takes the changes from [`Truth`], which is what
+//! K1's replay knows of the store. Then each oracle, one file each, checks the ledgers.
 //!
-//! One cause is one violation for a watcher and oracle; a watcher that missed a hundred events is one violation.
+//! One cause is one violation for each watcher and oracle: a watcher that missed a hundred events is one violation.
 //!
-//! Not checked, by any of them: how late an event is while faults last; what was under way when a stream broke; a
-//! watcher's events against those of another (each is compared with the truth alone); member, cluster and term of
-//! headers; whether a user has the right to watch. Where the truth is not known, a stream is only checked for
-//! contradictions with itself.
+//! Not checked by any of them: how late an event is while faults last; responses that were under way when a stream
+//! broke; the events of one watcher against those of another (each is compared with the truth alone); member, cluster
+//! and term of headers; whether a user has the right to watch. Where the truth is not known, a stream is only checked
+//! for contradictions with itself.
 
 mod gaps;
 mod ledger;
@@ -38,16 +39,16 @@ use crate::{Context, Oracle, Sheet, Violation, describe};
 use ledger::{Delivery, Ledger};
 use stream::Watcher;
 
-/// More violations of one oracle than this are only counted.
-const SHOWN: usize = 5;
+/// How many violations of one oracle are reported one by one; further ones are only counted.
+const REPORTED_MAX: usize = 5;
 
-/// What the oracles look at.
+/// The input of the twelve oracles.
 struct Look<'a> {
     record: &'a Record,
     truth: &'a Truth,
 }
 
-/// An oracle's check of one ledger: it adds how many things it checked to the count.
+/// An oracle's check of one ledger. It adds the number of things that it checked to the count.
 type Check = fn(&Look<'_>, &Ledger<'_>, &mut usize) -> Option<Violation>;
 
 /// The oracles over ledgers, and what each checks.
@@ -112,7 +113,7 @@ fn check(record: &Record, truth: &Truth, sheet: &mut Sheet) {
     }
 }
 
-/// The violations, the first few of each oracle.
+/// The first violations of each oracle, and how many more there were.
 #[derive(Default)]
 struct Report {
     found: BTreeMap<Oracle, (Vec<Violation>, usize)>,
@@ -121,9 +122,9 @@ struct Report {
 impl Report {
     fn take(&mut self, violations: impl IntoIterator<Item = Violation>) {
         for violation in violations {
-            let (shown, more) = self.found.entry(violation.oracle).or_default();
-            if shown.len() < SHOWN {
-                shown.push(violation);
+            let (reported, more) = self.found.entry(violation.oracle).or_default();
+            if reported.len() < REPORTED_MAX {
+                reported.push(violation);
             } else {
                 *more += 1;
             }
@@ -132,19 +133,19 @@ impl Report {
 
     fn violations(self) -> Vec<Violation> {
         let mut all = Vec::new();
-        for (mut shown, more) in self.found.into_values() {
-            if let Some(last) = shown.last_mut()
+        for (mut reported, more) in self.found.into_values() {
+            if let Some(last) = reported.last_mut()
                 && more > 0
             {
                 last.sentences.push(format!("There are {more} more of this kind."));
             }
-            all.extend(shown);
+            all.extend(reported);
         }
         all
     }
 }
 
-/// A violation in what a watcher received, with the responses that show it.
+/// A violation about a watcher, with the responses that prove it.
 fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
     let created = match watcher.revision {
         NOT_RECORDED => String::new(),
@@ -173,7 +174,7 @@ fn lines(stream: &WatchStream, responses: &[usize]) -> Vec<String> {
     responses.iter().filter_map(line).collect()
 }
 
-/// What an event says, as part of a sentence.
+/// An event as part of a sentence.
 fn said(delivery: &Delivery<'_>) -> String {
     match &delivery.event.kv {
         Some(kv) => format!("`{}`", describe::change(ledger::is_delete(delivery.event), kv)),
@@ -182,7 +183,7 @@ fn said(delivery: &Delivery<'_>) -> String {
 }
 
 impl Look<'_> {
-    /// What a change was, and who made it.
+    /// A sentence about a change and the operation that made it.
     fn made(&self, number: u32) -> String {
         let event = self.truth.event(number);
         let change = describe::change(event.deleted, &event.kv);

@@ -1,4 +1,6 @@
-//! How far each watcher got: which changes it must have received by what it says itself.
+//! How far each watcher got: the changes that it must have received, going by its own responses alone.
+//!
+//! The search for an explanation in K1 (`k1/gaps`) uses it before the truth is known.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +10,7 @@ use super::ledger::{first, is_delete, is_filtered};
 use super::stream::{self, Reply, Watcher};
 use crate::truth::Keys;
 
-/// A watcher's keys, from where to where it has received their changes, and which.
+/// A watcher's keys, the range of revisions of which it must have received every change, and what it received.
 #[derive(Debug)]
 pub struct Reach<'a> {
     key: &'a [u8],
@@ -16,9 +18,9 @@ pub struct Reach<'a> {
     /// Puts and deletions that it filtered out.
     filtered: [bool; 2],
     first: i64,
-    /// The last revision of which everything must have come.
+    /// The last revision up to which every change must have arrived.
     last: i64,
-    /// The highest revision that it was shown.
+    /// The highest revision that its responses name.
     pub newest: i64,
     received: BTreeSet<(i64, &'a [u8], bool)>,
 }
@@ -33,7 +35,7 @@ impl Reach<'_> {
     }
 }
 
-/// Of every watcher of these streams.
+/// One for every watcher of these streams.
 pub fn of(streams: &[WatchStream]) -> Vec<Reach<'_>> {
     let transcripts = streams.iter().enumerate().map(|(number, stream)| stream::read(number, stream));
     transcripts.flat_map(|transcript| transcript.watchers).map(|watcher| reach(&watcher)).collect()

@@ -1,11 +1,12 @@
-//! One stream split into its watchers, and what each of them received.
+//! Splits one watch stream into its watchers, each with the responses it received.
 //!
-//! A stream is read in the order of what arrived, along with what was sent. The server takes requests in order and
-//! answers creations and cancellations in that order, so every id can be predicted, and every response belongs to one
-//! watcher that exists then. What does not is a [`Slip`]: W4 and W12 judge these.
+//! The stream is read in the order of its responses, next to the requests that were sent. The server takes requests
+//! in order, and answers creations and cancellations in that order. So the id of every watcher can be predicted, and
+//! every response belongs to one watcher that exists at that point. A response that does not is a [`Slip`], which W4
+//! and W12 judge.
 //!
-//! After a slip reading goes on as well as it can: a response for no watcher is skipped, a created response with a
-//! wrong id makes a watcher with that id.
+//! After a slip, reading continues: a response for no watcher is skipped, and a created response with a wrong id
+//! makes a watcher with that id.
 //!
 //! Not checked: that every cancellation is answered; responses that were still under way when the stream ended.
 
@@ -116,7 +117,7 @@ pub enum Wrong<'a> {
     Id(i64, &'a WatchCreateRequest),
     /// The creation should have been refused for this reason.
     Accepted(Error, &'a WatchCreateRequest),
-    /// There was no reason to refuse it so.
+    /// There was no reason for this refusal.
     Refused(&'a WatchCreateRequest),
     /// It was refused because of the user's rights; the stream does not show whether rights are checked.
     RefusedUser(&'a WatchCreateRequest),
@@ -128,16 +129,16 @@ pub enum Wrong<'a> {
     Mixed,
     /// It is a fragment, of a watcher that did not ask for fragments.
     Fragment,
-    /// It stands between the fragments of another response.
+    /// It comes between the fragments of another response.
     Between,
 }
 
-/// What is in a stream.
+/// The content of a stream.
 #[derive(Debug, Default)]
 pub struct Transcript<'a> {
     /// Its watchers, in the order of their creation.
     pub watchers: Vec<Watcher<'a>>,
-    /// Responses that do not belong.
+    /// Responses that the stream should not have had there.
     pub slips: Vec<Slip<'a>>,
     /// Creations that were not answered: when they were sent, and what they asked for.
     pub unanswered: Vec<(Nanos, &'a WatchCreateRequest)>,
@@ -173,13 +174,13 @@ pub fn read(number: usize, stream: &WatchStream) -> Transcript<'_> {
 struct Reader<'a> {
     number: usize,
     stream: &'a WatchStream,
-    /// How many of the requests the server has certainly taken.
+    /// How many of the requests the server has certainly processed.
     sent: usize,
     /// The ids that are in use on the server.
     used: BTreeSet<i64>,
-    /// Ids of watchers that ended by a compaction: versions of etcd differ in whether they are free again.
+    /// Ids of watchers that a compaction cancelled. Versions of etcd differ in whether these ids are free again.
     doubtful: BTreeSet<i64>,
-    /// The id that the server tries next if the choice is its own.
+    /// The id that the server tries next if the client leaves the choice to it.
     next: i64,
     /// The cancellations that must be answered.
     acknowledge: BTreeSet<i64>,
@@ -212,7 +213,7 @@ impl<'a> Reader<'a> {
         self.found.slips.push(Slip { response, what });
     }
 
-    /// Takes the next creation that was sent by a moment, and what was sent before it.
+    /// Takes the next creation that was sent up to the time `by`, and everything sent before it.
     fn next_creation(&mut self, by: Nanos) -> Option<(Nanos, &'a WatchCreateRequest)> {
         self.take_cancellations(by);
         let (at, request) = self.stream.sent.get(self.sent).filter(|(at, _)| *at <= by)?;
@@ -223,7 +224,8 @@ impl<'a> Reader<'a> {
         Some((*at, request))
     }
 
-    /// Takes what was sent by a moment, up to the next creation. A cancellation of an unknown id is not answered.
+    /// Takes the requests sent up to the time `by`, but stops at the next creation. The server does not answer the
+    /// cancellation of an unknown id.
     fn take_cancellations(&mut self, by: Nanos) {
         while let Some((_, request)) = self.stream.sent.get(self.sent).filter(|(at, _)| *at <= by) {
             match &request.request_union {
@@ -275,7 +277,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// The id that the watcher must get. Where versions of etcd differ, the one that it got.
+    /// The id that the watcher must get. If versions of etcd differ, it is the one that it got.
     fn foretell(&self, request: &WatchCreateRequest, got: i64) -> i64 {
         if request.watch_id != 0 {
             return request.watch_id;
@@ -310,7 +312,7 @@ impl<'a> Reader<'a> {
             Some(
                 Error::PermissionDenied | Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty,
             ) => return self.slip(response, Wrong::RefusedUser(request)),
-            // The text of the store's own error, without the name of the service before it.
+            // The store's own error text, which lacks the prefix "etcdserver: ".
             None => {
                 request.start_revision < 0
                     && Error::Compacted.text().strip_prefix("etcdserver: ") == Some(&said.cancel_reason)
@@ -350,8 +352,8 @@ impl<'a> Reader<'a> {
     fn progress(&mut self, response: usize, at: Nanos, said: &WatchResponse, living: Option<usize>) {
         let revision = answer::revision(said.header.as_ref());
         match living {
-            // Progress for all watchers counts for those whose creation is answered: events for the others are held
-            // back.
+            // Progress for all watchers counts for those whose creation was answered. The member holds back events for
+            // the others.
             None if said.watch_id == NO_ID => {
                 for watcher in self.living.values() {
                     self.found.watchers[*watcher].replies.push(Reply::Progress { at, revision, response });
@@ -391,8 +393,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The text of an error as Go's gRPC prints it, without the code before it, which is there if the error is about the
-/// caller.
+/// The text of an error, without the status code that Go's gRPC prints before it. The code is there if the error is
+/// about the caller's rights.
 fn without_status(reason: &str) -> &str {
     let status = reason.strip_prefix("rpc error: code = ");
     status.and_then(|status| status.split_once(" desc = ")).map_or(reason, |(_, text)| text)

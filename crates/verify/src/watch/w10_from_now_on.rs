@@ -1,4 +1,5 @@
-//! W10: a watcher from now on receives everything after the revision that the answer to its creation names.
+//! W10: a watcher that starts from now on (without a start revision) receives everything after the revision that the
+//! answer to its creation names.
 //!
 //! Not checked: what is missing after the first event (W7), or where it can have been compacted (W12); a watcher that
 //! receives nothing at all (W11, at the end).

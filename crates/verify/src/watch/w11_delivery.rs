@@ -1,12 +1,13 @@
 //! W11: after healing, a watcher receives everything it must.
 //!
-//! A watcher whose stream is open at the end of the run has received every change up to the revision its member ended
-//! at, or that it was compacted; a creation on such a stream has been answered. The bound is the settle phase, which
-//! must not end before, unless it gives up; [`DELIVERY`] is the allowance for what happened in its last moments.
+//! If a watcher's stream is open at the end of the run, the watcher has received every change up to the last revision
+//! of its member, or the news that it needs compacted revisions; and every creation on the stream has been answered.
+//! The settle phase gives the cluster time for that, and does not end earlier unless it gives up. Changes of the last
+//! moments, [`DELIVERY`], are excused.
 //!
-//! Not checked: streams to members that do not run at the end, or that are not in the core, the part of the cluster
-//! that was healed; histories from elsewhere, which do not say how their members ended; changes after which others
-//! came (W6, W7, W10).
+//! Not checked: streams to members that do not run at the end, or that are not in the core (the part of the cluster
+//! that was healed); histories from elsewhere, which do not say how their members ended; a missing change that later
+//! ones followed (W6, W7, W10).
 
 use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -17,8 +18,9 @@ use super::stream::Transcript;
 use super::{Look, lines, seen};
 use crate::{Oracle, Violation, describe};
 
-/// How long before the end of the run a change must have been made, its watcher created and the cluster healed, so that
-/// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `mvcc/watchable_store.go`).
+/// 2 s: a change must have arrived by the end of the run if, this long before the end, it had been made, its watcher
+/// created and the cluster healed. That is twenty rounds of etcd's slowest watch loop (100 ms;
+/// `mvcc/watchable_store.go`).
 pub const DELIVERY: Nanos = 2_000_000_000;
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
@@ -26,7 +28,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
         return None;
     }
-    // A watcher that its client cancelled must receive nothing more; the member's answer to that may still be under
+    // If its client cancelled the watcher, nothing more must arrive. The answer to the cancellation may still be under
     // way.
     let given_up = |(at, request): &(Nanos, WatchRequest)| match &request.request_union {
         Some(RequestUnion::CancelRequest(cancel)) => cancel.watch_id == watcher.id && *at >= watcher.created,
@@ -61,7 +63,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     )
 }
 
-/// Creations without an answer.
+/// Finds a creation that had to be answered by the end of the run.
 pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
     let end = look.record.stats.virtual_ns;
@@ -85,7 +87,7 @@ pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript
 }
 
 impl Look<'_> {
-    /// Whether what was asked of this stream at `since` must be there at the end of the run.
+    /// Whether a request sent on this stream at `since` must have been fulfilled by the end of the run.
     pub(super) fn is_due(&self, stream: &WatchStream, since: Nanos) -> bool {
         let from = since.max(self.record.healed);
         stream.ended.is_none()

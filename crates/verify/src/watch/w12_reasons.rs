@@ -1,16 +1,17 @@
 //! W12: watchers are created and cancelled in order, and for the right reasons.
 //!
-//! * Creations are answered in the order in which they were asked for, each with the id that follows from what was
-//!   sent. What must be refused is refused (`mvcc: watcher range is empty`, `mvcc: duplicate watch ID provided on the
-//!   WatchStream`, a negative start as compacted), and nothing else, except because of the caller.
+//! * Creations are answered in the order in which they were sent, each with the id that follows from what was sent.
+//!   What must be refused is refused (`mvcc: watcher range is empty`, `mvcc: duplicate watch ID provided on the
+//!   WatchStream`, a negative start revision as compacted), and nothing else is, except for lack of rights.
 //! * No response is for a watcher that does not exist yet, or no longer.
-//! * A watcher is cancelled because its client asked, or because it needed revisions below one that was compacted to
-//!   by then, and the response names that one.
+//! * A watcher is cancelled because its client asked, or because it needs revisions that had been compacted. Then the
+//!   response names the revision that was compacted to.
 //! * A watcher that needs compacted revisions is cancelled; it does not skip them.
 //!
 //! Not checked: that a cancellation is answered; which users may watch what, except that none is refused before
-//! authentication can have been enabled; the header of a cancellation; whether an id is free again after its watcher
-//! met a compaction, which versions of etcd treat differently; if others wrote too, which compactions there were.
+//! authentication can have been enabled; the header of a cancellation; whether an id is free again after a compaction
+//! cancelled its watcher, because versions of etcd differ; which compactions there were, if clients outside the
+//! history wrote too.
 
 use api::{Error, Request};
 use record::{Nanos, Outcome, WatchStream};
@@ -28,7 +29,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     found.or_else(|| passed_over(look, ledger))
 }
 
-/// A watcher that was cancelled by a compaction.
+/// Checks the reason of a watcher that a compaction cancelled.
 fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let Some(End::Compacted { at, revision, response }) = ledger.watcher.end else { return None };
     *looked += 1;
@@ -58,7 +59,7 @@ fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     })
 }
 
-/// A watcher that skipped compacted revisions.
+/// Finds compacted revisions that a watcher skipped.
 fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     let gap = gaps::find(ledger, look.truth, Where::Compacted)?;
     let title = "a watcher skipped compacted revisions without being cancelled";
@@ -74,7 +75,7 @@ fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     )
 }
 
-/// A watcher that should have been cancelled at once, and was not.
+/// Checks that a watcher whose first revisions were compacted before it was created was cancelled.
 fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     let start = watcher.request.start_revision;
@@ -83,7 +84,7 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     }
     let reached = ledger.newest().unwrap_or(0);
     let gone = |compaction: &&crate::truth::Compaction| {
-        // Its member had moved on since, so it had compacted.
+        // The watcher's member was already past the entry of the compaction, so it had compacted.
         compaction.after.is_some_and(|after| after < watcher.revision) && compaction.revision > start
     };
     let compaction = look.truth.compactions().iter().filter(gone).max_by_key(|one| one.revision)?;
@@ -105,11 +106,11 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     )
 }
 
-/// Responses of a stream that are out of order.
+/// Finds a response that the stream should not have had.
 pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];
-        let (title, sentence) = words(look, *at, &response.cancel_reason, &slip.what)?;
+        let (title, sentence) = describe_wrong(look, *at, &response.cancel_reason, &slip.what)?;
         let violation = Violation::new(Oracle::W12, *at, title);
         let member = describe::by_member(" with", stream.member);
         let who = format!("Client {} had a stream of watchers{member}.", stream.client);
@@ -117,7 +118,12 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
     })
 }
 
-fn words(look: &Look<'_>, at: Nanos, reason: &str, wrong: &Wrong<'_>) -> Option<(&'static str, String)> {
+fn describe_wrong(
+    look: &Look<'_>,
+    at: Nanos,
+    reason: &str,
+    wrong: &Wrong<'_>,
+) -> Option<(&'static str, String)> {
     let asked = |request| format!("It had asked to watch {}", describe::watcher(request));
     Some(match wrong {
         Wrong::NotAsked => {

@@ -1,8 +1,8 @@
 //! W2: a watcher receives changes in the order in which they happened: by revision, and within one revision in the
 //! order of the transaction's operations.
 //!
-//! Not checked: events that come a second time (W3); the order among the events of one revision of which the truth is
-//! not known; any order between two watchers, of which there is none.
+//! Not checked: events that come a second time (W3); the order of the events of one revision if the truth of that
+//! revision is not known; the order between two watchers, because etcd promises none.
 
 use super::ledger::Ledger;
 use super::{Look, said, seen};

@@ -1,7 +1,7 @@
 //! W3: no watcher receives a change twice.
 //!
-//! Two events are of the same change if they agree in key, revision and kind, and the truth, where it is known, has
-//! no more of these.
+//! Two events are of the same change if they agree in key, revision and kind (put or deletion). If the truth has more
+//! such changes, as when a transaction deletes a key twice, that many events are right.
 //!
 //! Not checked: what a client receives again on another stream, because it asked for it again.
 

@@ -1,10 +1,10 @@
 //! W4: all changes of one revision reach a watcher in one response.
 //!
-//! If the watcher asked for it, a response may come in fragments, one right after another, with a mark on all but the
-//! last; they count as one response.
+//! If the watcher asked for fragments, a response may come in several, one right after another. All but the last are
+//! marked as fragments; together they count as one response.
 //!
 //! Not checked: how large a response must be before it is split; a response whose last fragments were still under way
-//! when the stream ended; where the truth is not known, whether all of a revision arrived.
+//! when the stream ended; whether all of a revision arrived, if the truth of that revision is not known.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     split(ledger).or_else(|| torn(look, ledger, looked))
 }
 
-/// A revision in two responses.
+/// Finds a revision whose changes came in two responses.
 fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     let mut place: BTreeMap<i64, usize> = BTreeMap::new();
     let mut last = None;
@@ -40,7 +40,7 @@ fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     None
 }
 
-/// A revision of which only a part arrived.
+/// Finds a revision of which only a part arrived.
 fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     for revision in ledger.expected.chunk_by(|one, next| one.revision == next.revision) {
         let mut got = revision.iter().filter_map(|expected| expected.got).peekable();
@@ -72,7 +72,7 @@ fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     None
 }
 
-/// What is wrong with a stream's fragments.
+/// Finds a response of a stream that is wrong as a fragment.
 pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (title, sentence) = match slip.what {

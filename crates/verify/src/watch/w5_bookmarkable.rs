@@ -1,15 +1,15 @@
-//! W5: progress is a revision from which a watcher can go on elsewhere: after a progress response of revision R,
-//! nothing of R or before is still to come.
+//! W5: progress is a bookmark: after a progress response of revision R, no event of R or an earlier revision comes. A
+//! client can continue from R at another member.
 //!
-//! So a progress response comes after everything expected up to its revision, does not go back behind an earlier one or
-//! behind an event, and is not of a revision before the one below the watcher's first. A header's revision is one
-//! that was made, and not below that of the events under it.
+//! So a progress response comes after everything expected up to its revision. Its revision is not below that of an
+//! earlier progress response or event, and not below the watcher's first revision less one. Headers name revisions
+//! that were made, and none below that of their events.
 //!
-//! The header of a response with events is no such promise: when it catches up, etcd sends at most 1000 revisions at
-//! once under the newest revision.
+//! The header of a response with events is no such promise: when a watcher catches up, etcd sends at most 1000
+//! revisions at once, under the newest revision.
 //!
-//! Not checked: that progress is reported when it was asked for, or in time; changes that had been skipped before
-//! (W6, W7, W10).
+//! Not checked: that progress is reported when a client asked for it, or in time; changes that had been skipped
+//! before (W6, W7, W10).
 
 use super::ledger::Ledger;
 use super::stream::Reply;
@@ -40,7 +40,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     None
 }
 
-/// The state while walking through the replies.
+/// The state of the check, which goes through the replies one by one.
 struct Walk<'a, 'b> {
     ledger: &'b Ledger<'a>,
     /// The index of the first expected change that neither arrived nor was skipped.

@@ -1,10 +1,10 @@
 //! W6: a watcher from a revision receives everything from that revision on, and nothing before it.
 //!
-//! It lets a client continue at another member: it asks for the revision after the last one it has seen.
+//! This lets a client continue at another member: it asks for the revision after the last one it has seen.
 //!
 //! Not checked: watchers from now on (W10); what is missing after the first event (W7), or where it can have been
-//! compacted (W12); a watcher that receives nothing at all (W11, at the end); negative revisions, which versions of
-//! etcd treat differently.
+//! compacted (W12); a watcher that receives nothing at all (W11, at the end); negative start revisions, because
+//! versions of etcd differ.
 
 use super::ledger::Ledger;
 use super::{Look, gaps, said, seen};

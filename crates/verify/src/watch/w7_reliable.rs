@@ -1,12 +1,12 @@
-//! W7: a watcher receives every change, and each as it was.
+//! W7: a watcher receives every change, and each with its content.
 //!
-//! Between two events that it received, no change is missing. Each event is of a change that happened, arrives no
-//! earlier than the change was requested, and has its value, version and lease; of a deletion it has the key and the
-//! revision and nothing else.
+//! Between two events that it received, no change is missing. Each event is of a change that happened, and arrives no
+//! earlier than the change was requested. A put has the value, version and lease of the change; a deletion has the
+//! key and the revision and nothing else.
 //!
-//! Not checked: what is missing before the first event (W6, W10), after the last one (W5 under a progress response,
-//! W11 at the end), in part of a revision (W4), where it can have been compacted (W12); the create revision (W9) and
-//! the previous pair (W8).
+//! Not checked: what is missing before the first event (W6, W10), after the last one (W5 up to a progress response,
+//! W11 at the end), in a part of a revision (W4), or where it can have been compacted (W12); the create revision (W9)
+//! and the previous pair (W8).
 
 use api::mvccpb::KeyValue;
 

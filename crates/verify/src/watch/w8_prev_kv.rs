@@ -1,10 +1,10 @@
-//! W8: if a watcher asked for it, an event has the pair as it was one revision before.
+//! W8: if a watcher asked for the previous pair (`prev_kv`), an event has the pair as it was one revision before.
 //!
-//! It is absent if there was none; for a put that creates the key, even if the same transaction deleted it before;
-//! and where it can have been compacted by the time the event was sent (etcd looks it up then). A watcher that did
-//! not ask for it gets none.
+//! The previous pair is absent if the key did not exist then, and for a put that creates the key, even if the same
+//! transaction deleted it before. It may also be absent if it can have been compacted by the time the event was sent,
+//! because etcd looks it up only then. A watcher that did not ask gets none.
 //!
-//! Not checked: if it is absent and can have been compacted, whether it really was.
+//! Not checked: whether a pair that is absent and can have been compacted really was.
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};

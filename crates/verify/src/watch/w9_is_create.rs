@@ -1,7 +1,7 @@
-//! W9: an event's create revision is that of the first put of the key since it was last deleted. It tells clients a
-//! new key from a changed one.
+//! W9: an event's create revision is that of the first put of the key since it was last deleted. Clients use it to
+//! tell a new key from a changed one.
 //!
-//! Not checked: deletions, which have none (W7).
+//! Not checked: deletions, which have no create revision (W7).
 
 use super::ledger::Ledger;
 use super::{Look, said, seen};

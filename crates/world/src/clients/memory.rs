@@ -1,6 +1,8 @@
-//! What a client remembers of its answers, for acts that were planned before the answers were known.
+//! What a client remembers of its answers: revisions, its last lease, copies of keys, locks.
 //!
-//! Clients of one program share one memory (`plan::Client::part_of`).
+//! A plan is made before any answer is known, so its requests have placeholders such as "the newest revision
+//! I have seen". [`Memory::resolve`] replaces them just before a request is sent. Clients that are parts of
+//! one program share a memory (`plan::Client::part_of`).
 
 use std::collections::BTreeMap;
 
@@ -25,11 +27,11 @@ pub(crate) struct Memory {
     lease: i64,
     /// Copies of parts of the store.
     pub(crate) copies: BTreeMap<Keys, Copy>,
-    /// Locks and leaderships it believes it holds.
-    pub(crate) held: BTreeMap<Bytes, Held>,
-    /// Leases it keeps alive, oldest first.
+    /// Locks and leaderships that the client believes it holds, by the name of the lock or election.
+    pub(crate) held: BTreeMap<Bytes, Ownership>,
+    /// Leases that it renews, oldest first.
     pub(crate) alive: Vec<i64>,
-    /// A compactor's logical time and the revision of its last round.
+    /// For a Kubernetes compactor: the version of its key, and the revision at its last round.
     pub(crate) compactor: (i64, i64),
 }
 
@@ -40,19 +42,19 @@ pub(crate) struct Copy {
     pub(crate) revision: i64,
     /// Modification revisions by key.
     pub(crate) pairs: BTreeMap<Bytes, i64>,
-    /// A write ended without an answer since the last list.
+    /// Since the last list, a write ended without a known outcome, so the copy may be wrong.
     pub(crate) doubtful: bool,
 }
 
-/// A lock or a leadership.
+/// A lock or a leadership that the client believes it has.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
-    /// The key of the lock or leadership.
+pub(crate) struct Ownership {
+    /// The key that the lock or election service created for it.
     pub(crate) key: Bytes,
-    /// Its create revision; 0 while it is not known.
+    /// The create revision of that key, which is the fencing token; 0 while it is not known.
     pub(crate) revision: i64,
     pub(crate) lease: i64,
-    /// The proof of a leadership.
+    /// For a leadership: what the election service wants to see with each later request.
     pub(crate) leader: Option<LeaderKey>,
 }
 
@@ -62,7 +64,7 @@ impl Memory {
         self.newest.max(1)
     }
 
-    /// The request with everything filled in that only the run knows.
+    /// The request with its placeholders replaced: [`LAST`] and negative revisions.
     pub(crate) fn resolve(&self, mut request: Request) -> Request {
         match &mut request {
             Request::Range(range) => self.relative(&mut range.revision),
@@ -78,6 +80,7 @@ impl Memory {
         request
     }
 
+    /// [`LAST`] is the newest revision seen; `-n` is `n` revisions before it.
     fn relative(&self, revision: &mut i64) {
         if *revision == LAST {
             *revision = self.newest();
@@ -86,12 +89,14 @@ impl Memory {
         }
     }
 
+    /// [`LAST`] is the lease that was granted last.
     fn last_lease(&self, id: &mut i64) {
         if *id == LAST {
             *id = self.lease;
         }
     }
 
+    /// In a compare, a negative modification revision is the last one seen of that key.
     fn resolve_txn(&self, txn: &mut TxnRequest) {
         for compare in &mut txn.compare {
             let seen = self.seen.get(&compare.key).copied().unwrap_or(0);
@@ -151,14 +156,14 @@ impl Memory {
         copies.next().map(|(_, copy)| copy.pairs.get(key).copied().unwrap_or(0))
     }
 
-    /// Ends a session: its lease is no longer kept alive.
-    pub(crate) fn let_lease_go(&mut self, lease: i64) {
+    /// The client no longer renews this lease.
+    pub(crate) fn stop_renewing(&mut self, lease: i64) {
         self.alive.retain(|other| *other != lease);
     }
 }
 
 impl Copy {
-    /// Applies the events of a watch. Events from before the list that made the copy are skipped.
+    /// Applies the events of a watch. It skips events older than the list from which the copy was made.
     pub(crate) fn apply(&mut self, events: &[Event]) {
         for event in events {
             let Some(kv) = &event.kv else { continue };

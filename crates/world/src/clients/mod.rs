@@ -1,14 +1,15 @@
-//! The clients: closed loops over the acts of the plan.
+//! The clients. Each one is a closed loop: it runs the acts of its plan one after another, and sends the next
+//! request only after the last one has ended. An act is one step of a client; most acts are one request.
 //!
-//! * `acts`: what each act asks, request by request; `memory`: what clients remember for later acts.
-//! * `turns`: whose turn it is, calls and returns, logging in.
+//! * `acts`: one state machine for each act that takes several requests; `memory`: what clients remember of
+//!   their answers for later acts.
+//! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
 //! * `transport`: one direction of a watch stream, reliable and in order; `streams`: both ends of all
-//!   streams; `watchers`: what a client does with the responses of its streams.
+//!   streams; `watchers`: what a client does with the responses on its streams.
 //!
-//! A client has one operation under way. It waits for an answer by its own clock, switches to another
-//! endpoint as its plan says, and never repeats a write with an unknown outcome: that is recorded as unknown
-//! and stays open to the end of the history. Clients that share a memory are one program with several
-//! requests under way at once.
+//! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
+//! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a
+//! memory act as one program that has several requests under way at once.
 //!
 //! Not modelled: retries inside a client library (etcd's Go client repeats reads), connection set-up, a
 //! client that crashes.
@@ -32,7 +33,7 @@ use record::{MemberId, Nanos, Outcome};
 
 use crate::clock::Clock;
 
-use acts::{Outside, Script};
+use acts::{ExternalList, RunningAct};
 use memory::Memory;
 use watchers::Watchers;
 
@@ -54,20 +55,23 @@ pub(crate) struct Client {
     next_sync: Nanos,
     /// No call before this time, so that a return and the next call never share a time.
     not_before: Nanos,
-    /// When its next turn is; `Nanos::MAX` for none.
-    turn: Nanos,
-    /// The index of its memory.
+    /// When its next event [`Happening::ClientNext`] is due; `Nanos::MAX` for none. Other such events on the
+    /// heap are out of date.
+    ///
+    /// [`Happening::ClientNext`]: crate::world::Happening::ClientNext
+    next_event: Nanos,
+    /// The index of its memory in [`Programs`].
     memory: usize,
     /// The act under way.
-    act: Option<Box<dyn Script>>,
+    act: Option<Box<dyn RunningAct>>,
     /// The next request of the act.
     ready: Option<Request>,
-    /// Whether the request is sent unchanged.
+    /// Whether that request is sent as it is, without filling in placeholders from the memory.
     literal: bool,
-    /// Until when the act waits.
-    resting: Nanos,
-    /// Keys that must be listed again before the plan's next act.
-    chores: VecDeque<Follow>,
+    /// The true time until which the act waits.
+    waits_until: Nanos,
+    /// Copies of keys whose watch was lost: they are listed again before the plan's next act.
+    relists: VecDeque<Follow>,
     login: Option<Login>,
     watchers: Watchers,
 }
@@ -78,28 +82,29 @@ pub(crate) struct Login {
     password: String,
     /// Its token; `None` before it has logged in.
     token: Option<Bytes>,
-    state: Door,
-    /// It has logged in again for the request under way, and does so only once.
-    again: bool,
+    state: LoginState,
+    /// It has already logged in again for the request under way. It does so only once for each request.
+    repeated: bool,
 }
 
 /// The state of a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
-    /// It requests a token before its next request.
-    Outside,
-    /// It has requested one.
-    Knocking,
-    /// It sends its requests, with or without a token.
-    Inside,
+enum LoginState {
+    /// The client must request a token before its next request.
+    Needed,
+    /// The client has requested a token and waits for the answer.
+    Requested,
+    /// No login is needed now. There is a token, unless the cluster has auth disabled or the login failed.
+    Done,
 }
 
-/// What clients share: memories, streams, lists outside etcd.
+/// What clients share. A *program* is one client, or several that share a memory.
 pub(crate) struct Programs {
     memories: Vec<Memory>,
-    outside: BTreeMap<Bytes, Outside>,
+    /// Lists of values outside etcd, for the workloads of locks, by key.
+    outside: BTreeMap<Bytes, ExternalList>,
     streams: Streams,
-    /// For the quiet read of the settle phase.
+    /// The login for the final read of the settle phase.
     root: Option<Login>,
 }
 
@@ -118,34 +123,34 @@ impl Programs {
 pub(crate) fn clients(plan: &Plan) -> Vec<Client> {
     let memory = |at: usize| {
         let other = plan.clients[at].part_of.map(|other| other as usize);
-        // A shrinker may have removed the other one.
+        // The plan may have been shrunk, and the other client removed.
         other.filter(|other| *other < plan.clients.len()).unwrap_or(at)
     };
     plan.clients.iter().enumerate().map(|(at, client)| Client::new(client.clone(), memory(at))).collect()
 }
 
 impl Login {
-    /// Logs in as a plan's client does; `None` if it does not log in.
+    /// The login of a client of the plan; `None` if it does not log in.
     fn new(plan: &plan::Client) -> Option<Login> {
         let user = plan.user.as_deref()?;
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         let (user, password) = (user.into(), password.into());
-        Some(Login { user, password, token: None, state: Door::Outside, again: false })
+        Some(Login { user, password, token: None, state: LoginState::Needed, repeated: false })
     }
 
-    /// Whether an error means that the client must log in again. It also means that nothing happened.
+    /// Whether an error means that the client must log in again. A request with this error had no effect.
     fn is_refused(error: Error) -> bool {
         matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty)
     }
 
-    /// The user `root` of a plan, for requests that are not from a client of the plan. It logs in only when
-    /// an answer says that it must.
+    /// The login as `root`, for the requests of operators and of the settle phase. It logs in only after an
+    /// answer says that it must. `None` if no client of the plan is `root`.
     pub(crate) fn root(plan: &Plan) -> Option<Login> {
         let login = plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root")?;
-        Some(Login { state: Door::Inside, ..login })
+        Some(Login { state: LoginState::Done, ..login })
     }
 
-    /// The next request where `request` is wanted: perhaps a login first; with its token and user.
+    /// The request to send now, with its token and user: `request`, or a login if that is needed first.
     pub(crate) fn ask(
         login: Option<&mut Login>,
         request: Request,
@@ -153,32 +158,33 @@ impl Login {
         let Some(login) = login else { return (request, None, None) };
         let user = login.token.is_some().then(|| Arc::clone(&login.user));
         let mut asked = request;
-        if login.state == Door::Outside {
-            login.state = Door::Knocking;
+        if login.state == LoginState::Needed {
+            login.state = LoginState::Requested;
             asked = login.request();
         }
         (asked, login.token.clone(), user)
     }
 
-    /// Takes an outcome. Returns whether it was about the login, so that the request is sent again.
-    pub(crate) fn heard(&mut self, outcome: &Outcome) -> bool {
-        let knocking = self.state == Door::Knocking;
+    /// Takes the outcome of a request that [`Login::ask`] returned. Returns true if that was a login, so that
+    /// the wanted request is still to be sent.
+    pub(crate) fn take_outcome(&mut self, outcome: &Outcome) -> bool {
+        let requested = self.state == LoginState::Requested;
         match outcome {
             Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                 self.token = Some(answer.token.clone().into());
-                self.state = Door::Inside;
+                self.state = LoginState::Done;
             }
-            // Users are no longer distinguished.
-            Outcome::Error { error: Error::AuthNotEnabled, .. } if knocking => {
-                (self.token, self.state) = (None, Door::Inside);
+            // The cluster has auth disabled: no token is needed.
+            Outcome::Error { error: Error::AuthNotEnabled, .. } if requested => {
+                (self.token, self.state) = (None, LoginState::Done);
             }
             Outcome::Error { error, .. } if Login::is_refused(*error) => {
-                (self.token, self.state) = (None, Door::Outside);
+                (self.token, self.state) = (None, LoginState::Needed);
             }
-            _ if knocking => self.state = Door::Outside,
+            _ if requested => self.state = LoginState::Needed,
             _ => {}
         }
-        knocking
+        requested
     }
 
     fn request(&self) -> Request {
@@ -199,13 +205,13 @@ impl Client {
             current: None,
             endpoint: 0,
             not_before: 0,
-            turn: Nanos::MAX,
+            next_event: Nanos::MAX,
             memory,
             act: None,
             ready: None,
             literal: false,
-            resting: 0,
-            chores: VecDeque::new(),
+            waits_until: 0,
+            relists: VecDeque::new(),
             login,
             watchers: Watchers::default(),
         }
@@ -226,8 +232,8 @@ impl Client {
         Some(MemberListRequest { linearizable: true }.into())
     }
 
-    /// Takes its endpoints from a member list: the members that have started and are no learners. It stays with the
-    /// member it asked last if that is one of them. A damaged answer can name members that do not exist.
+    /// Takes its endpoints from a member list: the members that have started and are not learners. It keeps the
+    /// endpoint it used last, if the list has it. A damaged answer can name members that do not exist.
     fn synced(&mut self, list: &MemberListResponse, exists: impl Fn(MemberId) -> bool) {
         let serving = list.members.iter().filter(|member| !member.name.is_empty() && !member.is_learner);
         let ids = serving.map(|member| MemberId::from_raft(member.id));
@@ -240,13 +246,13 @@ impl Client {
         self.endpoints = endpoints;
     }
 
-    /// An operation ended; `well` if it was answered without an error.
-    fn ended(&mut self, well: bool, now: Nanos) {
+    /// An operation ended; `succeeded` if it was answered without an error.
+    fn ended(&mut self, succeeded: bool, now: Nanos) {
         self.current = None;
         self.not_before = now + 1_000;
         let moves = match self.plan.failover {
             Failover::Pinned => false,
-            Failover::OnTrouble => !well,
+            Failover::OnTrouble => !succeeded,
             Failover::RoundRobin => true,
         };
         self.endpoint += usize::from(moves);
@@ -257,18 +263,18 @@ impl Client {
         self.endpoint += usize::from(self.plan.failover != Failover::Pinned);
     }
 
-    /// The true time at which a delay that begins now ends by its clock; `Nanos::MAX` while that stands
-    /// still.
+    /// The true time at which `time` from now will have passed by its clock; `Nanos::MAX` while its clock is
+    /// frozen.
     fn after(&self, now: Nanos, time: Nanos) -> Nanos {
         self.clock.true_time_of(self.clock.monotonic(now).saturating_add(time)).unwrap_or(Nanos::MAX)
     }
 
-    /// The true time at which its clock will show this; `Nanos::MAX` while it stands still.
+    /// The true time at which its clock will show `reading`; `Nanos::MAX` while its clock is frozen.
     fn when(&self, reading: Nanos) -> Nanos {
         self.clock.true_time_of(reading).unwrap_or(Nanos::MAX)
     }
 
-    /// The token it sends.
+    /// The token it sends with its requests.
     fn token(&self) -> Option<Bytes> {
         self.login.as_ref().and_then(|login| login.token.clone())
     }

@@ -1,19 +1,21 @@
-//! Both ends of every watch stream, and the transport between them.
+//! Watch streams as connections between a client and a member: both ends, and the packets between them.
 //!
-//! A stream is a connection of its own: ordered and reliable in both directions (`transport`) until it
-//! breaks. It breaks when the member's process ends (the client learns it at once if the machine is alive,
-//! otherwise from its keepalive), when a ping stays unanswered, or when one side ends it. Whatever arrives
-//! for an end that is gone is answered with a reset, as in TCP. Each stream belongs to one incarnation of its
-//! member (rule R5).
+//! Each stream is a connection of its own, ordered and reliable in both directions (`transport`), until it
+//! breaks. It breaks when the member's process ends, when a ping stays unanswered, or when one side ends it.
+//! If the process ends but its host runs on, the client learns it at once from a reset; after a power loss it
+//! learns it from its keepalive. A packet for an end that no longer exists is answered with a reset, as in
+//! TCP. A stream belongs to one incarnation of its member (rule R5).
 //!
-//! The kernel's part continues while a process is paused: it acknowledges what arrives and retransmits.
-//! Answers to pings come from the process itself.
+//! While a process is paused, its kernel still acknowledges packets and retransmits. Only the process itself
+//! answers pings.
 //!
-//! The client takes responses one by one, each after its processing time; each one it takes frees space in
-//! the member's window (`Input::WatchTaken`).
+//! The client takes one response after another, each after its processing time. Each one that it takes makes
+//! room in the member's window for another (`Input::WatchTaken`).
 //!
-//! Not modelled: connection set-up, several streams on one connection, a server that pings (etcd's does
-//! after two hours).
+//! In names, *up* is the direction from the client to the member, and *down* the other one.
+//!
+//! Not modelled: connection set-up, several streams on one connection, pings from the server (etcd's server
+//! pings after two hours).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,49 +27,49 @@ use keyed::{Domain, Keyed};
 use member::io::Input;
 use record::{Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
 
-use super::transport::{Overdue, Receiver, Sender};
+use super::transport::{Receiver, Sender, TimeoutAction};
 use crate::network::{Body, Packet, Party};
 use crate::process::State;
 use crate::world::{Happening, SECOND, World, client_head};
 
 const PROCESSING: Domain = Domain::new("world watch processing");
 
-/// What a client sends.
+/// What a client sends to the member.
 #[derive(Clone, Debug)]
 pub(crate) enum Up {
     Request(WatchRequest),
-    /// The client has finished.
+    /// The client closes the stream.
     Close,
 }
 
-/// What a member sends.
+/// What a member sends to the client.
 #[derive(Clone, Debug)]
 pub(crate) enum Down {
     Response(Arc<WatchResponse>),
-    /// The member ends the stream.
+    /// The member ends the stream with this error.
     Refused(Error),
 }
 
 /// One packet of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Segment {
-    /// An item with its number.
+    /// An item from the client, with its number.
     Up(u64, Up),
-    /// An item with its number.
+    /// An item from the member, with its number.
     Down(u64, Down),
-    /// How many items have arrived in the other direction, and how many of them were taken.
+    /// An acknowledgement: how many items have arrived from the other end, and how many of them were taken.
     Ack(u64, u64),
-    /// Asks for an `Ack`.
+    /// Asks for an acknowledgement.
     Probe,
-    /// Asks whether the process is alive.
+    /// The client's keepalive: asks whether the member's process responds.
     Ping,
     Pong,
-    /// The other end is gone.
+    /// This end of the connection no longer exists.
     Reset,
 }
 
 impl Segment {
-    /// Bytes on the wire, without the packet's head.
+    /// Its size on the network in bytes, without the packet's head. 32 is a rough size for the small ones.
     pub(crate) fn size(&self) -> usize {
         use prost::Message as _;
         match self {
@@ -87,24 +89,24 @@ pub(crate) struct Stream {
     number: u32,
     token: Option<Bytes>,
     // ---- the client's end ----
-    /// Its client has not ended it, nor learned that it broke.
+    /// Whether the stream is open for the client: it has neither closed it nor learned that it broke.
     open: bool,
     up: Sender<Up>,
     /// When its time-out fires; `Nanos::MAX` for none.
     up_armed: Nanos,
     down_in: Receiver<Down>,
-    /// Arrived and not yet taken.
+    /// Responses that have arrived and are not yet taken.
     inbox: VecDeque<Down>,
-    /// The client is processing the first of these.
+    /// Whether the client is processing the first of these.
     busy: bool,
-    /// When the process last sent something, by the client's clock.
-    heard: Nanos,
+    /// When the client last received something from the process, by the client's clock.
+    last_received: Nanos,
     /// When the first unanswered ping was sent, by the client's clock.
     pinged: Option<Nanos>,
     // ---- the member's end ----
-    /// The member's process knows it.
+    /// Whether the member's process still serves it.
     served: bool,
-    /// The member's process has heard of it.
+    /// Whether a request on it has reached the member's process.
     known: bool,
     down: Sender<Down>,
     /// When its time-out fires; `Nanos::MAX` for none.
@@ -116,10 +118,11 @@ pub(crate) struct Stream {
 pub(crate) struct Streams {
     all: Vec<Stream>,
     processing: Keyed,
-    /// Responses that clients have begun to process, for the draws of the processing time.
+    /// For each stream, how many responses its client has begun to process: the counter in the keys of the
+    /// draws of processing times.
     processed: Vec<u64>,
-    /// For each member, the incarnation that last lost power: the machine is off until the next one.
-    dark: Members<u32>,
+    /// For each member, the incarnation that last ended by a power loss. Its host is off until the next start.
+    powered_off: Members<u32>,
 }
 
 impl Streams {
@@ -128,7 +131,7 @@ impl Streams {
             all: Vec::new(),
             processing: Keyed::new(seed, PROCESSING),
             processed: Vec::new(),
-            dark: Members::new(members, |_| u32::MAX),
+            powered_off: Members::new(members, |_| u32::MAX),
         }
     }
 
@@ -140,7 +143,7 @@ impl Streams {
         &mut self.all[stream as usize]
     }
 
-    /// Whether its client believes that it is open.
+    /// Whether the stream is open for its client.
     pub(super) fn is_open(&self, stream: u64) -> bool {
         self.get(stream).open
     }
@@ -154,13 +157,13 @@ impl Streams {
 impl World<'_> {
     // ---- the client's end -------------------------------------------------------------------------
 
-    /// Opens a stream to the client's current endpoint; it carries the first request.
+    /// Opens a stream to the client's current endpoint. Nothing is sent yet: the first request opens it there.
     pub(super) fn open_stream(&mut self, client: usize, number: u32) -> u64 {
         let now = self.now();
         let stream = self.history.watches.len() as u64;
         let state = &self.clients[client];
         let (member, token) = (state.member(), state.token());
-        let (heard, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
+        let (last_received, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
         self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
         self.history.watches.push(WatchStream {
             client: client as u32,
@@ -183,7 +186,7 @@ impl World<'_> {
             down_in: Receiver::new(),
             inbox: VecDeque::new(),
             busy: false,
-            heard,
+            last_received,
             pinged: None,
             served: true,
             known: false,
@@ -198,13 +201,14 @@ impl World<'_> {
         stream
     }
 
-    /// A client sends something on a stream.
-    pub(super) fn stream_say(&mut self, stream: u64, request: WatchRequest) {
+    /// A client sends a request on a stream; the history records it.
+    pub(super) fn send_on_stream(&mut self, stream: u64, request: WatchRequest) {
         let now = self.now();
         self.history.watches[stream as usize].sent.push((now, request.clone()));
         self.push_up(stream, Up::Request(request));
     }
 
+    /// Sends an item from the client to the member, reliably.
     fn push_up(&mut self, stream: u64, item: Up) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -225,7 +229,7 @@ impl World<'_> {
         self.send(packet);
     }
 
-    /// A client closes a stream.
+    /// A client closes a stream, if it is open.
     pub(super) fn close_stream(&mut self, stream: u64) {
         if self.programs.streams.is_open(stream) {
             self.end_stream(stream, StreamEnd::Closed);
@@ -233,7 +237,7 @@ impl World<'_> {
         }
     }
 
-    /// A stream is over for its client.
+    /// Ends a stream for its client; the history records how it ended.
     fn end_stream(&mut self, stream: u64, end: StreamEnd) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -246,7 +250,7 @@ impl World<'_> {
         self.note(MemberId::NONE, Fact::WatchEnded { stream });
     }
 
-    /// A stream broke, as its client sees it.
+    /// A client learns that a stream broke or that the member ended it.
     fn break_stream(&mut self, stream: u64, end: StreamEnd) {
         let state = self.programs.streams.get(stream);
         if !state.open {
@@ -260,15 +264,15 @@ impl World<'_> {
         self.stream_lost(client, number, stream, error);
     }
 
-    /// A packet arrives at a client.
+    /// A packet of a stream arrives at its client.
     pub(crate) fn stream_at_client(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let open = state.open;
-        let heard = self.clients[state.client].clock.monotonic(now);
+        let last_received = self.clients[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
-                state.up.heard(now, received, taken);
+                state.up.take_ack(now, received, taken);
                 self.arm(stream, true);
             }
             Segment::Reset => {
@@ -276,7 +280,7 @@ impl World<'_> {
                 self.break_stream(stream, StreamEnd::Broken);
             }
             Segment::Down(number, item) if open => {
-                state.heard = heard;
+                state.last_received = last_received;
                 state.pinged = None;
                 let items = state.down_in.arrive(number, item);
                 state.inbox.extend(items);
@@ -285,10 +289,10 @@ impl World<'_> {
             }
             Segment::Probe if open => self.acknowledge_down(stream),
             Segment::Pong if open => {
-                state.heard = heard;
+                state.last_received = last_received;
                 state.pinged = None;
             }
-            // The other end is gone; a client that closed has already said so.
+            // The client's end no longer exists. If the client closed it, the member has been told already.
             Segment::Down(..) | Segment::Probe => {
                 if !matches!(self.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
                     self.send_up(stream, Segment::Reset);
@@ -303,7 +307,7 @@ impl World<'_> {
         self.send_up(stream, Segment::Ack(received, taken));
     }
 
-    /// Takes what has arrived, as fast as the client can.
+    /// The client takes the responses that have arrived, as fast as its processing time allows.
     fn take_ready(&mut self, stream: u64) {
         loop {
             let streams = &mut self.programs.streams;
@@ -314,7 +318,7 @@ impl World<'_> {
             let processed = &mut streams.processed[stream as usize];
             *processed += 1;
             let draw = streams.processing.draw(stream, *processed);
-            // Once the cluster is healed, slow clients are fast too.
+            // In the settle phase slow clients are no longer slow.
             let time = match self.settle.has_begun() {
                 true => 0,
                 false => self.clients[state.client].plan.watch_processing.sample(draw),
@@ -329,7 +333,7 @@ impl World<'_> {
         }
     }
 
-    /// A slow client has finished a response.
+    /// A slow client has finished processing a response.
     pub(crate) fn stream_take(&mut self, stream: u64) {
         self.programs.streams.get_mut(stream).busy = false;
         if self.programs.streams.is_open(stream) {
@@ -339,7 +343,7 @@ impl World<'_> {
         }
     }
 
-    /// The client takes the first response that has arrived.
+    /// The client takes the oldest response that has arrived.
     fn take(&mut self, stream: u64) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -358,13 +362,14 @@ impl World<'_> {
                     },
                 );
                 self.history.watches[stream as usize].received.push((now, (*response).clone()));
-                self.watch_heard(client, stream, &response);
+                self.take_watch_response(client, stream, &response);
             }
             Down::Refused(error) => self.break_stream(stream, StreamEnd::Refused(error)),
         }
     }
 
-    /// Pings a stream on which nothing came for long.
+    /// The client's keepalive: it pings a stream on which nothing arrived for `keepalive`, and gives it up if
+    /// nothing arrives for another `keepalive_timeout`.
     pub(crate) fn stream_keepalive(&mut self, stream: u64) {
         let now = self.now();
         let state = self.programs.streams.get(stream);
@@ -373,7 +378,7 @@ impl World<'_> {
         }
         let client = &self.clients[state.client];
         let reading = client.clock.monotonic(now);
-        let quiet_until = client.when(state.heard + client.plan.keepalive);
+        let quiet_until = client.when(state.last_received + client.plan.keepalive);
         let next = match state.pinged {
             _ if now < quiet_until => quiet_until,
             Some(pinged) if reading >= pinged + client.plan.keepalive_timeout => {
@@ -381,7 +386,7 @@ impl World<'_> {
                 self.send_up(stream, Segment::Reset);
                 return;
             }
-            // The transport retransmits what the link loses.
+            // Pings are repeated, because TCP would retransmit a lost one.
             _ => now + SECOND.min(client.plan.keepalive_timeout),
         };
         if now >= quiet_until {
@@ -395,17 +400,18 @@ impl World<'_> {
 
     // ---- the member's end -------------------------------------------------------------------------
 
-    /// A member answers on a stream.
+    /// A member sends a response on a stream.
     pub(crate) fn watch_response(&mut self, member: MemberId, stream: u64, response: WatchResponse) {
         self.push_down(member, stream, Down::Response(Arc::new(response)));
     }
 
-    /// A member ends a stream.
+    /// A member ends a stream with an error.
     pub(crate) fn watch_refused(&mut self, member: MemberId, stream: u64, error: Error) {
         self.push_down(member, stream, Down::Refused(error));
         self.programs.streams.get_mut(stream).served = false;
     }
 
+    /// Sends an item from the member to the client, reliably, unless the member's end no longer exists.
     fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
         let now = self.now();
         let incarnation = self.processes[member].incarnation;
@@ -420,7 +426,7 @@ impl World<'_> {
 
     fn send_down(&mut self, stream: u64, segment: Segment) {
         let state = self.programs.streams.get(stream);
-        // The kernel sends the reset; its process may be gone.
+        // A reset comes from the kernel, so it is sent even if the process has ended.
         let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
         let packet = Packet {
             from: Party::Member(state.member),
@@ -432,7 +438,7 @@ impl World<'_> {
         self.send(packet);
     }
 
-    /// A packet arrives at a member that runs.
+    /// A packet of a stream arrives at its member, whose process is up.
     pub(crate) fn stream_at_member(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -455,7 +461,7 @@ impl World<'_> {
             }
             Segment::Probe => self.acknowledge_up(stream),
             Segment::Ack(received, taken) => {
-                let more = state.down.heard(now, received, taken);
+                let more = state.down.take_ack(now, received, taken);
                 self.arm(stream, false);
                 for _ in (0..more).filter(|_| served) {
                     self.feed(member, Input::WatchTaken { stream });
@@ -471,7 +477,7 @@ impl World<'_> {
         }
     }
 
-    /// The member learns that the client's end of a stream is gone.
+    /// The member learns that the client's end of a stream no longer exists.
     fn stop_serving(&mut self, stream: u64) {
         let state = self.programs.streams.get_mut(stream);
         state.down.stop();
@@ -486,11 +492,11 @@ impl World<'_> {
         self.send_down(stream, Segment::Ack(received, taken));
     }
 
-    /// A member's process ended. If the machine is alive, the clients of its streams learn it at once.
+    /// A member's process ended, and with it its streams. Unless power failed, the host's kernel resets them.
     pub(crate) fn reset_streams(&mut self, member: MemberId, power: bool) {
         let incarnation = self.processes[member].incarnation;
         if power {
-            self.programs.streams.dark[member] = incarnation;
+            self.programs.streams.powered_off[member] = incarnation;
         }
         for stream in 0..self.programs.streams.all.len() as u64 {
             let state = self.programs.streams.get_mut(stream);
@@ -507,19 +513,21 @@ impl World<'_> {
 
     // ---- between the ends -------------------------------------------------------------------------
 
-    /// A packet of a stream reached a member's machine, but not the process it was for.
-    pub(crate) fn stream_unheard(&mut self, to: MemberId, stream: u64, segment: &Segment) {
+    /// A packet of a stream reached the host of a member after the process it was for had ended. The kernel
+    /// answers with a reset, unless the host is off.
+    pub(crate) fn stream_packet_undelivered(&mut self, to: MemberId, stream: u64, segment: &Segment) {
         if matches!(segment, Segment::Reset) {
             return;
         }
         let process = &self.processes[to];
-        let dark = process.state == State::Down && self.programs.streams.dark[to] == process.incarnation;
-        if !dark {
+        let powered_off =
+            process.state == State::Down && self.programs.streams.powered_off[to] == process.incarnation;
+        if !powered_off {
             self.send_down(stream, Segment::Reset);
         }
     }
 
-    /// Sets the time-out of one direction, unless an earlier one is set already.
+    /// Schedules the time-out of one direction, unless an earlier one is scheduled already.
     fn arm(&mut self, stream: u64, up: bool) {
         let state = self.programs.streams.get_mut(stream);
         let (due, armed) = match up {
@@ -532,20 +540,20 @@ impl World<'_> {
         }
     }
 
-    /// Something sent on a stream may have gone unacknowledged for long.
+    /// The time-out of one direction fires.
     pub(crate) fn stream_due(&mut self, stream: u64, up: bool) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
-        // One of several time-outs; its time no longer counts.
+        // The time-out was scheduled again since, for another time.
         if *armed != now {
             return;
         }
         *armed = Nanos::MAX;
         let again: Vec<Segment> = if up {
-            segments(state.up.overdue(now), Segment::Up)
+            segments_to_resend(state.up.on_timeout(now), Segment::Up)
         } else {
-            segments(state.down.overdue(now), Segment::Down)
+            segments_to_resend(state.down.on_timeout(now), Segment::Down)
         };
         self.arm(stream, up);
         for segment in again {
@@ -561,11 +569,11 @@ impl World<'_> {
     }
 }
 
-/// What is sent when a time-out is over.
-fn segments<T>(overdue: Overdue<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
-    match overdue {
-        Overdue::Nothing => Vec::new(),
-        Overdue::Again(items) => items.into_iter().map(|(number, one)| item(number, one)).collect(),
-        Overdue::Probe => vec![Segment::Probe],
+/// The packets to send when a time-out has fired.
+fn segments_to_resend<T>(action: TimeoutAction<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
+    match action {
+        TimeoutAction::Nothing => Vec::new(),
+        TimeoutAction::Resend(items) => items.into_iter().map(|(number, one)| item(number, one)).collect(),
+        TimeoutAction::Probe => vec![Segment::Probe],
     }
 }

@@ -1,24 +1,24 @@
-//! One direction of a watch stream, as over TCP: numbered, delivered in order, retransmitted until it is
-//! acknowledged, duplicates dropped.
+//! One direction of a watch stream, with the guarantees of TCP. Items are numbered and delivered in order,
+//! retransmitted until they are acknowledged, and never delivered twice.
 //!
-//! Lost items are retransmitted after a time-out that doubles from 200 ms up to two minutes (`TCP_RTO_MIN`,
-//! `TCP_RTO_MAX` of Linux) and restarts with every acknowledgement that acknowledges something new. The
-//! receiver acknowledges what has arrived and what its application has taken; if only the second is missing,
-//! the sender asks for it with probes, as TCP does when a window is closed.
+//! The retransmission time-out doubles from 200 ms up to 120 s (`TCP_RTO_MIN` and `TCP_RTO_MAX` of Linux). It
+//! starts over whenever an acknowledgement brings something new. An acknowledgement says how many items have
+//! arrived, and how many of them the application has taken. If all have arrived but some are not taken, the
+//! sender asks again from time to time, as TCP probes a closed window.
 //!
-//! Not here: the round-trip estimate, fast retransmission, congestion control. The keepalive of the stream
-//! decides when a connection is given up.
+//! Not modelled: the estimate of the round-trip time, fast retransmission, congestion control. The sender
+//! never gives up; the keepalive of the stream does (`streams`).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use record::Nanos;
 
-/// First time-out.
-const LEAST: Nanos = 200_000_000;
-/// Longest time-out.
-const MOST: Nanos = 120_000_000_000;
-/// Most items retransmitted at once.
-const BURST: usize = 16;
+/// First retransmission time-out (`TCP_RTO_MIN` of Linux).
+const TIMEOUT_MIN: Nanos = 200_000_000;
+/// Longest retransmission time-out (`TCP_RTO_MAX` of Linux).
+const TIMEOUT_MAX: Nanos = 120_000_000_000;
+/// Most items retransmitted at once; our choice.
+const RESEND_MAX: usize = 16;
 
 /// The sending end.
 #[derive(Debug)]
@@ -32,27 +32,34 @@ pub(crate) struct Sender<T> {
     /// How many are known to have been taken.
     taken: u64,
     timeout: Nanos,
-    /// When to act if nothing is heard; `Nanos::MAX` while there is nothing to wait for.
+    /// When the time-out fires; `Nanos::MAX` while everything sent has been taken.
     due: Nanos,
 }
 
 /// What a sender does when its time-out is over.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Overdue<T> {
-    /// Nothing: the time-out is not over yet.
+pub(crate) enum TimeoutAction<T> {
+    /// The time-out has not fired yet.
     Nothing,
-    /// Retransmits these, with their numbers.
-    Again(Vec<(u64, T)>),
-    /// Asks how much has been taken.
+    /// Retransmit these items, with their numbers.
+    Resend(Vec<(u64, T)>),
+    /// Ask how many items have been taken.
     Probe,
 }
 
 impl<T: Clone> Sender<T> {
     pub(crate) fn new() -> Sender<T> {
-        Sender { under_way: VecDeque::new(), sent: 0, received: 0, taken: 0, timeout: LEAST, due: Nanos::MAX }
+        Sender {
+            under_way: VecDeque::new(),
+            sent: 0,
+            received: 0,
+            taken: 0,
+            timeout: TIMEOUT_MIN,
+            due: Nanos::MAX,
+        }
     }
 
-    /// Takes an item; it is sent with this number.
+    /// Takes an item to send, and returns its number.
     pub(crate) fn push(&mut self, now: Nanos, item: T) -> u64 {
         self.sent += 1;
         self.under_way.push_back(item);
@@ -62,14 +69,14 @@ impl<T: Clone> Sender<T> {
         self.sent
     }
 
-    /// When it is overdue; `Nanos::MAX` for never.
+    /// When the time-out fires; `Nanos::MAX` for never.
     pub(crate) fn due(&self) -> Nanos {
         self.due
     }
 
-    /// An acknowledgement: how many items have arrived in order, and how many of them were taken. Returns how
-    /// many more were taken than was known.
-    pub(crate) fn heard(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
+    /// Takes an acknowledgement: how many items have arrived in order, and how many of them were taken.
+    /// Returns how many were taken since the last acknowledgement.
+    pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
         let more = taken.saturating_sub(self.taken);
         if received > self.received || more > 0 {
@@ -77,27 +84,27 @@ impl<T: Clone> Sender<T> {
             self.under_way.drain(..arrived as usize);
             self.received = self.received.max(received);
             self.taken += more;
-            self.timeout = LEAST;
+            self.timeout = TIMEOUT_MIN;
             self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
         }
         more
     }
 
-    /// What to do at `now`, if the time-out is over by then.
-    pub(crate) fn overdue(&mut self, now: Nanos) -> Overdue<T> {
+    /// What to do at `now`, if the time-out has fired by then.
+    pub(crate) fn on_timeout(&mut self, now: Nanos) -> TimeoutAction<T> {
         if now < self.due {
-            return Overdue::Nothing;
+            return TimeoutAction::Nothing;
         }
-        self.timeout = (self.timeout * 2).min(MOST);
+        self.timeout = (self.timeout * 2).min(TIMEOUT_MAX);
         self.due = now + self.timeout;
         if self.under_way.is_empty() {
-            return Overdue::Probe;
+            return TimeoutAction::Probe;
         }
-        let again = self.under_way.iter().take(BURST).cloned();
-        Overdue::Again((self.received + 1..).zip(again).collect())
+        let again = self.under_way.iter().take(RESEND_MAX).cloned();
+        TimeoutAction::Resend((self.received + 1..).zip(again).collect())
     }
 
-    /// The other end is gone.
+    /// The other end is gone: nothing is retransmitted any more.
     pub(crate) fn stop(&mut self) {
         self.under_way.clear();
         (self.received, self.taken) = (self.sent, self.sent);
@@ -112,7 +119,7 @@ pub(crate) struct Receiver<T> {
     received: u64,
     /// How many of them the application has taken.
     taken: u64,
-    /// Items that overtook others.
+    /// Items that arrived before an earlier one, by number.
     ahead: BTreeMap<u64, T>,
 }
 
@@ -121,7 +128,7 @@ impl<T> Receiver<T> {
         Receiver { received: 0, taken: 0, ahead: BTreeMap::new() }
     }
 
-    /// An item arrives. Returns what is now in order.
+    /// Takes an item that arrived. Returns the items that can be delivered now, in order.
     pub(crate) fn arrive(&mut self, number: u64, item: T) -> Vec<T> {
         let mut in_order = Vec::new();
         if number > self.received {
@@ -145,7 +152,7 @@ impl<T> Receiver<T> {
         );
     }
 
-    /// What to acknowledge: how many have arrived, how many were taken.
+    /// The numbers for an acknowledgement: how many items have arrived, and how many were taken.
     pub(crate) fn acknowledged(&self) -> (u64, u64) {
         (self.received, self.taken)
     }
@@ -201,15 +208,15 @@ mod tests {
                         out.extend(more);
                         send(&mut wire, now, Err(receiver.acknowledged()));
                     }
-                    Err((received, known)) => taken += sender.heard(now, received, known),
+                    Err((received, known)) => taken += sender.take_ack(now, received, known),
                 }
             } else {
-                match sender.overdue(now) {
-                    Overdue::Nothing => {}
-                    Overdue::Again(items) => {
+                match sender.on_timeout(now) {
+                    TimeoutAction::Nothing => {}
+                    TimeoutAction::Resend(items) => {
                         items.into_iter().for_each(|(number, item)| send(&mut wire, now, Ok((number, item))));
                     }
-                    Overdue::Probe => send(&mut wire, now, Ok((0, 0))),
+                    TimeoutAction::Probe => send(&mut wire, now, Ok((0, 0))),
                 }
             }
         }
@@ -229,26 +236,26 @@ mod tests {
         const CUT: Nanos = 20_000_000_000;
         let (out, _, over) = run(1, Ratio::NEVER, 500_000_000..CUT);
         assert_eq!(out.len(), 200);
-        assert!(over > CUT && over < 2 * CUT + MOST / 100, "{over}");
+        assert!(over > CUT && over < 2 * CUT + TIMEOUT_MAX / 100, "{over}");
     }
 
     #[test]
     fn what_is_not_taken_is_asked_for_again_and_again() {
         let mut sender = Sender::new();
         assert_eq!(sender.push(0, 'a'), 1);
-        assert_eq!(sender.heard(10, 1, 0), 0);
-        assert_eq!(sender.overdue(11), Overdue::Nothing);
+        assert_eq!(sender.take_ack(10, 1, 0), 0);
+        assert_eq!(sender.on_timeout(11), TimeoutAction::Nothing);
         let due = sender.due();
-        assert_eq!(sender.overdue(due), Overdue::Probe);
+        assert_eq!(sender.on_timeout(due), TimeoutAction::Probe);
         assert!(sender.due() - due > due, "probes back off");
-        assert_eq!(sender.heard(due + 5, 1, 1), 1);
+        assert_eq!(sender.take_ack(due + 5, 1, 1), 1);
         assert_eq!(sender.due(), Nanos::MAX);
         // An old acknowledgement changes nothing.
-        assert_eq!(sender.heard(due + 6, 1, 0), 0);
+        assert_eq!(sender.take_ack(due + 6, 1, 0), 0);
         // Nor does one that comes after the other end is gone.
         sender.push(due + 7, 'b');
         sender.stop();
-        assert_eq!(sender.heard(due + 8, 2, 2), 0);
+        assert_eq!(sender.take_ack(due + 8, 2, 2), 0);
         assert_eq!(sender.due(), Nanos::MAX);
     }
 }

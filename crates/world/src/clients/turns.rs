@@ -1,22 +1,25 @@
-//! Turns of clients: whose turn it is and what follows from it; calls and returns; logging in.
+//! What a client does next: start an act, send the next request of an act, log in, or wait. This file also
+//! sends the calls and takes their outcomes.
 //!
-//! Between two requests of an act, as between two acts, a client's turn comes through the queue, so that a
-//! return and the next call never share a time. In the settle phase no act of the plan begins; what is under
-//! way continues to its end, and so do chores.
+//! Each decision is an event of its own on the heap (`Happening::ClientNext`), at least 1 µs after the last
+//! outcome. So a return and the next call never share a time, and the history has a clear order.
+//!
+//! In the settle phase no client starts another act of its plan. Acts under way continue to their end, and
+//! copies whose watch was lost are still listed again.
 
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
 use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, Probe};
 
-use super::acts::{self, Context, Heard, Step};
-use super::{Door, Login};
+use super::acts::{self, ActInput, Context, Step};
+use super::{Login, LoginState};
 use crate::network::{Body, Packet, Party};
 use crate::world::{Happening, World, client_head};
 
 impl World<'_> {
-    /// Sets the time of a client's next turn, unless an earlier one is set already.
-    pub(crate) fn client_turn_later(&mut self, client: usize) {
+    /// Schedules a client's next decision, unless an earlier one is scheduled already.
+    pub(crate) fn schedule_client(&mut self, client: usize) {
         let settling = self.settle.has_begun();
         let now = self.now();
         let state = &mut self.clients[client];
@@ -26,8 +29,8 @@ impl World<'_> {
         let at = if state.ready.is_some() {
             0
         } else if state.act.is_some() {
-            state.resting
-        } else if !state.chores.is_empty() {
+            state.waits_until
+        } else if !state.relists.is_empty() {
             0
         } else {
             match state.plan.operations.get(state.next) {
@@ -36,21 +39,22 @@ impl World<'_> {
             }
         };
         let at = at.max(state.not_before).max(now);
-        if at < state.turn {
-            state.turn = at;
-            self.queue.push(at, Happening::ClientTurn { client });
+        if at < state.next_event {
+            state.next_event = at;
+            self.queue.push(at, Happening::ClientNext { client });
         }
     }
 
-    pub(crate) fn client_turn(&mut self, client: usize) {
+    /// A client decides what to do next.
+    pub(crate) fn client_next(&mut self, client: usize) {
         let now = self.now();
         let settling = self.settle.has_begun();
         let state = &mut self.clients[client];
-        // One of several turns; its time no longer counts.
-        if state.turn != now {
+        // The decision was scheduled again since, for another time.
+        if state.next_event != now {
             return;
         }
-        state.turn = Nanos::MAX;
+        state.next_event = Nanos::MAX;
         if state.current.is_some() {
             return;
         }
@@ -75,27 +79,27 @@ impl World<'_> {
             return self.call(client, request);
         }
         if state.act.is_some() {
-            return match now >= state.resting {
-                true => self.carry_on(client, Heard::Rested),
-                false => self.client_turn_later(client),
+            return match now >= state.waits_until {
+                true => self.carry_on(client, ActInput::WaitOver),
+                false => self.schedule_client(client),
             };
         }
-        if let Some(follow) = state.chores.pop_front() {
+        if let Some(follow) = state.relists.pop_front() {
             state.act = Some(Box::new(acts::List::follow(follow)));
-            return self.carry_on(client, Heard::Begin);
+            return self.carry_on(client, ActInput::Begin);
         }
         match state.plan.operations.get(state.next) {
             Some(next) if !settling && now >= next.at => {
-                state.act = Some(acts::script(next.act.clone()));
+                state.act = Some(acts::start(next.act.clone()));
                 state.next += 1;
-                self.carry_on(client, Heard::Begin);
+                self.carry_on(client, ActInput::Begin);
             }
-            _ => self.client_turn_later(client),
+            _ => self.schedule_client(client),
         }
     }
 
-    /// Gives the act under way what it waited for, and does what it wants next.
-    fn carry_on(&mut self, client: usize, heard: Heard<'_>) {
+    /// Gives the act under way the input it waited for, and does the step that it returns.
+    fn carry_on(&mut self, client: usize, input: ActInput<'_>) {
         let state = &mut self.clients[client];
         let Some(act) = state.act.as_mut() else { return };
         let mut context = Context {
@@ -103,10 +107,10 @@ impl World<'_> {
             outside: &mut self.programs.outside,
             stats: &mut self.recorder.record.stats,
         };
-        match act.next(heard, &mut context) {
+        match act.next(input, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
             Step::AskThis(request) => (state.ready, state.literal) = (Some(request), true),
-            Step::Rest(time) => state.resting = state.after(self.queue.now(), time),
+            Step::Wait(time) => state.waits_until = state.after(self.queue.now(), time),
             Step::Done => state.act = None,
             Step::View(keys) => {
                 state.act = None;
@@ -117,13 +121,13 @@ impl World<'_> {
                 self.command(client, command);
             }
         }
-        // Another microsecond for each step without a request, so that a chain of them cannot stop time.
+        // At least 1 µs passes between two steps, so that a chain of steps without a request cannot stop time.
         let state = &mut self.clients[client];
         state.not_before = state.not_before.max(self.queue.now() + 1_000);
-        self.client_turn_later(client);
+        self.schedule_client(client);
     }
 
-    /// Records what a client's copy of these keys holds; nothing if there is no copy.
+    /// Records what a client's copy of these keys contains, if there is a copy.
     fn view(&mut self, client: usize, keys: &plan::act::Keys) {
         let at = self.now();
         let memory = self.clients[client].memory;
@@ -139,7 +143,7 @@ impl World<'_> {
         }
     }
 
-    /// Records what every copy holds at the end, and what the lists outside etcd have lost.
+    /// Records at the end what every copy contains, and how many values the lists outside etcd have lost.
     pub(crate) fn last_views(&mut self) {
         for memory in 0..self.programs.memories.len() {
             let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
@@ -153,20 +157,20 @@ impl World<'_> {
         }
     }
 
-    /// Requests a token, if the client needs one before it continues.
+    /// Requests a token, if the client needs one before its next request. Returns whether it did.
     fn log_in(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
-        let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) else {
+        let Some(login) = state.login.as_mut().filter(|login| login.state == LoginState::Needed) else {
             return false;
         };
-        login.state = Door::Knocking;
+        login.state = LoginState::Requested;
         let request = login.request();
         self.count_work("logins");
         self.call(client, request);
         true
     }
 
-    /// A client calls.
+    /// A client sends a request; the history records the call.
     pub(crate) fn call(&mut self, client: usize, mut request: Request) {
         let now = self.now();
         let operation = self.history.operations.len() as u64;
@@ -181,7 +185,7 @@ impl World<'_> {
             None => {
                 let (token, user);
                 (request, token, user) = Login::ask(self.programs.root.as_mut(), request);
-                (self.settle.endpoint(), now + self.settle.patience(), token, user)
+                (self.settle.endpoint(), now + self.settle.read_timeout(), token, user)
             }
         };
         let operation = self.next_operation(Operation {
@@ -203,6 +207,7 @@ impl World<'_> {
         });
     }
 
+    /// A client stops waiting for the answer to an operation, if it still does.
     pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
         let gave_up = self.now();
         if self
@@ -210,14 +215,14 @@ impl World<'_> {
             .get(client)
             .is_some_and(|state| state.current.is_some_and(|(under_way, _)| under_way == operation))
         {
-            self.break_off(client, operation);
+            self.cancel_call(client, operation);
         }
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
     }
 
-    /// Signals to the member that the client no longer waits for an operation, as gRPC does at a deadline.
-    /// Only for operations that a member may hold for as long as it likes: it has no effect on others.
-    fn break_off(&mut self, client: usize, operation: u64) {
+    /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
+    /// lock and campaign need this: a member keeps them waiting without a limit.
+    fn cancel_call(&mut self, client: usize, operation: u64) {
         let Operation { member, ref request, .. } = self.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
             return;
@@ -231,7 +236,8 @@ impl World<'_> {
         });
     }
 
-    /// A client learns the outcome of its operation, or stops waiting. What comes later is too late.
+    /// A client learns the outcome of its operation, or stops waiting for it. An answer that comes after that
+    /// is ignored.
     pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
         if client == self.operator() {
@@ -246,21 +252,21 @@ impl World<'_> {
         if current != Some(operation) {
             return;
         }
-        let well = matches!(outcome, Outcome::Answer { .. });
+        let succeeded = matches!(outcome, Outcome::Answer { .. });
         let digest = crate::digests::outcome(&outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
-        self.recorder.record.stats.answered += u64::from(well);
+        self.recorder.record.stats.answered += u64::from(succeeded);
         let index = operation as usize;
         if settling {
-            let about_login = self.programs.root.as_mut().is_some_and(|root| root.heard(&outcome));
-            let answered = well && !about_login;
+            let about_login = self.programs.root.as_mut().is_some_and(|root| root.take_outcome(&outcome));
+            let answered = succeeded && !about_login;
             self.settle.ended(answered);
             self.history.operations[index].outcome = outcome;
             return;
         }
         let state = &mut self.clients[client];
-        state.ended(well, now);
+        state.ended(succeeded, now);
         if !self.logged_in(client, index, &outcome) {
             match &outcome {
                 Outcome::Answer { response, .. } => {
@@ -268,58 +274,59 @@ impl World<'_> {
                     let memory = self.clients[client].memory;
                     self.programs.memories[memory].learn(request, response);
                     let state = &mut self.clients[client];
-                    // Between two acts, only its own synchronization asks.
+                    // A member list that no act asked for is from the synchronization of endpoints.
                     if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
                         state.synced(list, |member| self.processes.contains(member));
                     }
-                    self.carry_on(client, Heard::Answer(response));
+                    self.carry_on(client, ActInput::Answer(response));
                 }
-                Outcome::Error { error, .. } => self.carry_on(client, Heard::Error(*error)),
-                Outcome::Unknown { .. } => self.carry_on(client, Heard::Unknown),
+                Outcome::Error { error, .. } => self.carry_on(client, ActInput::Error(*error)),
+                Outcome::Unknown { .. } => self.carry_on(client, ActInput::Unknown),
             }
         }
         self.history.operations[index].outcome = outcome;
-        self.client_turn_later(client);
+        self.schedule_client(client);
     }
 
-    /// Whether an outcome is about logging in, and so not passed to the act under way: the answer to a login,
-    /// or an error that means that the client must log in again and repeat the request, as etcd's Go client
-    /// does (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
+    /// Takes an outcome that is about the login, and returns whether it was one; the act under way does not
+    /// see it. There are two kinds: the answer to a login, and an error that says that the client must log in
+    /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
+    /// does (`client/v3/retry_interceptor.go`).
     fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
         let Some(login) = &mut self.clients[client].login else { return false };
-        if login.state == Door::Knocking {
+        if login.state == LoginState::Requested {
             login.token = match outcome {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                     Some(answer.token.clone().into())
                 }
-                // Auth is not enabled, or the login failed: the request itself will show which.
+                // Auth is disabled, or the login failed. The answer to the next request will show which.
                 _ => None,
             };
-            login.state = Door::Inside;
+            login.state = LoginState::Done;
             return true;
         }
         let error = match outcome {
             Outcome::Error { error, .. } => *error,
             _ => Error::Timeout,
         };
-        if !Login::is_refused(error) || login.again {
-            login.again = false;
+        if !Login::is_refused(error) || login.repeated {
+            login.repeated = false;
             return false;
         }
-        login.again = true;
+        login.repeated = true;
         login.token = None;
-        login.state = Door::Outside;
+        login.state = LoginState::Needed;
         let state = &mut self.clients[client];
         (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
         true
     }
 
-    /// Counts something the clients' programs did.
+    /// Counts an action of the clients, for the statistics of the run.
     pub(super) fn count_work(&mut self, what: &str) {
         self.recorder.record.stats.did(what);
     }
 
-    /// Counts something the clients' programs did and that is a probe, too.
+    /// Counts an action of the clients that is also a probe.
     pub(super) fn count_probe(&mut self, probe: Probe) {
         self.recorder.record.stats.reached(probe);
     }

@@ -1,10 +1,14 @@
-//! What a client does with its watchers: opens them, takes their events, and reopens them elsewhere when
-//! their stream is gone, as etcd's Go client does (`client/v3/watch.go`): at the revision after the last one
-//! it has seen, on a new stream to its next endpoint, after a short wait.
+//! What a client does with its watchers, as etcd's Go client does it (`client/v3/watch.go`). It opens them and
+//! takes their events. When their stream breaks, it waits a little, opens a new stream to its next endpoint,
+//! and requests each watcher again from the revision after the last one it has seen.
 //!
-//! If the start of a watcher is compacted, the watcher is given up, or continues after the compaction, or (if
-//! it follows) its keys are listed again; they are also listed again when a deletion comes without the pair
-//! it deleted, which is fatal to a watch of Kubernetes.
+//! If the start revision of a watcher was compacted, one of three things happens, as its act says. The watcher
+//! is given up; or it continues at the compaction's revision; or, if it keeps a copy of its keys (it
+//! *follows*), the keys are listed again and then watched. A follower also lists again when a delete event
+//! lacks the deleted pair, which a watch of Kubernetes treats as an error.
+//!
+//! Terms: a client gives its streams its own *numbers*; the history has other numbers for them. A *serial*
+//! counts the watchers of one client; the member's id of a watcher is known only once it is created.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,64 +25,65 @@ use plan::act::{Follow, Start, Watch};
 use record::{MemberId, Nanos, Probe};
 
 use super::acts::Command;
-use super::{Client, Door, Login};
+use super::{Client, Login, LoginState};
 use crate::network::Party;
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
-/// First wait before a stream is reopened, the maximum of `backoff` there.
-const AGAIN: Nanos = 100 * MILLISECOND;
-/// Longest wait, while the member cannot be reached.
-const AGAIN_AT_MOST: Nanos = 2 * SECOND;
-/// Time between two progress requests on a stream, in the settle phase.
-const POLL: Nanos = 500 * MILLISECOND;
+/// First wait before a stream is reopened: the longest `backoff` in `client/v3/watch.go`.
+const REOPEN_WAIT_MIN: Nanos = 100 * MILLISECOND;
+/// Longest wait before a stream is reopened, after several failures in a row; our choice.
+const REOPEN_WAIT_MAX: Nanos = 2 * SECOND;
+/// Time between two progress requests on a stream in the settle phase; our choice.
+const PROGRESS_INTERVAL: Nanos = 500 * MILLISECOND;
 
 /// The watchers of one client.
 #[derive(Default)]
 pub(super) struct Watchers {
-    /// Streams, by the client's own number.
-    lines: BTreeMap<u32, Line>,
-    /// Watchers, by the order of their opening.
+    /// Streams, by the client's own numbers.
+    streams: BTreeMap<u32, ClientStream>,
+    /// Watchers, by serial.
     all: BTreeMap<u64, Watcher>,
-    /// The newest watcher of each name.
+    /// The serial of the newest watcher of each name in the plan.
     names: BTreeMap<u32, u64>,
     /// The last revision that a watcher of each name has seen.
     last: BTreeMap<u32, i64>,
+    /// How many watchers were opened; the last serial.
     opened: u64,
 }
 
 /// A stream as its client knows it.
 #[derive(Default)]
-struct Line {
-    /// Its number in the history; `None` while there is none.
+struct ClientStream {
+    /// Its number in the history; `None` while the stream is not open.
     stream: Option<u64>,
-    /// Watchers that were requested and are not created yet, in order.
+    /// Serials of watchers that were requested and are not created yet, in the order of the requests.
     creating: VecDeque<u64>,
-    /// Watchers by their ids.
+    /// Serials of the created watchers, by their ids at the member.
     ids: BTreeMap<i64, u64>,
-    /// Next wait before it is reopened.
+    /// How long the client waits before it reopens the stream the next time.
     wait: Nanos,
-    /// When its progress was last requested.
+    /// When the client last sent a progress request on it.
     asked: Nanos,
 }
 
 /// One watcher.
 struct Watcher {
     watch: Watch,
-    /// The copy it keeps, if it follows.
+    /// If it follows: the keys of its copy, and how to list them again.
     follow: Option<Follow>,
-    /// Where to continue; 0: with what comes after its creation.
+    /// The revision from which it is requested next; 0 means from its creation on.
     next: i64,
-    /// It has seen everything up to here.
+    /// It has received every event up to this revision.
     seen: i64,
-    /// Its id, once it is created.
+    /// Its id at the member, once it is created.
     id: Option<i64>,
     /// Its client no longer wants it.
     cancelled: bool,
-    /// Events of a response that was split.
+    /// Events of a response that came in fragments, until the last fragment has come.
     parts: Vec<Event>,
 }
 
-fn say(union: RequestUnion) -> WatchRequest {
+fn watch_request(union: RequestUnion) -> WatchRequest {
     WatchRequest { request_union: Some(union) }
 }
 
@@ -89,7 +94,7 @@ impl Watcher {
 
     fn request(&self) -> WatchRequest {
         let filters = [(self.watch.no_put, FilterType::Noput), (self.watch.no_delete, FilterType::Nodelete)];
-        say(RequestUnion::CreateRequest(WatchCreateRequest {
+        watch_request(RequestUnion::CreateRequest(WatchCreateRequest {
             key: self.watch.keys.key.clone(),
             range_end: self.watch.keys.end.clone(),
             start_revision: self.next,
@@ -101,7 +106,7 @@ impl Watcher {
         }))
     }
 
-    /// It has seen everything up to this revision.
+    /// It has received every event up to `revision`.
     fn has_seen(&mut self, revision: i64) {
         self.seen = self.seen.max(revision);
         self.next = self.next.max(revision + 1);
@@ -109,20 +114,26 @@ impl Watcher {
 }
 
 impl Watchers {
-    /// The line of this stream, if its client believes that it is open.
-    fn line_of(&mut self, stream: u64) -> Option<&mut Line> {
-        self.lines.values_mut().find(|line| line.stream == Some(stream))
+    /// The client's state of the stream with this number in the history, if it is open.
+    fn client_stream_of(&mut self, stream: u64) -> Option<&mut ClientStream> {
+        self.streams.values_mut().find(|client_stream| client_stream.stream == Some(stream))
     }
 
-    /// Watchers that are wanted on a line.
+    /// The number in the history of a client's stream, if it is open.
+    fn stream_number(&self, number: u32) -> Option<u64> {
+        self.streams.get(&number)?.stream
+    }
+
+    /// The watchers on a stream that the client has not cancelled, with their serials.
     fn wanted(&self, number: u32) -> impl Iterator<Item = (u64, &Watcher)> {
-        let on_line = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
+        let on_stream = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
         self.all
             .iter()
-            .filter(move |(_, watcher)| on_line(watcher))
+            .filter(move |(_, watcher)| on_stream(watcher))
             .map(|(serial, watcher)| (*serial, watcher))
     }
 
+    /// Removes a watcher.
     fn forget(&mut self, serial: u64) -> Option<Watcher> {
         let watcher = self.all.remove(&serial)?;
         if self.names.get(&watcher.watch.name) == Some(&serial) {
@@ -139,7 +150,7 @@ impl Client {
 }
 
 impl World<'_> {
-    /// Carries out what an act wants done with watches.
+    /// Carries out an act's command about watches.
     pub(super) fn command(&mut self, client: usize, command: Command) {
         match command {
             Command::Watch(watch) => {
@@ -155,7 +166,7 @@ impl World<'_> {
                 self.open_watcher(client, Watcher::new(watch, next, None));
             }
             Command::Follow(follow, next) => {
-                // As `apiserver/pkg/storage/etcd3/watcher.go`.
+                // The options of Kubernetes (`apiserver/pkg/storage/etcd3/watcher.go`).
                 let watch = Watch {
                     keys: follow.keys.clone(),
                     prev_kv: true,
@@ -175,7 +186,7 @@ impl World<'_> {
             Command::Progress(number) => self.ask_progress(client, number),
             Command::Close(number) => {
                 let watchers = &mut self.clients[client].watchers;
-                let line = watchers.lines.remove(&number);
+                let client_stream = watchers.streams.remove(&number);
                 let gone: Vec<u64> = (watchers.all.iter())
                     .filter(|(_, watcher)| watcher.watch.stream == number)
                     .map(|(serial, _)| *serial)
@@ -183,13 +194,14 @@ impl World<'_> {
                 gone.into_iter().for_each(|serial| {
                     watchers.forget(serial);
                 });
-                if let Some(stream) = line.and_then(|line| line.stream) {
+                if let Some(stream) = client_stream.and_then(|client_stream| client_stream.stream) {
                     self.close_stream(stream);
                 }
             }
         }
     }
 
+    /// Adds a watcher and requests it.
     fn open_watcher(&mut self, client: usize, watcher: Watcher) {
         let watchers = &mut self.clients[client].watchers;
         watchers.opened += 1;
@@ -200,32 +212,31 @@ impl World<'_> {
         self.create(client, number, serial);
     }
 
-    /// Requests a watcher on its stream, which is opened if it is not open.
+    /// Requests a watcher on its stream, and opens the stream first if it is not open.
     fn create(&mut self, client: usize, number: u32, serial: u64) {
-        let known = self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream);
-        let stream = match known {
+        let stream = match self.clients[client].watchers.stream_number(number) {
             Some(stream) => stream,
             None => self.open_stream(client, number),
         };
-        let line = self.clients[client].watchers.lines.entry(number).or_default();
-        line.stream = Some(stream);
-        line.creating.push_back(serial);
+        let client_stream = self.clients[client].watchers.streams.entry(number).or_default();
+        client_stream.stream = Some(stream);
+        client_stream.creating.push_back(serial);
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.id = None;
         watcher.parts.clear();
         let request = watcher.request();
-        self.stream_say(stream, request);
+        self.send_on_stream(stream, request);
     }
 
-    /// A watcher is no longer wanted. If it is not created yet, it is cancelled once it is.
+    /// The client no longer wants a watcher. If it is not created yet, the client cancels it once it is.
     fn cancel(&mut self, client: usize, serial: u64) {
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.cancelled = true;
         let (id, number) = (watcher.id, watcher.watch.stream);
-        match (id, self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream)) {
+        match (id, self.clients[client].watchers.stream_number(number)) {
             (Some(watch_id), Some(stream)) => {
-                let cancel = say(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
-                self.stream_say(stream, cancel);
+                let cancel = watch_request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
+                self.send_on_stream(stream, cancel);
             }
             (None, Some(_)) => {}
             (_, None) => {
@@ -234,28 +245,29 @@ impl World<'_> {
         }
     }
 
+    /// Sends a progress request on a stream, if it is open.
     fn ask_progress(&mut self, client: usize, number: u32) {
         let now = self.now();
-        let Some(line) = self.clients[client].watchers.lines.get_mut(&number) else { return };
-        let Some(stream) = line.stream else { return };
-        line.asked = now;
-        self.stream_say(stream, say(RequestUnion::ProgressRequest(WatchProgressRequest {})));
+        let Some(client_stream) = self.clients[client].watchers.streams.get_mut(&number) else { return };
+        let Some(stream) = client_stream.stream else { return };
+        client_stream.asked = now;
+        self.send_on_stream(stream, watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})));
     }
 
-    /// A client takes a response.
-    pub(super) fn watch_heard(&mut self, client: usize, stream: u64, response: &WatchResponse) {
+    /// A client takes a response of a stream.
+    pub(super) fn take_watch_response(&mut self, client: usize, stream: u64, response: &WatchResponse) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         let state = &mut self.clients[client];
         self.programs.memories[state.memory].sees(revision);
-        let Some(line) = state.watchers.line_of(stream) else { return };
-        line.wait = AGAIN;
+        let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
+        client_stream.wait = REOPEN_WAIT_MIN;
         if response.created {
-            let Some(serial) = line.creating.pop_front() else { return };
+            let Some(serial) = client_stream.creating.pop_front() else { return };
             if response.canceled {
                 state.watchers.forget(serial);
                 return self.count_work("watches-refused");
             }
-            line.ids.insert(response.watch_id, serial);
+            client_stream.ids.insert(response.watch_id, serial);
             let Some(watcher) = state.watcher(serial) else { return };
             watcher.id = Some(response.watch_id);
             if watcher.next == 0 {
@@ -267,17 +279,17 @@ impl World<'_> {
             return;
         }
         if response.canceled {
-            if let Some(serial) = line.ids.remove(&response.watch_id) {
+            if let Some(serial) = client_stream.ids.remove(&response.watch_id) {
                 self.cancelled(client, serial, response.compact_revision);
             }
             return;
         }
         if response.watch_id < 0 {
-            let serials: Vec<u64> = line.ids.values().copied().collect();
+            let serials: Vec<u64> = client_stream.ids.values().copied().collect();
             serials.into_iter().for_each(|serial| self.progressed(client, serial, revision));
             return;
         }
-        let Some(serial) = line.ids.get(&response.watch_id).copied() else { return };
+        let Some(serial) = client_stream.ids.get(&response.watch_id).copied() else { return };
         if response.events.is_empty() && !response.fragment {
             return self.progressed(client, serial, revision);
         }
@@ -289,13 +301,13 @@ impl World<'_> {
         }
     }
 
-    /// A watcher has received everything up to a revision.
+    /// A progress notification says that a watcher has received every event up to `revision`.
     fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
         let state = &mut self.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.has_seen(revision);
-        // A cancelled watcher does not update a copy that was made again.
+        // After a cancellation the keys were listed again, and the old watcher must not touch the new copy.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
             && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
         {
@@ -326,14 +338,15 @@ impl World<'_> {
         }
     }
 
+    /// Schedules a new list of the keys of a copy.
     fn list_again(&mut self, client: usize, follow: Follow) {
         self.count_probe(Probe::Relists);
-        self.clients[client].chores.push_back(follow);
-        self.client_turn_later(client);
+        self.clients[client].relists.push_back(follow);
+        self.schedule_client(client);
     }
 
-    /// The member has cancelled a watcher: because it was asked to, or because the watcher's start is
-    /// compacted, or because the client may not watch.
+    /// The member has cancelled a watcher: on request, or because its start revision was compacted, or because
+    /// the client has no permission.
     fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
         let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
         if watcher.cancelled {
@@ -351,42 +364,43 @@ impl World<'_> {
         }
     }
 
-    /// A stream is gone: its watchers wait to be reopened elsewhere.
+    /// A stream broke. Its watchers wait until it is reopened to another endpoint.
     pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
         let now = self.now();
         let state = &mut self.clients[client];
         if let Some(login) = &mut state.login
-            && login.state == Door::Inside
+            && login.state == LoginState::Done
             && error.is_some_and(Login::is_refused)
         {
-            (login.token, login.state) = (None, Door::Outside);
+            (login.token, login.state) = (None, LoginState::Needed);
         }
-        let Some(line) = state.watchers.line_of(stream) else { return };
-        line.stream = None;
-        line.creating.clear();
-        line.ids.clear();
-        let wait = line.wait.max(AGAIN);
-        line.wait = (wait * 2).min(AGAIN_AT_MOST);
-        let on_line = |watcher: &Watcher| watcher.watch.stream == number;
+        let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
+        client_stream.stream = None;
+        client_stream.creating.clear();
+        client_stream.ids.clear();
+        let wait = client_stream.wait.max(REOPEN_WAIT_MIN);
+        client_stream.wait = (wait * 2).min(REOPEN_WAIT_MAX);
+        let on_stream = |watcher: &Watcher| watcher.watch.stream == number;
         let unwanted: Vec<u64> = (state.watchers.all.iter())
-            .filter(|(_, watcher)| on_line(watcher) && watcher.cancelled)
+            .filter(|(_, watcher)| on_stream(watcher) && watcher.cancelled)
             .map(|(serial, _)| *serial)
             .collect();
         unwanted.into_iter().for_each(|serial| {
             state.watchers.forget(serial);
         });
         let at = state.after(now, wait);
-        if at != Nanos::MAX && state.watchers.all.values().any(on_line) {
+        if at != Nanos::MAX && state.watchers.all.values().any(on_stream) {
             self.queue.push(at, Happening::StreamResume { client, number });
         }
     }
 
-    /// A client reopens a stream and requests the watchers that were on it, each from where it was.
+    /// A client reopens a stream, and requests each of its watchers again from where that one was.
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
         let watchers = &self.clients[client].watchers;
-        let Some(line) = watchers.lines.get(&number) else { return };
+        let Some(client_stream) = watchers.streams.get(&number) else { return };
         let there = |serial: &u64, watcher: &Watcher| {
-            watcher.id.is_some_and(|id| line.ids.get(&id) == Some(serial)) || line.creating.contains(serial)
+            watcher.id.is_some_and(|id| client_stream.ids.get(&id) == Some(serial))
+                || client_stream.creating.contains(serial)
         };
         let waiting: Vec<u64> = (watchers.wanted(number))
             .filter(|(serial, watcher)| !there(serial, watcher))
@@ -400,39 +414,40 @@ impl World<'_> {
 
     // ---- the settle phase -------------------------------------------------------------------------
 
-    /// Requests progress on every open stream that is behind `revision`. A watcher that waits for a later
-    /// revision is cancelled: while there is one on a stream, a member does not answer (`progressIfSync` of
-    /// etcd since 3.5.22, issue 20221).
+    /// Requests progress on every open stream that is behind `revision`.
+    ///
+    /// A watcher whose start is after `revision` is cancelled first: a member does not answer a progress request
+    /// while a stream has such a watcher (`progressIfSync` of etcd since 3.5.22, issue 20221).
     pub(crate) fn poll_watches(&mut self, revision: i64) {
         let now = self.now();
         for client in 0..self.clients.len() {
             let watchers = &self.clients[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
-            let lines = watchers.lines.keys().filter(|number| behind(number));
-            let early: Vec<u64> = lines
+            let streams = watchers.streams.keys().filter(|number| behind(number));
+            let early: Vec<u64> = streams
                 .flat_map(|number| watchers.wanted(*number))
                 .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
                 .map(|(serial, _)| serial)
                 .collect();
             early.into_iter().for_each(|serial| self.cancel(client, serial));
         }
-        let behind = |state: &Client, number: u32, line: &Line| {
-            line.stream.is_some()
-                && now >= line.asked + POLL
+        let behind = |state: &Client, number: u32, client_stream: &ClientStream| {
+            client_stream.stream.is_some()
+                && now >= client_stream.asked + PROGRESS_INTERVAL
                 && state.watchers.wanted(number).any(|(_, watcher)| watcher.seen < revision)
         };
         for client in 0..self.clients.len() {
             let state = &self.clients[client];
-            let asked: Vec<u32> = (state.watchers.lines.iter())
-                .filter(|(number, line)| behind(state, **number, line))
+            let asked: Vec<u32> = (state.watchers.streams.iter())
+                .filter(|(number, client_stream)| behind(state, **number, client_stream))
                 .map(|(number, _)| *number)
                 .collect();
             asked.into_iter().for_each(|number| self.ask_progress(client, number));
         }
     }
 
-    /// Watches that have not received everything up to `revision`, each as a sentence. Only those at members
-    /// of `core` count.
+    /// Which watches have not received everything up to `revision`, each as a sentence. Only watches at members
+    /// of `core` count, and only if client and member can reach each other.
     pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
@@ -440,7 +455,7 @@ impl World<'_> {
             let reaches = |member: MemberId| {
                 core.contains(&member)
                     && self.progress.configuration.voters.contains(&member)
-                    && !self.network.severed(Party::Member(member), Party::Client(at))
+                    && !self.network.unreliable(Party::Member(member), Party::Client(at))
             };
             // A client that asks its members in turn comes to one that it cannot reach again and again. A list of
             // several pages may then never be whole.
@@ -448,19 +463,19 @@ impl World<'_> {
                 Failover::RoundRobin => client.endpoints.iter().all(|member| reaches(*member)),
                 Failover::Pinned | Failover::OnTrouble => reaches(client.member()),
             };
-            if !client.chores.is_empty() && is_served {
+            if !client.relists.is_empty() && is_served {
                 behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
-            for (number, line) in &client.watchers.lines {
+            for (number, client_stream) in &client.watchers.streams {
                 if let Some(stream) =
-                    line.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
-                    && !line.creating.is_empty()
+                    client_stream.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
+                    && !client_stream.creating.is_empty()
                 {
                     behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
                 }
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
-                let sentence = match line.stream {
+                let sentence = match client_stream.stream {
                     Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
                         self.programs.streams.member(stream)

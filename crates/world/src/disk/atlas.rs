@@ -1,4 +1,5 @@
-//! Which members may be damaged, and where, so that a failure is always a bug and never an excuse.
+//! Decides which members' disks may be damaged, and where. Damage stays so limited that a correct member survives
+//! it, so every violation that a run finds is a bug.
 //!
 //! # What must not happen
 //!
@@ -6,16 +7,16 @@
 //! an fsync. Raft is safe because a quorum that committed and a quorum that elects share a member that kept
 //! its promise. With an odd number of members they may share exactly one. So *one* member that forgets and
 //! keeps voting is enough to lose an acknowledged write (5 members: 1, 2, 3 commit, 3 forgets, 3, 4, 5
-//! elect), and the budget of such members must be zero.
+//! elect). The number of such members must be zero.
 //!
 //! # What is allowed
 //!
-//! Damage that the member is bound to notice before it acts on it. It then refuses to start, for good, and a
-//! member that stays down breaks no promise. Three rules ensure this:
+//! Damage that the member certainly detects before it acts on the data. It then refuses to start and stays down,
+//! and a member that is down breaks no promise. Three rules ensure this:
 //!
-//! 1. *Damage surfaces only between processes.* The disk keeps what the page cache believes separate from
-//!    what the medium holds (`belief` in `file.rs`), and a process reads the cache. A member that checks what
-//!    it reads at its start never meets damage later on.
+//! 1. *Only a new process sees damage.* The disk keeps the page cache's content separate from the medium's
+//!    (`divergent` in `file.rs`), and a process reads the cache. So a member that checks its files when it
+//!    starts never meets damage later on.
 //! 2. *Damage strikes only where a checksum and something beyond it can detect it* ([`write_may_go_astray`],
 //!    [`exposed_to_rot`]):
 //!
@@ -25,28 +26,29 @@
 //!    | `snap/` | anywhere | anywhere |
 //!    | `db/` | behind the superblock (4 KiB) | behind the superblock |
 //!
-//!    In the WAL a lost tail looks exactly like a tail that was never synced: it is repaired in good faith
-//!    and the promise is gone. A rotten bit in the last write may look like a torn write. With an intact
-//!    later write behind it, it cannot be one: that later write was submitted after its sync. A snapshot file
-//!    is synced before it gets its name, so a named one is whole or damaged. The backend holds no promise,
-//!    only what the WAL can restore; its superblock names the commit that counts, and an older superblock
-//!    looks like any other.
-//! 3. *At most `n - quorum(n)` members are ever damaged or wiped*, over the whole run; none of them is ever
-//!    counted as sound again. One set covers all kinds of damage, because they add up. `n` is the smallest
-//!    number of voters the plan may leave: `m - quorum(m)` grows with `m`, so it is the worst case.
+//!    WAL: a lost tail looks exactly like a tail that was never synced. The member would cut it off, as it
+//!    should after a crash, and so break its promise. A flipped bit in the last write can look like a torn
+//!    write. In an earlier write it cannot: the next write was submitted after that one was synced.
+//!    Snapshot files: each is synced before it gets its name, so a named file is complete or damaged.
+//!    Backend: it has only what the WAL can restore, so no promise depends on it. Its superblock says which
+//!    commit is valid, and an older superblock looks just as valid.
+//! 3. *At most `n - quorum(n)` members are damaged or wiped* over the whole run. None of them counts as
+//!    undamaged again. All kinds of damage count together, because they add up. `n` is the smallest number of
+//!    voters that the plan may leave: the limit grows with `n`, so the smallest cluster is the worst case.
 //!
 //! # Why that suffices
 //!
-//! Safety needs only 1 and 2: a damaged member either keeps everything it promised (its process lives, or the
-//! damage is where its recovery never looks) or is down. Liveness and the durability of acknowledged writes
+//! Safety needs only 1 and 2. A damaged member is down, or it keeps everything it promised: because its process
+//! still runs, or because the damage is where its recovery never looks. Liveness and the durability of acknowledged writes
 //! need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
 //! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has
-//! it, and only a member that has it can win an election among the undamaged. A wiped member is damaged in
-//! all its files, and notices because they are missing.
+//! it, and only a member that has it can win an election among the undamaged. A wiped member counts as damaged
+//! in all its files; it detects that because they are missing.
 //!
 //! # What it relies on
 //!
-//! A member that breaks one of these has a bug, and the oracles will report it.
+//! The argument needs these properties of a member. If a member lacks one, that is a bug, and an oracle reports
+//! it.
 //! - WAL: a flipped bit anywhere in a frame, *its length included*, that was synced before a later intact
 //!   frame was written makes the member refuse to start; it never cuts the log there. (That a later frame is
 //!   intact proves nothing by itself: the second sector of one unsynced write may survive alone.)
@@ -57,8 +59,8 @@
 //!   taken, the WAL must have every entry after its consistent index.
 //! - An empty disk at any start but the first makes the member refuse to start. The first start lasts until
 //!   the first recovery has reached the disk: nothing was promised before.
-//! - The world expects nothing of damaged members ([`Atlas::is_damaged`]), and counts a voter that was added
-//!   and never started as damaged ([`Atlas::give_up`]).
+//! - The world requires nothing of damaged members ([`Atlas::is_damaged`]). A voter that was added and never
+//!   started counts as damaged ([`Atlas::give_up`]).
 //!
 //! Not covered, because no promise depends on it: failing, slow and stalled operations, a full disk, short
 //! reads, power failures. They may strike all members at once.
@@ -85,17 +87,17 @@ impl Atlas {
         Atlas { budget: voters.saturating_sub(quorum) as usize, damaged: BTreeSet::new() }
     }
 
-    /// Whether this fault may strike this member. If it may, and it does damage, the member counts as damaged
-    /// from now on; if it may not, the fault must not be injected.
+    /// Whether this fault may strike this member. If not, it must not be injected. If it may and damages data,
+    /// the member counts as damaged from now on.
     ///
-    /// The first member struck gets the budget. A shrinker that leaves out a refused fault changes nothing,
-    /// and one that leaves out an admitted fault takes no admission from the others.
+    /// The first members struck use up the budget. If a shrunk plan leaves out a fault that was not allowed,
+    /// nothing changes; if it leaves out one that was allowed, all others are still allowed.
     pub fn may_damage(&mut self, member: MemberId, kind: &FaultKind) -> bool {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
-    /// Counts a member as never coming back, if the cluster can spare another one. Returns whether the member
-    /// counts as such now.
+    /// Counts a member as lost for good, if the budget allows it. Returns whether the member now counts as lost
+    /// or damaged.
     pub fn give_up(&mut self, member: MemberId) -> bool {
         if self.damaged.len() < self.budget {
             self.damaged.insert(member);

@@ -1,15 +1,15 @@
-//! The bytes of a file, as pages that two contents may share.
+//! The bytes of a file, stored as pages that two contents can share.
 //!
-//! The cached and the durable content of a file are mostly the same bytes: a page that both hold is stored
-//! once and copied when one of them changes it. A page that was never written is not stored at all.
+//! A file's cached and durable content are mostly equal. A page that both have is stored once, and copied when
+//! one of them changes it. A page that was never written is not stored at all.
 //!
 //! Invariant: bytes of a page at or beyond the length are zero, so growing a file changes only its length.
 
 use std::sync::Arc;
 
-/// Bytes of a page of the cache.
+/// Size of a page of the cache in bytes, as on Linux on x86-64.
 pub(super) const PAGE: u64 = 4096;
-/// Bytes that reach the medium whole or not at all: the unit of every loss.
+/// Size of a sector in bytes: the unit that reaches the medium whole or not at all.
 pub(super) const SECTOR: u64 = 512;
 
 /// One sector's bytes.
@@ -87,10 +87,11 @@ impl Content {
         self.len = len;
     }
 
-    /// Takes over the `data` that was written to `source` at `offset`. Both are equal there.
+    /// Takes over `data`, which was written to `source` at `offset`, so that both are equal there.
     ///
-    /// A page that is mostly new, or written to its end and so unlikely to be written again, is shared; of
-    /// any other page the new bytes are copied, which saves the next small write a copy of the page.
+    /// It shares a page if the write covers at least half of it or reaches its end: such a page is unlikely to
+    /// be written again soon. Of other pages it copies the new bytes; if it shared those, the next small write
+    /// to one would copy the whole page.
     pub(super) fn adopt(&mut self, source: &Content, offset: u64, data: &[u8]) {
         for (page, within, part) in pieces(offset, data.len()) {
             let Some(Some(bytes)) = source.pages.get(page) else {

@@ -1,4 +1,4 @@
-//! Faults that took effect, by name.
+//! Counts how often each fault of a disk took effect, by the fault's name.
 
 use std::collections::BTreeMap;
 

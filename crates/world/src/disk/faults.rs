@@ -1,8 +1,8 @@
-//! How each fault begins and ends: what happens to the disk at once. What a fault does to later operations
-//! while it is on is in `media.rs`.
+//! The beginning and the end of each fault of a disk: what happens at once. `media.rs` has what a fault that is
+//! on does to later operations.
 //!
-//! A fault that damages has a row in `plan` that says so, and its arm in [`Drive::inject`]. The [`Atlas`]
-//! reads the row; nothing else has to know.
+//! A fault that damages data says so in its row in `plan`, and has an arm in [`Drive::inject`]. The [`Atlas`]
+//! reads the row; no other code has to know.
 //!
 //! [`Atlas`]: super::Atlas
 
@@ -19,7 +19,7 @@ use super::media;
 
 impl Drive {
     pub(super) fn inject(&mut self, now: u64, fault: u64, kind: &DiskFault) {
-        self.settle(now);
+        self.complete_due(now);
         match *kind {
             DiskFault::SlowDisk { .. }
             | DiskFault::DiskError { .. }
@@ -28,7 +28,7 @@ impl Drive {
             | DiskFault::ShortRead { .. } => self.media.begin(fault, kind.clone()),
             DiskFault::StalledDisk => {
                 self.media.begin(fault, kind.clone());
-                self.counts.add(kind.name(), self.lanes.stall());
+                self.counts.add(kind.name(), self.io_queues.stall());
             }
             DiskFault::DiskFull { left } => {
                 let left = self.cache.used().saturating_add(left);
@@ -50,14 +50,14 @@ impl Drive {
     }
 
     pub(super) fn heal(&mut self, now: u64, fault: u64) {
-        self.settle(now);
+        self.complete_due(now);
         let was_slow = matches!(self.media.end(fault), Some(DiskFault::SlowDisk { .. }));
         self.set_limit();
         if !self.media.stalls() {
-            self.lanes.resume(&mut self.cache, now);
+            self.io_queues.resume(&mut self.cache, now);
         }
         if was_slow {
-            self.lanes.hurry(&mut self.cache, now);
+            self.io_queues.end_slowness(&mut self.cache, now);
         }
     }
 
@@ -84,7 +84,7 @@ impl Drive {
         let cache = &mut self.cache;
         let named: Vec<_> = cache.names.durable().iter().map(|(path, id)| (path.clone(), *id)).collect();
         let mut exposed = Vec::new();
-        for (path, id) in named.into_iter().filter(|(path, _)| media::about(files, path)) {
+        for (path, id) in named.into_iter().filter(|(path, _)| media::concerns(files, path)) {
             let Some(file) = cache.file(id) else { continue };
             let range = atlas::exposed_to_rot(media::kind_of(&path), file.durable.len(), file.tail);
             exposed.extend(file.durable.written(range).map(|piece| (id, piece)));

@@ -1,10 +1,12 @@
-//! One file: what the medium holds, what the page cache holds, and the operations between the two.
+//! One file: its durable content on the medium, its cached content, and the unsynced operations between them.
+//!
+//! After a lost or misdirected write or a flipped bit, the page cache still has the right bytes and counts them
+//! as clean, while the medium has others. Such sectors are called *divergent*. A sector stops being divergent
+//! when the cache is dropped, or when the sector is written again.
 //!
 //! Invariants:
-//! - cached content = durable content, then what the cache *believes* of it, then the log in order.
-//! - The log holds, in order of their ordinals, the operations that no sync covers yet.
-//! - The belief holds clean sectors that differ between the medium and the cache: a lost or misdirected
-//!   write, a rotten bit. It ends when the cache is dropped, or with the sector's next write.
+//! - Cached content = durable content, then the divergent sectors, then the log in order.
+//! - The log has the operations that no sync covers yet, by ordinal.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +14,23 @@ use bytes::Bytes;
 
 use super::content::{Content, SECTOR, Sector, sectors};
 
-/// A file and its past since the last sync.
+/// A file, and its operations since the last sync.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) cached: Content,
     pub(super) durable: Content,
     pub(super) log: Vec<Entry>,
-    pub(super) belief: BTreeMap<u64, Sector>,
+    /// The cached bytes of the divergent sectors, by sector number.
+    pub(super) divergent: BTreeMap<u64, Sector>,
     /// Virtual time at which the last operation on it ends: operations on one file run one after another, as
     /// the kernel's inode lock makes them.
     pub(super) busy_until: u64,
-    /// Where the last write that a sync made durable begins.
+    /// The offset of the last write that a sync made durable.
     pub(super) tail: u64,
-    /// Whether the log may hold anything but writes that reach the medium: then a sync takes the slow path.
+    /// Whether the log may have anything but writes that reach the medium. If so, a sync takes the slow path.
     special: bool,
-    /// The last sync that was submitted and will succeed: what it covers is safe from later failures, even
-    /// while it is under way.
+    /// The ordinal of the last sync that was submitted and will succeed. A later sync that fails cannot drop
+    /// what that one covers, even while it is under way.
     pub(super) sync_asked: u64,
 }
 
@@ -40,7 +43,7 @@ pub(super) struct Entry {
     pub(super) len: u64,
     /// What it wrote; nothing for a truncation.
     pub(super) write: Option<Write>,
-    /// The failed sync that drops the written bytes from the cache, once it has happened; 0 for none.
+    /// The ordinal of the failed sync that drops the written bytes from the cache; 0 for none.
     dropped_by: u64,
 }
 
@@ -51,7 +54,7 @@ pub(super) struct Write {
     pub(super) offset: u64,
     /// The bytes.
     pub(super) data: Bytes,
-    /// What the medium will make of it.
+    /// What becomes of the write when it is synced.
     pub(super) fate: Fate,
 }
 
@@ -62,33 +65,33 @@ pub(super) enum Fate {
     Arrives,
     /// It does not reach the medium, though the sync succeeds.
     Lost,
-    /// It lands elsewhere.
+    /// It overwrites another place of the file.
     Misdirected {
-        /// The offset, in bytes.
+        /// The offset of that place, in bytes.
         to: u64,
     },
 }
 
 /// Faults that took effect in a sync.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Folded {
+pub(super) struct SyncEffects {
     /// Writes that never reached the medium.
     pub(super) lost: u64,
-    /// Writes that landed elsewhere.
+    /// Writes that overwrote another place.
     pub(super) misdirected: u64,
 }
 
 impl Entry {
-    /// Whether the entry's bytes are still in the cache.
+    /// The write, if its bytes are still in the cache.
     pub(super) fn live_write(&self) -> Option<&Write> {
         self.write.as_ref().filter(|_| self.dropped_by == 0)
     }
 }
 
 impl File {
-    /// Whether the cache and the medium hold the same.
+    /// Whether the cache and the medium have the same content.
     pub(super) fn is_clean(&self) -> bool {
-        self.log.is_empty() && self.belief.is_empty()
+        self.log.is_empty() && self.divergent.is_empty()
     }
 
     /// Writes into the cache.
@@ -119,7 +122,7 @@ impl File {
         self.rebuild();
     }
 
-    /// The failed sync has happened: what it dropped is gone for good.
+    /// The failed sync has ended: what it dropped is gone for good.
     pub(super) fn drop_pages(&mut self, ordinal: u64) {
         for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == ordinal) {
             entry.write = None;
@@ -127,7 +130,7 @@ impl File {
         }
     }
 
-    /// Takes back the operations from `ordinal` on: they never happened.
+    /// Undoes the operations from `ordinal` on: they never happened.
     pub(super) fn undo(&mut self, ordinal: u64) {
         let undone = |entry: &Entry| entry.ordinal >= ordinal || entry.dropped_by >= ordinal;
         if !self.log.iter().any(undone) {
@@ -142,31 +145,32 @@ impl File {
 
     /// Drops the clean pages from the cache: the next reader sees the medium.
     pub(super) fn evict(&mut self) {
-        if !self.belief.is_empty() {
-            self.belief.clear();
+        if !self.divergent.is_empty() {
+            self.divergent.clear();
             self.rebuild();
         }
     }
 
-    /// Changes bytes of a durable sector. A process whose page cache holds the page does not see it yet.
+    /// Damages a sector of the medium. The page cache keeps the old bytes, so the process does not see it yet.
     pub(super) fn damage(&mut self, sector: u64, change: impl FnOnce(&mut Content)) {
         let clean = self.durable.sector(sector);
-        self.belief.entry(sector).or_insert(clean);
+        self.divergent.entry(sector).or_insert(clean);
         change(&mut self.durable);
     }
 
-    /// A sync has happened: the operations before `ordinal` are durable.
-    pub(super) fn fold(&mut self, ordinal: u64) -> Folded {
+    /// A sync has ended: the operations before `ordinal` are durable. Returns the faults that took effect.
+    pub(super) fn make_durable(&mut self, ordinal: u64) -> SyncEffects {
         let covered = self.log.partition_point(|entry| entry.ordinal < ordinal);
-        if !self.special && self.belief.is_empty() && covered == self.log.len() {
-            self.fold_plainly();
-            return Folded::default();
+        if !self.special && self.divergent.is_empty() && covered == self.log.len() {
+            self.sync_fast();
+            return SyncEffects::default();
         }
-        self.fold_faithfully(covered)
+        self.sync_slow(covered)
     }
 
-    /// The hot path: afterwards both contents are equal, so pages can be shared.
-    fn fold_plainly(&mut self) {
+    /// The usual case: no fault, and the whole log is covered. Cache and medium become equal, so they can share
+    /// pages.
+    fn sync_fast(&mut self) {
         let mut tail = u64::MAX;
         for write in self.log.drain(..).filter_map(|entry| entry.write) {
             tail = tail.min(write.offset);
@@ -178,65 +182,65 @@ impl File {
         }
     }
 
-    fn fold_faithfully(&mut self, covered: usize) -> Folded {
-        let mut folded = Folded::default();
+    fn sync_slow(&mut self, covered: usize) -> SyncEffects {
+        let mut effects = SyncEffects::default();
         let mut tail = u64::MAX;
         for entry in self.log.drain(..covered).collect::<Vec<_>>() {
             if let Some(write) = entry.live_write() {
                 tail = tail.min(write.offset);
-                self.fold_write(write, &mut folded);
+                self.sync_write(write, &mut effects);
             }
             self.durable.set_len(entry.len);
-            cut(&mut self.belief, entry.len);
+            cut(&mut self.divergent, entry.len);
         }
         self.tail = if tail == u64::MAX { self.tail } else { tail }.min(self.durable.len());
         if self.log.is_empty() {
             self.special = false;
         }
-        folded
+        effects
     }
 
-    fn fold_write(&mut self, write: &Write, folded: &mut Folded) {
+    fn sync_write(&mut self, write: &Write, effects: &mut SyncEffects) {
         let Write { offset, ref data, fate } = *write;
         let len = data.len() as u64;
         match fate {
             Fate::Arrives => {
-                // The cache writes whole sectors: what it believed of them becomes true.
+                // The cache writes whole sectors, so the medium gets the cached bytes around the write, too.
                 for sector in sectors(offset, len) {
-                    if let Some(believed) = self.belief.remove(&sector) {
-                        self.durable.set_sector(sector, &believed);
+                    if let Some(cached) = self.divergent.remove(&sector) {
+                        self.durable.set_sector(sector, &cached);
                     }
                 }
                 self.durable.write(offset, data);
             }
             Fate::Misdirected { to } if to + len <= self.durable.len() => {
-                folded.misdirected += 1;
-                self.believe(offset, data);
+                effects.misdirected += 1;
+                self.diverge(offset, data);
                 for sector in sectors(to, len) {
                     let clean = self.durable.sector(sector);
-                    self.belief.entry(sector).or_insert(clean);
+                    self.divergent.entry(sector).or_insert(clean);
                 }
                 self.durable.write(to, data);
             }
             Fate::Lost | Fate::Misdirected { .. } => {
-                folded.lost += 1;
-                self.believe(offset, data);
+                effects.lost += 1;
+                self.diverge(offset, data);
             }
         }
     }
 
-    /// The cache holds `data` at `offset` as clean; the medium does not.
-    fn believe(&mut self, offset: u64, data: &[u8]) {
+    /// Marks the sectors of a write as divergent: the cache has `data` and counts it as clean, the medium lacks it.
+    fn diverge(&mut self, offset: u64, data: &[u8]) {
         for sector in sectors(offset, data.len() as u64) {
             let clean = self.durable.sector(sector);
-            patch(self.belief.entry(sector).or_insert(clean), sector, offset, data);
+            patch(self.divergent.entry(sector).or_insert(clean), sector, offset, data);
         }
     }
 
-    /// Rebuilds the cached content from durable content, belief and log.
+    /// Computes the cached content from durable content, divergent sectors and log.
     pub(super) fn rebuild(&mut self) {
         self.cached = self.durable.clone();
-        for (sector, bytes) in &self.belief {
+        for (sector, bytes) in &self.divergent {
             self.cached.set_sector(*sector, bytes);
         }
         for entry in &self.log {
@@ -247,13 +251,13 @@ impl File {
         }
     }
 
-    /// Only the medium is left, with this content.
-    pub(super) fn settle(&mut self, durable: Content) {
+    /// The cache is lost, and the medium has this content.
+    pub(super) fn reset_to(&mut self, durable: Content) {
         self.tail = self.tail.min(durable.len());
         self.cached = durable.clone();
         self.durable = durable;
         self.log.clear();
-        self.belief.clear();
+        self.divergent.clear();
         self.special = false;
     }
 }
@@ -267,13 +271,13 @@ fn patch(sector: &mut Sector, number: u64, offset: u64, data: &[u8]) {
         .copy_from_slice(&data[(from - offset) as usize..(to - offset) as usize]);
 }
 
-/// What a truncation to `len` leaves of a belief.
-fn cut(belief: &mut BTreeMap<u64, Sector>, len: u64) {
-    if belief.is_empty() {
+/// Truncates the divergent sectors of a file to `len` bytes.
+fn cut(divergent: &mut BTreeMap<u64, Sector>, len: u64) {
+    if divergent.is_empty() {
         return;
     }
-    belief.split_off(&len.div_ceil(SECTOR));
-    if let Some(last) = belief.get_mut(&(len / SECTOR)) {
+    divergent.split_off(&len.div_ceil(SECTOR));
+    if let Some(last) = divergent.get_mut(&(len / SECTOR)) {
         last[(len % SECTOR) as usize..].fill(0);
     }
 }

@@ -1,4 +1,5 @@
-//! The invariants that no test from outside can see, checked while everything happens at random.
+//! A test of invariants that only code inside this module can see: random operations, faults and crashes, and after
+//! each step a check of every file.
 
 use bytes::Bytes;
 use keyed::{Domain, Draw, Keyed};
@@ -62,14 +63,14 @@ fn assert_invariants(drive: &mut Drive) {
         file.rebuild();
         assert!(
             bytes(&file.cached) == cached,
-            "the cached content is not what durable content, belief and log make"
+            "the cached content is not what durable content, divergent sectors and log make"
         );
         assert!(file.log.is_sorted_by_key(|entry| entry.ordinal), "the log is out of order");
         assert!(file.tail <= file.durable.len(), "the last synced write lies behind the end");
-        let last = file.belief.keys().next_back();
+        let last = file.divergent.keys().next_back();
         assert!(
             last.is_none_or(|last| last * SECTOR < file.durable.len()),
-            "a belief about bytes behind the end"
+            "a divergent sector behind the end"
         );
         for content in [&file.cached, &file.durable] {
             let mut last = content.clone();
@@ -111,7 +112,7 @@ fn the_invariants_hold_whatever_happens() {
                     drive.end_section();
                 }
             }
-            if !drive.admits(0) {
+            if !drive.is_attached(0) {
                 drive.attach(0);
             }
             assert_invariants(&mut drive);

@@ -1,24 +1,23 @@
-//! Asynchronous jobs: which are under way, and what of their work no sync covers yet.
+//! Asynchronous jobs of a process: which ones have not ended, and which of their writes no sync covers yet.
 
 use std::collections::VecDeque;
 
 use member::disk::{DiskError, DiskOp, Path};
 
-use super::lanes::Touch;
+use super::io_queues::Touch;
 use super::names::{FileId, directory};
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOutcome {
-    /// What the member is notified of.
+    /// What the member is told.
     pub result: Result<(), DiskError>,
-    /// Whether the job synced, and afterwards everything that this job and all jobs before it wrote or
-    /// created was covered by a successful sync. After a failed job it is false for good: what that job left
-    /// undone never becomes durable.
+    /// Whether the job did a sync, and after the job everything that it and all earlier jobs wrote or created
+    /// is durable. After a failed job it is false for good: that job's missing writes never become durable.
     pub synced: bool,
 }
 
-/// A job that has not ended, or whose end was not collected yet.
+/// A job that has not ended, or whose outcome was not fetched yet.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: u64,
@@ -31,21 +30,21 @@ pub(super) struct Job {
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     pub(super) under_way: VecDeque<Job>,
-    pub(super) debt: Debt,
+    pub(super) unsynced: Unsynced,
 }
 
-/// What jobs wrote and no sync covers yet.
+/// Files and directories that jobs changed and no sync covers yet.
 #[derive(Debug, Default)]
-pub(super) struct Debt {
+pub(super) struct Unsynced {
     files: Vec<FileId>,
     directories: Vec<Box<str>>,
-    /// A job failed, so something earlier is not durable and never will be.
-    hopeless: bool,
+    /// Whether a job failed: its missing writes never become durable.
+    failed: bool,
     /// Whether the current job has synced.
     syncs: bool,
 }
 
-impl Debt {
+impl Unsynced {
     /// A job begins.
     pub(super) fn begin(&mut self) {
         self.syncs = false;
@@ -53,11 +52,11 @@ impl Debt {
 
     /// The current job ends. Returns whether everything is durable.
     pub(super) fn end(&mut self, ok: bool) -> bool {
-        self.hopeless |= !ok;
-        self.syncs && !self.hopeless && self.files.is_empty() && self.directories.is_empty()
+        self.failed |= !ok;
+        self.syncs && !self.failed && self.files.is_empty() && self.directories.is_empty()
     }
 
-    /// An operation was done and touched this.
+    /// Takes an operation of the current job into account.
     pub(super) fn note(&mut self, op: &DiskOp, touch: &Touch) {
         match touch {
             Touch::File(id) if !self.files.contains(id) => self.files.push(*id),

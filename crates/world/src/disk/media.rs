@@ -1,4 +1,5 @@
-//! Faults of the device: which are on, and which operations they strike next.
+//! Faults of the device that are on, and what they do to the next operations: slow them, fail them, lose or
+//! misdirect a write.
 //!
 //! A fault carries its number in the plan; its draws are keyed by that number and by the operation's
 //! ordinal, so faults do not disturb one another (rule R2).
@@ -19,8 +20,8 @@ use super::timing::sample;
 /// The faults that are on.
 #[derive(Debug)]
 pub(super) struct Media {
-    /// By their number. Counts go down as they strike; a fault with none left is removed. The space of
-    /// [`DiskFault::DiskFull`] is counted from an empty disk here.
+    /// By their number in the plan. A fault's `count` goes down each time it strikes; at 0 the fault is removed.
+    /// `left` of [`DiskFault::DiskFull`] is here the limit of all bytes in use.
     active: BTreeMap<u64, DiskFault>,
     keyed: Keyed,
 }
@@ -43,7 +44,8 @@ pub(super) fn call_of(op: &DiskOp) -> DiskCall {
     }
 }
 
-pub(super) fn about(files: Files, path: &str) -> bool {
+/// Whether a fault for these files concerns this path.
+pub(super) fn concerns(files: Files, path: &str) -> bool {
     files == Files::All || kind_of(path) == Some(files)
 }
 
@@ -55,11 +57,11 @@ impl Media {
 
     /// Whether no fault is on.
     #[inline]
-    pub(super) fn quiet(&self) -> bool {
+    pub(super) fn has_no_faults(&self) -> bool {
         self.active.is_empty()
     }
 
-    /// The draw for an operation that the fault of this number struck.
+    /// The draw for the effect of a fault on an operation.
     pub(super) fn draw(&self, fault: u64, ordinal: u64) -> Draw {
         self.keyed.draw(fault, ordinal)
     }
@@ -84,7 +86,7 @@ impl Media {
         self.active.values().any(|kind| *kind == DiskFault::StalledDisk)
     }
 
-    /// Bytes the disk holds, where `capacity` is its own limit.
+    /// How many bytes fit on the disk now; `capacity` is its limit without faults.
     pub(super) fn limit(&self, capacity: u64) -> u64 {
         let limits = self.active.values().filter_map(|kind| match kind {
             DiskFault::DiskFull { left } => Some(*left),
@@ -93,7 +95,7 @@ impl Media {
         limits.fold(capacity, u64::min)
     }
 
-    /// How long an operation takes whose normal time is `takes`.
+    /// How long an operation takes that would take `takes` without faults.
     pub(super) fn slow(&self, call: DiskCall, ordinal: u64, takes: u64, counts: &mut Counts) -> u64 {
         self.active.iter().fold(takes, |takes, (fault, kind)| match kind {
             DiskFault::SlowDisk { call: only, factor, extra } if only.is_none_or(|only| only == call) => {
@@ -105,10 +107,10 @@ impl Media {
         })
     }
 
-    /// Whether a call fails with EIO: the number of the fault that causes it.
+    /// The number of the fault that makes this call fail with EIO; `None` if none does.
     pub(super) fn fails(&mut self, call: DiskCall, path: &str, counts: &mut Counts) -> Option<u64> {
         let (fault, name) = self.strike(|kind| match kind {
-            DiskFault::DiskError { call: only, files, count } if *only == call && about(*files, path) => {
+            DiskFault::DiskError { call: only, files, count } if *only == call && concerns(*files, path) => {
                 Some(count)
             }
             _ => None,
@@ -120,7 +122,7 @@ impl Media {
     /// Whether a read returns fewer bytes than requested.
     pub(super) fn cuts_read(&mut self, path: &str, counts: &mut Counts) -> bool {
         let struck = self.strike(|kind| match kind {
-            DiskFault::ShortRead { files, count } if about(*files, path) => Some(count),
+            DiskFault::ShortRead { files, count } if concerns(*files, path) => Some(count),
             _ => None,
         });
         struck.inspect(|(_, name)| counts.add(name, 1)).is_some()
@@ -128,11 +130,11 @@ impl Media {
 
     /// What becomes of a write.
     pub(super) fn fate(&mut self, path: &str, ordinal: u64, extent: Extent) -> Fate {
-        if self.quiet() || !atlas::write_may_go_astray(kind_of(path), extent.offset) {
+        if self.has_no_faults() || !atlas::write_may_go_astray(kind_of(path), extent.offset) {
             return Fate::Arrives;
         }
         let lost = self.strike(|kind| match kind {
-            DiskFault::LostWrite { files, count } if about(*files, path) => Some(count),
+            DiskFault::LostWrite { files, count } if concerns(*files, path) => Some(count),
             _ => None,
         });
         if lost.is_some() {
@@ -140,7 +142,7 @@ impl Media {
         }
         let places = Places::new(kind_of(path), extent);
         let struck = self.strike(|kind| match kind {
-            DiskFault::MisdirectedWrite { files, count } if about(*files, path) && places.count > 0 => {
+            DiskFault::MisdirectedWrite { files, count } if concerns(*files, path) && places.count > 0 => {
                 Some(count)
             }
             _ => None,
@@ -149,7 +151,8 @@ impl Media {
         to.map_or(Fate::Arrives, |to| Fate::Misdirected { to })
     }
 
-    /// Finds the first fault that still has strikes left in `count`, and uses one.
+    /// Finds the first fault that applies, that is, for which `count` returns a count above 0. Counts it down, and
+    /// returns the fault's number and name.
     fn strike(
         &mut self,
         mut count: impl FnMut(&mut DiskFault) -> Option<&mut u32>,
@@ -168,13 +171,15 @@ impl Media {
     }
 }
 
-/// The offsets where a misdirected write can land: whole sectors away from its own, in the same file, without
-/// touching a sector it was meant for.
+/// The offsets to which a write can be misdirected: in the same file, a whole number of sectors away, and not
+/// in a sector that the write was meant for.
 struct Places {
     offset: u64,
-    /// Sectors the write touches.
+    /// The number of sectors that the write touches.
     span: u64,
+    /// How many of the offsets come before its own.
     before: u64,
+    /// How many there are.
     count: u64,
 }
 

@@ -1,22 +1,28 @@
 //! A simulated disk: a page cache above a durable medium, with the semantics of POSIX.
 //!
-//! What it models:
-//! - Operations have a time in virtual time. A sync takes effect when it ends, and covers what was written
-//!   before it was submitted. A crash undoes what has not ended; see [`SimDisk::crash`].
-//! - Power failures: of what no sync covered, any subset of sectors, lengths and names survives
-//!   (`survival.rs`, `names.rs`).
-//! - Faults of the device (`faults.rs`, `media.rs`), kept by an [`Atlas`] from destroying what the protocol needs.
-//! - A failed sync drops the dirty pages; a full disk cuts a write short.
+//! A member uses its disk in two ways. A *job* is asynchronous: a list of operations whose end the member
+//! learns later. A *section* is synchronous: all disk calls during one step of the member. The calls return
+//! their results at once, but take time in virtual time; the member gets no input before they have ended.
 //!
-//! What it does not model: permissions, links, holes that take no space, memory maps, the time a read from
-//! the cache saves, queueing between members on one machine, an fsync that also makes a new file's name
-//! durable (ext4 does that, POSIX does not).
+//! What it models:
+//! - Each operation takes virtual time. A sync takes effect when it ends, and covers what was written before
+//!   it was submitted. A crash undoes operations that have not ended ([`SimDisk::crash`]).
+//! - A power failure may lose any subset of the sectors, lengths and names that no sync covered
+//!   (`survival.rs`, `names.rs`).
+//! - Faults of the device (`faults.rs`, `media.rs`). An [`Atlas`] keeps them from damaging so much that losing
+//!   an acknowledged write would be nobody's bug.
+//! - A failed sync drops the dirty pages, as on Linux. A full disk cuts a write short.
+//!
+//! What it does not model: permissions, links, sparse files that take no space, memory maps, reads that are
+//! faster from the cache, members that share a disk, and an fsync that also makes a new file's name durable
+//! (ext4 does that, POSIX does not promise it).
 //!
 //! Invariants:
-//! - R2: every draw is keyed by an operation's ordinal, a fault's number or a sector, never streamed.
-//! - R5: a handle of a dead incarnation changes nothing and gets [`DiskErrorKind::Dead`].
-//! - The member sees the results of its calls at once; what really happened is decided by virtual time alone.
-//! - No operation costs more than the bytes it moves; what is both durable and cached is stored once.
+//! - R2: every draw is keyed by an operation's ordinal, a fault's number or a sector, never streamed. The
+//!   *ordinal* of an operation counts all operations of this disk, over all incarnations.
+//! - R5: a handle of an ended incarnation changes nothing and gets [`DiskErrorKind::Dead`].
+//! - The member sees the results of its calls at once; virtual time alone decides which of them really happened.
+//! - No operation costs more than the bytes it moves. Bytes that are both durable and cached are stored once.
 
 mod atlas;
 mod content;
@@ -26,8 +32,8 @@ mod faults;
 mod file;
 #[cfg(test)]
 mod invariants;
+mod io_queues;
 mod jobs;
-mod lanes;
 mod media;
 mod names;
 mod page_cache;
@@ -47,14 +53,14 @@ pub use atlas::Atlas;
 use drive::Drive;
 pub use jobs::JobOutcome;
 
-/// A member's disk. A clone is the same disk.
+/// A member's disk. A clone refers to the same disk.
 ///
-/// All times are nanoseconds of the simulator's true time, and never go back from call to call. The time
-/// `u64::MAX` means *not before something else happens*: the end of a stall, or a crash.
+/// All times are in nanoseconds of true time, and never go back from one call to the next. The time `u64::MAX`
+/// means that the end is not known yet, because the disk is stalled or an armed crash comes first.
 #[derive(Clone)]
 pub struct SimDisk(Arc<Mutex<Drive>>);
 
-/// New times of what is under way, after a stall began or ended.
+/// New times of the operations under way, after a stall began or ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retimed {
     /// The numbers and times of the jobs that have not ended, in order.
@@ -69,14 +75,15 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(member.raft_id()), model))))
     }
 
-    /// A panic of a member during a call does not break the disk: the world goes on to judge it.
+    /// A member may panic during a call. That poisons the lock, but the disk is still consistent.
     fn drive(&self) -> MutexGuard<'_, Drive> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // ---- process life ----
+    // ---- start and end of processes ----
 
-    /// The disk as a new process sees it. Clean pages count as evicted: damage shows from now on.
+    /// Gives a new process access to the disk. Its clean pages count as evicted from the cache, so the process
+    /// sees damage that the medium has suffered.
     ///
     /// # Panics
     /// If the last process ended without [`SimDisk::crash`] or [`SimDisk::power_loss`].
@@ -91,21 +98,19 @@ impl SimDisk {
         self.drive().crash(now);
     }
 
-    /// As [`SimDisk::crash`], and the page cache is lost too: keyed draws decide which part of the unsynced
-    /// data survives.
+    /// As [`SimDisk::crash`], and the page cache is lost too. Keyed draws decide which unsynced data survives.
     pub fn power_loss(&self, now: u64) {
         self.drive().power_loss(now);
     }
 
     // ---- sections and jobs ----
 
-    /// From `now` on, calls of the [`Disk`] trait are taken one after another, until
-    /// [`SimDisk::end_section`].
+    /// Begins a section: until [`SimDisk::end_section`], the process may call the [`Disk`] trait.
     pub fn begin_section(&self, now: u64) {
         self.drive().begin_section(now);
     }
 
-    /// When the last operation of the section ends; `None` if there was none.
+    /// Ends the calls of a section. Returns when its last operation ends; `None` if there was none.
     pub fn end_section(&self) -> Option<u64> {
         self.drive().end_section()
     }
@@ -123,13 +128,12 @@ impl SimDisk {
         self.drive().submit(now, job)
     }
 
-    /// The outcome of the oldest job under way, if that is `job` and it has ended at `now`; given only once.
+    /// The outcome of `job`, if that is the oldest job under way and it has ended at `now`. Returned only once.
     pub fn complete(&self, now: u64, job: u64) -> Option<JobOutcome> {
         self.drive().complete(now, job)
     }
 
-    /// The times of what is under way. Call it after a stall has begun or ended, which makes all earlier
-    /// times void.
+    /// The times of the operations under way. Call it after a fault has begun or ended: earlier times are void.
     pub fn retime(&self) -> Retimed {
         let (jobs, section) = self.drive().retime();
         Retimed { jobs, section }
@@ -137,38 +141,37 @@ impl SimDisk {
 
     // ---- crashes at an operation ----
 
-    /// The number of the last operation, counted from 1 over the life of the disk. Every call counts: reads,
-    /// failed ones, each operation of a job.
+    /// The ordinal of the last operation, from 1. Every call counts: reads, failed calls, each operation of a job.
     pub fn ordinal(&self) -> u64 {
         self.drive().ordinal
     }
 
-    /// The operation of this number, and what follows it in its job or section, will not happen: the world
-    /// must crash the process at [`SimDisk::armed_crash`]. Only the last such call counts, unless the
-    /// operation was already submitted. A crash disarms it, whatever the cause.
+    /// Arms a crash at this operation: neither it nor what follows it in its job or section will happen, and
+    /// the world must crash the process at [`SimDisk::armed_crash`]. A second call replaces the first, unless
+    /// that operation was already submitted. Any crash disarms it.
     pub fn crash_at(&self, ordinal: u64) {
-        self.drive().lanes.arm(Some(ordinal));
+        self.drive().io_queues.arm(Some(ordinal));
     }
 
     /// Undoes [`SimDisk::crash_at`], unless the operation was already submitted.
     pub fn disarm(&self) {
-        self.drive().lanes.arm(None);
+        self.drive().io_queues.arm(None);
     }
 
-    /// When the operation with an armed crash would end, once it was submitted.
+    /// When the operation with the armed crash would end; `None` before it is submitted.
     pub fn armed_crash(&self) -> Option<u64> {
-        self.drive().lanes.armed_crash()
+        self.drive().io_queues.armed_crash()
     }
 
     // ---- faults ----
 
-    /// Switches on the fault with this number in the plan. Ask the [`Atlas`] first. A fault that ends the
-    /// process is injected after that end.
+    /// Switches on the fault with this number in the plan. The caller asks the [`Atlas`] first. If the fault
+    /// ends the process, the caller ends it first, too.
     pub fn inject(&self, now: u64, fault: u64, kind: &DiskFault) {
         self.drive().inject(now, fault, kind);
     }
 
-    /// Switches a fault off. Damage it did stays.
+    /// Switches a fault off. Damage that it did stays.
     pub fn heal(&self, now: u64, fault: u64) {
         self.drive().heal(now, fault);
     }
@@ -178,15 +181,15 @@ impl SimDisk {
         self.drive().heal_all(now);
     }
 
-    /// How often each fault took effect: the plan's faults by their names there, and the effects of crashes
-    /// and power failures: "cut-operation", "lost-sector", "lost-length", "lost-name", "torn-write". A full
-    /// disk counts as "disk-full", whether a fault or its own capacity caused it.
+    /// How often each fault took effect, by its name in the plan. Effects of crashes and power failures are
+    /// counted too: "cut-operation", "lost-sector", "lost-length", "lost-name", "torn-write". A full disk counts
+    /// as "disk-full", whether a fault or its own capacity caused it.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.drive().counts.get().clone()
     }
 
-    /// Whether a fault or a lack of space ever made a call of a process fail: then the process may end
-    /// itself, as etcd does.
+    /// Whether a fault or a lack of space ever made a call fail. After such an error a process may end itself,
+    /// as etcd does, without this being a violation.
     pub fn had_errors(&self) -> bool {
         self.drive().had_errors
     }
@@ -203,10 +206,10 @@ impl SimDisk {
         self.drive().cache.content(false)
     }
 
-    /// All files with their content as the medium holds them at `now`.
+    /// All files with their content on the medium at `now`.
     pub fn durable_files(&self, now: u64) -> BTreeMap<String, Vec<u8>> {
         let mut drive = self.drive();
-        drive.settle(now);
+        drive.complete_due(now);
         drive.cache.content(true)
     }
 }
@@ -229,10 +232,10 @@ struct Handle {
 }
 
 impl Handle {
-    /// The disk, if this handle belongs to the living process (rule R5).
+    /// The disk, if this handle belongs to the running incarnation (rule R5).
     fn drive(&self, path: &str) -> Result<MutexGuard<'_, Drive>, DiskError> {
         let drive = self.disk.drive();
-        if drive.admits(self.incarnation) {
+        if drive.is_attached(self.incarnation) {
             Ok(drive)
         } else {
             Err(DiskError { kind: DiskErrorKind::Dead, path: path.into() })
@@ -242,15 +245,15 @@ impl Handle {
 
 impl Disk for Handle {
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
-        self.drive(dir)?.look(dir, false, |cache| Ok(cache.names.list(dir)))
+        self.drive(dir)?.read(dir, false, |cache| Ok(cache.names.list(dir)))
     }
 
     fn len(&self, path: &str) -> Result<u64, DiskError> {
-        self.drive(path)?.look(path, false, |cache| Ok(cache.named(path)?.cached.len()))
+        self.drive(path)?.read(path, false, |cache| Ok(cache.named(path)?.cached.len()))
     }
 
     fn read(&self, path: &str, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.drive(path)?.look(path, true, |cache| {
+        self.drive(path)?.read(path, true, |cache| {
             let content = &cache.named(path)?.cached;
             let end = offset.saturating_add(buffer.len() as u64);
             if end > content.len() && !buffer.is_empty() {

@@ -1,8 +1,8 @@
 //! Which name refers to which file, in the cache and on the medium.
 //!
-//! Changes of names are durable once their directory is synced. Until then a power failure may undo them: of
-//! the changes to *one* name a prefix survives, and changes to different names are independent. A rename
-//! changes two names or none, so syncing the directory of either is enough.
+//! A change of a name is durable once its directory is synced. Until then a power failure may undo it. Of
+//! several changes to one name the first ones survive, up to some point; changes to different names survive
+//! independently. A rename changes two names or none, so it is enough to sync the directory of either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use member::disk::Path;
 
 use super::survival;
 
-/// A file's number, counted over the life of a disk, whatever its names.
+/// A file's number. It does not change when the file is renamed, and is not reused.
 pub(super) type FileId = u32;
 
 /// The names of a disk.
@@ -21,7 +21,7 @@ pub(super) struct Names {
     durable: BTreeMap<Path, FileId>,
     /// Changes that no sync of their directory covers yet, in order.
     log: Vec<Entry>,
-    /// Virtual time at which the last change ends: they run one after another.
+    /// Virtual time at which the last change ends: changes of names run one after another.
     pub(super) busy_until: u64,
 }
 
@@ -36,7 +36,7 @@ struct Entry {
 pub(super) enum Change {
     /// The name refers to this file.
     Create(Path, FileId),
-    /// The second name refers to what the first one did.
+    /// The second name refers to the file of the first one, and the first one to nothing.
     Rename(Path, Path),
     /// The name refers to nothing.
     Remove(Path),
@@ -101,9 +101,9 @@ impl Names {
         self.log.push(Entry { ordinal, change });
     }
 
-    /// A sync of a directory has happened: its changes before `ordinal` are durable, and so are those
-    /// they build on.
-    pub(super) fn fold(&mut self, directory: &str, ordinal: u64) {
+    /// A sync of a directory has ended: its changes before `ordinal` are durable, and so are earlier changes to
+    /// the same names.
+    pub(super) fn make_durable(&mut self, directory: &str, ordinal: u64) {
         let mut needed = BTreeSet::new();
         let mut covered = vec![false; self.log.len()];
         for (index, entry) in self.log.iter().enumerate().rev().filter(|(_, entry)| entry.ordinal < ordinal) {
@@ -124,7 +124,7 @@ impl Names {
         });
     }
 
-    /// Takes back the changes from `ordinal` on: they never happened.
+    /// Undoes the changes from `ordinal` on: they never happened.
     pub(super) fn undo(&mut self, ordinal: u64) {
         self.log.retain(|entry| entry.ordinal < ordinal);
         self.cached = self.durable.clone();
@@ -138,7 +138,7 @@ impl Names {
         self.log.last().map_or(0, |entry| entry.ordinal)
     }
 
-    /// Power fails: returns how many unsynced changes are lost.
+    /// Power fails. Returns how many unsynced changes are lost.
     pub(super) fn lose_power(&mut self, draw: Draw) -> u64 {
         let parts = survival::parts(draw);
         let mut lost_names = BTreeSet::new();

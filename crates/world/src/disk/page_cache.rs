@@ -1,8 +1,8 @@
-//! The page cache above the medium: what operations do to files and names, and what remains of them when they
-//! turn out never to have happened, or when power fails.
+//! The page cache above the medium: what each operation does to files and names, and what a crash or a power
+//! failure undoes.
 //!
-//! An operation takes effect here at once, because the member sees its result at once; [`super::lanes`]
-//! decides its virtual time. This is why [`PageCache::undo`] exists.
+//! An operation takes effect here at once, because the member sees its result at once. In virtual time it ends
+//! later ([`super::io_queues`]). If the process crashes before that, [`PageCache::undo`] takes it back.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ use member::disk::{DiskErrorKind, DiskOp, Path};
 use super::content::SECTOR;
 use super::counts::Counts;
 use super::file::{Fate, File};
-use super::lanes::Touch;
+use super::io_queues::Touch;
 use super::names::{Change, FileId, Names};
 use super::survival;
 
 /// No file grows beyond this. Not a limit of the model: it keeps a stray offset from using up the heap.
 const FILE_BYTES_MAX: u64 = 1 << 32;
 
-/// Files and names.
+/// All files and names of a disk.
 #[derive(Debug)]
 pub(super) struct PageCache {
     pub(super) names: Names,
     /// By number; numbers are not reused.
     files: Vec<Option<Box<File>>>,
-    /// The file used last, and its name: nearly all operations on a file come in runs.
+    /// The file used last, and its name. Most operations use the same file as the one before.
     recent: Option<(Path, FileId)>,
     /// Sum of the lengths of all named files, in bytes.
     used: u64,
-    /// The limit of `used`. Lengths are reserved, as `fallocate` does.
+    /// The limit of `used`. Growing a file reserves its space, as `fallocate` does.
     pub(super) limit: u64,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Extent {
     pub(super) file_len: u64,
 }
 
-/// An operation that failed, and what it touched nevertheless.
+/// An operation that failed, and what it changed before that.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) kind: DiskErrorKind,
@@ -74,7 +74,7 @@ impl PageCache {
         self.files.iter_mut().flatten().map(|file| &mut **file)
     }
 
-    /// A file by its number. A number outlives its file where an operation was in flight.
+    /// A file by its number. A pending operation may have the number of a file that no longer exists.
     pub(super) fn file(&mut self, id: FileId) -> Option<&mut File> {
         self.files.get_mut(id as usize)?.as_deref_mut()
     }
@@ -101,7 +101,7 @@ impl PageCache {
         self.file(id).expect("a name refers to a file that was dropped")
     }
 
-    /// Performs `op` and returns what it touched. `fate` says what becomes of what it writes.
+    /// Carries out `op` and returns what it touched. `fate` decides what becomes of a write.
     pub(super) fn apply(&mut self, op: &DiskOp, ordinal: u64, fate: impl FnOnce(Extent) -> Fate) -> Done {
         match op {
             DiskOp::Create { path } => self.create(ordinal, path),
@@ -126,8 +126,8 @@ impl PageCache {
         }
     }
 
-    /// Performs the part of `op` that happens before the device fails it: for a write the sectors before a
-    /// drawn offset, for a sync the loss of the dirty pages.
+    /// Carries out an operation that fails with an I/O error. A write still writes the sectors before a drawn
+    /// offset; a sync drops the dirty pages.
     pub(super) fn fail(&mut self, op: &DiskOp, ordinal: u64, draw: Draw) -> Refusal {
         let done = match op {
             DiskOp::Append { path, data } => self.resolve(path).map(|id| {
@@ -165,7 +165,7 @@ impl PageCache {
         Ok(Touch::Name(id))
     }
 
-    /// Writes as much as there is space for, like a short write that the caller continues.
+    /// Writes as much as there is space for, and fails if that is not all.
     fn write(
         &mut self,
         ordinal: u64,
@@ -226,13 +226,13 @@ impl PageCache {
         Ok(Touch::Name(id))
     }
 
-    /// The effect that an operation has when it completes, if it is a sync.
-    pub(super) fn happen(&mut self, ordinal: u64, touch: &Touch, counts: &mut Counts) {
+    /// An operation has ended in virtual time. Only for a sync this has an effect: data becomes durable.
+    pub(super) fn op_completed(&mut self, ordinal: u64, touch: &Touch, counts: &mut Counts) {
         match touch {
             Touch::Sync(id) => {
-                let folded = self.file(*id).map(|file| file.fold(ordinal)).unwrap_or_default();
-                counts.add("lost-write", folded.lost);
-                counts.add("misdirected-write", folded.misdirected);
+                let effects = self.file(*id).map(|file| file.make_durable(ordinal)).unwrap_or_default();
+                counts.add("lost-write", effects.lost);
+                counts.add("misdirected-write", effects.misdirected);
             }
             Touch::FailedSync(id) => {
                 if let Some(file) = self.file(*id) {
@@ -240,14 +240,14 @@ impl PageCache {
                 }
             }
             Touch::SyncDir(directory) => {
-                self.names.fold(directory, ordinal);
-                self.let_go();
+                self.names.make_durable(directory, ordinal);
+                self.drop_unnamed_files();
             }
             Touch::Nothing | Touch::File(_) | Touch::Name(_) => {}
         }
     }
 
-    /// Undoes operations that never happened: `undone` in order of their ordinals.
+    /// Undoes operations that had not ended at a crash, given by ordinal.
     pub(super) fn undo<'a>(&mut self, undone: impl Iterator<Item = (u64, &'a Touch)>) {
         let mut names_from = None;
         for (ordinal, touch) in undone {
@@ -271,28 +271,28 @@ impl PageCache {
         if let Some(ordinal) = names_from {
             self.names.undo(ordinal);
         }
-        self.let_go();
+        self.drop_unnamed_files();
         self.release();
     }
 
-    /// Power fails: of everything unsynced a part survives.
+    /// Power fails: a part of the unsynced data survives.
     pub(super) fn lose_power(&mut self, draw: impl Fn(u64, u64) -> Draw, counts: &mut Counts) {
         for (id, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file.as_mut().filter(|file| !file.is_clean()) else { continue };
             let newest = file.log.last().map_or(0, |entry| entry.ordinal);
             let (content, loss) = survival::survivor(file, draw(1 + id as u64, newest));
-            file.settle(content);
+            file.reset_to(content);
             counts.add("lost-sector", loss.sectors);
             counts.add("lost-length", u64::from(loss.length));
             counts.add("torn-write", u64::from(loss.sectors > 0 && loss.kept > 0));
         }
         let newest = self.names.newest();
         counts.add("lost-name", self.names.lose_power(draw(0, newest)));
-        self.let_go();
+        self.drop_unnamed_files();
         self.release();
     }
 
-    /// A new process finds clean pages evicted: it reads what the medium holds.
+    /// Drops all clean pages, so that a new process reads them from the medium.
     pub(super) fn evict(&mut self) {
         self.files().for_each(File::evict);
     }
@@ -310,14 +310,14 @@ impl PageCache {
         names.iter().map(|(path, id)| (path.to_string(), content(*id))).collect()
     }
 
-    /// No operation is in flight any more.
+    /// No operation is pending any more.
     pub(super) fn release(&mut self) {
         self.names.busy_until = 0;
         self.files().for_each(|file| file.busy_until = 0);
     }
 
-    /// Drops files that no name can refer to any more, and recounts the bytes.
-    fn let_go(&mut self) {
+    /// Drops files that no name can refer to any more, and recounts the bytes in use.
+    fn drop_unnamed_files(&mut self) {
         self.recent = None;
         let referenced = self.names.referenced();
         for (id, file) in self.files.iter_mut().enumerate() {

@@ -1,17 +1,18 @@
-//! What the medium holds of a file's unsynced operations when power fails.
+//! Decides which of a file's unsynced operations survive a power failure.
 //!
-//! The kernel may have written a dirty page back at any moment, or never. So for each sector the medium holds
-//! any one of the versions that the cache had since the last sync, independently of its neighbours: any
-//! subset of sectors in any order, but never a mixture within a sector, nor a version that never existed.
-//! Lengths are metadata: they survive up to any point, in order, and independently of the content. So a file
-//! may have its new length and zeros, or its new content cut off.
+//! The kernel writes a dirty page back at any time, or never. So each sector gets any one of the versions that
+//! the cache had since the last sync, independently of the other sectors. It never gets a mixture of two
+//! versions, nor one that never existed. The length of a file is metadata and survives separately: of its
+//! changes, the first ones up to some point. So a file may have its new length but zeros in it, or its new
+//! content but cut off.
 //!
-//! Two rules tie content to lengths. What a surviving truncation cut off reads as zeros. What was written
-//! after a truncation that did *not* survive is lost with it: it went to fresh blocks of the medium that
-//! nothing refers to.
+//! Two rules connect content and length. If a truncation survives, the bytes that it cut off read as zeros. If
+//! it does not survive, what was written after it is lost too: those bytes went to new blocks of the medium,
+//! which the old metadata does not refer to.
 //!
-//! How much survives is drawn once for each file and power failure, in eighths, from nothing to everything:
-//! losing everything and losing one sector are both far more likely than with independent coin flips.
+//! For each file and power failure, one draw first decides how likely a write is to survive, in eighths from
+//! none to all. So losing everything and losing a single sector are both much more frequent than if every
+//! sector were a fair coin flip.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use keyed::Draw;
 use super::content::{Content, SECTOR, Sector, sectors};
 use super::file::File;
 
-/// Survival is drawn in this many parts.
+/// The chance of survival is drawn in this many parts.
 const PARTS: u64 = 8;
 
 /// What a power failure took from a file.
@@ -34,7 +35,8 @@ pub(super) struct Loss {
     pub(super) length: bool,
 }
 
-/// Which of `count` versions (the last is the newest) the medium holds if `parts` of [`PARTS`] survive.
+/// Which of `count` versions survives; the last is the newest. The newest one has a chance of `parts` in
+/// [`PARTS`].
 pub(super) fn version(draw: Draw, count: usize, parts: u64) -> usize {
     if count == 1 || draw.below(PARTS) < parts {
         count - 1
@@ -43,7 +45,7 @@ pub(super) fn version(draw: Draw, count: usize, parts: u64) -> usize {
     }
 }
 
-/// How much of something survives, for [`version`].
+/// Draws the chance of survival, for [`version`].
 pub(super) fn parts(draw: Draw) -> u64 {
     draw.then(0).below(PARTS + 1)
 }
@@ -85,14 +87,14 @@ struct History {
     medium: Content,
     /// All versions of the written sectors, the medium's first.
     versions: BTreeMap<u64, Vec<Sector>>,
-    /// From here on nothing reaches the medium: it follows a truncation that did not survive.
+    /// From this offset on no later write survives: it follows a truncation that did not survive.
     severed_from: u64,
 }
 
 impl History {
     fn new(file: &File) -> History {
         let mut cached = file.durable.clone();
-        for (sector, bytes) in &file.belief {
+        for (sector, bytes) in &file.divergent {
             cached.set_sector(*sector, bytes);
         }
         let medium = file.durable.clone();

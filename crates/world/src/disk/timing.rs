@@ -1,7 +1,7 @@
-//! How long operations take when no fault touches them.
+//! How long operations take without faults: the plan has a distribution for reads, writes and syncs.
 //!
-//! A time is keyed by the operation's kind and its ordinal (rule R2), so taking a fault out of a plan changes
-//! no other operation's time.
+//! The draw is keyed by the kind and the ordinal of the operation (rule R2). So a plan without one of its
+//! faults has the same times for all operations.
 
 use keyed::{Draw, Keyed};
 use plan::{DiskCall, Spread};
@@ -14,7 +14,7 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// The times that `model` gives with the draws of `keyed`.
+    /// Times from the distributions of `model`, with the draws of `keyed`.
     pub(super) fn new(model: plan::Disk, keyed: Keyed) -> Timing {
         Timing { model, keyed }
     }
@@ -31,7 +31,7 @@ impl Timing {
     }
 }
 
-/// A value of the spread; draws only where there is a choice.
+/// A value of the distribution; a constant needs no draw.
 #[inline]
 pub(super) fn sample(spread: Spread, draw: impl FnOnce() -> Draw) -> u64 {
     match spread {

@@ -1,37 +1,37 @@
-//! Faults of clocks.
+//! Faults of clocks: another rate, a freeze, a step, and periodic jumps (`clock.rs` computes the readings).
 
 use plan::ClockFault;
 use record::{MemberId, Nanos};
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::clock::{Clock, Swing};
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Undo {
         let now = self.now();
         let members = strike.members;
         match *kind {
             ClockFault::Rate { rate } => {
                 self.set_clocks(members, |clock| clock.set_rate(now, rate));
-                Begun::ClockRates
+                Undo::ClockRates
             }
             ClockFault::Freeze => {
                 self.set_clocks(members, |clock| clock.set_rate(now, 0));
-                Begun::ClockRates
+                Undo::ClockRates
             }
             ClockFault::Step { by } => {
                 self.set_clocks(members, |clock| clock.step(by));
-                Begun::Nothing
+                Undo::Nothing
             }
             ClockFault::Strobe { by, period } => {
                 self.set_clocks(members, |clock| clock.set_swing(now, Some(Swing::Strobe { by, period })));
-                Begun::ClockSwings
+                Undo::ClockSwings
             }
             ClockFault::Sine { by, period } => {
                 self.set_clocks(members, |clock| clock.set_swing(now, Some(Swing::Sine { by, period })));
-                Begun::ClockSwings
+                Undo::ClockSwings
             }
         }
     }
@@ -46,10 +46,11 @@ impl World<'_> {
         self.set_clocks(members, |clock| clock.set_swing(now, None));
     }
 
+    /// Changes the clocks of members, and schedules their wake-ups anew.
     fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);
-            // The wake-up was set for the old rate.
+            // The wake-up was computed for the old rate.
             self.processes[member].wake = Nanos::MAX;
             self.set_wake(member);
         }

@@ -1,23 +1,23 @@
-//! Faults of disks. `disk/faults.rs` implements them.
+//! Faults of disks: begins and ends them at the members they strike. `disk/faults.rs` implements their effects.
 
 use plan::DiskFault;
 use record::{MemberId, Stop};
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Undo {
         for &member in strike.members {
             if kind.ends_process() {
-                self.hold_down(member, strike.fault, Stop::PowerLoss);
+                self.block_and_end(member, strike.fault, Stop::PowerLoss);
             }
             let (now, key) = (self.now(), self.fault_key(strike.fault));
             self.processes[member].disk.inject(now, key, kind);
             self.retime(member);
         }
-        if kind.ends_process() { Begun::Holds } else { Begun::Disks }
+        if kind.ends_process() { Undo::ProcessesBlocked } else { Undo::Disks }
     }
 
     pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {
@@ -26,7 +26,7 @@ impl World<'_> {
         self.retime(member);
     }
 
-    /// The number of a fault in the disks' draws.
+    /// The number of a fault in the keys of the disks' draws.
     fn fault_key(&self, fault: u32) -> u64 {
         u64::from(self.plan.faults[fault as usize].id)
     }

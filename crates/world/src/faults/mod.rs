@@ -1,16 +1,17 @@
-//! The nemesis: begins and ends the plan's faults. There is one file for each family of faults.
+//! The nemesis: begins and ends the plan's faults. Each family of faults has a file.
 //!
-//! A fault's target is resolved when it strikes: a group such as `leader` becomes members at that moment,
-//! with draws keyed by the fault's number where there is a choice. What the fault has begun is kept as a
-//! value ([`Begun`]) until it ends, so that its end undoes exactly that.
+//! A fault strikes at a time, or after a condition such as "there is a leader" has become true. Its target may
+//! be a group such as `leader`. That group becomes members only when the fault strikes; draws keyed by the
+//! fault's number decide where there is a choice. What the fault has changed is kept as a value ([`Undo`]),
+//! so that its end undoes exactly that.
 
-mod begun;
 mod clocks;
 mod disk;
 mod network;
 mod operators;
 mod process;
 mod target;
+mod undo;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use keyed::{Domain, Draw, Keyed};
 use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
 use record::{Fact, MemberId, Members, Nanos};
 
-use self::begun::{Begun, Scope};
+use self::undo::{Scope, Undo};
 use crate::disk::Atlas;
 use crate::network::Party;
 use crate::world::{Happening, World};
@@ -26,28 +27,29 @@ use crate::world::{Happening, World};
 const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
-struct Active {
-    /// Members it struck and still holds.
+struct ActiveFault {
+    /// The members it struck for which it has not ended.
     members: Vec<MemberId>,
-    begun: Begun,
+    undo: Undo,
 }
 
-/// A fault that strikes now, and its targets.
+/// A fault that strikes now, with its resolved targets.
 struct Strike<'a> {
     /// Its index in the plan.
     fault: u32,
     members: &'a [MemberId],
-    /// Members or clients.
+    /// Its targets as parties of the network: members or clients.
     targets: &'a [Party],
+    /// The draw that decides its choices.
     draw: Draw,
 }
 
 /// A fault that waits for its condition.
-struct Waiting {
+struct WaitingFault {
     /// Its index in the plan.
     fault: usize,
     condition: Condition,
-    /// The condition does not count before this time.
+    /// The condition is not checked before this time.
     from: Nanos,
     /// Time between the condition and the fault.
     delay: Nanos,
@@ -57,11 +59,11 @@ struct Waiting {
 pub(crate) struct Nemesis {
     keyed: Keyed,
     atlas: Atlas,
-    waiting: Vec<Waiting>,
-    active: BTreeMap<usize, Active>,
-    /// Members that the plan expects to refuse their start.
+    waiting: Vec<WaitingFault>,
+    active: BTreeMap<usize, ActiveFault>,
+    /// For each member, whether the plan expects that it refuses to start.
     expected: Members<bool>,
-    /// No new fault begins from now on.
+    /// Whether the chaos phase is over: no fault begins any more.
     pub(crate) over: bool,
 }
 
@@ -72,7 +74,7 @@ impl Nemesis {
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
-            // Budget the damage for the smallest cluster that the plan can leave.
+            // Removals make the cluster smaller. The smallest cluster can bear the least damage.
             atlas: Atlas::new(members.saturating_sub(removed).max(1)),
             waiting: Vec::new(),
             active: BTreeMap::new(),
@@ -81,7 +83,7 @@ impl Nemesis {
         }
     }
 
-    /// Whether a member may refuse to start for good: its disk was damaged, or the plan expects it.
+    /// Whether it is no violation if a member refuses to start: its disk was damaged, or the plan expects it.
     pub(crate) fn excuses_refusal(&self, member: MemberId) -> bool {
         self.expected[member] || self.is_damaged(member)
     }
@@ -102,21 +104,21 @@ impl World<'_> {
             match fault.when {
                 Trigger::At(time) => self.queue.push(time, Happening::FaultBegins { fault: at }),
                 Trigger::When { condition, from, delay } => {
-                    self.nemesis.waiting.push(Waiting { fault: at, condition, from, delay });
+                    self.nemesis.waiting.push(WaitingFault { fault: at, condition, from, delay });
                 }
             }
         }
     }
 
-    /// Checks whether a condition that a fault waits for came true.
+    /// Schedules the faults whose conditions have become true.
     pub(crate) fn conditions(&mut self) {
         if self.nemesis.waiting.is_empty() {
             return;
         }
         let now = self.now();
         let progress = &self.progress;
-        let is_due = |waiting: &mut Waiting| now >= waiting.from && progress.holds(&waiting.condition);
-        for Waiting { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
+        let is_due = |waiting: &mut WaitingFault| now >= waiting.from && progress.is_met(&waiting.condition);
+        for WaitingFault { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
             self.queue.push(now + delay, Happening::FaultBegins { fault });
         }
     }
@@ -130,10 +132,10 @@ impl World<'_> {
         let draw = self.nemesis.draw(fault);
         let mut members = self.resolve(&fault.target, draw);
         if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
-            return; // they have left the cluster
+            return; // its members have all left the cluster
         }
         if fault.kind.effect().damages {
-            // The atlas keeps enough good copies: a member that it does not release is not touched.
+            // The atlas decides which disks may be damaged, so that a quorum keeps its data.
             members.retain(|member| {
                 let admitted = self.nemesis.atlas.may_damage(*member, &fault.kind);
                 if !admitted {
@@ -149,20 +151,21 @@ impl World<'_> {
         tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
         self.note_fault(at, &members, true);
         let strike = Strike { fault: at as u32, members: &members, targets: &targets, draw };
-        let begun = match &fault.kind {
+        let undo = match &fault.kind {
             FaultKind::Network(kind) => self.begin_network(kind, &strike),
             FaultKind::Disk(kind) => self.begin_disk(kind, &strike),
             FaultKind::Clock(kind) => self.begin_clock(kind, &strike),
             FaultKind::Process(kind) => self.begin_process(kind, &strike),
             FaultKind::Operator(task) => self.begin_operator(task, &strike),
         };
-        self.nemesis.active.insert(at, Active { members, begun });
+        self.nemesis.active.insert(at, ActiveFault { members, undo });
         if let Some(duration) = fault.duration.filter(|_| !fault.kind.lasts_from_its_strike()) {
             self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
         }
     }
 
-    /// The time of a fault is over. After the chaos phase, what was not healed stays broken for good.
+    /// The duration of a fault is over. After the chaos phase this has no effect: healing has ended the faults
+    /// that it should, and the others stay for good.
     pub(crate) fn fault_ends(&mut self, at: usize) {
         if !self.nemesis.over {
             self.end_fault(at);
@@ -170,14 +173,15 @@ impl World<'_> {
     }
 
     fn end_fault(&mut self, at: usize) {
-        let Some(Active { members, mut begun }) = self.nemesis.active.remove(&at) else { return };
+        let Some(ActiveFault { members, mut undo }) = self.nemesis.active.remove(&at) else { return };
         let fault = &self.plan.faults[at];
         tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
         self.note_fault(at, &members, false);
-        self.undo(at as u32, &mut begun, &Scope::everything(&members));
+        self.undo(at as u32, &mut undo, &Scope::everything(&members));
     }
 
-    /// A fault begins or ends: one fact for each member it strikes, or one fact without a member.
+    /// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a
+    /// member.
     fn note_fault(&mut self, at: usize, members: &[MemberId], begins: bool) {
         let kind = &self.plan.faults[at].kind;
         let fact = Fact::Fault {
@@ -195,7 +199,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends all faults, or only those within the core: everything else stays broken for good.
+    /// Ends all faults, or only their effects within the core; outside the core they stay for good.
     pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
@@ -209,7 +213,7 @@ impl World<'_> {
         for at in active {
             let mut active = self.nemesis.active.remove(&at).expect("it was there a moment ago");
             let freed: Vec<MemberId> = active.members.extract_if(.., |member| core[*member]).collect();
-            self.undo(at as u32, &mut active.begun, &Scope::among(&freed, &healed));
+            self.undo(at as u32, &mut active.undo, &Scope::among(&freed, &healed));
             self.nemesis.active.insert(at, active);
         }
     }

@@ -3,23 +3,26 @@
 use plan::NetworkFault;
 use record::{MemberId, Nanos};
 
-use super::begun::{Begun, Scope};
-use super::{Active, Strike};
+use super::undo::{Scope, Undo};
+use super::{ActiveFault, Strike};
 use crate::network::{Packet, Pair, Party, between, bridge, majorities_ring};
 use crate::world::{Happening, MILLISECOND, World};
 
 /// A partition that comes and goes.
 #[derive(Debug)]
-pub(super) struct Flapping {
+pub(super) struct FlappingPartition {
     /// The pairs that are cut now; empty while they are joined.
     pub cut: Vec<Pair>,
+    /// Whether they are cut now.
     is_down: bool,
+    /// How long they are cut each time.
     down: Nanos,
+    /// How long they are joined each time.
     up: Nanos,
 }
 
 impl World<'_> {
-    pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Undo {
         let Strike { fault, members, targets, draw } = *strike;
         let members = &parties(members)[..];
         let everyone = &self.everyone()[..];
@@ -27,7 +30,7 @@ impl World<'_> {
             NetworkFault::Link { to, both, link } => {
                 let to = self.resolve_parties(to, draw.then(7));
                 self.network.overlay(fault, &between(targets, &to, *both), *link);
-                Begun::Links
+                Undo::Links
             }
             NetworkFault::Cut { to, both } => {
                 let to = self.resolve_parties(to, draw.then(7));
@@ -45,7 +48,7 @@ impl World<'_> {
             NetworkFault::Bridge => self.cut(bridge(everyone, members[0], draw.then(8))),
             NetworkFault::Flapping { down, up } => {
                 self.queue.push(self.now(), Happening::Flap { fault: fault as usize });
-                Begun::Flapping(Flapping { cut: Vec::new(), is_down: false, down: *down, up: *up })
+                Undo::Flapping(FlappingPartition { cut: Vec::new(), is_down: false, down: *down, up: *up })
             }
             NetworkFault::CutClients => {
                 let clients: Vec<Party> = (0..=self.operator()).map(Party::Client).collect();
@@ -54,31 +57,31 @@ impl World<'_> {
             NetworkFault::Clog { to } => {
                 let to = self.resolve_parties(to, draw.then(7));
                 self.network.clog(fault, between(targets, &to, false));
-                Begun::Packets
+                Undo::Packets
             }
             NetworkFault::Rule(rule) => {
                 let to = self.resolve_parties(&rule.to, draw.then(7));
                 self.network.add_rule(fault, rule.clone(), targets.to_vec(), to);
-                Begun::Packets
+                Undo::Packets
             }
         }
     }
 
-    /// All members, also those that are not in the cluster.
+    /// All hosts, also those whose members do not belong to the cluster now.
     fn everyone(&self) -> Vec<Party> {
         self.processes.ids().map(Party::Member).collect()
     }
 
-    fn cut(&mut self, pairs: Vec<Pair>) -> Begun {
+    fn cut(&mut self, pairs: Vec<Pair>) -> Undo {
         self.network.cut(&pairs, self.now());
-        Begun::Cut(pairs)
+        Undo::Cut(pairs)
     }
 
     /// A flapping partition is cut or joined.
     pub(crate) fn flap(&mut self, at: usize) {
         let now = self.now();
         let everyone = self.everyone();
-        let Some(Active { members, begun: Begun::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
+        let Some(ActiveFault { members, undo: Undo::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
         else {
             return;
         };
@@ -93,7 +96,7 @@ impl World<'_> {
         self.queue.push(now + next.max(MILLISECOND), Happening::Flap { fault: at });
     }
 
-    /// Joins the pairs within the scope; the others stay cut.
+    /// Joins the cut pairs whose two parties are both in the scope; the others stay cut.
     pub(super) fn join(&mut self, pairs: &mut Vec<Pair>, scope: &Scope<'_>) {
         let within =
             |(from, to): &Pair| scope.among.is_none_or(|healed| healed.contains(from) && healed.contains(to));
@@ -108,7 +111,7 @@ impl World<'_> {
         }
     }
 
-    /// Sends what a clog or a rule held back.
+    /// Ends a clog or a rule, and sends the packets that it held.
     pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
         let now = self.now();
         let released: Vec<(Nanos, Box<Packet>)> = match scope.among {

@@ -1,4 +1,5 @@
-//! The operators' tasks: each task of a plan as a list of steps. `operators.rs` carries them out.
+//! Tasks of operators, which a plan lists among its faults: adding a member, compaction and so on. This file
+//! turns each task into a list of steps; `operators.rs` carries them out.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -9,18 +10,18 @@ use plan::OperatorTask;
 use record::MemberId;
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::operators::{Step, peer_url};
 use crate::world::World;
 
-/// `NOSPACE`, etcd's number for this kind of alarm.
+/// etcd's number for the alarm NOSPACE (`AlarmType` in `rpc.proto`).
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
-    pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
         let steps = self.steps_of(task, strike);
         self.begin_task(steps, strike.draw);
-        Begun::Nothing
+        Undo::Nothing
     }
 
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {

@@ -1,4 +1,4 @@
-//! Which members a target means at the moment.
+//! Resolves the target of a fault, such as `leader` or `minority`, to the members it means at this moment.
 
 use keyed::Draw;
 use plan::Target;

@@ -1,7 +1,8 @@
-//! One link: what becomes of a message between two processes that are not cut from each other.
+//! One link, that is, one direction between two parties: it draws the latency, loss, duplication, corruption and
+//! reordering of each message, and models its bandwidth.
 //!
-//! Every draw is keyed by the link and by the number of messages it carried before (rule R2): the fate of
-//! message 17 from 2 to 3 does not depend on any other link.
+//! Every draw is keyed by the link and by how many messages it carried before (rule R2). So what happens to
+//! message 17 from member 2 to member 3 does not depend on any other link.
 
 use keyed::{Domain, Keyed};
 use plan::Link;
@@ -14,9 +15,9 @@ pub(crate) struct LinkState {
     keyed: Keyed,
     /// Messages sent so far.
     sent: u64,
-    /// When the wire is free again, where bandwidth is limited.
+    /// When everything sent before has left, if bandwidth is limited.
     free_at: Nanos,
-    /// Behaviours that faults put on top of the usual one, newest last.
+    /// Behaviours that faults put in place of the usual one; the last one is in force.
     overlays: Vec<(u32, Link)>,
 }
 
@@ -25,16 +26,16 @@ pub(crate) struct LinkState {
 pub(crate) enum Fate {
     /// Lost on the way.
     Lost,
-    /// The wire's queue is full.
+    /// Dropped, because the queue in front of the link is full.
     Overflow,
     /// Arrives.
     Arrives {
         at: Nanos,
-        /// A second copy, and when.
+        /// When a duplicate arrives, if there is one.
         again: Option<Nanos>,
-        /// Damaged; the draw decides where.
+        /// A bit is flipped; this draw decides which one.
         corrupt: Option<u64>,
-        /// Drew an extra delay.
+        /// Whether it got an extra delay that lets later messages overtake it.
         late: bool,
     },
 }
@@ -44,10 +45,12 @@ impl LinkState {
         LinkState { keyed: Keyed::new(seed, LINK).split(pair), sent: 0, free_at: 0, overlays: Vec::new() }
     }
 
+    /// Puts a fault's behaviour in place of the usual one.
     pub(crate) fn overlay(&mut self, fault: u32, link: Link) {
         self.overlays.push((fault, link));
     }
 
+    /// Removes a fault's behaviour.
     pub(crate) fn remove_overlay(&mut self, fault: u32) {
         self.overlays.retain(|(other, _)| *other != fault);
     }
@@ -58,7 +61,7 @@ impl LinkState {
         self.overlays.last().map_or(usual, |(_, link)| link)
     }
 
-    /// Decides the fate of one message. `size` is called only where bandwidth is limited.
+    /// Decides what becomes of one message. `size` is called only if bandwidth is limited.
     #[inline]
     pub(crate) fn send(&mut self, usual: &Link, now: Nanos, size: impl FnOnce() -> u64) -> Fate {
         self.sent += 1;
@@ -71,7 +74,8 @@ impl LinkState {
         if link.bandwidth > 0 {
             let takes = |bytes: u64| (u128::from(bytes) * 1_000_000_000 / u128::from(link.bandwidth)) as u64;
             let took = takes(size());
-            // The queue is counted in messages of this size; close enough, and it needs no list.
+            // The limit of the queue is a number of messages. All are taken to be as large as this one, which
+            // is close enough and needs no list.
             let waiting = self.free_at.saturating_sub(now);
             if link.queue > 0 && waiting > took.saturating_mul(u64::from(link.queue)) {
                 return Fate::Overflow;
@@ -88,7 +92,7 @@ impl LinkState {
         Fate::Arrives { at, again, corrupt, late }
     }
 
-    /// A fresh delay for a message that was held and is released now.
+    /// When a message arrives that was held and is sent now.
     pub(crate) fn release(&mut self, usual: &Link, now: Nanos) -> Nanos {
         self.sent += 1;
         now + self.behaviour(usual).latency.sample(self.keyed.draw(1, self.sent))

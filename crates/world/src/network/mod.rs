@@ -1,12 +1,15 @@
-//! The network between processes: links, partitions, rules on messages.
+//! The network between members and clients. It decides for each packet whether and when it arrives.
 //!
-//! A message behaves as if it were bytes on a wire, but it is encoded only when something needs its bytes: a
-//! corruption, or the size for a bandwidth limit. Links are checked when a message is sent *and* when it
-//! arrives. Every packet carries the incarnations of its sender and its receiver, and packets to or from a
-//! dead incarnation are refused (rule R5).
+//! * `party`: the ends of a link; `links`: latency, loss, duplication and bandwidth of one link.
+//! * `partitions`: which links are cut; `rules`: what happens to chosen raft messages.
+//! * A *clog* is a fault that holds all packets of a link until it ends, and then delivers them.
 //!
-//! What is not modelled: ordered connections (each message travels alone, so messages between the same two
-//! members may overtake each other, which raft must tolerate), and routing through other processes.
+//! A partition is checked when a packet is sent and again when it arrives. Every packet carries the
+//! incarnations of its sender and its receiver; if one of the two has ended, the packet is dropped (rule R5).
+//! A message is encoded only when its bytes matter: to corrupt it, or for its size under a bandwidth limit.
+//!
+//! Not modelled: routing through other processes, and connections between members. Each message travels
+//! alone, so messages between the same two members may overtake each other, which raft must tolerate.
 
 mod links;
 mod partitions;
@@ -33,7 +36,7 @@ use partitions::Cuts;
 use party::{Grid, pair_key};
 use rules::ActiveRule;
 
-/// What a packet holds.
+/// The content of a packet.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Raft(Message),
@@ -41,13 +44,13 @@ pub(crate) enum Body {
     Peer(PeerMessage),
     /// A client's request, with its number in the history and its token.
     Request(u64, Request, Option<Bytes>),
-    /// The client of this operation no longer waits.
+    /// The client no longer waits for this operation.
     Cancel(u64),
     /// A member's answer.
     Response(u64, Result<Response, Error>),
     /// The connection of this operation broke: its server's process ended.
     Reset(u64),
-    /// A packet of a stream of watchers, with its number in the history.
+    /// A packet of a watch stream, with the stream's number in the history.
     Stream(u64, Segment),
 }
 
@@ -56,21 +59,23 @@ pub(crate) enum Body {
 pub(crate) struct Packet {
     pub(crate) from: Party,
     pub(crate) to: Party,
-    /// Incarnations when it was sent.
+    /// The incarnations of sender and receiver when it was sent; 0 for a client.
     pub(crate) incarnations: (u32, u32),
     pub(crate) head: MessageHead,
     pub(crate) body: Body,
 }
 
-/// What becomes of a packet that is sent.
-pub(crate) enum Sent {
+/// What becomes of a sent packet.
+pub(crate) enum SendResult {
     Dropped(DropReason),
-    /// It waits for a fault to end.
+    /// A clog or a rule holds it until the fault ends.
     Held,
     Arrives {
         at: Nanos,
         packet: Box<Packet>,
+        /// When a duplicate arrives, if there is one.
         again: Option<Nanos>,
+        /// Whether it got an extra delay that lets later packets overtake it.
         late: bool,
     },
 }
@@ -82,11 +87,12 @@ pub(crate) struct Network {
     cuts: Cuts,
     /// When each ordered pair was last cut or joined.
     changed: Grid<Nanos>,
+    /// The pairs that a clog blocks.
     clogs: Cuts,
     rules: Vec<ActiveRule>,
-    /// Packets that wait for a clog or a rule's fault to end, with that fault.
+    /// Packets that wait for a clog or a rule to end, with its fault.
     held: Vec<(u32, Box<Packet>)>,
-    /// Faults that hold packets on a pair, oldest first.
+    /// The clogs with the pairs that they block, oldest first.
     clogging: Vec<(u32, Vec<Pair>)>,
 }
 
@@ -104,6 +110,7 @@ impl Network {
         }
     }
 
+    /// The link's behaviour without faults.
     fn usual(&self, pair: Pair) -> Link {
         match pair {
             (Party::Member(_), Party::Member(_)) => self.setup.peers,
@@ -111,11 +118,11 @@ impl Network {
         }
     }
 
-    /// Sends a packet.
-    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> Sent {
+    /// Decides what becomes of a packet that is sent now.
+    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> SendResult {
         let pair = (packet.from, packet.to);
         if self.cuts.is_cut(pair) {
-            return Sent::Dropped(DropReason::CutAtSend);
+            return SendResult::Dropped(DropReason::CutAtSend);
         }
         let mut delay = 0;
         let mut extra = None;
@@ -126,12 +133,12 @@ impl Network {
                 .find_map(|rule| rule.decide(pair, &packet.head).map(|action| (rule.fault, action)));
             match decided {
                 None => {}
-                Some((_, RuleAction::Drop)) => return Sent::Dropped(DropReason::Rule),
+                Some((_, RuleAction::Drop)) => return SendResult::Dropped(DropReason::Rule),
                 Some((_, RuleAction::Delay(by))) => delay = by,
                 Some((_, RuleAction::Duplicate(by))) => extra = Some(by),
                 Some((fault, RuleAction::Hold)) => {
                     self.held.push((fault, packet));
-                    return Sent::Held;
+                    return SendResult::Held;
                 }
             }
         }
@@ -139,38 +146,38 @@ impl Network {
             let clog = self.clogging.iter().find(|(_, pairs)| pairs.contains(&pair));
             let (fault, _) = clog.expect("a clogged pair belongs to a clog");
             self.held.push((*fault, packet));
-            return Sent::Held;
+            return SendResult::Held;
         }
         let usual = self.usual(pair);
         let fate = self.links[pair].send(&usual, now, || size(&packet.body));
         match fate {
-            Fate::Lost => Sent::Dropped(DropReason::Loss),
-            Fate::Overflow => Sent::Dropped(DropReason::Overflow),
+            Fate::Lost => SendResult::Dropped(DropReason::Loss),
+            Fate::Overflow => SendResult::Dropped(DropReason::Overflow),
             Fate::Arrives { at, again, corrupt, late } => {
                 if let Some(place) = corrupt {
                     if self.setup.checksums {
-                        return Sent::Dropped(DropReason::Corrupt);
+                        return SendResult::Dropped(DropReason::Corrupt);
                     }
                     match damaged(&packet.body, place) {
                         Some(body) => packet.body = body,
-                        None => return Sent::Dropped(DropReason::Corrupt),
+                        None => return SendResult::Dropped(DropReason::Corrupt),
                     }
                 }
                 let at = at + delay;
-                Sent::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
+                SendResult::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
             }
         }
     }
 
-    /// Whether the link of a packet that arrives now is still whole.
+    /// Whether the link of a packet that arrives now is not cut.
     #[inline]
     pub(crate) fn reaches(&self, packet: &Packet) -> bool {
         !self.cuts.is_cut((packet.from, packet.to))
     }
 
-    /// Whether one of two parties does not hear the other, or loses more of the messages to it than it
-    /// receives: then nothing bounds how often it must try until a message and its answer arrive.
-    pub(crate) fn severed(&self, a: Party, b: Party) -> bool {
+    /// Whether two parties cannot rely on reaching each other: a link between them is cut, clogged, or loses more
+    /// than half of its messages. Then there is no bound on the tries until a message and its answer arrive.
+    pub(crate) fn unreliable(&self, a: Party, b: Party) -> bool {
         let mostly_lost =
             |pair: Pair| self.links[pair].behaviour(&self.usual(pair)).loss > Ratio::percent(50);
         [(a, b), (b, a)]
@@ -200,6 +207,7 @@ impl Network {
         pass.then(|| self.changed[(a, b)].max(self.changed[(b, a)]))
     }
 
+    /// Replaces the behaviour of these links until the fault ends.
     pub(crate) fn overlay(&mut self, fault: u32, pairs: &[Pair], link: Link) {
         for pair in pairs {
             self.links[*pair].overlay(fault, link);
@@ -210,6 +218,7 @@ impl Network {
         self.links.values_mut().for_each(|link| link.remove_overlay(fault));
     }
 
+    /// Begins a clog of these pairs.
     pub(crate) fn clog(&mut self, fault: u32, pairs: Vec<Pair>) {
         self.clogs.cut(&pairs);
         self.clogging.push((fault, pairs));
@@ -219,46 +228,46 @@ impl Network {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
-    /// Ends an overlay among these parties, and leaves the rest of it as it is.
-    pub(crate) fn remove_overlay_among(&mut self, fault: u32, spared: &[Party]) {
-        for from in spared {
-            for to in spared {
+    /// Ends a fault's change of links between healed parties; other links stay as they are.
+    pub(crate) fn remove_overlay_among(&mut self, fault: u32, healed: &[Party]) {
+        for from in healed {
+            for to in healed {
                 self.links[(*from, *to)].remove_overlay(fault);
             }
         }
     }
 
-    /// Ends a clog or a rule among these parties, and leaves the rest of it as it is. What it held between
-    /// them is sent now, in order.
+    /// Ends a clog or a rule between healed parties only. Packets that it held between them are sent now, in
+    /// order.
     pub(crate) fn release_among(
         &mut self,
         fault: u32,
-        spared: &[Party],
+        healed: &[Party],
         now: Nanos,
     ) -> Vec<(Nanos, Box<Packet>)> {
-        let among = |(from, to): &Pair| spared.contains(from) && spared.contains(to);
+        let among = |(from, to): &Pair| healed.contains(from) && healed.contains(to);
         for rule in self.rules.iter_mut().filter(|rule| rule.fault == fault) {
-            rule.spared = spared.to_vec();
+            rule.ended_among = healed.to_vec();
         }
         for (_, pairs) in self.clogging.iter_mut().filter(|(other, _)| *other == fault) {
             let freed: Vec<Pair> = pairs.extract_if(.., |pair| among(pair)).collect();
             self.clogs.heal(&freed);
         }
-        self.let_go(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
+        self.send_held(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
     }
 
-    /// Ends a clog or a rule. What it held is sent now, in order.
+    /// Ends a clog or a rule. Packets that it held are sent now, in order.
     pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
         self.rules.retain(|rule| rule.fault != fault);
         if let Some(at) = self.clogging.iter().position(|(other, _)| *other == fault) {
             let (_, pairs) = self.clogging.remove(at);
             self.clogs.heal(&pairs);
         }
-        self.let_go(now, |other, _| other == fault)
+        self.send_held(now, |other, _| other == fault)
     }
 
-    /// Releases held packets, each with a fresh delay.
-    fn let_go(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
+    /// Sends held packets, each with a newly drawn latency.
+    fn send_held(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
         let mut released = Vec::new();
         let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
         for (_, packet) in held {
@@ -270,7 +279,7 @@ impl Network {
     }
 }
 
-/// Bytes on the wire.
+/// Size of a packet on the wire in bytes. 40 is for the headers of IP and TCP.
 fn size(body: &Body) -> u64 {
     use prost::Message as _;
     let encoded = match body {
@@ -284,7 +293,7 @@ fn size(body: &Body) -> u64 {
     encoded as u64 + 40
 }
 
-/// The message with one bit flipped, if a receiver's decoder still accepts it.
+/// A raft message with one bit flipped; `None` if a receiver could not decode it.
 fn damaged(body: &Body, place: u64) -> Option<Body> {
     let Body::Raft(message) = body else { return None };
     let mut bytes = message.write_to_bytes().expect("a message encodes");

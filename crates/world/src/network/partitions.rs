@@ -1,6 +1,6 @@
-//! Partitions: which ordered pairs of parties cannot hear each other, and the shapes they come in.
+//! Partitions: which links are cut, and the sets of links that make up each shape of partition.
 //!
-//! A pair is cut while at least one fault cuts it, so overlapping partitions heal one by one.
+//! A link is cut while at least one fault cuts it. So two partitions may overlap, and each can heal alone.
 
 use keyed::Draw;
 
@@ -51,8 +51,8 @@ pub(crate) fn between(from: &[Party], to: &[Party], both: bool) -> Vec<Pair> {
     pairs
 }
 
-/// A ring in random order in which each member hears a majority of nearest neighbours, itself
-/// included, and no two hear the same one (Jepsen's `majorities-ring`).
+/// The cuts of Jepsen's `majorities-ring`: the members form a ring in random order, and each receives only from
+/// its nearest neighbours. With itself these are a majority, and no two members have the same one.
 pub(crate) fn majorities_ring(members: &[Party], draw: Draw) -> Vec<Pair> {
     let mut ring = members.to_vec();
     draw.shuffle(&mut ring);
@@ -60,16 +60,17 @@ pub(crate) fn majorities_ring(members: &[Party], draw: Draw) -> Vec<Pair> {
     let others = all / 2; // with itself, a majority
     let (ahead, behind) = (others.div_ceil(2), others / 2);
     let mut pairs = Vec::new();
-    for (at, deaf) in ring.iter().enumerate() {
+    for (at, receiver) in ring.iter().enumerate() {
         for step in ahead + 1..all - behind {
-            pairs.push((ring[(at + step) % all], *deaf));
+            pairs.push((ring[(at + step) % all], *receiver));
         }
     }
     pairs.sort_unstable();
     pairs
 }
 
-/// Two halves, and `bridge`, the only member connected to both (Jepsen's `bridge`).
+/// The cuts of Jepsen's `bridge`: two halves that are cut from each other; only the member `bridge` is connected
+/// to both.
 pub(crate) fn bridge(members: &[Party], bridge: Party, draw: Draw) -> Vec<Pair> {
     let mut others: Vec<Party> = members.iter().copied().filter(|member| *member != bridge).collect();
     draw.shuffle(&mut others);
@@ -107,12 +108,12 @@ mod tests {
         for count in [3, 5, 7, 9] {
             let all = members(count);
             let pairs = majorities_ring(&all, Draw(9));
-            let heard = |member: Party| -> Vec<Party> {
+            let senders_to = |member: Party| -> Vec<Party> {
                 all.iter().copied().filter(|other| !pairs.contains(&(*other, member))).collect()
             };
             for member in &all {
-                assert_eq!(heard(*member).len() as u32, count / 2 + 1);
-                assert!(all.iter().all(|other| other == member || heard(*other) != heard(*member)));
+                assert_eq!(senders_to(*member).len() as u32, count / 2 + 1);
+                assert!(all.iter().all(|other| other == member || senders_to(*other) != senders_to(*member)));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The two ends of a link, and tables with a cell for each link.
+//! Who can send packets: a member or a client, called a *party*. Also a table with a cell for each link, that is,
+//! for each ordered pair of parties.
 
 use std::ops::{Index, IndexMut};
 
@@ -8,7 +9,8 @@ use record::MemberId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Party {
     Member(MemberId),
-    /// A client of the plan, by its number; then the reader of the settle phase, then all operators.
+    /// A client of the plan, by its number. Two more numbers follow: the client that does the final read of the
+    /// settle phase, and one for all operators.
     Client(usize),
 }
 
@@ -16,7 +18,7 @@ pub(crate) enum Party {
 pub(crate) type Pair = (Party, Party);
 
 impl Party {
-    /// As facts name it: the member, or none for a client.
+    /// The member id for facts: a client has none.
     #[inline]
     pub(crate) fn in_facts(self) -> MemberId {
         match self {
@@ -25,7 +27,7 @@ impl Party {
         }
     }
 
-    /// Its number in the keys of draws, in 32 bits. One more client or member changes no other number.
+    /// Its number in the keys of draws, in 32 bits. It does not depend on how many clients or members there are.
     fn key(self) -> u64 {
         match self {
             Party::Member(member) => member.raft_id(),

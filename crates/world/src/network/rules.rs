@@ -1,26 +1,29 @@
-//! Rules on single raft messages: match on kind, term, index, direction and count; drop, delay,
-//! duplicate, hold and release. The first rule that matches decides.
+//! Rules on raft messages, which a plan can have as faults. A rule matches messages by kind, term, index, sender
+//! and receiver, skips the first ones and takes a number of them. It drops, delays, duplicates or holds each.
+//! The first rule that matches decides.
 
 use plan::{MessageRule, RuleAction};
 use record::fact::MessageHead;
 
 use super::party::{Pair, Party};
 
-/// An active rule.
+/// A rule that is on.
 pub(crate) struct ActiveRule {
     pub(crate) fault: u32,
     pub(crate) rule: MessageRule,
-    /// Senders and receivers it applies to.
+    /// The senders it applies to.
     pub(crate) from: Vec<Party>,
+    /// The receivers it applies to.
     pub(crate) to: Vec<Party>,
-    /// Parties among which it no longer applies.
-    pub(crate) spared: Vec<Party>,
+    /// The healed parties: between them it no longer applies.
+    pub(crate) ended_among: Vec<Party>,
+    /// How many messages have matched.
     seen: u32,
 }
 
 impl ActiveRule {
     pub(crate) fn new(fault: u32, rule: MessageRule, from: Vec<Party>, to: Vec<Party>) -> ActiveRule {
-        ActiveRule { fault, rule, from, to, spared: Vec::new(), seen: 0 }
+        ActiveRule { fault, rule, from, to, ended_among: Vec::new(), seen: 0 }
     }
 
     /// What this rule does with a message; `None` if it does not match.
@@ -31,7 +34,7 @@ impl ActiveRule {
             && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index))
             && self.from.contains(&from)
             && self.to.contains(&to)
-            && !(self.spared.contains(&from) && self.spared.contains(&to));
+            && !(self.ended_among.contains(&from) && self.ended_among.contains(&to));
         if !matches {
             return None;
         }

@@ -1,4 +1,5 @@
-//! `etcdsim check --bench`: measures the engines on generated histories of every size.
+//! `etcdsim check --bench`: measures the time and memory of the engines on generated histories of many sizes. A *cell*
+//! is one combination of size, clients, keys and unknown outcomes; the *grid* is all of them.
 //!
 //! Times are medians of the check alone, in this process. Memory is measured in a separate process: the peak of
 //! resident memory during the check, minus what was resident before it.
@@ -16,7 +17,7 @@ use linear::{Budget, check as linear_check};
 use revision::generate as revisions;
 use serde::{Deserialize, Serialize};
 
-use super::containers::Found;
+use super::containers::CheckResult;
 use super::{Engine, Model, containers};
 use crate::exit::Exit;
 use crate::show::numbers;
@@ -47,7 +48,7 @@ pub(super) struct Grid {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Which {
+enum BenchKind {
     Revision,
     General,
     Queue,
@@ -57,46 +58,46 @@ enum Which {
     Set,
 }
 
-impl Which {
-    const ALL: [Which; 7] = [
-        Which::Revision,
-        Which::General,
-        Which::Queue,
-        Which::Stack,
-        Which::PriorityQueue,
-        Which::Bag,
-        Which::Set,
+impl BenchKind {
+    const ALL: [BenchKind; 7] = [
+        BenchKind::Revision,
+        BenchKind::General,
+        BenchKind::Queue,
+        BenchKind::Stack,
+        BenchKind::PriorityQueue,
+        BenchKind::Bag,
+        BenchKind::Set,
     ];
 
     const fn name(self) -> &'static str {
         match self {
-            Which::Revision => "revision",
-            Which::General => "general",
-            Which::Queue => "queue",
-            Which::Stack => "stack",
-            Which::PriorityQueue => "priority-queue",
-            Which::Bag => "bag",
-            Which::Set => "set",
+            BenchKind::Revision => "revision",
+            BenchKind::General => "general",
+            BenchKind::Queue => "queue",
+            BenchKind::Stack => "stack",
+            BenchKind::PriorityQueue => "priority-queue",
+            BenchKind::Bag => "bag",
+            BenchKind::Set => "set",
         }
     }
 
-    /// The container that a model is, if it is one.
-    const fn container(model: Model) -> Option<Which> {
+    /// The kind that measures a model, if the model is a container.
+    const fn container(model: Model) -> Option<BenchKind> {
         match model {
-            Model::Queue => Some(Which::Queue),
-            Model::Stack => Some(Which::Stack),
-            Model::PriorityQueue => Some(Which::PriorityQueue),
-            Model::Bag => Some(Which::Bag),
-            Model::Set => Some(Which::Set),
+            Model::Queue => Some(BenchKind::Queue),
+            Model::Stack => Some(BenchKind::Stack),
+            Model::PriorityQueue => Some(BenchKind::PriorityQueue),
+            Model::Bag => Some(BenchKind::Bag),
+            Model::Set => Some(BenchKind::Set),
             _ => None,
         }
     }
 }
 
-/// One kind of history and the engine that judges it.
+/// A kind of history and the engine that judges it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cell {
-    engine: Which,
+    engine: BenchKind,
     clients: u32,
     keys: u32,
     operations: u32,
@@ -105,11 +106,11 @@ struct Cell {
 }
 
 impl Cell {
-    /// What kind of history it is, in words.
+    /// A name for the histories of the cell, for the table.
     const fn kind(&self) -> &'static str {
         match (self.stale, self.engine) {
             (false, _) => "good",
-            (true, Which::Revision | Which::General) => "one stale read",
+            (true, BenchKind::Revision | BenchKind::General) => "one stale read",
             (true, _) => "answers swapped",
         }
     }
@@ -117,14 +118,14 @@ impl Cell {
 
 /// The measurements of a cell.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Measured {
+struct Measurement {
     #[serde(flatten)]
     cell: Cell,
-    /// Whether there is a verdict within the usual limits.
+    /// Whether the engine reached a verdict within its default limits.
     decided: bool,
-    /// The verdict alone, in nanoseconds, or as long as it took to give up.
+    /// The time until the verdict, or until the engine gave up, in nanoseconds.
     verdict_ns: u64,
-    /// The verdict with its explanation.
+    /// The time until the verdict with its explanation, in nanoseconds.
     explained_ns: u64,
     /// The number of operations in the explanation; 0 if the history is good or not decided.
     conflict: usize,
@@ -142,14 +143,14 @@ impl Grid {
         let or =
             |asked: &[u32], default: &[u32]| if asked.is_empty() { default.to_vec() } else { asked.to_vec() };
         let sizes = [1_000, 10_000, 100_000, 1_000_000];
-        let container = Which::container(model);
+        let container = BenchKind::container(model);
         let engines = match engine {
             _ if container.is_some() => container.into_iter().collect(),
-            Engine::Auto => vec![Which::Revision, Which::General],
-            Engine::Revision => vec![Which::Revision],
-            Engine::General => vec![Which::General],
+            Engine::Auto => vec![BenchKind::Revision, BenchKind::General],
+            Engine::Revision => vec![BenchKind::Revision],
+            Engine::General => vec![BenchKind::General],
         };
-        // One container has no keys.
+        // A container is one object without keys.
         let keys = if container.is_some() { vec![1] } else { or(&self.keys, &[1, 10, 1000]) };
         let mut cells = Vec::new();
         let mut both = |engine, operations, keys, clients, unknown_per_mille| {
@@ -168,7 +169,7 @@ impl Grid {
             }
         }
         if self.operations.is_empty() && engine != Engine::General && container.is_none() {
-            both(Which::Revision, 10_000_000, 100, 25, 20);
+            both(BenchKind::Revision, 10_000_000, 100, 25, 20);
         }
         cells
     }
@@ -178,7 +179,10 @@ impl Grid {
 pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Exit {
     if let Some(cell) = &grid.bench_memory {
         let cell: Cell = serde_json::from_str(cell).expect("the bench wrote it");
-        println!("{}", Prepared::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string()));
+        println!(
+            "{}",
+            BenchHistory::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string())
+        );
         return Exit::Held;
     }
     let cells = grid.cells(engine, model);
@@ -189,11 +193,11 @@ pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Ex
         bar.enable_steady_tick(Duration::from_millis(250));
     }
     let measure = |cell: &Cell| {
-        let measured = Prepared::new(cell).measure(cell, grid.samples);
+        let measured = BenchHistory::new(cell).measure(cell, grid.samples);
         bar.inc(1);
         measured
     };
-    let measured: Vec<Measured> = cells.iter().map(measure).collect();
+    let measured: Vec<Measurement> = cells.iter().map(measure).collect();
     bar.finish_and_clear();
     let text = if json {
         let all = serde_json::json!({ "schema": "etcdsim.check-bench/1", "cells": measured });
@@ -206,17 +210,17 @@ pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Ex
 }
 
 /// A history in memory.
-enum Prepared {
+enum BenchHistory {
     Revision(revision::History, revision::Evidence),
     General(linear::History<registers::KeyedInput, linear::models::register::Output<u32>>),
-    Container(containers::Prepared),
+    Container(containers::ContainerHistory),
 }
 
-impl Prepared {
-    fn new(cell: &Cell) -> Prepared {
+impl BenchHistory {
+    fn new(cell: &Cell) -> BenchHistory {
         let Cell { clients, keys, operations, unknown_per_mille, stale, .. } = *cell;
         match cell.engine {
-            Which::Revision => {
+            BenchKind::Revision => {
                 let shape = revisions::Shape {
                     clients,
                     keys,
@@ -227,16 +231,20 @@ impl Prepared {
                     seed: 1,
                 };
                 let (history, evidence) = revisions::generate(&shape);
-                Prepared::Revision(history, evidence)
+                BenchHistory::Revision(history, evidence)
             }
-            Which::Queue => Prepared::Container(containers::Prepared::queue(&Self::shape(cell))),
-            Which::Stack => Prepared::Container(containers::Prepared::stack(&Self::shape(cell))),
-            Which::PriorityQueue => {
-                Prepared::Container(containers::Prepared::priority_queue(&Self::shape(cell)))
+            BenchKind::Queue => {
+                BenchHistory::Container(containers::ContainerHistory::queue(&Self::shape(cell)))
             }
-            Which::Bag => Prepared::Container(containers::Prepared::bag(&Self::shape(cell))),
-            Which::Set => Prepared::Container(containers::Prepared::set(&Self::shape(cell))),
-            Which::General => {
+            BenchKind::Stack => {
+                BenchHistory::Container(containers::ContainerHistory::stack(&Self::shape(cell)))
+            }
+            BenchKind::PriorityQueue => {
+                BenchHistory::Container(containers::ContainerHistory::priority_queue(&Self::shape(cell)))
+            }
+            BenchKind::Bag => BenchHistory::Container(containers::ContainerHistory::bag(&Self::shape(cell))),
+            BenchKind::Set => BenchHistory::Container(containers::ContainerHistory::set(&Self::shape(cell))),
+            BenchKind::General => {
                 let (operations, clients) = (operations as usize, clients as usize);
                 let shape = registers::Shape {
                     operations,
@@ -246,7 +254,7 @@ impl Prepared {
                     stale,
                     ..registers::Shape::default()
                 };
-                Prepared::General(registers::generate(&shape))
+                BenchHistory::General(registers::generate(&shape))
             }
         }
     }
@@ -262,36 +270,36 @@ impl Prepared {
     }
 
     /// Judges, and explains if asked to.
-    fn check(&self, explain: bool) -> Found {
+    fn check(&self, explain: bool) -> CheckResult {
         match self {
             // An explanation costs this engine nothing extra.
-            Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
-                revision::Verdict::Linearizable(_) => Found::Order,
-                revision::Verdict::Violation(violation) => Found::Conflict(violation.operations.len()),
-                revision::Verdict::Undecided(_) => Found::Undecided,
+            BenchHistory::Revision(history, evidence) => match revision::check(history, evidence) {
+                revision::Verdict::Linearizable(_) => CheckResult::Order,
+                revision::Verdict::Violation(violation) => CheckResult::Conflict(violation.operations.len()),
+                revision::Verdict::Undecided(_) => CheckResult::Undecided,
             },
-            Prepared::General(history) => {
+            BenchHistory::General(history) => {
                 let model = Keyed::new(Register { initial: INITIAL });
                 let budget = Budget { explain, ..Budget::default() };
                 linear_check(&model, history, &budget).verdict.into()
             }
-            Prepared::Container(container) => container.check(explain),
+            BenchHistory::Container(container) => container.check(explain),
         }
     }
 
-    fn measure(&self, cell: &Cell, samples: u32) -> Measured {
+    fn measure(&self, cell: &Cell, samples: u32) -> Measurement {
         let found = self.check(true);
         let right = match found {
-            Found::Order => !cell.stale,
-            Found::Conflict(_) => cell.stale,
-            Found::Undecided => true,
+            CheckResult::Order => !cell.stale,
+            CheckResult::Conflict(_) => cell.stale,
+            CheckResult::Undecided => true,
         };
         assert!(right, "a wrong verdict on {cell:?}");
         let verdict_ns = median(samples, || self.check(false));
         let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
-        let conflict = if let Found::Conflict(operations) = found { operations } else { 0 };
-        let (decided, peak_bytes) = (found != Found::Undecided, apart(cell));
-        Measured { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
+        let conflict = if let CheckResult::Conflict(operations) = found { operations } else { 0 };
+        let (decided, peak_bytes) = (found != CheckResult::Undecided, peak_in_separate_process(cell));
+        Measurement { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -315,8 +323,8 @@ fn median<T>(samples: u32, mut work: impl FnMut() -> T) -> u64 {
     times[times.len() / 2]
 }
 
-/// The memory of a check in a separate process, whose allocator returns freed memory at once.
-fn apart(cell: &Cell) -> Option<u64> {
+/// The peak memory of a check, measured in a separate process whose allocator returns freed memory at once.
+fn peak_in_separate_process(cell: &Cell) -> Option<u64> {
     let program = std::env::current_exe().ok()?;
     let cell = serde_json::to_string(cell).expect("JSON can be written");
     let output = Command::new(program)
@@ -329,7 +337,7 @@ fn apart(cell: &Cell) -> Option<u64> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-fn table(measured: &[Measured]) -> String {
+fn table(measured: &[Measurement]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
@@ -345,7 +353,7 @@ fn table(measured: &[Measured]) -> String {
         "conflict",
         "memory",
     ]);
-    for Measured { cell, decided, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
+    for Measurement { cell, decided, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
         let explained = if cell.stale { milliseconds(*explained_ns) } else { String::new() };
         let shown = match (decided, cell.stale) {
             (false, _) => "not decided".to_string(),
@@ -372,14 +380,14 @@ fn table(measured: &[Measured]) -> String {
         }
     }
     let mut text = format!("{table}\n");
-    for engine in Which::ALL {
+    for engine in BenchKind::ALL {
         text.push_str(&worst(engine, measured));
     }
     text
 }
 
 /// The most time and memory that any history took, one line for each size.
-fn worst(engine: Which, measured: &[Measured]) -> String {
+fn worst(engine: BenchKind, measured: &[Measurement]) -> String {
     let of_engine = measured.iter().filter(|measured| measured.cell.engine == engine);
     let mut sizes: Vec<u32> = of_engine.clone().map(|measured| measured.cell.operations).collect();
     sizes.sort_unstable();
@@ -389,7 +397,7 @@ fn worst(engine: Which, measured: &[Measured]) -> String {
         let verdict = of_size().map(|measured| measured.verdict_ns).max().unwrap_or_default();
         let peak = of_size().filter_map(|measured| measured.peak_bytes).max().unwrap_or_default();
         let conflict = of_size().map(|measured| measured.conflict).max().unwrap_or_default();
-        let beyond = |one: &Measured| {
+        let beyond = |one: &Measurement| {
             one.explained_ns.saturating_sub(one.verdict_ns) as f64 / one.verdict_ns.max(1) as f64
         };
         let explanation = of_size().map(beyond).fold(0.0, f64::max);

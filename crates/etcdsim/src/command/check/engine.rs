@@ -1,4 +1,8 @@
-//! Judges a history with an engine and describes the result in text.
+//! Judges a history with one of the two engines, and describes the verdict in text.
+//!
+//! The engine `revision` judges histories of etcd by the revisions in the answers, together with all oracles. The
+//! general engine (`linear`) judges any history with a model, by a search if nothing else decides. Its verdicts are
+//! validated by separate code before they are shown.
 
 use histories::edn::Indices;
 use histories::{Operations, Recorded, RegisterValue, Value};
@@ -25,15 +29,15 @@ use super::hints;
 use crate::report::Failure;
 use crate::stopwatch::Stopwatch;
 
-/// If a conflict has more operations than this, a smaller one is searched for, because people read it.
+/// If a conflict has more operations than this, a smaller one is searched for: people can follow a few operations.
 const SMALL: usize = 6;
-/// Longer answers and reasons are cut, because values can be long.
+/// The most characters shown of an answer and of a reason, because values can be long.
 const ANSWER_SHOWN: usize = 120;
 const REASON_SHOWN: usize = 240;
 
 /// The result for one history.
 #[derive(Debug, Serialize)]
-pub(super) struct Judged {
+pub(super) struct Judgement {
     /// The model it was checked against.
     pub(super) model: &'static str,
     /// The engine that checked it.
@@ -48,14 +52,14 @@ pub(super) struct Judged {
     pub(super) conflict: Option<Conflict>,
     /// The reasons why there is no verdict, one sentence each.
     pub(super) undecided: Vec<String>,
-    /// What may be behind a violation that is none of the system, one sentence each.
+    /// What besides a bug of the system may explain the violation, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) hints: Vec<String>,
     /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
     /// Histories of etcd: what was not judged, and why.
     pub(super) not_judged: Vec<verify::NotJudged>,
-    /// The number of independent parts, which are judged one by one.
+    /// The number of independent parts of the history, which are judged separately.
     pub(super) components: usize,
     /// The number of configurations searched; 0 if no search was needed.
     pub(super) steps: u64,
@@ -69,7 +73,7 @@ pub(super) enum End {
     Held,
     /// There is a violation.
     Violation,
-    /// The budget or the evidence did not suffice.
+    /// The budget was used up, or the history does not show enough.
     Undecided,
 }
 
@@ -90,9 +94,9 @@ pub(super) struct Conflict {
     pub(super) prefix_until: Option<u64>,
 }
 
-impl Judged {
-    pub(super) fn new(model: &'static str, engine: &'static str, operations: usize) -> Judged {
-        Judged {
+impl Judgement {
+    pub(super) fn new(model: &'static str, engine: &'static str, operations: usize) -> Judgement {
+        Judgement {
             model,
             engine,
             operations,
@@ -109,8 +113,8 @@ impl Judged {
     }
 }
 
-impl Judged {
-    /// Adds what the clients of a test noticed themselves.
+impl Judgement {
+    /// Adds violations that the clients of the test reported themselves.
     pub(super) fn report(&mut self, reported: &[String]) {
         if reported.is_empty() {
             return;
@@ -124,22 +128,22 @@ impl Judged {
     }
 }
 
-/// The general engine; transactions on lists are judged by their cycles.
+/// The general engine with its options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct General<'a> {
     pub(super) budget: &'a Budget<'a>,
     /// Whether keys are judged together, as one component.
     pub(super) together: bool,
-    /// Whether an account of a bank may hold less than nothing.
+    /// Whether the balance of an account may be negative.
     pub(super) negative: bool,
-    /// By operation: what Jepsen calls its events; empty for histories of others.
+    /// For each operation of a Jepsen history, the numbers of its events there; empty for other histories.
     pub(super) indices: &'a [Indices],
 }
 
 /// Judges a history of etcd by all oracles.
-pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged {
+pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgement {
     let verdict = verify::judge(record, expectations);
-    let mut judged = Judged::new("etcd", "revision", record.history.operations.len());
+    let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
     let nothing = verdict.is_empty() && !verdict.not_judged.is_empty();
     (judged.undecided, judged.checks, judged.not_judged) =
@@ -157,7 +161,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged
 
 impl General<'_> {
     /// Judges any history with its model.
-    pub(super) fn judge(&self, content: &Content) -> Judged {
+    pub(super) fn judge(&self, content: &Content) -> Judgement {
         match content {
             Content::Etcd(etcd) => self.etcd(&etcd.0, &etcd.1),
             Content::Recorded(recorded) => self.recorded(recorded),
@@ -166,7 +170,7 @@ impl General<'_> {
         }
     }
 
-    /// How an operation is named: by its number, and by what Jepsen calls its events.
+    /// The name of an operation in texts: its number, and for Jepsen the numbers of its events.
     pub(super) fn cited(&self, number: u32) -> String {
         match self.indices.get(number as usize) {
             Some(Indices { invoke: Some(invoke), end: Some(end) }) => {
@@ -178,13 +182,13 @@ impl General<'_> {
     }
 
     /// A history of etcd as a whole: the store and the leases are one state.
-    fn etcd(&self, record: &Record, expectations: &Expectations) -> Judged {
+    fn etcd(&self, record: &Record, expectations: &Expectations) -> Judgement {
         let history = &record.history;
         let beyond = Asked::beyond(history).or(expectations
             .open_world
             .then_some("other clients wrote, too, and their operations are not in the file"));
         if let Some(why) = beyond {
-            let mut judged = Judged::new("etcd", "general", history.operations.len());
+            let mut judged = Judgement::new("etcd", "general", history.operations.len());
             judged.verdict = End::Undecided;
             judged.undecided.push(format!("The general engine cannot judge this history: {why}."));
             return judged;
@@ -201,7 +205,7 @@ impl General<'_> {
         judged
     }
 
-    fn recorded(&self, recorded: &Recorded) -> Judged {
+    fn recorded(&self, recorded: &Recorded) -> Judgement {
         match recorded {
             Recorded::Register { cas, initial, operations } => {
                 let model = Register { initial: initial.clone() };
@@ -238,7 +242,7 @@ impl General<'_> {
         name: &'static str,
         model: M,
         operations: &Operations<M::Input, M::Output>,
-    ) -> Judged
+    ) -> Judgement
     where
         M: Model + Sync,
         M::Input: Sync,
@@ -260,7 +264,7 @@ impl General<'_> {
         model: &M,
         history: &History<M::Input, M::Output>,
         number: impl Fn(u32) -> u32,
-    ) -> Judged
+    ) -> Judgement
     where
         M: Model + Sync,
         M::Input: Sync,
@@ -268,16 +272,16 @@ impl General<'_> {
     {
         let watch = Stopwatch::start();
         let report = linear::check(model, history, self.budget);
-        let mut judged = Judged::new(name, "general", history.len());
+        let mut judged = Judgement::new(name, "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         match report.verdict {
-            Verdict::Linearizable(witness) => {
-                confirmed(validate::linearization(model, history, &witness), "order");
+            Verdict::Linearizable(order) => {
+                assert_valid(validate::linearization(model, history, &order), "order");
             }
             Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;
                 if violation.conflict.operations.len() > SMALL {
-                    // What is left of the time is all there is.
+                    // The search for a smaller conflict gets what is left of the time.
                     let wall_max = self.budget.wall_max.map(|wall| wall.saturating_sub(watch.elapsed()));
                     let budget = Budget { wall_max, ..self.budget.clone() };
                     violation.conflict = violation.least_conflict(model, history, &budget);
@@ -285,18 +289,18 @@ impl General<'_> {
                 let conflict = &violation.conflict;
                 match validate::conflict(model, history, &conflict.operations) {
                     Err(validate::WrongVerdict::TooLarge) => {}
-                    checked => confirmed(checked, "conflict"),
+                    checked => assert_valid(checked, "conflict"),
                 }
-                let said = |index: &u32| said(model, history, *index, &self.cited(number(*index)));
+                let line = |index: &u32| operation_line(model, history, *index, &self.cited(number(*index)));
                 judged.hints.extend(hints::failed_writes(model, history, &violation, &|index| {
                     self.cited(number(index))
                 }));
                 judged.conflict = Some(Conflict {
-                    title: in_no_order(conflict.operations.len()),
-                    operations: conflict.operations.iter().map(said).collect(),
+                    title: conflict_title(conflict.operations.len()),
+                    operations: conflict.operations.iter().map(line).collect(),
                     minimal: conflict.minimal,
                     excluded: match violation.reason(model, history) {
-                        Some(reason) => vec![cut(&reason, REASON_SHOWN * 2)],
+                        Some(reason) => vec![shorten(&reason, REASON_SHOWN * 2)],
                         None => reasons(&violation.excluded(model, history), &conflict.operations, &number),
                     },
                     prefix: violation.prefix.len(),
@@ -305,7 +309,7 @@ impl General<'_> {
             }
             Verdict::Undecided(undecided) => {
                 judged.verdict = End::Undecided;
-                judged.undecided.push(missing(&undecided, report.components));
+                judged.undecided.push(why_undecided(&undecided, report.components));
             }
         }
         judged
@@ -313,7 +317,7 @@ impl General<'_> {
 }
 
 /// Why there is no verdict, and which option may help.
-fn missing(undecided: &linear::Undecided, components: usize) -> String {
+fn why_undecided(undecided: &linear::Undecided, components: usize) -> String {
     let more = match undecided.limit {
         Limit::Steps => " More --steps may decide it.",
         Limit::Bytes => " More --memory may decide it.",
@@ -329,23 +333,23 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
     )
 }
 
-/// Invalid evidence is a bug of ours.
-pub(super) fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
+/// Panics if the proof of a verdict is invalid: that is a bug of ours.
+pub(super) fn assert_valid(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
         panic!("the engine's {what} is invalid: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
-/// That operations are a conflict.
-pub(super) fn in_no_order(operations: usize) -> String {
+/// The title of a conflict of this many operations.
+pub(super) fn conflict_title(operations: usize) -> String {
     match operations {
         1 => "this operation cannot be put in order, whatever happened to all others".to_string(),
         some => format!("these {some} operations cannot be put in order, whatever happened to all others"),
     }
 }
 
-/// An operation in a line; `cited` names it.
-pub(super) fn said<M: Model>(
+/// A line about an operation; `cited` is its name.
+pub(super) fn operation_line<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     index: u32,
@@ -354,7 +358,7 @@ pub(super) fn said<M: Model>(
     let operation = history.operation(index);
     let (answer, until) = match &operation.outcome {
         Outcome::Answered { output, at } => {
-            (cut(&model.describe_output(&operation.input, output), ANSWER_SHOWN), at.to_string())
+            (shorten(&model.describe_output(&operation.input, output), ANSWER_SHOWN), at.to_string())
         }
         Outcome::Failed { at } => ("failed".to_string(), at.to_string()),
         Outcome::Unknown => ("no answer".to_string(), "?".to_string()),
@@ -363,8 +367,9 @@ pub(super) fn said<M: Model>(
     format!("{cited}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
 }
 
-/// Why orders fail, one sentence each. Operations outside the conflict can stand between its operations in many ways,
-/// which all fail: they are left out, and one of these ways gives the reason.
+/// Why each order of the conflict's operations fails, one sentence each. The search also tried to place other
+/// operations between them. All those ways fail, too; the sentence gives the reason of one way, without the other
+/// operations.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut listed: Vec<(Vec<u32>, u32, &str)> = Vec::new();
     for linear::Excluded { order, next, reason, .. } in excluded {
@@ -377,13 +382,13 @@ fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) 
         let order: Vec<String> = order.iter().map(|index| format!("#{}", number(*index))).collect();
         let after =
             if order.is_empty() { "at first".to_string() } else { format!("after {}", order.join(", ")) };
-        format!("{after}, #{} cannot be next: {}", number(next), cut(reason, REASON_SHOWN))
+        format!("{after}, #{} cannot be next: {}", number(next), shorten(reason, REASON_SHOWN))
     };
     listed.into_iter().map(sentence).collect()
 }
 
-/// The text, or its beginning and end if it is too long.
-fn cut(text: &str, most: usize) -> String {
+/// The text; if it is too long, its beginning and its end.
+fn shorten(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_string();

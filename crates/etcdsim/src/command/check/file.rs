@@ -1,4 +1,5 @@
-//! Reads a history file of any format.
+//! Reads a history file of any supported format, and detects the format if the user names none. A folder can be read,
+//! too, if it has a report of etcd's robustness tests.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use verify::Expectations;
 use verify::history_file::HistoryFile;
 
 use crate::error::Error;
-use crate::robustness::{Conversion, Converted};
+use crate::robustness::{Conversion, ConvertedReport};
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,39 +48,45 @@ pub(super) enum Content {
     Recorded(Recorded),
     /// Transactions on lists.
     Lists(Vec<edn::Transaction>),
-    /// Transactions on registers, and what these hold at first.
+    /// Transactions on registers, and the initial value of the registers.
     Registers(Vec<edn::RegisterTransaction>, RegisterValue),
 }
 
 /// A file that was read.
 #[derive(Debug)]
-pub(super) struct Read {
-    /// What it holds.
+pub(super) struct ReadFile {
+    /// The history.
     pub(super) content: Content,
-    /// By operation: what Jepsen calls its events; empty for other formats.
+    /// For each operation of a Jepsen history, the numbers of its events there; empty for other formats.
     pub(super) indices: Vec<Indices>,
-    /// What the clients noticed themselves.
+    /// Violations that the clients of the test reported themselves.
     pub(super) reported: Vec<String>,
-    /// What a person should know who reads the verdict, a sentence each.
+    /// What a reader of the verdict needs to know, a sentence each.
     pub(super) notes: Vec<String>,
-    /// What was skipped: with its place, a sentence each.
+    /// What was skipped in the file, a sentence each with the place.
     pub(super) warnings: Vec<String>,
 }
 
-impl From<Content> for Read {
-    fn from(content: Content) -> Read {
-        Read { content, indices: Vec::new(), reported: Vec::new(), notes: Vec::new(), warnings: Vec::new() }
+impl From<Content> for ReadFile {
+    fn from(content: Content) -> ReadFile {
+        ReadFile {
+            content,
+            indices: Vec::new(),
+            reported: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
-impl From<Indexed> for Read {
-    fn from(Indexed { history, indices, reported }: Indexed) -> Read {
+impl From<Indexed> for ReadFile {
+    fn from(Indexed { history, indices, reported }: Indexed) -> ReadFile {
         let content = match history {
             Jepsen::Recorded(recorded) => Content::Recorded(recorded),
             Jepsen::ListAppend(transactions) => Content::Lists(transactions),
             Jepsen::Registers(transactions) => Content::Registers(transactions, RegisterValue(None)),
         };
-        Read { indices, reported, ..Read::from(content) }
+        ReadFile { indices, reported, ..ReadFile::from(content) }
     }
 }
 
@@ -94,7 +101,7 @@ impl Content {
         }
     }
 
-    /// What registers hold, or counters show, at first; `None` if the model has no such value.
+    /// The initial value of registers or counters; `None` if the model has no such value.
     pub(super) fn initial(&self) -> Option<RegisterValue> {
         match self {
             Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
@@ -106,7 +113,7 @@ impl Content {
         }
     }
 
-    /// Sets what registers hold, or counters show, at first; returns whether the model has such a value.
+    /// Sets the initial value of registers or counters. Returns whether the model has such a value.
     pub(super) fn begin_with(&mut self, value: &RegisterValue) -> bool {
         match self {
             Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
@@ -127,7 +134,7 @@ impl Content {
 }
 
 /// Reads a file, or a folder with a report of the robustness tests.
-pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
+pub(super) fn read(path: &Path, format: Format) -> Result<ReadFile, Error> {
     if path.is_dir() {
         return match format {
             Format::Auto | Format::Robustness => folder(path),
@@ -145,13 +152,13 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
     };
-    source.go_on()?;
+    source.read_rest()?;
     if format != Format::Auto && source.is_empty()? {
         // The error from detection lists the formats.
         source.detect()?;
     }
     let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
-    let jepsen = |syntax| -> Result<Read, Error> {
+    let jepsen = |syntax| -> Result<ReadFile, Error> {
         Ok(edn::read_as(file, &source.bytes()?, syntax).map_err(mistaken)?.into())
     };
     let content = match detected {
@@ -174,7 +181,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
             let (mut reader, mut conversion) = (report::Reader::default(), Conversion::default());
             let each = |operation| conversion.operation(&operation);
             reader.operations(file, source.reader()?, each).map_err(mistaken)?;
-            // One file has only one client, and others wrote, too.
+            // The file has the operations of one client, but other clients wrote, too.
             return Ok(etcd(conversion.finish(), true, &reader));
         }
         Detected::RobustnessWatch => return Err(Error::OnlyWatches { path: path.to_path_buf() }),
@@ -186,7 +193,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
 struct Source<'a> {
     path: &'a Path,
     name: String,
-    /// Anything but a plain file, such as a pipe, can be read only once: the bytes so far, and the rest to read.
+    /// For a pipe or anything else that can be read only once: the bytes read so far, and the source of the rest.
     kept: Option<(Vec<u8>, fs::File)>,
 }
 
@@ -211,7 +218,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the rest of a file that can be read only once.
-    fn go_on(&mut self) -> Result<(), Error> {
+    fn read_rest(&mut self) -> Result<(), Error> {
         if let Some((bytes, from)) = &mut self.kept {
             from.read_to_end(bytes).map_err(unreadable(self.path))?;
         }
@@ -239,7 +246,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// An error with the text of the file, to show where the mistake is.
+    /// Adds the text of the file to an error, so that the message can show the mistake.
     fn mistaken(&self, error: histories::Error) -> Error {
         Error::in_recorded(error, &self.bytes().unwrap_or_default())
     }
@@ -253,9 +260,9 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
     |error| Error::NoHistory { path: path.to_path_buf(), error }
 }
 
-/// A report that was read. `part` is whether it is known not to have all clients.
-fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
-    let Converted { history, members, unknown } = converted;
+/// Makes the result from a converted report. `part` means that the report does not have all clients.
+fn etcd(converted: ConvertedReport, part: bool, reader: &report::Reader) -> ReadFile {
+    let ConvertedReport { history, members, unknown } = converted;
     let mut warnings: Vec<String> = Vec::new();
     for field in reader.unknown() {
         let report::UnknownField { name, file, line, column } = field;
@@ -272,11 +279,11 @@ fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
     let expectations = Expectations { open_world: part || unknown.is_some(), ..Expectations::default() };
     let record = Record { history, ..Record::default() };
     let content = Content::Etcd(Box::new((record, expectations)));
-    Read { notes: notes.collect(), warnings, ..Read::from(content) }
+    ReadFile { notes: notes.collect(), warnings, ..ReadFile::from(content) }
 }
 
 /// Reads all clients of a report: every `operations.json` and `watch.json` in the folder and its subfolders.
-fn folder(path: &Path) -> Result<Read, Error> {
+fn folder(path: &Path) -> Result<ReadFile, Error> {
     let mut files = Vec::new();
     gather(path, 2, &mut files).map_err(unreadable(path))?;
     files.sort();
@@ -311,11 +318,11 @@ fn folder(path: &Path) -> Result<Read, Error> {
     if !found {
         return Err(Error::NoReport { path: path.to_path_buf() });
     }
-    // The folder of one client does not have what others wrote.
+    // The folder of one client lacks what the others wrote.
     Ok(etcd(conversion.finish(), client_of(path).is_some(), &reader))
 }
 
-/// The client's number, if it is the folder of one.
+/// The number of the client whose folder this is, if it is one.
 fn client_of(folder: &Path) -> Option<u32> {
     folder.file_name()?.to_str()?.strip_prefix("client-")?.parse().ok()
 }

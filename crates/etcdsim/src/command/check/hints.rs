@@ -1,5 +1,5 @@
-//! What may be behind a violation that is none of the system: another first state, or a write that was reported as
-//! failed and took effect.
+//! Hints: what besides a bug of the system may explain a violation. There are two such explanations. The state before
+//! the first operation may have been another one than assumed; or a write that was reported as failed took effect.
 
 use std::time::Duration;
 
@@ -11,17 +11,18 @@ use linear::{Budget, ContainerOp, History, Model, RegisterOp, Violation};
 use record::{Outcome, Record};
 use verify::Expectations;
 
-use super::engine::{End, General, Judged, by_oracles};
+use super::engine::{End, General, Judgement, by_oracles};
 use super::file::Content;
 
-/// How many values are tried as the first one.
+/// How many values are tried as the initial one; our choice.
 const TRIED_MAX: usize = 3;
-/// How many configurations may be searched for each of them.
+/// How many configurations may be searched for each of them; our choice.
 const STEPS_MAX: u64 = 100_000;
-/// How many writes that failed are named.
+/// How many failed writes are named; our choice.
 const WRITES_SHOWN: usize = 3;
 
-/// Writes that were reported as failed, of what operations of the conflict show and nobody else wrote.
+/// Finds values that operations of the conflict show and that only failed writes wrote. Returns a sentence for each
+/// such write.
 pub(super) fn failed_writes<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -66,7 +67,7 @@ pub(super) fn failed_writes<M: Model>(
     sentences
 }
 
-/// What an operation would leave for others to see.
+/// The value that an operation writes, if it writes one.
 fn written<M: Model>(model: &M, input: &M::Input) -> Option<M::Value> {
     match model.as_register(input, None) {
         Some(RegisterOp::Write(value) | RegisterOp::Cas { new: value, .. }) => Some(value.into_owned()),
@@ -77,7 +78,7 @@ fn written<M: Model>(model: &M, input: &M::Input) -> Option<M::Value> {
     }
 }
 
-/// What an answer shows that somebody must have written.
+/// The values that an answer shows, each of which some operation must have written.
 fn shown<M: Model>(model: &M, input: &M::Input, output: &M::Output) -> Vec<M::Value> {
     match model.as_register(input, Some(output)) {
         Some(RegisterOp::Read(value)) => vec![value.into_owned()],
@@ -92,12 +93,12 @@ fn shown<M: Model>(model: &M, input: &M::Input, output: &M::Output) -> Vec<M::Va
     }
 }
 
-/// Whether everything holds if registers begin with a value that one of the first answers shows. `left` is what is
-/// left of the time.
+/// Tries values that the first answers show as the initial value. If there is no violation with one of them, returns
+/// the hint. `left` is the time left.
 pub(super) fn initial(
     general: &General<'_>,
     content: &mut Content,
-    judged: &Judged,
+    judged: &Judgement,
     left: Option<Duration>,
 ) -> Option<String> {
     let tried = candidates(content);
@@ -120,7 +121,7 @@ pub(super) fn initial(
     None
 }
 
-/// The values that the first answers show, by their returns.
+/// The values that the first answers show, in the order of their returns.
 fn candidates(content: &Content) -> Vec<RegisterValue> {
     let mut seen: Vec<(u64, RegisterValue)> = Vec::new();
     match content {
@@ -192,18 +193,19 @@ fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64
     }
 }
 
-/// Whether everything holds if the store was in use before the history began.
+/// Tries a later revision of the store for the begin of the history. If there are fewer violations then, returns the
+/// hint.
 pub(super) fn start_revision(
     record: &Record,
     expectations: &mut Expectations,
-    judged: &Judged,
+    judged: &Judgement,
 ) -> Option<String> {
     let begun = expectations.start_revision;
     let first = first_revision(record).filter(|first| *first > begun)?;
     expectations.start_revision = first;
     let again = by_oracles(record, expectations);
     expectations.start_revision = begun;
-    let count = |judged: &Judged| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
+    let count = |judged: &Judgement| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
     match again.verdict {
         End::Violation if count(&again) >= count(judged) => None,
         End::Violation => Some(format!(

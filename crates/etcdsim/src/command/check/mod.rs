@@ -1,4 +1,9 @@
-//! `etcdsim check`: only the last arrow, on histories from anywhere.
+//! `etcdsim check`: reads histories that were recorded elsewhere, judges each with one of two engines, and prints the
+//! verdicts. Nothing is run.
+//!
+//! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
+//! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
+//! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
 
 mod bench;
 mod containers;
@@ -28,10 +33,10 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
-use engine::{End, General, Judged};
-use file::{Content, Format, Read};
+use engine::{End, General, Judgement};
+use file::{Content, Format, ReadFile};
 
-/// The most operations and reasons that are shown; the others are counted.
+/// The most operations and reasons shown of a conflict; the others are counted.
 const OPERATIONS_SHOWN: usize = 40;
 const REASONS_SHOWN: usize = 8;
 
@@ -126,11 +131,11 @@ enum Engine {
 struct Document {
     file: String,
     #[serde(flatten)]
-    judged: Judged,
-    /// What to know about the numbers in it.
+    judged: Judgement,
+    /// What a reader needs to know about the numbers in the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// What was skipped in the file.
+    /// What the reader of the file skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     read_ns: u64,
@@ -145,10 +150,10 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
-    // A file with a mistake does not keep the others from being judged.
+    // If one file has a mistake, the others are judged all the same.
     let mut mistakes = Vec::new();
     for path in &arguments.histories {
-        match one(path, arguments) {
+        match check_one(path, arguments) {
             Ok(document) => {
                 describe(&mut text, &document).expect("a String takes everything");
                 documents.push(document);
@@ -172,7 +177,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if mistakes.is_empty() { Ok(exit) } else { Err(Mistakes { errors: mistakes, annotate: false }) }
 }
 
-fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
+fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let file = path.to_string_lossy().into_owned();
     let bar = ProgressBar::new_spinner().with_message(format!("reading {file}"));
     if !bar.is_hidden() {
@@ -181,8 +186,8 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let reading = Stopwatch::start();
     let mut loaded = file::read(path, arguments.format)?;
     let read = reading.elapsed();
-    fits(arguments, &loaded.content, path)?;
-    begin(arguments, &mut loaded.content, path)?;
+    check_model(arguments, &loaded.content, path)?;
+    set_initial_state(arguments, &mut loaded.content, path)?;
     if let Some(out) = &arguments.write {
         write(&loaded.content, out)?;
     }
@@ -191,7 +196,7 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
-    let Read { notes, warnings, .. } = loaded;
+    let ReadFile { notes, warnings, .. } = loaded;
     for warning in &warnings {
         anstream::eprintln!("{}: {warning}", "warning".yellow());
     }
@@ -205,9 +210,9 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     })
 }
 
-/// Sets what the user says of the state before the first operation.
-fn begin(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
-    let (path, held) = (path.to_path_buf(), name(held(content)));
+/// Sets the state before the first operation, if the user gives one.
+fn set_initial_state(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
+    let (path, held) = (path.to_path_buf(), name(model_of(content)));
     if let Some(value) = &arguments.initial
         && !content.begin_with(value)
     {
@@ -221,7 +226,7 @@ fn begin(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<()
     Ok(())
 }
 
-fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
+fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
     let budget = Budget {
         steps_max: arguments.steps,
         bytes_max: arguments.memory.saturating_mul(BYTES_IN_MIB),
@@ -229,7 +234,7 @@ fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
         threads: arguments.jobs.get(),
         ..Budget::default()
     };
-    let Read { content, indices, reported, .. } = read;
+    let ReadFile { content, indices, reported, .. } = read;
     let negative = arguments.negative_balances;
     let general = General { budget: &budget, together: arguments.together, negative, indices };
     let by_oracles = arguments.engine != Engine::General;
@@ -256,8 +261,8 @@ fn name(model: Model) -> String {
     model.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
-/// The model of a file.
-fn held(content: &Content) -> Model {
+/// The model of a history.
+fn model_of(content: &Content) -> Model {
     use histories::Recorded;
     match content {
         Content::Etcd(_) => Model::Etcd,
@@ -279,11 +284,11 @@ fn held(content: &Content) -> Model {
     }
 }
 
-/// Whether the file holds the model that the user asked for.
-fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
-    let held = held(content);
+/// Checks that the history has the model that the user asked for.
+fn check_model(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
+    let held = model_of(content);
     let path = || path.to_path_buf();
-    // A register fits `cas-register`: its clients never compare.
+    // A history of a register is also one of a `cas-register` whose clients never compare.
     let asked = arguments.model;
     if asked != Model::Auto && asked != held && (asked, held) != (Model::CasRegister, Model::Register) {
         return Err(Error::OtherModel { path: path(), held: name(held), asked: name(asked) });
@@ -356,7 +361,7 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
                 "" => String::new(),
                 oracles => format!(" ({oracles})"),
             };
-            let not = match &scope::kept_from(&judged.not_judged)[..] {
+            let not = match &scope::not_judged_in_full(&judged.not_judged)[..] {
                 "" => String::new(),
                 oracles => format!("; not judged in full: {oracles}"),
             };

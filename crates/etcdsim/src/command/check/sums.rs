@@ -1,4 +1,5 @@
-//! Judges counters and banks: what their sums show first, then by a search.
+//! Judges histories of counters and banks. Some violations show in the sums alone, without a search: a read that no
+//! additions can sum up to, or a total that no transfer can change. Only if there is none, the general engine searches.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +8,16 @@ use linear::models::bank::{self, Bank};
 use linear::models::counter::{self, Counter};
 use linear::{Budget, History, Operation, validate};
 
-use super::engine::{Conflict, End, General, Judged, confirmed, in_no_order, said};
+use super::engine::{Conflict, End, General, Judgement, assert_valid, conflict_title, operation_line};
 use crate::stopwatch::Stopwatch;
 
 impl General<'_> {
-    /// Counters.
+    /// Judges counters.
     pub(super) fn counter(
         &self,
         model: Counter,
         operations: &Operations<counter::Input, counter::Output>,
-    ) -> Judged {
+    ) -> Judgement {
         for (history, numbers) in by_key(operations) {
             let Some(contradiction) = counter::contradiction(&model, &history) else { continue };
             let line = |index: u32| self.line(&model, &history, index, &numbers);
@@ -31,7 +32,7 @@ impl General<'_> {
                     ..Conflict::default()
                 },
                 counter::Contradiction::Backwards { earlier, later } => Conflict {
-                    title: in_no_order(2),
+                    title: conflict_title(2),
                     operations: vec![line(earlier), line(later)],
                     minimal: true,
                     excluded: vec![format!(
@@ -51,8 +52,8 @@ impl General<'_> {
         judged
     }
 
-    /// Banks.
-    pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judged {
+    /// Judges banks.
+    pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judgement {
         let model = Bank { initial: None, negative: self.negative };
         for (history, numbers) in by_key(operations) {
             let Some(contradiction) = bank::contradiction(&model, &history) else { continue };
@@ -79,7 +80,7 @@ impl General<'_> {
                     format!("#{} shows account {account:?} without a balance", number(read)),
                 ),
             };
-            let title = in_no_order(reads.len());
+            let title = conflict_title(reads.len());
             let conflict = Conflict {
                 title,
                 operations: reads,
@@ -98,13 +99,13 @@ impl General<'_> {
         General { budget: &budget, ..*self }.operations("bank", model, operations)
     }
 
-    /// The verdict if all is well when the bank begins with what its first read shows, which is easier to find out than
-    /// whether it can begin with anything.
+    /// Judges the history with the balances of its first read as the initial ones, which is faster than to search for
+    /// some initial balances. Returns a verdict only if the history is linearizable that way.
     fn starting_with_the_first_read(
         &self,
         model: &Bank<Value>,
         operations: &Operations<bank::Input<Value>, bank::Output<Value>>,
-    ) -> Option<Judged> {
+    ) -> Option<Judgement> {
         let Operations::Single(history) = operations else { return None };
         let reads = history
             .operations()
@@ -112,13 +113,13 @@ impl General<'_> {
             .filter(|operation| matches!(operation.output(), Some(bank::Output::Balances(_))));
         let first = reads.min_by_key(|operation| operation.returned())?;
         let model = model.starting_with(first.output()?)?;
-        // If it takes long, half the time is left for all other beginnings.
+        // It gets half of the time. The other half is for all other initial balances.
         let wall_max = self.budget.wall_max.map(|wall| wall / 2);
         let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
         let report = linear::check(&model, history, &budget);
-        let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
-        confirmed(validate::linearization(&model, history, &witness), "order");
-        let mut judged = Judged::new("bank", "general", history.len());
+        let linear::Verdict::Linearizable(order) = report.verdict else { return None };
+        assert_valid(validate::linearization(&model, history, &order), "order");
+        let mut judged = Judgement::new("bank", "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         Some(judged)
     }
@@ -130,12 +131,12 @@ impl General<'_> {
         index: u32,
         numbers: &[u32],
     ) -> String {
-        said(model, history, index, &self.cited(numbers[index as usize]))
+        operation_line(model, history, index, &self.cited(numbers[index as usize]))
     }
 }
 
-fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judged {
-    let mut judged = Judged::new(model, "sums", operations);
+fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judgement {
+    let mut judged = Judgement::new(model, "sums", operations);
     judged.verdict = End::Violation;
     judged.conflict = Some(conflict);
     judged

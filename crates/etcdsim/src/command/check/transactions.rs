@@ -1,5 +1,6 @@
-//! Judges transactions: by the cycles of their dependencies, and those on registers by a search where these do not
-//! decide.
+//! Judges histories of transactions on lists or registers. Each transaction depends on others: it read what they wrote,
+//! or overwrote it. A cycle of such dependencies is a violation. For registers the dependencies may be unclear; then
+//! the general engine searches for an order.
 
 use std::fmt::Debug;
 
@@ -9,12 +10,12 @@ use linear::cycles::{self, Anomaly, AnomalyKind, Edge, Step, registers};
 use linear::models::transactions::{Step as Part, Transactions};
 use linear::{History, Operation, Outcome};
 
-use super::engine::{Conflict, End, General, Judged};
+use super::engine::{Conflict, End, General, Judgement};
 
 impl General<'_> {
-    /// Transactions that append to lists.
-    pub(super) fn lists(&self, transactions: &[Transaction]) -> Judged {
-        let mut judged = Judged::new("list-append", "cycles", transactions.len());
+    /// Judges transactions that append to lists.
+    pub(super) fn lists(&self, transactions: &[Transaction]) -> Judgement {
+        let mut judged = Judgement::new("list-append", "cycles", transactions.len());
         let step = |step: &Step<Value, Value>| match step {
             Step::Append(key, value) => format!("append {value:?} to {key:?}"),
             Step::Read(key, seen) => read(key, seen.as_ref()),
@@ -26,7 +27,7 @@ impl General<'_> {
         let verdict = cycles::check(transactions).expect("the time of an event is its position in the file");
         let conflict = match verdict {
             cycles::Verdict::Serializable(_) => return judged,
-            // Not the system's fault: if a value is appended twice, a read does not show which append it saw.
+            // A mistake of the test: if a value is appended twice, a read does not show which append it saw.
             cycles::Verdict::Anomalies(anomalies)
                 if anomalies.iter().all(|one| one.kind == AnomalyKind::AppendedTwice) =>
             {
@@ -47,9 +48,13 @@ impl General<'_> {
         judged
     }
 
-    /// Transactions that write registers.
-    pub(super) fn registers(&self, transactions: &[RegisterTransaction], initial: &RegisterValue) -> Judged {
-        let mut judged = Judged::new("rw-register", "cycles", transactions.len());
+    /// Judges transactions that write registers.
+    pub(super) fn registers(
+        &self,
+        transactions: &[RegisterTransaction],
+        initial: &RegisterValue,
+    ) -> Judgement {
+        let mut judged = Judgement::new("rw-register", "cycles", transactions.len());
         let step = |step: &registers::Step<Value, RegisterValue>| match step {
             registers::Step::Write(key, value) => format!("write {value:?} to {key:?}"),
             registers::Step::Read(key, seen) => read(key, seen.as_ref()),
@@ -113,7 +118,7 @@ fn circle(edges: Vec<Edge>, line: impl Fn(u32) -> String) -> Conflict {
     }
 }
 
-/// A transaction for the search.
+/// A transaction in the form that the general engine reads.
 fn operation(
     transaction: &RegisterTransaction,
 ) -> Operation<Vec<Part<Value, RegisterValue>>, Vec<RegisterValue>> {

@@ -110,7 +110,7 @@ fn the_previous_pair_is_read_when_the_response_is_sent() {
     rig.put("a", 3);
     rig.compact(3);
     rig.resume(1);
-    // The pair of revision 2 is gone; the compaction kept that of revision 3.
+    // The compaction removed the pair of revision 2 and kept that of revision 3.
     assert_eq!(rig.seen(), ["0 @2 created", "0 @3 a=2@3", "0 @4 a=3@4^2"]);
     assert_eq!(rig.probes(), [Probe::WatchPrevKvCompacted]);
 }

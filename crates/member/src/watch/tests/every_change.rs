@@ -1,4 +1,5 @@
-//! Whatever happens, every watcher receives every change it wants, in order, once, or is cancelled.
+//! The main property of the hub: whatever happens, each watcher receives every change it wants, in order and
+//! exactly once, until it is cancelled.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

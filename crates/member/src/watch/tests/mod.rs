@@ -1,4 +1,5 @@
-//! A small store, a hub, and clients that may or may not read their responses.
+//! Tests of the watch hub. A [`Rig`] has a small store, a hub, and clients that read their responses or do
+//! not.
 
 mod delivery;
 mod every_change;
@@ -30,7 +31,7 @@ struct Rig {
     now: u64,
     /// Streams whose clients read nothing.
     stalled: BTreeSet<u64>,
-    /// Responses in flight to them.
+    /// How many responses are in flight to each of those.
     unread: BTreeMap<u64, usize>,
     received: Vec<(u64, WatchResponse)>,
 }
@@ -81,7 +82,7 @@ impl Rig {
         self.store.compact(revision).unwrap();
     }
 
-    /// The changes of `write` are not delivered one by one but come with a snapshot.
+    /// Changes the store as a snapshot does: the hub is not told of the changes one by one.
     fn snapshot(&mut self, write: impl FnOnce(&mut Store)) {
         write(&mut self.store);
         self.hub.replaced(&self.store);
@@ -118,7 +119,7 @@ impl Rig {
         }
     }
 
-    /// The end of a step.
+    /// Does what the member does with the hub at the end of a step.
     fn step(&mut self) {
         self.hub.look_after(&self.store, self.now);
         loop {
@@ -182,7 +183,7 @@ fn between(key: &str, end: &str) -> WatchCreateRequest {
     WatchCreateRequest { range_end: end.to_owned().into(), ..on(key) }
 }
 
-/// The same, from a revision on.
+/// Makes a watch start at a revision.
 fn from(start_revision: i64, create: WatchCreateRequest) -> WatchCreateRequest {
     WatchCreateRequest { start_revision, ..create }
 }

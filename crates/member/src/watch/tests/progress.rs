@@ -1,4 +1,4 @@
-//! Progress, on request and periodic.
+//! Progress notifications, on request and periodic.
 
 use record::Probe;
 

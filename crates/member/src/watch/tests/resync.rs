@@ -1,4 +1,4 @@
-//! Catching up: history, compaction, snapshots, passes.
+//! How watchers that lag are served from the history: passes, compaction, snapshots, victims.
 
 use record::Probe;
 
@@ -121,7 +121,7 @@ fn a_cancellation_without_room_is_tried_again() {
     assert_eq!(flawed, [&before[..], &["1 @6 a=6@6"]].concat(), "events 2 and 3 are lost");
 }
 
-/// More lagging watchers than a pass takes, all of whose history is gone. Etcd issue 21174.
+/// More watchers lag than a pass takes, and what all of them want was compacted. Etcd issue 21174.
 #[test]
 fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
     let run = |flaw| {

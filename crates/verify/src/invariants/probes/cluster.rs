@@ -1,4 +1,4 @@
-//! Probes about who leads, who is the lessor, who receives a snapshot, and the configuration.
+//! Counts the probes about who leads, who is the lessor, who receives a snapshot, and the configuration.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use record::{MemberId, MessageKind, Probe};
 use super::super::configuration::Configuration;
 use super::super::window::Window;
 
-/// What must be remembered to count them.
+/// What must be remembered to count these probes.
 #[derive(Debug)]
 pub struct ClusterProbes {
     leaders: BTreeSet<MemberId>,
@@ -35,7 +35,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member leads now, or does not.
+    /// Notes whether a member leads now.
     pub fn leads(&mut self, member: MemberId, leads: bool) {
         if leads {
             self.leaders.insert(member);
@@ -49,7 +49,7 @@ impl ClusterProbes {
         probes[Probe::LeadersElectedInJoint] += u64::from(configuration.is_some_and(Configuration::is_joint));
     }
 
-    /// A leader put an entry of its own into its log.
+    /// A leader made an entry and put it into its log.
     #[inline]
     pub fn made(&mut self, member: MemberId, index: u64, elections: u64) {
         if self.leaders.contains(&member) {
@@ -57,7 +57,7 @@ impl ClusterProbes {
         }
     }
 
-    /// Everything below is applied on some member and needs no more watching.
+    /// Forgets the entries below `index`, which some member has applied.
     pub fn forget_below(&mut self, index: u64) {
         self.made_during.forget_below(index);
     }
@@ -97,14 +97,14 @@ impl ClusterProbes {
         self.lessors.insert(member);
     }
 
-    /// A process stopped running for a while.
+    /// A process is paused.
     pub fn paused(&mut self, member: MemberId, probes: &mut Counts) {
         self.paused.insert(member);
         probes[Probe::LeadersPaused] += u64::from(self.leaders.contains(&member));
         probes[Probe::LessorsPaused] += u64::from(self.lessors.contains(&member));
     }
 
-    /// It runs again.
+    /// A paused process runs again.
     pub fn resumed(&mut self, member: MemberId) {
         self.paused.remove(&member);
     }
@@ -117,7 +117,7 @@ impl ClusterProbes {
         probes[Probe::MembersJoinedWithoutLeader] += u64::from(joins && self.leaders.is_empty());
     }
 
-    /// A process is gone; returns whether it still had a snapshot to install.
+    /// A process ended. Returns whether it had received a snapshot that it had not installed.
     pub fn stopped(&mut self, member: MemberId) -> bool {
         for of in [&mut self.leaders, &mut self.lessors, &mut self.paused] {
             of.remove(&member);
@@ -147,7 +147,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member answers its leader: it has handled what it was sent.
+    /// A member sent an acknowledgement or a vote: it has handled the messages it received before.
     #[inline]
     pub fn acknowledged(&mut self, member: MemberId) {
         if !self.receiving.is_empty() {
@@ -196,7 +196,7 @@ mod tests {
         run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(3, 4);
         assert_eq!(run.invariants.probes()[Probe::LeadersElectedInJoint], 1);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -258,6 +258,6 @@ mod tests {
         run.state(2, 2, 2, Role::Candidate);
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::MembersJoined], probes[Probe::MembersJoinedWithoutLeader]), (1, 1));
-        run.holds();
+        run.finds_nothing();
     }
 }

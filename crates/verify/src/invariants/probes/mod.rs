@@ -1,7 +1,7 @@
-//! Probes that facts alone show: counted, never judged. Each one's row says what it means (`record::probe`).
+//! Probes that the facts of a run show. They are counted and never judged; `record::probe` says what each means.
 //!
-//! `cluster` has those about leaders, lessors, snapshots and the configuration, `process` those about roles, disks
-//! and ends. The invariants count a few of their own, where they look anyway.
+//! `cluster` has those about leaders, lessors, snapshots and the configuration; `process` those about roles, disks
+//! and the ends of processes. The invariants themselves count a few more, where they look at the same facts anyway.
 
 mod cluster;
 mod process;

@@ -1,4 +1,4 @@
-//! Probes about the roles of members, their disks and the ends of their processes.
+//! Counts the probes about the roles of members, their disks and the ends of their processes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use record::fact::MessageHead;
 use record::probe::Counts;
 use record::{Event, Fact, MemberId, MessageKind, Probe, Role, Stop};
 
-/// What must be remembered to count them.
+/// What must be remembered to count these probes.
 #[derive(Debug, Default)]
 pub struct ProcessProbes {
     processes: BTreeMap<MemberId, Process>,
@@ -25,11 +25,11 @@ struct Newest {
 #[derive(Debug)]
 struct Process {
     runs: bool,
-    /// Whether it did anything since it recovered.
+    /// Whether the process did anything since it recovered.
     acted: bool,
     role: Role,
     term: u64,
-    /// Whether it committed something since it began to lead.
+    /// Whether the process committed something since it began to lead.
     committed: bool,
     /// The last write that was handed over, and the last that is durable.
     saving: u64,
@@ -46,7 +46,7 @@ impl Process {
         self.runs && self.role == Role::Leader
     }
 
-    /// It ceases to lead.
+    /// The process ceases to lead.
     fn deposed(&self, probes: &mut Counts) {
         probes[Probe::LeadersWithoutACommit] += u64::from(!self.committed);
     }

@@ -1,5 +1,7 @@
-//! What can have made a revision that no answer acknowledges: a write without an answer, a revocation whose answer does
-//! not say whether it removed keys, the end of a lease, a write of the lock and election services.
+//! The choices for one gap: everything that can have made a revision that no answer acknowledges.
+//!
+//! That is a write without an answer, a revocation whose answer does not say whether it removed keys, the end of a
+//! lease, or a write of the lock and election services. Real time limits which of these are possible at a revision.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,11 +17,11 @@ use super::super::place::Position;
 use super::super::realtime::Window;
 use super::super::replay::Replay;
 use super::ends::Ends;
-use super::services::{self, Hidden};
-use super::shown::Shown;
+use super::observations::Observations;
+use super::services::{self, ServiceWrite};
 use crate::definite::over_at;
 
-/// One of the writers that may have made a revision.
+/// What may have made a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// An operation, by its number.
@@ -27,33 +29,33 @@ pub enum Source {
     /// The end of this lease.
     Lease(i64),
     /// A write of a service, by its index.
-    Hidden(u32),
+    ServiceWrite(u32),
 }
 
-/// A writer, with what it touches.
+/// A source, with the keys that it may write.
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub source: Source,
-    /// Whether what watchers received, or the time of the lease, speaks against it.
+    /// Whether watchers received something else of that revision, or the time of the lease was not over yet.
     pub doubtful: bool,
-    /// What it may write.
+    /// The keys that it may write.
     writes: Rc<[Span]>,
 }
 
-/// All that may have written.
+/// All sources of the history, with the places and times that limit each.
 pub struct Pool<'a> {
     history: &'a History,
     open: Vec<(Window, Rc<[Span]>)>,
-    hidden: Vec<(Hidden, Position, Rc<[Span]>)>,
+    service_writes: Vec<(ServiceWrite, Position, Rc<[Span]>)>,
     /// Acknowledged revocations, by the revision of the answer.
     revoked: BTreeMap<i64, Vec<u32>>,
     ends: Ends,
-    /// From each position on, when the first answer was there.
+    /// For each position of an answered operation: the earliest return of an operation at that position or later.
     latest: Vec<(Position, Nanos)>,
-    /// Up to each making of a revision, when the last of the writes was called.
+    /// For each acknowledged revision: the latest call of a write that made it or an earlier one.
     earliest: Vec<(Position, Nanos)>,
-    /// Whether the services wrote nothing else.
-    pub all_hidden: bool,
+    /// Whether `service_writes` has all writes of the services.
+    pub all_service_writes: bool,
 }
 
 impl<'a> Pool<'a> {
@@ -63,12 +65,12 @@ impl<'a> Pool<'a> {
             let request = &history.operations[window.operation as usize].request;
             !matches!(request, Request::Compact(_) | Request::LeaseGrant(_))
         };
-        let (found, all_hidden) = services::hidden(history);
+        let (found, all_service_writes) = services::service_writes(history);
         let floors = floors(history, steps);
-        let hidden = found.into_iter().map(|hidden| {
-            let call = history.operations[hidden.operation as usize].call;
-            let writes = Span::written(&hidden.request);
-            (hidden, floor(&floors, call), writes)
+        let service_writes = found.into_iter().map(|write| {
+            let call = history.operations[write.operation as usize].call;
+            let writes = Span::written(&write.request);
+            (write, floor(&floors, call), writes)
         });
         let mut revoked: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for step in steps.iter().filter(|step| step.operation != NOBODY) {
@@ -86,63 +88,69 @@ impl<'a> Pool<'a> {
                     (*window, Span::written(&history.operations[window.operation as usize].request))
                 })
                 .collect(),
-            hidden: hidden.collect(),
+            service_writes: service_writes.collect(),
             revoked,
             ends: Ends::of(history, fastest),
             latest: latest(history, steps),
             earliest: earliest(history, steps),
-            all_hidden,
+            all_service_writes,
         }
     }
 
-    /// How many revisions the choices can make at most, without the ends of leases.
+    /// How many revisions the sources can make at most, without the ends of leases.
     pub fn len(&self) -> usize {
-        self.open.len() + self.hidden.len()
+        self.open.len() + self.service_writes.len()
     }
 
-    /// The next revision after this one of which a writer is known.
+    /// The lowest revision above this one of which an answer names the source.
     pub fn next_known(&self, revision: i64) -> Option<i64> {
-        let hidden = self.hidden.iter().filter_map(|(hidden, ..)| hidden.revision);
+        let writers = self.service_writes.iter().filter_map(|(write, ..)| write.revision);
         let revoked = self.revoked.range(revision + 1..).next().map(|(known, _)| *known);
-        hidden.filter(|known| *known > revision).chain(revoked).min()
+        writers.filter(|known| *known > revision).chain(revoked).min()
     }
 
-    /// When a revision had been made at the latest.
+    /// The latest moment at which a revision can have been made.
     pub fn latest(&self, revision: i64) -> Nanos {
         let at = self.latest.partition_point(|(position, _)| *position < Position::making(revision));
         self.latest.get(at).map_or(Nanos::MAX, |(_, time)| *time)
     }
 
-    /// When the time of a lease can be over at the earliest.
+    /// The earliest moment at which the time of a lease can be over.
     pub fn earliest_end(&self, lease: i64, revision: i64) -> Nanos {
         self.ends.earliest(lease, revision)
     }
 
-    /// What a choice does.
+    /// The request that a source executes.
     pub fn request(&self, source: Source) -> Cow<'_, Request> {
         match source {
             Source::Operation(number) => Cow::Borrowed(&self.history.operations[number as usize].request),
             Source::Lease(id) => Cow::Owned(LeaseRevokeRequest { id }.into()),
-            Source::Hidden(index) => Cow::Borrowed(&self.hidden[index as usize].0.request),
+            Source::ServiceWrite(index) => Cow::Borrowed(&self.service_writes[index as usize].0.request),
         }
     }
 
-    /// When it was asked for; 0 if nobody asked.
+    /// When a client called for it; 0 for the end of a lease.
     pub fn call(&self, source: Source) -> Nanos {
         let operation = match source {
             Source::Operation(number) => number,
             Source::Lease(_) => return 0,
-            Source::Hidden(index) => self.hidden[index as usize].0.operation,
+            Source::ServiceWrite(index) => self.service_writes[index as usize].0.operation,
         };
         self.history.operations[operation as usize].call
     }
 
-    /// Everything that may have made a revision by real time, what is likely first; the model is at the one before.
-    pub fn choices(&self, revision: i64, replay: &Replay<'_>, shown: &Shown<'_>) -> Vec<Choice> {
+    /// Every source that real time allows for this revision, the likely ones first. The replay's model must be at the
+    /// revision before.
+    pub fn choices(
+        &self,
+        revision: i64,
+        replay: &Replay<'_>,
+        observations: &Observations<'_>,
+    ) -> Vec<Choice> {
         let making = Position::making(revision);
         let mut found = Vec::new();
         let mut add = |source: Source, writes: Rc<[Span]>, early: bool| {
-            let misfits = shown.misfits(&self.request(source), self.call(source), revision);
+            let misfits = observations.misfits(&self.request(source), self.call(source), revision);
             found.push((misfits, Choice { source, doubtful: early || misfits > 0, writes }));
         };
         let of_lease = |id: i64| -> Rc<[Span]> {
@@ -160,20 +168,20 @@ impl<'a> Pool<'a> {
             add(Source::Operation(window.operation), of_operation(window.operation, writes), false);
         }
         let latest = self.latest(revision);
-        for (index, (hidden, floor, writes)) in (0..).zip(&self.hidden) {
-            let operation = &self.history.operations[hidden.operation as usize];
-            // What made an earlier revision had been called by then.
-            let answered = over_at(operation).filter(|_| !hidden.lasts);
+        for (index, (write, floor, writes)) in (0..).zip(&self.service_writes) {
+            let operation = &self.history.operations[write.operation as usize];
+            // A write that was over before the call of an earlier revision's write cannot have made this revision.
+            let answered = over_at(operation).filter(|_| !write.lasts);
             let over = answered.is_some_and(|at| self.earliest(revision) > at);
-            if *floor < making && hidden.revision.is_none_or(|made| made == revision) && !over {
-                add(Source::Hidden(index), writes.clone(), false);
+            if *floor < making && write.revision.is_none_or(|made| made == revision) && !over {
+                add(Source::ServiceWrite(index), writes.clone(), false);
             }
         }
         for id in replay.model.leases_with_keys() {
             let early = self.earliest_end(id, revision) > latest;
             add(Source::Lease(id), of_lease(id), early);
         }
-        // Those that were asked for last come first: a write without an answer seldom takes effect much later.
+        // The latest calls come first, because a write without an answer seldom takes effect much later.
         found.sort_by_key(|(misfits, choice)| {
             let late = matches!(choice.source, Source::Lease(_));
             (*misfits, late, std::cmp::Reverse(self.call(choice.source)))
@@ -181,7 +189,8 @@ impl<'a> Pool<'a> {
         found.into_iter().map(|(_, choice)| choice).collect()
     }
 
-    /// A moment before which the revision was not made: the last call of what made an earlier one.
+    /// The earliest moment at which the revision can have been made: the last call of a write that made an earlier
+    /// one.
     fn earliest(&self, revision: i64) -> Nanos {
         let before = self.earliest.partition_point(|(position, _)| *position < Position::making(revision));
         before.checked_sub(1).map_or(0, |last| self.earliest[last].1)
@@ -189,18 +198,18 @@ impl<'a> Pool<'a> {
 }
 
 impl Choice {
-    /// Whether it may write where one of these spans is.
+    /// Whether it may write a key of one of these spans.
     pub fn touches(&self, spans: &[Span]) -> bool {
         self.writes.iter().any(|written| spans.iter().any(|span| span.overlaps(written)))
     }
 }
 
-/// A range of keys, as in a request.
+/// A range of keys, as in a request: first key and range end.
 #[derive(Clone, Debug)]
 pub struct Span(pub Bytes, pub Bytes);
 
 impl Span {
-    /// What a request reads or writes.
+    /// The keys that a request reads or writes.
     pub fn of(request: &Request) -> Vec<Span> {
         let span = |part: Part<'_>| match part {
             Part::Compare(compare) => Span(compare.key.clone(), compare.range_end.clone()),
@@ -211,7 +220,7 @@ impl Span {
         request.parts().map(span).collect()
     }
 
-    /// What a request may write.
+    /// The keys that a request may write.
     fn written(request: &Request) -> Rc<[Span]> {
         let span = |part: Part<'_>| match part {
             Part::Put(put) => Some(Span(put.key.clone(), Bytes::new())),
@@ -232,7 +241,7 @@ impl Span {
     }
 }
 
-/// After each return, the highest place of what had returned.
+/// For each return, the highest position of an operation that had returned by then.
 fn floors(history: &History, steps: &[Step]) -> Vec<(Nanos, Position)> {
     let mut returns: Vec<(Nanos, Position)> = Vec::new();
     for step in steps.iter().filter(|step| step.operation != NOBODY) {
@@ -254,7 +263,7 @@ fn floor(floors: &[(Nanos, Position)], call: Nanos) -> Position {
     before.checked_sub(1).map_or(Position::START, |last| floors[last].1)
 }
 
-/// For each place, the first answer from there or later.
+/// Computes the field `latest` of [`Pool`].
 fn latest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     let mut found: Vec<(Position, Nanos)> = Vec::new();
     let mut first = Nanos::MAX;
@@ -268,7 +277,7 @@ fn latest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     found
 }
 
-/// For each revision that an answer acknowledges, the last call of a write up to there.
+/// Computes the field `earliest` of [`Pool`].
 fn earliest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     let mut found: Vec<(Position, Nanos)> = Vec::new();
     let mut last = 0;

@@ -1,4 +1,4 @@
-//! When the time of a lease can be over, by the answers to its clients.
+//! When a lease can have expired at the earliest, by its grants and keep-alives and the rate of the fastest clock.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ const MILLION: u128 = 1_000_000;
 
 /// A grant, and how long its lease was kept alive.
 #[derive(Clone, Copy, Debug)]
-struct Granted {
+struct Grant {
     /// The revision of the answer; 0 without one.
     revision: i64,
     call: Nanos,
-    /// Seconds; 0 if the recorder did not keep it.
+    /// The time to live in seconds; 0 if the recorder did not keep it.
     ttl: i64,
     /// The call of the last keep-alive that was confirmed before the lease was granted again.
     renewed: Nanos,
 }
 
-/// All grants.
+/// All grants, by lease id.
 #[derive(Debug, Default)]
 pub struct Ends {
-    grants: BTreeMap<i64, Vec<Granted>>,
-    /// The rate of the fastest clock, in millionths.
+    grants: BTreeMap<i64, Vec<Grant>>,
+    /// The rate of the fastest clock, in millionths of true time.
     fastest: u32,
 }
 
@@ -45,8 +45,8 @@ impl Ends {
                 _ => (grant.id, grant.ttl.max(MIN_LEASE_TTL), 0),
             };
             let renewed = operation.call;
-            let granted = Granted { revision, call: operation.call, ttl, renewed };
-            ends.grants.entry(id).or_default().push(granted);
+            let grant = Grant { revision, call: operation.call, ttl, renewed };
+            ends.grants.entry(id).or_default().push(grant);
         }
         for operation in &history.operations {
             if let (Request::LeaseKeepAlive(request), Outcome::Answer { at, response }) =
@@ -54,21 +54,21 @@ impl Ends {
                 && matches!(response, Response::LeaseKeepAlive(answer) if answer.ttl > 0)
                 && let Some(grants) = ends.grants.get_mut(&request.id)
             {
-                let after = grants.partition_point(|granted| granted.call <= *at);
-                if let Some(granted) = grants[..after].last_mut() {
-                    granted.renewed = granted.renewed.max(operation.call);
+                let after = grants.partition_point(|grant| grant.call <= *at);
+                if let Some(grant) = grants[..after].last_mut() {
+                    grant.renewed = grant.renewed.max(operation.call);
                 }
             }
         }
         ends
     }
 
-    /// The earliest moment at which the time of a lease, as it was before this revision, can be over.
+    /// The earliest moment at which the time of a lease can be over, by the grant that was valid before this revision.
     pub fn earliest(&self, id: i64, revision: i64) -> Nanos {
         let grants = self.grants.get(&id).map_or(&[][..], |grants| &grants[..]);
-        let Some(granted) = grants.iter().rfind(|granted| granted.revision < revision) else { return 0 };
+        let Some(grant) = grants.iter().rfind(|grant| grant.revision < revision) else { return 0 };
         let rate = u128::from(self.fastest.max(1));
-        let lasts = Nanos::try_from(granted.ttl.max(0) as u128 * SECOND * MILLION / rate);
-        granted.renewed.saturating_add(lasts.unwrap_or(Nanos::MAX))
+        let lasts = Nanos::try_from(grant.ttl.max(0) as u128 * SECOND * MILLION / rate);
+        grant.renewed.saturating_add(lasts.unwrap_or(Nanos::MAX))
     }
 }

@@ -1,20 +1,22 @@
-//! Without evidence: what made the revisions that no answer acknowledges.
+//! Without evidence: what made the revisions that no answer acknowledges. Each of them is a gap in the order.
 //!
-//! Three things can have: writes without an answer, leases whose time is over, and what the lock and election services
-//! write for a call. A search in the order of revisions (`search`) finds an order that agrees with all answers and, as
-//! long as there is one, with all that watchers received, clients' copies held and services answered (`shown`). If there
-//! is such an order, the history holds: nothing in it says that it was not so. If there is none, something is wrong
-//! whatever happened; then what was shown is no longer believed where it stands in the way, and the oracles compare
-//! it with the order that the answers allow.
+//! Three things can have made such a revision: a write without an answer, the end of a lease, and a write of the lock
+//! and election services for a client's call. A search in the order of revisions (`search`) fills the gaps so that
+//! all answers agree. As long as it can, it also agrees with the observations: what watchers received, clients'
+//! copies held and services answered (`observations`).
 //!
-//! The search is exact if it ends. It goes back to the last choice that has to do with what failed, so that the number
-//! of unanswered writes that nobody ever looked at does not matter.
+//! If such an explanation exists, the history is correct, because nothing in it excludes the explanation. If none
+//! exists, the history is wrong whatever happened. The search then ignores the observations that contradict every
+//! explanation, and the oracles compare them with the order that the answers allow.
+//!
+//! The search is exact if it ends within its budget. After a contradiction it goes back to the last gap that can have
+//! caused it, so a large number of irrelevant writes without an answer costs nothing.
 
 mod choice;
 mod ends;
+mod observations;
 mod search;
 mod services;
-mod shown;
 
 use record::{Applied, History, Nanos, WatchStream};
 
@@ -22,32 +24,33 @@ use super::order::{NOBODY, Step};
 use super::place::Position;
 use super::realtime::Window;
 use choice::{Pool, Source};
+use observations::{Observations, ReadPairs};
 use search::Search;
 pub(super) use services::own_lease;
-use shown::{Facts, Shown};
 
-/// Steps of replay that the search may take: a few seconds.
+/// How many steps of replay the search may take. That many take a few seconds.
 const BUDGET: u64 = 10_000_000;
 
-/// What the search may assume.
+/// What the search may assume, besides the history.
 #[derive(Clone, Copy, Debug)]
-pub struct Given<'a> {
-    /// Watches besides the streams of the history.
+pub struct SearchInput<'a> {
+    /// Watch streams that the history does not have.
     pub watched: &'a [WatchStream],
     /// The revision of the store when the history began.
     pub start: i64,
     /// Whether the history has every client that wrote.
     pub closed: bool,
-    /// The rate of the fastest clock of any member, in millionths.
+    /// The rate of the fastest clock of any member, in millionths of true time.
     pub fastest: u32,
 }
 
 /// How the search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Every revision that answers name is explained, or cannot be by anything that the history has.
+pub enum SearchEnd {
+    /// The search tried what it had to: every revision that answers name is explained, or nothing in the history
+    /// explains it.
     Done,
-    /// Others may have written too, and what is known does not suffice.
+    /// No explanation was found, and clients outside the history may have written.
     Open,
     /// The budget ran out.
     OutOfBudget,
@@ -60,36 +63,37 @@ pub struct LeaseEnd {
     pub lease: i64,
     /// The revision that removed its keys.
     pub revision: i64,
-    /// When that had been made at the latest.
+    /// The latest moment at which that revision can have been made.
     pub latest: Nanos,
-    /// When the time of the lease can have been over at the earliest, by the fastest clock.
+    /// The earliest moment at which the time of the lease can have been over, by the fastest clock.
     pub earliest: Nanos,
 }
 
-/// An explanation.
+/// What made the revisions that no answer acknowledges.
 #[derive(Debug)]
-pub struct Filled {
+pub struct Explanation {
     /// How the search ended.
-    pub ended: Ended,
-    /// Who made the revisions. A step of [`NOBODY`] names an entry by its rank.
+    pub ended: SearchEnd,
+    /// One step for each of these revisions. A step of [`NOBODY`] names one of `entries` by its rank.
     pub steps: Vec<Step>,
-    /// What members proposed themselves.
+    /// The ends of leases and service writes among `steps`, as entries that members proposed themselves.
     pub entries: Vec<Applied>,
-    /// Ends of leases among these.
+    /// The ends of leases among `entries`.
     pub lease_ends: Vec<LeaseEnd>,
-    /// Up to this revision, there was no choice.
+    /// Up to this revision no other explanation exists.
     pub sure: i64,
 }
 
 /// Explains the revisions that no step makes.
-pub fn fill(history: &History, steps: &[Step], open: &[Window], given: &Given<'_>) -> Filled {
-    let pool = Pool::new(history, steps, open, given.fastest);
-    let facts = Facts::of(history, steps, given.start);
-    let shown = Shown::of(history, given.watched);
-    let mut search = Search::new(history, steps, &pool, facts, shown, given);
+pub fn fill(history: &History, steps: &[Step], open: &[Window], input: &SearchInput<'_>) -> Explanation {
+    let pool = Pool::new(history, steps, open, input.fastest);
+    let read_pairs = ReadPairs::of(history, steps, input.start);
+    let observations = Observations::of(history, input.watched);
+    let mut search = Search::new(history, steps, &pool, read_pairs, observations, input);
     let ended = search.run();
     let sure = search.sure();
-    let mut filled = Filled { ended, steps: Vec::new(), entries: Vec::new(), lease_ends: Vec::new(), sure };
+    let mut explanation =
+        Explanation { ended, steps: Vec::new(), entries: Vec::new(), lease_ends: Vec::new(), sure };
     for (revision, source) in search.made() {
         let position = Position::making(revision);
         let step = match source {
@@ -98,10 +102,10 @@ pub fn fill(history: &History, steps: &[Step], open: &[Window], given: &Given<'_
                 let latest = pool.latest(revision);
                 if let Source::Lease(lease) = source {
                     let earliest = pool.earliest_end(lease, revision);
-                    filled.lease_ends.push(LeaseEnd { lease, revision, latest, earliest });
+                    explanation.lease_ends.push(LeaseEnd { lease, revision, latest, earliest });
                 }
-                let rank = filled.entries.len() as u32 + 1;
-                filled.entries.push(Applied {
+                let rank = explanation.entries.len() as u32 + 1;
+                explanation.entries.push(Applied {
                     index: u64::from(rank),
                     operation: None,
                     internal: Some(Box::new(pool.request(source).into_owned())),
@@ -112,7 +116,7 @@ pub fn fill(history: &History, steps: &[Step], open: &[Window], given: &Given<'_
                 Step { position, rank, operation: NOBODY }
             }
         };
-        filled.steps.push(step);
+        explanation.steps.push(step);
     }
-    filled
+    explanation
 }

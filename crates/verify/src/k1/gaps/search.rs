@@ -1,8 +1,10 @@
-//! The search: a replay that stops at each revision nobody acknowledges and chooses what made it.
+//! The search for an explanation: a replay that stops at each gap (a revision that nobody acknowledges) and chooses
+//! what made it.
 //!
-//! Where the replay contradicts an answer, it goes back to the last choice that can matter: one whose writers touch
-//! the keys in question (conflict-directed backjumping). What no choice can mend is wrong whatever happened: it is passed
-//! over, and the oracles report it.
+//! If the replay contradicts an answer, the search goes back to the last gap that can have caused the contradiction,
+//! because some of its possible writers touch the same keys. (This is conflict-directed backjumping from constraint
+//! solving; the gaps that can be the cause are called culprits.) A contradiction that no choice can remove is wrong
+//! whatever happened: the search continues after it, and the oracles report it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,62 +16,65 @@ use super::super::order::{NOBODY, Step};
 use super::super::place::Position;
 use super::super::replay::Replay;
 use super::choice::{Choice, Pool, Source, Span};
-use super::shown::{Facts, Shown};
-use super::{BUDGET, Ended, Given};
+use super::observations::{Observations, ReadPairs};
+use super::{BUDGET, SearchEnd, SearchInput};
 use crate::model::Leases;
 
-/// Steps that one trial counts for: it rewinds the model key by key.
+/// How many steps of the budget one try of a choice costs. It rewinds the model key by key, which takes longer than a
+/// step.
 const TRIAL: u64 = 20;
 
-/// A revision that something unacknowledged must have made, and the choice for it.
+/// A revision that no answer acknowledges, with the choices for it.
 struct Gap {
     revision: i64,
-    /// The step at which it was found missing.
+    /// The index of the step before which the revision must have been made.
     at: usize,
     choices: Vec<Choice>,
-    /// The next one to try.
+    /// The index of the next choice to try.
     next: usize,
     chosen: Option<usize>,
-    /// The earlier gaps whose other choices may help.
+    /// The earlier gaps in which another choice may let this one be filled.
     culprits: BTreeSet<usize>,
-    /// Whether any choice made the revision and failed only later.
+    /// Whether some choice made the revision and was contradicted only later.
     fitted: bool,
     leases: Leases,
 }
 
-/// The search.
+/// The search, with its choices so far.
 pub struct Search<'a> {
     history: &'a History,
     steps: &'a [Step],
     pool: &'a Pool<'a>,
-    facts: Facts,
-    shown: Shown<'a>,
+    read_pairs: ReadPairs,
+    observations: Observations<'a>,
     start: i64,
     closed: bool,
     replay: Replay<'a>,
     /// The next step.
     at: usize,
     gaps: Vec<Gap>,
-    /// Steps that fail whatever is chosen.
+    /// Steps whose answer is wrong whatever is chosen.
     wrong: BTreeSet<usize>,
-    /// Revisions that nothing can have made: the first and the last of each stretch.
-    nobodys: BTreeMap<i64, i64>,
-    /// The first revision that only watchers name and that could not be explained since the search last began anew.
+    /// Revisions that nothing can have made, as ranges from a first to a last revision.
+    impossible: BTreeMap<i64, i64>,
+    /// The first revision that only watchers name and that could not be explained. Cleared when the search changes
+    /// what it believes.
     beyond: Option<i64>,
-    /// Revisions at which something shown stood in the way since the search last began anew.
+    /// Revisions at which an observation excluded a choice. Cleared when the search changes what it believes.
     in_the_way: BTreeSet<i64>,
-    /// The last step that stood in the way.
+    /// The last step whose answer excluded a choice.
     farthest: Option<usize>,
-    /// The last revision to explain, beyond those that answers name.
+    /// The last revision to explain; it may be above those that answers name.
     until: i64,
     budget: u64,
 }
 
-/// What happens next.
+/// What the search does next.
 enum Next {
     Done,
+    /// Fill the gap at this revision.
     Missing(i64),
-    /// One of these gaps must be filled otherwise.
+    /// Go back: one of these gaps needs another choice.
     Back(BTreeSet<usize>),
 }
 
@@ -78,27 +83,27 @@ impl<'a> Search<'a> {
         history: &'a History,
         steps: &'a [Step],
         pool: &'a Pool<'a>,
-        facts: Facts,
-        shown: Shown<'a>,
-        given: &Given<'_>,
+        read_pairs: ReadPairs,
+        observations: Observations<'a>,
+        input: &SearchInput<'_>,
     ) -> Search<'a> {
-        let last = steps.last().map_or(given.start, |step| step.position.revision());
-        // A watcher may name any revision; no more can have been made than there is something to make them.
+        let last = steps.last().map_or(input.start, |step| step.position.revision());
+        // A wrong watcher may name any revision, but no more can have been made than there are sources.
         let most = last.saturating_add(i64::try_from(pool.len()).unwrap_or(i64::MAX));
-        let until = shown.newest(most).max(facts.newest());
+        let until = observations.newest(most).max(read_pairs.newest());
         Search {
             history,
             steps,
             pool,
-            facts,
-            shown,
-            start: given.start,
-            closed: given.closed && pool.all_hidden,
-            replay: Replay::new(history, given.start).by_answers(),
+            read_pairs,
+            observations,
+            start: input.start,
+            closed: input.closed && pool.all_service_writes,
+            replay: Replay::new(history, input.start).by_answers(),
             at: 0,
             gaps: Vec::new(),
             wrong: BTreeSet::new(),
-            nobodys: BTreeMap::new(),
+            impossible: BTreeMap::new(),
             beyond: None,
             in_the_way: BTreeSet::new(),
             farthest: None,
@@ -107,35 +112,35 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches to the end.
-    pub fn run(&mut self) -> Ended {
+    /// Searches until everything is explained, or no explanation is left, or the budget is used up.
+    pub fn run(&mut self) -> SearchEnd {
         loop {
             let next = self.go_on();
             if self.budget == 0 {
-                return Ended::OutOfBudget;
+                return SearchEnd::OutOfBudget;
             }
             let going = match next {
-                Next::Done => return Ended::Done,
+                Next::Done => return SearchEnd::Done,
                 Next::Missing(revision) => self.open_gap(revision),
                 Next::Back(culprits) => self.back_to(culprits),
             };
             if !going {
-                return if self.budget == 0 { Ended::OutOfBudget } else { Ended::Open };
+                return if self.budget == 0 { SearchEnd::OutOfBudget } else { SearchEnd::Open };
             }
         }
     }
 
-    /// Who made which revision.
+    /// The source that is chosen for each gap.
     pub fn made(&self) -> Vec<(i64, Source)> {
         let made = |gap: &Gap| Some((gap.revision, gap.choices[gap.chosen?].source));
         self.gaps.iter().filter_map(made).collect()
     }
 
-    /// Replays steps until a revision is missing or something does not fit.
+    /// Replays steps until a revision is missing or a step contradicts the choices made so far.
     fn go_on(&mut self) -> Next {
         while let Some(step) = self.steps.get(self.at) {
             if let Some(revision) = self.replay.missing(step) {
-                if let Some(last) = self.nobodys_until(revision) {
+                if let Some(last) = self.impossible_until(revision) {
                     self.replay.model.skip_to(last);
                     continue;
                 }
@@ -151,16 +156,16 @@ impl<'a> Search<'a> {
             self.at += 1;
         }
         let revision = self.replay.model.revision();
-        if revision < self.until && self.nobodys_until(revision + 1).is_none() {
+        if revision < self.until && self.impossible_until(revision + 1).is_none() {
             return Next::Missing(revision + 1);
         }
         Next::Done
     }
 
-    /// Takes a step; the gaps to go back to if it does not fit.
+    /// Replays one step. If it contradicts the choices made so far, returns the gaps to go back to.
     fn take(&mut self, step: Step) -> Option<BTreeSet<usize>> {
         let makes = step.position.makes_revision();
-        // A revocation that was chosen to have made its revision.
+        // This revocation was chosen as the source of its revision, and is already replayed there.
         if !makes && self.is_taken(Source::Operation(step.operation)) {
             return None;
         }
@@ -180,11 +185,11 @@ impl<'a> Search<'a> {
         if makes {
             let revision = step.position.revision();
             let call = self.history.operations[step.operation as usize].call;
-            let against = self.shown.against(&self.replay.model, revision, call);
+            let against = self.observations.against(&self.replay.model, revision, call);
             if !against.is_empty() {
                 let culprits = self.culprits_of(&against.keys, against.all);
                 if culprits.is_empty() {
-                    self.shown.doubt(&BTreeSet::from([revision]));
+                    self.observations.doubt(&BTreeSet::from([revision]));
                 } else {
                     self.in_the_way.insert(revision);
                     return Some(culprits);
@@ -194,9 +199,9 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The last revision of the stretch around this one that nothing can have made; `None` if something may have.
-    fn nobodys_until(&self, revision: i64) -> Option<i64> {
-        let (_, last) = self.nobodys.range(..=revision).next_back()?;
+    /// If nothing can have made this revision, the last revision of its range in `impossible`.
+    fn impossible_until(&self, revision: i64) -> Option<i64> {
+        let (_, last) = self.impossible.range(..=revision).next_back()?;
         (*last >= revision).then_some(*last)
     }
 
@@ -204,7 +209,7 @@ impl<'a> Search<'a> {
         self.gaps.iter().any(|gap| gap.chosen.is_some_and(|chosen| gap.choices[chosen].source == source))
     }
 
-    /// The gaps that some writer may have filled so that these spans, or leases, changed.
+    /// The gaps that have a choice which changes these spans or, if `leases`, which ends a lease.
     fn culprits(&self, spans: &[Span], leases: bool) -> BTreeSet<usize> {
         let of_lease = |choice: &Choice| match choice.source {
             Source::Lease(_) => true,
@@ -225,11 +230,11 @@ impl<'a> Search<'a> {
         self.culprits(&spans, false)
     }
 
-    /// Opens a gap and fills it. Returns whether the search goes on.
+    /// Opens a gap at this revision and fills it. Returns whether the search continues.
     fn open_gap(&mut self, revision: i64) -> bool {
         let mut culprits = BTreeSet::new();
-        let believed = self.shown.believes(revision);
-        let mut choices = self.pool.choices(revision, &self.replay, &self.shown);
+        let believed = self.observations.believes(revision);
+        let mut choices = self.pool.choices(revision, &self.replay, &self.observations);
         choices.retain(|choice| {
             let taken = self
                 .gaps
@@ -248,7 +253,7 @@ impl<'a> Search<'a> {
         self.choose()
     }
 
-    /// Fills the last gap with its next choice, or goes back. Returns whether the search goes on.
+    /// Fills the last gap with its next choice, or goes back. Returns whether the search continues.
     fn choose(&mut self) -> bool {
         let number = self.gaps.len() - 1;
         loop {
@@ -273,7 +278,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Lets a choice make the revision of a gap; else the earlier gaps that may be why it cannot.
+    /// Executes a choice as the source of a gap's revision. If it contradicts something, the error has the earlier
+    /// gaps that may be the cause.
     fn make(&mut self, number: usize, choice: &Choice) -> Result<(), BTreeSet<usize>> {
         let (revision, leases) = (self.gaps[number].revision, self.gaps[number].leases.clone());
         self.replay.model.rewind(revision - 1);
@@ -286,11 +292,11 @@ impl<'a> Search<'a> {
             let request = self.pool.request(choice.source);
             return Err(earlier(self.culprits(&Span::of(&request), of_leases(&request))));
         }
-        let seen = self.facts.against(&self.replay, revision);
+        let seen = self.read_pairs.against(&self.replay, revision);
         if !seen.is_empty() {
             return Err(earlier(self.culprits_of(&seen, false)));
         }
-        let against = self.shown.against(&self.replay.model, revision, self.pool.call(choice.source));
+        let against = self.observations.against(&self.replay.model, revision, self.pool.call(choice.source));
         if !against.is_empty() {
             self.in_the_way.insert(revision);
             return Err(earlier(self.culprits_of(&against.keys, against.all)));
@@ -308,7 +314,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The last gap has no choice left. Returns whether the search goes on.
+    /// Handles the last gap if it has no choice left. Returns whether the search continues.
     fn exhausted(&mut self) -> bool {
         let Some(gap) = self.gaps.pop() else { return false };
         if gap.at >= self.steps.len() {
@@ -317,17 +323,17 @@ impl<'a> Search<'a> {
         if !gap.culprits.is_empty() {
             return self.back_to(gap.culprits);
         }
-        // Nothing before it can help: something does not fit whatever happened.
+        // No earlier choice can help: something is wrong whatever happened.
         self.replay.model.rewind(gap.revision - 1);
         self.replay.model.set_leases(gap.leases);
         self.at = gap.at;
-        // A revision that only watchers name is theirs to explain.
+        // No answer names the revisions from `beyond` on: leave them to the oracles of watchers.
         if let Some(beyond) = self.beyond.take().filter(|beyond| *beyond > gap.revision) {
-            self.nobodys.insert(beyond, i64::MAX);
+            self.impossible.insert(beyond, i64::MAX);
             return self.open_gap(gap.revision);
         }
         let in_the_way = std::mem::take(&mut self.in_the_way);
-        if self.shown.doubt(&in_the_way) {
+        if self.observations.doubt(&in_the_way) {
             return self.open_gap(gap.revision);
         }
         if gap.fitted
@@ -340,12 +346,12 @@ impl<'a> Search<'a> {
             return false;
         }
         let last = if gap.choices.is_empty() { self.none_until(gap.revision, gap.at) } else { gap.revision };
-        self.nobodys.insert(gap.revision, last);
+        self.impossible.insert(gap.revision, last);
         true
     }
 
-    /// The last revision before the next step that has no choice either, if this one has none. Between two steps, only
-    /// writers of which a revision is known can come in later.
+    /// If this revision has no choice: the last revision before the next step that has none either. Between two steps,
+    /// only sources whose revision an answer names become possible later.
     fn none_until(&self, revision: i64, at: usize) -> i64 {
         let Some(step) = self.steps.get(at) else { return revision };
         let last = step.position.revision() - i64::from(step.position.makes_revision());
@@ -360,9 +366,9 @@ impl<'a> Search<'a> {
         self.choose()
     }
 
-    /// The last revision up to which there was no choice, by all that was seen and shown.
+    /// The last revision up to which no other choice agrees with all answers and observations.
     pub fn sure(&mut self) -> i64 {
-        let mut sure = self.nobodys.first_key_value().map_or(i64::MAX, |(revision, _)| revision - 1);
+        let mut sure = self.impossible.first_key_value().map_or(i64::MAX, |(revision, _)| revision - 1);
         let made: Vec<(i64, Source)> = self.made();
         if let Some(gap) = self.gaps.first().filter(|_| !self.closed) {
             return sure.min(gap.revision - 1);
@@ -378,18 +384,22 @@ impl<'a> Search<'a> {
             let taken: BTreeSet<Source> =
                 made.iter().filter(|one| one.0 < *revision).map(|one| one.1).collect();
             let leases = self.replay.model.leases();
-            let choices = self.pool.choices(*revision, &self.replay, &self.shown);
+            let choices = self.pool.choices(*revision, &self.replay, &self.observations);
             let mut others =
                 choices.iter().filter(|choice| choice.source != *source && !taken.contains(&choice.source));
-            let believed = self.shown.believes(*revision);
+            let believed = self.observations.believes(*revision);
             let fits = others.any(|choice| {
                 if believed && choice.doubtful {
                     return false;
                 }
                 let fits = self.carry_out(choice.source, *revision)
-                    && self.facts.against(&self.replay, *revision).is_empty()
-                    && (self.shown.against(&self.replay.model, *revision, self.pool.call(choice.source)))
-                        .is_empty();
+                    && self.read_pairs.against(&self.replay, *revision).is_empty()
+                    && (self.observations.against(
+                        &self.replay.model,
+                        *revision,
+                        self.pool.call(choice.source),
+                    ))
+                    .is_empty();
                 self.replay.model.rewind(*revision - 1);
                 self.replay.model.set_leases(leases.clone());
                 fits
@@ -400,7 +410,7 @@ impl<'a> Search<'a> {
             }
             self.carry_out(*source, *revision);
         }
-        // What the search had not come to is open.
+        // If the budget ran out, nothing is certain from the last gap on.
         if self.budget == 0 {
             sure = sure.min(gaps.last().map_or(sure, |gap| gap.revision - i64::from(gap.chosen.is_none())));
         }
@@ -421,7 +431,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Whether it matters which leases there are.
+/// Whether the request depends on which leases exist.
 fn of_leases(request: &Request) -> bool {
     matches!(request, Request::LeaseGrant(_) | Request::LeaseRevoke(_))
         || request.parts().any(|part| match part {

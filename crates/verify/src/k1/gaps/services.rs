@@ -1,7 +1,10 @@
-//! What the lock and election services can have written for a client, and what their answers say of the queues.
+//! The lock and election services: what they can have written for a client, and what their answers claim about the
+//! queues.
 //!
-//! The writes are those of etcd's recipes (`client/v3/concurrency`): a key of the lease in the queue, another value for
-//! it, its deletion. A call without a lease gets one from the server; its key is known only from the answer.
+//! A lock or election is a queue: a prefix, with one key for each candidate, and the key with the lowest create
+//! revision is first. The writes are those of etcd's recipes (`client/v3/concurrency`): they put a candidate's key
+//! with its lease, change its value, or delete it. A call without a lease gets one from the server; then its key is
+//! known only from the answer.
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as Op;
@@ -19,26 +22,26 @@ use crate::model::Model;
 
 /// A write that a service may have made for a call.
 #[derive(Debug)]
-pub struct Hidden {
+pub struct ServiceWrite {
     /// The call.
     pub operation: u32,
-    /// What the member wrote.
+    /// The request that the member proposed.
     pub request: Request,
-    /// The revision that it made, if it made one, by the answer.
+    /// The revision that it made, if it made one and the answer names it.
     pub revision: Option<i64>,
-    /// Whether it may come after the call's answer.
+    /// Whether it may come after the call has ended: a service that gives up deletes its key later.
     pub lasts: bool,
 }
 
-/// Everything that the services may have written, and whether that is all: not if they made leases of their own for
-/// calls without an answer.
-pub fn hidden(history: &History) -> (Vec<Hidden>, bool) {
+/// The writes that the services may have made, and whether these are all. They are not if a call without a lease got
+/// no answer, because then its key is not known.
+pub fn service_writes(history: &History) -> (Vec<ServiceWrite>, bool) {
     let (mut found, mut all) = (Vec::new(), true);
     for (number, operation) in (0..).zip(&history.operations) {
         let response = operation.response();
         let at = |response: Option<&Response>| response.map(|one| answer::revision(one.header()));
         let mut add = |request: Request, revision: Option<i64>, lasts: bool| {
-            found.push(Hidden { operation: number, request, revision, lasts });
+            found.push(ServiceWrite { operation: number, request, revision, lasts });
         };
         match &operation.request {
             Request::Lock(lock) => {
@@ -62,7 +65,7 @@ pub fn hidden(history: &History) -> (Vec<Hidden>, bool) {
                     _ => None,
                 };
                 add(guarded(0, &key, put(&key, &campaign.value, lease)), own, false);
-                // Its key was in the queue already, with another value.
+                // If the candidate's key was in the queue already, the service only changes its value.
                 add(put(&key, &campaign.value, lease).into(), None, false);
                 if response.is_none() {
                     add(delete(&key), None, true);
@@ -84,7 +87,7 @@ pub fn hidden(history: &History) -> (Vec<Hidden>, bool) {
     (found, all)
 }
 
-/// The key of a call in its queue, and its lease.
+/// The key of a call's candidate in its queue, and the lease of that key.
 fn key_in_queue(name: &Bytes, lease: i64, response: Option<&Response>) -> Option<(Bytes, i64)> {
     if lease != 0 {
         return Some((Bytes::from([&name[..], format!("/{lease:x}").as_bytes()].concat()), lease));
@@ -137,61 +140,61 @@ fn if_created_at(created: i64, key: &Bytes, op: Op) -> Request {
     TxnRequest { compare: vec![compare], success, failure: Vec::new() }.into()
 }
 
-/// What an answer says about who is first in a queue.
-pub struct Standing {
+/// What an answer claims about who is first in a queue.
+pub struct QueueClaim {
     /// The revision of the answer.
     pub revision: i64,
     prefix: Bytes,
-    says: Says,
+    claim: Claim,
 }
 
-enum Says {
-    /// This key is the first.
+enum Claim {
+    /// This key is first in the queue.
     First(Bytes),
-    /// This pair is the first.
+    /// This pair is first in the queue; `None` claims that the queue is empty.
     Leads(Option<KeyValue>),
-    /// This key was put there.
+    /// The caller's own key is in the store, with this lease and create revision.
     Own(LeaderKey),
 }
 
-impl Standing {
-    /// Whether the model, at this revision, agrees.
-    pub fn holds(&self, model: &Model) -> bool {
+impl QueueClaim {
+    /// Whether the model agrees with the claim at its revision.
+    pub fn agrees_with(&self, model: &Model) -> bool {
         let queue = model.scan(&self.prefix, &prefix_end(&self.prefix), self.revision);
-        match &self.says {
-            Says::First(key) => {
+        match &self.claim {
+            Claim::First(key) => {
                 queue.min_by_key(|kv| kv.create_revision).is_some_and(|first| first.key == *key)
             }
-            Says::Leads(named) => {
+            Claim::Leads(named) => {
                 let first = queue.min_by_key(|kv| kv.create_revision);
                 answer::is_same_pair(first.as_ref(), named.as_ref())
             }
-            Says::Own(own) => model
+            Claim::Own(own) => model
                 .get(&own.key, self.revision)
                 .is_some_and(|kv| (kv.create_revision, kv.lease) == (own.rev, own.lease)),
         }
     }
 }
 
-/// What the answers of the services say.
-pub fn standings(history: &History) -> impl Iterator<Item = Standing> {
-    history.operations.iter().filter_map(standing)
+/// The claims of all answers of the services.
+pub fn queue_claims(history: &History) -> impl Iterator<Item = QueueClaim> {
+    history.operations.iter().filter_map(queue_claim)
 }
 
-fn standing(operation: &Operation) -> Option<Standing> {
+fn queue_claim(operation: &Operation) -> Option<QueueClaim> {
     let response = operation.response()?;
     let prefix = |name: &Bytes| Bytes::from([&name[..], b"/"].concat());
-    let (prefix, says) = match (&operation.request, response) {
+    let (prefix, claim) = match (&operation.request, response) {
         (Request::Lock(request), Response::Lock(response)) => {
-            (prefix(&request.name), Says::First(response.key.clone()))
+            (prefix(&request.name), Claim::First(response.key.clone()))
         }
         (Request::Leader(request), Response::Leader(response)) => {
-            (prefix(&request.name), Says::Leads(response.kv.clone()))
+            (prefix(&request.name), Claim::Leads(response.kv.clone()))
         }
         (Request::Campaign(request), Response::Campaign(response)) => {
-            (prefix(&request.name), Says::Own(response.leader.clone()?))
+            (prefix(&request.name), Claim::Own(response.leader.clone()?))
         }
         _ => return None,
     };
-    Some(Standing { revision: answer::revision(response.header()), prefix, says })
+    Some(QueueClaim { revision: answer::revision(response.header()), prefix, claim })
 }

@@ -1,8 +1,10 @@
-//! Adds a value to a list of values (Jepsen's sets): by compare-and-swap, or under a lock, or under a lock to
-//! a list outside etcd. See `plan::act::Add`.
+//! The act `Add`: adds a value to a list that is stored in one key, as in Jepsen's set test. It writes by
+//! compare-and-swap, or under a lock, or under a lock to a list outside etcd (`plan::act::Add`).
 //!
-//! Under a lock: grant a lease, lock, read the create revision of the lock's key if the write is fenced by
-//! it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
+//! Under a lock the requests are, in this order: grant a lease; take the lock; read the create revision of the
+//! lock's key, if the write is fenced by it; read the list; pause; write the list; release the lock; revoke
+//! the lease. If one of them fails after the grant, the act releases the lock
+//! if it has it, and revokes the lease.
 
 use api::Response;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -10,13 +12,15 @@ use bytes::Bytes;
 use plan::act::{Add, Session};
 use record::Probe;
 
-use super::{Context, Heard, Script, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged};
+use super::{
+    ActInput, Context, RunningAct, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
+};
 
-/// Most attempts of a compare-and-swap.
+/// Most attempts of a compare-and-swap; our choice.
 const ATTEMPTS: u32 = 10;
 
 /// An addition under way.
-pub(super) struct Adding {
+pub(super) struct RunningAdd {
     plan: Add,
     state: State,
     /// The lock's key, and its create revision.
@@ -28,24 +32,25 @@ pub(super) struct Adding {
     attempts: u32,
 }
 
+/// The step whose outcome the act waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Begun,
-    Granting,
-    Locking,
-    Fencing,
-    Reading,
-    Thinking,
-    Writing,
-    Unlocking,
-    Revoking,
+    NotStarted,
+    GrantLease,
+    TakeLock,
+    ReadFencingToken,
+    ReadList,
+    Pause,
+    WriteList,
+    ReleaseLock,
+    RevokeLease,
 }
 
-impl Adding {
-    pub(super) fn new(plan: Add) -> Adding {
-        Adding {
+impl RunningAdd {
+    pub(super) fn new(plan: Add) -> RunningAdd {
+        RunningAdd {
             plan,
-            state: State::Begun,
+            state: State::NotStarted,
             lock: (Bytes::new(), 0),
             read: (Bytes::new(), 0),
             outside: Vec::new(),
@@ -53,7 +58,7 @@ impl Adding {
         }
     }
 
-    fn to(&mut self, state: State, step: Step) -> Step {
+    fn go(&mut self, state: State, step: Step) -> Step {
         self.state = state;
         step
     }
@@ -61,23 +66,23 @@ impl Adding {
     fn begin(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.lock.clone() {
             None => self.read(context),
-            Some(Session { lease, ttl, .. }) => self.to(State::Granting, grant(lease, ttl)),
+            Some(Session { lease, ttl, .. }) => self.go(State::GrantLease, grant(lease, ttl)),
         }
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> Step {
         if self.plan.outside {
             self.outside = context.outside.entry(self.plan.key.clone()).or_default().values.clone();
-            return self.think(context);
+            return self.pause(context);
         }
-        self.to(State::Reading, Step::Ask(get(&self.plan.key).into()))
+        self.go(State::ReadList, Step::Ask(get(&self.plan.key).into()))
     }
 
-    fn think(&mut self, context: &mut Context<'_>) -> Step {
+    fn pause(&mut self, context: &mut Context<'_>) -> Step {
         if self.plan.hold == 0 {
             return self.write(context);
         }
-        self.to(State::Thinking, Step::Rest(self.plan.hold))
+        self.go(State::Pause, Step::Wait(self.plan.hold))
     }
 
     fn write(&mut self, context: &mut Context<'_>) -> Step {
@@ -97,7 +102,7 @@ impl Adding {
             Some(_) if self.plan.fenced => txn(created(&self.lock.0, self.lock.1), op_put(put), Vec::new()),
             Some(_) => Step::Ask(put.into()),
         };
-        self.to(State::Writing, step)
+        self.go(State::WriteList, step)
     }
 
     fn written(&mut self, response: &Response, context: &mut Context<'_>) -> Step {
@@ -119,58 +124,60 @@ impl Adding {
     /// Releases the lock, if there is one.
     fn release(&mut self, context: &mut Context<'_>) -> Step {
         let Some(session) = &self.plan.lock else { return Step::Done };
-        context.memory.let_lease_go(session.lease);
+        context.memory.stop_renewing(session.lease);
         if self.lock.0.is_empty() {
             return self.revoke();
         }
         let unlock = UnlockRequest { key: self.lock.0.clone() };
-        self.to(State::Unlocking, Step::Ask(unlock.into()))
+        self.go(State::ReleaseLock, Step::Ask(unlock.into()))
     }
 
     fn revoke(&mut self) -> Step {
         let Some(session) = &self.plan.lock else { return Step::Done };
         let step = revoke(session.lease);
-        self.to(State::Revoking, step)
+        self.go(State::RevokeLease, step)
     }
 }
 
-impl Script for Adding {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match (self.state, heard) {
-            (State::Begun, _) => self.begin(context),
-            (State::Granting, Heard::Answer(_)) => {
+impl RunningAct for RunningAdd {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match (self.state, input) {
+            (State::NotStarted, _) => self.begin(context),
+            (State::GrantLease, ActInput::Answer(_)) => {
                 let Some(session) = &self.plan.lock else { return Step::Done };
                 context.memory.alive.push(session.lease);
                 let lock = LockRequest { name: session.name.clone(), lease: session.lease };
-                self.to(State::Locking, Step::Ask(lock.into()))
+                self.go(State::TakeLock, Step::Ask(lock.into()))
             }
-            (State::Locking, Heard::Answer(Response::Lock(lock))) => {
+            (State::TakeLock, ActInput::Answer(Response::Lock(lock))) => {
                 context.count("locks");
                 self.lock.0 = lock.key.clone();
                 if self.plan.fenced {
                     let step = Step::Ask(get(&self.lock.0).into());
-                    return self.to(State::Fencing, step);
+                    return self.go(State::ReadFencingToken, step);
                 }
                 self.read(context)
             }
-            (State::Fencing, Heard::Answer(Response::Range(range))) => match range.kvs.first() {
+            (State::ReadFencingToken, ActInput::Answer(Response::Range(range))) => match range.kvs.first() {
                 Some(kv) => {
                     self.lock.1 = kv.create_revision;
                     self.read(context)
                 }
-                // It was already lost.
+                // The lock's key no longer exists: the lock is lost already.
                 None => self.release(context),
             },
-            (State::Reading, Heard::Answer(Response::Range(range))) => {
+            (State::ReadList, ActInput::Answer(Response::Range(range))) => {
                 self.read =
                     range.kvs.first().map_or((Bytes::new(), 0), |kv| (kv.value.clone(), kv.mod_revision));
-                self.think(context)
+                self.pause(context)
             }
-            (State::Thinking, _) => self.write(context),
-            (State::Writing, Heard::Answer(response)) => self.written(response, context),
-            (State::Unlocking, _) => self.revoke(),
-            (State::Granting | State::Revoking, _) => Step::Done,
-            (State::Locking | State::Fencing | State::Reading | State::Writing, _) => self.release(context),
+            (State::Pause, _) => self.write(context),
+            (State::WriteList, ActInput::Answer(response)) => self.written(response, context),
+            (State::ReleaseLock, _) => self.revoke(),
+            (State::GrantLease | State::RevokeLease, _) => Step::Done,
+            (State::TakeLock | State::ReadFencingToken | State::ReadList | State::WriteList, _) => {
+                self.release(context)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Reads and appends to lists in one txn (Jepsen's `append`): one txn reads the lists to append to, the next
-//! writes the longer lists, guarded by their modification revisions.
+//! The act `Append`: reads lists and appends to lists, all in one transaction, as Jepsen's test `append` does.
+//! etcd cannot append, so a first txn reads the lists. A second txn does the reads and writes the longer
+//! lists, on the condition that the modification revisions of the lists have not changed.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +9,25 @@ use api::etcdserverpb::TxnRequest;
 use bytes::Bytes;
 use plan::act::Micro;
 
-use super::{Context, Heard, Script, Step, longer, op_get, op_put, put, ranges, unchanged};
+use super::{ActInput, Context, RunningAct, Step, longer, op_get, op_put, put, ranges, unchanged};
 
 /// An append under way.
-pub(super) struct Appending {
+pub(super) struct RunningAppend {
     micros: Vec<Micro>,
     state: State,
 }
 
+/// The txn whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
-    Begun,
-    Reading,
-    Writing,
+    NotStarted,
+    ReadLists,
+    WriteLists,
 }
 
-impl Appending {
-    pub(super) fn new(micros: Vec<Micro>) -> Appending {
-        Appending { micros, state: State::Begun }
+impl RunningAppend {
+    pub(super) fn new(micros: Vec<Micro>) -> RunningAppend {
+        RunningAppend { micros, state: State::NotStarted }
     }
 
     /// The keys that are appended to, without duplicates, in order.
@@ -41,9 +43,9 @@ impl Appending {
         keys
     }
 
-    /// The second txn. Several appends to one key would be several puts of it, which etcd refuses.
+    /// The second txn. If the plan appends to one key twice, the txn puts the key twice, which etcd refuses.
     fn write(&mut self, lists: BTreeMap<Bytes, (Bytes, i64)>) -> Step {
-        self.state = State::Writing;
+        self.state = State::WriteLists;
         let compare = lists.iter().map(|(key, (_, revision))| unchanged(key, *revision)).collect();
         let mut lists = lists;
         let op = |micro: &Micro| match micro {
@@ -59,26 +61,26 @@ impl Appending {
     }
 }
 
-impl Script for Appending {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match (self.state, heard) {
-            (State::Begun, _) => {
+impl RunningAct for RunningAppend {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match (self.state, input) {
+            (State::NotStarted, _) => {
                 let keys = self.written();
                 if keys.is_empty() {
                     return self.write(BTreeMap::new());
                 }
-                self.state = State::Reading;
+                self.state = State::ReadLists;
                 let success = keys.iter().map(op_get).collect();
                 Step::Ask(TxnRequest { success, ..TxnRequest::default() }.into())
             }
-            (State::Reading, Heard::Answer(Response::Txn(answer))) => {
+            (State::ReadLists, ActInput::Answer(Response::Txn(answer))) => {
                 let read = |range: &api::etcdserverpb::RangeResponse| {
                     range.kvs.first().map_or((Bytes::new(), 0), |kv| (kv.value.clone(), kv.mod_revision))
                 };
                 let lists = self.written().into_iter().zip(ranges(answer).map(read)).collect();
                 self.write(lists)
             }
-            (State::Writing, Heard::Answer(Response::Txn(answer))) => {
+            (State::WriteLists, ActInput::Answer(Response::Txn(answer))) => {
                 context.count(if answer.succeeded { "appends" } else { "conflicts" });
                 Step::Done
             }

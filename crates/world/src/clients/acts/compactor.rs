@@ -1,6 +1,8 @@
-//! One round of a Kubernetes compactor (`apiserver/pkg/storage/etcd3/compact.go`): the compactor that
-//! advances the key from the version it knows compacts to the revision of its previous round; the others
-//! adopt the version they find.
+//! The act `Compactor`: one round of Kubernetes' compactor (`apiserver/pkg/storage/etcd3/compact.go`).
+//!
+//! Several compactors share a key. In each round, every one of them tries to put the key if it still has the
+//! version that the compactor knows. The one that succeeds compacts to the revision of its previous round.
+//! The others take over the version that they find.
 
 use api::Response;
 use api::etcdserverpb::CompactionRequest;
@@ -8,38 +10,39 @@ use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
 use bytes::Bytes;
 use record::Probe;
 
-use super::{Context, Heard, Script, Step, compare, op_get, op_put, put, ranges, revision, txn};
+use super::{ActInput, Context, RunningAct, Step, compare, op_get, op_put, put, ranges, revision, txn};
 
 /// A round under way.
-pub(super) struct Compacting {
+pub(super) struct RunningCompactor {
     key: Bytes,
     state: State,
 }
 
+/// The request whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
-    Begun,
-    Racing,
-    Compacting,
+    NotStarted,
+    AdvanceKey,
+    Compact,
 }
 
-impl Compacting {
-    pub(super) fn new(key: Bytes) -> Compacting {
-        Compacting { key, state: State::Begun }
+impl RunningCompactor {
+    pub(super) fn new(key: Bytes) -> RunningCompactor {
+        RunningCompactor { key, state: State::NotStarted }
     }
 }
 
-impl Script for Compacting {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningCompactor {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let (version, last) = context.memory.compactor;
-        match (self.state, heard) {
-            (State::Begun, _) => {
-                self.state = State::Racing;
+        match (self.state, input) {
+            (State::NotStarted, _) => {
+                self.state = State::AdvanceKey;
                 let known = compare(&self.key, CompareTarget::Version, TargetUnion::Version(version));
                 let value = Bytes::from(last.to_string());
                 txn(known, op_put(put(&self.key, value)), vec![op_get(&self.key)])
             }
-            (State::Racing, Heard::Answer(response @ Response::Txn(answer))) => {
+            (State::AdvanceKey, ActInput::Answer(response @ Response::Txn(answer))) => {
                 let now = revision(response);
                 if !answer.succeeded {
                     context.reached(Probe::CompactorsBeaten);
@@ -51,10 +54,10 @@ impl Script for Compacting {
                 if last == 0 {
                     return Step::Done;
                 }
-                self.state = State::Compacting;
+                self.state = State::Compact;
                 Step::Ask(CompactionRequest { revision: last, physical: false }.into())
             }
-            (State::Compacting, Heard::Answer(_)) => {
+            (State::Compact, ActInput::Answer(_)) => {
                 context.count("compactions");
                 Step::Done
             }

@@ -1,4 +1,5 @@
-//! Takes part in an election of the server's election service, and writes fenced by it.
+//! Acts about etcd's election service: campaign and proclaim; also the fenced write, a put that takes effect
+//! only while the client holds its lock or leadership.
 
 use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
@@ -6,11 +7,11 @@ use bytes::Bytes;
 use plan::act::Session;
 use record::Probe;
 
-use super::{Context, Heard, Script, Step, created, get, grant, op_get, op_put, put, revoke, txn};
-use crate::clients::memory::Held;
+use super::{ActInput, Context, RunningAct, Step, created, get, grant, op_get, op_put, put, revoke, txn};
+use crate::clients::memory::Ownership;
 
-/// A campaign.
-pub(super) struct Campaigning {
+/// The act `Campaign`: waits until the client is leader, with a lease of its own.
+pub(super) struct RunningCampaign {
     session: Session,
     value: Bytes,
     state: State,
@@ -18,77 +19,77 @@ pub(super) struct Campaigning {
 
 #[derive(Clone, Copy)]
 enum State {
-    Begun,
-    Granting,
-    Asking,
-    Revoking,
+    NotStarted,
+    GrantLease,
+    Campaign,
+    RevokeLease,
 }
 
-impl Campaigning {
-    pub(super) fn new(session: Session, value: Bytes) -> Campaigning {
-        Campaigning { session, value, state: State::Begun }
+impl RunningCampaign {
+    pub(super) fn new(session: Session, value: Bytes) -> RunningCampaign {
+        RunningCampaign { session, value, state: State::NotStarted }
     }
 }
 
-impl Script for Campaigning {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningCampaign {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let Session { name, lease, ttl } = &self.session;
-        match (self.state, heard) {
-            (State::Begun, _) if context.memory.held.contains_key(name) => Step::Done,
-            (State::Begun, _) => {
-                self.state = State::Granting;
+        match (self.state, input) {
+            (State::NotStarted, _) if context.memory.held.contains_key(name) => Step::Done,
+            (State::NotStarted, _) => {
+                self.state = State::GrantLease;
                 grant(*lease, *ttl)
             }
-            (State::Granting, Heard::Answer(_)) => {
+            (State::GrantLease, ActInput::Answer(_)) => {
                 context.memory.alive.push(*lease);
-                self.state = State::Asking;
+                self.state = State::Campaign;
                 let value = self.value.clone();
                 Step::Ask(CampaignRequest { name: name.clone(), lease: *lease, value }.into())
             }
-            (State::Asking, Heard::Answer(Response::Campaign(won))) if won.leader.is_some() => {
+            (State::Campaign, ActInput::Answer(Response::Campaign(won))) if won.leader.is_some() => {
                 context.count("leaders");
                 let leader = won.leader.clone();
                 let (key, revision) =
                     leader.as_ref().map_or((Bytes::new(), 0), |leader| (leader.key.clone(), leader.rev));
-                context.memory.held.insert(name.clone(), Held { key, revision, lease: *lease, leader });
+                context.memory.held.insert(name.clone(), Ownership { key, revision, lease: *lease, leader });
                 Step::Done
             }
-            // A victory that comes later would be useless: the lease is revoked.
-            (State::Asking, _) => {
-                context.memory.let_lease_go(*lease);
-                self.state = State::Revoking;
+            // The client no longer waits, so it could not use a later victory.
+            (State::Campaign, _) => {
+                context.memory.stop_renewing(*lease);
+                self.state = State::RevokeLease;
                 revoke(*lease)
             }
-            (State::Granting | State::Revoking, _) => Step::Done,
+            (State::GrantLease | State::RevokeLease, _) => Step::Done,
         }
     }
 }
 
-/// The client learns that it does not have what it believed it had.
+/// The client learns that it has lost a lock or a leadership.
 fn lost(name: &Bytes, context: &mut Context<'_>) {
     if let Some(held) = context.memory.held.remove(name) {
-        context.memory.let_lease_go(held.lease);
+        context.memory.stop_renewing(held.lease);
         context.reached(Probe::SessionsLost);
     }
 }
 
-/// Proclaims a value.
-pub(super) struct Proclaiming {
+/// The act `Proclaim`: the leader changes its value.
+pub(super) struct RunningProclaim {
     name: Bytes,
     value: Bytes,
     asked: bool,
 }
 
-impl Proclaiming {
-    pub(super) fn new(name: Bytes, value: Bytes) -> Proclaiming {
-        Proclaiming { name, value, asked: false }
+impl RunningProclaim {
+    pub(super) fn new(name: Bytes, value: Bytes) -> RunningProclaim {
+        RunningProclaim { name, value, asked: false }
     }
 }
 
-impl Script for Proclaiming {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningProclaim {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         if self.asked {
-            if let Heard::Error(Error::ElectionNotLeader) = heard {
+            if let ActInput::Error(Error::ElectionNotLeader) = input {
                 lost(&self.name, context);
             }
             return Step::Done;
@@ -99,43 +100,44 @@ impl Script for Proclaiming {
     }
 }
 
-/// A put that takes effect only while the lock or the leadership is held. The answer of the lock service does
-/// not contain the create revision of the lock's key, so a separate request reads it first.
-pub(super) struct Fenced {
+/// The act `Fenced`: a put that takes effect only while the client holds the lock or the leadership. It compares
+/// the create revision of the lock's key. The lock service does not return that revision, so a separate request
+/// reads it the first time.
+pub(super) struct RunningFencedWrite {
     name: Bytes,
     key: Bytes,
     value: Bytes,
-    state: Fence,
+    state: FenceState,
 }
 
 #[derive(Clone, Copy)]
-enum Fence {
-    Begun,
-    Learning,
-    Writing,
+enum FenceState {
+    NotStarted,
+    ReadFencingToken,
+    Write,
 }
 
-impl Fenced {
-    pub(super) fn new(name: Bytes, key: Bytes, value: Bytes) -> Fenced {
-        Fenced { name, key, value, state: Fence::Begun }
+impl RunningFencedWrite {
+    pub(super) fn new(name: Bytes, key: Bytes, value: Bytes) -> RunningFencedWrite {
+        RunningFencedWrite { name, key, value, state: FenceState::NotStarted }
     }
 
     fn write(&mut self, key: &Bytes, revision: i64) -> Step {
-        self.state = Fence::Writing;
+        self.state = FenceState::Write;
         txn(created(key, revision), op_put(put(&self.key, self.value.clone())), vec![op_get(key)])
     }
 }
 
-impl Script for Fenced {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningFencedWrite {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let held = context.memory.held.get(&self.name).map(|held| (held.key.clone(), held.revision));
-        match (self.state, heard, held) {
-            (Fence::Begun, _, Some((key, 0))) => {
-                self.state = Fence::Learning;
+        match (self.state, input, held) {
+            (FenceState::NotStarted, _, Some((key, 0))) => {
+                self.state = FenceState::ReadFencingToken;
                 Step::Ask(get(&key).into())
             }
-            (Fence::Begun, _, Some((key, revision))) => self.write(&key, revision),
-            (Fence::Learning, Heard::Answer(Response::Range(range)), Some((key, _))) => {
+            (FenceState::NotStarted, _, Some((key, revision))) => self.write(&key, revision),
+            (FenceState::ReadFencingToken, ActInput::Answer(Response::Range(range)), Some((key, _))) => {
                 match range.kvs.first() {
                     Some(kv) => self.write(&key, kv.create_revision),
                     None => {
@@ -144,7 +146,7 @@ impl Script for Fenced {
                     }
                 }
             }
-            (Fence::Writing, Heard::Answer(Response::Txn(answer)), _) => {
+            (FenceState::Write, ActInput::Answer(Response::Txn(answer)), _) => {
                 if answer.succeeded {
                     context.count("fenced-writes");
                 } else {

@@ -1,10 +1,13 @@
-//! Lists keys page by page, all pages at the revision of the first one, and makes a copy of what it saw; then
-//! watches them, if it follows them.
+//! The acts `List` and `Follow`: list a range of keys page by page and keep a copy of them. `Follow` then
+//! watches the keys, so that the copy stays up to date.
 //!
-//! As in `apiserver/pkg/storage/etcd3/store.go`: a page begins after the last key of the previous one; there
-//! are more pages if the count exceeds what came. If the revision is compacted meanwhile, it starts over. A
-//! list that is followed is retried until it succeeds, as in a reflector of client-go (which waits 0.8 s and
-//! more).
+//! Paging is that of Kubernetes (`apiserver/pkg/storage/etcd3/store.go`). All pages are read at the revision
+//! of the first one. A page begins after the last key of the previous one. There is another page if the
+//! answer's count is larger than its number of pairs. If the revision is compacted before the last page, the
+//! list starts over.
+//!
+//! `Follow` repeats a failed list, as a reflector of client-go does: the code that keeps the caches of
+//! Kubernetes' components.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +17,12 @@ use bytes::Bytes;
 use plan::act::{Follow, Keys};
 use record::Nanos;
 
-use super::{Command, Context, Heard, Script, Step, revision};
+use super::{ActInput, Command, Context, RunningAct, Step, revision};
 use crate::clients::memory::Copy;
 
-/// Wait before a reflector lists again.
-const AGAIN: Nanos = 800_000_000;
-/// Most attempts of a reflector, so that one whose endpoint is gone for good ends.
+/// Wait before `Follow` repeats a failed list: the first backoff of client-go's reflector, 0.8 s.
+const RELIST_WAIT: Nanos = 800_000_000;
+/// Most attempts, so that `Follow` ends if its endpoint never comes back; our choice.
 const ATTEMPTS: u32 = 20;
 
 /// A list under way.
@@ -67,18 +70,18 @@ impl List {
             return Step::Done;
         }
         if self.attempts < ATTEMPTS {
-            return Step::Rest(AGAIN);
+            return Step::Wait(RELIST_WAIT);
         }
         context.count("reflectors-given-up");
         Step::Done
     }
 }
 
-impl Script for List {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match heard {
-            Heard::Begin | Heard::Rested => self.ask(),
-            Heard::Answer(response @ Response::Range(range)) => {
+impl RunningAct for List {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match input {
+            ActInput::Begin | ActInput::WaitOver => self.ask(),
+            ActInput::Answer(response @ Response::Range(range)) => {
                 context.count("pages");
                 if self.revision == 0 {
                     self.revision = revision(response);
@@ -92,7 +95,7 @@ impl Script for List {
                 let pairs = std::mem::take(&mut self.pairs);
                 let copy = Copy { revision: self.revision, pairs, doubtful: false };
                 match context.memory.copies.get_mut(&self.keys) {
-                    // A list next to a watch may be behind it.
+                    // A watch has already brought the copy further than this list: keep the copy.
                     Some(known) if self.follow.is_none() && known.revision > copy.revision => {
                         known.doubtful = false;
                     }
@@ -105,12 +108,12 @@ impl Script for List {
                     None => Step::Done,
                 }
             }
-            Heard::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
+            ActInput::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
                 context.count("lists-compacted");
                 self.restart();
                 self.ask()
             }
-            Heard::Answer(_) | Heard::Error(_) | Heard::Unknown => self.failed(context),
+            ActInput::Answer(_) | ActInput::Error(_) | ActInput::Unknown => self.failed(context),
         }
     }
 }

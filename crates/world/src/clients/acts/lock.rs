@@ -1,4 +1,5 @@
-//! Takes and releases a lock of the server's lock service, with a lease of its own.
+//! Acts about etcd's lock service: take a lock, with a lease of its own, and release it. To resign a
+//! leadership takes the same steps as to release a lock, so that act is here too.
 
 use api::v3electionpb::ResignRequest;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -6,94 +7,94 @@ use api::{Request, Response};
 use bytes::Bytes;
 use plan::act::Session;
 
-use super::{Context, Heard, Script, Step, grant, revoke};
-use crate::clients::memory::Held;
+use super::{ActInput, Context, RunningAct, Step, grant, revoke};
+use crate::clients::memory::Ownership;
 
-/// An attempt at a lock.
-pub(super) struct Locking {
+/// The act `Lock`.
+pub(super) struct RunningLock {
     session: Session,
     state: State,
 }
 
 #[derive(Clone, Copy)]
 enum State {
-    Begun,
-    Granting,
-    Asking,
-    Revoking,
+    NotStarted,
+    GrantLease,
+    TakeLock,
+    RevokeLease,
 }
 
-impl Locking {
-    pub(super) fn new(session: Session) -> Locking {
-        Locking { session, state: State::Begun }
+impl RunningLock {
+    pub(super) fn new(session: Session) -> RunningLock {
+        RunningLock { session, state: State::NotStarted }
     }
 }
 
-impl Script for Locking {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningLock {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let Session { name, lease, ttl } = &self.session;
-        match (self.state, heard) {
-            (State::Begun, _) if context.memory.held.contains_key(name) => Step::Done,
-            (State::Begun, _) => {
-                self.state = State::Granting;
+        match (self.state, input) {
+            (State::NotStarted, _) if context.memory.held.contains_key(name) => Step::Done,
+            (State::NotStarted, _) => {
+                self.state = State::GrantLease;
                 grant(*lease, *ttl)
             }
-            (State::Granting, Heard::Answer(_)) => {
+            (State::GrantLease, ActInput::Answer(_)) => {
                 context.memory.alive.push(*lease);
-                self.state = State::Asking;
+                self.state = State::TakeLock;
                 Step::Ask(LockRequest { name: name.clone(), lease: *lease }.into())
             }
-            (State::Asking, Heard::Answer(Response::Lock(lock))) => {
+            (State::TakeLock, ActInput::Answer(Response::Lock(lock))) => {
                 context.count("locks");
-                let held = Held { key: lock.key.clone(), revision: 0, lease: *lease, leader: None };
+                let held = Ownership { key: lock.key.clone(), revision: 0, lease: *lease, leader: None };
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
-            // A lock that comes later would be useless: the lease is revoked.
-            (State::Asking, _) => {
-                context.memory.let_lease_go(*lease);
-                self.state = State::Revoking;
+            // The client no longer waits, so it could not use a lock that it gets later.
+            (State::TakeLock, _) => {
+                context.memory.stop_renewing(*lease);
+                self.state = State::RevokeLease;
                 revoke(*lease)
             }
-            (State::Granting | State::Revoking, _) => Step::Done,
+            (State::GrantLease | State::RevokeLease, _) => Step::Done,
         }
     }
 }
 
-/// Gives up what a client holds: first the lock or the leadership, then its lease.
-pub(super) struct GivingUp {
+/// The acts `Unlock` and `Resign`: release the lock or the leadership, then revoke its lease.
+pub(super) struct RunningRelease {
     name: Bytes,
-    give_up: fn(Held) -> Request,
-    /// The lease still to revoke; set once the rest is given up.
+    release: fn(Ownership) -> Request,
+    /// The lease to revoke after the release.
     lease: Option<i64>,
     begun: bool,
 }
 
-impl GivingUp {
-    fn new(name: Bytes, give_up: fn(Held) -> Request) -> GivingUp {
-        GivingUp { name, give_up, lease: None, begun: false }
+impl RunningRelease {
+    fn new(name: Bytes, release: fn(Ownership) -> Request) -> RunningRelease {
+        RunningRelease { name, release, lease: None, begun: false }
     }
 
     /// Unlocks.
-    pub(super) fn lock(name: Bytes) -> GivingUp {
-        GivingUp::new(name, |held| UnlockRequest { key: held.key }.into())
+    pub(super) fn lock(name: Bytes) -> RunningRelease {
+        RunningRelease::new(name, |held| UnlockRequest { key: held.key }.into())
     }
 
     /// Resigns.
-    pub(super) fn leadership(name: Bytes) -> GivingUp {
-        GivingUp::new(name, |held| ResignRequest { leader: held.leader }.into())
+    pub(super) fn leadership(name: Bytes) -> RunningRelease {
+        RunningRelease::new(name, |held| ResignRequest { leader: held.leader }.into())
     }
 }
 
-impl Script for GivingUp {
-    fn next(&mut self, _: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningRelease {
+    fn next(&mut self, _: ActInput<'_>, context: &mut Context<'_>) -> Step {
         if self.begun {
             return self.lease.take().map_or(Step::Done, revoke);
         }
         self.begun = true;
         let Some(held) = context.memory.held.remove(&self.name) else { return Step::Done };
-        context.memory.let_lease_go(held.lease);
+        context.memory.stop_renewing(held.lease);
         self.lease = Some(held.lease);
-        Step::Ask((self.give_up)(held))
+        Step::Ask((self.release)(held))
     }
 }

@@ -1,8 +1,9 @@
-//! Acts, request by request: each is a small state machine that decides the next request from the last
-//! outcome. Everything is a function of the plan and of the answers.
+//! The acts of a plan as they run. Each is a small state machine ([`RunningAct`]): it gets the outcome of its
+//! last request and returns the next step. It knows only the plan and the answers, never the state of the
+//! cluster.
 //!
-//! Invariant: a write with an unknown outcome is never repeated; only what failed for certain is tried again.
-//! No value is written by two requests.
+//! Invariant: an act never repeats a write of unknown outcome. It repeats only requests that failed for
+//! certain. No value is written by two requests, so a judge can tell from a value which request wrote it.
 
 mod add;
 mod append;
@@ -30,114 +31,114 @@ use crate::clients::memory::Memory;
 
 pub(crate) use list::List;
 
-/// The input of an act.
-pub(crate) enum Heard<'a> {
-    /// It begins.
+/// What an act waited for, and now gets.
+pub(crate) enum ActInput<'a> {
+    /// The act begins.
     Begin,
-    /// The answer to its request.
+    /// Its request was answered.
     Answer(&'a Response),
-    /// An error. It does not say whether a write took effect.
+    /// Its request was answered with an error. A write may have taken effect all the same.
     Error(Error),
-    /// No answer.
+    /// Its request got no answer: the outcome is unknown.
     Unknown,
-    /// The rest is over.
-    Rested,
+    /// The time of [`Step::Wait`] has passed.
+    WaitOver,
 }
 
 /// What an act does next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Sends this request; placeholder numbers are replaced by what the memory holds.
+    /// Sends this request, with its placeholders replaced from the memory (`Memory::resolve`).
     Ask(Request),
-    /// Sends this request unchanged.
+    /// Sends this request as it is.
     AskThis(Request),
-    /// Waits, by the client's clock.
-    Rest(Nanos),
-    /// Does something with a watch, and ends.
+    /// Waits for this time, by the client's clock.
+    Wait(Nanos),
+    /// Carries out a command about watches, and ends.
     Stream(Command),
-    /// Records what a copy holds, and ends.
+    /// Records in the history what the copy of these keys contains, and ends.
     View(plan::act::Keys),
     /// Ends.
     Done,
 }
 
-/// What an act does with watches.
+/// A command about watches. Watchers are given by the plan's name, streams by the client's own number.
 #[derive(Debug)]
 pub(crate) enum Command {
     Watch(Watch),
-    /// Watches what was listed, from this revision on.
+    /// Watches keys that were listed, from this revision on, and keeps the copy up to date.
     Follow(Follow, i64),
     Cancel(u32),
     Progress(u32),
     Close(u32),
 }
 
-/// A list of values outside etcd, for the lock workloads.
+/// A list of values outside etcd, which only an etcd lock protects. If the lock fails, values get lost.
 #[derive(Default)]
-pub(crate) struct Outside {
-    /// What it holds now.
+pub(crate) struct ExternalList {
+    /// The list now.
     pub(crate) values: Vec<Bytes>,
-    /// What was added for certain, as far as the clients that added it know.
+    /// All values that were added, whether or not another client then overwrote the list without them.
     pub(crate) added: Vec<Bytes>,
 }
 
-/// What acts work with.
+/// What an act can read and change besides its own state.
 pub(crate) struct Context<'a> {
     pub(crate) memory: &'a mut Memory,
-    pub(crate) outside: &'a mut BTreeMap<Bytes, Outside>,
+    pub(crate) outside: &'a mut BTreeMap<Bytes, ExternalList>,
     pub(crate) stats: &'a mut Stats,
 }
 
 impl Context<'_> {
-    /// Counts something the program did.
+    /// Counts an action of the clients, for the statistics of the run.
     fn count(&mut self, what: &str) {
         self.stats.did(what);
     }
 
-    /// Counts something the program did and that is a probe, too.
+    /// Counts a probe.
     fn reached(&mut self, probe: Probe) {
         self.stats.reached(probe);
     }
 }
 
-/// An act under way.
-pub(crate) trait Script {
-    /// What comes next.
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step;
+/// An act under way: a state machine.
+pub(crate) trait RunningAct {
+    /// Takes an input and returns the next step.
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step;
 }
 
 /// The state machine of an act.
-pub(crate) fn script(act: Act) -> Box<dyn Script> {
+pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     match act {
-        Act::Request(request) => Box::new(Once(Some(Step::Ask(request)))),
-        Act::Literal(request) => Box::new(Once(Some(Step::AskThis(request)))),
-        Act::Rest(time) => Box::new(Once(Some(Step::Rest(time)))),
-        Act::Watch(watch) => Box::new(Once(Some(Step::Stream(Command::Watch(watch))))),
-        Act::Cancel { watcher } => Box::new(Once(Some(Step::Stream(Command::Cancel(watcher))))),
-        Act::Progress { stream } => Box::new(Once(Some(Step::Stream(Command::Progress(stream))))),
-        Act::Close { stream } => Box::new(Once(Some(Step::Stream(Command::Close(stream))))),
-        Act::View { keys } => Box::new(Once(Some(Step::View(keys)))),
+        Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
+        Act::Literal(request) => Box::new(SingleStep(Some(Step::AskThis(request)))),
+        Act::Rest(time) => Box::new(SingleStep(Some(Step::Wait(time)))),
+        Act::Watch(watch) => Box::new(SingleStep(Some(Step::Stream(Command::Watch(watch))))),
+        Act::Cancel { watcher } => Box::new(SingleStep(Some(Step::Stream(Command::Cancel(watcher))))),
+        Act::Progress { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Progress(stream))))),
+        Act::Close { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Close(stream))))),
+        Act::View { keys } => Box::new(SingleStep(Some(Step::View(keys)))),
         Act::Follow(follow) => Box::new(List::follow(follow)),
         Act::List { keys, page } => Box::new(List::new(keys, page)),
-        Act::Write(write) => Box::new(write::Writing::new(write)),
-        Act::Add(add) => Box::new(add::Adding::new(add)),
-        Act::Append(micros) => Box::new(append::Appending::new(micros)),
-        Act::Lock(session) => Box::new(lock::Locking::new(session)),
-        Act::Unlock { name } => Box::new(lock::GivingUp::lock(name)),
-        Act::Campaign(session, value) => Box::new(election::Campaigning::new(session, value)),
-        Act::Proclaim { name, value } => Box::new(election::Proclaiming::new(name, value)),
-        Act::Resign { name } => Box::new(lock::GivingUp::leadership(name)),
-        Act::Fenced { name, key, value } => Box::new(election::Fenced::new(name, key, value)),
-        Act::Renew => Box::new(renew::Renewing::default()),
-        Act::Compactor { key } => Box::new(compactor::Compacting::new(key)),
+        Act::Write(write) => Box::new(write::RunningWrite::new(write)),
+        Act::Add(add) => Box::new(add::RunningAdd::new(add)),
+        Act::Append(micros) => Box::new(append::RunningAppend::new(micros)),
+        Act::Lock(session) => Box::new(lock::RunningLock::new(session)),
+        Act::Unlock { name } => Box::new(lock::RunningRelease::lock(name)),
+        Act::Campaign(session, value) => Box::new(election::RunningCampaign::new(session, value)),
+        Act::Proclaim { name, value } => Box::new(election::RunningProclaim::new(name, value)),
+        Act::Resign { name } => Box::new(lock::RunningRelease::leadership(name)),
+        Act::Fenced { name, key, value } => Box::new(election::RunningFencedWrite::new(name, key, value)),
+        Act::Renew => Box::new(renew::RunningRenewal::default()),
+        Act::Compactor { key } => Box::new(compactor::RunningCompactor::new(key)),
     }
 }
 
-/// One step, and no more.
-struct Once(Option<Step>);
+/// An act of a single step.
+struct SingleStep(Option<Step>);
 
-impl Script for Once {
-    fn next(&mut self, _: Heard<'_>, _: &mut Context<'_>) -> Step {
+impl RunningAct for SingleStep {
+    fn next(&mut self, _: ActInput<'_>, _: &mut Context<'_>) -> Step {
         self.0.take().unwrap_or(Step::Done)
     }
 }
@@ -183,12 +184,12 @@ fn compare(key: &Bytes, target: CompareTarget, with: TargetUnion) -> Compare {
     }
 }
 
-/// The key has this modification revision; 0 means that it does not exist.
+/// Compares: the key has this modification revision; 0 means that the key does not exist.
 fn unchanged(key: &Bytes, revision: i64) -> Compare {
     compare(key, CompareTarget::Mod, TargetUnion::ModRevision(revision))
 }
 
-/// The key has this create revision.
+/// Compares: the key has this create revision.
 fn created(key: &Bytes, revision: i64) -> Compare {
     compare(key, CompareTarget::Create, TargetUnion::CreateRevision(revision))
 }
@@ -203,7 +204,7 @@ fn revision(response: &Response) -> i64 {
     response.header().map_or(0, |header| header.revision)
 }
 
-/// The ranges of a txn's answer, in order.
+/// The answers to the ranges of a txn, in order.
 fn ranges(response: &TxnResponse) -> impl Iterator<Item = &RangeResponse> {
     response.responses.iter().filter_map(|op| match &op.response {
         Some(response_op::Response::ResponseRange(range)) => Some(range),
@@ -211,7 +212,7 @@ fn ranges(response: &TxnResponse) -> impl Iterator<Item = &RangeResponse> {
     })
 }
 
-/// The list of values in a key, with one more.
+/// A list of values as stored in a key, separated by commas, with `value` added at its end.
 fn longer(list: &[u8], value: &Bytes) -> Bytes {
     if list.is_empty() { value.clone() } else { [list, b",", value].concat().into() }
 }

@@ -1,32 +1,33 @@
-//! Renews every lease that is kept alive, one after the other.
+//! The act `Renew`: sends one keep-alive for each lease that the client's program wants to keep.
 
 use api::Response;
 use api::etcdserverpb::LeaseKeepAliveRequest;
 
-use super::{Context, Heard, Script, Step};
+use super::{ActInput, Context, RunningAct, Step};
 
-/// One round.
+/// The act under way.
 #[derive(Default)]
-pub(super) struct Renewing {
-    /// Leases still to renew, last first; `None` before the round.
+pub(super) struct RunningRenewal {
+    /// Leases still to renew, the next one last; `None` before the act begins.
     left: Option<Vec<i64>>,
+    /// The lease of the last request.
     asked: i64,
 }
 
-impl Script for Renewing {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningRenewal {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let alive = context.memory.alive.iter().rev().copied();
         let left = self.left.get_or_insert_with(|| alive.collect());
-        if let Heard::Answer(Response::LeaseKeepAlive(answer)) = heard {
+        if let ActInput::Answer(Response::LeaseKeepAlive(answer)) = input {
             context.count("renewals");
             // A time to live of 0 means that the lease no longer exists.
             if answer.ttl <= 0 {
                 context.count("leases-lost");
-                context.memory.let_lease_go(self.asked);
+                context.memory.stop_renewing(self.asked);
             }
         }
         while let Some(lease) = left.pop() {
-            // It may have been given up meanwhile.
+            // Another client of the program may have given it up meanwhile.
             if context.memory.alive.contains(&lease) {
                 self.asked = lease;
                 return Step::Ask(LeaseKeepAliveRequest { id: lease }.into());

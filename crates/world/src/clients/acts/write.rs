@@ -1,47 +1,52 @@
-//! Creates, updates or removes an object as Kubernetes does (`apiserver/pkg/storage/etcd3/store.go`,
-//! `GuaranteedUpdate`): a txn guarded by the modification revision in the copy; if that was out of date,
-//! again with the revision from the failed txn.
+//! The act `Write`: creates, updates or removes an object, as Kubernetes does
+//! (`apiserver/pkg/storage/etcd3/store.go`, `GuaranteedUpdate`).
 //!
-//! After a write with an unknown outcome the keys are listed before the next write: never two failed writes
-//! in a row (`tests/robustness/traffic/kubernetes.go`).
+//! It sends a txn on the condition that the object still has the modification revision that the client's copy
+//! shows. If the condition fails, the txn returns the object, and the act tries again with its revision.
+//!
+//! After a write of unknown outcome, the next write lists the keys first, as the traffic of etcd's robustness
+//! tests does (`tests/robustness/traffic/kubernetes.go`). So there are never two failed writes in a row.
 
 use api::Response;
 use bytes::Bytes;
 use plan::act::{Verb, Which, Write};
 
 use super::{
-    Context, Heard, List, Script, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
+    ActInput, Context, List, RunningAct, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
 };
 
 /// A write under way.
-pub(super) struct Writing {
+pub(super) struct RunningWrite {
     plan: Write,
     attempts: u32,
     state: State,
 }
 
 enum State {
-    Begun,
-    /// Lists first.
-    Listing(List),
-    /// Asked for the object, which is in no copy.
-    Getting,
-    /// Sent the txn.
-    Sent(Verb, Bytes),
+    NotStarted,
+    /// It lists the keys first, because there is no copy or the copy may be wrong.
+    ListKeys(List),
+    /// It reads the object, which is in no copy.
+    ReadObject,
+    /// It has sent the txn.
+    WriteObject(Verb, Bytes),
 }
 
-impl Writing {
-    pub(super) fn new(plan: Write) -> Writing {
-        Writing { plan, attempts: 0, state: State::Begun }
+impl RunningWrite {
+    pub(super) fn new(plan: Write) -> RunningWrite {
+        RunningWrite { plan, attempts: 0, state: State::NotStarted }
     }
 
-    /// Decides what to write, now that the copy exists.
+    /// Decides what to write.
+    ///
+    /// For the nth object of a copy: with fewer than half of `about` objects it always creates one, with more
+    /// than one and a half times as many it always removes one. So their number stays near `about`.
     fn decide(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.which.clone() {
             Which::Key(key) => match context.memory.copied(&key) {
                 Some(revision) => self.write(self.plan.verb, key, revision),
                 None => {
-                    self.state = State::Getting;
+                    self.state = State::ReadObject;
                     Step::Ask(get(&key).into())
                 }
             },
@@ -89,11 +94,17 @@ impl Writing {
             }
         };
         let failure = if verb == Verb::Create { Vec::new() } else { vec![op_get(&key)] };
-        self.state = State::Sent(verb, key.clone());
+        self.state = State::WriteObject(verb, key.clone());
         txn(unchanged(&key, revision), success, failure)
     }
 
-    fn sent(&mut self, verb: Verb, key: Bytes, response: &Response, context: &mut Context<'_>) -> Step {
+    fn txn_answered(
+        &mut self,
+        verb: Verb,
+        key: Bytes,
+        response: &Response,
+        context: &mut Context<'_>,
+    ) -> Step {
         let Response::Txn(answer) = response else { return Step::Done };
         if answer.succeeded {
             context.count(match verb {
@@ -116,6 +127,7 @@ impl Writing {
         }
     }
 
+    /// The txn failed or its outcome is unknown: the copy may be wrong.
     fn failed(&self, context: &mut Context<'_>) -> Step {
         if let Which::Nth { keys, .. } = &self.plan.which
             && let Some(copy) = context.memory.copies.get_mut(keys)
@@ -126,20 +138,20 @@ impl Writing {
     }
 }
 
-impl Script for Writing {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match std::mem::replace(&mut self.state, State::Begun) {
-            State::Begun => {
+impl RunningAct for RunningWrite {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match std::mem::replace(&mut self.state, State::NotStarted) {
+            State::NotStarted => {
                 let Which::Nth { keys, .. } = &self.plan.which else { return self.decide(context) };
                 if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) {
                     return self.decide(context);
                 }
                 let mut list = List::new(keys.clone(), 0);
-                let step = list.next(Heard::Begin, context);
-                self.state = State::Listing(list);
+                let step = list.next(ActInput::Begin, context);
+                self.state = State::ListKeys(list);
                 step
             }
-            State::Listing(mut list) => match list.next(heard, context) {
+            State::ListKeys(mut list) => match list.next(input, context) {
                 Step::Done => match &self.plan.which {
                     Which::Nth { keys, .. }
                         if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) =>
@@ -149,20 +161,20 @@ impl Script for Writing {
                     _ => Step::Done,
                 },
                 step => {
-                    self.state = State::Listing(list);
+                    self.state = State::ListKeys(list);
                     step
                 }
             },
-            State::Getting => match (heard, &self.plan.which) {
-                (Heard::Answer(Response::Range(range)), Which::Key(key)) => {
+            State::ReadObject => match (input, &self.plan.which) {
+                (ActInput::Answer(Response::Range(range)), Which::Key(key)) => {
                     let revision = range.kvs.first().map_or(0, |kv| kv.mod_revision);
                     let key = key.clone();
                     self.write(self.plan.verb, key, revision)
                 }
                 _ => Step::Done,
             },
-            State::Sent(verb, key) => match heard {
-                Heard::Answer(response) => self.sent(verb, key, response, context),
+            State::WriteObject(verb, key) => match input {
+                ActInput::Answer(response) => self.txn_answered(verb, key, response, context),
                 _ => self.failed(context),
             },
         }

@@ -1,6 +1,7 @@
-//! The lifetime of every lease, by the evidence: what granted, renewed and ended it.
+//! The lifetime of every lease, by the evidence (the entries that the members applied): what granted, renewed and
+//! ended it.
 //!
-//! Times are those of the first member to apply the entry: no member can have acted on it before.
+//! Times are those of the first member that applied the entry: no member can have acted on the entry earlier.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +14,16 @@ use crate::model::{MAX_LEASE_TTL, MIN_LEASE_TTL};
 
 /// One lease from its grant to its end. An id can have several, one after another.
 #[derive(Clone, Debug)]
-pub struct Life {
-    /// Seconds, as granted.
+pub struct Lifetime {
+    /// The time to live in seconds, as granted.
     pub ttl: i64,
     /// The index of the grant in the evidence, counted from 1.
     pub rank: u32,
     /// When it was granted.
     pub granted: Nanos,
-    /// Whether a member proposed it itself, for a service, and may renew it where no client sees it.
+    /// Whether a member granted it for the lock or election service. The member may renew it, which no client sees.
     pub own: bool,
-    /// Whether the grant may have been refused for lack of space, which no answer says.
+    /// Whether the grant may have been refused for lack of space, and got no answer.
     pub doubtful: bool,
     /// Its end, if it ended.
     pub end: Option<End>,
@@ -45,17 +46,17 @@ pub struct End {
 
 /// The lifetimes of all leases.
 #[derive(Debug, Default)]
-pub struct Lives {
-    by_id: BTreeMap<i64, Vec<Life>>,
+pub struct Lifetimes {
+    by_id: BTreeMap<i64, Vec<Lifetime>>,
     /// Grants whose id is in neither an answer nor the evidence.
     pub nameless: usize,
 }
 
-impl Lives {
-    /// From the evidence and the answers to keep-alives. An unanswered keep-alive may still renew until `slack` after
-    /// its client gave up.
-    pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lives {
-        let mut lives = Lives::default();
+impl Lifetimes {
+    /// The lifetimes by the evidence and by the answers to keep-alives. A keep-alive without an answer may still renew
+    /// the lease until `slack` after its client gave up.
+    pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lifetimes {
+        let mut lifetimes = Lifetimes::default();
         let scarce = space_is_scarce(history, applied);
         for (rank, entry) in (1..).zip(applied) {
             let operation = entry.operation.and_then(|number| history.operations.get(number as usize));
@@ -64,16 +65,16 @@ impl Lives {
             }
             let own = entry.internal.as_deref();
             match operation.map(|operation| &operation.request).or(own) {
-                Some(Request::LeaseGrant(grant)) => lives.grant(grant, operation, entry, rank, scarce),
+                Some(Request::LeaseGrant(grant)) => lifetimes.grant(grant, operation, entry, rank, scarce),
                 Some(Request::LeaseRevoke(revoke)) => {
                     let end = End { rank, time: entry.time, expired: operation.is_none() };
-                    lives.end(revoke.id, end);
+                    lifetimes.end(revoke.id, end);
                 }
                 _ => {}
             }
         }
-        lives.take_renewals(history, slack);
-        lives
+        lifetimes.take_renewals(history, slack);
+        lifetimes
     }
 
     fn grant(
@@ -97,12 +98,12 @@ impl Lives {
             self.nameless += 1;
             return;
         };
-        let lives = self.by_id.entry(id).or_default();
-        let taken = lives.last().is_some_and(|life| life.end.is_none() && !life.doubtful);
+        let lifetimes = self.by_id.entry(id).or_default();
+        let taken = lifetimes.last().is_some_and(|lifetime| lifetime.end.is_none() && !lifetime.doubtful);
         if taken || grant.ttl > MAX_LEASE_TTL {
             return;
         }
-        lives.push(Life {
+        lifetimes.push(Lifetime {
             ttl: answer.map_or(grant.ttl.max(MIN_LEASE_TTL), |answer| answer.ttl),
             rank,
             granted: entry.time,
@@ -115,17 +116,17 @@ impl Lives {
     }
 
     fn end(&mut self, id: i64, end: End) {
-        if let Some(life) = self.by_id.get_mut(&id).and_then(|lives| lives.last_mut())
-            && life.end.is_none()
+        if let Some(lifetime) = self.by_id.get_mut(&id).and_then(|lifetimes| lifetimes.last_mut())
+            && lifetime.end.is_none()
         {
-            life.end = Some(end);
+            lifetime.end = Some(end);
         }
     }
 
     fn take_renewals(&mut self, history: &History, slack: Nanos) {
         for (number, operation) in history.operations.iter().enumerate() {
             let Request::LeaseKeepAlive(request) = &operation.request else { continue };
-            let Some(lives) = self.by_id.get_mut(&request.id) else { continue };
+            let Some(lifetimes) = self.by_id.get_mut(&request.id) else { continue };
             let renewed = match &operation.outcome {
                 Outcome::Answer { at, response: Response::LeaseKeepAlive(answer) } => {
                     (answer.ttl > 0).then_some((*at, true))
@@ -135,28 +136,28 @@ impl Lives {
                 Outcome::Unknown { gave_up } => Some((gave_up + slack, false)),
             };
             let Some((until, known)) = renewed else { continue };
-            for life in lives.iter_mut().filter(|life| life.overlaps(operation.call, until)) {
+            for lifetime in lifetimes.iter_mut().filter(|lifetime| lifetime.overlaps(operation.call, until)) {
                 if known {
-                    life.renewals.push((operation.call, until, number));
+                    lifetime.renewals.push((operation.call, until, number));
                 } else {
-                    life.maybe_renewed = life.maybe_renewed.max(until);
+                    lifetime.maybe_renewed = lifetime.maybe_renewed.max(until);
                 }
             }
         }
     }
 
     /// The lifetimes of a lease, in order.
-    pub fn of(&self, id: i64) -> &[Life] {
-        self.by_id.get(&id).map_or(&[], |lives| &lives[..])
+    pub fn of(&self, id: i64) -> &[Lifetime] {
+        self.by_id.get(&id).map_or(&[], |lifetimes| &lifetimes[..])
     }
 
     /// All lifetimes, by id.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, &Life)> {
-        self.by_id.iter().flat_map(|(id, lives)| lives.iter().map(move |life| (*id, life)))
+    pub fn iter(&self) -> impl Iterator<Item = (i64, &Lifetime)> {
+        self.by_id.iter().flat_map(|(id, lifetimes)| lifetimes.iter().map(move |lifetime| (*id, lifetime)))
     }
 }
 
-impl Life {
+impl Lifetime {
     /// Whether it existed at some moment of this time.
     pub fn overlaps(&self, from: Nanos, until: Nanos) -> bool {
         self.granted <= until && self.end.is_none_or(|end| end.time >= from)

@@ -1,4 +1,4 @@
-//! Small pieces of sentences that several invariants use.
+//! Parts of sentences that the violations of several invariants use.
 
 use record::MemberId;
 

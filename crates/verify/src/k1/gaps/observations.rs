@@ -1,5 +1,8 @@
-//! What was seen of each revision: by answers, which the order must agree with, and by watchers, which are believed as
-//! long as an explanation agrees with them.
+//! What clients saw of the revisions that no answer acknowledges.
+//!
+//! There are two kinds. Pairs that reads returned ([`ReadPairs`]) are binding: an explanation must agree with them.
+//! What watchers received, clients' copies held and the services answered ([`Observations`]) is believed only as long
+//! as some explanation agrees with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +15,17 @@ use record::{CacheView, History, Nanos, WatchStream};
 use super::super::order::Step;
 use super::super::place::Position;
 use super::super::replay::Replay;
-use super::services::Standing;
+use super::services::QueueClaim;
 use crate::answer;
 use crate::model::Model;
 use crate::truth::Keys;
 use crate::watch::reach::{self, Reach};
 
-/// What reads saw of the revisions that no answer acknowledges.
-pub struct Facts(Vec<KeyValue>);
+/// The pairs that reads returned whose last change is at a revision that no answer acknowledges.
+pub struct ReadPairs(Vec<KeyValue>);
 
-impl Facts {
-    pub fn of(history: &History, steps: &[Step], start: i64) -> Facts {
+impl ReadPairs {
+    pub fn of(history: &History, steps: &[Step], start: i64) -> ReadPairs {
         let makes = |revision: i64| {
             steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok()
         };
@@ -44,10 +47,10 @@ impl Facts {
         }
         seen.sort_by(|a, b| (a.mod_revision, &a.key).cmp(&(b.mod_revision, &b.key)));
         seen.dedup();
-        Facts(seen)
+        ReadPairs(seen)
     }
 
-    /// The keys of which something else was seen than what the model, which has just made this revision, has.
+    /// The keys whose pair, as reads returned it, differs from the model's. The model has just made this revision.
     pub fn against(&self, replay: &Replay<'_>, revision: i64) -> Vec<Bytes> {
         let first = self.0.partition_point(|kv| kv.mod_revision < revision);
         let of_revision = self.0[first..].iter().take_while(|kv| kv.mod_revision == revision);
@@ -56,7 +59,7 @@ impl Facts {
         of_revision.filter(wrong).map(|kv| kv.key.clone()).collect()
     }
 
-    /// The highest revision that was seen.
+    /// The highest revision of these pairs.
     pub fn newest(&self) -> i64 {
         self.0.last().map_or(0, |kv| kv.mod_revision)
     }
@@ -67,28 +70,28 @@ struct Seen {
     deleted: bool,
     kv: KeyValue,
     before: Option<KeyValue>,
-    /// When the first watcher had it.
+    /// When the first watcher received it.
     at: Nanos,
 }
 
 /// What watchers received and did not receive, what clients' copies held, and what the lock and election services
-/// answered.
+/// answered, by revision.
 #[derive(Default)]
-pub struct Shown<'a> {
+pub struct Observations<'a> {
     events: BTreeMap<i64, Vec<Seen>>,
     watchers: Vec<Reach<'a>>,
     views: BTreeMap<i64, Vec<&'a CacheView>>,
-    standings: BTreeMap<i64, Vec<Standing>>,
-    /// Revisions at which none of this is believed any more, because no explanation agreed with it.
+    queue_claims: BTreeMap<i64, Vec<QueueClaim>>,
+    /// Revisions at which these observations are no longer believed, because no explanation agreed with them.
     doubted: BTreeSet<i64>,
 }
 
-/// What disagrees with the model.
+/// What in the observations disagrees with the model.
 #[derive(Default)]
 pub struct Against {
-    /// The keys that it is about.
+    /// The keys about which they disagree.
     pub keys: Vec<Bytes>,
-    /// Whether it is also about when the write was requested, or about a range of keys.
+    /// Whether they also disagree about when the write was requested, or about a queue; then any gap can be the cause.
     pub all: bool,
 }
 
@@ -98,15 +101,16 @@ impl Against {
     }
 }
 
-impl<'a> Shown<'a> {
-    /// `more` are streams that are not in the history.
-    pub fn of(history: &'a History, more: &'a [WatchStream]) -> Shown<'a> {
-        let mut shown = Shown { watchers: reach::of(&history.watches), ..Shown::default() };
+impl<'a> Observations<'a> {
+    /// The observations of a history. `more` are watch streams that it does not have.
+    pub fn of(history: &'a History, more: &'a [WatchStream]) -> Observations<'a> {
+        let mut observations =
+            Observations { watchers: reach::of(&history.watches), ..Observations::default() };
         for (at, response) in history.watches.iter().chain(more).flat_map(|stream| &stream.received) {
             for event in &response.events {
                 let Some(kv) = &event.kv else { continue };
                 let deleted = event.r#type == EventType::Delete as i32;
-                let of_revision = shown.events.entry(kv.mod_revision).or_default();
+                let of_revision = observations.events.entry(kv.mod_revision).or_default();
                 let same = |seen: &&mut Seen| {
                     seen.deleted == deleted && seen.kv == *kv && seen.before == event.prev_kv
                 };
@@ -120,15 +124,15 @@ impl<'a> Shown<'a> {
             }
         }
         for view in &history.caches {
-            shown.views.entry(view.revision).or_default().push(view);
+            observations.views.entry(view.revision).or_default().push(view);
         }
-        for standing in super::services::standings(history) {
-            shown.standings.entry(standing.revision).or_default().push(standing);
+        for claim in super::services::queue_claims(history) {
+            observations.queue_claims.entry(claim.revision).or_default().push(claim);
         }
-        shown
+        observations
     }
 
-    /// The highest revision up to which watchers say that there is one, but no further than `most`.
+    /// The highest revision that watchers or copies name, up to `most`.
     pub fn newest(&self, most: i64) -> i64 {
         let events = self.events.range(..=most).next_back().map_or(0, |(revision, _)| *revision);
         let views = self.views.range(..=most).next_back().map_or(0, |(revision, _)| *revision);
@@ -136,15 +140,15 @@ impl<'a> Shown<'a> {
         events.max(views).max(reached.max().unwrap_or(0))
     }
 
-    /// No longer believes what was shown at these revisions. Returns whether any of it was believed.
+    /// Stops believing the observations at these revisions. Returns whether some of them were believed so far.
     pub fn doubt(&mut self, revisions: &BTreeSet<i64>) -> bool {
         let before = self.doubted.len();
         self.doubted.extend(revisions);
         self.doubted.len() > before
     }
 
-    /// How much of what watchers received of a revision a request cannot have done, as far as can be seen without
-    /// executing it. `call` is when it was requested.
+    /// How many of the events that watchers received of a revision this request cannot have caused, as far as can be
+    /// said without executing it. `call` is when it was requested.
     pub fn misfits(&self, request: &Request, call: Nanos, revision: i64) -> usize {
         let Some(events) = self.events.get(&revision) else { return 0 };
         let fits = |seen: &&Seen| {
@@ -162,12 +166,13 @@ impl<'a> Shown<'a> {
         events.iter().filter(|seen| !fits(seen)).count()
     }
 
-    /// Whether everything that was shown at this revision is believed.
+    /// Whether the observations at this revision are believed.
     pub fn believes(&self, revision: i64) -> bool {
         !self.doubted.contains(&revision)
     }
 
-    /// What disagrees with what the model has just made of this revision, requested at `call`.
+    /// Compares the observations at this revision with the model, which has just made it by a request called at
+    /// `call`.
     pub fn against(&self, model: &Model, revision: i64, call: Nanos) -> Against {
         let mut against = Against::default();
         if !self.believes(revision) {
@@ -186,19 +191,19 @@ impl<'a> Shown<'a> {
             }
         }
         for (at, (kv, deleted)) in changes.iter().enumerate() {
-            // A change that its own transaction undoes can be lost to a compaction.
+            // If the same transaction changes the key again, a compaction can have removed the first change.
             let again = changes[at + 1..].iter().any(|(later, _)| later.key == kv.key);
             let missed = |watcher: &Reach<'_>| watcher.misses(&kv.key, revision, *deleted);
             if !again && self.watchers.iter().any(missed) {
                 against.keys.push(kv.key.clone());
             }
         }
-        self.stands(model, revision, &mut against);
+        self.compare_copies_and_queues(model, revision, &mut against);
         against
     }
 
-    /// What clients' copies and the services' answers say of a revision.
-    fn stands(&self, model: &Model, revision: i64, against: &mut Against) {
+    /// Compares clients' copies and the services' answers with the model.
+    fn compare_copies_and_queues(&self, model: &Model, revision: i64, against: &mut Against) {
         for view in self.views.get(&revision).into_iter().flatten() {
             let held = view.pairs.iter().map(|(key, revision)| (&key[..], *revision));
             let there: Vec<KeyValue> = model.scan(&view.keys.0, &view.keys.1, revision).collect();
@@ -208,8 +213,8 @@ impl<'a> Shown<'a> {
             let differing = held.symmetric_difference(&there);
             against.keys.extend(differing.map(|(key, _)| Bytes::copy_from_slice(key)));
         }
-        for standing in self.standings.get(&revision).into_iter().flatten() {
-            against.all |= !standing.holds(model);
+        for claim in self.queue_claims.get(&revision).into_iter().flatten() {
+            against.all |= !claim.agrees_with(model);
         }
     }
 }
