@@ -214,7 +214,7 @@ mod tests {
         let job = run.save(3);
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 57);
-        run.holds();
+        run.finds_nothing();
         // The leader of its own term must not count on it.
         run.send(3, 2, ACK, 3, 57);
         run.broke(
