@@ -53,7 +53,7 @@ impl Leases {
         (1..).find(|id| !self.by_id.contains_key(id)).expect("there are more ids than leases")
     }
 
-    /// Moves a key from one lease to another; either may be [`NO_LEASE`].
+    /// Moves a key from one lease to another; either may be 0 (no lease).
     pub fn attach(&mut self, key: &Bytes, old: i64, new: i64) {
         if old == new {
             return;
