@@ -164,15 +164,8 @@ impl World<'_> {
         }
     }
 
-    /// The duration of a fault is over. After the chaos phase this has no effect: healing has ended the faults
-    /// that it should, and the others stay for good.
+    /// The time of a fault is over. After a partial healing, that also ends what the healing left of it.
     pub(crate) fn fault_ends(&mut self, at: usize) {
-        if !self.nemesis.over {
-            self.end_fault(at);
-        }
-    }
-
-    fn end_fault(&mut self, at: usize) {
         let Some(ActiveFault { members, mut undo }) = self.nemesis.active.remove(&at) else { return };
         let fault = &self.plan.faults[at];
         tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
@@ -204,7 +197,7 @@ impl World<'_> {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
         if core.values().all(|core| *core) {
-            active.into_iter().for_each(|at| self.end_fault(at));
+            active.into_iter().for_each(|at| self.fault_ends(at));
             return;
         }
         // Clients and operators are healed with the core.
