@@ -238,18 +238,11 @@ impl Model for Versioned {
         &self,
         parser: &Parser<'_>,
         event: &Event<'_>,
-        _: Option<&Value>,
+        key: Option<&Value>,
         value: &Node<'_>,
     ) -> Scan<Self::Input> {
         let (_, value) = Self::parts(parser, value)?;
-        match event.f {
-            "read" => Ok(versioned::Input::Read),
-            "write" => Ok(versioned::Input::Write(held(parser, value)?)),
-            _ => match Register::cas(parser, value)? {
-                register::Input::Cas(expected, new) => Ok(versioned::Input::Cas(expected, new)),
-                register::Input::Read | register::Input::Write(_) => Ok(versioned::Input::Read),
-            },
-        }
+        Register.input(parser, event, key, value)
     }
 
     fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
@@ -262,10 +255,7 @@ impl Model for Versioned {
                 return Ok(versioned::Output::Value(version, seen));
             }
             versioned::Input::Write(new) => held(parser, answered)? == *new,
-            versioned::Input::Cas(expected, new) => {
-                let cas = register::Input::Cas(expected.clone(), new.clone());
-                Register::cas(parser, answered)? == cas
-            }
+            versioned::Input::Cas(..) => Register::cas(parser, answered)? == *input,
         };
         repeats(parser, answered, same)?;
         Ok(versioned::Output::Updated(version))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use linear::models::{bank, counter, versioned};
 
 use super::fields::Fields;
-use super::forms::{Form, unknown};
+use super::forms::{Form, Register, unknown};
 use super::write::{Line, Unwritable};
 use crate::error::Scan;
 use crate::recorded::{RegisterValue, Value};
@@ -135,20 +135,15 @@ impl Form for Bank {
 
 pub(super) struct Versioned;
 
+/// Versions are only in answers, so operations are written as those of a register without versions.
+const REGISTER: Register = Register { cas: true };
+
 impl Form for Versioned {
     type Input = versioned::Input<RegisterValue>;
     type Output = versioned::Output<RegisterValue>;
 
     fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
-        match op {
-            "read" => Ok(versioned::Input::Read),
-            "write" => Ok(versioned::Input::Write(fields.held(cursor)?)),
-            "cas" => {
-                let expected = fields.compared(cursor)?.held(cursor)?;
-                Ok(versioned::Input::Cas(expected, fields.held(cursor)?))
-            }
-            _ => unknown("\"read\", \"write\" or \"cas\"", fields, cursor),
-        }
+        REGISTER.input(op, fields, cursor)
     }
 
     fn output(
@@ -168,19 +163,7 @@ impl Form for Versioned {
     }
 
     fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
-        match input {
-            versioned::Input::Read => line.text("op", "read"),
-            versioned::Input::Write(value) => {
-                line.text("op", "write");
-                line.held("value", value);
-            }
-            versioned::Input::Cas(expected, value) => {
-                line.text("op", "cas");
-                line.held("expected", expected);
-                line.held("value", value);
-            }
-        }
-        Ok(())
+        REGISTER.write_input(input, line)
     }
 
     fn write_output(

@@ -18,6 +18,17 @@ pub enum Input<V> {
     Cas(V, V),
 }
 
+impl<V: Debug> Input<V> {
+    /// The request as text, for explanations.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Input::Read => "read".to_owned(),
+            Input::Write(new) => format!("write({new:?})"),
+            Input::Cas(expected, new) => format!("cas({expected:?} -> {new:?})"),
+        }
+    }
+}
+
 /// What a register answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output<V> {
@@ -102,11 +113,7 @@ impl<V: Clone + Eq + Hash + Debug + 'static> Model for Register<V> {
     }
 
     fn describe_input(&self, input: &Input<V>) -> String {
-        match input {
-            Input::Read => "read".to_owned(),
-            Input::Write(new) => format!("write({new:?})"),
-            Input::Cas(expected, new) => format!("cas({expected:?} -> {new:?})"),
-        }
+        input.describe()
     }
 
     fn describe_output(&self, _: &Input<V>, output: &Output<V>) -> String {

@@ -5,16 +5,8 @@ use std::hash::Hash;
 
 use crate::model::Model;
 
-/// What a client asks of a versioned register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Input<V> {
-    /// Reads the version and the value.
-    Read,
-    /// Sets the value.
-    Write(V),
-    /// Compare-and-set: sets the second value if the register holds the first.
-    Cas(V, V),
-}
+/// Clients ask the same of a register with and without versions.
+pub use super::register::Input;
 
 /// What a versioned register answers. A version of `None` is one that the answer does not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,11 +65,7 @@ impl<V: Clone + Eq + Hash + Debug> Model for Versioned<V> {
     }
 
     fn describe_input(&self, input: &Input<V>) -> String {
-        match input {
-            Input::Read => "read".to_owned(),
-            Input::Write(new) => format!("write({new:?})"),
-            Input::Cas(expected, new) => format!("cas({expected:?} -> {new:?})"),
-        }
+        input.describe()
     }
 
     fn describe_output(&self, _: &Input<V>, output: &Output<V>) -> String {
