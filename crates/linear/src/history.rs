@@ -133,6 +133,27 @@ impl<I, O> History<I, O> {
         Ok(index)
     }
 
+    /// The same history with other inputs and outputs, made of these or referring to them.
+    pub fn map<'a, J, P>(
+        &'a self,
+        mut input: impl FnMut(&'a I) -> J,
+        mut output: impl FnMut(&'a O) -> P,
+    ) -> History<J, P> {
+        let operation = |operation: &'a Operation<I, O>| Operation {
+            client: operation.client,
+            input: input(&operation.input),
+            call: operation.call,
+            outcome: match &operation.outcome {
+                Outcome::Answered { output: answer, at } => {
+                    Outcome::Answered { output: output(answer), at: *at }
+                }
+                Outcome::Failed { at } => Outcome::Failed { at: *at },
+                Outcome::Unknown => Outcome::Unknown,
+            },
+        };
+        History { operations: self.operations.iter().map(operation).collect() }
+    }
+
     /// All operations, by index.
     pub fn operations(&self) -> &[Operation<I, O>] {
         &self.operations

@@ -187,6 +187,21 @@ pub enum RegisterOp<V> {
     Nothing,
 }
 
+impl<V> RegisterOp<V> {
+    /// The same operation with other values.
+    pub fn map<W>(self, mut value: impl FnMut(V) -> W) -> RegisterOp<W> {
+        match self {
+            RegisterOp::Read(seen) => RegisterOp::Read(value(seen)),
+            RegisterOp::Write(written) => RegisterOp::Write(value(written)),
+            RegisterOp::Cas { expected, new, succeeded } => {
+                RegisterOp::Cas { expected: value(expected), new: value(new), succeeded }
+            }
+            RegisterOp::Append => RegisterOp::Append,
+            RegisterOp::Nothing => RegisterOp::Nothing,
+        }
+    }
+}
+
 /// Kinds of containers. They differ in which element they give away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Container {
@@ -223,6 +238,23 @@ pub enum ContainerOp<E> {
     Elements(Vec<E>),
     /// Has no effect and says nothing.
     Nothing,
+}
+
+impl<E> ContainerOp<E> {
+    /// The same operation with other elements.
+    pub fn map<F>(self, mut element: impl FnMut(E) -> F) -> ContainerOp<F> {
+        match self {
+            ContainerOp::Insert(inserted) => ContainerOp::Insert(element(inserted)),
+            ContainerOp::Take(taken) => ContainerOp::Take(element(taken)),
+            ContainerOp::TakeAny => ContainerOp::TakeAny,
+            ContainerOp::TakeNothing => ContainerOp::TakeNothing,
+            ContainerOp::Remove(removed) => ContainerOp::Remove(element(removed)),
+            ContainerOp::Present(found) => ContainerOp::Present(element(found)),
+            ContainerOp::Absent(missed) => ContainerOp::Absent(element(missed)),
+            ContainerOp::Elements(found) => ContainerOp::Elements(found.into_iter().map(element).collect()),
+            ContainerOp::Nothing => ContainerOp::Nothing,
+        }
+    }
 }
 
 /// Whether an operation changed nothing, according to [`Model::is_read`] or [`Model::as_register`].

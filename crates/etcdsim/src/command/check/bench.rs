@@ -13,11 +13,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use linear::generate::{self as registers, INITIAL};
 use linear::models::keyed::Keyed;
 use linear::models::register::Register;
-use linear::{Budget, check as linear_check};
+use linear::{Budget, Verdict, check as linear_check};
 use revision::generate as revisions;
 use serde::{Deserialize, Serialize};
 
-use super::containers::CheckResult;
+use super::any::{AnyHistory, AnyModel};
 use super::{Engine, Model, containers};
 use crate::exit::Exit;
 use crate::show::numbers;
@@ -209,10 +209,13 @@ pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Ex
     Exit::Held
 }
 
+/// Registers of numbers, which measure the engine alone.
+type RegisterHistory = linear::History<registers::KeyedInput, linear::models::register::Output<u32>>;
+
 /// A history in memory.
 enum BenchHistory {
     Revision(revision::History, revision::Evidence),
-    General(linear::History<registers::KeyedInput, linear::models::register::Output<u32>>),
+    General(RegisterHistory),
     Container(containers::ContainerHistory),
 }
 
@@ -269,43 +272,84 @@ impl BenchHistory {
         }
     }
 
-    /// Judges, and explains if asked to.
-    fn check(&self, explain: bool) -> CheckResult {
+    /// The history in the form that the engine judges.
+    fn prepared(&self) -> Prepared<'_> {
         match self {
-            // An explanation costs this engine nothing extra.
-            BenchHistory::Revision(history, evidence) => match revision::check(history, evidence) {
-                revision::Verdict::Linearizable(_) => CheckResult::Order,
-                revision::Verdict::Violation(violation) => CheckResult::Conflict(violation.operations.len()),
-                revision::Verdict::Undecided(_) => CheckResult::Undecided,
-            },
-            BenchHistory::General(history) => {
-                let model = Keyed::new(Register { initial: INITIAL });
-                let budget = Budget { explain, ..Budget::default() };
-                linear_check(&model, history, &budget).verdict.into()
+            BenchHistory::Revision(history, evidence) => Prepared::Revision(history, evidence),
+            BenchHistory::General(history) => Prepared::General(history),
+            BenchHistory::Container(container) => {
+                let (model, history) = container.prepared();
+                Prepared::Any(model, history)
             }
-            BenchHistory::Container(container) => container.check(explain),
         }
     }
 
     fn measure(&self, cell: &Cell, samples: u32) -> Measurement {
-        let found = self.check(true);
+        let prepared = self.prepared();
+        let found = prepared.check(true);
         let right = match found {
             CheckResult::Order => !cell.stale,
             CheckResult::Conflict(_) => cell.stale,
             CheckResult::Undecided => true,
         };
         assert!(right, "a wrong verdict on {cell:?}");
-        let verdict_ns = median(samples, || self.check(false));
-        let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
+        let verdict_ns = median(samples, || prepared.check(false));
+        let explained_ns = if cell.stale { median(samples, || prepared.check(true)) } else { verdict_ns };
         let conflict = if let CheckResult::Conflict(operations) = found { operations } else { 0 };
         let (decided, peak_bytes) = (found != CheckResult::Undecided, peak_in_separate_process(cell));
         Measurement { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
+        let prepared = self.prepared();
         let before = Memory::begin()?;
-        self.check(false);
+        prepared.check(false);
         before.most()
+    }
+}
+
+/// A history in the form that an engine judges.
+enum Prepared<'a> {
+    Revision(&'a revision::History, &'a revision::Evidence),
+    General(&'a RegisterHistory),
+    Any(AnyModel<'a>, AnyHistory<'a>),
+}
+
+impl Prepared<'_> {
+    /// Judges, and explains if asked to.
+    fn check(&self, explain: bool) -> CheckResult {
+        let budget = Budget { explain, ..Budget::default() };
+        match self {
+            // An explanation costs this engine nothing extra.
+            Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
+                revision::Verdict::Linearizable(_) => CheckResult::Order,
+                revision::Verdict::Violation(violation) => CheckResult::Conflict(violation.operations.len()),
+                revision::Verdict::Undecided(_) => CheckResult::Undecided,
+            },
+            Prepared::General(history) => {
+                linear_check(&Keyed::new(Register { initial: INITIAL }), history, &budget).verdict.into()
+            }
+            Prepared::Any(model, history) => linear_check(model, history, &budget).verdict.into(),
+        }
+    }
+}
+
+/// The result of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CheckResult {
+    Order,
+    /// This many operations contradict each other.
+    Conflict(usize),
+    Undecided,
+}
+
+impl From<Verdict> for CheckResult {
+    fn from(verdict: Verdict) -> CheckResult {
+        match verdict {
+            Verdict::Linearizable(_) => CheckResult::Order,
+            Verdict::NotLinearizable(violation) => CheckResult::Conflict(violation.conflict.operations.len()),
+            Verdict::Undecided(_) => CheckResult::Undecided,
+        }
     }
 }
 

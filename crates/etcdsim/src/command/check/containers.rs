@@ -1,78 +1,87 @@
 //! Generated histories of containers (queues, stacks, bags, sets) for `etcdsim check --bench`.
 
+use histories::Value;
+use linear::History;
 pub(super) use linear::generate::containers::Wrong;
 use linear::generate::containers::{self, Elements, Shape};
-use linear::models::{bag, priority_queue, queue, set, stack};
-use linear::{Budget, History, Model, Verdict, check};
+use linear::models::bag::Bag;
+use linear::models::container;
+use linear::models::priority_queue::PriorityQueue;
+use linear::models::queue::Queue;
+use linear::models::set::{self, Set};
+use linear::models::stack::Stack;
 
-/// A history in memory.
+use super::any::{self, AnyHistory, AnyModel, Listed};
+
+/// Operations that put elements in and take some out.
+type Taken = History<container::Input<Value>, container::Output<Value>>;
+
+/// A history in memory with its model, of the types that a history from a file has.
 pub(super) enum ContainerHistory {
-    Queue(Elements),
-    Stack(Elements),
-    PriorityQueue(Elements),
-    Bag(Elements),
-    Set(History<set::Input<u32>, set::Output<u32>>),
+    Queue(Queue<Value>, Taken),
+    Stack(Stack<Value>, Taken),
+    PriorityQueue(PriorityQueue<Value>, Taken),
+    Bag(Bag<Value>, Taken),
+    Set(Set<Value>, History<set::Input<Value>, set::Output<Value>>),
 }
 
 impl ContainerHistory {
     pub(super) fn queue(shape: &Shape) -> ContainerHistory {
-        ContainerHistory::Queue(containers::queue(shape))
+        ContainerHistory::Queue(Queue::new(), taken(&containers::queue(shape)))
     }
 
     pub(super) fn stack(shape: &Shape) -> ContainerHistory {
-        ContainerHistory::Stack(containers::stack(shape))
+        ContainerHistory::Stack(Stack::new(), taken(&containers::stack(shape)))
     }
 
     pub(super) fn priority_queue(shape: &Shape) -> ContainerHistory {
-        ContainerHistory::PriorityQueue(containers::priority_queue(shape))
+        ContainerHistory::PriorityQueue(PriorityQueue::new(), taken(&containers::priority_queue(shape)))
     }
 
     pub(super) fn bag(shape: &Shape) -> ContainerHistory {
-        ContainerHistory::Bag(containers::bag(shape))
+        ContainerHistory::Bag(Bag::new(), taken(&containers::bag(shape)))
     }
 
     pub(super) fn set(shape: &Shape) -> ContainerHistory {
-        ContainerHistory::Set(containers::set(shape))
+        let input = |input: &set::Input<u32>| match input {
+            set::Input::Add(element) => set::Input::Add(value(element)),
+            set::Input::Remove(element) => set::Input::Remove(value(element)),
+            set::Input::Read => set::Input::Read,
+        };
+        let output = |output: &set::Output<u32>| match output {
+            set::Output::Elements(elements) => set::Output::Elements(elements.iter().map(value).collect()),
+            set::Output::Changed(changed) => set::Output::Changed(*changed),
+            set::Output::Repeated(elements) => set::Output::Repeated(elements.iter().map(value).collect()),
+        };
+        ContainerHistory::Set(Set::new(), containers::set(shape).map(input, output))
     }
 
-    /// Judges, and explains if asked to.
-    pub(super) fn check(&self, explain: bool) -> CheckResult {
+    /// The model and the history as the command judges them.
+    pub(super) fn prepared(&self) -> (AnyModel<'_>, AnyHistory<'_>) {
         match self {
-            ContainerHistory::Queue(history) => judge(&queue::Queue::new(), history, explain),
-            ContainerHistory::Stack(history) => judge(&stack::Stack::new(), history, explain),
-            ContainerHistory::PriorityQueue(history) => {
-                judge(&priority_queue::PriorityQueue::new(), history, explain)
+            ContainerHistory::Queue(model, history) => (model.any(), any::single::<Queue<Value>>(history)),
+            ContainerHistory::Stack(model, history) => (model.any(), any::single::<Stack<Value>>(history)),
+            ContainerHistory::PriorityQueue(model, history) => {
+                (model.any(), any::single::<PriorityQueue<Value>>(history))
             }
-            ContainerHistory::Bag(history) => judge(&bag::Bag::new(), history, explain),
-            ContainerHistory::Set(history) => judge(&set::Set::new(), history, explain),
+            ContainerHistory::Bag(model, history) => (model.any(), any::single::<Bag<Value>>(history)),
+            ContainerHistory::Set(model, history) => (model.any(), any::single::<Set<Value>>(history)),
         }
     }
 }
 
-/// The result of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CheckResult {
-    Order,
-    /// This many operations contradict each other.
-    Conflict(usize),
-    Undecided,
+fn value(element: &u32) -> Value {
+    Value::Number(i64::from(*element))
 }
 
-impl From<Verdict> for CheckResult {
-    fn from(verdict: Verdict) -> CheckResult {
-        match verdict {
-            Verdict::Linearizable(_) => CheckResult::Order,
-            Verdict::NotLinearizable(violation) => CheckResult::Conflict(violation.conflict.operations.len()),
-            Verdict::Undecided(_) => CheckResult::Undecided,
-        }
-    }
-}
-
-fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> CheckResult
-where
-    M: Model + Sync,
-    M::Input: Sync,
-    M::Output: Sync,
-{
-    check(model, history, &Budget { explain, ..Budget::default() }).verdict.into()
+fn taken(history: &Elements) -> Taken {
+    let input = |input: &container::Input<u32>| match input {
+        container::Input::Insert(element) => container::Input::Insert(value(element)),
+        container::Input::Take => container::Input::Take,
+    };
+    let output = |output: &container::Output<u32>| match output {
+        container::Output::Inserted => container::Output::Inserted,
+        container::Output::Taken(element) => container::Output::Taken(element.as_ref().map(value)),
+    };
+    history.map(input, output)
 }

@@ -22,8 +22,9 @@ use linear::{Budget, History, Limit, Model, Outcome, Verdict, validate};
 use record::Record;
 use serde::Serialize;
 use verify::Expectations;
-use verify::general::etcd::Asked;
+use verify::general::etcd::{Asked, Etcd};
 
+use super::any::{self, AnyModel, AnyOperations, Key, KeyedHistory, Listed};
 use super::file::Content;
 use super::hints;
 use crate::report::Failure;
@@ -195,7 +196,8 @@ impl General<'_> {
         }
         let asked = Asked::new(history, expectations.start_revision);
         let name = |index: u32| asked.numbers[index as usize];
-        let mut judged = self.linear("etcd", &asked.model, &asked.history, name);
+        let history_of_any = any::single::<Etcd>(&asked.history);
+        let mut judged = self.linear("etcd", &asked.model.any(), &history_of_any, name);
         judged.operations = history.operations.len();
         judged.not_judged = Asked::left_out(history);
         if judged.verdict != End::Undecided {
@@ -219,11 +221,9 @@ impl General<'_> {
                 self.counter(Counter { initial: *initial }, operations)
             }
             Recorded::Bank(operations) => self.bank(operations),
-            Recorded::KeyValue(history) if self.together => {
-                self.linear("key-value", &Keyed::together(Text), history, |index| index)
-            }
             Recorded::KeyValue(history) => {
-                self.linear("key-value", &Keyed::new(Text), history, |index| index)
+                let history = any::keyed::<Text, String>(history, |key| Key::Text(key));
+                self.keyed("key-value", Text.any(), &history)
             }
             Recorded::Queue(operations) => self.operations("queue", Queue::<Value>::new(), operations),
             Recorded::Stack(operations) => self.operations("stack", Stack::<Value>::new(), operations),
@@ -237,24 +237,21 @@ impl General<'_> {
         }
     }
 
-    pub(super) fn operations<M>(
+    pub(super) fn operations<M: Listed>(
         &self,
         name: &'static str,
         model: M,
         operations: &Operations<M::Input, M::Output>,
-    ) -> Judgement
-    where
-        M: Model + Sync,
-        M::Input: Sync,
-        M::Output: Sync,
-    {
-        match operations {
-            Operations::Single(history) => self.linear(name, &model, history, |index| index),
-            Operations::Keyed(history) if self.together => {
-                self.linear(name, &Keyed::together(model), history, |index| index)
-            }
-            Operations::Keyed(history) => self.linear(name, &Keyed::new(model), history, |index| index),
+    ) -> Judgement {
+        match any::operations::<M>(operations) {
+            AnyOperations::Single(history) => self.linear(name, &model.any(), &history, |index| index),
+            AnyOperations::Keyed(history) => self.keyed(name, model.any(), &history),
         }
+    }
+
+    fn keyed<'a>(&self, name: &'static str, model: AnyModel<'a>, history: &KeyedHistory<'a>) -> Judgement {
+        let model = if self.together { Keyed::together(model) } else { Keyed::new(model) };
+        self.linear(name, &model, history, |index| index)
     }
 
     /// Judges with `linear` and validates its evidence independently.

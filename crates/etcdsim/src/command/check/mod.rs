@@ -5,6 +5,7 @@
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
 //! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
 
+mod any;
 mod bench;
 mod containers;
 mod engine;

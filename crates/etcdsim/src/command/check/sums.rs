@@ -8,6 +8,7 @@ use linear::models::bank::{self, Bank};
 use linear::models::counter::{self, Counter};
 use linear::{Budget, History, Operation, validate};
 
+use super::any::{self, Listed};
 use super::engine::{Conflict, End, General, Judgement, assert_valid, conflict_title, operation_line};
 use crate::stopwatch::Stopwatch;
 
@@ -116,9 +117,10 @@ impl General<'_> {
         // It gets half of the time. The other half is for all other initial balances.
         let wall_max = self.budget.wall_max.map(|wall| wall / 2);
         let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
-        let report = linear::check(&model, history, &budget);
+        let (model, any_history) = (model.any(), any::single::<Bank<Value>>(history));
+        let report = linear::check(&model, &any_history, &budget);
         let linear::Verdict::Linearizable(order) = report.verdict else { return None };
-        assert_valid(validate::linearization(&model, history, &order), "order");
+        assert_valid(validate::linearization(&model, &any_history, &order), "order");
         let mut judged = Judgement::new("bank", "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         Some(judged)

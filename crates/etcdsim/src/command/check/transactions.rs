@@ -10,6 +10,7 @@ use linear::cycles::{self, Anomaly, AnomalyKind, Edge, Step, registers};
 use linear::models::transactions::{Step as Part, Transactions};
 use linear::{History, Operation, Outcome};
 
+use super::any::{self, Listed};
 use super::engine::{Conflict, End, General, Judgement};
 
 impl General<'_> {
@@ -73,7 +74,8 @@ impl General<'_> {
                 let history = History::from_operations(transactions.iter().map(operation))
                     .expect("the time of an event is its position in the file");
                 let model = Transactions::new(initial.clone());
-                let mut judged = self.linear("rw-register", &model, &history, |index| index);
+                let any_history = any::single::<Transactions<Value, RegisterValue>>(&history);
+                let mut judged = self.linear("rw-register", &model.any(), &any_history, |index| index);
                 if judged.verdict == End::Undecided {
                     judged.undecided.insert(0, format!("The dependencies alone do not decide it: {why}."));
                 }
