@@ -267,7 +267,8 @@ pub enum Target {
 pub struct Phases {
     /// The length of the chaos phase.
     pub chaos: Nanos,
-    /// How many members are healed after it. The others stay as broken as they are. `None`: all are healed.
+    /// How many members are healed after it. The others stay as broken as they are until their
+    /// faults end by themselves. `None`: all are healed.
     pub core: Option<u32>,
     /// The maximum length of the settle phase.
     pub settle: Nanos,
