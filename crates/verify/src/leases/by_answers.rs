@@ -185,12 +185,16 @@ impl Lifetimes {
             }
             (Request::Lock(lock), Some((Response::Lock(answer), at))) if lock.lease == 0 => {
                 let lease = lease_of(&answer.key);
-                lease.into_iter().for_each(|id| begins(id, Some((at, 0)), None));
+                if let Some(id) = lease {
+                    begins(id, Some((at, 0)), None);
+                }
                 lease.is_none()
             }
             (Request::Campaign(campaign), Some((Response::Campaign(answer), at))) if campaign.lease == 0 => {
                 let lease = answer.leader.as_ref().map(|leader| leader.lease);
-                lease.into_iter().for_each(|id| begins(id, Some((at, 0)), None));
+                if let Some(id) = lease {
+                    begins(id, Some((at, 0)), None);
+                }
                 lease.is_none()
             }
             (Request::Lock(lock), _) => lock.lease == 0,
