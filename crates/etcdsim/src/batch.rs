@@ -140,7 +140,7 @@ impl Batch {
             let plan = catch_panics(|| case.valid_plan(seed))?;
             let plan = plan.map_err(|error| HarnessFailure(format!("{error:?}")))?;
             let (mut run, stats) = seed_run(seed, self.additions.run(&plan)?);
-            run.wall = stopwatch.elapsed();
+            (run.wall, run.idle) = (stopwatch.elapsed(), plan.why_idle());
             if self.check_determinism {
                 let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
                 if hashes[0] != hashes[1] {
@@ -151,7 +151,7 @@ impl Batch {
         };
         result().unwrap_or_else(|HarnessFailure(message)| {
             let (trace_hash, wall, end) = (Default::default(), stopwatch.elapsed(), End::Collapsed(message));
-            (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, end }, Stats::default())
+            (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, idle: None, end }, Stats::default())
         })
     }
 }
@@ -163,5 +163,5 @@ fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {
         None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),
         None => End::Held,
     };
-    (SeedRun { seed, trace_hash: record.trace_hash, wall, check, end }, record.stats)
+    (SeedRun { seed, trace_hash: record.trace_hash, wall, check, idle: None, end }, record.stats)
 }

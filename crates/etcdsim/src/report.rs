@@ -77,6 +77,8 @@ pub struct SeedRun {
     pub wall: Duration,
     /// Real time of the judges.
     pub check: Duration,
+    /// Why no client asked the cluster anything, as the end of a sentence; `None` if one did.
+    pub idle: Option<&'static str>,
     /// How it ended.
     pub end: End,
 }
@@ -210,6 +212,11 @@ impl Failure {
     }
 }
 
+/// Says that nobody asked anything, and why ([`plan::Plan::why_idle`]).
+pub(crate) fn idle_warning(file: &str, why: &str) -> String {
+    format!("{file}: no client asked anything, because {why}: only the cluster itself was judged")
+}
+
 /// Failures of one case whose first violation is of the same oracle.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -262,6 +269,15 @@ impl Report {
     /// The number of runs with a violation.
     pub fn failures(&self) -> usize {
         self.cases.iter().map(|case| case.failures().count()).sum()
+    }
+
+    /// What makes a result worth less than it seems: cases in which no client ever asked anything.
+    pub fn warnings(&self) -> Vec<String> {
+        let idle = |case: &CaseReport| {
+            let why = case.runs.first()?.idle?;
+            case.runs.iter().all(|run| run.idle.is_some()).then(|| idle_warning(&case.case.file, why))
+        };
+        self.cases.iter().filter_map(idle).collect()
     }
 
     /// How often each probe was reached, in descending order of seeds.

@@ -350,6 +350,37 @@ fn a_start_revision_is_inferred_and_taken() {
     judged("h.jsonl", text, &["--start-revision", "0"], 2, &[]);
 }
 
+/// What was there before the history began is not in the file, so it counts as a violation; the hint says so.
+#[test]
+fn keys_and_leases_from_before_the_history() {
+    let first = r#"{"format": "etcdsim-history-2", "server": "etcd", "members": 1}"#;
+    let old = r#"{"client": 1, "member": 1, "rpc": "Range", "request": {"key": "Yg=="}, "call": 1, "return": 2, "response": {"header": {"revision": "57"}, "kvs": [{"key": "Yg==", "create_revision": "12", "mod_revision": "40", "version": "3", "value": "MQ=="}], "count": "1"}}"#;
+    let put = r#"{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "MQ=="}, "call": 3, "return": 4, "response": {"header": {"revision": "58"}}}"#;
+    let stale = r#"{"client": 1, "member": 1, "rpc": "Range", "request": {"key": "YQ=="}, "call": 5, "return": 6, "response": {"header": {"revision": "58"}}}"#;
+    let begun = ["--start-revision", "57"];
+    let hint = "--start-revision 57 takes the store for empty at revision 57, without keys and leases, but";
+    let key = format!("{hint} an answer shows the key b, created at revision 12.");
+    judged("h.jsonl", &format!("{first}\n{old}\n{put}\n"), &begun, 1, &["K1", &key]);
+    let general = ["--start-revision", "57", "--engine", "general"];
+    judged("h.jsonl", &format!("{first}\n{old}\n{put}\n"), &general, 1, &[&key]);
+    let leased = put.replace(r#""MQ=="}"#, r#""MQ==", "lease": "7"}"#);
+    let lease = format!("{hint} #0 uses lease 7, which nobody granted in the file.");
+    judged("h.jsonl", &format!("{first}\n{leased}\n"), &begun, 1, &["K1", &lease]);
+    // Without the option, it is no way out, and the hint says that.
+    let found = "the first answers are of revision 57";
+    judged("h.jsonl", &format!("{first}\n{old}\n{put}\n"), &[], 1, &["K1", found, "for empty"]);
+    // A violation that nothing from before explains has no such hint, nor has a history from the beginning.
+    let from_start = format!("{first}\n{put}\n{stale}\n").replace("58", "2");
+    for (text, arguments) in [(format!("{first}\n{put}\n{stale}\n"), &begun[..]), (from_start, &[][..])] {
+        let folder = Folder::new();
+        let path = folder.path().join("h.jsonl");
+        fs::write(&path, text).expect("a file can be written");
+        let path = path.to_str().expect("a path of ASCII");
+        let ended = etcdsim(&[&["check", path], arguments].concat()).expect(1);
+        assert!(!ended.stdout.contains("for empty"), "{}", ended.stdout);
+    }
+}
+
 #[test]
 fn a_stream_that_ended_has_no_more_lines() {
     let text = r#"{"format": "etcdsim-history-2"}

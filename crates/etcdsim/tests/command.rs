@@ -251,6 +251,31 @@ fn probes_never_reached_show_and_can_be_required() {
 }
 
 #[test]
+fn a_scenario_in_which_nobody_asks_anything_has_a_warning() {
+    let folder = Folder::new();
+    let path = folder.path().join("idle.toml");
+    let path = path.to_str().expect("a path of ASCII");
+    let run = |text: &str, format: &str| {
+        fs::write(path, format!("title = \"idle\"\n{text}\n[run]\nchaos = \"2s\"\n"))
+            .expect("a file can be written");
+        etcdsim(&["run", path, "--seeds", "2", "--save", "0", "--format", format]).expect(0)
+    };
+    let human = run("", "human").stdout;
+    assert!(human.contains("idle.toml: no client asked anything, because there is no client"), "{human}");
+    let late = "[[client]]\noperations = [\"3s put k v\"]";
+    let human = run(late, "human").stdout;
+    assert!(human.contains("because all operations come after the end of the chaos phase"), "{human}");
+    let ended = run("", "junit");
+    assert!(ended.explains("warning: ") && !ended.stdout.contains("warning"), "{}", ended.stderr);
+    let json: serde_json::Value = serde_json::from_str(&run("", "json").stdout).expect("one JSON object");
+    assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1), "{json}");
+    let replayed = etcdsim(&["replay", path, "--seed", "1"]).expect(0).stdout;
+    assert!(replayed.contains("no client asked anything"), "{replayed}");
+    let busy = run("[[client]]\noperations = [\"1s put k v\"]", "human").stdout;
+    assert!(!busy.contains("warning"), "{busy}");
+}
+
+#[test]
 fn counts_of_client_programs_are_shown_on_request() {
     let run = ["run", "scenarios/kubernetes-cluster.toml", "--seeds", "1", "--save", "0"];
     let counts = |stdout: &str| {

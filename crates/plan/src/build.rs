@@ -193,7 +193,8 @@ impl ScenarioBuilder {
         self
     }
 
-    /// How many members are healed after the chaos phase; the others stay as broken as they are. Left out: all.
+    /// How many members are healed after the chaos phase; the others stay as broken as they are until
+    /// their faults end by themselves. Left out: all.
     #[must_use]
     pub fn core(mut self, members: impl Into<Open<u32>>) -> ScenarioBuilder {
         self.run.set("core", toml(&members.into()));

@@ -267,7 +267,8 @@ pub enum Target {
 pub struct Phases {
     /// The length of the chaos phase.
     pub chaos: Nanos,
-    /// How many members are healed after it. The others stay as broken as they are. `None`: all are healed.
+    /// How many members are healed after it. The others stay as broken as they are until their
+    /// faults end by themselves. `None`: all are healed.
     pub core: Option<u32>,
     /// The maximum length of the settle phase.
     pub settle: Nanos,
@@ -312,6 +313,23 @@ impl Plan {
         });
         let most = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
         (self.cluster.members + by_faults).max(u32::try_from(most).unwrap_or(0))
+    }
+
+    /// Why no client asks the cluster anything, as the end of a sentence; `None` if one does.
+    pub fn why_idle(&self) -> Option<&'static str> {
+        if self.clients.is_empty() {
+            return Some("there is no client (`[workload]` and `[[client]]` make them)");
+        }
+        let operations = self.clients.iter().flat_map(|client| &client.operations);
+        let mut times = operations.filter(|planned| !matches!(planned.act, Act::Rest(_))).map(|act| act.at);
+        match times.next() {
+            None => Some("no client has an operation"),
+            // Clients begin nothing after the chaos phase.
+            Some(first) if first > self.phases.chaos && times.all(|at| at > self.phases.chaos) => {
+                Some("all operations come after the end of the chaos phase")
+            }
+            Some(_) => None,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::choice::Choice;
+use crate::choice::{Choice, Value};
 use crate::field::{Field, Key, Section};
 use crate::kinds::{Kind, kind, kinds};
 use crate::mistakes::{Mistake, ScenarioErrors, suggest};
@@ -286,11 +286,23 @@ impl Reader {
     }
 
     fn clients(&mut self, root: &DeTable<'_>) -> Vec<Section> {
-        let tables = self.tables(root, "client");
-        tables
-            .into_iter()
-            .map(|(_, table)| self.section(table, keys(sections::CLIENT), "[[client]]", &[]))
-            .collect()
+        let mut clients = Vec::new();
+        for (span, table) in self.tables(root, "client") {
+            let client = self.section(table, keys(sections::CLIENT), "[[client]]", &[]);
+            let idle = match client.find("operations") {
+                Some(set) => matches!(&set.choice, Choice::Fixed(Value::Operations(list)) if list.is_empty())
+                    .then(|| set.span.clone()),
+                None => (!client.is_unread("operations")).then_some(span),
+            };
+            // A plan that was shortened may have such clients.
+            if let Some(span) = idle.filter(|_| !self.plan) {
+                let help =
+                    "list what it does in `operations`, such as `\"1s put k v\"`, or remove the client";
+                self.report(span, "a client without operations", "does nothing", help);
+            }
+            clients.push(client);
+        }
+        clients
     }
 
     fn faults(&mut self, root: &DeTable<'_>) -> Vec<FaultEntry> {

@@ -110,7 +110,7 @@ pub(crate) static CLOCKS: &[Field<Clocks>] = &fields! {
 
 pub(crate) static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
-    "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, for good. Left out: all.";
+    "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, each fault until its own time (`for`) is over. Left out: all.";
     "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase: by then there is a leader, every operation has ended, the members agree.";
 };
 

@@ -1444,6 +1444,39 @@ fn a_link_from_a_member_to_itself() {
 }
 
 #[test]
+fn a_client_without_operations() {
+    let text = |client: &str| format!("title = 't'\n[[client]]\nendpoints = [1]\n{client}");
+    for (client, line) in [("", 2), ("operations = []\n", 4)] {
+        let errors = Scenario::parse("bad.toml", &text(client)).unwrap_err();
+        let [mistake] = errors.mistakes() else { panic!("{errors:?}") };
+        assert_eq!(mistake.message, "a client without operations");
+        assert_eq!(errors.place(mistake).0, line, "{errors:?}");
+    }
+    // In an operation that cannot be read, only that is a mistake.
+    let errors = Scenario::parse("bad.toml", &text("operations = ['1s pat k v']\n")).unwrap_err();
+    assert_eq!(errors.mistakes().len(), 1, "{errors:?}");
+    assert!(Scenario::parse("test.toml", &text("operations = ['1s get k']\n")).is_ok());
+    // Whoever shortens a plan may leave such a client behind.
+    assert!(Plan::parse("plan.toml", &format!("seed = 1\n{}", text(""))).is_ok());
+}
+
+#[test]
+fn why_nobody_asks_anything() {
+    let why = |rest: &str| {
+        Scenario::parse("test.toml", &format!("title = 't'\n{rest}")).unwrap().expand(1).why_idle()
+    };
+    let no_client = Some("there is no client (`[workload]` and `[[client]]` make them)");
+    assert_eq!(why(""), no_client);
+    assert_eq!(why("[workload]\nclients = 0\n"), no_client);
+    assert_eq!(why("[[client]]\noperations = ['1s rest 5s']\n"), Some("no client has an operation"));
+    let late = "[run]\nchaos = '2s'\n[[client]]\noperations = ['3s get k', '4s put k v']\n";
+    assert_eq!(why(late), Some("all operations come after the end of the chaos phase"));
+    assert_eq!(why(&late.replace("4s", "1s")), None);
+    assert_eq!(why("[[client]]\noperations = ['1s watch k']\n"), None);
+    assert_eq!(why("[workload]\n"), None);
+}
+
+#[test]
 fn members_that_may_join_can_be_named() {
     let client = "[[client]]\nendpoints = [4]\noperations = ['1s get a']\n";
     let parse = |rest: &str| Scenario::parse("test.toml", &format!("title = 't'\n{client}{rest}"));

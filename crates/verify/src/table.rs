@@ -252,7 +252,7 @@ oracles! {
             exactly: "No lease expires before its time is over by the fastest clock of the plan, counted from \
                 its grant or from the call of the last keep-alive that was confirmed.",
             not_checked: "",
-            without_evidence: "Everything.";
+            without_evidence: "Leases whose end no revision shows, because they had no keys.";
         L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
             exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the \
                 last moment at which it may have been renewed or a new leader became the lessor, plus what a \
@@ -269,7 +269,8 @@ oracles! {
                 that the member had at the revision of its answer.",
             not_checked: "That the time left is right to the second; that a lease is said not to exist \
                 although it does, by a leader that may be deposed; the order of lists.",
-            without_evidence: "Everything.";
+            without_evidence: "Lists of leases; the keys of a lease and how much time is left; answers about leases \
+                that may be from before the history began, or that a request without an answer may have made.";
     }
     Services, Kind::Record(locks::judge) => {
         M1, Wrong: "whoever holds a lock or leads an election is first in its queue",

@@ -134,6 +134,10 @@ pub enum Missing {
     User,
     /// The order of changes of users and rights.
     OrderOfRights,
+    /// The ids of leases that were made without an answer.
+    LeaseIds,
+    /// What there was before the history began.
+    Beginning,
     /// An engine that knows more than keys and leases.
     RevisionEngine,
 }
@@ -150,6 +154,8 @@ impl Missing {
             Missing::Run => "only a run of the simulator shows when its faults are over",
             Missing::User => "the history does not say which user opened the stream",
             Missing::OrderOfRights => "the order of the changes of users and rights is not known",
+            Missing::LeaseIds => "a request without an answer may have made that lease",
+            Missing::Beginning => "that lease may be from before the history began",
             Missing::RevisionEngine => "the general engine judges only keys and leases",
         }
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
 use crate::exit::Exit;
 use crate::history::history_of_run;
-use crate::report::Failure;
+use crate::report::{Failure, idle_warning};
 use crate::saved::SavedResult;
 use crate::show::{human, numbers};
 use crate::story;
@@ -95,6 +95,9 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         }
         None if outcome.verdict.undecided.is_empty() => text.push_str("All held.\n"),
         None => text.push_str(&format!("Not decided: {}\n", outcome.verdict.undecided.join(" "))),
+    }
+    if let Some(why) = plan.why_idle() {
+        text.push_str(&format!("{}: {}.\n", "warning".yellow(), idle_warning(&case.file, why)));
     }
     let exit = exit(recorded.as_ref(), failure.as_ref(), &outcome.verdict.undecided, &mut text);
     super::print(&text);

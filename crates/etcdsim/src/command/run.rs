@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{env, thread};
 
 use clap::Args;
+use owo_colors::OwoColorize;
 
 use super::progress::Progress;
 use super::values::{self, Seeds};
@@ -91,8 +92,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
 
     let saved = save(&report, arguments);
     // The report for people says this itself; the other formats are for programs.
-    if !world::GUARDED && matches!(arguments.format, Format::Json | Format::Junit) {
-        eprintln!("{}", human::NOT_GUARDED);
+    if matches!(arguments.format, Format::Json | Format::Junit) {
+        for warning in report.warnings() {
+            anstream::eprintln!("{}: {warning}.", "warning".yellow());
+        }
+        if !world::GUARDED {
+            eprintln!("{}", human::NOT_GUARDED);
+        }
     }
     super::print(&text(&report, &saved, arguments.format, arguments.counts));
     if arguments.coverage || arguments.require_coverage {

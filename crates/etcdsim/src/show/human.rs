@@ -46,6 +46,9 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     if let Some(reason) = shortened(report) {
         writeln!(out, "{}", reason.yellow())?;
     }
+    for warning in report.warnings() {
+        writeln!(out, "{}: {warning}.", "warning".yellow())?;
+    }
     if !world::GUARDED {
         writeln!(out, "{}", NOT_GUARDED.dimmed())?;
     }

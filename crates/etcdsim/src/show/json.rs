@@ -29,6 +29,7 @@ struct Document<'a> {
     failures: usize,
     wall_ns: u64,
     peak_rss_bytes: u64,
+    warnings: Vec<String>,
     scenarios: Vec<Scenario<'a>>,
 }
 
@@ -100,6 +101,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
         failures: report.failures(),
         wall_ns: report.wall.as_nanos() as u64,
         peak_rss_bytes: peak_rss_bytes(),
+        warnings: report.warnings(),
         scenarios: report.cases.iter().map(|case| scenario(case, replay)).collect(),
     };
     serde_json::to_string_pretty(&document).expect("a report has only string keys and no failing parts")

@@ -1,12 +1,12 @@
-//! How the operations and answers of registers, sets, locks and lists are written in a line. [`Form`] is the trait
-//! that does this for every model.
+//! How the operations and answers of sets, locks and lists are written in a line. [`Form`] is the trait that does this
+//! for every model.
 
-use linear::models::{list, lock, register, set};
+use linear::models::{list, lock, set};
 
 use super::fields::Fields;
 use super::write::{Line, Unwritable};
 use crate::error::{Mistake, Scan};
-use crate::recorded::{RegisterValue, Value};
+use crate::recorded::Value;
 use crate::scan::Cursor;
 
 /// How a model is written. A reader takes the fields that it uses; any field left over is a mistake.
@@ -33,73 +33,6 @@ pub(super) trait Form {
 pub(super) fn unknown<T>(known: &str, fields: &Fields<'_>, cursor: &Cursor<'_>) -> Scan<T> {
     let at = fields.op.as_ref().map_or(0, |op| op.at);
     Err::<T, Box<Mistake>>(cursor.mistake(at, known, "check \"op\", or the model that line 1 names"))
-}
-
-pub(super) struct Register {
-    pub(super) cas: bool,
-}
-
-impl Form for Register {
-    type Input = register::Input<RegisterValue>;
-    type Output = register::Output<RegisterValue>;
-
-    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
-        match op {
-            "read" => Ok(register::Input::Read),
-            "write" => Ok(register::Input::Write(fields.held(cursor)?)),
-            "cas" if self.cas => {
-                let expected = fields.compared(cursor)?.held(cursor)?;
-                Ok(register::Input::Cas(expected, fields.held(cursor)?))
-            }
-            _ if self.cas => unknown("\"read\", \"write\" or \"cas\"", fields, cursor),
-            _ => unknown("\"read\" or \"write\"", fields, cursor),
-        }
-    }
-
-    fn output(
-        &self,
-        input: &Self::Input,
-        fields: &mut Fields<'_>,
-        cursor: &Cursor<'_>,
-    ) -> Scan<Self::Output> {
-        Ok(match input {
-            register::Input::Read => register::Output::Value(fields.answered(cursor)?),
-            register::Input::Write(_) => register::Output::Written,
-            register::Input::Cas(..) => register::Output::Set(fields.flag(cursor)?),
-        })
-    }
-
-    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
-        match input {
-            register::Input::Read => line.text("op", "read"),
-            register::Input::Write(value) => {
-                line.text("op", "write");
-                line.held("value", value);
-            }
-            register::Input::Cas(..) if !self.cas => return Err(Unwritable),
-            register::Input::Cas(expected, value) => {
-                line.text("op", "cas");
-                line.held("expected", expected);
-                line.held("value", value);
-            }
-        }
-        Ok(())
-    }
-
-    fn write_output(
-        &self,
-        input: &Self::Input,
-        output: &Self::Output,
-        line: &mut Line,
-    ) -> Result<(), Unwritable> {
-        match (input, output) {
-            (register::Input::Read, register::Output::Value(value)) => line.held("result", value),
-            (register::Input::Write(_), register::Output::Written) => {}
-            (register::Input::Cas(..), register::Output::Set(set)) => line.flag("result", *set),
-            _ => return Err(Unwritable),
-        }
-        Ok(())
-    }
 }
 
 pub(super) struct Set;

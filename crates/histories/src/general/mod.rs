@@ -33,6 +33,7 @@ mod containers;
 mod fields;
 mod forms;
 mod read;
+mod registers;
 mod store;
 mod sums;
 mod write;

@@ -8,7 +8,7 @@ use linear::{History, Invalid, Operation, Outcome};
 use super::fields::{Fields, Placed, scalar};
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, MODELS, sums};
+use super::{FORMAT, MODELS, registers, sums};
 use crate::error::{Error, Mistake, Scan};
 use crate::recorded::{Operations, Recorded, RegisterValue, StoreHistory};
 use crate::scan::{Cursor, each_line, each_line_of};
@@ -62,10 +62,10 @@ impl Reader {
         let cursor = &*cursor;
         match recorded {
             Recorded::Register { cas, operations, .. } => {
-                operation(&forms::Register { cas: *cas }, operations, &mut fields, cursor)
+                operation(&registers::Register { cas: *cas }, operations, &mut fields, cursor)
             }
             Recorded::Versioned { operations, .. } => {
-                operation(&sums::Versioned, operations, &mut fields, cursor)
+                operation(&registers::Versioned, operations, &mut fields, cursor)
             }
             Recorded::Counter { operations, .. } => {
                 operation(&sums::Counter, operations, &mut fields, cursor)

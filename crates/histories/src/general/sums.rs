@@ -1,14 +1,14 @@
-//! How the operations of counters, banks and versioned registers are written in a line.
+//! How the operations of counters and banks are written in a line.
 
 use std::collections::BTreeMap;
 
-use linear::models::{bank, counter, versioned};
+use linear::models::{bank, counter};
 
 use super::fields::Fields;
-use super::forms::{Form, Register, unknown};
+use super::forms::{Form, unknown};
 use super::write::{Line, Unwritable};
 use crate::error::Scan;
-use crate::recorded::{RegisterValue, Value};
+use crate::recorded::Value;
 use crate::scan::Cursor;
 
 pub(super) struct Counter;
@@ -128,68 +128,6 @@ impl Form for Bank {
             (bank::Input::Transfer { .. }, bank::Output::Transferred) => {}
             (bank::Input::Read, bank::Output::Balances(balances)) => line.balances("result", balances),
             _ => return Err(Unwritable),
-        }
-        Ok(())
-    }
-}
-
-pub(super) struct Versioned;
-
-/// Versions are only in answers, so operations are written as those of a register without versions.
-const REGISTER: Register = Register { cas: true };
-
-impl Form for Versioned {
-    type Input = versioned::Input<RegisterValue>;
-    type Output = versioned::Output<RegisterValue>;
-
-    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
-        REGISTER.input(op, fields, cursor)
-    }
-
-    fn output(
-        &self,
-        input: &Self::Input,
-        fields: &mut Fields<'_>,
-        cursor: &Cursor<'_>,
-    ) -> Scan<Self::Output> {
-        let version = match input {
-            versioned::Input::Cas(..) if !fields.flag(cursor)? => return Ok(versioned::Output::NotEqual),
-            _ => fields.version.take().map(|version| version.value),
-        };
-        Ok(match input {
-            versioned::Input::Read => versioned::Output::Value(version, fields.answered(cursor)?),
-            versioned::Input::Write(_) | versioned::Input::Cas(..) => versioned::Output::Updated(version),
-        })
-    }
-
-    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
-        REGISTER.write_input(input, line)
-    }
-
-    fn write_output(
-        &self,
-        input: &Self::Input,
-        output: &Self::Output,
-        line: &mut Line,
-    ) -> Result<(), Unwritable> {
-        let version = match (input, output) {
-            (versioned::Input::Read, versioned::Output::Value(version, value)) => {
-                line.held("result", value);
-                version
-            }
-            (versioned::Input::Write(_), versioned::Output::Updated(version)) => version,
-            (versioned::Input::Cas(..), versioned::Output::Updated(version)) => {
-                line.flag("result", true);
-                version
-            }
-            (versioned::Input::Cas(..), versioned::Output::NotEqual) => {
-                line.flag("result", false);
-                &None
-            }
-            _ => return Err(Unwritable),
-        };
-        if let Some(version) = version {
-            line.number("version", version);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use linear::{Operation, Outcome};
 
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, sums};
+use super::{FORMAT, registers, sums};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
 /// The error of an operation that its history's model does not have, or whose answer is to another operation.
@@ -52,12 +52,12 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
         Recorded::Register { cas, initial, operations } => {
             line.text("model", if *cas { "cas-register" } else { "register" });
             line.held("initial", initial);
-            all(&forms::Register { cas: *cas }, operations, line, out)
+            all(&registers::Register { cas: *cas }, operations, line, out)
         }
         Recorded::Versioned { initial, operations } => {
             line.text("model", "versioned-register");
             line.held("initial", initial);
-            all(&sums::Versioned, operations, line, out)
+            all(&registers::Versioned, operations, line, out)
         }
         Recorded::Counter { initial, operations } => {
             line.text("model", "counter");

@@ -1,5 +1,6 @@
 //! Operations grouped by the element that they put in or take out.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::history::History;
@@ -24,6 +25,43 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Reads the operations of a slice of a container. `take` gets what an operation does, the row that it would be,
+    /// and whether it must take effect. It says whether the operation counts; if not, it is no row. `None` if an
+    /// operation is none of a container, or if `take` returns `None`.
+    #[inline]
+    pub(super) fn read<M: Model>(
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        slice: &Slice<'_>,
+        mut take: impl FnMut(ContainerOp<Cow<'_, M::Value>>, u32, bool) -> Option<bool>,
+    ) -> Option<Rows> {
+        let count = slice.operations.len();
+        let mut op = Vec::with_capacity(count);
+        let mut calls = Vec::with_capacity(count);
+        // By row: the time of its return.
+        let mut returns = Vec::with_capacity(count);
+        for place in slice.by_call(history) {
+            let index = slice.operations[place as usize];
+            let operation = history.operation(index);
+            let (output, at) = match slice.seen(model, history, place as usize) {
+                Seen::Answered { output, at } => (Some(output), Some(at)),
+                Seen::Optional { output } => (Some(output), None),
+                Seen::Unknown => (None, None),
+                Seen::Absent => {
+                    // It makes the slice none of a container, too.
+                    model.as_container(&operation.input, operation.output())?;
+                    continue;
+                }
+            };
+            if take(model.as_container(&operation.input, output)?, op.len() as u32, at.is_some())? {
+                op.push(index);
+                calls.push(operation.call);
+                returns.push(at);
+            }
+        }
+        Some(Rows { ret: positions(&calls, &returns), op })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.op.len()
     }
@@ -110,27 +148,13 @@ impl Problem {
         container: Container,
     ) -> Option<Problem> {
         let mut problem = Problem::default();
-        let mut values: Interner<M::Value> = Interner::with_capacity(slice.operations.len() / 2);
-        let mut known: Vec<Known> = Vec::with_capacity(slice.operations.len() / 2);
-        let mut calls: Vec<u64> = Vec::with_capacity(slice.operations.len());
-        // By row: the time of its return, and the value that it puts in.
-        let mut returns: Vec<Option<u64>> = Vec::with_capacity(slice.operations.len());
-        let mut puts: Vec<u32> = Vec::with_capacity(slice.operations.len());
+        let count = slice.operations.len();
+        let mut values: Interner<M::Value> = Interner::with_capacity(count / 2);
+        let mut known: Vec<Known> = Vec::with_capacity(count / 2);
+        // By row: the value that it puts in.
+        let mut puts: Vec<u32> = Vec::with_capacity(count);
         let mut twice: Vec<(u32, u32, u32)> = Vec::new();
-        for place in slice.by_call(history) {
-            let index = slice.operations[place as usize];
-            let operation = history.operation(index);
-            let (output, at) = match slice.seen(model, history, place as usize) {
-                Seen::Answered { output, at } => (Some(output), Some(at)),
-                Seen::Optional { output } => (Some(output), None),
-                Seen::Unknown => (None, None),
-                Seen::Absent => {
-                    // It makes the slice none of a container, too.
-                    model.as_container(&operation.input, operation.output())?;
-                    continue;
-                }
-            };
-            let row = problem.rows.op.len() as u32;
+        problem.rows = Rows::read(model, history, slice, |asked, row, answered| {
             let mut number = |value| {
                 let number = values.intern(value);
                 if number as usize == known.len() {
@@ -139,7 +163,7 @@ impl Problem {
                 number
             };
             let mut put = NONE;
-            match model.as_container(&operation.input, output)? {
+            match asked {
                 ContainerOp::Insert(value) => {
                     put = number(value);
                     let known = &mut known[put as usize];
@@ -151,27 +175,24 @@ impl Problem {
                 ContainerOp::Take(value) => {
                     let number = number(value);
                     let known = &mut known[number as usize];
-                    match at {
-                        Some(_) if known.gone != NONE => twice.push((known.gone, row, number)),
-                        Some(_) => known.gone = row,
-                        None if known.optional == NONE => known.optional = row,
-                        None => {}
+                    match answered {
+                        true if known.gone != NONE => twice.push((known.gone, row, number)),
+                        true => known.gone = row,
+                        false if known.optional == NONE => known.optional = row,
+                        false => {}
                     }
                 }
-                ContainerOp::TakeNothing if at.is_some() => problem.empties.push(row),
+                ContainerOp::TakeNothing if answered => problem.empties.push(row),
                 ContainerOp::TakeAny => problem.takers.push(row),
-                ContainerOp::Nothing | ContainerOp::TakeNothing => continue,
+                ContainerOp::Nothing | ContainerOp::TakeNothing => return Some(false),
                 ContainerOp::Remove(_)
                 | ContainerOp::Present(_)
                 | ContainerOp::Absent(_)
                 | ContainerOp::Elements(_) => return None,
             }
-            problem.rows.op.push(index);
-            calls.push(operation.call);
-            returns.push(at);
             puts.push(put);
-        }
-        problem.rows.ret = positions(&calls, &returns);
+            Some(true)
+        })?;
         let ranks = match container {
             Container::PriorityQueue => ranks(model, &values)?,
             _ => Vec::new(),
@@ -248,7 +269,7 @@ impl Problem {
 }
 
 /// The positions of returns, by row.
-pub(super) fn positions(calls: &[u64], returns: &[Option<u64>]) -> Vec<u32> {
+fn positions(calls: &[u64], returns: &[Option<u64>]) -> Vec<u32> {
     let position = |(row, at): (usize, &Option<u64>)| {
         at.map_or(NEVER, |at| order::return_position(row, at, calls.len(), |row| calls[row]))
     };

@@ -14,9 +14,9 @@ use crate::intern::Interner;
 use crate::model::{ContainerOp, Model};
 use crate::order::NEVER;
 use crate::report::Linearization;
-use crate::slice::{Decision, Effort, Seen, Slice};
+use crate::slice::{Decision, Effort, Slice};
 
-use super::elements::{Rows, positions};
+use super::elements::Rows;
 use super::life::{Kind, Life};
 use super::reason::Reason;
 use super::{reads, stages};
@@ -208,26 +208,12 @@ pub(super) fn group<M: Model>(
     history: &History<M::Input, M::Output>,
     slice: &Slice<'_>,
 ) -> Option<(Grouped, Vec<M::Value>)> {
-    let mut values: Interner<M::Value> = Interner::with_capacity(slice.operations.len() / 2);
-    let mut op = Vec::with_capacity(slice.operations.len());
-    let mut calls = Vec::with_capacity(slice.operations.len());
-    let mut returns = Vec::with_capacity(slice.operations.len());
-    let mut marks: Vec<(u32, u32, Kind)> = Vec::with_capacity(slice.operations.len());
+    let count = slice.operations.len();
+    let mut values: Interner<M::Value> = Interner::with_capacity(count / 2);
+    let mut marks: Vec<(u32, u32, Kind)> = Vec::with_capacity(count);
     let mut reads = Vec::new();
-    for place in slice.by_call(history) {
-        let index = slice.operations[place as usize];
-        let operation = history.operation(index);
-        let (output, at) = match slice.seen(model, history, place as usize) {
-            Seen::Answered { output, at } => (Some(output), Some(at)),
-            Seen::Optional { output } => (Some(output), None),
-            Seen::Unknown => (None, None),
-            Seen::Absent => {
-                model.as_container(&operation.input, operation.output())?;
-                continue;
-            }
-        };
-        let row = op.len() as u32;
-        let (kind, value) = match model.as_container(&operation.input, output)? {
+    let rows = Rows::read(model, history, slice, |asked, row, _| {
+        let (kind, value) = match asked {
             ContainerOp::Insert(value) => (Kind::Add, value),
             ContainerOp::Remove(value) => (Kind::Remove, value),
             ContainerOp::Present(value) => (Kind::Present, value),
@@ -236,20 +222,14 @@ pub(super) fn group<M: Model>(
                 let mut elements: Vec<u32> = seen.into_iter().map(|value| values.intern(value)).collect();
                 elements.sort_unstable();
                 reads.push(Read { row, elements });
-                op.push(index);
-                calls.push(operation.call);
-                returns.push(at);
-                continue;
+                return Some(true);
             }
-            ContainerOp::Nothing => continue,
+            ContainerOp::Nothing => return Some(false),
             ContainerOp::Take(_) | ContainerOp::TakeAny | ContainerOp::TakeNothing => return None,
         };
         marks.push((values.intern(value), row, kind));
-        op.push(index);
-        calls.push(operation.call);
-        returns.push(at);
-    }
-    let rows = Rows { ret: positions(&calls, &returns), op };
+        Some(true)
+    })?;
     let mut starts = vec![0_u32; values.len() + 1];
     marks.iter().for_each(|&(value, ..)| starts[value as usize + 1] += 1);
     for value in 0..values.len() {

@@ -24,6 +24,7 @@ mod memo;
 mod moves;
 mod open;
 mod segments;
+mod steps;
 
 use crate::budget::{Limit, Meter};
 use crate::order::NEVER;
@@ -33,6 +34,7 @@ use memo::{Memo, share};
 use open::Open;
 
 pub(crate) use moves::Moves;
+pub(crate) use steps::{After, Effects, Steps};
 
 /// The rows of a search, in the order of calls. All lists are by row.
 pub(crate) struct Problem<'a> {

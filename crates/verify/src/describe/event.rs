@@ -3,7 +3,7 @@
 use record::fact::{DropReason, MessageHead, Stop};
 use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};
 
-/// An event on one line: ` 3.204118042  m2   sends AppendResponse to m1, term 2, index 57`.
+/// An event on one line: ` 3.204118042  m2   sends an append response to m1, term 2, index 57`.
 pub fn event(event: &Event) -> String {
     format!("{:>13}  {:<3}  {}", moment(event.time), actor(event.member), fact(&event.fact))
 }
@@ -82,7 +82,9 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::Sent { to, head } => format!("sends {}", message(head, "to", *to)),
         Fact::Delivered { from, head } => format!("receives {}", message(head, "from", *from)),
-        Fact::Dropped { to, kind, why } => format!("loses {kind:?} to {}: {}", peer(*to), reason(*why)),
+        Fact::Dropped { to, kind, why } => {
+            format!("loses {} to {}: {}", message_kind(*kind), peer(*to), reason(*why))
+        }
         Fact::Called { operation, client, digest } => {
             format!("client {client} calls operation #{operation}, digest {digest:016x}")
         }
@@ -94,12 +96,12 @@ pub fn fact(fact: &Fact) -> String {
             format!("proposes a {} of its own as request {request:x}", what.rpc_name())
         }
         Fact::Configuration { index, voters, outgoing, learners } => {
-            let mut text = format!("has voters {voters:?} from index {index} on");
+            let mut text = format!("has voters {} from index {index} on", members(voters));
             if !outgoing.is_empty() {
-                text += &format!(", jointly with {outgoing:?}");
+                text += &format!("; jointly with {}", members(outgoing));
             }
             if !learners.is_empty() {
-                text += &format!(", learners {learners:?}");
+                text += &format!("; learners {}", members(learners));
             }
             text
         }
@@ -131,7 +133,7 @@ fn stopped(stop: &Stop) -> String {
 
 fn message(head: &MessageHead, direction: &str, with: MemberId) -> String {
     let MessageHead { kind, term, index, log_term, commit, reject, entries } = head;
-    let mut text = format!("{kind:?} {direction} {}", peer(with));
+    let mut text = format!("{} {direction} {}", message_kind(*kind), peer(with));
     let mut add = |set: bool, part: String| {
         if set {
             text.push_str(", ");
@@ -145,6 +147,33 @@ fn message(head: &MessageHead, direction: &str, with: MemberId) -> String {
     add(*commit != 0, format!("commit {commit}"));
     add(*reject, "rejects".to_string());
     text
+}
+
+/// A message of this kind.
+fn message_kind(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Append => "an append",
+        MessageKind::AppendResponse => "an append response",
+        MessageKind::RequestVote => "a vote request",
+        MessageKind::RequestVoteResponse => "a vote response",
+        MessageKind::RequestPreVote => "a pre-vote request",
+        MessageKind::RequestPreVoteResponse => "a pre-vote response",
+        MessageKind::Heartbeat => "a heartbeat",
+        MessageKind::HeartbeatResponse => "a heartbeat response",
+        MessageKind::Snapshot => "a snapshot",
+        MessageKind::Propose => "a proposal",
+        MessageKind::TransferLeader => "a request to transfer leadership",
+        MessageKind::TimeoutNow => "an order to campaign now",
+        MessageKind::ReadIndex => "a read-index request",
+        MessageKind::ReadIndexResponse => "a read-index response",
+        MessageKind::ClientRequest => "a request",
+        MessageKind::ClientResponse => "an answer",
+        MessageKind::WatchRequest => "a watch request",
+        MessageKind::WatchResponse => "a watch response",
+        MessageKind::PeerCall => "a call",
+        MessageKind::PeerAnswer => "an answer to a call",
+        MessageKind::Other => "another message",
+    }
 }
 
 fn reason(why: DropReason) -> &'static str {
@@ -171,6 +200,11 @@ fn role_of(role: Role) -> &'static str {
 /// Whom a member votes for or follows.
 fn member(id: MemberId) -> String {
     if id.is_none() { "nobody".to_string() } else { format!("m{id}") }
+}
+
+/// A list of members: `m1, m2`.
+fn members(ids: &[MemberId]) -> String {
+    ids.iter().map(|id| format!("m{id}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The other end of a message.
@@ -223,9 +257,34 @@ mod tests {
             member: MemberId::new(2),
             fact: Fact::Sent { to: MemberId::new(1), head },
         };
-        assert_eq!(super::event(&event), "  3.204118042  m2   sends AppendResponse to m1, term 2, index 57");
+        assert_eq!(
+            super::event(&event),
+            "  3.204118042  m2   sends an append response to m1, term 2, index 57"
+        );
         let event = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::fact::Phase::Chaos) };
         assert_eq!(super::event(&event), "  0.000000000  -    phase: chaos");
+    }
+
+    #[test]
+    fn messages_and_members_are_said_in_words() {
+        let lost = Fact::Dropped {
+            to: MemberId::new(3),
+            kind: MessageKind::RequestPreVoteResponse,
+            why: DropReason::Loss,
+        };
+        assert_eq!(fact(&lost), "loses a pre-vote response to m3: lost on the link");
+        let ids = |numbers: &[u32]| numbers.iter().copied().map(MemberId::new).collect::<Vec<_>>();
+        let configuration = |outgoing: &[u32], learners: &[u32]| Fact::Configuration {
+            index: 7,
+            voters: ids(&[1, 2]),
+            outgoing: ids(outgoing),
+            learners: ids(learners),
+        };
+        assert_eq!(fact(&configuration(&[], &[])), "has voters m1, m2 from index 7 on");
+        assert_eq!(
+            fact(&configuration(&[1, 3], &[4])),
+            "has voters m1, m2 from index 7 on; jointly with m1, m3; learners m4"
+        );
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Leases without evidence: what the answers alone prove.
 //!
 //! For each lease, the answers show when it was granted at the earliest and at the latest, and by when an
-//! acknowledged revocation, or keys that vanished, had ended it. So two things can be wrong: a keep-alive is
-//! confirmed after the lease ended, or a lease is said not to exist although nothing can have ended it. K1's replay
-//! finds keys that vanished before the time of their lease was over; L1 reports these here.
+//! acknowledged revocation, or keys that vanished, had ended it. So three things can be wrong: a keep-alive is
+//! confirmed for a lease that nobody granted, or after the lease ended; or a lease is said not to exist although
+//! nothing can have ended it. K1's replay finds keys that vanished before the time of their lease was over; L1 reports
+//! these here.
+//!
+//! A lease that the history does not show may still exist: from before the history began, or from a grant without an
+//! answer, whose id only the cluster knows. An answer that only such a lease can explain is not judged.
 //!
 //! Not checked: late expiry (L2); how much time is left; lists of leases; the keys of a lease in an answer; anything
 //! if clients outside the history may have granted and revoked.
@@ -16,7 +20,9 @@ use record::{History, Nanos, Operation, Outcome};
 use super::by_clock;
 use crate::definite::{is_definite, over_at};
 use crate::k1::LeaseEnd;
-use crate::{Context, Oracle, Sheet, Violation, describe};
+use crate::locks::lease_of;
+use crate::model::FIRST_REVISION;
+use crate::{Context, Missing, Oracle, Sheet, Violation, describe};
 
 /// Judges a record that does not have what the cluster applied.
 pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut Sheet) {
@@ -33,13 +39,16 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
     super::leave_open(left_open, sheet);
     let sure = replayed.known.as_ref().map_or(0, |known| known.until);
     let ends = replayed.lease_ends.iter().filter(|end| end.revision <= sure);
-    let lifetimes = Lifetimes::of(history, ends, context.expectations.clock_rates.1);
-    let mut answers = 0;
-    if context.is_closed() {
-        for (number, operation) in history.operations.iter().enumerate() {
-            let Some(wrong) = lifetimes.judge(operation) else { continue };
-            answers += 1;
-            if let Some((title, reason)) = wrong {
+    let from_start = context.expectations.start_revision == FIRST_REVISION;
+    let lifetimes = Lifetimes::of(history, ends, from_start, context.expectations.clock_rates.1);
+    let (mut answers, mut open) = (0, BTreeMap::new());
+    for (number, operation) in history.operations.iter().enumerate() {
+        let Some(judged) = lifetimes.judge(operation) else { continue };
+        let judged = if context.is_closed() { judged } else { Judged::Open(Missing::OtherClients) };
+        match judged {
+            Judged::Right => answers += 1,
+            Judged::Wrong(title, reason) => {
+                answers += 1;
                 let at = operation.returned().unwrap_or(operation.call);
                 let violation = Violation::new(Oracle::L3, at, title)
                     .say(format!("The answer: {}.", describe::operation(operation)))
@@ -47,10 +56,17 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
                     .shown_by([number]);
                 violations.push(violation);
             }
+            Judged::Open(missing) => *open.entry(missing).or_insert(0) += 1,
         }
     }
     sheet.checked(Oracle::L1, "leases whose time was over", replayed.lease_ends.len());
-    sheet.checked(Oracle::L3, "answers about leases", answers);
+    sheet.checked(Oracle::L3, ANSWERS, answers);
+    for (missing, count) in open {
+        sheet.not_judged(Oracle::L3, ANSWERS, count, missing);
+    }
+    let is_list = |one: &&Operation| matches!(one.response(), Some(Response::LeaseLeases(_)));
+    let lists = history.operations.iter().filter(is_list).count();
+    sheet.not_judged(Oracle::L3, "lists of leases", lists, Missing::AppliedEntries);
 }
 
 fn too_early(end: &LeaseEnd) -> Violation {
@@ -65,8 +81,24 @@ fn too_early(end: &LeaseEnd) -> Violation {
         .say(format!("By the fastest clock it may end at {}, no earlier.", describe::time(end.earliest)))
 }
 
-/// The title of a violation, and its reason.
-type Wrong = Option<(&'static str, String)>;
+/// What L3 judges.
+const ANSWERS: &str = "answers about leases";
+
+/// What is found of an answer.
+enum Judged {
+    Right,
+    /// The title of the violation, and its reason.
+    Wrong(&'static str, String),
+    /// That is not known without this.
+    Open(Missing),
+}
+
+impl Judged {
+    /// Wrong if there is a reason.
+    fn by(title: &'static str, reason: Option<String>) -> Judged {
+        reason.map_or(Judged::Right, |reason| Judged::Wrong(title, reason))
+    }
+}
 
 /// A lease from one of its grants on. An id that was granted again has several lifetimes.
 #[derive(Clone, Copy, Debug)]
@@ -90,19 +122,27 @@ struct Lifetimes {
     revoked: BTreeMap<i64, Vec<(Nanos, Option<Nanos>)>>,
     /// Call and answer of all confirmed keep-alives, by id.
     renewed: BTreeMap<i64, Vec<(Nanos, Nanos)>>,
-    /// Whether there may be leases whose id no answer names.
-    nameless: bool,
+    /// The first call that may have made a lease whose id no answer names.
+    nameless: Option<Nanos>,
+    /// Whether there can be no lease from before the history.
+    from_start: bool,
     /// The rate of the fastest clock, in millionths of true time.
     fastest: u32,
 }
 
 impl Lifetimes {
-    fn of<'e>(history: &History, ends: impl Iterator<Item = &'e LeaseEnd>, fastest: u32) -> Lifetimes {
+    fn of<'e>(
+        history: &History,
+        ends: impl Iterator<Item = &'e LeaseEnd>,
+        from_start: bool,
+        fastest: u32,
+    ) -> Lifetimes {
         let mut lifetimes = Lifetimes {
             by_id: BTreeMap::new(),
             revoked: BTreeMap::new(),
             renewed: BTreeMap::new(),
-            nameless: false,
+            nameless: None,
+            from_start,
             fastest,
         };
         for operation in &history.operations {
@@ -128,35 +168,56 @@ impl Lifetimes {
     }
 
     fn take(&mut self, operation: &Operation) {
-        if matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error)) {
-            return;
-        }
         let answer = operation.response().zip(over_at(operation));
-        match (&operation.request, answer) {
+        let refused = matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error));
+        let mut begins = |id: i64, granted: Option<(Nanos, i64)>, ttl: Option<i64>| {
+            let (granted, revision) = granted.map_or((None, 0), |(at, revision)| (Some(at), revision));
+            let lifetime = Lifetime { from: operation.call, granted, revision, ttl, gone: None };
+            self.by_id.entry(id).or_default().push(lifetime);
+        };
+        // Without a lease, the services make their own, even if they then refuse what was asked.
+        let unnamed = match (&operation.request, answer) {
             (Request::LeaseGrant(_), Some((Response::LeaseGrant(answer), at))) => {
                 // A recorder may not have kept the time.
                 let ttl = Some(answer.ttl).filter(|ttl| *ttl > 0);
-                let revision = crate::answer::revision(answer.header.as_ref());
-                let lifetime =
-                    Lifetime { from: operation.call, granted: Some(at), revision, ttl, gone: None };
-                self.by_id.entry(answer.id).or_default().push(lifetime);
+                begins(answer.id, Some((at, crate::answer::revision(answer.header.as_ref()))), ttl);
+                false
             }
+            (Request::Lock(lock), Some((Response::Lock(answer), at))) if lock.lease == 0 => {
+                let lease = lease_of(&answer.key);
+                if let Some(id) = lease {
+                    begins(id, Some((at, 0)), None);
+                }
+                lease.is_none()
+            }
+            (Request::Campaign(campaign), Some((Response::Campaign(answer), at))) if campaign.lease == 0 => {
+                let lease = answer.leader.as_ref().map(|leader| leader.lease);
+                if let Some(id) = lease {
+                    begins(id, Some((at, 0)), None);
+                }
+                lease.is_none()
+            }
+            (Request::Lock(lock), _) => lock.lease == 0,
+            (Request::Campaign(campaign), _) => campaign.lease == 0,
+            _ if refused => return,
             (Request::LeaseGrant(grant), _) if grant.id != 0 => {
-                let lifetime =
-                    Lifetime { from: operation.call, granted: None, revision: 0, ttl: None, gone: None };
-                self.by_id.entry(grant.id).or_default().push(lifetime);
+                begins(grant.id, None, None);
+                false
             }
-            (Request::LeaseGrant(_), _) => self.nameless = true,
-            // Without a lease, the services make their own.
-            (Request::Lock(lock), _) => self.nameless |= lock.lease == 0,
-            (Request::Campaign(campaign), _) => self.nameless |= campaign.lease == 0,
+            (Request::LeaseGrant(_), _) => true,
             (Request::LeaseRevoke(revoke), _) => {
                 self.revoked.entry(revoke.id).or_default().push((operation.call, over_at(operation)));
+                false
             }
             (Request::LeaseKeepAlive(_), Some((Response::LeaseKeepAlive(answer), at))) if answer.ttl > 0 => {
                 self.renewed.entry(answer.id).or_default().push((operation.call, at));
+                false
             }
-            _ => {}
+            _ => false,
+        };
+        if unnamed {
+            // Operations come in the order of their calls.
+            self.nameless.get_or_insert(operation.call);
         }
     }
 
@@ -170,6 +231,24 @@ impl Lifetimes {
             lifetime.from <= until && lifetime.gone.is_none_or(|gone| gone >= from)
         };
         self.lifetimes(id).iter().filter(there)
+    }
+
+    /// Whether a lease that the history does not show may have had this id at some moment from `from` to `until`; and
+    /// what is missing to know that.
+    fn hidden(&self, id: i64, from: Nanos, until: Nanos) -> Option<Missing> {
+        let lifetimes = self.lifetimes(id);
+        let over = |(_, over): &(Nanos, Option<Nanos>)| over.is_some_and(|over| over < from);
+        if self.revoked.get(&id).is_some_and(|revoked| revoked.iter().any(over)) {
+            return None;
+        }
+        // Whoever was granted an id, nobody had it any more.
+        let granted = |lifetime: &Lifetime| lifetime.granted.is_some_and(|at| at < from);
+        if !self.from_start && !lifetimes.iter().any(granted) {
+            return Some(Missing::Beginning);
+        }
+        let asked = lifetimes.iter().any(|lifetime| lifetime.from <= until);
+        let nameless = self.nameless.is_some_and(|call| call <= until);
+        (nameless && !asked).then_some(Missing::LeaseIds)
     }
 
     /// Whether the lease certainly existed all the time from `from` to `until`.
@@ -193,8 +272,8 @@ impl Lifetimes {
         lifetime.gone.is_none() && last.saturating_add(by_clock(ttl, self.fastest)) > until
     }
 
-    /// What is wrong with an answer; the outer `None` if the answer is not about leases.
-    fn judge(&self, operation: &Operation) -> Option<Wrong> {
+    /// Judges an answer; `None` if it is not about leases.
+    fn judge(&self, operation: &Operation) -> Option<Judged> {
         let from = operation.call;
         match (&operation.request, &operation.outcome) {
             (_, Outcome::Answer { at, response: Response::LeaseKeepAlive(answer) }) => {
@@ -202,51 +281,48 @@ impl Lifetimes {
             }
             (_, Outcome::Answer { at, response: Response::LeaseTimeToLive(answer) }) if answer.ttl >= 0 => {
                 // A leader does not make sure that it leads, so the moment may lie in the past.
-                Some(self.alive(
-                    answer.id,
-                    answer.granted_ttl,
-                    0,
-                    *at,
-                    "a lease that does not exist has time left",
-                ))
+                let title = "a lease that does not exist has time left";
+                Some(self.alive(answer.id, answer.granted_ttl, 0, *at, title))
             }
             (_, Outcome::Answer { at, response: Response::LeaseGrant(answer) }) => {
                 let again = self.certain(answer.id, from, *at);
-                Some(again.then(|| ("a lease was granted that exists", self.there(answer.id))))
+                Some(Judged::by("a lease was granted that exists", again.then(|| self.there(answer.id))))
             }
             (request, Outcome::Error { at, error: Error::LeaseNotFound }) => {
                 let ids = leases_named(request);
                 let all = !ids.is_empty() && ids.iter().all(|id| self.certain(*id, from, *at));
-                Some(all.then(|| ("a lease is said not to exist", self.there(ids[0]))))
+                Some(Judged::by("a lease is said not to exist", all.then(|| self.there(ids[0]))))
             }
             (Request::LeaseGrant(grant), Outcome::Error { at, error: Error::LeaseExists }) => {
-                let there = self.nameless || self.possible(grant.id, from, *at).next().is_some();
-                Some((!there).then(|| ("a lease is said to exist", self.absent(grant.id, from))))
+                if self.possible(grant.id, from, *at).next().is_some() {
+                    return Some(Judged::Right);
+                }
+                let wrong = || Judged::Wrong("a lease is said to exist", self.absent(grant.id, from));
+                Some(self.hidden(grant.id, from, *at).map_or_else(wrong, Judged::Open))
             }
             _ => None,
         }
     }
 
-    fn keep_alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos) -> Wrong {
+    fn keep_alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos) -> Judged {
         if ttl <= 0 {
-            let there = self.certain(id, from, at);
-            return there.then(|| ("a keep-alive found no lease where there was one", self.there(id)));
+            let there = self.certain(id, from, at).then(|| self.there(id));
+            return Judged::by("a keep-alive found no lease where there was one", there);
         }
         self.alive(id, ttl, from, at, "a keep-alive was confirmed without its lease")
     }
 
     /// Checks that a lease with this time to live can have existed at some moment of the call.
-    fn alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos, title: &'static str) -> Wrong {
+    fn alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos, title: &'static str) -> Judged {
         let mut possible = self.possible(id, from, at).peekable();
-        if possible.peek().is_none() {
-            let unknown = self.nameless && self.lifetimes(id).is_empty();
-            return (!unknown).then(|| (title, self.absent(id, from)));
-        }
-        let other = possible.all(|lifetime| lifetime.ttl.is_some_and(|granted| granted != ttl));
-        other.then(|| {
-            let title = "an answer has the wrong time of a lease";
-            (title, format!("Lease {id} was not granted for {ttl} s."))
-        })
+        let wrong = if possible.peek().is_none() {
+            (title, self.absent(id, from))
+        } else if possible.all(|lifetime| lifetime.ttl.is_some_and(|granted| granted != ttl)) {
+            ("an answer has the wrong time of a lease", format!("Lease {id} was not granted for {ttl} s."))
+        } else {
+            return Judged::Right;
+        };
+        self.hidden(id, from, at).map_or_else(|| Judged::Wrong(wrong.0, wrong.1), Judged::Open)
     }
 
     fn there(&self, id: i64) -> String {
@@ -258,7 +334,9 @@ impl Lifetimes {
     }
 
     fn absent(&self, id: i64, from: Nanos) -> String {
-        match self.lifetimes(id).iter().filter_map(|lifetime| lifetime.gone).rfind(|gone| *gone < from) {
+        let revoked = self.revoked.get(&id).into_iter().flatten().filter_map(|(_, over)| *over);
+        let gone = self.lifetimes(id).iter().filter_map(|lifetime| lifetime.gone).chain(revoked);
+        match gone.filter(|gone| *gone < from).max() {
             Some(gone) => {
                 format!("Lease {id} had ended by {}, before this was asked.", describe::time(gone))
             }

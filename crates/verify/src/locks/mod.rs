@@ -40,6 +40,7 @@ use crate::k1::place::{Place, place};
 use crate::k1::{Known, is_service as calls_service};
 use crate::model::FIRST_REVISION;
 use crate::{Context, Missing, Oracle, Sheet, Violation, answer, describe};
+pub(crate) use removals::lease_of;
 
 /// What the oracle checked, and how often.
 #[derive(Default)]

@@ -185,7 +185,7 @@ pub(super) fn was_refused(operation: &Operation) -> bool {
 }
 
 /// The lease that a key of the services names: etcd writes it at the end of the key, in hexadecimal.
-fn lease_of(key: &[u8]) -> Option<i64> {
+pub(crate) fn lease_of(key: &[u8]) -> Option<i64> {
     let name = std::str::from_utf8(key.rsplit(|byte| *byte == b'/').next()?).ok()?;
     i64::from_str_radix(name, 16).ok()
 }

@@ -4,7 +4,7 @@
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use etcdsim_verify::history_file::HistoryFile;
-use etcdsim_verify::{Oracle, Verdict, judge};
+use etcdsim_verify::{Missing, Oracle, Verdict, judge};
 
 use super::build::*;
 use super::evidence::{grant, header, revoke};
@@ -220,6 +220,77 @@ fn keep_alives_are_of_leases_that_exist() {
     refused((13, 14)).holds(Oracle::K1);
 }
 
+/// Lease 10 is kept alive after all that happened so far, or maybe during it.
+fn kept_alive(story: Story) -> Story {
+    story.ok(1, keep(10), (8, 9), kept(10, 10))
+}
+
+fn lock(lease: i64) -> Request {
+    api::v3lockpb::LockRequest { name: "l".into(), lease }.into()
+}
+
+#[test]
+fn a_lease_that_nobody_granted_is_not_kept_alive() {
+    let breaks = |story: Story| story.breaks(Oracle::L3, "a keep-alive was confirmed without its lease");
+    let said = breaks(kept_alive(Story::default())).sentences;
+    assert!(said.contains(&"Nobody had asked for lease 10 by then.".to_string()), "{said:#?}");
+    breaks(kept_alive(Story::default().error(2, grant(10, 10), (1, 2), Error::LeaseTtlTooLarge)));
+    breaks(kept_alive(Story::default().error(2, grant(0, 10), (1, 2), Error::LeaseTtlTooLarge)));
+    // Grants of other leases, with an answer or without, and one that was asked for only afterwards.
+    breaks(kept_alive(Story::default().ok(2, grant(0, 10), (1, 2), granted(8, 10, 1))));
+    breaks(kept_alive(Story::default().unknown(2, grant(8, 10), 1)));
+    breaks(kept_alive(Story::default()).unknown(2, grant(10, 10), 10));
+    breaks(kept_alive(Story::default()).unknown(2, grant(0, 10), 10));
+    // Lease 10 is known, and had ended.
+    let ended = Story::default()
+        .ok(2, grant(10, 10), (1, 2), granted(10, 10, 1))
+        .ok(2, revoke(10), (3, 4), revoked(1))
+        .unknown(3, grant(0, 10), 5);
+    breaks(kept_alive(ended));
+    // Each of these can have granted it.
+    kept_alive(Story::default().unknown(2, grant(10, 10), 1)).holds(Oracle::L3);
+    kept_alive(Story::default().unknown(2, grant(10, 10), 8)).holds(Oracle::L3);
+    kept_alive(Story::default().ok(2, grant(0, 10), (1, 2), granted(10, 10, 1))).holds(Oracle::L3);
+    // A client that takes a lock without a lease learns that of its key.
+    let locked = api::v3lockpb::LockResponse { header: header(2), key: "l/a".into() };
+    let verdict = kept_alive(Story::default().ok(2, lock(0), (1, 2), locked.clone().into())).verdict();
+    assert!(verdict.violations.iter().all(|one| one.oracle != Oracle::L3), "{verdict:#?}");
+    assert!(verdict.count(Oracle::L3) > 0, "{verdict:#?}");
+    let other = api::v3lockpb::LockResponse { key: "l/b".into(), ..locked };
+    breaks(kept_alive(Story::default().ok(2, lock(0), (1, 2), other.into())));
+}
+
+#[test]
+fn a_lease_that_the_history_may_not_show_is_not_judged() {
+    let open = |story: Story, missing: Missing| {
+        let verdict = story.verdict();
+        assert!(verdict.violations.iter().all(|one| one.oracle != Oracle::L3), "{verdict:#?}");
+        let said = verdict.not_judged.iter().find(|one| (one.oracle, one.missing) == (Oracle::L3, missing));
+        let said = said.unwrap_or_else(|| panic!("{verdict:#?}"));
+        assert_eq!((said.what, said.count), ("answers about leases", 1));
+    };
+    open(kept_alive(Story::default().unknown(2, grant(0, 10), 1)), Missing::LeaseIds);
+    open(kept_alive(Story::default().unknown(2, lock(0), 1)), Missing::LeaseIds);
+    open(kept_alive(Story::default().error(2, lock(0), (1, 2), Error::PermissionDenied)), Missing::LeaseIds);
+    let in_use = |story: Story| {
+        let mut story = story;
+        story.expectations.start_revision = 5;
+        story
+    };
+    open(kept_alive(in_use(Story::default())), Missing::Beginning);
+    open(in_use(Story::default()).error(2, grant(10, 10), (1, 2), Error::LeaseExists), Missing::Beginning);
+    let mut others = kept_alive(Story::default());
+    others.expectations.open_world = true;
+    open(others, Missing::OtherClients);
+    // A lease from before the history is gone once it is granted anew, or revoked.
+    let anew = || in_use(Story::default()).ok(2, grant(10, 10), (1, 2), granted(10, 10, 5));
+    kept_alive(anew()).holds(Oracle::L3);
+    anew().ok(1, keep(10), (8, 9), kept(10, 60)).breaks(Oracle::L3, "the wrong time of a lease");
+    let again = in_use(Story::default()).ok(2, revoke(10), (3, 4), revoked(5));
+    let violation = kept_alive(again).breaks(Oracle::L3, "a keep-alive was confirmed without its lease");
+    assert!(violation.sentences[1].starts_with("Lease 10 had ended by 4.000 s"), "{violation:#?}");
+}
+
 #[test]
 fn a_lease_that_ends_early_by_unknown_clocks_is_left_open() {
     let text = |first: &str| {
@@ -248,7 +319,6 @@ fn a_lease_that_ends_early_by_unknown_clocks_is_left_open() {
 
 #[test]
 fn the_services_write_too() {
-    let lock = |lease| api::v3lockpb::LockRequest { name: "l".into(), lease };
     let locked = |key: &'static str, revision| {
         let response = api::v3lockpb::LockResponse { header: header(revision), key: key.into() };
         Response::from(response)
@@ -257,10 +327,10 @@ fn the_services_write_too() {
         Story::default()
             .ok(1, grant(7, 60), (1, 2), granted(7, 60, 1))
             .ok(2, grant(8, 60), (1, 2), granted(8, 60, 1))
-            .ok(1, lock(7).into(), (3, 4), locked("l/7", 2))
+            .ok(1, lock(7), (3, 4), locked("l/7", 2))
     };
     story().ok(1, put("a", "1"), (5, 6), done(3)).holds(Oracle::K1);
     // One key more than there are writers.
     story().ok(1, put("a", "1"), (5, 6), done(4)).breaks(Oracle::L1, "a lease ended before its time");
-    story().unknown(2, lock(8).into(), 3).ok(1, put("a", "1"), (5, 6), done(4)).holds(Oracle::K1);
+    story().unknown(2, lock(8), 3).ok(1, put("a", "1"), (5, 6), done(4)).holds(Oracle::K1);
 }

@@ -1,15 +1,18 @@
 //! Hints: what besides a bug of the system may explain a violation. There are two such explanations. The state before
 //! the first operation may have been another one than assumed; or a write that was reported as failed took effect.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::Response;
 use api::etcdserverpb::response_op;
+use api::mvccpb::KeyValue;
+use api::{Part, Request, Response};
 use histories::{Recorded, RegisterValue};
 use linear::models::{register, versioned};
 use linear::{Budget, ContainerOp, History, Model, RegisterOp, Violation};
-use record::{Outcome, Record};
-use verify::Expectations;
+use record::{Operation, Outcome, Record};
+use verify::model::FIRST_REVISION;
+use verify::{Expectations, describe};
 
 use super::engine::{End, General, Judgement, by_oracles};
 use super::file::Content;
@@ -193,28 +196,103 @@ fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64
     }
 }
 
-/// Tries a later revision of the store for the begin of the history. If there are fewer violations then, returns the
-/// hint.
+/// If the history began later than a store does: says what shows that the store was not empty then, as is assumed. If
+/// not: tries a later revision, and says whether there are fewer violations then, or why not.
 pub(super) fn start_revision(
     record: &Record,
     expectations: &mut Expectations,
     judged: &Judgement,
 ) -> Option<String> {
     let begun = expectations.start_revision;
+    if let Some(hint) = not_empty(record, begun) {
+        return Some(hint);
+    }
     let first = first_revision(record).filter(|first| *first > begun)?;
     expectations.start_revision = first;
     let again = by_oracles(record, expectations);
     expectations.start_revision = begun;
     let count = |judged: &Judgement| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
     match again.verdict {
-        End::Violation if count(&again) >= count(judged) => None,
+        End::Violation if count(&again) >= count(judged) => {
+            let shown = from_before(record, first).find(|pair| !is_written(record, &pair.key))?;
+            Some(format!(
+                "the first answers are of revision {first}, and an answer shows {}, which nobody wrote in the file: the store seems to have been in use before the history began. --start-revision {first} would say so, but takes it for empty then",
+                key_of(shown)
+            ))
+        }
         End::Violation => Some(format!(
-            "the first answers are of revision {first}: if the store was in use before the history began, --start-revision {first} leaves fewer violations"
+            "the first answers are of revision {first}: if the store was in use before the history began, --start-revision {first} leaves fewer violations; it takes the store for empty at that revision"
         )),
         End::Held | End::Undecided => Some(format!(
             "if the store was in use before the history began and was empty at revision {first}, nothing is wrong: try --start-revision {first}"
         )),
     }
+}
+
+/// If the history began at a later revision than a store does, and answers show keys or leases from before: the hint
+/// that these count as violations.
+pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
+    if begun == FIRST_REVISION {
+        return None;
+    }
+    let shown = match from_before(record, begun).next() {
+        Some(pair) => format!("an answer shows {}", key_of(pair)),
+        None => {
+            let (number, lease) = foreign_lease(record)?;
+            format!("#{number} uses lease {lease}, which nobody granted in the file")
+        }
+    };
+    Some(format!(
+        "--start-revision {begun} takes the store for empty at revision {begun}, without keys and leases, but {shown}. If that was there before the history began, the violation is none of the system: record histories from an empty store"
+    ))
+}
+
+/// The pairs in answers that were written, or whose key was created, by this revision.
+fn from_before(record: &Record, revision: i64) -> impl Iterator<Item = &KeyValue> {
+    let answers = record.history.operations.iter().filter_map(Operation::response);
+    // What a recorder did not keep is a number below 0.
+    let is_before = move |at: i64| (1..=revision).contains(&at);
+    answers
+        .flat_map(Response::pairs)
+        .filter(move |pair| is_before(pair.mod_revision) || is_before(pair.create_revision))
+}
+
+fn key_of(pair: &KeyValue) -> String {
+    let key = describe::key(&pair.key);
+    match pair.create_revision {
+        created @ 1.. => format!("the key {key}, created at revision {created}"),
+        _ => format!("the key {key}, written at revision {}", pair.mod_revision),
+    }
+}
+
+/// Whether an operation puts the key, or tries to.
+fn is_written(record: &Record, key: &[u8]) -> bool {
+    let mut parts = record.history.operations.iter().flat_map(|operation| operation.request.parts());
+    parts.any(|part| matches!(part, Part::Put(put) if &put.key[..] == key))
+}
+
+/// An answered operation that puts a key with a lease that nobody asked for, and that lease.
+fn foreign_lease(record: &Record) -> Option<(usize, i64)> {
+    let operations = &record.history.operations;
+    let granted: BTreeSet<i64> = operations
+        .iter()
+        .flat_map(|operation| match (&operation.request, operation.response()) {
+            (Request::LeaseGrant(asked), Some(Response::LeaseGrant(answer))) => [asked.id, answer.id],
+            (Request::LeaseGrant(asked), _) => [asked.id; 2],
+            _ => [0; 2],
+        })
+        .collect();
+    let leases = |operation: &Operation| -> Vec<i64> {
+        let put = |part: Part<'_>| match part {
+            Part::Put(put) => Some(put.lease),
+            _ => None,
+        };
+        operation.request.parts().filter_map(put).collect()
+    };
+    let answered = operations.iter().enumerate().filter(|(_, operation)| operation.response().is_some());
+    let mut used = answered
+        .flat_map(|(number, operation)| leases(operation).into_iter().map(move |lease| (number, lease)));
+    used.find(|(_, lease)| *lease != 0 && !granted.contains(lease))
 }
 
 /// The revision of the store before the first operation, as far as answers show it.

@@ -60,7 +60,8 @@ pub(super) struct Arguments {
     /// What every register holds, or every counter shows, before the first operation: `0`, `nil`, `:empty`
     #[arg(long, value_name = "VALUE", value_parser = values::register, allow_hyphen_values = true)]
     initial: Option<RegisterValue>,
-    /// The revision of an etcd's store when its history began, if it was in use before
+    /// The revision of an etcd's store when its history began, if it was in use before; it must have been empty then,
+    /// without keys and leases
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
     start_revision: Option<i64>,
     /// Accounts of a bank may hold less than nothing
@@ -248,6 +249,7 @@ fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
     if judged.verdict == End::Violation {
         let hint = match content {
             Content::Etcd(etcd) if by_oracles => hints::start_revision(&etcd.0, &mut etcd.1, &judged),
+            Content::Etcd(etcd) => hints::not_empty(&etcd.0, etcd.1.start_revision),
             content => {
                 let left = arguments.time_budget.map(|all| all.saturating_sub(watch.elapsed()));
                 hints::initial(&general, content, &judged, left)
