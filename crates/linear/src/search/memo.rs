@@ -1,5 +1,5 @@
-//! The configurations that the search has visited. Each is stored as a 128-bit sum: the xor of a random number
-//! for each row in the order and one for the state (Zobrist hashing).
+//! The configurations that the search has visited, so that it visits none twice. Each is stored as a 128-bit sum: the
+//! xor of one random number for each row in the order and one for the state (Zobrist hashing).
 
 use crate::budget::Limit;
 
@@ -76,7 +76,8 @@ impl Memo {
     }
 }
 
-/// The random number of one row or state. It is calculated from `what` each time, instead of being stored.
+/// The random number of one row or state: what it contributes to the sum of a configuration. It is calculated from
+/// the number `what` each time, instead of being stored.
 #[inline]
 pub(crate) fn share(seed: u64, what: u64) -> u128 {
     let low = mix(seed ^ what.wrapping_mul(0x9E37_79B9_7F4A_7C15));
