@@ -1,7 +1,9 @@
-//! The search for containers that the fast path does not decide: elements are numbers, states short lists of them.
+//! The search for containers that the fast path does not decide. It is the general search of [`crate::search`]; this
+//! file says what the operations of a container do to states. Elements are numbers, and a state is a list of the
+//! elements in the container.
 //!
-//! Operations that do the same on the same element change places freely, so of these only the one that must be
-//! done first is tried ([`Moves::class`]). That goes for takes of unknown outcome, too.
+//! Two operations that do the same with the same element can be swapped in any order. So of these, only the one that
+//! must return first is tried ([`Moves::class`]). The same is true of all takes of unknown outcome.
 
 use std::collections::HashMap;
 
@@ -16,7 +18,7 @@ use crate::slice::{Decision, Seen, Slice};
 
 use super::elements::positions;
 
-/// Judges a slice by a search, or `None` if it is none of a container.
+/// Judges a slice of the history by a search. `None` if it is not one of a container.
 pub(crate) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -84,7 +86,7 @@ pub(crate) fn decide<M: Model>(
     })
 }
 
-/// By number of a value: how many lesser values there are.
+/// By number of a value: its rank, that is, how many lesser values there are.
 fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Vec<u32> {
     let compare = |one: u32, other: u32| model.compare(values.value(one), values.value(other));
     let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
@@ -100,37 +102,47 @@ fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Vec<u32> {
     ranks
 }
 
-/// Between two layers of a bag: a take of unknown outcome took one element, or none, of those before.
+/// Stands in the state of a bag for a take of unknown outcome: it took one of the elements listed before it, or none.
 const LOST: u32 = u32::MAX;
 
-/// What a container holds: a queue from the front on, a stack from the bottom on, a priority queue from the greatest
-/// on, a set ascending. A bag in layers with [`LOST`] between, each ascending.
+/// The elements in a container, in this order: of a queue from front to back; of a stack from bottom to top; of a
+/// priority queue from the greatest to the least; of a set ascending. Of a bag ascending, too, but only the elements
+/// between two takes of unknown outcome: for each such take, the list contains [`LOST`].
 type State = Box<[u32]>;
 
+/// What the operations of a container do to states, for the search.
 struct ContainerMoves {
     kind: Container,
+    /// By row: what the operation does, with elements as numbers.
     rows: Vec<ContainerOp<u32>>,
+    /// By row: its class. Rows of one class do the same.
     classes: Vec<u32>,
+    /// How many classes there are.
     count: u32,
     states: Interner<State>,
-    /// How many bytes the states own, with what each allocation takes.
+    /// How many bytes the lists of the states take, including the overhead of their allocations.
     owned_bytes: usize,
+    /// How many states are counted in `owned_bytes`.
     known: usize,
-    /// `(state, row)` to the state after, [`WRONG`] if there is none. Begun anew when it grows too large.
+    /// A cache from `(state, row)` to the state after the row; [`WRONG`] if there is none. Emptied when it grows too
+    /// large.
     steps: HashMap<(u32, u32), u32>,
+    /// The greatest number of entries in `steps`.
     steps_max: usize,
+    /// How many bytes were read since the search last asked, see [`Moves::take_work`].
     work: u64,
 }
 
+/// Stands for "no state": the operation is wrong.
 const WRONG: u32 = u32::MAX;
 
-/// What an allocation takes beside what was asked for, roughly.
+/// The overhead of an allocation in bytes, roughly.
 const ALLOCATION: usize = 24;
 
-/// The share of the memory that known steps may take.
+/// The cache of steps may take one part in this many of the memory.
 const STEPS_SHARE: usize = 8;
 
-/// What a step takes in its table, roughly, while the table grows.
+/// How many bytes an entry of the cache takes, roughly, while the cache grows.
 const STEP_BYTES: usize = 48;
 
 impl ContainerMoves {
@@ -140,14 +152,15 @@ impl ContainerMoves {
         answered: impl Iterator<Item = bool>,
         bytes_max: usize,
     ) -> Self {
-        // An operation that must be done is no twin of one that need not be: that one may be left out.
+        // An operation that must take effect is not in the class of one that need not, because the latter may be left
+        // out.
         let mut classes = Interner::new();
         let key = |(row, answered): (&ContainerOp<u32>, bool)| match row {
             ContainerOp::Insert(number) => (0, *number, answered),
             ContainerOp::Take(number) => (1, *number, answered),
             ContainerOp::Remove(number) => (2, *number, answered),
             ContainerOp::TakeAny => (3, 0, answered),
-            // These are never branched on.
+            // These are reads, or take nothing; the search does not try them by class.
             _ => (4, 0, answered),
         };
         let classes_of: Vec<u32> =
@@ -168,6 +181,7 @@ impl ContainerMoves {
         }
     }
 
+    /// The state after a row, or [`WRONG`].
     fn step(&mut self, state: u32, row: u32) -> u32 {
         let before = self.states.value(state);
         self.work += before.len() as u64 * 4 + 64;
@@ -186,12 +200,14 @@ impl ContainerMoves {
     }
 }
 
+/// The elements after an operation.
 enum After {
+    /// The operation changed nothing.
     Same,
     New(Vec<u32>),
 }
 
-/// What a container holds after an operation, `None` if that cannot be.
+/// The elements in a container after an operation; `None` if the operation is wrong before these elements.
 fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<After> {
     let without = |place: usize| {
         let mut after = before.to_vec();
@@ -214,7 +230,8 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
             Some(After::New(inserted(before, place, *element)))
         }
         (Container::Set, ContainerOp::Insert(element)) => match before.binary_search(element) {
-            // Of unknown outcome: an answer would have said that it was there.
+            // The outcome is unknown (an answer would say that the element was there already), and the operation
+            // changes nothing, so it need not take effect.
             Ok(_) => None,
             Err(place) => Some(After::New(inserted(before, place, *element))),
         },
@@ -235,12 +252,13 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
             (before.last() == Some(element)).then(|| without(before.len() - 1)).flatten()
         }
         (Container::Bag, ContainerOp::Take(element)) => {
-            // Of several alike the one put in last: the fewest takes of unknown outcome can have had it.
+            // Of several equal elements, it takes the one that was put in last: the fewest takes of unknown outcome
+            // can have taken that one instead.
             let mut after = before.to_vec();
             after.remove(before.iter().rposition(|other| other == element)?);
             Some(After::New(if after.iter().all(|&element| element == LOST) { Vec::new() } else { after }))
         }
-        // What takes nothing changes nothing: it need not have happened.
+        // A take of unknown outcome that takes nothing need not take effect.
         (_, ContainerOp::TakeAny) if before.is_empty() => None,
         (Container::Queue, ContainerOp::TakeAny) => without(0),
         (Container::Stack | Container::PriorityQueue, ContainerOp::TakeAny) => without(before.len() - 1),
@@ -264,6 +282,7 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
     }
 }
 
+/// The elements with one more at `place`.
 fn inserted(before: &[u32], place: usize, element: u32) -> Vec<u32> {
     let mut after = Vec::with_capacity(before.len() + 1);
     after.extend_from_slice(&before[..place]);

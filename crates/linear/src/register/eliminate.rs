@@ -134,6 +134,7 @@ impl Facts {
         [row, self.return_owner[row as usize]]
     }
 
+    /// Collects what is known of the values.
     fn collect(&mut self, columns: &Columns) {
         let rows = columns.len();
         self.values.clear();
@@ -159,6 +160,7 @@ impl Facts {
         }
     }
 
+    /// Adds what one row shows. Rows are added from the last to the first.
     #[inline]
     fn add(&mut self, columns: &Columns, at: usize) {
         let (row, ret) = (at as u32, columns.ret[at]);
@@ -190,7 +192,7 @@ impl Facts {
         }
     }
 
-    /// The rule *drop*.
+    /// Applies the rule *drop* to all optional rows.
     fn drop_unseen(&mut self, columns: &mut Columns) {
         for at in 0..self.optional.len() {
             let row = self.optional[at] as usize;
@@ -235,7 +237,7 @@ impl Facts {
         columns.kind[row] = Kind::Dropped;
     }
 
-    /// The rule *require*, for the open values.
+    /// Applies the rule *require* to the values in `open`.
     fn move_returns(&mut self, columns: &mut Columns) {
         while let Some(value) = self.open.pop() {
             let Value { seen_by_time, first_seen_by, .. } = self.values[value as usize];

@@ -15,7 +15,8 @@ use super::pieces::{OTHER, Piece, Pieces, bits};
 use super::relaxed;
 use super::rows::{self, Row};
 
-/// Answers, for many sets of operations of one component, whether the set is a conflict.
+/// Answers, for many sets of operations of one component, whether the set is a conflict. Each time it is asked is a
+/// *question*.
 pub(crate) struct SubsetCheck {
     /// All operations, as rows in the order of calls. Operations that cannot matter are missing.
     rows: Vec<Row>,
@@ -24,7 +25,9 @@ pub(crate) struct SubsetCheck {
     /// By value: its number in the current question, if a row of the question looks for it; [`OTHER`] if none
     /// does.
     looked_for: Vec<u32>,
+    /// The rows that take part in the current question.
     pieces: Pieces,
+    /// The configurations of the current question.
     open: Open,
 }
 
@@ -43,8 +46,8 @@ fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Ou
 const CONFIGURATIONS_MAX: usize = 1 << 12;
 
 impl SubsetCheck {
-    /// For these operations of one component. `None` if one of them is none of a register, is an append, or is
-    /// of another kind when its answer is forgotten.
+    /// Prepares questions about these operations of one component. `None` if one of them is not one of a register, is
+    /// an append, or is of another kind when its answer is forgotten.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,

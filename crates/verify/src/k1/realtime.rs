@@ -75,8 +75,7 @@ pub fn sweep(
             Place::At(position) if position < floor.position => {
                 violations.push(out_of_order(history, number, floor.by as usize));
             }
-            // An operation with an answer that contradicts a serializable read is not reported here: K2 reports that
-            // read.
+            // If the operation has an answer, K2 reports that it contradicts a serializable read.
             Place::At(position) if position < highest.position && operation.response().is_none() => {
                 violations.push(out_of_order(history, number, highest.by as usize));
             }

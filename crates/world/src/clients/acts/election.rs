@@ -58,8 +58,8 @@ impl RunningAct for RunningCampaign {
                 context.memory.held.insert(name.clone(), Ownership { key, revision, lease: *lease, leader });
                 Step::Done
             }
-            // The call failed, and the client no longer waits for the leadership. Without the lease it cannot become
-            // leader later.
+            // The call failed, and the client no longer waits for the leadership. Its lease is
+            // revoked, so that it does not become leader later.
             (State::Campaign, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;

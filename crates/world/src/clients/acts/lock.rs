@@ -52,8 +52,8 @@ impl RunningAct for RunningLock {
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
-            // The call failed, and the client no longer waits for the lock. Without the lease it cannot get the lock
-            // later.
+            // The call failed, and the client no longer waits for the lock. Its lease is revoked, so
+            // that it does not get the lock later.
             (State::TakeLock, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;
