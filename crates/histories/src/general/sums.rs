@@ -1,4 +1,5 @@
-//! How the operations of counters, banks and versioned registers are written in a line.
+//! How the operations and answers of counters, banks and versioned registers are written as fields of a line
+//! ([`Form`]).
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use crate::error::Scan;
 use crate::recorded::{RegisterValue, Value};
 use crate::scan::Cursor;
 
+/// The model `counter`.
 pub(super) struct Counter;
 
 impl Form for Counter {
@@ -66,6 +68,7 @@ impl Form for Counter {
     }
 }
 
+/// The model `bank`.
 pub(super) struct Bank;
 
 impl Form for Bank {
@@ -133,9 +136,11 @@ impl Form for Bank {
     }
 }
 
+/// The model `versioned-register`.
 pub(super) struct Versioned;
 
-/// Versions are only in answers, so operations are written as those of a register without versions.
+/// The register without versions. Versions are only in answers, so the operations of the two are written in the same
+/// way.
 const REGISTER: Register = Register { cas: true };
 
 impl Form for Versioned {

@@ -1,4 +1,4 @@
-//! Writes a file of this format: line 1, then one line for each operation.
+//! Writes a file of the format `etcdsim-general-1`: line 1, then one line for each operation.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use super::store::Store;
 use super::{FORMAT, sums};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
-/// The error of an operation that its history's model does not have, or whose answer is to another operation.
+/// The error that a history's model does not have an operation, or that its answer is not one to this operation.
 #[derive(Debug)]
 pub(super) struct Unwritable;
 
@@ -111,6 +111,7 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
     }
 }
 
+/// Writes the rest of line 1, and all operations.
 fn all<F: Form>(
     form: &F,
     operations: &Operations<F::Input, F::Output>,
@@ -141,27 +142,32 @@ fn all<F: Form>(
     Ok(line.flush_if(0, out)?)
 }
 
+/// The key of an operation, if it has one.
 enum Key<'a> {
     None,
     Value(&'a Value),
     Text(&'a str),
 }
 
-/// A buffer of lines.
+/// Lines that are collected before they are written. Its methods append fields to the last line; the first argument
+/// is the field's name.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     bytes: Vec<u8>,
 }
 
 impl Line {
+    /// Begins a line.
     fn start(&mut self) {
         self.bytes.push(b'{');
     }
 
+    /// Ends a line.
     fn end(&mut self) {
         self.bytes.extend_from_slice(b"}\n");
     }
 
+    /// Writes and forgets the lines if they have more than this many bytes.
     fn flush_if(&mut self, more_than: usize, out: &mut impl Write) -> io::Result<()> {
         if self.bytes.len() > more_than {
             out.write_all(&self.bytes)?;
@@ -170,6 +176,7 @@ impl Line {
         Ok(())
     }
 
+    /// Appends the line of an operation.
     fn operation<F: Form>(
         &mut self,
         form: &F,
@@ -203,6 +210,7 @@ impl Line {
         Ok(())
     }
 
+    /// Begins a field.
     fn name(&mut self, name: &str) {
         if self.bytes.last() != Some(&b'{') {
             self.bytes.push(b',');
