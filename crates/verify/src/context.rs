@@ -104,12 +104,14 @@ impl<'a> Context<'a> {
     }
 }
 
+/// When a member was the lessor, by the events.
 fn lessors(events: &[Event]) -> Vec<(Nanos, Nanos)> {
     let mut lessors = Lessors::default();
     events.iter().for_each(|event| lessors.event(event));
     lessors.spans()
 }
 
+/// When each process started, by the events.
 fn starts(record: &Record) -> Vec<(MemberId, Nanos)> {
     let started = |event: &&Event| matches!(event.fact, Fact::Started { .. });
     record.events.iter().filter(started).map(|event| (event.member, event.time)).collect()

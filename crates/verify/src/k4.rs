@@ -66,6 +66,7 @@ pub fn quiet_read(history: &History) -> Option<usize> {
     })
 }
 
+/// Reports operations that took effect twice.
 fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>) {
     let mut first: Vec<Option<&Applied>> = vec![None; history.operations.len()];
     for entry in applied.iter().filter(|entry| entry.mutated) {
@@ -112,6 +113,7 @@ struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
+    /// Adds the changes of an acknowledged write.
     fn take(&mut self, request: &'a Request, response: &'a Response, revision: i64, operation: usize) {
         match (request, response) {
             (Request::Put(request), _) => self.put(request, revision, operation),
@@ -142,6 +144,7 @@ impl<'a> Changes<'a> {
         Change { revision, order: self.order, operation, put }
     }
 
+    /// Remembers a change of a key, unless a newer one is remembered.
     fn change(&mut self, key: &'a [u8], change: Change<'a>) {
         match self.keys.get_mut(key) {
             Some(known) if known.revision > change.revision => {}
@@ -179,11 +182,13 @@ impl<'a> Changes<'a> {
 }
 
 impl Change<'_> {
+    /// Sorts the changes by the order in which they were made.
     fn when(&self) -> (i64, u32) {
         (self.revision, self.order)
     }
 }
 
+/// Whether a deletion's range contains a key.
 fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     match &request.range_end[..] {
         [] => key == request.key,
@@ -192,7 +197,7 @@ fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     }
 }
 
-/// Returns how many acknowledged writes were looked for.
+/// Reports acknowledged writes that are missing in the quiet read. Returns how many writes were looked for.
 fn lost(
     history: &History,
     applied: &[Applied],
@@ -218,7 +223,8 @@ fn lost(
     let there: BTreeMap<&[u8], &KeyValue> = seen.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
     for kv in &seen.kvs {
-        // Nothing newer than what is there; and if that revision is known, it wrote what is there.
+        // No change is newer than the pair that was read. If it is known which write made that pair's revision, the
+        // pair must be what that write wrote.
         let Some(change) = changes.newest(&kv.key, kv.mod_revision - 1) else { continue };
         let wrote = |put: &PutRequest| put.ignore_value || put.value == kv.value;
         if change.revision > kv.mod_revision || !change.put.is_some_and(wrote) {
@@ -288,6 +294,7 @@ impl<'a> UnacknowledgedDeletes<'a> {
         deletes
     }
 
+    /// Whether one of these may have deleted the key after this revision.
     fn may_delete(&self, key: &[u8], after: i64) -> bool {
         let of_key = |(revision, request): &(Option<i64>, &Request)| {
             revision.is_none_or(|revision| revision > after) && deletes(request, key)
@@ -296,12 +303,14 @@ impl<'a> UnacknowledgedDeletes<'a> {
     }
 }
 
+/// Whether the request may delete the key.
 fn deletes(request: &Request, key: &[u8]) -> bool {
     // A revocation deletes whatever was attached to the lease.
     matches!(request, Request::LeaseRevoke(_))
         || request.parts().any(|part| matches!(part, Part::DeleteRange(delete) if covers(delete, key)))
 }
 
+/// The violation for a lost write.
 fn loss(
     history: &History,
     quiet: usize,

@@ -71,6 +71,7 @@ struct Wrong {
     shown_by: Vec<usize>,
 }
 
+/// What a change does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Add,
@@ -157,6 +158,7 @@ impl<'a> Answers<'a> {
         self.changes.iter().any(|change| (change.kind, change.id) == (kind, id) && change.call < at)
     }
 
+    /// Compares an answer's list of members with what else is known.
     fn judge_view(&self, view: &View<'_>, add: &mut impl FnMut(MemberId, Wrong)) {
         if let Some(own) = self.changes.iter().find(|change| change.number == view.number)
             && !shows(view, own)
@@ -236,6 +238,7 @@ impl<'a> Answers<'a> {
         Some(allowed)
     }
 
+    /// The changes of a member that are of this kind.
     fn of_kind(&self, kind: Kind, id: MemberId) -> impl Iterator<Item = &Change<'a>> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
@@ -329,12 +332,14 @@ fn shows(view: &View<'_>, change: &Change<'_>) -> bool {
     }
 }
 
+/// A sentence that says how the answer lists the member.
 fn listed(view: &View<'_>, id: MemberId) -> String {
     let Some(member) = view.members.get(&id) else { return format!("no member {id}") };
     let role = if member.is_learner { "learner" } else { "voter" };
     format!("{role} {id} at {}", member.peer_urls.join(", "))
 }
 
+/// The number of an operation, as text.
 fn by_number(number: usize) -> String {
     format!("operation #{number}")
 }

@@ -79,6 +79,7 @@ pub struct Oracle {
     severity: Severity,
 }
 
+/// The row number of an oracle that is not in the table.
 const ELSEWHERE: u16 = u16::MAX;
 
 impl Oracle {
@@ -120,6 +121,7 @@ impl Oracle {
     }
 }
 
+/// Whether two texts are equal; usable in constants.
 const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

@@ -73,6 +73,7 @@ const SUBJECTS: [Subject; 7] = [
     },
 ];
 
+/// How many of the meant operations were answered.
 fn answered(history: &History, is_meant: impl Fn(&Operation) -> bool) -> usize {
     history
         .operations

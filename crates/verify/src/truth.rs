@@ -70,7 +70,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Whether the end leaves no key.
+    /// Whether the range is empty, because its end is not above its first key.
     pub fn are_none(&self) -> bool {
         !matches!(self.end, [] | [0]) && self.end <= self.key
     }
@@ -255,6 +255,7 @@ impl Truth {
     }
 }
 
+/// All compactions of a history that took effect, or may have.
 fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction> {
     let mut found = match applied {
         Some(applied) => by_evidence(history, applied),
@@ -264,6 +265,7 @@ fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction
     found
 }
 
+/// The compactions that the applied entries show.
 fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
     let mut found = Vec::new();
     // Before the first compaction, even 0 can be compacted to.
@@ -282,6 +284,7 @@ fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
     found
 }
 
+/// The compactions that clients requested and that were not refused.
 fn by_answers(history: &History) -> Vec<Compaction> {
     let compaction = |operation: &record::Operation| {
         let Request::Compact(request) = &operation.request else { return None };

@@ -1,7 +1,7 @@
-//! Converts one request with its answer into an operation of the crate `revision`.
+//! Converts one request of etcd, with its answer, into an operation of the crate `revision` (the *engine*), which
+//! judges histories of a key-value store with revisions.
 //!
-//! The engine's operation has what both can express; an answer's other parts are left out (see the header of
-//! `by_revision`).
+//! Parts of an answer that the engine does not know are left out (the head of `by_revision` lists them).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};

@@ -21,8 +21,11 @@ use crate::Oracle;
 /// Where a store comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
+    /// The member applied the entry.
     Applied,
+    /// The member found it on its disk at its start.
     Recovered,
+    /// It came with a snapshot.
     Snapshot,
 }
 
@@ -54,6 +57,7 @@ pub(super) fn store(
     }
 }
 
+/// Reports that two stores differ.
 #[cold]
 fn differ(event: &Event, member: &Member, store: &Store, first: &Execution, breaches: &mut Breaches) {
     let (id, there) = (member.id, &first.applied);

@@ -53,6 +53,7 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
     sheet.checked(Oracle::L3, "answers about leases", answers);
 }
 
+/// The violation for a lease that ended before its time.
 fn too_early(end: &LeaseEnd) -> Violation {
     Violation::new(Oracle::L1, end.latest, "a lease ended before its time")
         .say(format!(
@@ -127,6 +128,7 @@ impl Lifetimes {
         lifetimes
     }
 
+    /// Adds what an operation says about leases.
     fn take(&mut self, operation: &Operation) {
         if matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error)) {
             return;
@@ -160,6 +162,7 @@ impl Lifetimes {
         }
     }
 
+    /// The lifetimes of a lease id.
     fn lifetimes(&self, id: i64) -> &[Lifetime] {
         self.by_id.get(&id).map_or(&[], |lifetimes| &lifetimes[..])
     }
@@ -227,6 +230,7 @@ impl Lifetimes {
         }
     }
 
+    /// Checks the answer to a keep-alive.
     fn keep_alive(&self, id: i64, ttl: i64, from: Nanos, at: Nanos) -> Wrong {
         if ttl <= 0 {
             let there = self.certain(id, from, at);
@@ -249,6 +253,7 @@ impl Lifetimes {
         })
     }
 
+    /// Sentences that say that the lease existed.
     fn there(&self, id: i64) -> String {
         let lifetime = self.lifetimes(id).last();
         format!(
@@ -257,6 +262,7 @@ impl Lifetimes {
         )
     }
 
+    /// A sentence that says that the lease did not exist at `from`.
     fn absent(&self, id: i64, from: Nanos) -> String {
         match self.lifetimes(id).iter().filter_map(|lifetime| lifetime.gone).rfind(|gone| *gone < from) {
             Some(gone) => {
@@ -268,6 +274,7 @@ impl Lifetimes {
 }
 
 impl Lifetime {
+    /// The lease had certainly ended by then.
     fn end(&mut self, by: Nanos) {
         self.gone = Some(self.gone.map_or(by, |gone| gone.min(by)));
     }

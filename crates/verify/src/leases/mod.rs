@@ -154,6 +154,7 @@ fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
     Some(since.max(terms.healed).saturating_add(left).saturating_add(late))
 }
 
+/// The violation (L1) of a lease that expired before its time, if it did.
 fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Violation> {
     let (due, renewal) = earliest_end(lifetime, end.time, terms);
     if end.time >= due {
@@ -175,6 +176,7 @@ fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Vi
     Some(violation.shown_by(renewal))
 }
 
+/// The violation (L2) of a lease that outlived its time.
 fn too_late(id: i64, lifetime: &Lifetime, due: Nanos, terms: &Terms) -> Violation {
     let last = lifetime.renewals.iter().max_by_key(|(_, returned, _)| *returned);
     let state = match lifetime.end {

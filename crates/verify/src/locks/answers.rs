@@ -1,4 +1,4 @@
-//! M1 without evidence: contradictions among the answers of the lock and election services.
+//! Oracle M1 without evidence: finds contradictions among the answers of the lock and election services.
 //!
 //! The services write keys that no request names. So without the entries that the members applied, the queues (see
 //! `locks`) are not known. But an answer can claim two things about a candidate, which is a key in a queue with its
@@ -138,11 +138,13 @@ struct Queue<'a> {
     refusals: Vec<(usize, Option<Candidate<'a>>, Nanos, Nanos)>,
 }
 
+/// The candidate that an answer names as leader.
 fn candidate(leader: &LeaderKey) -> Candidate<'_> {
     Candidate { entered: leader.rev, key: &leader.key }
 }
 
 impl<'a> Queue<'a> {
+    /// Adds what an operation says about the queue.
     fn take(&mut self, number: usize, operation: &'a Operation) {
         let (response, returned) = match &operation.outcome {
             Outcome::Answer { at, response } => (response, *at),
@@ -190,6 +192,7 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Adds what an error says about the queue.
     fn refused(&mut self, number: usize, operation: &'a Operation, at: Nanos, error: Error) {
         let of = match (&operation.request, error) {
             (Request::Leader(_), Error::ElectionNoLeader) => None,
@@ -269,10 +272,12 @@ impl<'a> Writers<'a> {
         writers
     }
 
+    /// The values that clients may have given a key, by operations called by then.
     fn values_written(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &WrittenValue<'a>> {
         self.puts.get(key).into_iter().flatten().filter(move |written| written.call <= by)
     }
 
+    /// The campaigns and locks of a queue that were called by then.
     fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
         self.candidacies.get(name).into_iter().flatten().copied().filter(move |one| one.call <= by)
     }
@@ -316,6 +321,7 @@ fn hexadecimal(lease: i64) -> String {
     format!("{sign}{:x}", lease.unsigned_abs())
 }
 
+/// The history, prepared for the checks of queues.
 struct Judge<'a> {
     history: &'a History,
     from_start: bool,
@@ -471,6 +477,7 @@ impl Judge<'_> {
         !too_late && self.removals.can_end(&stay(claims, last, until, later.returned))
     }
 
+    /// The violation that a later candidate was first while an earlier one was still in the queue.
     fn two_leaders(&self, earlier: Candidate<'_>, last: &Claim<'_>, later: &Claim<'_>) -> Wrong {
         let reason = format!(
             "{} entered the queue before {} and was there at revision {}; nothing can have removed it before the other one led.",

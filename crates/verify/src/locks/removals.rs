@@ -1,6 +1,7 @@
-//! What can have removed a key from a lock's or election's queue, by the requests of a history that has every client.
+//! Answers whether a key can have been removed from a lock's or election's queue in a certain time, by the requests
+//! of a history that has every client.
 //!
-//! When the history does not say, the answer is that the key can have been removed.
+//! If the history does not show it, the answer is yes.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +49,7 @@ impl Removal {
         Removal { call: operation.call, at: at.filter(|at| *at > 0) }
     }
 
+    /// Whether this request can have removed the key in that time.
     fn ends(&self, stay: &Stay<'_>) -> bool {
         let in_time = |at: i64| at > stay.after && stay.until.is_none_or(|until| at <= until);
         self.call <= stay.before && self.at.is_none_or(in_time)
@@ -87,6 +89,7 @@ impl<'a> Removals<'a> {
         removals
     }
 
+    /// Adds what an operation can have removed.
     fn take(&mut self, operation: &'a Operation) {
         let removal = Removal::of(operation);
         let leader = |leader: &'a Option<LeaderKey>| leader.as_ref().map(|leader| &leader.key[..]);
@@ -148,6 +151,7 @@ impl<'a> Removals<'a> {
         asked || self.lease_can_end(stay)
     }
 
+    /// Whether the key's lease can have ended in that time.
     fn lease_can_end(&self, stay: &Stay<'_>) -> bool {
         let named = stay.lease.filter(|lease| *lease != 0).or_else(|| lease_of(stay.key));
         let known = named.and_then(|lease| self.leases.get(&lease));

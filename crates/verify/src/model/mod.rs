@@ -54,13 +54,14 @@ impl Model {
         model
     }
 
-    /// Keeps every change from now on, for [`Model::changes`].
+    /// From now on, remembers every change, so that [`Model::changes`] can return it.
     pub fn keep_changes(&mut self) {
         self.store.keep_changes();
     }
 
-    /// The changes that were kept, in the order in which they were made, those of one transaction in the order of
-    /// its operations: the pair then, and whether it was deleted. A deletion has only the key and the revision.
+    /// The changes since [`Model::keep_changes`], in the order in which they were made; those of one transaction are
+    /// in the order of its operations. Each is the pair after the change, and whether the key was deleted. After a
+    /// deletion, the pair has only the key and the revision.
     pub fn changes(&self) -> impl Iterator<Item = (KeyValue, bool)> {
         self.store.changes()
     }
@@ -70,7 +71,7 @@ impl Model {
         self.store.changes_at(revision)
     }
 
-    /// The keys and values of the changes that were kept; empty values for deletions.
+    /// The keys and values of these changes; the value is empty for a deletion.
     pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.store.changed()
     }
@@ -230,7 +231,7 @@ impl Model {
         self.store.forget_past();
     }
 
-    /// Makes `revision` the newest, as if nothing had changed since.
+    /// Makes `revision` the newest, as if nothing had changed in the revisions up to it.
     pub fn skip_to(&mut self, revision: i64) {
         self.store.revision = revision;
     }

@@ -196,7 +196,8 @@ impl Store {
     }
 }
 
-/// If one revision changes a key twice, the last change is kept: the earlier one cannot be read.
+/// Adds the newest version of a key. If one revision changes a key twice, it replaces the first change, which cannot
+/// be read any more.
 fn set(versions: &mut Vec<Version>, version: Version) {
     match versions.last_mut() {
         Some(last) if last.modified == version.modified => *last = version,
@@ -204,6 +205,7 @@ fn set(versions: &mut Vec<Version>, version: Version) {
     }
 }
 
+/// The version at revision `at`, if the key existed then.
 #[inline]
 fn live(versions: &[Version], at: i64) -> Option<&Version> {
     let newest = match versions.last() {

@@ -24,6 +24,7 @@ use crate::answer::NOT_RECORDED;
 use crate::definite::is_definite;
 use crate::{Oracle, Severity, Violation, describe};
 
+/// Checks how a watcher was created and cancelled.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let found = cancelled(look, ledger, looked).or_else(|| kept(look, ledger, looked));
     found.or_else(|| passed_over(look, ledger))

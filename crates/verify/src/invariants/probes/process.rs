@@ -99,6 +99,7 @@ impl ProcessProbes {
         }
     }
 
+    /// A member reports its term and role.
     fn state(&mut self, member: MemberId, term: u64, role: Role, probes: &mut Counts) {
         let two = self.processes.iter().any(|(other, process)| *other != member && process.leads());
         let Some(process) = self.process(member) else { return };
@@ -124,6 +125,7 @@ impl ProcessProbes {
         probes[Probe::PreVotesGivenUp] += u64::from(gave_up);
     }
 
+    /// A process ended.
     fn stopped(&mut self, member: MemberId, stop: &Stop, probes: &mut Counts) {
         let Some(process) = self.process(member) else { return };
         let killed = matches!(stop, Stop::Crash | Stop::PowerLoss);
