@@ -30,6 +30,7 @@ const SAMPLES: u64 = 10;
 const BY_REVISION: u64 = 5 * MINUTE;
 
 #[derive(Debug)]
+/// When to compact. The module documentation explains the modes.
 enum Mode {
     Off,
     Periodic {

@@ -146,7 +146,7 @@ impl Storage for Log {
         let mut wanted = Vec::with_capacity(range.len().min(64));
         for entry in self.entries.range(range) {
             size += u64::from(entry.compute_size());
-            // At least one entry, however large: the contract of `Storage::entries`.
+            // `Storage::entries` must return at least one entry, however large it is.
             if size > limit && !wanted.is_empty() {
                 break;
             }

@@ -50,7 +50,7 @@ pub(crate) struct Reads {
     current: Option<Current>,
     /// Reads with a confirmed index, which wait until it is applied.
     confirmed: VecDeque<(u64, Vec<Read>)>,
-    /// The context of the last attempt, for flaw M-20418b.
+    /// The context of the last attempt. Only the flaw M-20418b uses it, if it is switched on.
     last: Option<u64>,
 }
 

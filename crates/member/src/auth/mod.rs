@@ -1,13 +1,13 @@
 //! Users, roles, their permissions, and login tokens: etcd's `server/auth`.
 //!
-//! | file | job |
+//! | file | what it contains |
 //! |---|---|
 //! | `users`, `roles` | the requests that change and list them |
 //! | `permissions` | the ranges of keys a user may read and write, merged |
 //! | `access` | which user may make which request, and when that is checked |
 //! | `tokens` | simple tokens and their expiry |
 //! | [`password`] | how passwords are hashed |
-//! | `row` | how users and roles are saved |
+//! | `row` | how users and roles are encoded as bytes |
 //!
 //! Users and roles are replicated state, like the key-value store, with a revision of their own, the *auth
 //! revision*. In etcd every request about users and roles goes through the log, even a read or `AuthStatus`
@@ -70,7 +70,7 @@ struct User {
     roles: BTreeSet<String>,
 }
 
-/// The replicated part.
+/// The replicated part: users and roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     enabled: bool,
@@ -92,7 +92,8 @@ pub struct AuthStore {
     /// Each user's permissions on keys.
     cache: BTreeMap<String, Permissions>,
     tokens: Tokens,
-    /// The auth revision with which this store was loaded from disk, for flaw M-11651.
+    /// The auth revision with which this store was loaded from disk. Only the flaw M-11651 uses it, if it is switched
+    /// on.
     loaded_revision: u64,
     probes: Probes,
 }
@@ -112,6 +113,7 @@ impl AuthStore {
         AuthStore::of(state, config)
     }
 
+    /// A store with this replicated part. Computes what is derived from it.
     fn of(state: State, config: &Config) -> AuthStore {
         let mut store = AuthStore {
             flaws: config.flaws,
@@ -346,7 +348,7 @@ impl AuthStore {
 
     /// Encodes users and roles for the backend and for snapshots.
     pub fn encode(&self) -> Bytes {
-        // M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
+        // Flaw M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
         let lost = self.flaws.has(Flaw::AuthRevisionNotSaved);
         row::encode(&self.state, if lost { self.loaded_revision } else { self.state.revision }).into()
     }
@@ -365,7 +367,7 @@ impl AuthStore {
     pub fn replace(&mut self, snapshot: AuthStore) {
         let before = std::mem::replace(&mut self.state, snapshot.state);
         (self.hash, self.loaded_revision) = (snapshot.hash, snapshot.loaded_revision);
-        // M-14571: the cached permissions are still those from before the snapshot.
+        // Flaw M-14571: the cached permissions are still those from before the snapshot.
         if !self.flaws.has(Flaw::AuthCacheNotRefreshed) {
             self.cache = snapshot.cache;
         }

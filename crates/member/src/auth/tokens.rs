@@ -20,6 +20,7 @@ const RESOLUTION: u64 = 1_000_000_000;
 const TTL_DEFAULT: u64 = 300_000_000_000;
 
 #[derive(Clone, Debug)]
+/// What is known of a token.
 struct Token {
     user: String,
     /// When it expires, on the member's clock.

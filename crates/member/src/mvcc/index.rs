@@ -75,6 +75,7 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// The changes of a key, if it has any.
     pub(super) fn get(&self, key: &[u8]) -> Option<&KeyIndex> {
         self.keys.get(key)
     }
@@ -83,6 +84,7 @@ impl Index {
         self.keys.get_mut(key)
     }
 
+    /// The changes of a key, to add one.
     pub(super) fn entry(&mut self, key: &Bytes) -> &mut KeyIndex {
         self.keys.entry(key.clone()).or_default()
     }

@@ -125,6 +125,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> 
     }
 }
 
+/// A digest of a lease. The sum of these digests is part of the store's hash.
 fn digest(id: i64, terms: Terms) -> u64 {
     let mut bytes = [0_u8; 24];
     let numbers = [id, terms.ttl, terms.remaining];

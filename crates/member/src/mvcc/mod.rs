@@ -68,9 +68,10 @@ pub struct Store {
     compaction: Compaction,
     /// The rows that must still be removed from the backend, for each compaction, oldest first.
     scrubs: VecDeque<compaction::Scrub>,
+    /// What the backend does not have yet.
     unsaved: changes::Unsaved,
     flaws: Flaws,
-    /// With flaw M-17247: the row that reads return twice.
+    /// Only with the flaw M-17247: the row that reads return twice.
     shown_twice: Option<Revision>,
 }
 
@@ -151,7 +152,7 @@ impl Store {
     /// All rows from revision `from` on, in order. Tombstones have version 0. `from` must not be below the
     /// compact revision, because rows are missing there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
-        let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // M-17247
+        let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // flaw M-17247
         let rows = self.rows.range(Revision::first_of(from)..);
         rows.flat_map(move |(at, row)| repeat_n((*at, row), times(*at)))
     }

@@ -179,6 +179,7 @@ impl Resume {
         (resume, next)
     }
 
+    /// Makes the transaction that proclaims or resigns.
     fn ask(&self) -> NextStep {
         NextStep::Send(match &self.value {
             Some(value) => proclaim(&self.own, value),

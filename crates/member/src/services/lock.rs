@@ -106,7 +106,7 @@ impl Call for Lock {
                     };
                 }
                 if self.flaws.has(Flaw::LockHeldAfterExpiry) {
-                    return self.held(found.header); // M-lock-expired
+                    return self.held(found.header); // flaw M-lock-expired
                 }
                 self.stage = Stage::Check;
                 NextStep::Send(queue::get(&self.key).into())

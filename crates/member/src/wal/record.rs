@@ -1,5 +1,6 @@
-//! Records, of which the payload of a frame consists: the start of a segment, a hard state, an entry, or a
-//! marker for a snapshot.
+//! Encodes and decodes the records of the write-ahead log. The payload of a frame consists of records: the start of a
+//! segment, a hard state, an entry, or a marker for a snapshot. (The head of `wal/mod.rs` explains segments, frames
+//! and markers.)
 //!
 //! | kind | after the kind byte |
 //! |---|---|
@@ -40,6 +41,7 @@ pub(super) enum Record {
     Marker { marker: Marker, replaces: bool },
 }
 
+/// Appends the first record of a segment.
 pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
     buffer.put_u8(BEGIN);
     buffer.put_u32_le(begin.chain);
@@ -47,6 +49,7 @@ pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
     put_hard_state(buffer, &begin.hard_state);
 }
 
+/// Appends the records of a batch.
 pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
     // The marker goes first, because it may replace the log, and the entries of the batch come after it.
     if let Some((marker, replaces)) = batch.marker {
@@ -150,6 +153,7 @@ impl Records<'_> {
         Some(HardState { term: self.u64()?, vote: self.u64()?, commit: self.u64()?, ..HardState::default() })
     }
 
+    /// Takes this many bytes of the payload, if there are so many.
     fn take(&mut self, length: usize) -> Option<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

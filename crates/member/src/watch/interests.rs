@@ -1,7 +1,7 @@
-//! An index that finds the watchers of a key.
+//! An index of watchers by the keys that they watch. It finds all watchers that a change of a key concerns.
 //!
-//! Watchers of a single key are found by that key. Watchers of a range are kept by range. Different ranges
-//! are few in practice, so a lookup scans all ranges that start at or before the key.
+//! Watchers of a single key are found by that key. Watchers of a range are listed by range. Different ranges are few
+//! in practice, so a lookup scans all ranges that start at or before the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 

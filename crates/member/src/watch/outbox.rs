@@ -33,7 +33,7 @@ pub(super) struct Notice {
     pub(super) events: Vec<Event>,
     /// If not 0, this is a cancellation, because the history below this revision was compacted.
     compact_revision: i64,
-    /// Whether a pass over unsynced watchers made this notice, for flaw M-21355.
+    /// Whether a pass over unsynced watchers made this notice. Only the flaw M-21355 uses it, if it is switched on.
     pub(super) catch_up: bool,
 }
 
@@ -73,6 +73,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Whether the channel holds fewer than `buffer` notices.
     pub(super) fn has_room(&self, buffer: usize) -> bool {
         self.channel.len() < buffer
     }

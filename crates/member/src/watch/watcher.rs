@@ -45,7 +45,8 @@ pub(super) struct Watcher {
     pub(super) start: i64,
     /// The first revision whose changes it has not been sent (etcd's `minRev`).
     pub(super) next: i64,
-    /// Whether a snapshot made it unsynced. Only then may `next` be in the future while it is unsynced.
+    /// Whether it is unsynced because a snapshot replaced the store. Only then may `next` be in the future while it
+    /// is unsynced.
     pub(super) restored: bool,
     /// Whether its start revision was in the future and it was sent no event yet.
     pub(super) future: bool,
