@@ -1,8 +1,8 @@
 //! A batch: many runs, distributed over threads. Each run is a case (a scenario or a plan) with a seed.
 //!
-//! A run uses one thread (rule R1). The threads share only the list of remaining runs, so the results do not
-//! depend on the number of threads. The first seed of every case comes before the second seed of any. So even
-//! a batch that stops early has run each case.
+//! A run uses one thread (rule R1 of ARCHITECTURE.md). The threads share only the list of remaining runs, so
+//! the results do not depend on the number of threads. The first seed of every case comes before the second
+//! seed of any. So even a batch that stops early has run each case.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;

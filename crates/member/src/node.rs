@@ -4,9 +4,9 @@
 //! entries to apply. This file splits a ready into what the member may do at once ([`ReadyActions`]) and what
 //! must wait until the ready is durable ([`SaveActions`]), and guarantees two things:
 //!
-//! - *Determinism* (rule R3): raft takes the randomness of its election timeouts from the operating system.
-//!   After every call into raft, we replace the timeout by our own draw. It depends only on the seed, the
-//!   member, its incarnation, the term and the number of campaigns.
+//! - *Determinism* (rule R3 of ARCHITECTURE.md): raft takes the randomness of its election timeouts from the
+//!   operating system. After every call into raft, we replace the timeout by our own draw. It depends only on
+//!   the seed, the member, its incarnation, the term and the number of campaigns.
 //! - *Order* (etcd's `raft.go`): a leader sends its messages while its own entries are being written, and
 //!   counts its own copy only once it is durable. Other members send their messages after the write.
 //!

@@ -200,7 +200,7 @@ impl Member {
         }
     }
 
-    /// A keyed draw for a salt or a token (rule R2).
+    /// A keyed draw for a salt or a token (rule R2 of ARCHITECTURE.md).
     fn random(&mut self) -> u64 {
         let nth = self.fresh_id();
         keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)

@@ -47,14 +47,17 @@ impl Hasher for Digest {
     }
 }
 
+/// The digest of a request.
 pub(crate) fn request(request: &Request) -> u64 {
     of(request)
 }
 
+/// The digest of a watch response.
 pub(crate) fn watch(response: &api::etcdserverpb::WatchResponse) -> u64 {
     of(response)
 }
 
+/// The digest of an operation's outcome.
 pub(crate) fn outcome(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Answer { response, .. } => of(response),

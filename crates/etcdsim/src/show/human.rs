@@ -24,7 +24,7 @@ const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-remov
 /// The other counts of the Kubernetes workload, in the order in which they are shown.
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
-/// What a report says about runs without madsim (rule R6).
+/// What a report says about runs without madsim (rule R6 of ARCHITECTURE.md).
 pub const NOT_GUARDED: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
 /// The whole report, without the line that replays a failure. With `counts` it also says what the clients did and how

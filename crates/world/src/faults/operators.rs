@@ -18,12 +18,14 @@ use crate::world::World;
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
+    /// An operator begins a task.
     pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
         let steps = self.steps_of(task, strike);
         self.begin_task(steps, strike.draw);
         Undo::Nothing
     }
 
+    /// The steps of a task.
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
         let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
         let joiner = || self.joiner_of(strike.fault as usize);
@@ -63,22 +65,27 @@ impl World<'_> {
     }
 }
 
+/// The request that adds a member.
 fn add(member: MemberId, is_learner: bool) -> Request {
     Request::MemberAdd(MemberAddRequest { peer_urls: vec![peer_url(member)], is_learner })
 }
 
+/// The request that removes a member.
 fn remove(member: MemberId) -> Request {
     Request::MemberRemove(MemberRemoveRequest { id: member.raft_id() })
 }
 
+/// The step that defragments a member.
 fn defragment(member: MemberId) -> Step {
     Step::AskMember(member, DefragmentRequest {}.into())
 }
 
+/// The step that compacts.
 fn compact(keep: u64, physical: bool) -> Step {
     Step::Compact { keep, physical, revision: None }
 }
 
+/// The step that disarms the alarm NOSPACE of a member.
 fn disarm(member: MemberId) -> Step {
     let action = AlarmAction::Deactivate as i32;
     Step::Ask(AlarmRequest { action, member_id: member.raft_id(), alarm: NO_SPACE }.into())

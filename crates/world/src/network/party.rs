@@ -1,5 +1,5 @@
-//! Who can send packets: a member or a client, called a *party*. Also a table with a cell for each link, that is,
-//! for each ordered pair of parties.
+//! The ends of a link: a member or a client, called a *party*. Also a table with one cell for each link, that is, for
+//! each ordered pair of parties ([`Grid`]).
 
 use std::ops::{Index, IndexMut};
 
