@@ -1,4 +1,5 @@
-//! A case: a scenario or a saved plan that can be run, the file it came from, and the flaws to switch on.
+//! A case is what `etcdsim` runs with one or many seeds: a scenario or a saved plan, with the file it came from and
+//! the flaws to switch on.
 
 use std::borrow::Cow;
 use std::fs;

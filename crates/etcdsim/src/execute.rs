@@ -32,8 +32,8 @@ pub struct Outcome {
     pub check: Duration,
 }
 
-/// A bug outside the cluster under test: the simulator, an oracle, an observer or a workload panicked, or a workload
-/// made invalid clients.
+/// A bug of the harness, that is, of anything but the cluster under test: the simulator, an oracle, an observer or a
+/// workload panicked, or a workload made invalid clients.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HarnessFailure(pub String);

@@ -189,6 +189,7 @@ fn fill_in_times(stream: &mut WatchStream, newest: Nanos) {
     }
 }
 
+/// The request that creates the watcher.
 fn creation(request: report::WatchRequest) -> WatchCreateRequest {
     let report::WatchRequest { key, revision, with_prefix, with_progress_notify, with_prev_kv } = request;
     let range_end = if with_prefix { after_prefix(key.as_bytes()) } else { Bytes::new() };
@@ -215,6 +216,7 @@ fn after_prefix(prefix: &[u8]) -> Bytes {
     Bytes::from_static(b"\0")
 }
 
+/// An event of a watch.
 fn event(event: report::Event) -> Event {
     let report::Event { deleted, key, value, revision, is_create, previous } = event;
     let key = Bytes::from(key);
@@ -269,6 +271,7 @@ fn named(error: &str) -> Option<Error> {
     Error::from_text(error).or_else(|| Error::from_text(&format!("etcdserver: {error}")))
 }
 
+/// A time of the report. Negative times become 0.
 fn time(nanos: i64) -> Nanos {
     Nanos::try_from(nanos).unwrap_or_default()
 }
@@ -329,6 +332,7 @@ fn condition(condition: &report::Condition) -> Compare {
     }
 }
 
+/// A part of a transaction, as a request.
 fn asked(op: &Op) -> RequestOp {
     let request = match op {
         Op::Range(range) => AskedOp::RequestRange(self::range(range, 0)),
@@ -395,6 +399,7 @@ fn answers(branch: &[Op], results: &[OpResult], revision: i64) -> Vec<ResponseOp
     branch.iter().zip(results).map(answer).collect()
 }
 
+/// The answer to a range.
 fn found(found: &Found) -> RangeResponse {
     let kvs: Vec<KeyValue> = found.kvs.iter().map(pair).collect();
     let more = found.count > kvs.len() as i64;
@@ -424,6 +429,7 @@ fn value(value: Value) -> Bytes {
     }
 }
 
+/// What stands in the history for a long value: a text made from its hash.
 fn hashed(hash: u32) -> Bytes {
     Bytes::from(format!("a value with the hash {hash}"))
 }

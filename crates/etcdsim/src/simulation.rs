@@ -374,6 +374,7 @@ fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
 
 type Variable = Option<(&'static str, String)>;
 
+/// The seeds to run, given the values of the two variables.
 fn choose(seeds: Vec<u64>, one: Variable, many: Variable) -> Result<Vec<u64>, Error> {
     let number = |(name, value): (&'static str, String)| {
         value.trim().parse::<u64>().map_err(|_| Error::BadVariable { name, value, most: u64::MAX })

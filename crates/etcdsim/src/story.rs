@@ -135,12 +135,14 @@ impl Follower {
         Follower { operation, write, entry, copies: BTreeMap::new(), acknowledged: None, events: Vec::new() }
     }
 
+    /// Keeps an event for the story.
     fn keep(&mut self, event: &Event) {
         if self.events.len() < EVENTS_SHOWN {
             self.events.push(event.clone());
         }
     }
 
+    /// A member put entries into its log.
     fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
@@ -160,6 +162,7 @@ impl Follower {
         self.keep(&Event { fact: Fact::Appended(shown), ..event.clone() });
     }
 
+    /// A member sent a message.
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
         let (index, term) = self.entry;
         let promise = head.kind == MessageKind::AppendResponse && !head.reject && head.index >= index;
@@ -175,6 +178,7 @@ impl Follower {
         }
     }
 
+    /// A process ended.
     fn stopped(&mut self, event: &Event, stop: &Stop) {
         let copy = self.copies.entry(event.member).or_default();
         if !copy.has_entry() || copy.durable.is_some() {
@@ -190,6 +194,7 @@ impl Follower {
         self.keep(event);
     }
 
+    /// A process started and read its disk.
     fn recovered(&mut self, event: &Event, before: EntryId, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
@@ -208,6 +213,7 @@ impl Follower {
         }
     }
 
+    /// The story; `None` if no member lost the entry.
     fn story(self) -> Option<Story> {
         let lost_copies: Vec<_> =
             self.copies.iter().filter(|(_, copy)| copy.restarted_without.is_some()).collect();

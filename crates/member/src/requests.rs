@@ -1,9 +1,8 @@
 //! Accepts client requests, passes each to the part of the member that serves it, and ends those that time out.
 //!
-//! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered from the
-//! store at once. A write is proposed to the log and answered when it is applied. A request that only the
-//! leader can answer is sent to the leader. A request about this member itself, such as its status, is
-//! answered here.
+//! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered
+//! from the store at once. A write is proposed to the log and answered when it is applied. A request that only the
+//! leader can answer is sent to the leader. A request about this member itself, such as its status, is answered here.
 //!
 //! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 

@@ -280,6 +280,7 @@ impl ScenarioBuilder {
     }
 }
 
+/// Writes a section, unless it has no fields.
 fn under(text: &mut String, head: &str, body: &str) {
     if !body.is_empty() {
         write!(text, "\n{head}\n{body}").expect("a string takes any text");

@@ -1,5 +1,5 @@
-//! The values of fields: decided ones, and the ranges and choices that a scenario can leave open.
-//! [`Choice::draw`] decides with a draw of the seed.
+//! The values of fields. A [`Value`] is decided. A [`Choice`] may be a range or a list from which the seed chooses;
+//! [`Choice::draw`] decides it with a draw.
 
 use keyed::{Domain, Draw, Keyed};
 use record::MemberId;

@@ -72,6 +72,7 @@ impl Expansion<'_> {
         plan
     }
 
+    /// All clients with all their operations.
     fn clients(&self, members: u32, chaos: Nanos) -> Vec<Client> {
         let mut clients = Vec::new();
         if let Some(section) = &self.scenario.workload {
@@ -134,6 +135,7 @@ impl Expansion<'_> {
         clocks
     }
 
+    /// All faults.
     fn faults(&self, network: &Network, members: u32, chaos: Nanos) -> Vec<Fault> {
         let mut faults = Vec::new();
         for number in 1..=members {
@@ -251,6 +253,7 @@ impl Strikes<'_> {
         Some(Fault { id, when, duration: self.number("for", dice), target, kind })
     }
 
+    /// The condition of a fault, with its numbers decided.
     fn condition(&self, choice: &Choice, dice: Dice) -> Condition {
         match choice.draw(dice.field("when"), &self.expansion.context) {
             Value::Condition(condition) => condition,
@@ -269,6 +272,7 @@ impl Strikes<'_> {
         }
     }
 
+    /// The fault itself, with its fields decided.
     fn kind(&self, target: &Target, dice: Dice) -> FaultKind {
         let fill = |link: Link| {
             let mut kind = (self.entry.kind.new)(link);

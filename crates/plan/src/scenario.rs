@@ -171,6 +171,7 @@ pub(crate) const SECTIONS: &[&str] =
     &["cluster", "network", "disk", "clocks", "workload", "client", "fault", "run", "expect", "swarm"];
 
 impl Reader {
+    /// Reads all sections of a file.
     fn file(&mut self, name: &str, text: &str, root: &DeTable<'_>) -> Scenario {
         let top = self.section(root, keys(sections::TOP), "a scenario", SECTIONS);
         let title = self.title(&top, root);
@@ -215,6 +216,7 @@ impl Reader {
         }
     }
 
+    /// Reads the section `[name]`.
     fn named_section<T>(&mut self, root: &DeTable<'_>, name: &str, fields: &'static [Field<T>]) -> Section {
         let what = format!("[{name}]");
         let table = root.get(name).and_then(|node| self.table(node, &what));
@@ -319,6 +321,7 @@ impl Reader {
         faults
     }
 
+    /// Reads the kind of a fault.
     fn kind(&mut self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'static Kind> {
         let names = || kinds().map(|kind| kind.name);
         let Some(node) = table.get("kind") else {

@@ -1,5 +1,5 @@
-//! How targets (`leader`, `members 1, 3`) and conditions (`election 2`) are written, and the reader and printer
-//! of both.
+//! Reads and prints the targets of faults, such as `leader` or `members 1, 3`, and the conditions that faults wait
+//! for, such as `election 2`.
 
 use record::MemberId;
 

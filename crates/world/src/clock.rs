@@ -23,7 +23,7 @@ pub(crate) enum Swing {
     Sine { by: u64, period: Nanos },
 }
 
-/// The clocks of one process or client.
+/// The monotonic clock and the wall clock of one process or client.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     /// True time and monotonic reading at the last change of rate.

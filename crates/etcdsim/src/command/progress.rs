@@ -31,6 +31,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Says what will run, and begins to show the progress.
     pub(super) fn start(batch: &Batch) -> Progress {
         eprintln!("{}", intent(batch));
         let style =
@@ -66,6 +67,7 @@ impl Progress {
         }
     }
 
+    /// How far the batch has come, as text.
     fn so_far(&self, wall: Duration) -> String {
         let seeds_per_second = self.bar.position() as f64 / wall.as_secs_f64().max(0.001);
         format!(

@@ -1,5 +1,5 @@
-//! The report for people: a table with a row for each scenario, a summary, and the failures. The worst failures are
-//! shown in full, with the operations and events that prove them.
+//! Prints the report of `etcdsim run` for people: a table with a row for each scenario, a summary, and the failures.
+//! The worst failures are shown in full, with the operations and events that prove them.
 
 use std::fmt::{self, Write};
 
@@ -160,6 +160,7 @@ fn summary(report: &Report) -> String {
     )
 }
 
+/// A sentence that says why not all seeds were run; `None` if all were.
 fn shortened(report: &Report) -> Option<String> {
     let why = match report.ended {
         Ended::Complete => return None,
@@ -171,6 +172,7 @@ fn shortened(report: &Report) -> Option<String> {
     Some(format!("{why} after {done} of {asked}."))
 }
 
+/// A group of failures.
 fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> fmt::Result {
     let (run, failure) = group.runs[0];
     let seeds: Vec<u64> = group.runs.iter().map(|(run, _)| run.seed).collect();
@@ -239,6 +241,7 @@ fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
     Ok(())
 }
 
+/// How an acknowledged write was lost.
 fn story(out: &mut String, story: &Story) -> fmt::Result {
     writeln!(out, "{}", format!("How operation #{} was lost", story.operation).bold())?;
     for sentence in &story.sentences {
@@ -248,6 +251,7 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     list(out, "events", &story.events, usize::MAX)
 }
 
+/// A list with a heading. At most `most` lines are shown; the others are counted.
 fn list(out: &mut String, name: &str, lines: &[String], most: usize) -> fmt::Result {
     if lines.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The report for programs: one JSON object. `docs/ci.md` describes its fields.
+//! Prints the report of `etcdsim run` for programs: one JSON object. `docs/ci.md` describes its fields.
 //!
 //! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every computer, in every build and for
 //! any number of jobs (rule R4 of ARCHITECTURE.md).

@@ -1,4 +1,5 @@
-//! The report for CI servers: JUnit's XML, with a suite for each scenario and a test case for each seed.
+//! Prints the report of `etcdsim run` for CI servers: JUnit's XML, with a suite for each scenario and a test case for
+//! each seed.
 //!
 //! A violation is a `failure` of a test case. A run without a verdict is an `error`.
 

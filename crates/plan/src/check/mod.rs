@@ -21,6 +21,7 @@ const MOST_OPERATIONS: i128 = 5_000_000;
 /// The maximum number of bytes of all values of a run together.
 const MOST_BYTES: i128 = 1 << 30;
 
+/// Checks a file that was read without mistakes in its single fields.
 pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     let checks = Checks::new(scenario);
     checks.numbers(reader);
@@ -51,8 +52,8 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     }
 }
 
-/// The data for the checks. It includes what the swarm may add to the scenario. Pairs of numbers are the
-/// smallest and the largest value that a seed can draw.
+/// The data for the checks. It includes what the swarm (the seed's own choice of faults and settings) may add to the
+/// scenario. Pairs of numbers are the smallest and the largest value that a seed can draw.
 struct Checks<'a> {
     scenario: &'a Scenario,
     workload: Option<Section>,
@@ -141,6 +142,7 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Checks the section `[run]`.
     fn run(&self, reader: &mut Reader) {
         let Some(core) =
             self.scenario.run.find("core").filter(|_| !self.scenario.cluster.is_unread("members"))
@@ -166,6 +168,7 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Checks that the workload has neither too many operations nor too many bytes.
     fn workload(&self, reader: &mut Reader, text: &str) {
         if let Some(mix) = &self.scenario.mix
             && mix.unread.is_empty()
@@ -278,6 +281,7 @@ fn mean(choice: &Choice) -> i128 {
     }
 }
 
+/// The mean of a distribution.
 fn mean_of(spread: &Spread) -> i128 {
     match *spread {
         Spread::Constant(value) => value.into(),

@@ -168,6 +168,7 @@ impl FaultKind {
 
 const TIMES: Form = count(1, 1_000_000);
 const SPAN: Form = time(MS, 24 * HOUR);
+/// How late a delayed message is by default: 100 ms.
 const LATE: u64 = 100 * MS as u64;
 
 /// A table of fields of a kind. A row is `"name" form => pattern of the fault => where in it the value is,

@@ -1,4 +1,5 @@
-//! Parses and prints the acts that are not single requests, such as `watch` and `lock`.
+//! Parses and prints the acts that are not single requests, such as `watch` and `lock`. The head of [`super`] has the
+//! grammar.
 
 use bytes::Bytes;
 
@@ -115,11 +116,13 @@ impl Cursor<'_> {
             .map_err(|_| bad(format!("{word:?} is not a duration"), "write a duration such as `500ms`"))
     }
 
+    /// Keys that a copy can have: a range or a prefix.
     fn part(&mut self) -> Result<Keys, BadWords> {
         let (key, end) = self.keys()?;
         Ok(Keys { key, end })
     }
 
+    /// The object that a write changes.
     fn which(&mut self) -> Result<Which, BadWords> {
         let keys = self.part()?;
         if self.rest.starts_with('#') {
@@ -166,6 +169,7 @@ impl Cursor<'_> {
         Ok(watch)
     }
 
+    /// Where a watcher starts.
     fn start(&mut self) -> Result<Start, BadWords> {
         let word = self.word();
         Ok(match (word, word.strip_prefix("seen")) {
@@ -248,6 +252,7 @@ impl Cursor<'_> {
         Ok(all)
     }
 
+    /// The lease of a lock or election.
     fn session(&mut self, name: Bytes) -> Result<Session, BadWords> {
         let mut session = Session { name, lease: 0, ttl: 0 };
         while let Some(option) = self.flag(&["lease=", "ttl="])? {
@@ -311,6 +316,7 @@ fn number(name: &str, number: i128) -> String {
     if number == 0 { String::new() } else { format!(" {name}={number}") }
 }
 
+/// An option without a value; nothing if it is off.
 fn word(word: &str, on: bool) -> String {
     if on { format!(" {word}") } else { String::new() }
 }

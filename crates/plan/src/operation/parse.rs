@@ -43,6 +43,7 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Skips white space.
     pub(super) fn skip_space(&mut self) {
         self.rest = self.rest.trim_start();
     }
@@ -71,6 +72,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes `sign`, which must come next.
     pub(super) fn demand(&mut self, sign: &str, help: &str) -> Result<(), BadWords> {
         if self.take(sign) {
             Ok(())
@@ -79,6 +81,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reports anything that is left of the line.
     fn end(&mut self) -> Result<(), BadWords> {
         self.skip_space();
         if self.rest.is_empty() {

@@ -1,4 +1,5 @@
-//! Prints operations as the lines that `super` defines. `acts` prints the acts that are not single requests.
+//! Prints operations as lines of a file. The head of [`super`] has the grammar. `acts` prints the acts that are not
+//! single requests.
 
 use api::Request;
 use api::etcdserverpb::compare::TargetUnion;

@@ -67,6 +67,8 @@ const OPS: u64 = 4;
 const OFFSET: u64 = 100;
 const SECOND: Nanos = 1_000_000_000;
 
+/// The lanes of all variants, given the weights of the kinds of requests. (A lane is one client with all its
+/// operations.)
 fn lanes(setup: &Setup<'_>, weights: [u64; 11]) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| writer(setup, client, &weights)).collect();
@@ -93,6 +95,7 @@ fn key(draw: Draw) -> String {
     format!("{PREFIX}{}", draw.below(KEYS))
 }
 
+/// A client that reads and writes.
 fn writer(setup: &Setup<'_>, client: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::new(client);
     // Whether the plan has granted the client a lease. In the run, the grant may fail.

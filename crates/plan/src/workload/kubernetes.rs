@@ -28,6 +28,7 @@ const ABOUT_KEYS: u32 = 10;
 const NAMES: u64 = 30;
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [90, 5, 5])
 }
@@ -36,6 +37,7 @@ pub(super) fn create_delete(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [0, 40, 60])
 }
 
+/// The lanes of both variants, given the weights of update, delete and create.
 fn all(setup: &Setup<'_>, weights: [u64; 3]) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| reader(setup, client)).collect();

@@ -52,6 +52,7 @@ const PODS: u32 = 4;
 const TRIES: u32 = 5;
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let servers = setup.workload.api_servers;
     let mut lanes: Vec<Lane> = (0..servers).map(|server| reflector(setup, server)).collect();
@@ -117,6 +118,7 @@ fn write(lane: &Lane, setup: &Setup<'_>, draw: Draw, verb: Verb, (resource, abou
     })
 }
 
+/// What a write does, drawn with these weights.
 fn verb(draw: Draw, weights: [u64; 3]) -> Verb {
     [Verb::Update, Verb::Create, Verb::Remove][draw.weighted(&weights)]
 }

@@ -1,5 +1,5 @@
-//! Makes the operations of the workload `mixed`: a function for each kind. Everything in an operation is drawn:
-//! its keys, its options, its revisions.
+//! Makes the operations of the workload `mixed`. There is a function for each kind of operation. Everything in an
+//! operation is decided by draws: its keys, its options, its revisions.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -36,6 +36,7 @@ impl Maker<'_> {
         self.draw.then(what)
     }
 
+    /// The number of a key, drawn for decision `what`.
     fn key_number(&self, what: u64) -> u64 {
         self.roll(what).below(self.workload.keys.into())
     }
@@ -234,6 +235,7 @@ impl Maker<'_> {
         (0..length).map(op).collect()
     }
 
+    /// A compare with a drawn target, result and key.
     fn some_compare(&self, what: u64) -> Compare {
         let results =
             [CompareResult::Equal, CompareResult::NotEqual, CompareResult::Greater, CompareResult::Less];

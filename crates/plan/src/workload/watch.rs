@@ -15,6 +15,7 @@ pub(super) const ABOUT: &str = "One key: half of the clients write it, half watc
 const KEY: &str = "w";
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let clients = setup.workload.clients;
     (0..clients)
