@@ -78,7 +78,7 @@ struct ModelMoves<'h, M: Model> {
     states: Interner<M::State>,
     /// How many states there are.
     known: usize,
-    /// How many bytes they own beyond their own size.
+    /// How many bytes the states own beyond their own size.
     owned_bytes: usize,
     /// From `(state, row)` to the state after; [`WRONG`] if there is none. Cleared when it grows too large.
     steps: HashMap<(u32, u32), u32>,
@@ -90,7 +90,7 @@ struct ModelMoves<'h, M: Model> {
 /// Stands for no state: the row's answer is wrong in the state before it.
 const WRONG: u32 = u32::MAX;
 
-/// The table of steps may take one part in so many of the memory.
+/// The table of steps may take this fraction of the memory: one eighth.
 const STEPS_SHARE: usize = 8;
 
 /// A rough estimate of the bytes that a step takes in the table while the table grows.
@@ -116,6 +116,7 @@ impl<'h, M: Model> ModelMoves<'h, M> {
         }
     }
 
+    /// Runs the model: the number of the state after a row; [`WRONG`] if there is none.
     fn step(&mut self, state: u32, row: u32) -> u32 {
         let Row { input, output, .. } = self.rows[row as usize];
         self.work += ALLOCATION as u64;

@@ -10,10 +10,10 @@ use crate::report::{Conflict, Excluded};
 /// The maximum number of orders to list. Nobody reads more.
 const SENTENCES_MAX: usize = 24;
 
-/// How many steps to take once there is a failed order to report.
+/// After so many steps the walk ends if it has found a failed order to report.
 const STEPS_MAX: usize = 200;
 
-/// How many steps to take if there is none yet.
+/// After so many steps the walk ends even if it has found no failed order.
 const STEPS_AT_MOST: usize = 50_000;
 
 /// A step counts once more for each so many bytes of its state.
