@@ -132,6 +132,7 @@ fn different<T: PartialEq + Said>(path: &str, field: &str, expected: &T, observe
 
 /// The value of a field, as part of a sentence.
 trait Said {
+    /// The value as a report writes it.
     fn said(&self) -> String;
 }
 
@@ -217,6 +218,7 @@ fn ranges(
         .or_else(|| different(path, "more", &expected.more, &observed.more))
 }
 
+/// Compares the responses to a transaction. Its branches can be nested, so `path` says where in the response this is.
 fn txn(
     path: &str,
     expected: &TxnResponse,

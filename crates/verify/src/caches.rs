@@ -27,6 +27,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     }
 }
 
+/// Compares every view of a client's copy with the store at its revision.
 fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     let mut violations = Vec::new();
     let (mut compared, mut pairs) = (0, 0);

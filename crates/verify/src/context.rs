@@ -83,6 +83,7 @@ impl<'a> Context<'a> {
         truth.as_ref()
     }
 
+    /// The entries that the cluster applied; `None` if the record has none.
     fn evidence(&self) -> Option<&'a [Applied]> {
         (!self.applied().is_empty()).then_some(self.applied())
     }

@@ -43,6 +43,7 @@ struct FailedWrites<'a> {
 }
 
 impl<'a> FailedWrites<'a> {
+    /// Collects the failed writes of a history.
     fn of(history: &'a History) -> FailedWrites<'a> {
         let mut pairs = BTreeMap::new();
         let mut other = BTreeSet::new();

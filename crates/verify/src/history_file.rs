@@ -190,6 +190,7 @@ struct AppliedLine {
     applied: AppliedEntry,
 }
 
+/// A line about an entry that the cluster applied.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AppliedEntry {
@@ -305,6 +306,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads one line. `number` is its number in the file.
     fn line(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         if std::mem::take(&mut self.first) {
             return self.set_up(number, line);
@@ -455,6 +457,7 @@ struct OperationOut<'a> {
     gave_up: Option<Nanos>,
 }
 
+/// An error as it is written.
 #[derive(Serialize)]
 struct ErrorOut<'a> {
     code: u8,

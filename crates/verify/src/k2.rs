@@ -240,6 +240,7 @@ fn behind_a_watcher(
         .shown_by([later])
 }
 
+/// The sentence that says how an operation was answered.
 fn answered(history: &History, number: usize) -> String {
     let operation = &history.operations[number];
     let revision =

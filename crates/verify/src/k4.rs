@@ -125,11 +125,13 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// Takes over a put.
     fn put(&mut self, request: &'a PutRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, Some(request));
         self.change(&request.key, change);
     }
 
+    /// Takes over a deletion.
     fn delete(&mut self, request: &'a DeleteRangeRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, None);
         if request.range_end.is_empty() {
@@ -139,6 +141,7 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// The next change in the order of changes.
     fn next(&mut self, revision: i64, operation: usize, put: Option<&'a PutRequest>) -> Change<'a> {
         self.order += 1;
         Change { revision, order: self.order, operation, put }
@@ -153,6 +156,7 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// Takes over the changes of the branch that ran.
     fn txn(&mut self, request: &'a TxnRequest, response: &'a TxnResponse, revision: i64, operation: usize) {
         let branch = if response.succeeded { &request.success } else { &request.failure };
         for (op, response) in branch.iter().zip(&response.responses) {
@@ -266,6 +270,8 @@ struct UnacknowledgedDeletes<'a> {
 }
 
 impl<'a> UnacknowledgedDeletes<'a> {
+    /// Collects these requests. With evidence they are those that the cluster applied; without it, all that may have
+    /// been applied.
     fn of(history: &'a History, applied: &'a [Applied]) -> UnacknowledgedDeletes<'a> {
         let mut deletes = UnacknowledgedDeletes { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {

@@ -120,6 +120,7 @@ struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
+    /// Collects the answers about members.
     fn of(history: &'a History) -> Answers<'a> {
         let mut answers = Answers::default();
         for (number, operation) in history.operations.iter().enumerate() {

@@ -83,6 +83,7 @@ pub struct Oracle {
 const ELSEWHERE: u16 = u16::MAX;
 
 impl Oracle {
+    /// An oracle of the table: the one in this row.
     pub(crate) const fn in_table(
         row: u16,
         id: &'static str,

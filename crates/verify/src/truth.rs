@@ -125,6 +125,7 @@ impl Truth {
         truth
     }
 
+    /// Takes over the next change.
     fn take(&mut self, kv: KeyValue, deleted: bool) {
         let number = u32::try_from(self.events.len()).expect("a run makes fewer changes than that");
         let of_key = self.keys.entry(kv.key.clone()).or_default();
@@ -199,6 +200,7 @@ impl Truth {
         })
     }
 
+    /// The keys of an interval, with the numbers of their changes.
     fn range(&self, keys: Keys<'_>) -> impl Iterator<Item = (&Bytes, &Vec<u32>)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let end = match keys.end {

@@ -198,6 +198,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which values a range saw.
     fn range(&mut self, request: &RangeRequest, response: &RangeResponse) {
         if request.revision > 0 || request.serializable || request.count_only || request.keys_only {
             return;
@@ -223,6 +224,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which value a put saw, and which it left.
     fn put(&mut self, put: &PutRequest, previous: Option<Bytes>) {
         if put.prev_kv {
             self.saw(&put.key, previous);
@@ -232,6 +234,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which values a deletion saw and removed.
     fn delete(&mut self, delete: &DeleteRangeRequest, response: &DeleteRangeResponse) {
         for kv in &response.prev_kvs {
             self.saw(&kv.key, Some(kv.value.clone()));

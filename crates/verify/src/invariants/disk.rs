@@ -260,6 +260,7 @@ impl Job {
         }
     }
 
+    /// The event in the trace with which this save began.
     fn event(&self, member: MemberId) -> Event {
         let OnDisk { term, vote, commit, .. } = self.held;
         let fact = Fact::Saving { job: self.number, term, vote, commit, last_index: self.last };

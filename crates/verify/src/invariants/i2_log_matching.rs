@@ -149,6 +149,7 @@ fn whose(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member { "it".to_string() } else { format!("member {}", seen.member) }
 }
 
+/// How a sentence about `member` names the log in which an entry was seen.
 fn whose_log(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member {
         "the log it had before".to_string()

@@ -149,6 +149,7 @@ impl ReadIndex {
 }
 
 impl Question {
+    /// The event in the trace with which the question was asked.
     fn event(&self, context: u64) -> Event {
         Event { time: self.time, member: self.member, fact: Fact::ReadIndexAsked { context } }
     }

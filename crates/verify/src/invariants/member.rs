@@ -199,6 +199,7 @@ impl Member {
 }
 
 impl RaftState {
+    /// The state of a member that has started with this term and vote.
     fn recovered(time: Nanos, term: u64, vote: MemberId) -> RaftState {
         RaftState { time, reported: false, term, vote, role: Role::Follower, leader: MemberId::NONE }
     }

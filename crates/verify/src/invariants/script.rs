@@ -55,6 +55,7 @@ impl Script {
         (known.before, known.term, known.commit) = (before, before.1, before.0);
     }
 
+    /// What the script knows of a member.
     fn known(&mut self, member: MemberId) -> &mut Known {
         &mut self.members[member]
     }
@@ -78,6 +79,7 @@ impl Script {
         self.start_with_store(member, applied, (applied, 1_000 + applied));
     }
 
+    /// A member starts with a store that has applied entries up to `applied`.
     pub fn start_with_store(
         &mut self,
         member: impl Into<MemberId>,
@@ -129,6 +131,7 @@ impl Script {
         (known.term, known.vote, known.commit) = (term, vote, commit);
     }
 
+    /// A member changes its term, vote or role.
     pub fn state(&mut self, member: impl Into<MemberId>, term: u64, vote: impl Into<MemberId>, role: Role) {
         let member: MemberId = member.into();
         let vote: MemberId = vote.into();
@@ -174,6 +177,7 @@ impl Script {
         job
     }
 
+    /// A save is on disk.
     pub fn sync(&mut self, member: impl Into<MemberId>, job: u64) {
         let member: MemberId = member.into();
         self.report(member, Fact::JobDone { job, synced: true, failed: false });
@@ -217,6 +221,7 @@ impl Script {
         self.report(member, Fact::Configuration { index, voters, outgoing, learners });
     }
 
+    /// A member learns that the entries up to this one are committed.
     pub fn commit(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
         let member: MemberId = member.into();
         self.known(member).commit = index;

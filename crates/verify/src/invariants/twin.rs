@@ -14,6 +14,7 @@ use super::Invariants;
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet};
 
+/// How many members the cluster of the test has.
 const MEMBERS: usize = 3;
 
 /// The id of a member that the twin knows by its position.
@@ -53,6 +54,7 @@ enum Op {
     },
 }
 
+/// A random operation.
 fn op() -> impl Strategy<Value = Op> {
     let member = 0..MEMBERS;
     prop_oneof![
@@ -156,6 +158,7 @@ impl Naive {
         }
     }
 
+    /// Appends entries to a log. Returns the facts for the monitors, and the invariant that this breaks, if any.
     fn append(&mut self, member: usize, entries: &[LogEntry]) -> (Vec<(usize, Fact)>, Option<Oracle>) {
         let mut broken = None;
         for entry in entries {
@@ -171,6 +174,7 @@ impl Naive {
         (vec![(member, Fact::Appended(entries.to_vec()))], broken)
     }
 
+    /// Whether the first `index` entries of a member's log are on its disk.
     fn durable(&self, member: usize, index: usize) -> bool {
         let up_to = |log: &[Copy]| log.get(..index).map(<[Copy]>::to_vec);
         up_to(&self.disks[member]).is_some_and(|disk| Some(disk) == up_to(&self.logs[member]))

@@ -478,6 +478,7 @@ fn answered(history: &History, operation: u32) -> String {
     }
 }
 
+/// The violation that an operation was refused with an error that does not fit the store.
 fn wrong_error(
     history: &History,
     operation: u32,
@@ -499,6 +500,7 @@ fn wrong_error(
         .shown_by([operation as usize])
 }
 
+/// The violation that an operation was refused because of a compaction that nobody had asked for.
 fn never_compacted(history: &History, operation: u32, revision: i64) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
     Violation::new(Oracle::K3, time, "a revision is said to be compacted, but never was")
@@ -507,6 +509,7 @@ fn never_compacted(history: &History, operation: u32, revision: i64) -> Violatio
         .shown_by([operation as usize])
 }
 
+/// The violation that two compactions to the same revision were accepted.
 fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
     let both = || [one, other].into_iter().filter(|number| *number != NOBODY).map(|number| number as usize);
     let time = both().filter_map(|number| history.operations[number].returned()).max().unwrap_or(0);
@@ -517,6 +520,7 @@ fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
         .shown_by(both())
 }
 
+/// The violation that a compaction to a negative revision was accepted.
 fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
     Violation::new(Oracle::K3, time, "a compaction to a revision below 0 was accepted")

@@ -323,6 +323,7 @@ fn is_about_leases(operation: &Operation) -> bool {
     }
 }
 
+/// The violation that an answer has a revision that the store never had.
 fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Violation {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
@@ -337,6 +338,7 @@ fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Viol
         .shown_by([number])
 }
 
+/// The violation that two operations made the same revision.
 fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
     let revision = one.position.revision();
     let operations: Vec<usize> = [one, other]
@@ -364,6 +366,7 @@ fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
     violation.shown_by(operations)
 }
 
+/// The violation that an answer names another revision than the cluster made for the write.
 fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
@@ -378,6 +381,7 @@ fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
         .shown_by(entry.operation.map(|number| number as usize))
 }
 
+/// The violation that a refused operation was applied.
 fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
     let Outcome::Error { at, error } = &operation.outcome else {
         unreachable!("only an error is placed somewhere and refused");

@@ -231,6 +231,7 @@ struct Keys {
 }
 
 impl Keys {
+    /// Follows which keys were attached to which lease, revision by revision.
     fn of(known: &Known) -> Keys {
         let mut changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>> = BTreeMap::new();
         let mut now: BTreeMap<Bytes, i64> = BTreeMap::new();

@@ -98,6 +98,7 @@ struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// Collects what the answers say about leases, and when they ended.
     fn of<'e>(history: &History, ends: impl Iterator<Item = &'e LeaseEnd>, fastest: u32) -> Lifetimes {
         let mut lifetimes = Lifetimes {
             by_id: BTreeMap::new(),

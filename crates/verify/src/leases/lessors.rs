@@ -20,6 +20,7 @@ impl Lessors {
         self.ended.iter().copied().chain(open).collect()
     }
 
+    /// The current lessor stops at this time.
     fn end(&mut self, at: Nanos) {
         if let Some((_, since)) = self.now.take() {
             self.ended.push((since, at));

@@ -77,6 +77,7 @@ impl Lifetimes {
         lifetimes
     }
 
+    /// Takes over a grant that was applied.
     fn grant(
         &mut self,
         grant: &LeaseGrantRequest,

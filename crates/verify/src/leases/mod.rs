@@ -29,7 +29,9 @@ use lifetimes::{End, Lifetime, Lifetimes};
 
 /// How many violations of one oracle are reported one by one; further ones are only counted.
 const REPORTED_MAX: usize = 5;
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// What is known of a run's clocks and members, besides its record.

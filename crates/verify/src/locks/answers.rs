@@ -218,6 +218,7 @@ impl Wrong {
         Wrong { title, reason, shown_by: shown_by.into_iter().collect() }
     }
 
+    /// Reports it.
     fn violation(self, history: &History) -> Violation {
         let last = self.shown_by.iter().copied().max_by_key(|number| history.operations[*number].returned());
         let operation = &history.operations[last.expect("an operation shows it")];
@@ -533,6 +534,7 @@ fn stay<'a>(claims: &[&Claim<'a>], last: &Claim<'a>, until: Option<i64>, before:
     }
 }
 
+/// A candidate in words.
 fn describe_candidate(candidate: Candidate<'_>) -> String {
     format!("{} of revision {}", describe::key(candidate.key), candidate.entered)
 }

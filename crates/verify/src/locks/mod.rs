@@ -250,6 +250,7 @@ impl Queues<'_> {
         Some(("a write was guarded by a token that was not first in its queue", reason))
     }
 
+    /// A clause that says which key was first in a queue.
     fn describe_first(&self, first: Option<&KeyValue>) -> String {
         match first {
             Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),

@@ -16,7 +16,9 @@ use crate::{answer, definite};
 /// The time to live, in seconds, of a lease that the services make for a request without one
 /// (`concurrency.NewSession` in etcd). The services do not renew it.
 const OWN_LEASE_TTL: i64 = 60;
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// A key that was in its queue, and the time in which it may have left.
@@ -44,6 +46,7 @@ struct Removal {
 }
 
 impl Removal {
+    /// The removal that an operation asks for.
     fn of(operation: &Operation) -> Removal {
         let at = operation.response().map(|response| answer::revision(response.header()));
         Removal { call: operation.call, at: at.filter(|at| *at > 0) }
@@ -131,6 +134,7 @@ impl<'a> Removals<'a> {
         }
     }
 
+    /// What is known of a lease.
     fn lease(&mut self, id: i64) -> &mut Lease {
         self.leases.entry(id).or_default()
     }

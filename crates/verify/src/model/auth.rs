@@ -363,6 +363,7 @@ impl Auth {
         Ok(response)
     }
 
+    /// A user, or etcd's error that there is none.
     fn user(&mut self, name: &str) -> Result<&mut User, Error> {
         self.users.get_mut(name).ok_or(Error::UserNotFound)
     }
@@ -379,6 +380,7 @@ impl Auth {
         Ok(())
     }
 
+    /// Checks a password, as a client that asks for a token does.
     fn authenticate(&self, name: &str, password: &str) -> Result<(), Error> {
         if !self.enabled {
             return Err(Error::AuthNotEnabled);

@@ -244,6 +244,7 @@ impl Model {
         self.leases.reattach(keys.map(|kv| (kv.key, kv.lease)));
     }
 
+    /// Answers a range.
     fn range(&self, request: &RangeRequest, ties: &mut Ties) -> Result<RangeResponse, Error> {
         let newest = self.store.revision;
         range::check_revision(&self.store, request, newest)?;
@@ -252,6 +253,7 @@ impl Model {
         Ok(response)
     }
 
+    /// Carries out a put.
     fn put(&mut self, request: &PutRequest) -> Result<PutResponse, Error> {
         if request.lease != NO_LEASE && self.leases.get(request.lease).is_none() {
             return Err(Error::LeaseNotFound);
@@ -282,6 +284,7 @@ impl Model {
         Ok(response)
     }
 
+    /// Carries out a compaction.
     fn compact(&mut self, request: &CompactionRequest) -> Result<CompactionResponse, Error> {
         if request.revision <= self.store.compacted {
             return Err(Error::Compacted);
@@ -293,6 +296,7 @@ impl Model {
         Ok(CompactionResponse { header: header(self.store.revision) })
     }
 
+    /// Grants a lease.
     fn grant(&mut self, request: &LeaseGrantRequest) -> Result<LeaseGrantResponse, Error> {
         let id = if request.id == NO_LEASE { self.leases.free_id() } else { request.id };
         if self.leases.get(id).is_some() {
@@ -405,6 +409,7 @@ impl<'a> Writer<'a> {
         DeleteRangeResponse { header: header(self.newest()), deleted, prev_kvs }
     }
 
+    /// Deletes a key, which is detached from its lease.
     fn delete(&mut self, key: &bytes::Bytes, lease: i64) {
         self.store.delete(key, self.base + 1);
         self.leases.attach(key, lease, NO_LEASE);

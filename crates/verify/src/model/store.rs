@@ -86,6 +86,7 @@ impl Store {
         self.range(span).filter(|(_, versions)| live(versions, at).is_some()).count()
     }
 
+    /// All keys of an interval, with their versions.
     fn range(&self, span: Span<'_>) -> Range<'_, Bytes, Vec<Version>> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = match span {
             Span::Key(key) => (Bound::Included(key), Bound::Included(key)),

@@ -58,10 +58,13 @@ fn choose(store: &Store, txn: &TxnRequest, at: i64, path: &mut Path) {
     }
 }
 
+/// The steps of the branch that runs.
 fn branch(txn: &TxnRequest, succeeded: bool) -> &[RequestOp] {
     if succeeded { &txn.success } else { &txn.failure }
 }
 
+/// Checks the puts of the branches that run. `path` says for each transaction, nested ones too, whether its
+/// conditions hold.
 fn check_puts(
     store: &Store,
     leases: Option<&Leases>,
@@ -88,6 +91,7 @@ fn check_puts(
     Ok(())
 }
 
+/// Checks the ranges of the branches that run. `path` is as in [`check_puts`].
 fn check_ranges(
     store: &Store,
     txn: &TxnRequest,

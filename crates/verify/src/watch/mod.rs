@@ -133,6 +133,7 @@ impl Report {
         }
     }
 
+    /// All violations found. The last one of each kind says how many more there are.
     fn violations(self) -> Vec<Violation> {
         let mut all = Vec::new();
         for (mut reported, more) in self.found.into_values() {

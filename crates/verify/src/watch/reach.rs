@@ -45,6 +45,7 @@ pub fn of(streams: &[WatchStream]) -> Vec<Reach<'_>> {
     transcripts.flat_map(|transcript| transcript.watchers).map(|watcher| reach(&watcher)).collect()
 }
 
+/// The reach of one watcher, as its stream shows it.
 fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
     let keys = watcher.keys();
     let mut reach = Reach {

@@ -119,6 +119,7 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
     })
 }
 
+/// A title and a sentence for a wrong response; `None` if it may be right after all, or if another oracle reports it.
 fn describe_wrong(
     look: &Look<'_>,
     at: Nanos,

@@ -15,6 +15,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     ledger.deliveries.iter().find_map(|delivery| against(look, ledger, delivery, looked))
 }
 
+/// Compares the previous pair that came with one event with the store.
 fn against(
     look: &Look<'_>,
     ledger: &Ledger<'_>,

@@ -42,6 +42,7 @@ impl Process {
         Process { runs, acted, role: Role::Follower, term: 0, committed, saving: 0, saved: 0 }
     }
 
+    /// Whether it is a leader that runs.
     fn leads(&self) -> bool {
         self.runs && self.role == Role::Leader
     }
@@ -53,6 +54,7 @@ impl Process {
 }
 
 impl ProcessProbes {
+    /// The process of a member; `None` if the event is of no member.
     fn process(&mut self, member: MemberId) -> Option<&mut Process> {
         (!member.is_none()).then(|| self.processes.entry(member).or_insert_with(Process::new))
     }

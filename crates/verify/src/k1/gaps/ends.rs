@@ -12,7 +12,9 @@ use crate::answer;
 use crate::definite::is_definite;
 use crate::model::MIN_LEASE_TTL;
 
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// A grant, and how long its lease was kept alive.
@@ -36,6 +38,7 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// Collects all grants and renewals. `fastest` is the rate of the fastest clock of any member.
     pub fn of(history: &History, fastest: u32) -> Ends {
         let mut ends = Ends { grants: BTreeMap::new(), fastest };
         for operation in &history.operations {

@@ -25,6 +25,7 @@ use crate::watch::reach::{self, Reach};
 pub struct ReadPairs(Vec<KeyValue>);
 
 impl ReadPairs {
+    /// Collects the pairs that answers showed and that no known step made.
     pub fn of(history: &History, steps: &[Step], start: i64) -> ReadPairs {
         let makes = |revision: i64| {
             steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok()
@@ -226,6 +227,7 @@ impl<'a> Observations<'a> {
 }
 
 impl Seen {
+    /// Whether this is the same put or deletion.
     fn is(&self, kv: &KeyValue, deleted: bool) -> bool {
         deleted == self.deleted
             && kv.key == self.kv.key

@@ -152,6 +152,7 @@ pub struct QueueClaim {
     claim: Claim,
 }
 
+/// What an answer of a service says about a queue of keys.
 enum Claim {
     /// This key is first in the queue.
     First(Bytes),
@@ -185,6 +186,7 @@ pub fn queue_claims(history: &History) -> impl Iterator<Item = QueueClaim> {
     history.operations.iter().filter_map(queue_claim)
 }
 
+/// What an answer says about its queue, if it is an answer of a service that has one.
 fn queue_claim(operation: &Operation) -> Option<QueueClaim> {
     let response = operation.response()?;
     let prefix = |name: &Bytes| Bytes::from([&name[..], b"/"].concat());
