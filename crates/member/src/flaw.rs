@@ -229,13 +229,16 @@ impl Default for Flaws {
 struct Bits<const WORDS: usize>([u64; WORDS]);
 
 impl<const WORDS: usize> Bits<WORDS> {
+    /// No bit is set.
     const EMPTY: Bits<WORDS> = Bits([0; WORDS]);
 
+    /// The same bits, and this one set.
     const fn with(mut self, number: usize) -> Bits<WORDS> {
         self.0[number / 64] |= 1 << (number % 64);
         self
     }
 
+    /// Whether this bit is set.
     #[inline]
     const fn has(self, number: usize) -> bool {
         self.0[number / 64] & 1 << (number % 64) != 0

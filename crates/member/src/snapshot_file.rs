@@ -115,6 +115,7 @@ fn parse(name: &str) -> Option<(u64, u64)> {
     (path(parsed.0, parsed.1).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(parsed)
 }
 
+/// The content of the file.
 fn encode(snapshot: &SnapshotFile) -> Bytes {
     let Marker { index, term, conf_state } = &snapshot.marker;
     let conf_state =

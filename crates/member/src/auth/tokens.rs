@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use keyed::Draw;
 
+/// The letters that the random part of a token consists of.
 const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// Length of the random part, in letters (`defaultSimpleTokenLength`).
@@ -84,6 +85,7 @@ impl Tokens {
         self.all.retain(|_, token| keep(&token.user));
     }
 
+    /// Forgets all tokens.
     pub(super) fn clear(&mut self) {
         self.all.clear();
     }

@@ -121,10 +121,12 @@ pub fn cost(request: &Request) -> u64 {
     }
 }
 
+/// How many bytes a put is expected to take, as etcd estimates it for the quota.
 fn cost_of_put(put: &PutRequest) -> u64 {
     KEY_OVERHEAD + (put.key.len() + put.value.len()) as u64
 }
 
+/// The same for the puts of one branch of a transaction. Nested transactions count nothing.
 fn cost_of_ops(ops: &[RequestOp]) -> u64 {
     let cost = |op: &RequestOp| match &op.request {
         Some(Op::RequestPut(put)) => cost_of_put(put),

@@ -41,6 +41,7 @@ impl KeyIndex {
         self.live(i64::MAX)
     }
 
+    /// Adds the newest change.
     pub(super) fn push(&mut self, change: Modification) {
         self.0.push(change);
     }
@@ -80,6 +81,7 @@ impl Index {
         self.keys.get(key)
     }
 
+    /// The changes of a key; `None` if it has none.
     pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut KeyIndex> {
         self.keys.get_mut(key)
     }

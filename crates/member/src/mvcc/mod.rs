@@ -167,11 +167,13 @@ impl Store {
         self.leases.iter()
     }
 
+    /// Adds a row, also to the hash of all rows.
     fn insert_row(&mut self, at: Revision, row: KeyValue) {
         self.content = self.content.wrapping_add(row::digest(at, &row));
         self.rows.insert(at, row);
     }
 
+    /// Removes a row, also from the hash of all rows.
     fn remove_row(&mut self, at: Revision) -> KeyValue {
         let row = self.rows.remove(&at);
         let row = row.unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"));

@@ -16,6 +16,7 @@ use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
 
 use super::{Batch, Marker};
 
+// The first byte of a record says of which kind it is.
 const BEGIN: u8 = 1;
 const HARD_STATE: u8 = 2;
 const ENTRY: u8 = 3;
@@ -64,12 +65,14 @@ pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
     }
 }
 
+/// Writes a hard state.
 fn put_hard_state(buffer: &mut BytesMut, hard_state: &HardState) {
     buffer.put_u64_le(hard_state.term);
     buffer.put_u64_le(hard_state.vote);
     buffer.put_u64_le(hard_state.commit);
 }
 
+/// Writes an entry.
 fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
     // The fixed part is one slice, so that there is only one check of the buffer's size: this runs for each
     // entry.
@@ -85,6 +88,7 @@ fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
     buffer.put_slice(&entry.data);
 }
 
+/// Writes a marker.
 fn put_marker(buffer: &mut BytesMut, marker: &Marker, replaces: bool) {
     let conf_state =
         marker.conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
@@ -96,6 +100,7 @@ fn put_marker(buffer: &mut BytesMut, marker: &Marker, replaces: bool) {
     buffer.put_slice(&conf_state);
 }
 
+/// The length of a field, as it is written.
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or_else(|_| panic!("{} bytes in one entry", bytes.len()))
 }
@@ -121,6 +126,7 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
+    /// Reads one record. `None` if the bytes are not a record.
     fn record(&mut self) -> Option<Record> {
         Some(match self.u8()? {
             BEGIN => Record::Begin(Begin {

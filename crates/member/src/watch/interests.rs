@@ -18,6 +18,7 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// The range in the form that the store uses.
     fn view(&self) -> KeyRange<'_> {
         KeyRange::new(&self.key, &self.end)
     }
@@ -79,6 +80,7 @@ impl Interests {
     }
 }
 
+/// Removes a name from the set of a key. Returns whether it was there.
 fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Name>>, key: K, name: Name) -> bool {
     let Some(names) = map.get_mut(&key) else { return false };
     let was_there = names.remove(&name);
