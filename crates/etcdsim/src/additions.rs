@@ -46,6 +46,7 @@ impl Additions {
         run_plan_with(plan, &mut observers, oracles, world::Options::default())
     }
 
+    /// Makes the additions for one run.
     fn make(&self, plan: &Plan) -> (Observers, OwnOracles<'_>) {
         let observers = self.observers.iter().map(|make| make(plan)).collect();
         let monitors = self.monitors.iter().map(|make| make(plan)).collect();

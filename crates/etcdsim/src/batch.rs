@@ -134,6 +134,7 @@ pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
 }
 
 impl Batch {
+    /// Runs one seed and judges it.
     fn run_seed(&self, case: &Case, seed: u64) -> (SeedRun, Stats) {
         let stopwatch = Stopwatch::start();
         let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
@@ -156,6 +157,7 @@ impl Batch {
     }
 }
 
+/// What the report keeps of a run.
 fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {
     let Outcome { record, verdict, wall, check, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {

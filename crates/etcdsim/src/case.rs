@@ -167,6 +167,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// Adds all scenario files of a folder and its subfolders.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     let unreadable = |error| Error::Unreadable { path: folder.to_path_buf(), error };
     let mut entries = fs::read_dir(folder)

@@ -155,6 +155,7 @@ pub fn catch_panics<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(panic_message(&*panic)))
 }
 
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string()

@@ -99,6 +99,7 @@ impl Conversion {
         ConvertedReport { history, members, unknown }
     }
 
+    /// The number of the member that the report names by this id.
     fn member(&mut self, id: &str) -> MemberId {
         if let Some(number) = self.members.get(id) {
             return *number;
@@ -110,6 +111,7 @@ impl Conversion {
 }
 
 impl Watch {
+    /// Takes over the next response of the watch.
     fn take(&mut self, response: report::WatchResponse) {
         let report::WatchResponse { events, is_progress_notify, revision, time, error } = response;
         let at = self::time(time);
@@ -241,6 +243,7 @@ fn event(event: report::Event) -> Event {
     Event { r#type: kind as i32, kv: Some(kv), prev_kv }
 }
 
+/// Converts an operation; `None` if this checker has no such request.
 fn operation(operation: &report::Operation, member: MemberId) -> Option<Operation> {
     let request = request(operation)?;
     let call = time(operation.call);
@@ -276,6 +279,7 @@ fn time(nanos: i64) -> Nanos {
     Nanos::try_from(nanos).unwrap_or_default()
 }
 
+/// A header with only a revision.
 fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
@@ -305,6 +309,7 @@ fn request(operation: &report::Operation) -> Option<Request> {
     })
 }
 
+/// Converts a range.
 fn range(range: &report::Range, revision: i64) -> RangeRequest {
     RangeRequest {
         key: Bytes::from(range.start.clone()),
@@ -406,6 +411,7 @@ fn found(found: &Found) -> RangeResponse {
     RangeResponse { header: None, kvs, more, count: found.count }
 }
 
+/// Converts a pair.
 fn pair(pair: &report::KeyValue) -> KeyValue {
     KeyValue {
         key: Bytes::from(pair.key.clone()),

@@ -372,6 +372,7 @@ fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))
 }
 
+/// The name and the value of an environment variable; `None` if it is not set.
 type Variable = Option<(&'static str, String)>;
 
 /// The seeds to run, given the values of the two variables.

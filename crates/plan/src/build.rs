@@ -81,6 +81,7 @@ impl Lines {
     }
 }
 
+/// Writes one field as a line of TOML.
 fn line(text: &mut String, name: &str, value: &str) {
     writeln!(text, "{name} = {value}").expect("a string takes any text");
 }

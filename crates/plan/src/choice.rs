@@ -135,6 +135,7 @@ fn readable(drawn: i128) -> i128 {
 }
 
 impl Who {
+    /// The target in a cluster and workload of this plan.
     fn resolve(&self, context: &Context) -> Target {
         match self {
             Who::Target(target) => target.clone(),

@@ -38,6 +38,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
+    /// Draws all parts of the plan.
     fn plan(mut self, seed: u64) -> Plan {
         let (scenario, dice) = (self.scenario, self.dice);
         let mut plan = Plan::default();

@@ -66,14 +66,17 @@ impl<T> Field<T> {
     }
 }
 
+/// A number in this unit, from `low` to `high`.
 pub(crate) const fn number(unit: Unit, low: i128, high: i128) -> Form {
     Form::Number { unit, low, high, zero: None }
 }
 
+/// A plain number from `low` to `high`.
 pub(crate) const fn count(low: i128, high: i128) -> Form {
     number(Unit::Count, low, high)
 }
 
+/// A duration from `low` to `high` nanoseconds.
 pub(crate) const fn time(low: i128, high: i128) -> Form {
     number(Unit::Time, low, high)
 }
@@ -81,8 +84,11 @@ pub(crate) const fn time(low: i128, high: i128) -> Form {
 /// A share of a whole.
 pub(crate) const SHARE: Form = number(Unit::Share, 0, 1_000_000);
 
+/// A millisecond, in nanoseconds.
 pub(crate) const MS: i128 = 1_000_000;
+/// A second, in nanoseconds.
 pub(crate) const SECOND: i128 = 1_000 * MS;
+/// An hour, in nanoseconds.
 pub(crate) const HOUR: i128 = 3_600 * SECOND;
 
 /// A table of fields. A row is `"name" form => field.of.the.struct, "Meaning.";`.

@@ -37,6 +37,7 @@ pub(crate) struct Named {
 }
 
 impl Reader {
+    /// Adds a mistake.
     pub fn report(
         &mut self,
         span: Range<usize>,

@@ -162,6 +162,7 @@ fn head_comment(text: &str) -> String {
     comments.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join("\n")
 }
 
+/// The keys of a table of fields.
 fn keys<T>(fields: &'static [Field<T>]) -> impl Iterator<Item = &'static Key> + Clone {
     fields.iter().map(|field| &field.key)
 }
@@ -199,6 +200,7 @@ impl Reader {
         }
     }
 
+    /// The title. It is a mistake if there is none.
     fn title(&mut self, top: &Section, root: &DeTable<'_>) -> String {
         match root.get("title").and_then(|title| title.get_ref().as_str()) {
             Some(title) => title.to_string(),
@@ -223,6 +225,7 @@ impl Reader {
         table.map_or(Section::default(), |table| self.section(table, keys(fields), &what, &[]))
     }
 
+    /// Reads `[network]`: its own fields, and the links of members and of clients.
     fn network(&mut self, root: &DeTable<'_>) -> (Section, Section, Section) {
         let Some(table) = root.get("network").and_then(|node| self.table(node, "[network]")) else {
             return <(Section, Section, Section)>::default();
@@ -236,6 +239,7 @@ impl Reader {
         (network, peers, link("clients", "[network.clients]"))
     }
 
+    /// Reads `[workload]`: its own fields and the mix.
     fn workload(&mut self, root: &DeTable<'_>) -> (Option<Section>, Option<Section>) {
         let Some(node) = root.get_key_value("workload") else { return (None, None) };
         if self.plan {
@@ -250,6 +254,7 @@ impl Reader {
         (Some(workload), mix)
     }
 
+    /// Reads `[swarm]`.
     fn swarm(&mut self, root: &DeTable<'_>) -> Option<Section> {
         let (key, node) = root.get_key_value("swarm")?;
         if self.plan {
@@ -287,6 +292,7 @@ impl Reader {
         items.iter().filter_map(|item: &Node<'a>| Some((item.span(), self.table(item, &what)?))).collect()
     }
 
+    /// Reads all `[[client]]`.
     fn clients(&mut self, root: &DeTable<'_>) -> Vec<Section> {
         let tables = self.tables(root, "client");
         tables
@@ -295,6 +301,7 @@ impl Reader {
             .collect()
     }
 
+    /// Reads all `[[fault]]`.
     fn faults(&mut self, root: &DeTable<'_>) -> Vec<FaultEntry> {
         let mut faults: Vec<FaultEntry> = Vec::new();
         for (span, table) in self.tables(root, "fault") {

@@ -14,6 +14,7 @@ pub(crate) struct BadWords {
     pub help: String,
 }
 
+/// An error about words of a file, with advice.
 pub(crate) fn bad(message: impl Into<String>, help: impl Into<String>) -> BadWords {
     BadWords { message: message.into(), help: help.into() }
 }
@@ -103,6 +104,7 @@ pub(crate) fn print_target(target: &Target) -> String {
     }
 }
 
+/// A noun with numbers: `member 1`, `members 1, 2`.
 fn numbered<T: ToString>(word: &str, numbers: &[T]) -> String {
     let plural = if numbers.len() == 1 { "" } else { "s" };
     let numbers: Vec<String> = numbers.iter().map(T::to_string).collect();

@@ -66,6 +66,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> u64 {
     }
 }
 
+/// The digest of a value.
 fn of(value: &impl Hash) -> u64 {
     let mut digest = Digest::default();
     value.hash(&mut digest);

@@ -99,7 +99,7 @@ impl World<'_> {
         self.continue_task(self.operators.tasks.len() - 1);
     }
 
-    /// The member that a fault adds.
+    /// The new member that a fault adds. `fault` is the index of the fault in the plan.
     ///
     /// # Panics
     /// If the fault adds none.

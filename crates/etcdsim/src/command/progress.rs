@@ -18,6 +18,7 @@ const FIRST_LINE: Duration = Duration::from_secs(5);
 /// Real time between later lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
+/// How far a batch has come, as a bar, or as lines if the output is no terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
     stopwatch: Stopwatch,
@@ -46,6 +47,7 @@ impl Progress {
         Progress { bar, stopwatch, next_line, virtual_ns: 0, faults: 0, failures: 0, failed }
     }
 
+    /// Adds a run that has ended.
     pub(super) fn add_run(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
         self.virtual_ns += stats.virtual_ns;
         self.faults += stats.faults.values().sum::<u64>();
@@ -78,6 +80,7 @@ impl Progress {
         )
     }
 
+    /// Removes the bar.
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }

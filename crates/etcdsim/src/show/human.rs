@@ -35,6 +35,7 @@ pub fn report(report: &Report, counts: bool) -> String {
     text
 }
 
+/// Writes the whole report.
 fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     if !report.cases.is_empty() {
         writeln!(out, "{}", table(report))?;
@@ -61,6 +62,7 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     Ok(())
 }
 
+/// The table of scenarios.
 fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -145,6 +147,7 @@ pub fn coverage(report: &Report) -> String {
     format!("{table}\n{} probes required: {said}.\n", required().count())
 }
 
+/// The line below the table.
 fn summary(report: &Report) -> String {
     let virtual_ns: u64 = report.cases.iter().map(|case| case.total.virtual_ns).sum();
     let failures = match report.failures() {
@@ -228,6 +231,7 @@ pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     Ok(())
 }
 
+/// Writes one violation.
 fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
     writeln!(out, "{} {}", violation.oracle.id().bold(), violation.title.bold())?;
     for sentence in &violation.sentences {

@@ -18,6 +18,7 @@ use crate::stopwatch::peak_rss_bytes;
 /// The name and version of the format. The version changes when a field changes its meaning or is removed.
 const SCHEMA: &str = "etcdsim.run/1";
 
+/// The whole report.
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,
@@ -32,6 +33,7 @@ struct Document<'a> {
     scenarios: Vec<Scenario<'a>>,
 }
 
+/// The results of one scenario.
 #[derive(Serialize)]
 struct Scenario<'a> {
     scenario: &'a str,
@@ -72,6 +74,7 @@ impl Serialize for Hashes<'_> {
     }
 }
 
+/// A run that violated something.
 #[derive(Serialize)]
 struct FailingRun<'a> {
     seed: u64,
@@ -81,6 +84,7 @@ struct FailingRun<'a> {
     failure: &'a Failure,
 }
 
+/// A run that could not be judged.
 #[derive(Serialize)]
 struct RunWithoutVerdict {
     seed: u64,
@@ -105,6 +109,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
     serde_json::to_string_pretty(&document).expect("a report has only string keys and no failing parts")
 }
 
+/// The results of one scenario.
 fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> Scenario<'a> {
     let total = case.total.clone();
     let failing = |(run, failure): (&'a SeedRun, &'a Failure)| FailingRun {
@@ -146,6 +151,7 @@ fn every(counts: &Counts) -> BTreeMap<&'static str, u64> {
     Probe::all().filter(shown).map(|probe| (probe.name(), counts[probe])).collect()
 }
 
+/// What to report of a run that could not be judged; `None` for other runs.
 fn trouble(run: &SeedRun) -> Option<RunWithoutVerdict> {
     let (kind, text) = match &run.end {
         End::Held | End::Violated(_) => return None,

@@ -21,6 +21,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
     junit.to_string().expect("the text of a report is free of what XML cannot hold: quick-junit strips it")
 }
 
+/// A run as a test case.
 fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> TestCase {
     let mut test = TestCase::new(format!("seed {}", run.seed), status(run));
     test.set_classname(format!("etcdsim.{}", case.case.name));
@@ -32,6 +33,7 @@ fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &See
     test
 }
 
+/// Whether the test case succeeded, failed, or ended with an error.
 fn status(run: &SeedRun) -> TestCaseStatus {
     let (kind, name, message, text) = match &run.end {
         End::Held => return TestCaseStatus::success(),

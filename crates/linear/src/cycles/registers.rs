@@ -108,6 +108,7 @@ where
     })
 }
 
+/// The call of a transaction, and its answer.
 fn span<K, V>(transaction: &Transaction<K, V>) -> Span {
     let answered = match transaction.outcome {
         Outcome::Answered { at, .. } => Some(at),

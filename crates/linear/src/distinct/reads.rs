@@ -295,6 +295,7 @@ impl ShownBy {
         ShownBy { starts, rows }
     }
 
+    /// The rows of one element.
     fn of(&self, element: usize) -> &[u32] {
         &self.rows[self.starts[element] as usize..self.starts[element + 1] as usize]
     }
@@ -373,6 +374,7 @@ impl Counts {
         Counts { sums: vec![0; most + 1], all: 0 }
     }
 
+    /// Adds a number.
     fn add(&mut self, number: usize) {
         self.all += 1;
         let mut at = number + 1;
@@ -382,6 +384,7 @@ impl Counts {
         }
     }
 
+    /// How many of the numbers added so far are greater.
     fn above(&self, number: usize) -> u32 {
         let (mut at, mut sum) = ((number + 1).min(self.sums.len() - 1), 0);
         while at > 0 {

@@ -119,6 +119,7 @@ struct Words<'a, M: Model> {
 }
 
 impl<M: Model> Words<'_, M> {
+    /// The contradiction in one sentence, if there is a sentence for it.
     fn sentence(&self, reason: &Reason) -> Option<String> {
         Some(match reason {
             Reason::NeverPut { take } => format!("{} was never put in", self.answered(*take)),
@@ -273,6 +274,7 @@ impl<M: Model> Words<'_, M> {
         })
     }
 
+    /// The operation of a row.
     fn operation(&self, row: u32) -> &crate::history::Operation<M::Input, M::Output> {
         self.history.operation(self.rows.op[row as usize])
     }
@@ -294,10 +296,12 @@ impl<M: Model> Words<'_, M> {
         format!("{} answered {}", self.name(row), output.unwrap_or_default())
     }
 
+    /// When the operation of a row was called.
     fn call(&self, row: u32) -> u64 {
         self.operation(row).call
     }
 
+    /// When the operation of a row returned, in words.
     fn ret(&self, row: u32) -> String {
         self.operation(row).returned().map_or("never".to_owned(), |at| at.to_string())
     }

@@ -68,11 +68,13 @@ impl Grouped {
         rows.into_iter().map(|row| self.rows.op[row as usize]).collect()
     }
 
+    /// The decision that this order of rows is right.
     fn linearizable(&self, order: Vec<u32>) -> Decision {
         let left_out = crate::search::missing(&order, &self.rows.op);
         Decision::Linearizable(Linearization { order: self.name(order), left_out })
     }
 
+    /// The decision that there is this contradiction.
     fn violation(&self, reason: &Reason) -> Decision {
         Decision::Violation { core: Some(self.name(reason.rows())), deepest: Vec::new() }
     }

@@ -211,6 +211,7 @@ impl Most {
         Most { most, leaves }
     }
 
+    /// Sets the number at a place.
     fn set(&mut self, place: u32, number: u32) {
         let mut node = place as usize + self.leaves;
         self.most[node] = number;
@@ -247,6 +248,7 @@ impl Most {
         self.search(1, 0, self.leaves, (from as usize, to as usize, least.max(1)))
     }
 
+    /// The first place in the range `asked` with a number of at least the least one asked for, within this node.
     fn search(&self, node: usize, start: usize, length: usize, asked: (usize, usize, u32)) -> Option<u32> {
         let (from, to, least) = asked;
         if start >= to || start + length <= from || self.most[node] < least {

@@ -162,6 +162,7 @@ impl<M: Model> Walk<'_, M> {
             .ok_or_else(|| kept(next).then(|| Reason::Wrong(state.clone())))
     }
 
+    /// The reason in one sentence.
     fn reason(&self, reason: Reason<M>, next: u32) -> String {
         let operation = self.history.operation(next);
         match (reason, operation.output()) {
@@ -171,6 +172,7 @@ impl<M: Model> Walk<'_, M> {
         }
     }
 
+    /// The sentence for [`Reason::Late`].
     fn late(&self, earlier: u32, next: u32) -> String {
         let (first, second) = (self.history.operation(earlier), self.history.operation(next));
         format!(
@@ -184,6 +186,7 @@ impl<M: Model> Walk<'_, M> {
         )
     }
 
+    /// The sentence for [`Reason::Wrong`].
     fn wrong(
         &self,
         state: &M::State,

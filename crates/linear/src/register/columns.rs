@@ -87,6 +87,7 @@ impl Columns {
         self.negative = self.kind.contains(&Kind::Negative);
     }
 
+    /// Empties all columns, and keeps their memory.
     fn clear(&mut self) {
         for numbers in [&mut self.index, &mut self.expected, &mut self.new, &mut self.call, &mut self.ret] {
             numbers.clear();
@@ -99,6 +100,7 @@ impl Columns {
         self.index.len()
     }
 
+    /// Whether the operation of a row need not take effect.
     pub(super) fn optional(&self, row: usize) -> bool {
         self.ret[row] == order::NEVER
     }

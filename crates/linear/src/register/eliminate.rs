@@ -45,6 +45,7 @@ pub(super) struct Value {
 }
 
 impl Value {
+    /// A value that no row has set or seen so far.
     const UNSEEN: Value = Value {
         producer_count: 0,
         producer: 0,
@@ -59,6 +60,7 @@ impl Value {
         negated: false,
     };
 
+    /// Records a row that sees the value.
     fn seen_by(&mut self, row: u32, ret: u32) {
         self.observer_count += 1;
         self.last_observer_return = self.last_observer_return.max(ret);
@@ -67,6 +69,7 @@ impl Value {
         }
     }
 
+    /// Records a row that sets the value.
     fn produced_by(&mut self, row: u32) {
         self.producer_count += 1;
         self.producer ^= row;

@@ -79,6 +79,7 @@ struct ByValue {
 }
 
 impl Pieces {
+    /// Whether there are more pieces than the quick test can handle.
     pub(super) fn too_many(&self) -> bool {
         self.all.len() > PIECES_MAX
     }

@@ -254,6 +254,7 @@ impl Open {
         }
     }
 
+    /// Adds a configuration. Returns false if it was met before.
     fn insert(&mut self, done: u64, value: u32) -> bool {
         let mask = self.met.len() - 1;
         let hash = (done ^ u64::from(value) << 57 ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -57,6 +57,7 @@ impl Memo {
         }
     }
 
+    /// Doubles the number of slots. The error is that this would take too much memory.
     fn grow(&mut self, others: usize) -> Result<(), Limit> {
         let length = self.slots.len() * 2;
         // While it grows, the old and the new slots exist together.

@@ -261,6 +261,7 @@ fn machines_added(client: &Section) -> Vec<MemberId> {
     }
 }
 
+/// A number with its noun: `1 member`, `3 members`.
 fn many(count: i128, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -166,7 +166,9 @@ impl FaultKind {
     }
 }
 
+/// How often something happens.
 const TIMES: Form = count(1, 1_000_000);
+/// How long something lasts.
 const SPAN: Form = time(MS, 24 * HOUR);
 /// How late a delayed message is by default: 100 ms.
 const LATE: u64 = 100 * MS as u64;

@@ -19,6 +19,7 @@ pub(super) const ABOUT: &str = "About ten pods: one half of each client lists th
 pub(super) const ABOUT_CREATE_DELETE: &str =
     "The same, but pods come and go. `KubernetesCreateDelete`: create 60, delete 40.";
 
+/// What the keys of all pods begin with.
 const PREFIX: &str = "/registry/pods/";
 /// The key that a reader gets to learn the current revision.
 const ROOT: &str = "/registry/pods";
@@ -33,6 +34,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [90, 5, 5])
 }
 
+/// The lanes of the variant without updates.
 pub(super) fn create_delete(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [0, 40, 60])
 }
@@ -54,10 +56,12 @@ fn all(setup: &Setup<'_>, weights: [u64; 3]) -> Vec<Lane> {
     lanes
 }
 
+/// The key of a random pod.
 fn pod(draw: Draw) -> String {
     format!("{PREFIX}default/p{}", draw.below(NAMES))
 }
 
+/// The half of a client that lists and watches pods.
 fn reader(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane::new(number);
     let keys = Keys::prefix(PREFIX);
@@ -84,6 +88,7 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
     lane
 }
 
+/// The half of a client that writes pods.
 fn writer(setup: &Setup<'_>, number: u32, reader: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::part_of(number, reader);
     for turn in setup.turns(number, setup.workload.clients) {

@@ -41,10 +41,12 @@ impl Maker<'_> {
         self.roll(what).below(self.workload.keys.into())
     }
 
+    /// The key with this number.
     fn key_of(&self, number: u64) -> Bytes {
         format!("{}{}", self.workload.key_prefix, number % u64::from(self.workload.keys)).into()
     }
 
+    /// A random key. `what` tells apart the draws of one operation.
     fn key(&self, what: u64) -> Bytes {
         self.key_of(self.key_number(what))
     }
@@ -83,6 +85,7 @@ impl Maker<'_> {
         RangeRequest { serializable: true, ..self.get_request() }.into()
     }
 
+    /// A read of an old revision.
     pub fn get_at(&self) -> Request {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
@@ -101,6 +104,7 @@ impl Maker<'_> {
         RangeRequest { serializable: true, ..self.list_request() }.into()
     }
 
+    /// A range over several keys.
     fn list_request(&self) -> RangeRequest {
         let mut range = RangeRequest::default();
         (range.key, range.range_end) = self.keys(1);
@@ -160,6 +164,7 @@ impl Maker<'_> {
         DeleteRangeRequest { key, range_end, prev_kv: self.roll(3).happens(Ratio::percent(50)) }.into()
     }
 
+    /// A put on the condition that the key is as the client last saw it; otherwise a read.
     pub fn cas(&self) -> Request {
         let put = self.put_request();
         let get = RangeRequest { key: put.key.clone(), ..RangeRequest::default() };
@@ -265,6 +270,7 @@ impl Maker<'_> {
         HashKvRequest { revision: self.past(1) }.into()
     }
 
+    /// A request that every member must refuse.
     pub fn invalid(&self) -> Request {
         let put = self.put_request();
         match self.roll(2).below(8) {
@@ -341,10 +347,12 @@ impl Maker<'_> {
         })
     }
 
+    /// One of the client's watchers.
     fn watcher(&self) -> u32 {
         self.roll(13).below(4) as u32
     }
 
+    /// One of the client's streams.
     fn stream(&self) -> u32 {
         self.roll(14).below(2) as u32
     }

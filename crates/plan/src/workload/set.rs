@@ -19,6 +19,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
 }
 
+/// One client.
 fn lane(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

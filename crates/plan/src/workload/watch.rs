@@ -23,6 +23,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
         .collect()
 }
 
+/// A client that writes the key.
 fn writer(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {
@@ -32,6 +33,7 @@ fn writer(setup: &Setup<'_>, client: u32) -> Lane {
     lane
 }
 
+/// A client that watches the key.
 fn watcher(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     let watch = |lane: &mut Lane, at: Nanos, draw: Draw| {

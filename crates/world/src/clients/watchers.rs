@@ -147,6 +147,7 @@ impl Watchers {
 }
 
 impl Client {
+    /// The watcher with this number, if it still exists.
     fn watcher(&mut self, serial: u64) -> Option<&mut Watcher> {
         self.watchers.all.get_mut(&serial)
     }

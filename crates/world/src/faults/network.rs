@@ -128,6 +128,7 @@ impl World<'_> {
     }
 }
 
+/// Members as parties.
 fn parties(members: &[MemberId]) -> Vec<Party> {
     members.iter().copied().map(Party::Member).collect()
 }

@@ -1,5 +1,5 @@
 //! Tasks of operators, which a plan lists among its faults: adding a member, compaction and so on. This file
-//! turns each task into a list of steps; `operators.rs` carries them out.
+//! turns each task into a list of steps; [`crate::operators`] carries them out.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -18,7 +18,7 @@ use crate::world::World;
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
-    /// An operator begins a task.
+    /// An operator begins a task. There is nothing to undo when the fault ends.
     pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
         let steps = self.steps_of(task, strike);
         self.begin_task(steps, strike.draw);
@@ -28,6 +28,7 @@ impl World<'_> {
     /// The steps of a task.
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
         let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
+        // The new member that the plan reserves for this fault.
         let joiner = || self.joiner_of(strike.fault as usize);
         match *task {
             OperatorTask::AddMember { learner, promote } => {

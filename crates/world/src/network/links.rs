@@ -8,6 +8,7 @@ use keyed::{Domain, Keyed};
 use plan::Link;
 use record::Nanos;
 
+/// The domain of all random draws for links, see the crate `keyed`.
 const LINK: Domain = Domain::new("world network link");
 
 /// The state of one ordered pair of processes.

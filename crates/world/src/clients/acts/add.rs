@@ -69,6 +69,7 @@ impl RunningAdd {
         step
     }
 
+    /// The first step of an attempt: a lease for the lock, or, without a lock, a read of the list.
     fn begin(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.lock.clone() {
             None => self.read(context),

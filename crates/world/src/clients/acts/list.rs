@@ -47,6 +47,7 @@ impl List {
         List { keys, page, follow: None, attempts: 0, from, revision: 0, pairs: BTreeMap::new() }
     }
 
+    /// The list with which a `Follow` fills its copy.
     pub(crate) fn follow(follow: Follow) -> List {
         List { follow: Some(follow.clone()), ..List::new(follow.keys, follow.page) }
     }
@@ -63,6 +64,7 @@ impl List {
         Step::Ask(range.into())
     }
 
+    /// Begins again with the first page.
     fn restart(&mut self) {
         (self.from, self.revision) = (self.keys.key.clone(), 0);
         self.pairs.clear();

@@ -156,6 +156,8 @@ impl RunningAct for SingleStep {
 
 // ---- requests --------------------------------------------------------------------------------------
 
+// Shorthands for requests.
+
 fn get(key: &Bytes) -> RangeRequest {
     RangeRequest { key: key.clone(), ..RangeRequest::default() }
 }
@@ -212,6 +214,7 @@ fn txn(compare: Compare, success: RequestOp, failure: Vec<RequestOp>) -> Step {
 
 // ---- answers ---------------------------------------------------------------------------------------
 
+/// The revision that an answer names; 0 if it names none.
 fn revision(response: &Response) -> i64 {
     response.header().map_or(0, |header| header.revision)
 }
