@@ -11,7 +11,7 @@
 
 #![allow(
     clippy::disallowed_types,
-    reason = "maps are candidates up in and never walked, and hashed without a seed"
+    reason = "values are looked up in the maps, which are never walked, and hashed without a seed"
 )]
 
 use std::collections::HashMap;
@@ -105,9 +105,11 @@ struct Unknown {
 /// Whether a candidate may have made a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum May {
+    /// It may have made this revision.
     Yes,
+    /// It cannot have made this revision.
     No,
-    /// Neither this revision nor any later one.
+    /// It cannot have made this revision or any later one.
     Never,
 }
 

@@ -1,3 +1,5 @@
+//! The oracles W1 to W12: what watchers receive. See `build.rs` for the methods of a `Story` and of a `Stream`.
+
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::*;
 use api::mvccpb::Event;
