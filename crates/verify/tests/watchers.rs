@@ -17,7 +17,9 @@ const SECOND: Nanos = 1_000_000_000;
 struct Member {
     /// Never compacted.
     model: Model,
+    /// The revision that it is compacted to; -1 if it is not.
     compacted: i64,
+    /// How many entries it has applied.
     applied: usize,
 }
 
@@ -28,6 +30,7 @@ impl Member {
         Member { model, compacted: -1, applied: 0 }
     }
 
+    /// Applies the next entry.
     fn apply(&mut self, record: &Record) {
         let entry = &record.applied[self.applied];
         let number = entry.operation.expect("every entry is a client's") as usize;
@@ -49,6 +52,7 @@ impl Member {
         }
     }
 
+    /// The events from revision `from` on that a watcher must receive.
     fn events(&self, request: &WatchCreateRequest, from: i64) -> Vec<Event> {
         let changes = self.model.changes();
         let wanted = changes.filter(|(kv, deleted)| {
@@ -68,24 +72,29 @@ impl Member {
     }
 }
 
+/// A watcher of a member.
 struct Watching {
     id: i64,
     request: WatchCreateRequest,
     next: i64,
     /// The revision after the last event; a compaction is compared with it.
     needs: i64,
+    /// Whether it was cancelled.
     gone: bool,
 }
 
+/// The revision of an event.
 fn revision(event: &Event) -> i64 {
     event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
 }
 
+/// A response for a watcher.
 fn response(watch_id: i64, revision: i64, events: Vec<Event>) -> WatchResponse {
     let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
     WatchResponse { header, watch_id, events, ..WatchResponse::default() }
 }
 
+/// A random request for a watcher.
 fn creation(random: &mut Random, newest: i64) -> WatchCreateRequest {
     let all = random.percent(50);
     WatchCreateRequest {
