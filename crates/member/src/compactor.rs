@@ -29,8 +29,8 @@ const SAMPLES: u64 = 10;
 /// The time between two checks in the mode *by revision*, in nanoseconds (`revInterval`).
 const BY_REVISION: u64 = 5 * MINUTE;
 
-#[derive(Debug)]
 /// When to compact. The module documentation explains the modes.
+#[derive(Debug)]
 enum Mode {
     Off,
     Periodic {

@@ -20,8 +20,8 @@ const RESOLUTION: u64 = 1_000_000_000;
 /// Lifetime of a token if the setting is 0, in nanoseconds (`simpleTokenTTLDefault`).
 const TTL_DEFAULT: u64 = 300_000_000_000;
 
-#[derive(Clone, Debug)]
 /// What is known of a token.
+#[derive(Clone, Debug)]
 struct Token {
     user: String,
     /// When it expires, on the member's clock.

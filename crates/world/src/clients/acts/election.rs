@@ -20,8 +20,8 @@ pub(super) struct RunningCampaign {
     state: State,
 }
 
-#[derive(Clone, Copy)]
 /// The request whose outcome the act waits for.
+#[derive(Clone, Copy)]
 enum State {
     NotStarted,
     GrantLease,
@@ -116,8 +116,8 @@ pub(super) struct RunningFencedWrite {
     state: FenceState,
 }
 
-#[derive(Clone, Copy)]
 /// The request whose outcome the act `Fenced` waits for.
+#[derive(Clone, Copy)]
 enum FenceState {
     NotStarted,
     ReadFencingToken,
