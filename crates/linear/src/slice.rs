@@ -24,14 +24,9 @@ pub(crate) struct Slice<'a> {
 /// An operation's outcome as a slice shows it.
 pub(crate) enum Seen<'h, O> {
     /// It was answered, at this time.
-    Answered {
-        output: &'h O,
-        at: u64,
-    },
+    Answered { output: &'h O, at: u64 },
     /// It may not have taken effect, but if it did, then with this answer.
-    Optional {
-        output: &'h O,
-    },
+    Optional { output: &'h O },
     /// It may not have taken effect, and its answer is not known.
     Unknown,
     /// It cannot matter to any other operation.

@@ -102,10 +102,7 @@ enum Task {
         bottom: bool,
     },
     /// Takes out the outermost element of a stretch, after the others.
-    Take {
-        place: u32,
-        position: u32,
-    },
+    Take { place: u32, position: u32 },
 }
 
 /// How many elements [`Nesting::shorten`] looks at before the matter is left to the search.
