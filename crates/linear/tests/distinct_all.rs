@@ -1,4 +1,5 @@
-//! All histories of a few operations on containers whose elements differ, against the definition written anew.
+//! Generates all histories of a few operations on containers into which no element is put twice, and compares the
+//! engines with another implementation of the definition.
 //!
 //! As in [`crate::exhaustive`] every relation of precedence is taken once. Elements that are alike are put in in
 //! the order of their names; those of a priority queue are not alike, so they come in any order.

@@ -1,4 +1,5 @@
-//! All histories of a few operations over tiny domains, against the definition.
+//! Generates all histories of a few operations with very few different values, and compares the engines with the
+//! definition.
 //!
 //! Only what can matter is enumerated. Of intervals it only matters which of them precede which, so every relation
 //! of precedence occurs once: time has as few points as possible, and at each point except the last some operation

@@ -60,6 +60,7 @@ pub struct ScenarioBuilder {
     run: Lines,
     expect: Lines,
     swarm: bool,
+    /// Custom workloads.
     own: Vec<crate::own::Own>,
 }
 

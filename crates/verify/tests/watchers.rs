@@ -1,4 +1,6 @@
-//! Random watchers: those that receive the truth are accepted, and one wrong thing in what they receive is found.
+//! Tests the oracles W1 to W12 on random watchers. They accept watchers that receive the truth, and find one wrong
+//! thing
+//! in what a watcher receives.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Tests only: a run written by hand, fact by fact.
+//! For tests only: a test writes a run by hand, fact by fact, and the invariants judge it as it goes.
 //!
 //! The script keeps what a member would know (its log, its term and vote, the number of its next job), so that a test
 //! says only what happens. It never judges.
@@ -20,11 +20,15 @@ pub struct Script {
 #[derive(Clone, Default)]
 struct Known {
     log: Vec<LogEntry>,
+    /// The index and term before the first entry of the log.
     before: (u64, u64),
     term: u64,
     vote: MemberId,
+    /// The commit index.
     commit: u64,
+    /// How many disk jobs it has submitted.
     jobs: u64,
+    /// How often it has started.
     incarnation: u32,
 }
 

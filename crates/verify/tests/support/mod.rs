@@ -1,4 +1,5 @@
-//! Random histories: of a correct server with some answers lost, and then with something wrong in them.
+//! Generates random histories of a correct server with some answers lost, and changes them so that something is
+//! wrong.
 
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::request_op::Request as Op;
