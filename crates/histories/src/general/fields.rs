@@ -309,6 +309,7 @@ fn element(cursor: &mut Cursor<'_>) -> Scan<Value> {
 
 /// Reads an account and its balance, `[0, 100]` or `[0, null]`.
 fn balance(cursor: &mut Cursor<'_>) -> Scan<(Value, Option<i64>)> {
+    /// How an account is written, for messages.
     const HINT: &str = "an account and its balance are [0, 100]";
     cursor.array()?;
     if !cursor.next_item()? {

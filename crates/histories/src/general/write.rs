@@ -220,26 +220,31 @@ impl Line {
         self.bytes.extend_from_slice(b"\":");
     }
 
+    /// Writes a field with a text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.quoted(text);
     }
 
+    /// Writes a field with a number.
     pub(super) fn number(&mut self, name: &str, number: impl std::fmt::Display) {
         self.name(name);
         self.digits(number);
     }
 
+    /// Writes a field that is true or false.
     pub(super) fn flag(&mut self, name: &str, flag: bool) {
         self.name(name);
         self.bytes.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
+    /// Writes a field with a value.
     pub(super) fn value(&mut self, name: &str, value: &Value) {
         self.name(name);
         self.scalar(value);
     }
 
+    /// Writes a field with the content of a register.
     pub(super) fn held(&mut self, name: &str, held: &RegisterValue) {
         self.name(name);
         match &held.0 {
@@ -248,6 +253,7 @@ impl Line {
         }
     }
 
+    /// Writes a field with a list of values.
     pub(super) fn many<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a Value>) {
         self.name(name);
         self.bytes.push(b'[');
@@ -260,6 +266,7 @@ impl Line {
         self.bytes.push(b']');
     }
 
+    /// Writes a field with accounts and their balances.
     pub(super) fn balances<'a>(
         &mut self,
         name: &str,
@@ -280,6 +287,7 @@ impl Line {
         self.bytes.push(b']');
     }
 
+    /// Writes a value.
     fn scalar(&mut self, value: &Value) {
         match value {
             Value::Number(number) => self.digits(number),
@@ -287,10 +295,12 @@ impl Line {
         }
     }
 
+    /// Writes a number.
     fn digits(&mut self, number: impl std::fmt::Display) {
         write!(self.bytes, "{number}").expect("writing to a Vec does not fail");
     }
 
+    /// Writes a text as a string of JSON.
     fn quoted(&mut self, text: &str) {
         self.bytes.push(b'"');
         for character in text.chars() {
