@@ -55,6 +55,7 @@ enum Mode {
 #[derive(Debug)]
 struct Requested {
     revision: i64,
+    /// When the request counts as failed.
     give_up_at: u64,
 }
 
@@ -64,6 +65,7 @@ pub(crate) struct Compactor {
     mode: Mode,
     /// When to check next; `None` if the next call starts a new interval.
     next: Option<u64>,
+    /// The compaction that was requested and has no answer so far.
     requested: Option<Requested>,
     /// The revision of the last compaction that succeeded.
     last: i64,

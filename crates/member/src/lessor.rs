@@ -78,6 +78,7 @@ struct LeaseTime {
 #[derive(Debug)]
 struct Ticker {
     interval: u64,
+    /// When it fires next.
     next: u64,
 }
 
@@ -114,7 +115,9 @@ pub(crate) struct Lessor {
     revoke_times: BTreeSet<(u64, i64)>,
     /// `checkpoint_at` of every lease that has one, with its id.
     checkpoint_times: BTreeSet<(u64, i64)>,
+    /// When to look for leases that have expired.
     scan_ticker: Ticker,
+    /// When to look for leases that need a checkpoint.
     checkpoint_ticker: Ticker,
     /// Leases to revoke whose revocation is not proposed yet. None of them is also in `in_flight`.
     confirmed: VecDeque<i64>,

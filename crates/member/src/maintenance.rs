@@ -75,6 +75,7 @@ impl Iterator for SnapshotStream {
 pub(crate) struct Transfer {
     operation: u64,
     to: MemberId,
+    /// When the client gets a timeout.
     deadline: u64,
 }
 

@@ -37,6 +37,7 @@ const ELECTION: Domain = Domain::new("member election timeout");
 
 /// The raft node, with the readies that are not durable yet.
 pub(crate) struct Node {
+    /// The raft library's node.
     raw: RawNode<Log>,
     /// The keyed draws of election timeouts.
     timeouts: Keyed,
@@ -46,6 +47,7 @@ pub(crate) struct Node {
     /// The current election timeout, in ticks, after the key of its draw: the term and the number of
     /// campaigns.
     timeout: ((u64, u64), usize),
+    /// The shortest election timeout, in ticks.
     election_ticks: u32,
     flaws: Flaws,
     /// Whether the setting `raft-loop` is `blocking`: a ready is taken only once the one before is durable.
@@ -55,6 +57,7 @@ pub(crate) struct Node {
     known_leader: (MemberId, bool),
     /// Readies that are not durable yet, oldest first.
     unpersisted: VecDeque<Unpersisted>,
+    /// What the facts reported last, so that only changes are reported.
     reported: Reported,
 }
 
@@ -62,6 +65,7 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Reported {
     state: State,
+    /// The commit index.
     commit: u64,
 }
 
@@ -104,7 +108,9 @@ pub(crate) struct Save {
 /// The part of a ready that the member may act on at once.
 #[derive(Default)]
 pub(crate) struct ReadyActions {
+    /// Answers of raft to ReadIndex requests.
     pub(crate) read_states: Vec<ReadState>,
+    /// Messages to send at once.
     pub(crate) messages: Vec<Message>,
     /// Committed entries, to apply.
     pub(crate) committed: Vec<Entry>,
@@ -115,6 +121,7 @@ pub(crate) struct ReadyActions {
 /// What the member may do once a save is durable.
 #[derive(Default)]
 pub(crate) struct SaveActions {
+    /// Messages to send now.
     pub(crate) messages: Vec<Message>,
     /// The index of a leader's snapshot that is now durable and must replace the store.
     pub(crate) snapshot: Option<u64>,

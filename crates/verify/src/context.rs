@@ -17,8 +17,11 @@ pub struct Context<'a> {
     pub record: &'a Record,
     /// What must hold beyond the oracles, and what is known besides the record.
     pub expectations: &'a Expectations,
+    /// When each process started, as far as it is known.
     starts: Vec<(MemberId, Nanos)>,
+    /// The result of K1's replay.
     replayed: OnceCell<Replayed>,
+    /// The store over the whole history.
     truth: OnceCell<Option<Truth>>,
 }
 

@@ -108,7 +108,9 @@ struct Change<'a> {
 #[derive(Default)]
 struct Changes<'a> {
     keys: BTreeMap<&'a [u8], Change<'a>>,
+    /// The deletes of ranges.
     ranges: Vec<(Change<'a>, &'a DeleteRangeRequest)>,
+    /// How many changes there are so far.
     order: u32,
 }
 

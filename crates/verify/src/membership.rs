@@ -84,7 +84,9 @@ enum Kind {
 struct Change<'a> {
     kind: Kind,
     id: MemberId,
+    /// The peer URLs that the request names.
     urls: Vec<&'a str>,
+    /// The number of the operation.
     number: usize,
     call: Nanos,
     /// When its answer arrived.
@@ -93,8 +95,10 @@ struct Change<'a> {
 
 /// The members, as an answer lists them.
 struct View<'a> {
+    /// The number of the operation.
     number: usize,
     call: Nanos,
+    /// When it was answered.
     at: Nanos,
     /// Whether the list was true at some moment between call and return.
     fresh: bool,

@@ -75,7 +75,9 @@ pub struct Oracle {
     /// Its row in the table; [`ELSEWHERE`] for those that are not in it.
     row: u16,
     id: &'static str,
+    /// What it requires of the system, in a few words.
     holds: &'static str,
+    /// How severe its violations are, unless they say otherwise.
     severity: Severity,
 }
 

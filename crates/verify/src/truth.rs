@@ -82,13 +82,17 @@ pub struct Truth {
     events: Vec<Event>,
     /// The numbers of the events of each key, in order.
     keys: BTreeMap<Bytes, Vec<u32>>,
+    /// The revision at which the history begins.
     start: i64,
+    /// The revision up to which the store is known.
     until: i64,
+    /// Whether that is the newest revision of the whole history.
     complete: bool,
     /// Whether the list has every compaction that can have happened.
     sure_of_compactions: bool,
     /// Ordered by `earliest`.
     compactions: Vec<Compaction>,
+    /// Revisions and the operations that made them.
     makers: Vec<(i64, u32)>,
     /// When the first member had each revision; empty without evidence.
     times: Vec<(i64, Nanos)>,

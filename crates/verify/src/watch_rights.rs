@@ -94,6 +94,7 @@ struct Stage {
 
 /// Users and rights over the history.
 struct Timeline {
+    /// The state at the beginning, and after each change.
     stores: Vec<Stage>,
     /// The rank of each operation that was applied.
     ranks: BTreeMap<usize, u32>,

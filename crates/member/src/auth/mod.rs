@@ -67,13 +67,16 @@ struct User {
     password: Bytes,
     /// Whether the user was created without a password and cannot log in with one.
     no_password: bool,
+    /// The names of the user's roles.
     roles: BTreeSet<String>,
 }
 
 /// The replicated part: users and roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
+    /// Whether authentication is on.
     enabled: bool,
+    /// The auth revision: the number of changes of users and roles.
     revision: u64,
     users: BTreeMap<String, User>,
     /// The permissions of each role, ordered by key.
@@ -85,12 +88,14 @@ struct State {
 #[derive(Clone, Debug)]
 pub struct AuthStore {
     flaws: Flaws,
+    /// How passwords are hashed.
     hashing: Arc<dyn PasswordHash>,
     state: State,
     /// The hash of the replicated part.
     hash: u64,
     /// Each user's permissions on keys.
     cache: BTreeMap<String, Permissions>,
+    /// The tokens that this member knows.
     tokens: Tokens,
     /// The auth revision with which this store was loaded from disk. Only the flaw M-11651 uses it, if it is switched
     /// on.

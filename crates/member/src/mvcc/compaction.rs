@@ -40,7 +40,9 @@ impl Default for Compaction {
 /// not written to the backend yet are kept here, so that they can still be written.
 #[derive(Clone, Debug)]
 pub(super) struct Scrub {
+    /// The revision of the compaction.
     revision: i64,
+    /// The rows to remove.
     rows: BTreeMap<Revision, KeyValue>,
 }
 

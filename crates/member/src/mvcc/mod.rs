@@ -59,12 +59,16 @@ impl Damaged {
 /// The keys, their history and their leases.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// The newest revision.
     revision: i64,
+    /// The changes of each key.
     index: index::Index,
+    /// All changes (rows), by revision.
     rows: BTreeMap<Revision, KeyValue>,
     /// The sum of the digests of all rows, which does not depend on their order.
     content: u64,
     leases: lease::Leases,
+    /// The last compaction, and how far its scrub is.
     compaction: Compaction,
     /// The rows that must still be removed from the backend, for each compaction, oldest first.
     scrubs: VecDeque<compaction::Scrub>,

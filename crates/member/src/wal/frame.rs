@@ -23,9 +23,11 @@ pub(super) struct Place {
 /// A frame's header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
+    /// The length of the payload, in bytes.
     length: usize,
     /// Up to this offset, the segment was known to be durable when the frame was made.
     pub(super) durable: u64,
+    /// The checksum of the payload.
     payload_crc: u32,
 }
 

@@ -67,6 +67,7 @@ pub(super) struct Outbox {
     fragments: VecDeque<WatchResponse>,
     /// Control responses. This queue has no limit: it grows if a client creates watchers and reads nothing.
     control: VecDeque<WatchResponse>,
+    /// The notices that wait, oldest first. etcd has a Go channel here.
     channel: VecDeque<Notice>,
     /// How many responses are in flight to the client.
     in_flight: usize,

@@ -39,7 +39,9 @@ pub(super) struct Watcher {
     /// A number that no other watcher of the hub has had. It tells this watcher from an earlier one with the
     /// same name.
     pub(super) serial: u64,
+    /// The keys that it watches.
     pub(super) range: Range,
+    /// The group that it is in.
     pub(super) group: Group,
     /// The revision at which the client wants to start; 0 means the first one after the watcher's creation.
     pub(super) start: i64,
@@ -54,6 +56,7 @@ pub(super) struct Watcher {
     pub(super) prev_kv: bool,
     /// Whether it allows large responses to be split.
     pub(super) fragment: bool,
+    /// When to send progress notifications; `None` if the client did not ask for them.
     pub(super) progress: Option<Progress>,
     /// Whether it wants puts.
     puts: bool,

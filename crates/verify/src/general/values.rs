@@ -49,7 +49,9 @@ pub struct ByKey {
 /// What an operation read of a key before it changed it, and what it wrote there.
 #[derive(Debug, Default)]
 struct Share {
+    /// What it read, if it did.
     saw: Option<Content>,
+    /// What it wrote last, if it did.
     left: Option<Content>,
 }
 

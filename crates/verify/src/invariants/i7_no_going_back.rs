@@ -171,8 +171,11 @@ pub(super) fn recovered(
 
 /// What a process found on its disk at its start.
 struct RecoveredState<'a> {
+    /// The terms of the entries.
     log: &'a TermLog,
+    /// Term, vote and commit index.
     held: OnDisk,
+    /// The index of the last entry whose effects the backend holds.
     consistent_index: u64,
 }
 

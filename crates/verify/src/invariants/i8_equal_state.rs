@@ -32,9 +32,12 @@ pub(super) enum Origin {
 /// A store with everything up to an index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Store {
+    /// The index of the last entry that it has applied.
     pub index: u64,
     pub revision: u64,
+    /// The hash of its content.
     pub state_hash: u64,
+    /// How the member got it.
     pub origin: Origin,
 }
 

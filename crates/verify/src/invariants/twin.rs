@@ -70,17 +70,24 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The twin: returns what an event breaks.
+/// The twin: a second, simple implementation of the invariants. It returns what an event breaks.
 #[derive(Default)]
 struct Naive {
+    /// Each member's log in memory.
     logs: [Vec<Copy>; MEMBERS],
+    /// Each member's log on disk.
     disks: [Vec<Copy>; MEMBERS],
+    /// Each member's disk jobs in flight: the number of the job, and the log that it saves.
     jobs: [VecDeque<(u64, Vec<Copy>)>; MEMBERS],
     /// Every entry ever in a log, with all of the log up to it.
     prefixes: BTreeMap<(u64, u64), Vec<LogEntry>>,
+    /// How many copies were appended to logs.
     copies: u32,
+    /// The newest term.
     term: u64,
+    /// The number of the last disk job.
     job: u64,
+    /// The commit index.
     committed: usize,
 }
 

@@ -47,6 +47,7 @@ enum Claim {
 struct Node {
     /// The operation's number; [`NOBODY`] for a compaction that a member proposed itself.
     operation: u32,
+    /// What its answer says about the store.
     claim: Claim,
     /// The lowest position that real time and the claim allow.
     floor: Bound,

@@ -63,9 +63,13 @@ type Wrong = Option<(&'static str, String)>;
 
 /// What answers are compared with.
 struct Leases<'a> {
+    /// The entries that the cluster applied.
     applied: &'a [Applied],
+    /// When each lease lived.
     lifetimes: &'a Lifetimes,
+    /// The keys that were attached to each lease; `None` if the store is not known.
     keys: Option<Keys>,
+    /// What is known of clocks and lessors.
     terms: &'a Terms,
 }
 
@@ -227,6 +231,7 @@ fn granted(id: i64, lifetime: &Lifetime) -> String {
 struct Keys {
     /// For each lease: the revision, the key, and whether it was attached or detached.
     changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,
+    /// The revision up to which the store is known.
     until: i64,
 }
 

@@ -85,6 +85,7 @@ fn name(request: &Request) -> Option<&Bytes> {
 /// An answer that gave a lock to a client.
 #[derive(Clone, Copy)]
 struct LockAnswer<'a> {
+    /// The number of the operation.
     number: usize,
     key: &'a Bytes,
     /// The lease of the request; 0 if the service made its own.
@@ -98,18 +99,21 @@ struct LockAnswer<'a> {
 /// A candidate: a key and the revision that created it. The order is that in which they entered their queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<'a> {
+    /// The revision that created the key.
     entered: i64,
     key: &'a Bytes,
 }
 
 /// What an answer says about a candidate.
 struct Claim<'a> {
+    /// The number of the operation.
     number: usize,
     candidate: Candidate<'a>,
     /// The lease of the request for a candidate that an answered campaign names; 0 if the service made its own.
     campaigned: Option<i64>,
     /// A revision at which it was in the queue.
     at: i64,
+    /// When it was the first one.
     first_at: FirstAt,
     call: Nanos,
     returned: Nanos,
@@ -129,7 +133,9 @@ enum FirstAt {
 /// What answers say about one queue.
 #[derive(Default)]
 struct Queue<'a> {
+    /// The answers that gave its lock.
     locks: Vec<LockAnswer<'a>>,
+    /// What answers say about its candidates.
     claims: Vec<Claim<'a>>,
     /// Answered resignations: the candidate, the revision at which it was gone, and the operation.
     resigned: BTreeMap<Candidate<'a>, (i64, usize)>,
@@ -209,7 +215,9 @@ impl<'a> Queue<'a> {
 /// A violation being written.
 struct Wrong {
     title: &'static str,
+    /// Why it is one, in a sentence.
     reason: String,
+    /// The operations that prove it.
     shown_by: Vec<usize>,
 }
 
@@ -325,8 +333,11 @@ fn hexadecimal(lease: i64) -> String {
 /// The history, prepared for the checks of queues.
 struct Judge<'a> {
     history: &'a History,
+    /// Whether the history begins with an empty store.
     from_start: bool,
+    /// What may have removed keys from queues.
     removals: Removals<'a>,
+    /// What may have put keys into queues.
     writers: Writers<'a>,
 }
 

@@ -190,8 +190,11 @@ fn holds_key(queue: &Queue, key: &[u8]) -> bool {
 
 /// The queues of a history, and the store that shows who was first in them.
 struct Queues<'a> {
+    /// The entries that the cluster applied.
     applied: &'a [Applied],
+    /// The store, as far as it is known.
     known: &'a Known,
+    /// The queues of all locks and elections.
     queues: BTreeSet<Queue>,
 }
 

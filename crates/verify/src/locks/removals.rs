@@ -68,6 +68,7 @@ struct Lease {
     doubtful: bool,
     /// Confirmed keep-alives: return and call.
     renewals: Vec<(Nanos, Nanos)>,
+    /// Requests to revoke it that were not refused.
     revoked: Vec<Removal>,
     /// Calls of the services that name it and got no answer. The service may remove the key when the call gives up.
     given_up: Vec<Nanos>,
@@ -75,8 +76,11 @@ struct Lease {
 
 /// Everything that removes keys.
 pub(super) struct Removals<'a> {
+    /// Deletions of single keys.
     keys: BTreeMap<&'a [u8], Vec<Removal>>,
+    /// Deletions of ranges.
     ranges: Vec<(Keys<'a>, Removal)>,
+    /// Leases, whose end removes their keys.
     leases: BTreeMap<i64, Lease>,
     /// The rate of the fastest clock, in millionths of true time.
     fastest: u32,

@@ -102,6 +102,7 @@ pub struct Auth {
     enabled: bool,
     revision: u64,
     users: BTreeMap<String, User>,
+    /// For each role: the keys of its permissions, and the type of each permission as a number of etcd's API.
     roles: BTreeMap<String, BTreeMap<Keys, i32>>,
 }
 

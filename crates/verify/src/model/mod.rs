@@ -354,7 +354,9 @@ fn header(revision: i64) -> Option<ResponseHeader> {
 struct Writer<'a> {
     store: &'a mut Store,
     leases: &'a mut Leases,
+    /// The revision before the write.
     base: i64,
+    /// Whether something has changed so far.
     changed: bool,
 }
 

@@ -14,7 +14,9 @@ pub const FIRST_REVISION: i64 = 1;
 /// One version of a key: its state after one revision changed it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
+    /// The revision of this change.
     modified: i64,
+    /// The revision that created the key.
     created: i64,
     /// The number of puts since the key was created; 0 if this revision deleted the key.
     number: i64,

@@ -173,6 +173,7 @@ pub fn read(number: usize, stream: &WatchStream) -> Transcript<'_> {
 
 /// The stream as far as it was read: what the server must have done so far.
 struct Reader<'a> {
+    /// The number of the stream in the history.
     number: usize,
     stream: &'a WatchStream,
     /// How many of the requests the server has certainly processed.

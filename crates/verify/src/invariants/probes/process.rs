@@ -16,14 +16,17 @@ pub struct ProcessProbes {
 /// The newest configuration.
 #[derive(Debug, Default)]
 struct Newest {
+    /// The index of the entry that made it.
     index: u64,
     voters: Vec<MemberId>,
+    /// The old voters, during a joint change.
     outgoing: Vec<MemberId>,
 }
 
 /// One member's process.
 #[derive(Debug)]
 struct Process {
+    /// Whether it has started and not ended.
     runs: bool,
     /// Whether the process did anything since it recovered.
     acted: bool,
@@ -31,8 +34,9 @@ struct Process {
     term: u64,
     /// Whether the process committed something since it began to lead.
     committed: bool,
-    /// The last write that was handed over, and the last that is durable.
+    /// The number of the last disk job that was handed over.
     saving: u64,
+    /// The number of the last disk job that is durable.
     saved: u64,
 }
 

@@ -30,6 +30,7 @@ struct Gap {
     revision: i64,
     /// The index in `Search::steps` of the step before which the revision must have been made.
     at: usize,
+    /// What may have made the revision, in the order in which the search tries them.
     choices: Vec<Choice>,
     /// The index of the next choice to try.
     next: usize,
@@ -46,12 +47,19 @@ struct Gap {
 /// The search, with its choices so far.
 pub struct Search<'a> {
     history: &'a History,
+    /// The operations with an answer, in the order of revisions.
     steps: &'a [Step],
+    /// What may have made revisions that no answer acknowledges.
     pool: &'a Pool<'a>,
+    /// What reads showed of such revisions.
     read_pairs: ReadPairs,
+    /// What others saw of such revisions.
     observations: Observations<'a>,
+    /// The revision at which the history begins.
     start: i64,
+    /// Whether the history has every client that wrote.
     closed: bool,
+    /// The model, at the revision that the search has reached.
     replay: Replay<'a>,
     /// The index of the next step to replay.
     at: usize,
