@@ -21,8 +21,11 @@ pub struct Case {
     pub file: String,
     /// Its name without folder and extension.
     pub name: String,
+    /// The scenario or the plan.
     source: plan::Source,
+    /// Whether it was read from a file.
     in_file: bool,
+    /// The flaws to switch on, in addition to those in the file.
     flaws: Vec<FlawAt>,
 }
 

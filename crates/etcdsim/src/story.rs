@@ -122,11 +122,16 @@ impl MemberCopy {
 
 /// Follows one entry through a run.
 struct Follower {
+    /// The operation that wrote it.
     operation: u64,
+    /// That operation in words.
     write: String,
     entry: EntryId,
+    /// What became of it on each member.
     copies: BTreeMap<MemberId, MemberCopy>,
+    /// When the client got the answer.
     acknowledged: Option<Nanos>,
+    /// The events about it.
     events: Vec<Event>,
 }
 

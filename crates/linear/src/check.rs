@@ -146,6 +146,7 @@ struct Work<'a, M: Model> {
     ledger: &'a Ledger<'a>,
     components: &'a [usize],
     effort: Effort,
+    /// Where in `components` the next one to judge is.
     next: AtomicUsize,
     /// Where in `components` the first known violation is: later components need not be judged.
     stop: AtomicUsize,

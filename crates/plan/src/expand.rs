@@ -33,7 +33,9 @@ impl Scenario {
 /// The expansion of one scenario with one seed.
 struct Expansion<'a> {
     scenario: &'a Scenario,
+    /// All draws of the seed.
     dice: Dice,
+    /// What is decided already and other decisions depend on.
     context: Context,
 }
 
@@ -171,6 +173,7 @@ struct Strikes<'a> {
     entry: &'a FaultEntry,
     network: &'a Network,
     members: u32,
+    /// The length of the chaos phase.
     chaos: Nanos,
 }
 

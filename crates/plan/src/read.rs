@@ -33,6 +33,7 @@ pub(crate) struct Reader {
 pub(crate) struct Named {
     pub span: Range<usize>,
     pub numbers: Vec<u64>,
+    /// Whether they are numbers of clients.
     pub clients: bool,
 }
 

@@ -23,14 +23,19 @@ pub struct Scenario {
     pub title: String,
     /// The comment at the top of the file: what it tests, and where the idea comes from.
     pub about: String,
+    // The sections of the file.
+    /// The fields outside any section.
     pub(crate) top: Section,
     pub(crate) cluster: Section,
     pub(crate) network: Section,
+    /// `[network.peers]`
     pub(crate) peers: Section,
+    /// `[network.clients]`
     pub(crate) client_links: Section,
     pub(crate) disk: Section,
     pub(crate) clocks: Section,
     pub(crate) workload: Option<Section>,
+    /// `[workload.mix]`
     pub(crate) mix: Option<Section>,
     pub(crate) clients: Vec<Section>,
     pub(crate) faults: Vec<FaultEntry>,

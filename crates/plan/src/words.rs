@@ -10,7 +10,9 @@ use crate::{Condition, Target};
 /// Why a text is not a target, a condition or an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadWords {
+    /// What is wrong.
     pub message: String,
+    /// How to fix it.
     pub help: String,
 }
 

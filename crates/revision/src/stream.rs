@@ -75,6 +75,7 @@ impl Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Floor {
     position: Position,
+    /// The number of the operation.
     number: u32,
 }
 

@@ -39,7 +39,9 @@ impl<T> Ord for Entry<T> {
 /// The future events.
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
+    /// The time of the event that was taken last.
     now: Nanos,
+    /// How many events were pushed.
     sequence: u64,
 }
 

@@ -21,11 +21,16 @@ const SCHEMA: &str = "etcdsim.run/1";
 /// The whole report.
 #[derive(Serialize)]
 struct Document<'a> {
+    /// See [`SCHEMA`].
     schema: &'static str,
+    /// The version of etcdsim.
     version: &'static str,
     exit_code: u8,
+    /// Why the batch ended.
     ended: Ended,
+    /// How many seeds ran.
     seeds: usize,
+    /// How many seeds were to run.
     seeds_asked: usize,
     failures: usize,
     wall_ns: u64,
@@ -45,6 +50,7 @@ struct Scenario<'a> {
     failures: usize,
     virtual_ns: u64,
     wall_ns: u64,
+    /// How much of `wall_ns` the judges took.
     check_ns: u64,
     events: u64,
     messages: u64,
@@ -52,12 +58,16 @@ struct Scenario<'a> {
     answered: u64,
     elections: u64,
     disk_operations: u64,
+    /// How often each kind of fault took effect.
     faults: BTreeMap<String, u64>,
+    /// How often each probe was reached.
     probes: BTreeMap<&'static str, u64>,
+    /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
     trace_hashes: Hashes<'a>,
     failing: Vec<FailingRun<'a>>,
+    /// The runs that could not be judged.
     trouble: Vec<RunWithoutVerdict>,
 }
 
@@ -79,6 +89,7 @@ impl Serialize for Hashes<'_> {
 struct FailingRun<'a> {
     seed: u64,
     trace_hash: TraceHash,
+    /// The command that replays it.
     replay: String,
     #[serde(flatten)]
     failure: &'a Failure,

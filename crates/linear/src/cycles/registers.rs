@@ -152,7 +152,9 @@ struct Touched {
 struct Registers<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     initial: &'a V,
+    /// By transaction: its call and answer.
     spans: Vec<Span>,
+    /// By key: the index of its register in `all`.
     numbers: HashMap<&'a K, usize>,
     all: Vec<Register<'a, K, V>>,
     /// By transaction: whether it committed, or is of unknown outcome and another one read what it wrote.

@@ -100,6 +100,7 @@ pub(super) struct Problem {
 /// The rows of one value, while rows are read. Each is [`NONE`] until it is found.
 #[derive(Clone, Copy)]
 struct Known {
+    /// The put.
     put: u32,
     /// The take that was answered with the value.
     gone: u32,

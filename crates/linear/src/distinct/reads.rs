@@ -65,6 +65,7 @@ struct Event {
     lower: u32,
     /// The last position it can have.
     upper: u32,
+    /// Which of the two it is.
     what: What,
 }
 
@@ -365,7 +366,9 @@ fn lacking(grouped: &Grouped, lives: &[Life]) -> Result<(), Reason> {
 
 /// A collection of numbers that tells quickly how many of them are above a given one (a Fenwick tree).
 struct Counts {
+    /// The nodes of the tree.
     sums: Vec<u32>,
+    /// How many numbers there are.
     all: u32,
 }
 

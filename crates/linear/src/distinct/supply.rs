@@ -12,6 +12,7 @@ use super::elements::{Element, NONE, Rows};
 /// That an element must have been taken by a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Demand {
+    /// That position.
     pub(super) deadline: u32,
     /// The element's index in `Problem::elements`.
     pub(super) element: u32,

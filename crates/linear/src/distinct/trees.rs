@@ -34,7 +34,7 @@ pub(super) struct Trees {
     certain: Option<Certain>,
 }
 
-/// The trees over the elements that do not stay.
+/// The trees over the elements that do not stay. `cover` and `last` are as in [`Trees`].
 struct Certain {
     cover: Least,
     last: Most,

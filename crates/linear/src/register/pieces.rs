@@ -58,6 +58,7 @@ pub(super) struct Pieces {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Return {
     position: u32,
+    /// The piece's index in [`Pieces::all`].
     piece: u32,
     /// The set of pieces called before it.
     called_before: u64,

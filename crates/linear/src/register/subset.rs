@@ -205,6 +205,7 @@ pub(super) struct Open {
     /// A hash table of all that were met. Invariant: the length is a power of two, and at most half of the
     /// slots are full.
     met: Vec<Slot>,
+    /// How many slots are full.
     used: usize,
     /// The number of the question. A new number empties the table.
     round: u32,
@@ -213,8 +214,11 @@ pub(super) struct Open {
 /// A slot of the hash table. It is empty unless its round is the current one.
 #[derive(Clone, Copy, Default)]
 struct Slot {
+    /// The pieces that are done, one bit each.
     done: u64,
+    /// The value of the register.
     value: u32,
+    /// The number of the question for which the slot was filled.
     round: u32,
 }
 

@@ -10,11 +10,15 @@ use crate::budget::Limit;
 /// configurations that happens with probability m²/2¹²⁹, about 10⁻²¹ for a billion. And every violation is
 /// confirmed by a second search with other random numbers.
 pub(crate) struct Memo {
+    /// The sums; 0 for an empty slot.
     slots: Vec<u128>,
+    /// How many slots are full.
     used: usize,
+    /// How many bytes the slots may take.
     bytes_max: usize,
 }
 
+/// How many slots there are at first.
 const SLOTS_MIN: usize = 64;
 
 impl Memo {

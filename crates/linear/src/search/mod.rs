@@ -136,6 +136,7 @@ struct Search<'a, 'm, M> {
     shared: usize,
     /// Rows called at or after this position are left out for now; they belong to a later segment.
     bound: u32,
+    /// The classes of rows that do the same.
     classes: Classes,
     /// How many rows were looked at and are not counted as steps of the budget yet.
     scanned: u64,

@@ -14,6 +14,7 @@ pub(crate) struct Open {
     /// The same in the order of returns, without rows that never return.
     next_return: Vec<u32>,
     previous_return: Vec<u32>,
+    /// The number of rows. At this index each list has an entry that links its two ends.
     end: u32,
     /// By row: the position of its return. [`NEVER`] at the index `end`.
     ret: Vec<u32>,

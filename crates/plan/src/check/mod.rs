@@ -63,6 +63,7 @@ struct Checks<'a> {
     /// The highest member id that the file may name: a member that exists from the start, or one that may join.
     nameable: i128,
     clients: (i128, i128),
+    /// The length of the chaos phase.
     chaos: (i128, i128),
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Kind {
     pub about: &'static str,
     /// Where the ranges of scenarios and of the swarm come from.
     pub source: &'static str,
+    /// Its own fields in files, besides those that all faults have.
     pub fields: &'static [Field<FaultKind>],
     /// Makes the fault with its defaults. Those of a `link` fault are the fields of the given link.
     pub new: fn(Link) -> FaultKind,

@@ -85,16 +85,20 @@ impl Segment {
 pub(crate) struct Stream {
     client: usize,
     member: MemberId,
+    /// The member's incarnation when the stream was opened.
     incarnation: u32,
     /// The client's own number for it.
     number: u32,
+    /// The client's auth token.
     token: Option<Bytes>,
     // ---- the client's end ----
     /// Whether the stream is open for the client: it has neither closed it nor learned that it broke.
     open: bool,
+    /// Sends requests to the member.
     up: Sender<Up>,
     /// When its time-out fires; `Nanos::MAX` for none.
     up_armed: Nanos,
+    /// Receives responses from the member.
     down_in: Receiver<Down>,
     /// Responses that have arrived and are not yet taken.
     inbox: VecDeque<Down>,
@@ -109,15 +113,18 @@ pub(crate) struct Stream {
     served: bool,
     /// Whether a request on it has reached the member's process.
     known: bool,
+    /// Sends responses to the client.
     down: Sender<Down>,
     /// When its time-out fires; `Nanos::MAX` for none.
     down_armed: Nanos,
+    /// Receives requests from the client.
     up_in: Receiver<Up>,
 }
 
 /// All streams of a run, by their number in the history.
 pub(crate) struct Streams {
     all: Vec<Stream>,
+    /// The draws of how long clients process responses.
     processing: Keyed,
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.

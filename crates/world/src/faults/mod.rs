@@ -51,6 +51,7 @@ struct Strike<'a> {
 struct WaitingFault {
     /// Its index in the plan.
     fault: usize,
+    /// What it waits for.
     condition: Condition,
     /// The condition is not checked before this time.
     from: Nanos,
@@ -63,7 +64,9 @@ pub(crate) struct Nemesis {
     keyed: Keyed,
     /// Decides which disks may be damaged.
     atlas: Atlas,
+    /// The faults that wait for their conditions.
     waiting: Vec<WaitingFault>,
+    /// The faults that have begun and not ended, by index in the plan.
     active: BTreeMap<usize, ActiveFault>,
     /// For each member, whether the plan expects that it refuses to start.
     expected: Members<bool>,

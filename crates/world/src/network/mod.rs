@@ -62,7 +62,9 @@ pub(crate) struct Packet {
     pub(crate) to: Party,
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
     pub(crate) incarnations: (u32, u32),
+    /// What the trace shows of it.
     pub(crate) head: MessageHead,
+    /// What it carries.
     pub(crate) body: Body,
 }
 
@@ -85,6 +87,7 @@ pub(crate) enum SendResult {
 pub(crate) struct Network {
     /// The behaviour of links without faults.
     setup: Setup,
+    /// The state of each link.
     links: Grid<LinkState>,
     /// The pairs that partitions cut.
     cuts: Cuts,
@@ -92,6 +95,7 @@ pub(crate) struct Network {
     changed: Grid<Nanos>,
     /// The pairs that a clog blocks.
     clogs: Cuts,
+    /// The rules on messages that are in force.
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule to end, with its fault.
     held: Vec<(u32, Box<Packet>)>,
