@@ -32,8 +32,7 @@ fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
 }
 
 /// Runs the scenario `power-loss` until a seed fails. The flaw R2 makes it fail: members acknowledge entries before
-/// these
-/// are on disk.
+/// these are on disk.
 fn first_failure(failures: &Folder) -> Ended {
     let folder = text(failures.path());
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--save-dir", folder];

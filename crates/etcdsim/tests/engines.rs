@@ -1,5 +1,4 @@
-//! Judges the histories of whole runs with several engines and compares their verdicts. A validator checks every
-//! order
+//! Judges the histories of whole runs with several engines and compares their verdicts. A validator checks every order
 //! that an engine reports.
 
 use etcdsim::{Case, run_plan};

@@ -2,10 +2,8 @@
 //!
 //! Every operation takes effect at one time, its *point*, between its call and its return. The times from call to
 //! point and from point to return are exponentially distributed with mean 1. A client pauses for a tenth of that
-//! between operations, so nearly all clients are always waiting for an answer. With a given probability the outcome
-//! of
-//! a write stays unknown to its client. Such a write takes effect with probability one half, after an exponential
-//! time
+//! between operations, so nearly all clients are always waiting for an answer. With a given probability the outcome of
+//! a write stays unknown to its client. Such a write takes effect with probability one half, after an exponential time
 //! with mean 5 from its call, and the client continues under a new number. By default all written values are
 //! different.
 

@@ -1,6 +1,5 @@
 //! Judges larger histories of containers, whose verdicts are known beforehand, and small ones that an engine once
-//! judged
-//! wrongly.
+//! judged wrongly.
 
 use std::collections::BTreeSet;
 

@@ -4,8 +4,7 @@
 //! Histories that cannot differ in their verdict are generated only once:
 //!
 //! * The exact times do not matter, only which operation returned before which was called. So time has as few points
-//!   as
-//!   possible: at each point except the last, some operation returns before another is called at the next point.
+//!   as possible: at each point except the last, some operation returns before another is called at the next point.
 //! * Clients are not part of the definition, so the order of the operations in the list does not matter.
 //! * If the model treats two values alike, exchanging them changes nothing.
 

@@ -1,6 +1,5 @@
 //! Judges larger histories from `linear::generate`, whose verdicts are known, and tests what happens if a budget is
-//! too
-//! small.
+//! too small.
 
 use crate::common::{history_of, judge};
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};

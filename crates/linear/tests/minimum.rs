@@ -1,15 +1,12 @@
 //! Finds out how small the conflicts of the recorded logs can be, and checks that the engine finds conflicts of that
 //! size.
 //!
-//! A set of operations is a *conflict* if the history has no order when all other operations are forgotten. Take a
-//! set
+//! A set of operations is a *conflict* if the history has no order when all other operations are forgotten. Take a set
 //! that is no conflict, and add operations as long as it stays none. The operations that could not be added are a
 //! *correction*: every conflict contains at least one of them. So a set that contains no operation of some correction
-//! is
-//! no conflict. If no set of a given size contains an operation of every correction, then no conflict is that small.
-//! If
-//! a set does, it is a conflict, or it leads to another correction. (This is the implicit hitting set method. It ends
-//! because no correction comes twice.)
+//! is no conflict. If no set of a given size contains an operation of every correction, then no conflict is that
+//! small. If a set does, it is a conflict, or it leads to another correction. (This is the implicit hitting set
+//! method. It ends because no correction comes twice.)
 
 use crate::common::files::{self, REGISTER};
 use linear::{Budget, History, Model, Outcome, Verdict, check, validate};

@@ -1,12 +1,10 @@
 //! Histories of containers for which a plausible but wrong method would give the wrong verdict.
 //!
 //! Abdulla and others (arXiv 2509.17795) show by counter-examples that proofs of earlier methods are wrong, and Lee
-//! and
-//! Mathur (arXiv 2410.04581) say which restrictions theirs needs. The histories here are our own, one for each wrong
-//! assumption: that it is enough to look at pairs of elements, that the element put in first lies at the bottom of a
-//! stack, that the answer "empty" is about one element, that operations of unknown outcome can be left out. Each
-//! verdict
-//! is compared with the definition.
+//! and Mathur (arXiv 2410.04581) say which restrictions theirs needs. The histories here are our own, one for each
+//! wrong assumption: that it is enough to look at pairs of elements, that the element put in first lies at the bottom
+//! of a stack, that the answer "empty" is about one element, that operations of unknown outcome can be left out. Each
+//! verdict is compared with the definition.
 
 use linear::models::container::{Input, Output};
 use linear::models::priority_queue::PriorityQueue;

@@ -1,5 +1,4 @@
-//! Tests models that show only some of their operations as operations of a register (`Model::as_register`), and
-//! models
+//! Tests models that show only some of their operations as operations of a register (`Model::as_register`), and models
 //! that say only in this way which operations are reads.
 
 use std::borrow::Cow;

@@ -1,6 +1,5 @@
 //! Tests the flaws of the store. For each, a test has the shortest sequence of calls that shows it, and compares with
-//! the
-//! store without the flaw.
+//! the store without the flaw.
 
 use std::collections::BTreeMap;
 

@@ -30,8 +30,7 @@ pub(crate) struct BadAmount {
     pub help: String,
 }
 
-/// A suffix, how many of the smallest unit it is worth, and whether amounts with decimals are printed with it:
-/// `1.25s`
+/// A suffix, how many of the smallest unit it is worth, and whether amounts with decimals are printed with it: `1.25s`
 /// is, but `1.25m` is not.
 struct Suffix(&'static str, i128, bool);
 

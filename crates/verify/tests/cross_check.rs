@@ -1,6 +1,5 @@
 //! Compares two ways to judge a history: the engine that goes by revisions (`verify::k1`), and a plain search for an
-//! order (`linear`). Both judge random small histories of a correct server, and the same histories with one thing
-//! made
+//! order (`linear`). Both judge random small histories of a correct server, and the same histories with one thing made
 //! wrong.
 
 use crate::support::{self, Random, Shape};

@@ -1,6 +1,5 @@
 //! Tests the oracles W1 to W12 on random watchers. They accept watchers that receive the truth, and find one wrong
-//! thing
-//! in what a watcher receives.
+//! thing in what a watcher receives.
 
 use std::collections::BTreeSet;
 

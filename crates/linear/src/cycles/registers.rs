@@ -287,8 +287,7 @@ where
         self.touch(index);
     }
 
-    /// Which version of a register a transaction read, if another transaction wrote that one or it is the initial
-    /// one.
+    /// Which version of a register a transaction read, if another transaction wrote that one or it is the initial one.
     /// The error is what is wrong with the read.
     fn version(&mut self, index: u32, register: usize, seen: &V) -> Result<usize, Anomaly> {
         let key = self.all[register].key;

@@ -1,6 +1,5 @@
 //! Helpers of the tests: small random histories of a register, and the comparison with `linear::brute`, which tries
-//! all
-//! orders.
+//! all orders.
 
 pub mod files;
 

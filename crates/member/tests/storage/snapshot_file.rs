@@ -1,6 +1,5 @@
 //! Tests snapshot files. If the write-ahead log has a marker for one, that file is intact and found, whatever happens
-//! to
-//! later ones.
+//! to later ones.
 
 use etcdsim_member::disk::DiskErrorKind;
 use etcdsim_member::snapshot_file::{KEPT, SnapshotFile, Snapshots};

@@ -149,8 +149,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Carries out all revisions that are known now. Then decides which lost operations made the open revisions
-    /// before
+    /// Carries out all revisions that are known now. Then decides which lost operations made the open revisions before
     /// the floor: no answer for those can come any more. Forgets what keys held before the revision `oldest`.
     pub(super) fn proceed(&mut self, floor: Position, oldest: u32) -> Result<()> {
         while let Some((changes, by_store)) = self.next() {

@@ -1,7 +1,5 @@
-//! Histories written by hand, for the tests of this folder. A test begins with an empty [`Story`], adds operations
-//! one
-//! by one, and says whether an oracle holds or breaks. Times are in seconds. A client talks to the member that has
-//! the
+//! Histories written by hand, for the tests of this folder. A test begins with an empty [`Story`], adds operations one
+//! by one, and says whether an oracle holds or breaks. Times are in seconds. A client talks to the member that has the
 //! client's number, unless the test says otherwise.
 
 use api::etcdserverpb::watch_request::RequestUnion;

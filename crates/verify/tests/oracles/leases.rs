@@ -65,8 +65,7 @@ fn a_confirmed_keep_alive_counts_from_its_call() {
     one().unknown(1, keep(7), 6).own(revoke(7), 1, false).at(12).holds(Oracle::L1);
 }
 
-/// Lease 7 lives 10 s, a new leader may add 1 s, and its end may take 10 s more: it has to be gone 21 s after the
-/// last
+/// Lease 7 lives 10 s, a new leader may add 1 s, and its end may take 10 s more: it has to be gone 21 s after the last
 /// moment at which it was renewed.
 #[test]
 fn a_lease_that_nobody_renews_goes_after_healing() {

@@ -1,6 +1,5 @@
 //! Tests redb, the database of the member's backend, on the simulated disk, with the member's settings. It recovers
-//! completely from every power failure. It refuses to open a damaged file, unless the damage is where no row is.
-//! (Only
+//! completely from every power failure. It refuses to open a damaged file, unless the damage is where no row is. (Only
 //! damage that the fault atlas allows is tried: see `disk/atlas.rs`.)
 
 use std::io;
