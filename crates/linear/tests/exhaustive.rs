@@ -16,7 +16,7 @@ use linear::{Budget, History, Model, Operation, Outcome, brute, check};
 /// An interval: the call's point and the return's, `None` if the outcome is unknown.
 pub type Interval = (u64, Option<u64>);
 
-/// Multisets of intervals, sorted, one for each relation of precedence.
+/// All ways in which operations can overlap, each as a sorted list of intervals.
 pub fn skeletons(operations: usize) -> Vec<Vec<Interval>> {
     let mut found = Vec::new();
     for points in 1..=operations as u64 {

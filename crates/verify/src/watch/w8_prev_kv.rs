@@ -11,6 +11,7 @@ use super::{Look, said, seen};
 use crate::answer::is_same_pair;
 use crate::{Oracle, Violation, describe};
 
+/// Checks the previous pair of each event.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     ledger.deliveries.iter().find_map(|delivery| against(look, ledger, delivery, looked))
 }
