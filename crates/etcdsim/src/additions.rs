@@ -1,4 +1,4 @@
-//! Observers and oracles of a user's own test. They watch and judge runs besides the built-in ones.
+//! Observers and oracles that a user's own test adds. They watch and judge each run besides the built-in ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use verify::{Context, Judge, Monitor, Sheet};
 
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
 
+/// Makes an observer or a monitor for a run of this plan.
 type Make<T> = Arc<dyn Fn(&Plan) -> Box<T> + Send + Sync>;
 
 /// Custom observers and oracles. Each run gets new observers and monitors, so runs share nothing; one judge
@@ -45,6 +46,7 @@ impl Additions {
         run_plan_with(plan, &mut observers, oracles, world::Options::default())
     }
 
+    /// Makes the additions for one run.
     fn make(&self, plan: &Plan) -> (Observers, OwnOracles<'_>) {
         let observers = self.observers.iter().map(|make| make(plan)).collect();
         let monitors = self.monitors.iter().map(|make| make(plan)).collect();
@@ -60,6 +62,7 @@ impl fmt::Debug for Additions {
     }
 }
 
+/// All observers of one run.
 struct Observers(Vec<Box<dyn Observer>>);
 
 impl Observer for Observers {

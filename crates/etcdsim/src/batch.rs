@@ -1,8 +1,8 @@
 //! A batch: many runs, distributed over threads. Each run is a case (a scenario or a plan) with a seed.
 //!
-//! A run uses one thread (rule R1). The threads share only the list of remaining runs, so the results do not
-//! depend on the number of threads. The first seed of every case comes before the second seed of any. So even
-//! a batch that stops early has run each case.
+//! A run uses one thread (rule R1 of ARCHITECTURE.md). The threads share only the list of remaining runs, so
+//! the results do not depend on the number of threads. The first seed of every case comes before the second
+//! seed of any. So even a batch that stops early has run each case.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -134,6 +134,7 @@ pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
 }
 
 impl Batch {
+    /// Runs one seed and judges it.
     fn run_seed(&self, case: &Case, seed: u64) -> (SeedRun, Stats) {
         let stopwatch = Stopwatch::start();
         let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
@@ -156,6 +157,7 @@ impl Batch {
     }
 }
 
+/// What the report keeps of a run.
 fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {
     let Outcome { record, verdict, wall, check, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {

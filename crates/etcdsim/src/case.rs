@@ -1,4 +1,5 @@
-//! A case: a scenario or a saved plan that can be run, the file it came from, and the flaws to switch on.
+//! A case is what `etcdsim` runs with one or many seeds: a scenario or a saved plan, with the file it came from and
+//! the flaws to switch on.
 
 use std::borrow::Cow;
 use std::fs;
@@ -20,8 +21,11 @@ pub struct Case {
     pub file: String,
     /// Its name without folder and extension.
     pub name: String,
+    /// The scenario or the plan.
     source: plan::Source,
+    /// Whether it was read from a file.
     in_file: bool,
+    /// The flaws to switch on, in addition to those in the file.
     flaws: Vec<FlawAt>,
 }
 
@@ -166,6 +170,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// Adds all scenario files of a folder and its subfolders.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     let unreadable = |error| Error::Unreadable { path: folder.to_path_buf(), error };
     let mut entries = fs::read_dir(folder)

@@ -1,21 +1,27 @@
-//! Oracle D1: two runs of the same plan must have the same trace hash. If the hashes differ, this file runs the plan
-//! twice again with all events kept, and finds the first event that differs.
+//! Explains why two runs of the same plan differ.
+//!
+//! A run is a function of its plan: two runs of one plan must take the same steps. The trace hash is a hash over all
+//! events of a run, so it must be the same, too (oracle D1). If two runs had different trace hashes, simulator and
+//! members do not behave deterministically, and this file looks for the first event that differs. The two runs did
+//! not keep their events, so it runs the plan twice more and keeps them.
 
 use plan::Plan;
 use record::{Event, TraceHash};
 
 use crate::execute::{HarnessFailure, run_plan_observed};
 
-/// How many pairs of runs are compared before the search for the difference is given up; our choice.
+/// How many pairs of runs are made before the search for a difference is given up. (The new runs of a pair may agree
+/// by chance.) The number is our choice.
 const ATTEMPTS: u32 = 3;
 
-/// Two runs of one plan that took different steps.
+/// That two runs of one plan took different steps.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Divergence {
     /// The trace hashes of the two runs.
     pub hashes: [TraceHash; 2],
-    /// The first difference of the traces; `None` if the runs made to find it did not differ.
+    /// The first difference between the traces (the lists of events) of two further runs; `None` if none of these
+    /// runs differed.
     pub first_difference: Option<FirstDifference>,
 }
 
@@ -23,15 +29,16 @@ pub struct Divergence {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FirstDifference {
-    /// How many events before that are equal.
+    /// How many events at the start of both traces are equal.
     pub shared: usize,
-    /// The last equal event.
+    /// The last of these equal events; `None` if already the first events differ.
     pub last: Option<Event>,
-    /// The next event of each trace; `None` if the trace ends there.
+    /// The first event of each trace that is not equal; `None` if the trace ends before.
     pub next: [Option<Event>; 2],
 }
 
-/// Finds out why two runs of `plan` had these different hashes, by running it again.
+/// Finds the first difference between runs of `plan`, two of which had these different trace hashes. Runs the plan
+/// again for that.
 pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, HarnessFailure> {
     let options = world::Options { keep_events: true };
     for _ in 0..ATTEMPTS {

@@ -32,8 +32,8 @@ pub struct Outcome {
     pub check: Duration,
 }
 
-/// A bug outside the cluster under test: the simulator, an oracle, an observer or a workload panicked, or a workload
-/// made invalid clients.
+/// A bug of the harness, that is, of anything but the cluster under test: the simulator, an oracle, an observer or a
+/// workload panicked, or a workload made invalid clients.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HarnessFailure(pub String);
@@ -155,6 +155,7 @@ pub fn catch_panics<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(panic_message(&*panic)))
 }
 
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string()

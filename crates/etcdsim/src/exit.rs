@@ -12,7 +12,7 @@ pub enum Exit {
     Violation,
     /// A mistake of the user: in the arguments or in a file.
     Usage,
-    /// The harness itself failed, or a judge could not decide.
+    /// The harness (the simulator, an oracle, an observer or a workload) failed, or a judge could not decide.
     Harness,
     /// Two runs of the same plan took different steps (oracle D1).
     Nondeterministic,

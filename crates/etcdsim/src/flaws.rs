@@ -52,10 +52,12 @@ pub fn name(flaw: &FlawAt) -> String {
     }
 }
 
+/// The flaw with this id or name.
 fn known(name: &str) -> Option<Flaw> {
     name.parse().ok()
 }
 
+/// The error for a name that is no flaw, with the nearest one as advice.
 fn unknown(name: &str, prefix: String) -> Error {
     let far = |flaw: &Flaw| {
         let of = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());

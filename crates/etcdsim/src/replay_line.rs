@@ -1,4 +1,4 @@
-//! Makes the command line that replays a failure, for the user to copy and paste.
+//! Makes the command line that replays a failure. Reports print it for the user to copy and paste.
 
 use std::env;
 use std::path::Path;

@@ -99,6 +99,7 @@ impl Conversion {
         ConvertedReport { history, members, unknown }
     }
 
+    /// The number of the member that the report names by this id.
     fn member(&mut self, id: &str) -> MemberId {
         if let Some(number) = self.members.get(id) {
             return *number;
@@ -110,6 +111,7 @@ impl Conversion {
 }
 
 impl Watch {
+    /// Takes over the next response of the watch.
     fn take(&mut self, response: report::WatchResponse) {
         let report::WatchResponse { events, is_progress_notify, revision, time, error } = response;
         let at = self::time(time);
@@ -189,6 +191,7 @@ fn fill_in_times(stream: &mut WatchStream, newest: Nanos) {
     }
 }
 
+/// The request that creates the watcher.
 fn creation(request: report::WatchRequest) -> WatchCreateRequest {
     let report::WatchRequest { key, revision, with_prefix, with_progress_notify, with_prev_kv } = request;
     let range_end = if with_prefix { after_prefix(key.as_bytes()) } else { Bytes::new() };
@@ -215,6 +218,7 @@ fn after_prefix(prefix: &[u8]) -> Bytes {
     Bytes::from_static(b"\0")
 }
 
+/// An event of a watch.
 fn event(event: report::Event) -> Event {
     let report::Event { deleted, key, value, revision, is_create, previous } = event;
     let key = Bytes::from(key);
@@ -239,6 +243,7 @@ fn event(event: report::Event) -> Event {
     Event { r#type: kind as i32, kv: Some(kv), prev_kv }
 }
 
+/// Converts an operation; `None` if this checker has no such request.
 fn operation(operation: &report::Operation, member: MemberId) -> Option<Operation> {
     let request = request(operation)?;
     let call = time(operation.call);
@@ -269,10 +274,12 @@ fn named(error: &str) -> Option<Error> {
     Error::from_text(error).or_else(|| Error::from_text(&format!("etcdserver: {error}")))
 }
 
+/// A time of the report. Negative times become 0.
 fn time(nanos: i64) -> Nanos {
     Nanos::try_from(nanos).unwrap_or_default()
 }
 
+/// A header with only a revision.
 fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
@@ -302,6 +309,7 @@ fn request(operation: &report::Operation) -> Option<Request> {
     })
 }
 
+/// Converts a range.
 fn range(range: &report::Range, revision: i64) -> RangeRequest {
     RangeRequest {
         key: Bytes::from(range.start.clone()),
@@ -329,6 +337,7 @@ fn condition(condition: &report::Condition) -> Compare {
     }
 }
 
+/// A part of a transaction, as a request.
 fn asked(op: &Op) -> RequestOp {
     let request = match op {
         Op::Range(range) => AskedOp::RequestRange(self::range(range, 0)),
@@ -395,12 +404,14 @@ fn answers(branch: &[Op], results: &[OpResult], revision: i64) -> Vec<ResponseOp
     branch.iter().zip(results).map(answer).collect()
 }
 
+/// The answer to a range.
 fn found(found: &Found) -> RangeResponse {
     let kvs: Vec<KeyValue> = found.kvs.iter().map(pair).collect();
     let more = found.count > kvs.len() as i64;
     RangeResponse { header: None, kvs, more, count: found.count }
 }
 
+/// Converts a pair.
 fn pair(pair: &report::KeyValue) -> KeyValue {
     KeyValue {
         key: Bytes::from(pair.key.clone()),
@@ -424,6 +435,7 @@ fn value(value: Value) -> Bytes {
     }
 }
 
+/// What stands in the history for a long value: a text made from its hash.
 fn hashed(hash: u32) -> Bytes {
     Bytes::from(format!("a value with the hash {hash}"))
 }

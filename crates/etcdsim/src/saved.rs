@@ -15,6 +15,7 @@ use crate::case::Case;
 use crate::flaws;
 use crate::report::{Failure, SeedRun};
 
+// How the comment lines begin that record the result of the saved run.
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
 
@@ -48,6 +49,7 @@ pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io:
     Ok(file)
 }
 
+/// The name of the file for a failing run.
 fn file_name(case: &Case, seed: u64) -> String {
     let mut name = if case.is_plan() { case.name.clone() } else { format!("{}-{seed}", case.name) };
     for flaw in case.flaws() {
@@ -56,6 +58,7 @@ fn file_name(case: &Case, seed: u64) -> String {
     name + ".toml"
 }
 
+/// The content of the file: comments that describe the failure, and the plan.
 fn text(case: &Case, run: &SeedRun, failure: &Failure) -> String {
     let worst = failure.worst();
     let mut text = format!("# {}, seed {}: {}.\n", case.file, run.seed, worst.title);

@@ -372,8 +372,10 @@ fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))
 }
 
+/// The name and the value of an environment variable; `None` if it is not set.
 type Variable = Option<(&'static str, String)>;
 
+/// The seeds to run, given the values of the two variables.
 fn choose(seeds: Vec<u64>, one: Variable, many: Variable) -> Result<Vec<u64>, Error> {
     let number = |(name, value): (&'static str, String)| {
         value.trim().parse::<u64>().map_err(|_| Error::BadVariable { name, value, most: u64::MAX })

@@ -1,6 +1,7 @@
 //! Measures real time and memory: how fast the simulator is, not how fast the cluster is.
 //!
-//! This is the only module of the workspace that reads a real clock (rule R3). No measurement enters a run.
+//! This is the only module of the workspace that reads a real clock (rule R3 of ARCHITECTURE.md). No
+//! measurement enters a run.
 
 #![allow(
     clippy::disallowed_types,

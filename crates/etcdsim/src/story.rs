@@ -122,11 +122,16 @@ impl MemberCopy {
 
 /// Follows one entry through a run.
 struct Follower {
+    /// The operation that wrote it.
     operation: u64,
+    /// That operation in words.
     write: String,
     entry: EntryId,
+    /// What became of it on each member.
     copies: BTreeMap<MemberId, MemberCopy>,
+    /// When the client got the answer.
     acknowledged: Option<Nanos>,
+    /// The events about it.
     events: Vec<Event>,
 }
 
@@ -135,12 +140,14 @@ impl Follower {
         Follower { operation, write, entry, copies: BTreeMap::new(), acknowledged: None, events: Vec::new() }
     }
 
+    /// Keeps an event for the story.
     fn keep(&mut self, event: &Event) {
         if self.events.len() < EVENTS_SHOWN {
             self.events.push(event.clone());
         }
     }
 
+    /// A member put entries into its log.
     fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
@@ -160,6 +167,7 @@ impl Follower {
         self.keep(&Event { fact: Fact::Appended(shown), ..event.clone() });
     }
 
+    /// A member sent a message.
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
         let (index, term) = self.entry;
         let promise = head.kind == MessageKind::AppendResponse && !head.reject && head.index >= index;
@@ -175,6 +183,7 @@ impl Follower {
         }
     }
 
+    /// A process ended.
     fn stopped(&mut self, event: &Event, stop: &Stop) {
         let copy = self.copies.entry(event.member).or_default();
         if !copy.has_entry() || copy.durable.is_some() {
@@ -190,6 +199,7 @@ impl Follower {
         self.keep(event);
     }
 
+    /// A process started and read its disk.
     fn recovered(&mut self, event: &Event, before: EntryId, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
@@ -208,6 +218,7 @@ impl Follower {
         }
     }
 
+    /// The story; `None` if no member lost the entry.
     fn story(self) -> Option<Story> {
         let lost_copies: Vec<_> =
             self.copies.iter().filter(|(_, copy)| copy.restarted_without.is_some()).collect();

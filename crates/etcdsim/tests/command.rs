@@ -31,7 +31,8 @@ fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
     assert_eq!(intent.lines().count(), 1, "a short run prints only what it will do:\n{}", ended.stderr);
 }
 
-/// Runs `power-loss` with R2 until a seed fails.
+/// Runs the scenario `power-loss` until a seed fails. The flaw R2 makes it fail: members acknowledge entries before
+/// these are on disk.
 fn first_failure(failures: &Folder) -> Ended {
     let folder = text(failures.path());
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--save-dir", folder];
@@ -42,9 +43,10 @@ fn first_failure(failures: &Folder) -> Ended {
 fn a_failure_shows_the_cause_and_its_last_line_replays_it() {
     let failures = Folder::new();
     let ended = first_failure(&failures);
+    // I6 is the oracle that an acknowledged entry is on disk.
     assert!(ended.stdout.contains("I6"), "the cause is shown:\n{}", ended.stdout);
 
-    // The line starts with the binary, so it can be pasted.
+    // The line starts with the path of the binary, so it can be pasted into a shell.
     let words: Vec<&str> = ended.last_line().split(' ').collect();
     assert_eq!(words[1], "replay");
     let again = etcdsim(&words[1..]).expect(1);

@@ -1,5 +1,5 @@
-//! D1: the same plan gives the same trace hash: twice in one process, in two processes, with one job
-//! and with two. `.ci/run` and a person compare debug and release builds.
+//! Tests D1, determinism: the same plan gives the same trace hash, twice in one process, in two processes, with one job
+//! and with two. (Debug and release builds are compared by `.ci/run` and by hand.)
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The engines against each other on whole runs; a validator checks every order.
+//! Judges the histories of whole runs with several engines and compares their verdicts. A validator checks every order
+//! that an engine reports.
 
 use etcdsim::{Case, run_plan};
 use verify::{Expectations, Oracle, judge};

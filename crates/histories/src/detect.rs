@@ -45,6 +45,7 @@ impl fmt::Display for Format {
     }
 }
 
+/// All formats, for the message about a file that has none of them.
 const KNOWN: &str = "the formats are etcdsim-history-1 and -2, etcdsim-general-1 (JSON lines, with \"format\" in \
 line 1), Jepsen histories in EDN, in JSON, as history.txt or as jepsen.log, and operations.json and watch.json of \
 etcd's robustness tests";
@@ -74,6 +75,7 @@ pub fn detect_path(path: &Path) -> Result<Format, Error> {
     detect(&name, &bytes)
 }
 
+/// The format of a file that begins with these bytes.
 fn of(bytes: &[u8]) -> Scan<Format> {
     let mut start = 0;
     let line = SliceLines::new(bytes).find(|line| {
@@ -142,6 +144,7 @@ fn is_date(line: &str) -> bool {
     shape == b"0000-00-00"
 }
 
+/// The mistake that a file has no known format.
 #[cold]
 fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
     cursor.expected("the beginning of a known format", KNOWN)

@@ -45,14 +45,17 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<RegisterHistory, Error> {
         .expect("an operation ends after its call, and there are not too many"))
 }
 
+/// A log as it is read.
 #[derive(Default)]
 struct Log {
     operations: Vec<Operation<Input<RegisterValue>, Output<RegisterValue>>>,
     /// By process: the index of the operation in flight.
     open: BTreeMap<u32, usize>,
+    /// The time: how many events were read.
     now: u64,
 }
 
+/// The TYPE of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Invoke,
@@ -61,6 +64,7 @@ enum Kind {
     Info,
 }
 
+/// The F of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Function {
     Read,
@@ -68,8 +72,10 @@ enum Function {
     Cas,
 }
 
+/// The words for each kind.
 const KINDS: [(&str, Kind); 4] =
     [(":invoke", Kind::Invoke), (":ok", Kind::Ok), (":fail", Kind::Fail), (":info", Kind::Info)];
+/// The words for each function.
 const FUNCTIONS: [(&str, Function); 3] =
     [(":read", Function::Read), (":write", Function::Write), (":cas", Function::Cas)];
 
@@ -82,6 +88,7 @@ enum Payload {
 }
 
 impl Log {
+    /// Reads one line.
     fn event(&mut self, cursor: &mut LineCursor<'_>) -> Scan<()> {
         for word in ["INFO", "jepsen.util", "-"] {
             cursor.expect(word)?;
@@ -113,6 +120,7 @@ impl Log {
         Ok(())
     }
 
+    /// An operation begins.
     fn call(
         &mut self,
         cursor: &LineCursor<'_>,
@@ -175,6 +183,7 @@ fn outcome_of(
     }
 }
 
+/// Reads what follows the function.
 fn payload(cursor: &mut LineCursor<'_>, function: Function) -> Scan<Payload> {
     if cursor.accept(":timed-out") {
         return Ok(Payload::TimedOut);
@@ -217,6 +226,7 @@ impl<'a> LineCursor<'a> {
         }
     }
 
+    /// A mistake at a place in this line.
     fn mistake(&self, at: usize, expected: impl Into<String>, hint: impl Into<String>) -> Box<Mistake> {
         Box::new(Mistake {
             file: String::new(),
@@ -228,6 +238,7 @@ impl<'a> LineCursor<'a> {
         })
     }
 
+    /// Skips blanks and tabs.
     fn skip_blanks(&mut self) {
         let rest = &self.text[self.at..];
         self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
@@ -243,6 +254,7 @@ impl<'a> LineCursor<'a> {
         next
     }
 
+    /// Reads this word.
     fn expect(&mut self, word: &str) -> Scan<()> {
         if self.accept(word) {
             return Ok(());
@@ -251,6 +263,7 @@ impl<'a> LineCursor<'a> {
         Err(self.mistake(self.at, format!("`{word}`"), hint))
     }
 
+    /// Reads one of these words, and returns its meaning.
     fn one_of<T: Copy>(&mut self, names: &[(&str, T)], expected: &str) -> Scan<T> {
         self.skip_blanks();
         let word = self.text[self.at..].split([' ', '\t']).next().unwrap_or_default();
@@ -263,6 +276,7 @@ impl<'a> LineCursor<'a> {
         })
     }
 
+    /// Reads a number.
     fn number(&mut self, expected: &str) -> Scan<u32> {
         self.skip_blanks();
         let rest = &self.text[self.at..];
@@ -274,6 +288,7 @@ impl<'a> LineCursor<'a> {
         Ok(number)
     }
 
+    /// Makes sure that nothing is left in the line.
     fn end(&mut self) -> Scan<()> {
         self.skip_blanks();
         if self.at == self.text.len() {

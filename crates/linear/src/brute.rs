@@ -11,6 +11,7 @@ pub fn linearizable<M: Model>(model: &M, history: &History<M::Input, M::Output>)
     extend(model, history, &model.initial(), &rest)
 }
 
+/// Whether the operations of `rest` have an order that starts in this state.
 fn extend<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

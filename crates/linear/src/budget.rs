@@ -68,9 +68,10 @@ impl std::fmt::Display for Limit {
     }
 }
 
-/// What all components of one check have used together.
+/// Counts the steps that the searches of all components of one check have taken together, and knows their limits.
 #[derive(Debug)]
 pub(crate) struct Ledger<'a> {
+    /// Steps taken by all searches, and those that a [`Meter`] has drawn and not yet used.
     spent: AtomicU64,
     steps_max: u64,
     deadline: Option<Instant>,
@@ -93,7 +94,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// From now on so many searches share the bytes.
+    /// Divides the bytes among this many searches from now on.
     pub(crate) fn share_among(&mut self, threads: usize) {
         self.threads = threads.max(1);
     }
@@ -122,7 +123,7 @@ pub(crate) struct Meter<'a> {
     ledger: &'a Ledger<'a>,
     /// The rest of the current batch.
     left: u64,
-    /// How many more steps the current piece of work may take, see [`Meter::within`].
+    /// How many more steps the current piece of work may take; unlimited outside of [`Meter::within`].
     quota: u64,
     /// How many bytes steps have read since the clock was last read.
     worked: u64,

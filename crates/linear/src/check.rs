@@ -54,8 +54,10 @@ struct Parts<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
     partition: Partition,
-    /// The rows of all components, for models of registers with several components.
+    /// The operations in the form that the register engine needs (rows), if there are several components. `None` if
+    /// none of them is a register.
     all_rows: Option<AllRows>,
+    /// The operations of each component. Filled in at the first use, because registers do not need it.
     members: OnceLock<Members>,
 }
 
@@ -70,10 +72,12 @@ impl<'a, M: Model> Parts<'a, M> {
         self.partition.len()
     }
 
+    /// The operations of a component, by index.
     fn operations(&self, component: usize) -> &[u32] {
         self.members.get_or_init(|| self.partition.members()).of(component)
     }
 
+    /// Judges one component: by its rows if it is a register, otherwise by its operations.
     fn decide(
         &self,
         component: usize,
@@ -93,6 +97,7 @@ impl<'a, M: Model> Parts<'a, M> {
         }
     }
 
+    /// How many operations of a component were answered.
     fn answered(&self, component: usize) -> usize {
         let answered = |&&index: &&u32| self.history.operation(index).output().is_some();
         self.operations(component).iter().filter(answered).count()
@@ -121,7 +126,7 @@ pub(crate) fn decide<M: Model>(
     }
 }
 
-/// The first operation with an answer that no state allows.
+/// A violation by the first operation whose answer is wrong in every state, if there is one.
 fn impossible<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -141,6 +146,7 @@ struct Work<'a, M: Model> {
     ledger: &'a Ledger<'a>,
     components: &'a [usize],
     effort: Effort,
+    /// Where in `components` the next one to judge is.
     next: AtomicUsize,
     /// Where in `components` the first known violation is: later components need not be judged.
     stop: AtomicUsize,
@@ -152,6 +158,7 @@ impl<'a, M: Model> Work<'a, M> {
         Work { parts, ledger, components, effort, next, stop }
     }
 
+    /// Judges one component after another, until none is left for this thread.
     fn run(&self) -> Vec<(usize, Decision)> {
         let mut results = Vec::new();
         let mut workspace = Workspace::default();
@@ -176,6 +183,7 @@ where
     M::Input: Sync,
     M::Output: Sync,
 {
+    /// Judges all components of the list with up to `threads` threads.
     fn run_on(&self, threads: usize) -> Vec<(usize, Decision)> {
         let threads = threads.min(self.components.len());
         if threads <= 1 {
@@ -191,7 +199,8 @@ where
     }
 }
 
-/// Combines the components' results: a violation wins, then the lack of a decision.
+/// Combines the results of the components. One violation makes the verdict a violation; otherwise, one undecided
+/// component makes the verdict undecided.
 fn combine<M: Model>(
     parts: &Parts<'_, M>,
     results: Vec<(usize, Decision)>,

@@ -35,6 +35,7 @@ pub(crate) struct Part<'a, M: Model> {
 pub(crate) enum Explained {
     Violation {
         conflict: Conflict,
+        /// As in [`crate::report::Violation`], like `prefix_until`.
         prefix: Vec<u32>,
         prefix_until: u64,
     },
@@ -45,9 +46,10 @@ pub(crate) enum Explained {
 /// The seed of searches for explanations. It must differ from that of the verdict.
 const SEED: u64 = 0x0065_7870_6C61_696E;
 
+/// Every trial is a full search with [`SEED`].
 const EFFORT: Effort = Effort::Search(SEED);
 
-/// How often a core that turns out to be no conflict is enlarged, see [`grown`].
+/// How often [`grown`] enlarges a core that turns out to be no conflict.
 const GROWTHS_MAX: usize = 4;
 
 /// How often to look for a conflict that is earlier in time than the one found.
@@ -57,8 +59,8 @@ const EARLIER_MAX: usize = 2;
 /// is made smaller.
 const MANY: usize = 1024;
 
-/// Explains why the component has no order. `core` is the engine's conflict, if it knows one; `deepest` is the
-/// longest order that it built.
+/// Explains why the component has no order. `core` is the conflict that the engine named, if it named one. `deepest`
+/// is the longest order that the engine built.
 pub(crate) fn explain<M: Model>(
     part: &Part<'_, M>,
     core: Option<Vec<u32>>,
@@ -88,7 +90,7 @@ pub(crate) fn explain<M: Model>(
 }
 
 /// Explains without making the conflict smaller: takes the core, or operations near the point where the search
-/// got stuck. If neither is a conflict, it confirms that the component has no order.
+/// got stuck. If neither is a conflict, searches the whole component once more and reports it as the conflict.
 pub(crate) fn bare<M: Model>(
     part: &Part<'_, M>,
     core: Option<Vec<u32>>,
@@ -126,14 +128,15 @@ fn recent<M: Model>(part: &Part<'_, M>, deepest: &[u32], ledger: &Ledger<'_>) ->
     pool.recent(&in_time).map(|kept| pool.indices(&kept))
 }
 
-/// The smallest conflict found within a core and what the engine took for granted.
+/// Makes the conflict that [`grown`] finds as small as it can.
 fn small<M: Model>(part: &Part<'_, M>, core: Vec<u32>, ledger: &Ledger<'_>) -> Option<Conflict> {
     let (mut pool, kept) = grown(part, core, ledger)?;
     let all = kept.clone();
     Some(pool.shrink(kept, &all))
 }
 
-/// A conflict that contains the operations of a core and, if needed, what the engine took for granted.
+/// A conflict that contains the operations of a core and, if needed, the operations that the engine relied on
+/// without naming them.
 ///
 /// For example, an engine may have ruled out a write as the writer of a value because of the time at which the
 /// write returned. That write must then be in the conflict too. It is among the operations that could matter to
@@ -210,8 +213,9 @@ fn among_returned<'a, M: Model>(
     small(part, pool.indices(&kept), ledger)
 }
 
-/// The longest prefix of the history that is found to have an order, and the time up to which it goes. `prefix`
-/// is a known one. The error is an order of the whole component.
+/// Finds the longest prefix of the history that has an order, by bisection. Returns that order, and the time of the
+/// first answer after the prefix. `prefix` is an order that is known already. The error is an order of the whole
+/// component.
 fn bisect<M: Model>(
     part: &Part<'_, M>,
     mut prefix: Vec<u32>,

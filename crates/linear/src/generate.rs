@@ -1,10 +1,11 @@
 //! Histories of a simulated register or store, for tests and benchmarks.
 //!
-//! Every operation takes effect at a point between its call and its return. The times from call to point and
-//! from point to return are exponential with mean 1, and a client pauses for a tenth of that, so nearly all
-//! clients are always waiting. With a given probability the outcome of a write stays unknown to its client. Such
-//! a write takes effect with probability one half, at a time exponential with mean 5 after its call, and the
-//! client continues under a new number. All written values are different.
+//! Every operation takes effect at one time, its *point*, between its call and its return. The times from call to
+//! point and from point to return are exponentially distributed with mean 1. A client pauses for a tenth of that
+//! between operations, so nearly all clients are always waiting for an answer. With a given probability the outcome of
+//! a write stays unknown to its client. Such a write takes effect with probability one half, after an exponential time
+//! with mean 5 from its call, and the client continues under a new number. By default all written values are
+//! different.
 
 pub mod containers;
 
@@ -75,7 +76,7 @@ impl Random {
         ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Exponential with this mean, rounded down.
+    /// An exponentially distributed number with this mean, rounded down.
     fn exponential(&mut self, mean: f64) -> u64 {
         let uniform = (self.draw() >> 11) as f64 / (1_u64 << 53) as f64;
         (-(1.0 - uniform).ln() * mean) as u64
@@ -85,7 +86,7 @@ impl Random {
 /// One unit of the simulated time, in ticks: fine enough that equal times are rare.
 const UNIT: f64 = 1_000_000.0;
 
-/// An operation under way, waiting for its point.
+/// An operation that will take effect at its point.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Pending {
     point: u64,
@@ -106,6 +107,7 @@ pub fn generate(shape: &Shape) -> History<KeyedInput, Output<u32>> {
     History::from_operations(operations).expect("a simulated operation returns after its call")
 }
 
+/// A history while it is generated.
 struct Simulation<'a> {
     shape: &'a Shape,
     random: Random,
@@ -115,6 +117,7 @@ struct Simulation<'a> {
     before: Vec<u32>,
 }
 
+/// The point of an operation that does not take effect.
 const NEVER: u64 = u64::MAX;
 
 impl<'a> Simulation<'a> {
@@ -154,6 +157,7 @@ impl<'a> Simulation<'a> {
         operations
     }
 
+    /// Draws what the operation with this number does.
     fn input(&mut self, index: u32) -> KeyedInput {
         let key = self.random.below(u64::from(self.shape.keys)) as u32;
         let new = match self.shape.values {
@@ -163,7 +167,7 @@ impl<'a> Simulation<'a> {
         let input = if self.random.below(100) < u64::from(self.shape.reads_per_cent) {
             Input::Read
         } else if self.random.below(5) == 0 {
-            // The expected value is filled in when it takes effect.
+            // The expected value is filled in when the operation takes effect.
             Input::Cas(INITIAL, new)
         } else {
             Input::Write(new)
@@ -249,7 +253,7 @@ impl<'a> Simulation<'a> {
     }
 }
 
-/// An answered write.
+/// An answered write, for [`Simulation::overwritten`].
 struct Write {
     call: u64,
     returned: u64,

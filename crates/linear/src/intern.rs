@@ -12,6 +12,7 @@ pub(crate) struct Interner<V> {
     /// In the upper 32 bits half of the hash, in the lower ones the number plus 1; 0 for an empty slot.
     /// Invariant: the length is a power of two, and at most half of the slots are full.
     slots: Vec<u64>,
+    /// The number of slots minus 1.
     mask: usize,
 }
 
@@ -68,6 +69,7 @@ impl<V: Hash + Eq> Interner<V> {
         self.bytes() + self.bytes() / 2
     }
 
+    /// The number of a value. If it is new: the slot for it, and the half of its hash that the slot keeps.
     fn find(&self, value: &V) -> Result<u32, (usize, u32)> {
         let mut hasher = Mixer::default();
         value.hash(&mut hasher);
@@ -87,6 +89,7 @@ impl<V: Hash + Eq> Interner<V> {
         }
     }
 
+    /// Adds a new value in the slot that [`Interner::find`] named.
     fn add(&mut self, slot: usize, half: u32, value: V) -> u32 {
         let number = self.values.len() as u32;
         self.values.push(value);
@@ -97,6 +100,7 @@ impl<V: Hash + Eq> Interner<V> {
         number
     }
 
+    /// Doubles the number of slots.
     fn grow(&mut self) {
         let length = self.slots.len() * 2;
         self.mask = length - 1;
@@ -114,6 +118,7 @@ impl<V: Hash + Eq> Interner<V> {
     }
 }
 
+/// The content of a full slot.
 fn slot_word(half: u32, number: u32) -> u64 {
     u64::from(half) << 32 | u64::from(number + 1)
 }
@@ -121,6 +126,7 @@ fn slot_word(half: u32, number: u32) -> u64 {
 /// How many low bits of a number are not hashed. Neighbouring numbers get neighbouring slots, in runs of 256.
 const NEAR_BITS: u32 = 8;
 
+/// A mask for these low bits.
 const NEAR: u64 = (1 << NEAR_BITS) - 1;
 
 /// The first slot to try for a hash. The low bits choose a slot within a run, in a way that differs from run to

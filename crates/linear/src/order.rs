@@ -47,7 +47,8 @@ pub(crate) fn return_position(place: usize, at: u64, length: usize, call: impl F
     low as u32 * 2 + 1
 }
 
-/// Packs a position and a row into one number that sorts by position.
+/// Packs a position and a row (the number of an operation in an engine's own list) into one number. These numbers sort
+/// by position.
 #[inline]
 pub(crate) fn pack(position: u32, row: u32) -> u64 {
     u64::from(position) << 32 | u64::from(row)
@@ -62,8 +63,8 @@ pub(crate) fn row(packed: u64) -> u32 {
 /// How far elements may be from where they belong, on average, for an insertion sort to be fast enough.
 const SHIFTS_MAX: usize = 64;
 
-/// Sorts numbers that are nearly sorted already. Returns in the order of calls are: none is farther from where
-/// it belongs than there are operations in flight at a time.
+/// Sorts numbers that are nearly sorted already. For example, returns that are listed in the order of their calls:
+/// none is farther from its place than there are operations in flight at a time.
 pub(crate) fn sort_almost_sorted(words: &mut [u64]) {
     let mut shifts_left = words.len() * SHIFTS_MAX;
     for at in 1..words.len() {

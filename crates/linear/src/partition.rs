@@ -109,6 +109,7 @@ impl Partition {
 pub(crate) struct Members {
     /// Component `c` holds `operations[starts[c]..starts[c + 1]]`.
     starts: Vec<u32>,
+    /// Indices of operations.
     operations: Vec<u32>,
 }
 
@@ -117,6 +118,7 @@ impl Members {
         self.starts.len() - 1
     }
 
+    /// The operations of one component.
     pub(crate) fn of(&self, component: usize) -> &[u32] {
         &self.operations[self.starts[component] as usize..self.starts[component + 1] as usize]
     }

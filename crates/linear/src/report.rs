@@ -185,7 +185,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// More operations are not listed in a sentence.
+/// Sentences list at most so many operations.
 const LISTED_MAX: usize = 24;
 
 impl fmt::Display for Undecided {

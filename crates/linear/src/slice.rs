@@ -1,7 +1,9 @@
-//! The part of a history that an engine judges, and what the engine decided.
+//! The part of a history that is judged at a time, and the decision about it. What judges is called an engine: the
+//! search, or one of the fast paths.
 //!
-//! A [`Slice`] is some operations of one component. For explanations, it can also forget: some answers, or
-//! everything after a certain time.
+//! A [`Slice`] is some operations of one component (a part of the history that can be judged on its own, such as the
+//! operations on one key). To find out which operations are in conflict, an explanation judges slices that leave out
+//! something: some answers, or everything after a certain time.
 
 use crate::history::{History, Outcome};
 use crate::model::{Model, changes_nothing};
@@ -21,14 +23,10 @@ pub(crate) struct Slice<'a> {
 
 /// An operation's outcome as a slice shows it.
 pub(crate) enum Seen<'h, O> {
-    Answered {
-        output: &'h O,
-        at: u64,
-    },
+    /// It was answered, at this time.
+    Answered { output: &'h O, at: u64 },
     /// It may not have taken effect, but if it did, then with this answer.
-    Optional {
-        output: &'h O,
-    },
+    Optional { output: &'h O },
     /// It may not have taken effect, and its answer is not known.
     Unknown,
     /// It cannot matter to any other operation.
@@ -115,6 +113,7 @@ pub(crate) enum Decision {
     },
     /// It needs a search, and [`Effort::Quick`] allows none.
     Deferred,
+    /// The engine reached a limit.
     Undecided {
         limit: crate::budget::Limit,
         deepest: Vec<u32>,

@@ -92,6 +92,7 @@ pub fn linearization<M: Model>(
     Ok(())
 }
 
+/// Checks the order of one component.
 fn in_order<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -123,13 +124,13 @@ fn in_order<M: Model>(
 /// How many configurations [`conflict`] looks at before it gives up.
 const CONFIGURATIONS_MAX: usize = 200_000;
 
-/// How many bytes their states may take.
+/// How many bytes the configurations may take together.
 const BYTES_MAX: usize = 32 << 20;
 
-/// How many bytes all steps may read.
+/// How many bytes the steps of [`conflict`] may read in all.
 const WORK_MAX: usize = 200_000_000;
 
-/// A step counts as so many bytes in addition to those of its state.
+/// A step of the model counts as so many bytes, in addition to those of its state.
 const STEP: usize = 16;
 
 /// Checks that these operations are a conflict, as defined above.
@@ -174,6 +175,7 @@ pub fn conflict<M: Model>(
 struct Piece<'h, M: Model> {
     input: &'h M::Input,
     output: Option<&'h M::Output>,
+    /// When it was called.
     call: u64,
     /// When it returned; `None` if it need not take effect.
     returned: Option<u64>,

@@ -1,4 +1,5 @@
-//! Larger histories of containers, where the verdict is known beforehand, and small ones that went wrong once.
+//! Judges larger histories of containers, whose verdicts are known beforehand, and small ones that an engine once
+//! judged wrongly.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! List-append transactions: each anomaly by hand, and small random histories against all serial orders.
+//! Tests the check of transactions that append to lists (`linear::cycles`): one example for each anomaly, and small
+//! random histories, for which all serial orders are tried.
 
 use linear::cycles::{self, AnomalyKind, EdgeKind, Step, Transaction, Verdict};
 use linear::generate::Random;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 
+/// A transaction of these tests.
 type T = Transaction<&'static str, u8>;
 
 fn check<K: Clone + Eq + Hash + Debug>(
@@ -19,6 +21,7 @@ fn answered(at: u64) -> Outcome<()> {
     Outcome::Answered { output: (), at }
 }
 
+/// A transaction that was answered.
 fn committed(call: u64, at: u64, steps: Vec<Step<&'static str, u8>>) -> T {
     Transaction { client: 7, call, outcome: answered(at), steps }
 }
@@ -31,6 +34,7 @@ fn read(key: &'static str, list: &[u8]) -> Step<&'static str, u8> {
     Step::Read(key, Some(list.to_vec()))
 }
 
+/// The kinds of anomalies that the check finds. It must find some.
 fn kinds(history: &[T]) -> Vec<AnomalyKind> {
     match check(history) {
         Verdict::Anomalies(anomalies) => anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
@@ -38,6 +42,7 @@ fn kinds(history: &[T]) -> Vec<AnomalyKind> {
     }
 }
 
+/// The edges of the cycle that the check finds. It must find one.
 fn edges(history: &[T]) -> Vec<(u32, u32, EdgeKind)> {
     match check(history) {
         Verdict::Cycle(edges) => edges.into_iter().map(|edge| (edge.from, edge.to, edge.kind)).collect(),

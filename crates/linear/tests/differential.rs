@@ -1,4 +1,5 @@
-//! The engines against the definition, on histories small enough to try every order.
+//! Compares the engines with the definition of linearizability, on histories that are small enough to try every
+//! order.
 
 use crate::common::{MODEL, Registers, Small, compare, histories};
 use linear::generate::Random;

@@ -1,4 +1,5 @@
-//! Containers whose elements differ, against the definition.
+//! Tests the engines for containers into which no element is put twice. On small histories it compares them with the
+//! definition, which tries every order.
 
 use linear::generate::Random;
 use linear::models::bag::AnyOrder;

@@ -1,7 +1,8 @@
-//! All histories of a few operations on containers whose elements differ, against the definition written anew.
+//! Generates all histories of a few operations on containers into which no element is put twice, and compares the
+//! engines with another implementation of the definition.
 //!
-//! As in [`crate::exhaustive`] every relation of precedence is taken once. Elements that are alike are put in in
-//! the order of their names; those of a priority queue are not alike, so they come in any order.
+//! As in [`crate::exhaustive`], histories that cannot differ in their verdict are generated only once. Except in a
+//! priority queue, elements only differ in their names, so they are put in in the order of their names.
 
 use linear::models::bag::Bag;
 use linear::models::container::{Input, Output};
@@ -16,13 +17,15 @@ use crate::exhaustive::{Interval, skeletons};
 /// What an operation does, answered or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
+    /// Puts in this element.
     Put(u8),
+    /// Takes this element out, or finds nothing.
     Take(Option<u8>),
-    /// Of unknown outcome.
+    /// A take of unknown outcome.
     TakeAny,
 }
 
-/// Every history on a skeleton.
+/// Calls `look` with every history whose operations have these intervals.
 fn each(
     kind: Container,
     elements: u8,
@@ -107,6 +110,7 @@ fn orderable(
     false
 }
 
+/// Compares the engine's verdict with the expected one.
 fn compare<M>(model: &M, history: &History<M::Input, M::Output>, expected: bool, evidence: bool)
 where
     M: Model + Sync,

@@ -1,9 +1,12 @@
-//! All histories of a few operations over tiny domains, against the definition.
+//! Generates all histories of a few operations with very few different values, and compares the engines with the
+//! definition.
 //!
-//! Only what can matter is enumerated. Of intervals it only matters which of them precede which, so every relation
-//! of precedence occurs once: time has as few points as possible, and at each point except the last some operation
-//! returns before another is called at the next point. Clients are not part of the definition, so operations form
-//! a multiset. If the model treats two values alike, only one of two histories that differ in their names occurs.
+//! Histories that cannot differ in their verdict are generated only once:
+//!
+//! * The exact times do not matter, only which operation returned before which was called. So time has as few points
+//!   as possible: at each point except the last, some operation returns before another is called at the next point.
+//! * Clients are not part of the definition, so the order of the operations in the list does not matter.
+//! * If the model treats two values alike, exchanging them changes nothing.
 
 use crate::common::{history_of, judge};
 use linear::generate::Random;
@@ -13,7 +16,7 @@ use linear::{Budget, History, Model, Operation, Outcome, brute, check};
 /// An interval: the call's point and the return's, `None` if the outcome is unknown.
 pub type Interval = (u64, Option<u64>);
 
-/// Multisets of intervals, sorted, one for each relation of precedence.
+/// All ways in which operations can overlap, each as a sorted list of intervals.
 pub fn skeletons(operations: usize) -> Vec<Vec<Interval>> {
     let mut found = Vec::new();
     for points in 1..=operations as u64 {
@@ -25,6 +28,7 @@ pub fn skeletons(operations: usize) -> Vec<Vec<Interval>> {
     found
 }
 
+/// Adds intervals to `chosen` in every way, and adds the complete sets to `found`.
 fn extend(
     intervals: &[Interval],
     operations: usize,

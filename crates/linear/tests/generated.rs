@@ -1,4 +1,5 @@
-//! Larger histories from the generator, whose verdicts are known, and budgets.
+//! Judges larger histories from `linear::generate`, whose verdicts are known, and tests what happens if a budget is
+//! too small.
 
 use crate::common::{history_of, judge};
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};

@@ -1,4 +1,4 @@
-//! A check keeps to its limits whatever the history, explanation and all.
+//! Tests that a check keeps to its limits of steps, memory and time for every history, including the explanation.
 //!
 //! Peak memory is that of a process, so each case is judged in a process of its own, which is this program again.
 //! `LINEAR_LIMITS=full` judges larger histories with the limits that people set (256 MiB, 5 s), and prints a table.
@@ -36,8 +36,10 @@ pub struct Shape {
     pub wrong: Wrong,
 }
 
+/// An error in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
+    /// None.
     Nothing,
     /// Two answers of operations that do not overlap are swapped.
     Swapped,

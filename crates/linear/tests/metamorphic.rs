@@ -1,4 +1,4 @@
-//! Changes of a history that must not change the verdict, or may change it in one direction only.
+//! Changes histories in ways that must not change the verdict, or that may change it in one direction only.
 
 use crate::common::{MODEL, Registers, Small, compare, history_of, judge};
 use linear::generate::Random;

@@ -1,16 +1,20 @@
-//! How small the conflicts of the recorded logs can be.
+//! Finds out how small the conflicts of the recorded logs can be, and checks that the engine finds conflicts of that
+//! size.
 //!
-//! A set of operations is a conflict if the history has no order when all others are forgotten. Take a set that
-//! is no conflict, and add operations as long as it stays none. Every conflict holds one of the operations that
-//! could not be added; together those are a *correction*. A conflict has an operation of each correction. So if no
-//! set of some size has, no conflict is that small, and if one has, it is a conflict or leads to another
-//! correction. (This is the implicit hitting set method; it ends because no correction comes twice.)
+//! A set of operations is a *conflict* if the history has no order when all other operations are forgotten. Take a set
+//! that is no conflict, and add operations as long as it stays none. The operations that could not be added are a
+//! *correction*: every conflict contains at least one of them. So a set that contains no operation of some correction
+//! is no conflict. If no set of a given size contains an operation of every correction, then no conflict is that
+//! small. If a set does, it is a conflict, or it leads to another correction. (This is the implicit hitting set
+//! method. It ends because no correction comes twice.)
 
 use crate::common::files::{self, REGISTER};
 use linear::{Budget, History, Model, Outcome, Verdict, check, validate};
 
+/// A history of one of the logs.
 type Log = histories::jepsen_log::RegisterHistory;
 
+/// Reads a log of `tests/data`.
 fn read(file: &str) -> Log {
     files::log(&format!("jepsen-etcd/{file}"))
 }

@@ -1,4 +1,5 @@
-//! Every model against the brute force, on small random histories with right and wrong answers.
+//! Tests every model of `linear::models` on small random histories with right and wrong answers. The verdict must be
+//! that of `linear::brute`, which tries all orders.
 
 use crate::common::{compare, histories, history_of};
 use linear::generate::Random;

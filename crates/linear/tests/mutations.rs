@@ -1,4 +1,4 @@
-//! Good histories of a few hundred operations, with one change after which the verdict is certain.
+//! Takes linearizable histories of a few hundred operations and makes one change after which the verdict is certain.
 //!
 //! `metamorphic.rs` has small histories, where the brute force decides.
 

@@ -1,4 +1,4 @@
-//! Components of operations on several keys.
+//! Tests how a history with operations on several keys is split into components.
 
 use std::collections::BTreeSet;
 

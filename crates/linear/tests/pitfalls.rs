@@ -1,10 +1,10 @@
-//! Histories on which shortcuts to a verdict on containers fail.
+//! Histories of containers for which a plausible but wrong method would give the wrong verdict.
 //!
-//! Abdulla and others (arXiv 2509.17795) show by counter-examples that proofs of earlier monitors are wrong, and Lee
-//! and Mathur (arXiv 2410.04581) say which restrictions theirs needs. Their histories were not at hand, so these are
-//! our own, one for each step that such a proof may take too lightly: that pairs of elements are enough, that the
-//! element put in first lies at the bottom, that an empty answer is about one element, that operations of unknown
-//! outcome can be left out. Each is compared with the definition.
+//! Abdulla and others (arXiv 2509.17795) show by counter-examples that proofs of earlier methods are wrong, and Lee
+//! and Mathur (arXiv 2410.04581) say which restrictions theirs needs. The histories here are our own, one for each
+//! wrong assumption: that it is enough to look at pairs of elements, that the element put in first lies at the bottom
+//! of a stack, that the answer "empty" is about one element, that operations of unknown outcome can be left out. Each
+//! verdict is compared with the definition.
 
 use linear::models::container::{Input, Output};
 use linear::models::priority_queue::PriorityQueue;
@@ -22,8 +22,10 @@ fn answered<O>((call, at): (u64, u64), output: O) -> (u64, Outcome<O>) {
     (call, Outcome::Answered { output, at })
 }
 
+/// An operation: what it asks, when it was called, and how it ended.
 type Row = (Input<u64>, u64, Outcome<Output<u64>>);
 
+/// The puts and takes of these elements.
 fn rows(elements: &[Element]) -> Vec<Row> {
     let both = |&(element, put, take): &Element| {
         let (call, outcome) = answered((put[0], put[1]), Output::Inserted);
@@ -34,15 +36,18 @@ fn rows(elements: &[Element]) -> Vec<Row> {
     elements.iter().flat_map(both).collect()
 }
 
+/// A take that found nothing.
 fn empty(call: u64, at: u64) -> Row {
     let (call, outcome) = answered((call, at), Output::Taken(None));
     (Input::Take, call, outcome)
 }
 
+/// A take of unknown outcome.
 fn lost_take(call: u64) -> Row {
     (Input::Take, call, Outcome::Unknown)
 }
 
+/// A history in which each operation has its own client.
 fn history(rows: &[Row]) -> History<Input<u64>, Output<u64>> {
     history_of(rows.iter().enumerate().map(|(client, (input, call, outcome))| Operation {
         client: client as u32,

@@ -1,5 +1,5 @@
-//! Counters, banks, versioned registers and transactions on registers: known cases, and random small ones against the
-//! search.
+//! Tests counters, banks, versioned registers and transactions on registers: known cases, and random small ones, for
+//! which the verdict must be that of the search.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Models that have a register view of some operations only, or that say what is a read by the view alone.
+//! Tests models that show only some of their operations as operations of a register (`Model::as_register`), and models
+//! that say only in this way which operations are reads.
 
 use std::borrow::Cow;
 

@@ -76,7 +76,7 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
 pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied {
     match request {
         Request::Txn(txn) if !proposer && store.flaws().has(Flaw::TxnStripRangesNonProposer) => {
-            apply(store, &txn::without_ranges(txn).into()) // M-18667
+            apply(store, &txn::without_ranges(txn).into()) // flaw M-18667
         }
         request => apply(store, request),
     }

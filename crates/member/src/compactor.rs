@@ -29,6 +29,7 @@ const SAMPLES: u64 = 10;
 /// The time between two checks in the mode *by revision*, in nanoseconds (`revInterval`).
 const BY_REVISION: u64 = 5 * MINUTE;
 
+/// When to compact. The module documentation explains the modes.
 #[derive(Debug)]
 enum Mode {
     Off,
@@ -54,6 +55,7 @@ enum Mode {
 #[derive(Debug)]
 struct Requested {
     revision: i64,
+    /// When the request counts as failed.
     give_up_at: u64,
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct Compactor {
     mode: Mode,
     /// When to check next; `None` if the next call starts a new interval.
     next: Option<u64>,
+    /// The compaction that was requested and has no answer so far.
     requested: Option<Requested>,
     /// The revision of the last compaction that succeeded.
     last: i64,

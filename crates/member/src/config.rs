@@ -34,7 +34,7 @@ pub struct Config {
     pub bootstrap: bool,
     /// The number of this start, from 1. It is part of every request id, so that ids never repeat.
     pub incarnation: u32,
-    /// The seed of the member's keyed draws, such as election timeouts (rule R2).
+    /// The seed of the member's keyed draws, such as election timeouts (rule R2 of ARCHITECTURE.md).
     pub seed: u64,
     /// The client URLs that this member publishes.
     pub client_urls: Arc<[String]>,

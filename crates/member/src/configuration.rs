@@ -111,7 +111,8 @@ impl Member {
         });
         let result = self.cluster.apply_change(entry.index, &wanted);
         if result.is_err() {
-            // Raft must be told that the change is complete, although nothing changes.
+            // The change is no longer valid. Raft must still learn that its entry was applied, so it gets a change of
+            // nothing.
             change = simple(ConfChangeSingle::default());
         }
         self.node.apply_change(&change);

@@ -33,8 +33,9 @@ pub(crate) struct Envelope {
     pub(crate) command: Command,
 }
 
-/// Defines which requests go through the log: for each, the field of `InternalRaftRequest` and the variant of
-/// `Request`. `put` sets the field of a request, `take` returns the request in a field that is set.
+/// Defines which requests go through the log. Each line has the field of `InternalRaftRequest` and the variant of
+/// `Request`. From these lines it makes two functions: `put` stores a request in its field, and `take` returns the
+/// request of the field that is set.
 macro_rules! logged {
     ($($field:ident $variant:ident;)+) => {
         fn put(internal: &mut InternalRaftRequest, request: Request) -> bool {

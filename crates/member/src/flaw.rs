@@ -1,6 +1,6 @@
 //! The table of flaws: defects of real systems that a run can switch on. They show that the oracles find such
-//! defects. All are off by default. Where the member's code has a flaw, one line tests for it and names its
-//! id.
+//! defects. All are off by default. Where the member's code has a flaw, one line tests whether it is on, and a
+//! comment there names its id, such as "flaw R5".
 //!
 //! To add one: add a row here, the line in the code that has the flaw, and a scenario in which it shows.
 //! `docs/flaws.md` says where the ids come from; its tables are generated from these rows.
@@ -229,13 +229,16 @@ impl Default for Flaws {
 struct Bits<const WORDS: usize>([u64; WORDS]);
 
 impl<const WORDS: usize> Bits<WORDS> {
+    /// No bit is set.
     const EMPTY: Bits<WORDS> = Bits([0; WORDS]);
 
+    /// The same bits, and this one set.
     const fn with(mut self, number: usize) -> Bits<WORDS> {
         self.0[number / 64] |= 1 << (number % 64);
         self
     }
 
+    /// Whether this bit is set.
     #[inline]
     const fn has(self, number: usize) -> bool {
         self.0[number / 64] & 1 << (number % 64) != 0

@@ -20,12 +20,14 @@ const WINDOW: u64 = 1024;
 /// The windows of arrived counters, by the prefix of the ids.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarded {
+    /// By the upper 32 bits of an id; the lower 32 bits are its counter.
     windows: BTreeMap<u64, Window>,
 }
 
 /// Which counters have arrived, up to the highest.
 #[derive(Debug)]
 struct Window {
+    /// The highest counter that has arrived.
     highest: u64,
     /// One bit for each remembered counter, at the counter modulo [`WINDOW`].
     seen: [u64; (WINDOW / 64) as usize],

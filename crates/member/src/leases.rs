@@ -32,7 +32,7 @@ impl Member {
             return self.ask_leader(operation, request.into());
         }
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            return self.renew(operation, request.id, effects); // M-15247
+            return self.renew(operation, request.id, effects); // flaw M-15247
         }
         let deadline = self.now + self.config.settings.request_timeout;
         self.reads.push(Read { operation, request: request.into(), deadline, token: None });
@@ -106,7 +106,7 @@ impl Member {
             self.demote_at = None;
             return;
         }
-        // M-15247: the lessor notices two scan intervals after raft that this member no longer leads.
+        // Flaw M-15247: the lessor notices two scan intervals after raft that this member no longer leads.
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             let aware_at =
                 *self.demote_at.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
@@ -128,7 +128,7 @@ impl Member {
             for id in self.lessor.due(self.now, self.wall) {
                 let revoke = Request::LeaseRevoke(LeaseRevokeRequest { id });
                 if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-                    self.lessor.confirmed(id); // M-15247
+                    self.lessor.confirmed(id); // flaw M-15247
                 } else {
                     let deadline = self.now + self.config.settings.request_timeout;
                     self.reads.push(Read { operation: NOBODY, request: revoke, deadline, token: None });
@@ -173,6 +173,7 @@ impl Member {
         }
     }
 
+    /// Proposes a checkpoint with the time left of these leases.
     fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, effects: &mut Effects) {
         let checkpoints =
             checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });

@@ -1,5 +1,5 @@
-//! When leases expire (etcd's `lease/lessor.go`). Only the leader tracks this time. Which leases exist and
-//! which keys are attached to them is replicated, and is part of the store (`mvcc`).
+//! Tracks when leases expire (etcd's `lease/lessor.go`). Only the leader does this; its part that does is called the
+//! lessor. Which leases exist and which keys are attached to them is replicated, and is part of the store (`mvcc`).
 //!
 //! On a follower, leases never expire. A member becomes the *primary* lessor when it applies the first entry
 //! of its own term. It then gives every lease a new expiry: the time left by the lease's last *checkpoint* (a
@@ -28,15 +28,16 @@ use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
 use crate::probes::Probes;
 
+/// A second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
-/// Most leases that one scan returns (etcd's `leaseRevokeRate` is 1000 a second, at two scans a second).
+/// How many leases one scan returns at most (etcd's `leaseRevokeRate` is 1000 a second, at two scans a second).
 const REVOKES_PER_SCAN: usize = 500;
 
-/// Most revocations that may be proposed and not yet applied (`server.go`, `maxPendingRevokes`).
+/// How many revocations may be proposed and not yet applied at a time (`server.go`, `maxPendingRevokes`).
 const REVOKES_IN_FLIGHT: usize = 16;
 
-/// Most leases in one checkpoint (`maxLeaseCheckpointBatchSize`).
+/// How many leases one checkpoint has at most (`maxLeaseCheckpointBatchSize`).
 const CHECKPOINT_BATCH: usize = 1_000;
 
 /// The result of an attempt to renew a lease.
@@ -77,6 +78,7 @@ struct LeaseTime {
 #[derive(Debug)]
 struct Ticker {
     interval: u64,
+    /// When it fires next.
     next: u64,
 }
 
@@ -113,7 +115,9 @@ pub(crate) struct Lessor {
     revoke_times: BTreeSet<(u64, i64)>,
     /// `checkpoint_at` of every lease that has one, with its id.
     checkpoint_times: BTreeSet<(u64, i64)>,
+    /// When to look for leases that have expired.
     scan_ticker: Ticker,
+    /// When to look for leases that need a checkpoint.
     checkpoint_ticker: Ticker,
     /// Leases to revoke whose revocation is not proposed yet. None of them is also in `in_flight`.
     confirmed: VecDeque<i64>,
@@ -175,7 +179,7 @@ impl Lessor {
         self.checkpoint_ticker.next = self.scan_ticker.next;
         let clock = self.clock(now, wall);
         for (id, lease) in store.leases() {
-            let resets = self.flaws.has(Flaw::LeaseTtlResets); // M-17132
+            let resets = self.flaws.has(Flaw::LeaseTtlResets); // flaw M-17132
             let left = if lease.remaining > 0 && !resets { lease.remaining } else { lease.ttl };
             self.set(id, lease.ttl, after(clock, left).saturating_add(self.extension));
             self.schedule_checkpoint(id, clock);
@@ -381,11 +385,12 @@ impl Lessor {
     /// The reading of the clock by which leases expire: the monotonic clock, except with flaw M-12291.
     fn clock(&self, now: u64, wall: i64) -> u64 {
         if self.flaws.has(Flaw::LeaseWallClock) {
-            return u64::try_from(wall).unwrap_or(0); // M-12291
+            return u64::try_from(wall).unwrap_or(0); // flaw M-12291
         }
         now
     }
 
+    /// The times of a lease that is tracked.
     fn time_of(&self, id: i64) -> LeaseTime {
         *self.times.get(&id).unwrap_or_else(|| {
             panic!("lease {id} is in the store but has no time: was `granted` not called for it?")
@@ -408,6 +413,7 @@ impl Lessor {
         }
     }
 
+    /// Sets the time of a lease's next checkpoint.
     fn set_checkpoint(&mut self, id: i64, at: u64) {
         if let Some(time) = self.times.get_mut(&id) {
             time.checkpoint_at = Some(at);

@@ -56,6 +56,7 @@ impl Log {
         self.entries.iter().cloned().collect()
     }
 
+    /// The raft configuration: who votes and who learns.
     pub(crate) fn conf_state(&self) -> &ConfState {
         &self.conf_state
     }
@@ -67,10 +68,12 @@ impl Log {
         self.conf_state = conf_state;
     }
 
+    /// Raft's term, vote and commit index.
     pub(crate) fn hard_state(&self) -> &HardState {
         &self.hard_state
     }
 
+    /// Replaces the hard state.
     pub(crate) fn set_hard_state(&mut self, hard_state: HardState) {
         self.hard_state = hard_state;
     }
@@ -146,7 +149,7 @@ impl Storage for Log {
         let mut wanted = Vec::with_capacity(range.len().min(64));
         for entry in self.entries.range(range) {
             size += u64::from(entry.compute_size());
-            // At least one entry, however large: the contract of `Storage::entries`.
+            // `Storage::entries` must return at least one entry, however large it is.
             if size > limit && !wanted.is_empty() {
                 break;
             }

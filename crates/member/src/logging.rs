@@ -18,6 +18,7 @@ pub(crate) fn raft_logger() -> Logger {
     Logger::root(Forward, o!())
 }
 
+/// Hands raft's log records to `tracing`.
 struct Forward;
 
 impl Drain for Forward {
@@ -54,6 +55,7 @@ fn text_of(record: &Record<'_>) -> String {
     text.0
 }
 
+/// Collects the fields of a log record as text.
 struct Pairs(String);
 
 impl Serializer for Pairs {

@@ -14,10 +14,10 @@ use crate::io::Effects;
 use crate::member::Member;
 use crate::mvcc::Damaged;
 
-/// The etcd version in this member's answers.
+/// The version of etcd that this member names in its answers.
 pub const VERSION: &str = "3.6.0";
 
-/// The bytes of the image in one message of a snapshot stream (`v3rpc/maintenance.go`,
+/// How many bytes of the image one message of a snapshot stream has at most (`v3rpc/maintenance.go`,
 /// `snapshotSendBufferSize`).
 const BLOB: usize = 32 << 10;
 
@@ -75,6 +75,7 @@ impl Iterator for SnapshotStream {
 pub(crate) struct Transfer {
     operation: u64,
     to: MemberId,
+    /// When the client gets a timeout.
     deadline: u64,
 }
 
@@ -195,7 +196,7 @@ impl Member {
 
     // ---- space ------------------------------------------------------------------------------------
 
-    /// Whether the backend stays below its quota if this request is applied.
+    /// Whether the backend stays below its space quota if this request is applied.
     pub(crate) fn has_room(&self, request: &Request) -> bool {
         let cost = crate::cluster::cost(request);
         let quota = self.config.settings.quota_bytes();

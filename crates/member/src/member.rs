@@ -32,12 +32,16 @@ use crate::services::Services;
 use crate::wal::Wal;
 use crate::watch::Hub;
 
-/// The operation number of a request that nobody waits for, such as the revocation of an expired lease. Its
-/// answer is dropped. (Other operation numbers come from the caller of [`Member::step`].)
+/// The operation number of a request that the member makes itself and whose answer nobody waits for, such as the
+/// revocation of an expired lease. (The operation numbers of clients' requests come from the driver, the caller of
+/// [`Member::step`].)
 pub(crate) const NOBODY: u64 = u64::MAX;
 
-/// One etcd member. The doc comments below call a client's request an *operation*, after its number. All
-/// times and deadlines are in nanoseconds of the member's own monotonic clock.
+/// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
+///
+/// Words of this crate: an *operation* is a request of a client, or its number; a *probe* is an interesting state
+/// whose occurrences are counted, so that tests can see whether they reach it; a *fact* is what the member reports
+/// for the simulator's trace.
 pub struct Member {
     pub(crate) config: Config,
     pub(crate) node: Node,
@@ -48,7 +52,7 @@ pub struct Member {
     pub(crate) auth: AuthStore,
     pub(crate) lessor: Lessor,
     pub(crate) compactor: Compactor,
-    /// The watchers.
+    /// All watch streams and their watchers.
     pub(crate) hub: Hub,
     /// The lock and election services.
     pub(crate) services: Services,
@@ -56,6 +60,7 @@ pub struct Member {
     pub(crate) calls: Calls,
     /// Transfers of leadership that clients wait for.
     pub(crate) transfers: Vec<Transfer>,
+    /// The leader's comparison of all members' hashes.
     pub(crate) comparison: Comparison,
     /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
     pub(crate) waiting_renewals: Vec<(u64, i64, u64)>,
@@ -67,17 +72,21 @@ pub struct Member {
     /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
     /// token, deadline.
     pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// With flaw M-15247: when the lessor notices that this member no longer leads.
+    /// Only with the flaw M-15247: when the lessor notices that this member no longer leads.
     pub(crate) demote_at: Option<u64>,
     /// Set once this member knows that it was removed from the cluster: when its process ends.
     pub(crate) end_at: Option<u64>,
+    /// Whether the others know this member's name.
     pub(crate) publication: Publication,
     /// How long each connection to another member has been up, as last reported.
     pub(crate) connections: Vec<(MemberId, u64)>,
     /// Index and term of the last applied entry.
     pub(crate) applied: (u64, u64),
+    /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
+    /// The requests that go through the log and are not answered yet.
     pub(crate) proposals: Proposals,
+    /// The linearizable reads that are not answered yet.
     pub(crate) reads: Reads,
     /// Requests that other members forwarded to this one.
     pub(crate) forwarded: Forwarded,
@@ -86,6 +95,7 @@ pub struct Member {
     /// The reading of its wall clock at this step, in nanoseconds since 1970. Only the ids of new members and
     /// flaw M-12291 use it.
     pub(crate) wall: i64,
+    /// When raft's next tick is due.
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
     pub(crate) missed_ticks: u32,
@@ -97,6 +107,7 @@ pub struct Member {
     pub(crate) next_job: u64,
     /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
     pub(crate) next_id: u32,
+    /// What the member remembers about leaders.
     pub(crate) leadership: Leadership,
     /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
     pub(crate) stopping: Option<u64>,
@@ -191,7 +202,7 @@ impl Member {
         self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
     }
 
-    /// Everything that will be due at a known time, with a name for panic messages.
+    /// When each part of the member next has something to do, with the part's name for panic messages.
     #[inline]
     pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
@@ -476,7 +487,7 @@ impl Member {
             return;
         }
         let context = match self.reads.last_context() {
-            Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // M-20418b
+            Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // flaw M-20418b
             _ => self.fresh_id(),
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
@@ -488,7 +499,7 @@ impl Member {
     fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
-        // R7: the read is answered without waiting for its index to be applied.
+        // Flaw R7: the read is answered without waiting for its index to be applied.
         let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
         if self.reads.confirm(context, index) {
             effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });

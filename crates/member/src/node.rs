@@ -4,9 +4,9 @@
 //! entries to apply. This file splits a ready into what the member may do at once ([`ReadyActions`]) and what
 //! must wait until the ready is durable ([`SaveActions`]), and guarantees two things:
 //!
-//! - *Determinism* (rule R3): raft takes the randomness of its election timeouts from the operating system.
-//!   After every call into raft, we replace the timeout by our own draw. It depends only on the seed, the
-//!   member, its incarnation, the term and the number of campaigns.
+//! - *Determinism* (rule R3 of ARCHITECTURE.md): raft takes the randomness of its election timeouts from the
+//!   operating system. After every call into raft, we replace the timeout by our own draw. It depends only on
+//!   the seed, the member, its incarnation, the term and the number of campaigns.
 //! - *Order* (etcd's `raft.go`): a leader sends its messages while its own entries are being written, and
 //!   counts its own copy only once it is durable. Other members send their messages after the write.
 //!
@@ -32,10 +32,12 @@ use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
 
+/// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
 
 /// The raft node, with the readies that are not durable yet.
 pub(crate) struct Node {
+    /// The raft library's node.
     raw: RawNode<Log>,
     /// The keyed draws of election timeouts.
     timeouts: Keyed,
@@ -45,6 +47,7 @@ pub(crate) struct Node {
     /// The current election timeout, in ticks, after the key of its draw: the term and the number of
     /// campaigns.
     timeout: ((u64, u64), usize),
+    /// The shortest election timeout, in ticks.
     election_ticks: u32,
     flaws: Flaws,
     /// Whether the setting `raft-loop` is `blocking`: a ready is taken only once the one before is durable.
@@ -54,6 +57,7 @@ pub(crate) struct Node {
     known_leader: (MemberId, bool),
     /// Readies that are not durable yet, oldest first.
     unpersisted: VecDeque<Unpersisted>,
+    /// What the facts reported last, so that only changes are reported.
     reported: Reported,
 }
 
@@ -61,10 +65,11 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Reported {
     state: State,
+    /// The commit index.
     commit: u64,
 }
 
-/// The content of [`Fact::State`].
+/// Raft's state as [`Fact::State`] reports it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
     term: u64,
@@ -103,7 +108,9 @@ pub(crate) struct Save {
 /// The part of a ready that the member may act on at once.
 #[derive(Default)]
 pub(crate) struct ReadyActions {
+    /// Answers of raft to ReadIndex requests.
     pub(crate) read_states: Vec<ReadState>,
+    /// Messages to send at once.
     pub(crate) messages: Vec<Message>,
     /// Committed entries, to apply.
     pub(crate) committed: Vec<Entry>,
@@ -114,12 +121,14 @@ pub(crate) struct ReadyActions {
 /// What the member may do once a save is durable.
 #[derive(Default)]
 pub(crate) struct SaveActions {
+    /// Messages to send now.
     pub(crate) messages: Vec<Message>,
     /// The index of a leader's snapshot that is now durable and must replace the store.
     pub(crate) snapshot: Option<u64>,
 }
 
 impl Node {
+    /// Starts raft with this log. `applied` is the index of the last applied entry.
     pub(crate) fn new(config: &Config, log: Log, applied: u64) -> Node {
         let raft_config = raft::Config {
             id: config.id.raft_id(),
@@ -208,7 +217,7 @@ impl Node {
 
     /// Proposes a configuration change; returns false if raft dropped it.
     pub(crate) fn propose_change(&mut self, change: Proposed) -> bool {
-        // R11: disables raft's protection against a second change before the first one is applied.
+        // Flaw R11: disables raft's protection against a second change before the first one is applied.
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
@@ -223,7 +232,7 @@ impl Node {
     /// Applies a committed configuration change, here and in the log's storage.
     pub(crate) fn apply_change(&mut self, change: &ConfChangeV2) -> ConfState {
         let applied = if self.flaws.has(Flaw::NonJointMultiChange) && change.changes.len() > 1 {
-            self.apply_one_by_one(change) // R12
+            self.apply_one_by_one(change) // flaw R12
         } else {
             self.raw.apply_conf_change(change)
         };
@@ -350,12 +359,13 @@ impl Node {
     /// Whether the raft loop waits for a save. Until the save is durable, the member makes no tick and takes
     /// no ready, as in etcd. Never with `raft-loop = "async"`.
     pub(crate) fn waits_for_save(&self) -> bool {
-        // M-14370: the only voter commits and applies its entries before they are durable, so it does not
+        // Flaw M-14370: the only voter commits and applies its entries before they are durable, so it does not
         // wait.
         let commits_early = self.flaws.has(Flaw::AckBeforeFsyncSingle) && self.is_only_voter();
         self.blocking && !self.unpersisted.is_empty() && !commits_early
     }
 
+    /// Whether raft has a ready to take.
     pub(crate) fn has_ready(&self) -> bool {
         self.raw.has_ready()
     }
@@ -405,9 +415,9 @@ impl Node {
         let votes_only = save.entries.is_empty() && save.snapshot.is_none();
         let mut release_now = false;
         if needs_write {
-            // R1: messages do not wait for a save of only the term and vote.
+            // Flaw R1: messages do not wait for a save of only the term and vote.
             release_now |= votes_only && self.flaws.has(Flaw::VoteNotPersisted);
-            // R3, M-14370: the leader counts its own copy of an entry before that copy is durable.
+            // Flaws R3 and M-14370: the leader counts its own copy of an entry before that copy is durable.
             let own_copy_early = if self.is_only_voter() {
                 self.flaws.has(Flaw::AckBeforeFsyncSingle)
             } else {
@@ -419,7 +429,7 @@ impl Node {
             }
             actions.save = Some((job, save));
         }
-        // R2: a follower acknowledges entries before they are durable.
+        // Flaw R2: a follower acknowledges entries before they are durable.
         if self.flaws.has(Flaw::AppendAckBeforeFsync) {
             let (early, rest) =
                 after_save.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);

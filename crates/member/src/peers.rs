@@ -72,6 +72,7 @@ impl Member {
         self.ask(operation, request, Some(to));
     }
 
+    /// Plans to send a client's request to another member.
     fn ask(&mut self, operation: u64, request: Request, to: Option<MemberId>) {
         self.calls.next += 1;
         let deadline = self.now + self.config.settings.request_timeout;

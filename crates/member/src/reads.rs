@@ -39,6 +39,7 @@ struct Current {
     contexts: Vec<u64>,
     /// When to try again with a new context.
     retry_at: u64,
+    /// The reads that wait for it.
     reads: Vec<Read>,
 }
 
@@ -47,10 +48,11 @@ struct Current {
 pub(crate) struct Reads {
     /// Reads that wait for the next ReadIndex.
     waiting: Vec<Read>,
+    /// The ReadIndex in progress.
     current: Option<Current>,
     /// Reads with a confirmed index, which wait until it is applied.
     confirmed: VecDeque<(u64, Vec<Read>)>,
-    /// The context of the last attempt, for flaw M-20418b.
+    /// The context of the last attempt. Only the flaw M-20418b uses it, if it is switched on.
     last: Option<u64>,
 }
 

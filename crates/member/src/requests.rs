@@ -1,9 +1,8 @@
-//! Accepts client requests, sends each on its way, and ends those that time out.
+//! Accepts client requests, passes each to the part of the member that serves it, and ends those that time out.
 //!
-//! There are five ways. A linearizable read waits for ReadIndex. A serializable read is answered from the
-//! store at once. A write is proposed to the log and answered when it is applied. A request that only the
-//! leader can answer is sent to the leader. A request about this member itself, such as its status, is
-//! answered here.
+//! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered
+//! from the store at once. A write is proposed to the log and answered when it is applied. A request that only the
+//! leader can answer is sent to the leader. A request about this member itself, such as its status, is answered here.
 //!
 //! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
@@ -25,6 +24,7 @@ use crate::member::{Member, NOBODY};
 use crate::proposals::Payload;
 use crate::reads::Read;
 
+/// The name under which salts and tokens are drawn.
 const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
 
 impl Member {
@@ -139,7 +139,7 @@ impl Member {
         if let Some(serializable) = read {
             let read =
                 Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
-            // R5: a linearizable read is answered from the store at once, like a serializable one.
+            // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, effects)
             } else {
@@ -199,7 +199,7 @@ impl Member {
         }
     }
 
-    /// A keyed draw for a salt or a token (rule R2).
+    /// A keyed draw for a salt or a token (rule R2 of ARCHITECTURE.md).
     fn random(&mut self) -> u64 {
         let nth = self.fresh_id();
         keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
@@ -327,10 +327,11 @@ impl Member {
         self.propose_configuration(operation, &Change::Joint(changes), effects);
     }
 
+    /// Proposes a membership change as an entry that changes raft's configuration.
     fn propose_configuration(&mut self, operation: u64, change: &Change, effects: &mut Effects) {
         let id = self.fresh_id();
         let learners = &self.node.log().conf_state().learners;
-        // M-21737: an update of a learner forgets that it is one.
+        // Flaw M-21737: an update of a learner forgets that it is one.
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
         let change = configuration::for_raft(id, change, |id| learners.contains(&id.raft_id()) && !forgets);
         effects.facts.push(Fact::Proposed { operation, request: id });

@@ -1,8 +1,9 @@
 //! Files with the snapshots that a leader sent: `snap/{term:016x}-{index:016x}.snap`, one for each, as in
 //! etcd (`server/etcdserver/api/snap/snapshotter.go`).
 //!
-//! A file gets its name only once its content is durable. After that, a marker for the snapshot is written to
-//! the write-ahead log. A file without a marker is ignored: the process crashed between the two.
+//! A file gets its name only once its content is durable. After that, a marker for the snapshot is written to the
+//! write-ahead log: a record that says that the snapshot replaces the log up to its index. A file without a marker is
+//! ignored, because the process crashed between the two writes.
 //!
 //! # Layout
 //!
@@ -22,6 +23,7 @@ pub const DIR: &str = "snap";
 /// How many snapshot files are kept (etcd's default of `--max-snapshots`).
 pub const KEPT: usize = 5;
 
+/// The first bytes of a file.
 const MAGIC: &[u8; 4] = b"snp1";
 
 /// A snapshot.
@@ -101,16 +103,19 @@ impl Snapshots {
     }
 }
 
+/// The path of the file of the snapshot with this term and index.
 fn path(term: u64, index: u64) -> Path {
     format!("{DIR}/{term:016x}-{index:016x}.snap").into()
 }
 
+/// The term and index in a file's name; `None` if it is not the name of a snapshot file.
 fn parse(name: &str) -> Option<(u64, u64)> {
     let (term, index) = name.strip_suffix(".snap")?.split_once('-')?;
     let parsed = (u64::from_str_radix(term, 16).ok()?, u64::from_str_radix(index, 16).ok()?);
     (path(parsed.0, parsed.1).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(parsed)
 }
 
+/// The content of the file.
 fn encode(snapshot: &SnapshotFile) -> Bytes {
     let Marker { index, term, conf_state } = &snapshot.marker;
     let conf_state =
@@ -128,6 +133,7 @@ fn encode(snapshot: &SnapshotFile) -> Bytes {
     content.freeze()
 }
 
+/// Decodes a file; `None` if it is damaged.
 fn decode(content: Bytes) -> Option<SnapshotFile> {
     let (magic, rest) = content.split_first_chunk::<4>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;

@@ -1,5 +1,5 @@
-//! A store that is saved, scrubbed, restarted and sent as a snapshot at any moment equals the store it would
-//! have been without all that.
+//! Tests that commits of the backend, scrubs, restarts and snapshots at any moment do not change a store: it equals a
+//! store that applied the same requests without them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The store's flaws, each in its shortest schedule, next to the store's behavior without it.
+//! Tests the flaws of the store. For each, a test has the shortest sequence of calls that shows it, and compares with
+//! the store without the flaw.
 
 use std::collections::BTreeMap;
 

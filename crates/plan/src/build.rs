@@ -60,6 +60,7 @@ pub struct ScenarioBuilder {
     run: Lines,
     expect: Lines,
     swarm: bool,
+    /// Custom workloads.
     own: Vec<crate::own::Own>,
 }
 
@@ -81,6 +82,7 @@ impl Lines {
     }
 }
 
+/// Writes one field as a line of TOML.
 fn line(text: &mut String, name: &str, value: &str) {
     writeln!(text, "{name} = {value}").expect("a string takes any text");
 }
@@ -281,6 +283,7 @@ impl ScenarioBuilder {
     }
 }
 
+/// Writes a section, unless it has no fields.
 fn under(text: &mut String, head: &str, body: &str) {
     if !body.is_empty() {
         write!(text, "\n{head}\n{body}").expect("a string takes any text");

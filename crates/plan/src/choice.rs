@@ -1,5 +1,5 @@
-//! The values of fields: decided ones, and the ranges and choices that a scenario can leave open.
-//! [`Choice::draw`] decides with a draw of the seed.
+//! The values of fields. A [`Value`] is decided. A [`Choice`] may be a range or a list from which the seed chooses;
+//! [`Choice::draw`] decides it with a draw.
 
 use keyed::{Domain, Draw, Keyed};
 use record::MemberId;
@@ -135,6 +135,7 @@ fn readable(drawn: i128) -> i128 {
 }
 
 impl Who {
+    /// The target in a cluster and workload of this plan.
     fn resolve(&self, context: &Context) -> Target {
         match self {
             Who::Target(target) => target.clone(),

@@ -11,7 +11,9 @@ use crate::words::GROUPS;
 use crate::workload::{MIX, Mix, WORKLOAD, WORKLOADS, Workload};
 use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, Settings, swarm, write};
 
+/// Marks where generated text begins.
 const BEGINS: &str = "<!-- made: ";
+/// Marks where generated text ends.
 const ENDS: &str = "<!-- end -->";
 
 /// A page of the documentation with its tables regenerated: the text between `<!-- made: NAME -->` and
@@ -73,6 +75,7 @@ fn part(name: &str) -> String {
     }
 }
 
+/// A table of fields. `usual` is the value from which the defaults are read.
 fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
     let mut table = String::from("| field | value | left out | meaning |\n|---|---|---|---|\n");
     for field in fields {
@@ -143,10 +146,12 @@ fn describe(form: Form) -> String {
     }
 }
 
+/// All kinds of faults of a family.
 fn family(family: Family) -> String {
     kinds().filter(|kind| kind.family == family).map(kind).collect::<Vec<_>>().join("\n")
 }
 
+/// One kind of fault: its meaning and its fields.
 fn kind(kind: &Kind) -> String {
     let mut text = format!("### `{}`\n\n{}\n\n", kind.name, kind.about);
     if !kind.fields.is_empty() {

@@ -33,11 +33,14 @@ impl Scenario {
 /// The expansion of one scenario with one seed.
 struct Expansion<'a> {
     scenario: &'a Scenario,
+    /// All draws of the seed.
     dice: Dice,
+    /// What is decided already and other decisions depend on.
     context: Context,
 }
 
 impl Expansion<'_> {
+    /// Draws all parts of the plan.
     fn plan(mut self, seed: u64) -> Plan {
         let (scenario, dice) = (self.scenario, self.dice);
         let mut plan = Plan::default();
@@ -72,6 +75,7 @@ impl Expansion<'_> {
         plan
     }
 
+    /// All clients with all their operations.
     fn clients(&self, members: u32, chaos: Nanos) -> Vec<Client> {
         let mut clients = Vec::new();
         if let Some(section) = &self.scenario.workload {
@@ -134,6 +138,7 @@ impl Expansion<'_> {
         clocks
     }
 
+    /// All faults.
     fn faults(&self, network: &Network, members: u32, chaos: Nanos) -> Vec<Fault> {
         let mut faults = Vec::new();
         for number in 1..=members {
@@ -168,6 +173,7 @@ struct Strikes<'a> {
     entry: &'a FaultEntry,
     network: &'a Network,
     members: u32,
+    /// The length of the chaos phase.
     chaos: Nanos,
 }
 
@@ -251,6 +257,7 @@ impl Strikes<'_> {
         Some(Fault { id, when, duration: self.number("for", dice), target, kind })
     }
 
+    /// The condition of a fault, with its numbers decided.
     fn condition(&self, choice: &Choice, dice: Dice) -> Condition {
         match choice.draw(dice.field("when"), &self.expansion.context) {
             Value::Condition(condition) => condition,
@@ -269,6 +276,7 @@ impl Strikes<'_> {
         }
     }
 
+    /// The fault itself, with its fields decided.
     fn kind(&self, target: &Target, dice: Dice) -> FaultKind {
         let fill = |link: Link| {
             let mut kind = (self.entry.kind.new)(link);

@@ -1,5 +1,6 @@
-//! Fields of scenario and plan files. Reading, drawing, writing, the documentation and the schema all go by the
-//! same tables of fields, which are in `sections`, `workload` and `kinds`.
+//! The fields of scenario and plan files. There are tables of all fields in `sections`, `workload` and `kinds`.
+//! Everything that deals with fields goes through these tables: reading a file, deciding by draws what it leaves
+//! open, writing a plan, and generating the documentation and the schema.
 //!
 //! A [`Key`] is a field's name, the form of its value and its meaning. A [`Field`] also knows in which field of
 //! a Rust struct the value is stored.
@@ -59,19 +60,23 @@ impl<T> Field<T> {
         (self.get)(it, &self.key)
     }
 
+    /// Stores its value in `it`.
     pub fn set(&self, it: &mut T, value: Value) {
         (self.set)(it, &self.key, value);
     }
 }
 
+/// A number in this unit, from `low` to `high`.
 pub(crate) const fn number(unit: Unit, low: i128, high: i128) -> Form {
     Form::Number { unit, low, high, zero: None }
 }
 
+/// A plain number from `low` to `high`.
 pub(crate) const fn count(low: i128, high: i128) -> Form {
     number(Unit::Count, low, high)
 }
 
+/// A duration from `low` to `high` nanoseconds.
 pub(crate) const fn time(low: i128, high: i128) -> Form {
     number(Unit::Time, low, high)
 }
@@ -79,8 +84,11 @@ pub(crate) const fn time(low: i128, high: i128) -> Form {
 /// A share of a whole.
 pub(crate) const SHARE: Form = number(Unit::Share, 0, 1_000_000);
 
+/// A millisecond, in nanoseconds.
 pub(crate) const MS: i128 = 1_000_000;
+/// A second, in nanoseconds.
 pub(crate) const SECOND: i128 = 1_000 * MS;
+/// An hour, in nanoseconds.
 pub(crate) const HOUR: i128 = 3_600 * SECOND;
 
 /// A table of fields. A row is `"name" form => field.of.the.struct, "Meaning.";`.
@@ -113,6 +121,7 @@ pub(crate) struct Section {
 }
 
 impl Section {
+    /// The field of this name, if the file sets it to a valid value.
     pub fn find(&self, name: &str) -> Option<&Set> {
         self.sets.iter().find(|set| set.name == name)
     }
@@ -122,6 +131,7 @@ impl Section {
         self.find(name).is_some() || self.is_unread(name)
     }
 
+    /// Whether the file sets the field to an invalid value.
     pub fn is_unread(&self, name: &str) -> bool {
         self.unread.contains(&name)
     }
@@ -157,6 +167,7 @@ pub(crate) trait FieldType: Sized {
     fn of(value: Value) -> Self;
 }
 
+/// Panics because a field's value is not of its type.
 fn unfit(value: Value) -> ! {
     panic!("{value:?} does not fit the form of the field: the field's table and its struct disagree")
 }

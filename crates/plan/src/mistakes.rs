@@ -33,16 +33,19 @@ pub struct Mistake {
 }
 
 impl Mistake {
+    /// A mistake at a place in the file. `label` stands below the marked text.
     pub(crate) fn at(span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Mistake {
         let (message, label) = (message.into(), label.into());
         Mistake { message, label, span: Some(span), other: None, help: String::new() }
     }
 
+    /// The same mistake, with advice.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Mistake {
         self.help = help.into();
         self
     }
 
+    /// The same mistake, with a second place that is marked.
     pub(crate) fn other(mut self, span: Range<usize>, label: impl Into<String>) -> Mistake {
         self.other = Some((span, label.into()));
         self

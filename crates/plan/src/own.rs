@@ -34,6 +34,7 @@ impl<F: Fn(&WorkloadContext) -> Vec<Client> + Send + Sync> Workload for F {
 pub struct WorkloadContext {
     dice: Dice,
     members: u32,
+    /// The length of the chaos phase.
     chaos: Nanos,
     /// The number of the workload's first client.
     first: u32,

@@ -35,6 +35,7 @@ fn read(text: &str, seed: u64) {
     }
 }
 
+/// Prints mistakes. It must not panic.
 fn show(errors: &ScenarioErrors) {
     let mut text = String::new();
     miette::GraphicalReportHandler::new().render_report(&mut text, errors).unwrap();
@@ -45,6 +46,7 @@ fn show(errors: &ScenarioErrors) {
     }
 }
 
+/// The texts of all scenario files of the project.
 fn files() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
@@ -102,6 +104,7 @@ const PIECES: &[&str] = &[
 /// One edit: where, how much is removed, what is inserted.
 type Edit = (prop::sample::Index, usize, prop::sample::Index, bool);
 
+/// A text after these edits.
 fn edited(text: &str, edits: &[Edit]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for (place, out, piece, from_file) in edits {
@@ -209,6 +212,7 @@ fn keys<T>(fields: &'static [Field<T>]) -> Vec<&'static Key> {
     fields.iter().map(|field| &field.key).collect()
 }
 
+/// A section of a file, with values for some of these fields.
 fn some_section(draw: Draw, head: &str, keys: Vec<&Key>, not: &[&str]) -> String {
     let mut text = format!("{head}\n");
     for (nth, key) in keys.into_iter().enumerate().filter(|(_, key)| !not.contains(&key.name)) {
@@ -220,6 +224,7 @@ fn some_section(draw: Draw, head: &str, keys: Vec<&Key>, not: &[&str]) -> String
     text
 }
 
+/// A fault of any kind.
 fn some_fault(draw: Draw) -> String {
     let all: Vec<&Kind> = kinds().collect();
     let kind = *draw.then(0).pick(&all);

@@ -16,6 +16,7 @@ use crate::units::Unit;
 use crate::words::{BadWords, bad};
 use crate::{FlawAt, Spread, Target, operation, words};
 
+/// A TOML value with its position.
 pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
 
 /// Reads fields and collects mistakes.
@@ -32,10 +33,12 @@ pub(crate) struct Reader {
 pub(crate) struct Named {
     pub span: Range<usize>,
     pub numbers: Vec<u64>,
+    /// Whether they are numbers of clients.
     pub clients: bool,
 }
 
 impl Reader {
+    /// Adds a mistake.
     pub fn report(
         &mut self,
         span: Range<usize>,
@@ -46,6 +49,7 @@ impl Reader {
         self.mistakes.push(Mistake::at(span, message, label).help(help));
     }
 
+    /// Reports a text that is not what it should be.
     fn bad(&mut self, span: Range<usize>, bad: BadWords) {
         self.report(span, bad.message, "here", bad.help);
     }
@@ -109,6 +113,7 @@ impl Reader {
         Some(choice)
     }
 
+    /// Reads `{ any = [...] }`: a choice of values.
     fn any(&mut self, key: &Key, list: &Node<'_>, span: Range<usize>) -> Option<Choice> {
         let Some(items) = list.get_ref().as_array().filter(|items| !items.is_empty()) else {
             self.report(
@@ -123,6 +128,7 @@ impl Reader {
         (choices.len() == items.len()).then_some(Choice::Any(choices))
     }
 
+    /// Reads a value of the field's form.
     fn form(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         match key.form {
             Form::Number { .. } => self.number(key, node),
@@ -146,12 +152,14 @@ impl Reader {
         }
     }
 
+    /// Reports that a value is not of the expected type.
     fn expected<T>(&mut self, key: &Key, node: &Node<'_>, expected: &str) -> Option<T> {
         let message = format!("`{}` is {expected}, not {}", key.name, article(node.get_ref()));
         self.report(node.span(), message, format!("expected {expected}"), "");
         None
     }
 
+    /// Reads a text.
     fn text(&mut self, key: &Key, node: &Node<'_>, expected: &str) -> Option<String> {
         match node.get_ref().as_str() {
             Some(text) => Some(text.to_string()),
@@ -159,6 +167,7 @@ impl Reader {
         }
     }
 
+    /// Reads a number, or a range of numbers.
     fn number(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let Form::Number { unit, .. } = key.form else { return None };
         let text = match node.get_ref() {
@@ -176,6 +185,7 @@ impl Reader {
         }
     }
 
+    /// Reads one of several words.
     fn word(&mut self, key: &Key, words: &'static [&'static str], node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a word")?;
         if let Some(at) = words.iter().position(|word| *word == text) {
@@ -186,6 +196,7 @@ impl Reader {
         None
     }
 
+    /// Reads a distribution of amounts.
     fn spread(&mut self, key: &Key, unit: Unit, high: i128, node: &Node<'_>) -> Option<Choice> {
         let part = |name: &'static str| Key {
             name,
@@ -226,6 +237,7 @@ impl Reader {
         }
     }
 
+    /// Reports if one part of a distribution can be greater than the next.
     fn ascending(&mut self, parts: &[Choice], node: &Node<'_>, low: &str, high: &str) -> Option<()> {
         if parts[0].bounds().1 <= parts[1].bounds().0 {
             return Some(());
@@ -240,6 +252,7 @@ impl Reader {
         None
     }
 
+    /// Reads a target.
     fn who(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a target")?;
         match words::parse_who(&text) {
@@ -261,11 +274,13 @@ impl Reader {
         }
     }
 
+    /// Remembers that the file names these members.
     fn name_members(&mut self, node: &Node<'_>, members: &[MemberId]) {
         let numbers = members.iter().map(|member| member.raft_id()).collect();
         self.named.push(Named { span: node.span(), numbers, clients: false });
     }
 
+    /// Reads a list of members.
     fn members(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let items = node.get_ref().as_array();
         let members: Option<Vec<MemberId>> = items.and_then(|items| {
@@ -278,6 +293,7 @@ impl Reader {
         Some(Choice::Fixed(Value::Members(members)))
     }
 
+    /// Reads a condition.
     fn condition(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a condition")?;
         let nth = Key {
@@ -324,10 +340,12 @@ impl Reader {
     }
 }
 
+/// The field `tail` of a distribution.
 const TAIL: Key = Key { name: "tail", form: crate::field::SHARE, about: "" };
 
 pub(crate) const SPREAD_HELP: &str = "a distribution is one value, or `{ from = …, to = … }` (uniform), or `{ floor = …, mean = … }` (exponential above the floor), or `{ usual = …, worst = …, tail = \"1%\" }` (mostly the usual value, sometimes log-uniform up to the worst)";
 
+/// A distribution with a tail, from its three numbers.
 fn heavy_tail(n: &[i128]) -> Value {
     let ratio = keyed::Ratio::per_million(n[2] as u32);
     Value::Spread(Spread::HeavyTail { usual: n[0] as u64, worst: n[1] as u64, ratio })

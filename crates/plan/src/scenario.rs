@@ -23,14 +23,19 @@ pub struct Scenario {
     pub title: String,
     /// The comment at the top of the file: what it tests, and where the idea comes from.
     pub about: String,
+    // The sections of the file.
+    /// The fields outside any section.
     pub(crate) top: Section,
     pub(crate) cluster: Section,
     pub(crate) network: Section,
+    /// `[network.peers]`
     pub(crate) peers: Section,
+    /// `[network.clients]`
     pub(crate) client_links: Section,
     pub(crate) disk: Section,
     pub(crate) clocks: Section,
     pub(crate) workload: Option<Section>,
+    /// `[workload.mix]`
     pub(crate) mix: Option<Section>,
     pub(crate) clients: Vec<Section>,
     pub(crate) faults: Vec<FaultEntry>,
@@ -162,6 +167,7 @@ fn head_comment(text: &str) -> String {
     comments.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join("\n")
 }
 
+/// The keys of a table of fields.
 fn keys<T>(fields: &'static [Field<T>]) -> impl Iterator<Item = &'static Key> + Clone {
     fields.iter().map(|field| &field.key)
 }
@@ -171,6 +177,7 @@ pub(crate) const SECTIONS: &[&str] =
     &["cluster", "network", "disk", "clocks", "workload", "client", "fault", "run", "expect", "swarm"];
 
 impl Reader {
+    /// Reads all sections of a file.
     fn file(&mut self, name: &str, text: &str, root: &DeTable<'_>) -> Scenario {
         let top = self.section(root, keys(sections::TOP), "a scenario", SECTIONS);
         let title = self.title(&top, root);
@@ -198,6 +205,7 @@ impl Reader {
         }
     }
 
+    /// The title. It is a mistake if there is none.
     fn title(&mut self, top: &Section, root: &DeTable<'_>) -> String {
         match root.get("title").and_then(|title| title.get_ref().as_str()) {
             Some(title) => title.to_string(),
@@ -215,12 +223,14 @@ impl Reader {
         }
     }
 
+    /// Reads the section `[name]`.
     fn named_section<T>(&mut self, root: &DeTable<'_>, name: &str, fields: &'static [Field<T>]) -> Section {
         let what = format!("[{name}]");
         let table = root.get(name).and_then(|node| self.table(node, &what));
         table.map_or(Section::default(), |table| self.section(table, keys(fields), &what, &[]))
     }
 
+    /// Reads `[network]`: its own fields, and the links of members and of clients.
     fn network(&mut self, root: &DeTable<'_>) -> (Section, Section, Section) {
         let Some(table) = root.get("network").and_then(|node| self.table(node, "[network]")) else {
             return <(Section, Section, Section)>::default();
@@ -234,6 +244,7 @@ impl Reader {
         (network, peers, link("clients", "[network.clients]"))
     }
 
+    /// Reads `[workload]`: its own fields and the mix.
     fn workload(&mut self, root: &DeTable<'_>) -> (Option<Section>, Option<Section>) {
         let Some(node) = root.get_key_value("workload") else { return (None, None) };
         if self.plan {
@@ -248,6 +259,7 @@ impl Reader {
         (Some(workload), mix)
     }
 
+    /// Reads `[swarm]`.
     fn swarm(&mut self, root: &DeTable<'_>) -> Option<Section> {
         let (key, node) = root.get_key_value("swarm")?;
         if self.plan {
@@ -285,6 +297,7 @@ impl Reader {
         items.iter().filter_map(|item: &Node<'a>| Some((item.span(), self.table(item, &what)?))).collect()
     }
 
+    /// Reads all `[[client]]`.
     fn clients(&mut self, root: &DeTable<'_>) -> Vec<Section> {
         let mut clients = Vec::new();
         for (span, table) in self.tables(root, "client") {
@@ -305,6 +318,7 @@ impl Reader {
         clients
     }
 
+    /// Reads all `[[fault]]`.
     fn faults(&mut self, root: &DeTable<'_>) -> Vec<FaultEntry> {
         let mut faults: Vec<FaultEntry> = Vec::new();
         for (span, table) in self.tables(root, "fault") {
@@ -331,6 +345,7 @@ impl Reader {
         faults
     }
 
+    /// Reads the kind of a fault.
     fn kind(&mut self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'static Kind> {
         let names = || kinds().map(|kind| kind.name);
         let Some(node) = table.get("kind") else {

@@ -96,6 +96,7 @@ fn fault() -> Value {
     fault
 }
 
+/// The schema of a table with these keys and no others.
 fn object<'a>(keys: impl Iterator<Item = &'a Key>, required: Vec<&str>) -> Value {
     let properties: Map<String, Value> = keys.map(|key| (key.name.to_string(), property(key))).collect();
     let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
@@ -119,6 +120,7 @@ fn property(key: &Key) -> Value {
     property
 }
 
+/// How a schema refers to a definition.
 fn reference(name: &str) -> String {
     format!("#/$defs/{name}")
 }
@@ -133,8 +135,10 @@ fn any(items: Value) -> Value {
     })
 }
 
+/// All units.
 const UNITS: &[Unit] = &[Unit::Count, Unit::Time, Unit::Size, Unit::Bandwidth, Unit::Share, Unit::Rate];
 
+/// The name of a unit's definition.
 fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Count => "count",

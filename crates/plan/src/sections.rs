@@ -12,8 +12,11 @@ use crate::field::{Field, FieldType, Form, HOUR, Key, MS, SHARE, Words, count, f
 use crate::units::Unit;
 use crate::{Client, Cluster, Disk, Expect, Failover, Link, Network, Phases, Plan, Settings, Spread};
 
+/// A duration of up to a day.
 const LONG: Form = time(0, 24 * HOUR);
+/// A distribution of durations.
 pub(crate) const LATENCY: Form = Form::Spread { unit: Unit::Time, high: HOUR };
+/// True or false.
 const BOOL: Form = Form::Switch;
 
 /// Fields of the file itself, outside any section.
@@ -52,6 +55,7 @@ fn setting(row: &settings::Row) -> Field<Cluster> {
     }
 }
 
+/// The row of the table of settings from which a field was made.
 fn row_of(key: &Key) -> &'static settings::Row {
     settings::row(key.name).expect("the field was made of a row")
 }

@@ -30,10 +30,11 @@ pub(crate) struct BadAmount {
     pub help: String,
 }
 
-/// A suffix, its worth in smallest parts, and whether it is used in printing if that needs decimals (`1.25s`,
-/// but not `1.25m`).
+/// A suffix, how many of the smallest unit it is worth, and whether amounts with decimals are printed with it: `1.25s`
+/// is, but `1.25m` is not.
 struct Suffix(&'static str, i128, bool);
 
+// The suffixes of each unit, the largest first.
 const TIME: &[Suffix] = &[
     Suffix("h", 3_600_000_000_000, false),
     Suffix("m", 60_000_000_000, false),
@@ -65,6 +66,7 @@ const RATE: &[Suffix] = &[Suffix("/s", 3_600, false), Suffix("/m", 60, false), S
 const COUNT: &[Suffix] = &[Suffix("", 1, false)];
 
 impl Unit {
+    /// The suffixes of this unit.
     fn suffixes(self) -> &'static [Suffix] {
         match self {
             Unit::Count => COUNT,
@@ -161,6 +163,7 @@ impl Unit {
         }
     }
 
+    /// The error for an amount that cannot be read, with the suffixes as advice.
     fn bad(self, message: String) -> BadAmount {
         let units: Vec<_> = self
             .suffixes()
@@ -177,6 +180,7 @@ impl Unit {
         BadAmount { message, help }
     }
 
+    /// The error for a suffix that does not exist.
     fn unknown_suffix(self, suffix: &str) -> BadAmount {
         if self == Unit::Count {
             return self.bad(format!("{suffix:?} follows the number: this is a plain count, without a unit"));
@@ -201,6 +205,7 @@ impl Unit {
         format!("^({amount}|(log )?{amount}\\.\\.{amount})$")
     }
 
+    /// The unit in words.
     fn noun(self) -> &'static str {
         match self {
             Unit::Count => "count",

@@ -1,5 +1,5 @@
-//! How targets (`leader`, `members 1, 3`) and conditions (`election 2`) are written, and the reader and printer
-//! of both.
+//! Reads and prints the targets of faults, such as `leader` or `members 1, 3`, and the conditions that faults wait
+//! for, such as `election 2`.
 
 use record::MemberId;
 
@@ -10,10 +10,13 @@ use crate::{Condition, Target};
 /// Why a text is not a target, a condition or an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadWords {
+    /// What is wrong.
     pub message: String,
+    /// How to fix it.
     pub help: String,
 }
 
+/// An error about words of a file, with advice.
 pub(crate) fn bad(message: impl Into<String>, help: impl Into<String>) -> BadWords {
     BadWords { message: message.into(), help: help.into() }
 }
@@ -103,6 +106,7 @@ pub(crate) fn print_target(target: &Target) -> String {
     }
 }
 
+/// A noun with numbers: `member 1`, `members 1, 2`.
 fn numbered<T: ToString>(word: &str, numbers: &[T]) -> String {
     let plural = if numbers.len() == 1 { "" } else { "s" };
     let numbers: Vec<String> = numbers.iter().map(T::to_string).collect();

@@ -1,4 +1,8 @@
-//! Writes a plan as a TOML file, in the format that scenarios have too.
+//! Writes a plan as a TOML file. [`Plan::parse`] reads it back as the same plan.
+//!
+//! Plans and scenarios have the same file format. It consists of sections such as `[network]`. `sections.rs` has a
+//! table of the fields ([`Field`]) of each section; this file goes through these tables and writes one line for each
+//! field. Other files use parts of it to print a scenario that was built in code.
 
 use std::fmt::Write;
 
@@ -31,6 +35,7 @@ impl Plan {
         text
     }
 
+    /// Writes the section of a fault.
     fn fault(&self, text: &mut String, fault: &Fault) {
         let time = |nanos: u64| quote(&Unit::Time.print(nanos.into()));
         let kind = fault.kind.kind();
@@ -50,14 +55,16 @@ impl Plan {
             line("for", time(duration));
         }
         line("target", quote(&print_target(&fault.target)));
-        // A link fault inherits from the network what it leaves out.
+        // A fault of network links need not name all fields of a link. A field that it leaves out keeps the value
+        // that the section `[network.peers]` or `[network.clients]` gives it, so only the others are written.
         let links = &self.network;
         let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
         fault_fields(text, &fault.kind, Some(&(kind.new)(base)));
     }
 }
 
-/// The fields of a fault's kind; if `usual` is given, only those that differ from it.
+/// Writes the fields that a fault of its kind has. If `usual` is given, only those that differ from the ones of
+/// `usual`.
 pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&FaultKind>) {
     for field in fault.kind().fields {
         let value = field.get(fault);
@@ -67,7 +74,8 @@ pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&
     }
 }
 
-/// Writes the fields of `it` that differ from those of `usual`, under the heading `head` if that is not empty.
+/// Writes a section with the fields of `it` that differ from those of `usual`. `head` is the section's first line,
+/// such as `[network]`; it is left out if it is empty or if there are no such fields.
 pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
     let mut body = String::new();
     for field in fields {
@@ -82,7 +90,8 @@ pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>],
     text.push_str(&body);
 }
 
-/// Writes all fields of `it`.
+/// Writes a section with all fields of `it`. `head` is its first line, such as `[network]`; empty for the fields at
+/// the top of the file.
 fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
     if !head.is_empty() {
         writeln!(text, "\n{head}").expect("a string takes any text");
@@ -92,6 +101,7 @@ fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
     }
 }
 
+/// Writes the line of a field, unless it has no value or one that is the same as leaving it out.
 fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
     if let Some(value) = value.filter(|value| !is_nothing(value)) {
         writeln!(text, "{} = {}", field.key.name, print(field.key.form, &value))
@@ -99,7 +109,7 @@ fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
     }
 }
 
-/// Whether a value means the same as leaving it out.
+/// Whether a value means the same as leaving its field out.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Flaws(flaws) => flaws.is_empty(),
@@ -107,7 +117,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// A value of a field of this form, as TOML.
+/// A field's value as TOML. `form` is the form of the field's values, for example a number with a unit.
 pub(crate) fn print(form: Form, value: &Value) -> String {
     match (form, value) {
         (Form::Number { zero: Some(word), .. }, Value::Number(0)) => quote(word),
@@ -136,6 +146,7 @@ pub(crate) fn print(form: Form, value: &Value) -> String {
     }
 }
 
+/// A distribution of random amounts ([`Spread`]) as TOML.
 fn print_spread(unit: Unit, spread: &Spread) -> String {
     let amount = |value: u64| match unit {
         Unit::Count => value.to_string(),

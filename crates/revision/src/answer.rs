@@ -21,6 +21,7 @@ pub(crate) fn difference(
     answers.find_map(|(step, (given, expected))| in_step((base, revision), step, given, expected))
 }
 
+/// The first difference between an answer to one step and the expected one.
 fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, expected: &Answer) -> Option<Reason> {
     match (step, given, expected) {
         // Revisions before the base are not known.
@@ -87,6 +88,7 @@ fn missing(revision: u32, given: &[(u32, Seen)], expected: &[(u32, Seen)]) -> Op
         .or_else(|| differs(revision, given.len() as u32, expected.len()))
 }
 
+/// The difference between two numbers of keys, if there is one.
 fn differs(revision: u32, shows: u32, holds: usize) -> Option<Reason> {
     let holds = holds as u32;
     (shows != holds).then_some(Reason::Count { revision, holds, shows })

@@ -1,4 +1,5 @@
-//! Finds the operations that a violation names: those that contradict each other.
+//! Finds the operations that a violation names: those that contradict each other. Used once the pass of
+//! [`crate::check`] has found something wrong, so it may be slow.
 
 use crate::check::{Checked, Contradiction, Pass};
 use crate::history::Operation;
@@ -6,7 +7,7 @@ use crate::verdict::{Reason, Violation};
 
 impl Pass<'_> {
     /// Checks that an operation, whose answer has the revision `newer`, did not return before the call of an operation
-    /// that comes before it in the order. The latter's answer would be stale.
+    /// that comes before it in the order. Otherwise the answer of the one that was called later is stale.
     #[cold]
     pub(crate) fn check_time(&self, operation: &Operation, number: u32, newer: u32) -> Checked<()> {
         if operation.returned >= self.latest_call {

@@ -58,11 +58,12 @@ pub fn check(history: &History, evidence: &Evidence) -> Verdict {
 /// A contradiction that the pass found.
 pub(crate) struct Contradiction {
     pub(crate) violation: Violation,
-    /// Whether it might not be there if another operation of unknown outcome had been chosen for some revision. Then it
-    /// is not reported as a violation.
+    /// Whether the contradiction might not exist if the pass had chosen another operation of unknown outcome for some
+    /// revision. If so, the verdict is undecided.
     pub(crate) avoidable: bool,
 }
 
+/// The result of a part of the pass. The error is a contradiction.
 pub(crate) type Checked<T> = Result<T, Box<Contradiction>>;
 
 impl Contradiction {
@@ -88,14 +89,17 @@ pub(crate) struct Pass<'a> {
     pub(crate) past: Past,
     /// The latest call of the operations so far. An operation that returned before it comes too late in the order.
     pub(crate) latest_call: u64,
+    /// Which operations of unknown outcome were taken for which revisions.
     pub(crate) witness: Witness,
     /// Operations of unknown outcome that were taken for a revision although another one with a different request could
     /// have made it.
     pub(crate) ambiguous: Vec<u32>,
+    /// Why the verdict may be undecided.
     pub(crate) undecided: Undecided,
 }
 
 impl<'a> Pass<'a> {
+    /// Goes through all revisions.
     fn run(mut self, links: &Links<'_>) -> Verdict {
         let base = self.history.base();
         let mut ahead = Prefetch::new(self.history.operations());
@@ -286,6 +290,7 @@ impl<'a> Pass<'a> {
         Err(self.contradicted(number, reason))
     }
 
+    /// Records what a key holds after a change.
     #[inline]
     fn set(&mut self, revision: u32, key: u32, value: Option<u32>) {
         let holds = &mut self.keys[key as usize];

@@ -10,13 +10,16 @@ use crate::wide::{Answer, Compare, Keys, Range, Relation, Response, Step, Target
 pub(crate) struct Store<'a> {
     /// What each key holds.
     pub(crate) keys: &'a [Seen],
+    /// Its newest revision.
     pub(crate) revision: u32,
+    /// What keys held before.
     pub(crate) past: &'a Past,
 }
 
 /// What keys held at earlier revisions. It stays empty unless some operation reads an earlier revision.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
+    /// Whether some operation reads an earlier revision.
     is_kept: bool,
     /// By key: pairs of a revision and what the key held from that revision on.
     versions: Vec<Vec<(u32, Seen)>>,
@@ -27,6 +30,7 @@ impl Past {
         Past { is_kept, versions: vec![Vec::new(); if is_kept { keys } else { 0 }] }
     }
 
+    /// Records a change of a key.
     #[inline]
     pub(crate) fn push(&mut self, revision: u32, key: u32, holds: Seen) {
         if self.is_kept {
@@ -34,6 +38,7 @@ impl Past {
         }
     }
 
+    /// What a key held at a revision.
     fn at(&self, revision: u32, key: u32) -> Seen {
         let versions = &self.versions[key as usize];
         let until = versions.partition_point(|(since, _)| *since <= revision);
@@ -44,6 +49,7 @@ impl Past {
 /// The result of a transaction.
 #[derive(Debug)]
 pub(crate) struct Done {
+    /// The answer.
     pub(crate) response: Response,
     /// The keys it changed, and what they hold now.
     pub(crate) changes: BTreeMap<u32, Seen>,
@@ -70,6 +76,7 @@ pub(crate) fn holds_all(keys: &[Seen], compares: &[Compare]) -> bool {
     })
 }
 
+/// Whether a compare holds for a key that holds `seen`.
 fn holds(compare: &Compare, seen: Seen) -> bool {
     let (held, wanted) = match compare.target {
         Target::Value(_) if seen.is_absent() => return false,
@@ -98,10 +105,12 @@ struct Run<'a> {
     store: Store<'a>,
     /// The keys changed so far, and what they hold now.
     changes: BTreeMap<u32, Seen>,
+    /// See [`execute`].
     answer_ranges: bool,
 }
 
 impl Run<'_> {
+    /// Executes a transaction, or one nested in it. `None` if the store would refuse it.
     fn transaction(&mut self, request: &Transaction) -> Option<Response> {
         let succeeded = holds_all(self.store.keys, &request.compares);
         let steps = request.branch(succeeded).iter();
@@ -109,6 +118,7 @@ impl Run<'_> {
         Some(Response { succeeded, answers })
     }
 
+    /// Executes one step and answers it. `None` if the store would refuse it.
     fn step(&mut self, step: &Step) -> Option<Answer> {
         Some(match step {
             Step::Range(range) => self.range(range)?,
@@ -141,6 +151,7 @@ impl Run<'_> {
         now.filter(|(_, seen)| !seen.is_absent()).collect()
     }
 
+    /// The answer to a range. `None` if it reads a revision that does not exist yet.
     fn range(&self, range: &Range) -> Option<Answer> {
         if range.at.is_some_and(|at| at > self.store.revision) {
             return None;

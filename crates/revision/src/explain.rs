@@ -12,6 +12,7 @@ impl Violation {
     }
 }
 
+/// The sentence about one operation; `None` if there is no operation with this number.
 fn sentence(history: &History, number: u32) -> Option<String> {
     let operation = history.operations().get(number as usize)?;
     let Operation { call, returned, revision, .. } = *operation;
@@ -27,6 +28,7 @@ fn sentence(history: &History, number: u32) -> Option<String> {
     ))
 }
 
+/// What an operation on one key asks for or does, in words.
 fn on_key(operation: &Operation) -> String {
     let Operation { key, value, expected, changed, .. } = *operation;
     let shows = words(operation.seen);
@@ -44,6 +46,7 @@ fn on_key(operation: &Operation) -> String {
     }
 }
 
+/// What an operation on several keys asks for or does, in words.
 fn several(wide: &Wide, is_answered: bool) -> String {
     let Wide { request, response, serializable, .. } = wide;
     let way = match (request.compares.len(), response.succeeded) {
@@ -59,11 +62,13 @@ fn several(wide: &Wide, is_answered: bool) -> String {
     format!("{way}{}{whose}", done(request, response))
 }
 
+/// Joins descriptions of steps.
 fn list(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = parts.collect();
     if parts.is_empty() { "nothing".to_string() } else { parts.join(", then ") }
 }
 
+/// What a step asks for, if there is no answer.
 fn wish(step: &Step) -> String {
     match step {
         Step::Range(range) => format!("a read of keys {} to {}", range.keys.from, range.keys.to),
@@ -73,6 +78,7 @@ fn wish(step: &Step) -> String {
     }
 }
 
+/// What the steps of a transaction did, according to its answer.
 fn done(request: &Transaction, response: &Response) -> String {
     let steps = request.branch(response.succeeded).iter().zip(&response.answers);
     let parts = steps.map(|(step, answer)| match (step, answer) {

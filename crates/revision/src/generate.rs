@@ -1,7 +1,7 @@
 //! Generates random histories for benchmarks and tests: those of a correct store, or with a single stale read.
 //!
 //! * Clients are busy nearly all the time, because many overlapping operations make ordering hardest. An operation
-//!   takes effect at one point in time. The times from its call to that point and from there to its return are
+//!   takes effect at one time, its *point*. The times from its call to the point and from the point to its return are
 //!   exponentially distributed, and the client then pauses for a tenth of that.
 //! * Half of the operations are reads, 30 % puts, 10 % updates and 10 % deletions. A share of the operations may be on
 //!   several keys.
@@ -74,7 +74,7 @@ enum Event {
 /// How many recent changes of a key are remembered for the stale read.
 const RECENT: usize = 1024;
 
-/// A change of a key.
+/// A recent change of a key, from which the stale read is made.
 #[derive(Clone, Copy)]
 struct Row {
     /// What the key held before it.
@@ -97,16 +97,19 @@ struct Run<'a> {
     queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
     /// How many events were added to the queue so far.
     queued: u32,
+    /// All operations called so far.
     operations: Vec<Operation>,
     /// The operations on several keys. The field `value` of an operation is the index here.
     wide: Vec<Wide>,
     /// By key: what it holds now.
     keys: Vec<Seen>,
+    /// What each key held at earlier revisions, for ranges that read those.
     past: Past,
     /// By key: its last changes, until the stale read is made.
     rows: Vec<VecDeque<Row>>,
     /// The store's revision.
     revision: u32,
+    /// All changes, which become the evidence.
     changes: Vec<Change>,
     /// Revisions that the store made itself.
     store_made: Vec<u32>,
@@ -135,6 +138,7 @@ impl Run<'_> {
         }
     }
 
+    /// A random number below `bound`.
     fn below(&mut self, bound: u32) -> u32 {
         self.random.below(bound)
     }
@@ -151,6 +155,7 @@ impl Run<'_> {
         self.queue.push(Reverse((at, self.queued, event)));
     }
 
+    /// Lets a client call an operation, unless there are enough of them.
     fn call(&mut self, client: u32) {
         let number = self.operations.len() as u32;
         if number == self.shape.operations {
@@ -214,6 +219,7 @@ impl Run<'_> {
         self.add(at, Event::Return(number, client));
     }
 
+    /// Lets an operation on one key take effect. Returns it with its answer.
     fn point_on_key(&mut self, number: u32, operation: Operation) -> Operation {
         let holds = self.keys[operation.key as usize];
         let changed = match operation.kind {
@@ -235,6 +241,7 @@ impl Run<'_> {
         Operation { revision, changed, seen, ..operation }
     }
 
+    /// Lets an operation on several keys take effect. Returns it with its answer; `None` if the store refused it.
     fn point_wide(&mut self, number: u32, operation: Operation) -> Option<Operation> {
         let place = operation.value as usize;
         let store = Store { keys: &self.keys, revision: self.revision, past: &self.past };
@@ -263,6 +270,7 @@ impl Run<'_> {
         }
     }
 
+    /// Sets a key in the store. `maker` is the operation that does so; `None` if it is the store itself.
     fn change(&mut self, maker: Option<u32>, key: u32, holds: Seen) {
         let revision = self.revision;
         let before = std::mem::replace(&mut self.keys[key as usize], holds);
@@ -296,6 +304,7 @@ impl Run<'_> {
         Some((row.revision - 1, row.before))
     }
 
+    /// Lets an operation return to its client, which pauses before the next call.
     fn answer(&mut self, number: u32, client: u32) {
         self.rank += 1;
         self.operations[number as usize].returned = self.rank;
@@ -303,6 +312,7 @@ impl Run<'_> {
         self.add(at, Event::Call(client));
     }
 
+    /// The history of all operations.
     fn history(&mut self) -> History {
         let mut history = History::new(1);
         for operation in std::mem::take(&mut self.operations) {

@@ -94,6 +94,7 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation of this kind, without times, revision and values.
     fn new(kind: Kind, key: u32) -> Operation {
         let (call, returned, revision, value, expected) = (0, UNKNOWN, 0, 0, 0);
         Operation { call, returned, revision, key, value, expected, seen: Seen::ABSENT, kind, changed: false }
@@ -242,6 +243,7 @@ impl History {
         Ok(index)
     }
 
+    /// Adds an operation if its times and keys are possible. `highest_key` is the highest number of a key in it.
     fn add(&mut self, operation: Operation, highest_key: u32) -> Result<u32, Invalid> {
         let Operation { call, returned, .. } = operation;
         if self.operations.len() >= u32::MAX as usize - 1 {

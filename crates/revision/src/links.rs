@@ -21,6 +21,7 @@ pub(crate) struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
+    /// Goes through the history once. The error is a revision that is impossible or was made twice.
     pub(crate) fn new(history: &'a History, evidence: &Evidence) -> Result<Links<'a>, Violation> {
         let operations = history.operations();
         let base = history.base();
@@ -79,6 +80,7 @@ fn count(history: &History, evidence: &Evidence) -> Result<usize, Violation> {
     Ok((last - base) as usize + 1)
 }
 
+/// The violation that an answer has an impossible revision.
 fn out_of_range(number: u32, revision: u32) -> Violation {
     Violation { operations: vec![number], reason: Reason::OutOfRange { revision } }
 }

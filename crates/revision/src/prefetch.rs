@@ -6,8 +6,11 @@ use crate::history::Operation;
 /// jumps back and forth among operations that are close together. Reading these in sequence brings them into the caches
 /// in time.
 pub(crate) struct Prefetch<'a> {
+    /// The operations not read so far.
     rest: std::slice::Iter<'a, Operation>,
+    /// How many were read.
     count: usize,
+    /// A sum of what was read, so that the compiler keeps the reads.
     sum: u64,
 }
 
@@ -35,7 +38,7 @@ impl Prefetch<'_> {
 
 impl Drop for Prefetch<'_> {
     fn drop(&mut self) {
-        // Otherwise the compiler would remove the reads.
+        // If nothing used the sum, the compiler would remove the reads.
         std::hint::black_box(self.sum);
     }
 }

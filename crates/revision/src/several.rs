@@ -69,6 +69,7 @@ impl Pass<'_> {
         }
     }
 
+    /// How the answer to an operation differs from the expected one; `None` if it does not.
     fn difference(&self, wide: &Wide, expected: &Response) -> Option<Reason> {
         difference((self.history.base(), wide.revision), &wide.request, &wide.response, expected)
     }
@@ -106,6 +107,7 @@ fn can_never_change(store: Store<'_>, request: &Transaction) -> bool {
     request.failure.iter().all(is_read) && request.compares.iter().any(has_failed_for_good)
 }
 
+/// Whether the changes that an operation made are those that the evidence shows.
 fn are_the_same(made: &BTreeMap<u32, Seen>, shown: &[Change]) -> bool {
     let is_same = |((key, holds), change): ((&u32, &Seen), &Change)| {
         let value = (!holds.is_absent()).then_some(holds.value);
@@ -114,7 +116,7 @@ fn are_the_same(made: &BTreeMap<u32, Seen>, shown: &[Change]) -> bool {
     made.len() == shown.len() && made.iter().zip(shown).all(is_same)
 }
 
-/// Collects the puts of the branches that were taken.
+/// Collects the puts of the branches that were taken: keys, and the values that they were set to.
 fn puts(request: &Transaction, response: &Response, sets: &mut Vec<(u32, Option<u32>)>) {
     for (step, answer) in request.branch(response.succeeded).iter().zip(&response.answers) {
         match (step, answer) {

@@ -35,6 +35,7 @@ use crate::verdict::{Reason, Undecided, Violation};
 #[derive(Debug)]
 pub struct Stream {
     base: u32,
+    /// The latest time so far.
     now: u64,
     /// Operations called so far.
     count: u32,
@@ -45,7 +46,9 @@ pub struct Stream {
     next_floor: Floor,
     /// The operations in flight: the floor at the call, and the number.
     in_flight: BTreeSet<(Position, u32)>,
+    /// The store, and what waits for it.
     watched: Watched,
+    /// The first violation. Once there is one, the stream stays as it is.
     violation: Option<Box<Violation>>,
 }
 
@@ -54,6 +57,7 @@ pub struct Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) revision: u32,
+    /// Whether the operation saw the revision without making it.
     pub(crate) only_saw: bool,
 }
 
@@ -71,6 +75,7 @@ impl Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Floor {
     position: Position,
+    /// The number of the operation.
     number: u32,
 }
 
@@ -90,14 +95,16 @@ pub enum StreamError {
     Violation(#[from] Box<Violation>),
 }
 
+/// An operation that was called and has no answer so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InFlight {
+    /// Its number in the order of calls.
     pub(crate) number: u32,
     /// The operation as it was called, without its answer.
     pub(crate) operation: Operation,
-    /// The latest position of an answer before the call, and the number of that answer's operation. This operation must
-    /// not come before that position.
+    /// The latest position of an answer before the call. This operation must not come before that position.
     pub(crate) floor: Position,
+    /// The number of the operation with that answer.
     floor_number: u32,
 }
 

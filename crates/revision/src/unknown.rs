@@ -11,7 +11,7 @@
 
 #![allow(
     clippy::disallowed_types,
-    reason = "maps are candidates up in and never walked, and hashed without a seed"
+    reason = "values are looked up in the maps, which are never walked, and hashed without a seed"
 )]
 
 use std::collections::HashMap;
@@ -34,17 +34,18 @@ pub(crate) struct Unknowns {
     classes: Vec<Class>,
     /// By [`Unknown::owner`]: whether the operation was taken for a revision.
     taken: Vec<Taken>,
-    /// How many classes may still be candidates at. This keeps the total time linear.
+    /// How many more classes the pass may look at in all. This keeps the total time linear.
     budget: u64,
 }
 
+/// The hash function of the maps here.
 type Unseeded = BuildHasherDefault<Mixer>;
 
 /// The operations of unknown outcome, while they are collected from a history.
 #[derive(Debug, Default)]
 pub(crate) struct Collected<'a> {
     unknown: Vec<Unknown>,
-    /// How many operations there are so far.
+    /// How many operations there are so far. An *owner* is the number of one of them.
     owners: u32,
     /// The requests of wide operations, numbered so that equal requests have equal numbers.
     requests: HashMap<&'a Transaction, u32, Unseeded>,
@@ -64,8 +65,9 @@ enum Effect {
 /// The candidates with the same effect and the same request.
 #[derive(Clone, Copy, Debug)]
 struct Class {
+    /// As in [`Unknown`].
     request_code: u64,
-    /// The first candidate that may still be free, and the last one; indices in [`Unknowns::unknown`].
+    /// The first candidate that has perhaps not been taken yet, and the last one; indices in [`Unknowns::unknown`].
     first: u32,
     last: u32,
     /// The next class with the same effect.
@@ -77,10 +79,11 @@ struct Class {
 /// Whether a candidate was taken for a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
+    /// It was not taken.
     Not,
-    /// It was, and no other operation can have made the revision.
+    /// It was taken, and only operations with the same request can have made the revision instead.
     Certainly,
-    /// It was, but a candidate with another request could have made the revision instead.
+    /// It was taken, but a candidate with another request could have made the revision instead.
     Chosen,
 }
 
@@ -89,7 +92,7 @@ enum Taken {
 struct Unknown {
     /// The operation's index in the history.
     number: u32,
-    /// The next candidate of the same class.
+    /// The next candidate of the same class: its index in [`Unknowns::unknown`].
     next: u32,
     call: u64,
     effect: Effect,
@@ -102,9 +105,11 @@ struct Unknown {
 /// Whether a candidate may have made a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum May {
+    /// It may have made this revision.
     Yes,
+    /// It cannot have made this revision.
     No,
-    /// Neither this revision nor any later one.
+    /// It cannot have made this revision or any later one.
     Never,
 }
 
@@ -160,6 +165,7 @@ fn effects(request: &Transaction) -> Vec<Effect> {
 }
 
 impl Unknowns {
+    /// Sorts the collected operations into classes.
     pub(crate) fn new(lost: Collected<'_>) -> Unknowns {
         let Collected { mut unknown, owners, .. } = lost;
         if !unknown.is_sorted_by_key(|unknown| unknown.call) {
@@ -274,14 +280,16 @@ impl Unknowns {
 struct Candidates {
     /// The call and the index in [`Unknowns::unknown`] of the one called first.
     best: Option<(u64, u32)>,
-    /// The request of the first one found, and whether another has a different request.
+    /// The request of the first one found.
     request_code: Option<u64>,
+    /// Whether another one has a different request.
     ambiguous: bool,
     /// Whether others would be candidates had they not been chosen for earlier revisions.
     chosen: bool,
 }
 
 impl Candidates {
+    /// Adds one candidate that may have made the revision.
     fn add(&mut self, request_code: u64, call: u64, place: u32) {
         self.best = [self.best, Some((call, place))].into_iter().flatten().min();
         self.ambiguous |= *self.request_code.get_or_insert(request_code) != request_code;

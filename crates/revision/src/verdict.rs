@@ -61,6 +61,7 @@ impl Undecided {
     /// The maximum number of revisions in [`Undecided::missing`].
     pub const SHOWN: usize = 16;
 
+    /// Adds a revision of which nothing is known.
     pub(crate) fn add(&mut self, revision: u32) {
         self.count += 1;
         if self.missing.len() < Undecided::SHOWN {

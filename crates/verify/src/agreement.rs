@@ -22,9 +22,10 @@ use crate::k1::{Known, calls_services};
 use crate::model::FIRST_REVISION;
 use crate::{Context, Expectations, Oracle, Sheet};
 
-/// The budget of the general engine: more than it needs for the keys of any run if the values are unique, and little
-/// compared with the run itself.
+/// How many steps the crate `linear` may take for all keys together. This is more than it needs for any run if the
+/// values are unique, and takes little time compared with the run itself.
 const STEPS_MAX: u64 = 200_000;
+/// How much memory it may take, in bytes.
 const BYTES_MAX: usize = 64 << 20;
 
 /// What was compared.
@@ -69,6 +70,7 @@ fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) ->
     agreement
 }
 
+/// Lets the crate `revision` confirm the order of `k1`. Returns how many operations it confirmed.
 fn confirmed(history: &History, expectations: &Expectations, known: &Known) -> usize {
     let Ok(taken) = ByRevision::new(history, expectations.start_revision, known) else { return 0 };
     let verdict = taken.check();
@@ -87,6 +89,7 @@ fn confirmed(history: &History, expectations: &Expectations, known: &Known) -> u
     }
 }
 
+/// Lets the crate `linear` judge each key.
 fn by_values(record: &Record, agreement: &mut Agreement) {
     let history = &record.history;
     let parts = ByKey::new(history, &record.applied);
@@ -110,6 +113,7 @@ fn by_values(record: &Record, agreement: &mut Agreement) {
     }
 }
 
+/// Panics with the operations about which the engines disagree.
 fn disagree(history: &History, by: &str, what: &str, numbers: impl Iterator<Item = usize>) -> ! {
     let lines =
         numbers.map(|number| format!("\n  #{number} {}", describe::operation(&history.operations[number])));

@@ -113,15 +113,18 @@ pub fn revision(header: Option<&ResponseHeader>) -> i64 {
     header.map_or(0, |header| header.revision)
 }
 
+/// The first difference between two headers.
 fn header(path: &str, expected: Option<ResponseHeader>, observed: Option<ResponseHeader>) -> Option<String> {
     number(path, "header.revision", revision(expected.as_ref()), revision(observed.as_ref()))
 }
 
+/// The first difference between two numbers of a field.
 #[inline]
 fn number(path: &str, field: &str, expected: i64, observed: i64) -> Option<String> {
     (expected != observed).then(|| format!("{path}{field} should be {expected}, not {observed}"))
 }
 
+/// The difference between two values of a field.
 fn different<T: PartialEq + Said>(path: &str, field: &str, expected: &T, observed: &T) -> Option<String> {
     (expected != observed)
         .then(|| format!("{path}{field} should be {}, not {}", expected.said(), observed.said()))
@@ -129,6 +132,7 @@ fn different<T: PartialEq + Said>(path: &str, field: &str, expected: &T, observe
 
 /// The value of a field, as part of a sentence.
 trait Said {
+    /// The value as a report writes it.
     fn said(&self) -> String;
 }
 
@@ -194,6 +198,7 @@ fn delete(path: &str, expected: &DeleteRangeResponse, observed: &DeleteRangeResp
         .or_else(|| key_values(path, "prev_kvs", &expected.prev_kvs, &observed.prev_kvs))
 }
 
+/// The first difference between the answers to two ranges. `ordinal` counts the ranges of an answer, for `ties`.
 fn ranges(
     path: &str,
     expected: &RangeResponse,
@@ -213,6 +218,7 @@ fn ranges(
         .or_else(|| different(path, "more", &expected.more, &observed.more))
 }
 
+/// Compares the responses to a transaction. Its branches can be nested, so `path` says where in the response this is.
 fn txn(
     path: &str,
     expected: &TxnResponse,
@@ -238,6 +244,7 @@ fn txn(
     pairs.find_map(|(at, (expected, observed))| nested(path, at, expected, observed, ties, ordinal))
 }
 
+/// The first difference between the answers to one request of a transaction.
 fn nested(
     path: &str,
     at: usize,

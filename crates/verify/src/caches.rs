@@ -27,6 +27,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     }
 }
 
+/// Compares every view of a client's copy with the store at its revision.
 fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     let mut violations = Vec::new();
     let (mut compared, mut pairs) = (0, 0);
@@ -67,7 +68,7 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     }
 }
 
-/// Compares both in key order.
+/// Compares a view with the store at its revision, key by key.
 fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violation> {
     if let Some(newest) = truth.newest()
         && view.revision > newest
@@ -91,6 +92,7 @@ fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violati
     expected.next().map(|there| missing(history, truth, view, there))
 }
 
+/// A violation about a view, without its reason.
 fn wrong_view(view: &CacheView, title: &str) -> Violation {
     Violation::new(Oracle::C1, view.at, title).say(format!(
         "At {} client {} had a copy of {} as of revision {}.",
@@ -101,12 +103,14 @@ fn wrong_view(view: &CacheView, title: &str) -> Violation {
     ))
 }
 
+/// The violation that a view lacks a key.
 fn missing(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue) -> Violation {
     let violation = wrong_view(view, "a copy misses a key")
         .say(format!("It did not have {}, which the store had.", describe::key_value(there)));
     made_by(history, truth, there.mod_revision, violation)
 }
 
+/// The violation that a view has a key that the store does not have.
 fn too_much(history: &History, truth: &Truth, view: &CacheView, key: &Bytes, revision: i64) -> Violation {
     let keys = Keys { key, end: b"" };
     let deletes = truth.between(keys, revision, view.revision);
@@ -121,6 +125,7 @@ fn too_much(history: &History, truth: &Truth, view: &CacheView, key: &Bytes, rev
     }
 }
 
+/// The violation that a view has another modification revision of a key than the store.
 fn other(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue, revision: i64) -> Violation {
     let violation = wrong_view(view, "a copy has an old or wrong version of a key").say(format!(
         "It had {} as of revision {revision}; the store had {}.",
@@ -130,6 +135,7 @@ fn other(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue, r
     made_by(history, truth, there.mod_revision, violation)
 }
 
+/// Adds the operation that made a revision to a violation.
 fn made_by(history: &History, truth: &Truth, revision: i64, violation: Violation) -> Violation {
     match truth.maker(revision).and_then(|number| Some((number, history.operations.get(number)?))) {
         Some((number, operation)) => violation
@@ -139,6 +145,7 @@ fn made_by(history: &History, truth: &Truth, revision: i64, violation: Violation
     }
 }
 
+/// The violation that a view is of an older revision than one before it.
 fn went_back(known: &CacheView, view: &CacheView) -> Violation {
     wrong_view(view, "a client's copy went back").say(format!(
         "At {} it had been at revision {}.",

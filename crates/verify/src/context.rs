@@ -17,8 +17,11 @@ pub struct Context<'a> {
     pub record: &'a Record,
     /// What must hold beyond the oracles, and what is known besides the record.
     pub expectations: &'a Expectations,
+    /// When each process started, as far as it is known.
     starts: Vec<(MemberId, Nanos)>,
+    /// The result of K1's replay.
     replayed: OnceCell<Replayed>,
+    /// The store over the whole history.
     truth: OnceCell<Option<Truth>>,
 }
 
@@ -83,6 +86,7 @@ impl<'a> Context<'a> {
         truth.as_ref()
     }
 
+    /// The entries that the cluster applied; `None` if the record has none.
     fn evidence(&self) -> Option<&'a [Applied]> {
         (!self.applied().is_empty()).then_some(self.applied())
     }
@@ -104,12 +108,14 @@ impl<'a> Context<'a> {
     }
 }
 
+/// When a member was the lessor, by the events.
 fn lessors(events: &[Event]) -> Vec<(Nanos, Nanos)> {
     let mut lessors = Lessors::default();
     events.iter().for_each(|event| lessors.event(event));
     lessors.spans()
 }
 
+/// When each process started, by the events.
 fn starts(record: &Record) -> Vec<(MemberId, Nanos)> {
     let started = |event: &&Event| matches!(event.fact, Fact::Started { .. });
     record.events.iter().filter(started).map(|event| (event.member, event.time)).collect()

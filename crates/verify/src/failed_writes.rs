@@ -1,5 +1,5 @@
-//! Adds a hint to violations: if an answer that proves one has a value whose write was reported as failed, the error
-//! may be what is wrong, and not the answer.
+//! Adds a hint to violations. An answer that proves a violation may show a value whose write was reported as failed.
+//! Then the answer may be right, and the report of the failure wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use record::{History, Outcome};
 
 use crate::{Context, Oracle, Sheet, Violation, definite, describe};
 
-/// Adds a sentence to each violation of K1 to K4 with such an answer.
+/// Adds a sentence to each violation of K1 to K4 that is proved by such an answer.
 pub(crate) fn explain(context: &Context<'_>, sheet: &mut Sheet) {
     let meant = |violation: &Violation| violation.oracle <= Oracle::K4;
     if !sheet.violations().iter().any(meant) {
@@ -43,6 +43,7 @@ struct FailedWrites<'a> {
 }
 
 impl<'a> FailedWrites<'a> {
+    /// Collects the failed writes of a history.
     fn of(history: &'a History) -> FailedWrites<'a> {
         let mut pairs = BTreeMap::new();
         let mut other = BTreeSet::new();
@@ -94,6 +95,7 @@ fn pairs(response: &Response) -> Vec<&KeyValue> {
     }
 }
 
+/// All pairs in the answer to a transaction.
 fn of_txn(txn: &TxnResponse) -> Vec<&KeyValue> {
     let mut found = Vec::new();
     for op in &txn.responses {

@@ -28,7 +28,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::I8, "of these compared with another", compared);
 }
 
-/// Returns how many hashes there are, and how many of them were compared with another.
+/// Compares the hashes. Returns how many there are, and how many of them were compared with another.
 fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
     let (mut hashes, mut compared) = (0, 0);
     let mut first: BTreeMap<(i64, i64), (u32, usize)> = BTreeMap::new();
@@ -56,6 +56,7 @@ fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
     (hashes, compared)
 }
 
+/// Checks the errors of HashKV requests.
 fn refused(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)], sheet: &mut Sheet) {
     let compactions = compactions(history, applied);
     let known: BTreeMap<usize, usize> = if starts.is_empty() {
@@ -100,6 +101,7 @@ fn refused(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)],
     }
 }
 
+/// The violation that two members answered with different hashes.
 fn differ(history: &History, one: usize, other: usize, revision: i64) -> Violation {
     let said = |number: usize| {
         let operation = &history.operations[number];

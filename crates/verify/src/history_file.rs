@@ -1,6 +1,7 @@
-//! Reads and writes histories as JSON lines: those of this simulator, and those recorded elsewhere.
+//! Reads and writes the project's file format for histories of etcd: JSON lines. Histories of the simulator are saved
+//! in it, and histories of real clusters can be recorded in it.
 //!
-//! Line 1 names the set-up and the format. Every other line is one of these:
+//! Line 1 names the format and describes the recorded cluster ([`Setup`]). Every other line is one of these:
 //!
 //! * an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`. Request and
 //!   response have the form of etcd's JSON gateway; times are in nanoseconds of one clock. `"return": null` says that
@@ -14,7 +15,8 @@
 //!   members applied, in the order of the log. `operation` is the number of its operation in the order of calls, or
 //!   null; `internal` is the request if a member proposed it itself.
 //!
-//! Files of the first format, which had no name and only operations, faults and evidence, are read too.
+//! Files of earlier versions of this format can also be read. The first one had no name, and only operations, faults
+//! and evidence.
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
 
@@ -111,6 +113,7 @@ pub struct FileError {
     pub what: String,
 }
 
+/// Line 1, as it is written.
 #[derive(Serialize)]
 struct FirstLine<'a> {
     format: &'static str,
@@ -118,12 +121,14 @@ struct FirstLine<'a> {
     setup: &'a Setup,
 }
 
+/// The field of line 1 that names the format.
 #[derive(Deserialize)]
 struct Format<'a> {
     #[serde(borrow)]
     format: Option<Cow<'a, str>>,
 }
 
+/// The fields by which the kind of a line is recognized.
 #[derive(Deserialize)]
 struct Shape {
     rpc: Option<IgnoredAny>,
@@ -141,6 +146,7 @@ impl Shape {
     }
 }
 
+/// The line of an operation, as it is read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OperationLine<'a> {
@@ -160,12 +166,14 @@ struct OperationLine<'a> {
     error: Option<ErrorLine<'a>>,
 }
 
+/// The error of an operation, as it is read.
 #[derive(Deserialize)]
 struct ErrorLine<'a> {
     #[serde(borrow)]
     message: Cow<'a, str>,
 }
 
+/// The line of a fault.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultLine<'a> {
@@ -175,12 +183,14 @@ struct FaultLine<'a> {
     at: Nanos,
 }
 
+/// The line of an applied entry.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AppliedLine {
     applied: AppliedEntry,
 }
 
+/// A line about an entry that the cluster applied.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AppliedEntry {
@@ -296,6 +306,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads one line. `number` is its number in the file.
     fn line(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         if std::mem::take(&mut self.first) {
             return self.set_up(number, line);
@@ -327,6 +338,7 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Reads line 1.
     fn set_up(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         self.found.setup = parse(self.file, number, line)?;
         if let Some((slowest, fastest)) = self.found.setup.clock_rates
@@ -350,6 +362,7 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Ends the file: sorts the operations by their calls.
     fn finish(self) -> Result<HistoryFile, FileError> {
         if self.first {
             return Err(error(self.file, 0, 1, "an empty file; line 1 should name the set-up"));
@@ -372,10 +385,12 @@ impl Reader<'_> {
     }
 }
 
+/// The error in a line.
 fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> FileError {
     FileError { file: file.to_string(), line: number + 1, column, what: what.into() }
 }
 
+/// Reads a line, or a part of it, with serde.
 fn parse<'a, T: Deserialize<'a>>(file: &str, number: usize, line: &'a str) -> Result<T, FileError> {
     serde_json::from_str(line).map_err(|cause| {
         let text = cause.to_string();
@@ -391,6 +406,7 @@ fn column_of(line: &str, field: &str) -> usize {
     line.find(&format!("\"{field}\"")).map_or(1, |at| at + 1)
 }
 
+/// Reads the line of an operation.
 fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileError> {
     let head: OperationLine<'_> = parse(file, number, line)?;
     // Both types read the field "rpc" and skip fields that they do not know.
@@ -441,6 +457,7 @@ struct OperationOut<'a> {
     gave_up: Option<Nanos>,
 }
 
+/// An error as it is written.
 #[derive(Serialize)]
 struct ErrorOut<'a> {
     code: u8,

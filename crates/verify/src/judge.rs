@@ -6,7 +6,8 @@ use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
 use crate::{Context, Sheet, Verdict, failed_writes, scope};
 
-/// What must hold beyond the oracles, and what is known besides the record.
+/// What a run must also fulfil (for example, how many operations must be answered), and what is known besides the
+/// record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectations {
     /// The lowest number of operations that must have been answered.

@@ -130,7 +130,7 @@ fn unless_restarted(history: &History, earlier: usize, later: usize, count: usiz
     )
 }
 
-/// The state that the member's store had reached when it made this answer, or an earlier one.
+/// A state that the member's store had reached when it made this answer: the one that the answer shows.
 pub(crate) fn store_position(operation: &Operation) -> Option<Position> {
     match place(operation) {
         Place::At(position) | Place::Shows(position) => Some(Position::during(position.revision())),
@@ -191,6 +191,7 @@ fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nano
     (at_call == at_return).then_some(at_call)
 }
 
+/// The violation that a member returned an older state than before.
 fn went_back(history: &History, earlier: usize, later: usize) -> Violation {
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
@@ -201,6 +202,7 @@ fn went_back(history: &History, earlier: usize, later: usize) -> Violation {
         .shown_by([earlier, later])
 }
 
+/// The violation that a linearizable operation is of an older state than a serializable read before it.
 fn behind_a_read(history: &History, earlier: usize, later: usize) -> Violation {
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
@@ -215,6 +217,7 @@ fn behind_a_read(history: &History, earlier: usize, later: usize) -> Violation {
         .shown_by([earlier, later])
 }
 
+/// The violation that a linearizable operation is of an older state than a watcher had seen before it.
 fn behind_a_watcher(
     history: &History,
     (revision, at, stream): (i64, Nanos, usize),
@@ -237,6 +240,7 @@ fn behind_a_watcher(
         .shown_by([later])
 }
 
+/// The sentence that says how an operation was answered.
 fn answered(history: &History, number: usize) -> String {
     let operation = &history.operations[number];
     let revision =

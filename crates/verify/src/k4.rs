@@ -66,6 +66,7 @@ pub fn quiet_read(history: &History) -> Option<usize> {
     })
 }
 
+/// Reports operations that took effect twice.
 fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>) {
     let mut first: Vec<Option<&Applied>> = vec![None; history.operations.len()];
     for entry in applied.iter().filter(|entry| entry.mutated) {
@@ -107,11 +108,14 @@ struct Change<'a> {
 #[derive(Default)]
 struct Changes<'a> {
     keys: BTreeMap<&'a [u8], Change<'a>>,
+    /// The deletes of ranges.
     ranges: Vec<(Change<'a>, &'a DeleteRangeRequest)>,
+    /// How many changes there are so far.
     order: u32,
 }
 
 impl<'a> Changes<'a> {
+    /// Adds the changes of an acknowledged write.
     fn take(&mut self, request: &'a Request, response: &'a Response, revision: i64, operation: usize) {
         match (request, response) {
             (Request::Put(request), _) => self.put(request, revision, operation),
@@ -123,11 +127,13 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// Takes over a put.
     fn put(&mut self, request: &'a PutRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, Some(request));
         self.change(&request.key, change);
     }
 
+    /// Takes over a deletion.
     fn delete(&mut self, request: &'a DeleteRangeRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, None);
         if request.range_end.is_empty() {
@@ -137,11 +143,13 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// The next change in the order of changes.
     fn next(&mut self, revision: i64, operation: usize, put: Option<&'a PutRequest>) -> Change<'a> {
         self.order += 1;
         Change { revision, order: self.order, operation, put }
     }
 
+    /// Remembers a change of a key, unless a newer one is remembered.
     fn change(&mut self, key: &'a [u8], change: Change<'a>) {
         match self.keys.get_mut(key) {
             Some(known) if known.revision > change.revision => {}
@@ -150,6 +158,7 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// Takes over the changes of the branch that ran.
     fn txn(&mut self, request: &'a TxnRequest, response: &'a TxnResponse, revision: i64, operation: usize) {
         let branch = if response.succeeded { &request.success } else { &request.failure };
         for (op, response) in branch.iter().zip(&response.responses) {
@@ -179,11 +188,13 @@ impl<'a> Changes<'a> {
 }
 
 impl Change<'_> {
+    /// Sorts the changes by the order in which they were made.
     fn when(&self) -> (i64, u32) {
         (self.revision, self.order)
     }
 }
 
+/// Whether a deletion's range contains a key.
 fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     match &request.range_end[..] {
         [] => key == request.key,
@@ -192,7 +203,7 @@ fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     }
 }
 
-/// Returns how many acknowledged writes were looked for.
+/// Reports acknowledged writes that are missing in the quiet read. Returns how many writes were looked for.
 fn lost(
     history: &History,
     applied: &[Applied],
@@ -218,7 +229,8 @@ fn lost(
     let there: BTreeMap<&[u8], &KeyValue> = seen.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
     for kv in &seen.kvs {
-        // Nothing newer than what is there; and if that revision is known, it wrote what is there.
+        // No change is newer than the pair that was read. If it is known which write made that pair's revision, the
+        // pair must be what that write wrote.
         let Some(change) = changes.newest(&kv.key, kv.mod_revision - 1) else { continue };
         let wrote = |put: &PutRequest| put.ignore_value || put.value == kv.value;
         if change.revision > kv.mod_revision || !change.put.is_some_and(wrote) {
@@ -260,6 +272,8 @@ struct UnacknowledgedDeletes<'a> {
 }
 
 impl<'a> UnacknowledgedDeletes<'a> {
+    /// Collects these requests. With evidence they are those that the cluster applied; without it, all that may have
+    /// been applied.
     fn of(history: &'a History, applied: &'a [Applied]) -> UnacknowledgedDeletes<'a> {
         let mut deletes = UnacknowledgedDeletes { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
@@ -288,6 +302,7 @@ impl<'a> UnacknowledgedDeletes<'a> {
         deletes
     }
 
+    /// Whether one of these may have deleted the key after this revision.
     fn may_delete(&self, key: &[u8], after: i64) -> bool {
         let of_key = |(revision, request): &(Option<i64>, &Request)| {
             revision.is_none_or(|revision| revision > after) && deletes(request, key)
@@ -296,12 +311,14 @@ impl<'a> UnacknowledgedDeletes<'a> {
     }
 }
 
+/// Whether the request may delete the key.
 fn deletes(request: &Request, key: &[u8]) -> bool {
     // A revocation deletes whatever was attached to the lease.
     matches!(request, Request::LeaseRevoke(_))
         || request.parts().any(|part| matches!(part, Part::DeleteRange(delete) if covers(delete, key)))
 }
 
+/// The violation for a lost write.
 fn loss(
     history: &History,
     quiet: usize,

@@ -13,7 +13,8 @@
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. `ends`: V1, V2 and the end of I8; `progress`: V3.
-//! * `watch_rights`: K1, for the users who watch. `scope`: what a history has and no oracle looked at.
+//! * `watch_rights`: the rule of K1 for users who watch. `scope`: reports what a history has that no oracle looked
+//!   at.
 //! * [`describe`]: operations, events and times as text.
 //!
 //! Not here: D1, which needs two runs.

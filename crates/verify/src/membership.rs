@@ -71,6 +71,7 @@ struct Wrong {
     shown_by: Vec<usize>,
 }
 
+/// What a change does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Add,
@@ -83,7 +84,9 @@ enum Kind {
 struct Change<'a> {
     kind: Kind,
     id: MemberId,
+    /// The peer URLs that the request names.
     urls: Vec<&'a str>,
+    /// The number of the operation.
     number: usize,
     call: Nanos,
     /// When its answer arrived.
@@ -92,8 +95,10 @@ struct Change<'a> {
 
 /// The members, as an answer lists them.
 struct View<'a> {
+    /// The number of the operation.
     number: usize,
     call: Nanos,
+    /// When it was answered.
     at: Nanos,
     /// Whether the list was true at some moment between call and return.
     fresh: bool,
@@ -119,6 +124,7 @@ struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
+    /// Collects the answers about members.
     fn of(history: &'a History) -> Answers<'a> {
         let mut answers = Answers::default();
         for (number, operation) in history.operations.iter().enumerate() {
@@ -157,6 +163,7 @@ impl<'a> Answers<'a> {
         self.changes.iter().any(|change| (change.kind, change.id) == (kind, id) && change.call < at)
     }
 
+    /// Compares an answer's list of members with what else is known.
     fn judge_view(&self, view: &View<'_>, add: &mut impl FnMut(MemberId, Wrong)) {
         if let Some(own) = self.changes.iter().find(|change| change.number == view.number)
             && !shows(view, own)
@@ -236,6 +243,7 @@ impl<'a> Answers<'a> {
         Some(allowed)
     }
 
+    /// The changes of a member that are of this kind.
     fn of_kind(&self, kind: Kind, id: MemberId) -> impl Iterator<Item = &Change<'a>> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
@@ -329,12 +337,14 @@ fn shows(view: &View<'_>, change: &Change<'_>) -> bool {
     }
 }
 
+/// A sentence that says how the answer lists the member.
 fn listed(view: &View<'_>, id: MemberId) -> String {
     let Some(member) = view.members.get(&id) else { return format!("no member {id}") };
     let role = if member.is_learner { "learner" } else { "voter" };
     format!("{role} {id} at {}", member.peer_urls.join(", "))
 }
 
+/// The number of an operation, as text.
 fn by_number(number: usize) -> String {
     format!("operation #{number}")
 }

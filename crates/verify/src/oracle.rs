@@ -75,13 +75,17 @@ pub struct Oracle {
     /// Its row in the table; [`ELSEWHERE`] for those that are not in it.
     row: u16,
     id: &'static str,
+    /// What it requires of the system, in a few words.
     holds: &'static str,
+    /// How severe its violations are, unless they say otherwise.
     severity: Severity,
 }
 
+/// The row number of an oracle that is not in the table.
 const ELSEWHERE: u16 = u16::MAX;
 
 impl Oracle {
+    /// An oracle of the table: the one in this row.
     pub(crate) const fn in_table(
         row: u16,
         id: &'static str,
@@ -120,6 +124,7 @@ impl Oracle {
     }
 }
 
+/// Whether two texts are equal; usable in constants.
 const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

@@ -1,9 +1,10 @@
-//! V3: while faults last, clients are answered within the bound that the scenario names.
+//! V3: while faults last, the cluster answers some client at least once in each stretch of time as long as the bound
+//! that the scenario names.
 //!
 //! An answer counts if a quorum was needed for it. Errors and serializable reads do not count, because one member
 //! alone gives them. A time without answers is a violation only if a client asked for something within the bound.
 //!
-//! Not checked: which client is answered. One that is cut off may wait.
+//! Not checked: which client is answered. A client that is cut off by faults may wait.
 
 use api::Request;
 use record::{Nanos, Operation, Outcome};
@@ -38,6 +39,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     }
 }
 
+/// The violation for a time without answers.
 fn stretch(since: Nanos, until: Nanos, bound: Nanos, last: Option<&(Nanos, &'static str)>) -> Violation {
     let time = describe::time;
     let violation =

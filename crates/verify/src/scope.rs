@@ -16,8 +16,11 @@ struct Subject {
     oracle: Oracle,
     /// The checks of the oracle that count it; if empty, all its checks.
     checks: &'static [&'static str],
+    /// The name of such things in the report.
     what: &'static str,
+    /// How many of them a history has.
     count: fn(&History) -> usize,
+    /// What the oracle would need to judge them.
     missing: Missing,
 }
 
@@ -73,6 +76,7 @@ const SUBJECTS: [Subject; 7] = [
     },
 ];
 
+/// How many of the operations for which `is_meant` is true were answered.
 fn answered(history: &History, is_meant: impl Fn(&Operation) -> bool) -> usize {
     history
         .operations

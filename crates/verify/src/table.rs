@@ -91,7 +91,7 @@ macro_rules! oracles {
             pub const ALL: &'static [Oracle] = &[$($(Oracle::$id,)*)+];
         }
 
-        /// The table, part by part. Judges speak in this order.
+        /// The table, part by part. The judges run in this order.
         pub const TABLE: &[Part] = &[$(Part {
             kind: $kind,
             rows: &[$(Row {
@@ -183,9 +183,10 @@ oracles! {
             without_evidence: "Whether anything took effect twice. Without a linearizable read of everything at the end, losses (K1 sees \
                 those that a read shows).";
     }
-    // The rights of those who watch: they add to K1.
+    // Checks the rights of users who watch. It has no oracle of its own: it reports violations of K1.
     Clients, Kind::Record(watch_rights::judge) => {}
-    // The other engines, if nothing is found so far: they add to K1 what they checked.
+    // Compares K1 with the crates `revision` and `linear`, if no violation was found so far. It adds what they
+    // checked to the checks of K1.
     Clients, Kind::Record(agreement::judge) => {}
     Watchers, Kind::Record(watch::judge) => {
         W1, Wrong: "watchers receive only the keys and kinds they asked for",
@@ -300,7 +301,8 @@ oracles! {
                 (a joint change is in the history as its removal); that lists which are not linearizable go \
                 forward.";
     }
-    // Hashes of the keys, as clients see them: they add to I8, and their errors to K3.
+    // Checks the answers to HashKV requests, that is, hashes of the keys. It reports violations of I8, and for errors
+    // of K3.
     Services, Kind::Record(hash_kv::judge) => {}
     Invariants, Kind::Events => {
         I1, Inside: "at most one leader a term",

@@ -70,7 +70,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Whether the end leaves no key.
+    /// Whether the range is empty, because its end is not above its first key.
     pub fn are_none(&self) -> bool {
         !matches!(self.end, [] | [0]) && self.end <= self.key
     }
@@ -82,13 +82,17 @@ pub struct Truth {
     events: Vec<Event>,
     /// The numbers of the events of each key, in order.
     keys: BTreeMap<Bytes, Vec<u32>>,
+    /// The revision at which the history begins.
     start: i64,
+    /// The revision up to which the store is known.
     until: i64,
+    /// Whether that is the newest revision of the whole history.
     complete: bool,
     /// Whether the list has every compaction that can have happened.
     sure_of_compactions: bool,
     /// Ordered by `earliest`.
     compactions: Vec<Compaction>,
+    /// Revisions and the operations that made them.
     makers: Vec<(i64, u32)>,
     /// When the first member had each revision; empty without evidence.
     times: Vec<(i64, Nanos)>,
@@ -125,6 +129,7 @@ impl Truth {
         truth
     }
 
+    /// Takes over the next change.
     fn take(&mut self, kv: KeyValue, deleted: bool) {
         let number = u32::try_from(self.events.len()).expect("a run makes fewer changes than that");
         let of_key = self.keys.entry(kv.key.clone()).or_default();
@@ -199,6 +204,7 @@ impl Truth {
         })
     }
 
+    /// The keys of an interval, with the numbers of their changes.
     fn range(&self, keys: Keys<'_>) -> impl Iterator<Item = (&Bytes, &Vec<u32>)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let end = match keys.end {
@@ -255,6 +261,7 @@ impl Truth {
     }
 }
 
+/// All compactions of a history that took effect, or may have.
 fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction> {
     let mut found = match applied {
         Some(applied) => by_evidence(history, applied),
@@ -264,6 +271,7 @@ fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction
     found
 }
 
+/// The compactions that the applied entries show.
 fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
     let mut found = Vec::new();
     // Before the first compaction, even 0 can be compacted to.
@@ -282,6 +290,7 @@ fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
     found
 }
 
+/// The compactions that clients requested and that were not refused.
 fn by_answers(history: &History) -> Vec<Compaction> {
     let compaction = |operation: &record::Operation| {
         let Request::Compact(request) = &operation.request else { return None };

@@ -165,8 +165,11 @@ impl Missing {
 #[derive(Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
+    /// Sentences about what could not be decided.
     undecided: Vec<String>,
+    /// What was checked, and how often.
     checks: Vec<Check>,
+    /// What an oracle could not judge.
     not_judged: Vec<NotJudged>,
 }
 

@@ -1,5 +1,5 @@
-//! K1, for watchers: a watcher is created only if its user may read all the keys that it asks for. (etcd's
-//! GHSA-xg4h-6gfc-h4m8: a permission on one key gave access to all keys from there on.)
+//! The rule of oracle K1 for watchers: a watcher is created only if its user may read all the keys that it asks for.
+//! (etcd's security advisory GHSA-xg4h-6gfc-h4m8: a permission on one key gave access to all keys from there on.)
 //!
 //! The member checks this when it creates the watcher, by the users and rights of the entries that it has applied by
 //! then. These are at least the entries that its earlier answers showed, unless it was restarted since. The history
@@ -24,6 +24,7 @@ use crate::model::auth::{self, Auth};
 use crate::watch::stream::{self, Watcher};
 use crate::{Context, Missing, Oracle, Sheet, Violation, answer, definite, describe};
 
+/// What is checked, or left undecided, for the verdict.
 const WHAT: &str = "watchers of users who may have no right to read the keys";
 
 /// Judges the watchers of a record, if users or rights were ever changed.
@@ -87,11 +88,13 @@ struct Stage {
     rank: u32,
     /// The earliest time at which a member can have applied the change.
     time: Nanos,
+    /// The operation that changed them.
     made_by: Option<usize>,
 }
 
 /// Users and rights over the history.
 struct Timeline {
+    /// The state at the beginning, and after each change.
     stores: Vec<Stage>,
     /// The rank of each operation that was applied.
     ranks: BTreeMap<usize, u32>,
@@ -177,6 +180,7 @@ impl Timeline {
 /// Each entry's operation, and when it was applied first.
 type Entries = Vec<(Option<usize>, Nanos)>;
 
+/// The applied entries.
 fn by_evidence(applied: &[Applied]) -> Entries {
     applied.iter().map(|entry| (entry.operation.map(|number| number as usize), entry.time)).collect()
 }
@@ -200,6 +204,7 @@ fn by_time(history: &History) -> Option<Entries> {
     Some(entries)
 }
 
+/// Whether the operation was certainly refused.
 fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
 }
@@ -209,6 +214,7 @@ fn changed_nothing(operation: &Operation) -> bool {
     !auth::changes_auth(&operation.request) || was_refused(operation)
 }
 
+/// Whether the request is the creation of this watcher.
 fn asks_for(request: &api::etcdserverpb::WatchRequest, watcher: &Watcher<'_>) -> bool {
     use api::etcdserverpb::watch_request::RequestUnion;
     matches!(&request.request_union, Some(RequestUnion::CreateRequest(create)) if std::ptr::eq(create, watcher.request))
@@ -220,6 +226,7 @@ fn last_start(starts: &[(MemberId, Nanos)], member: MemberId, by: Nanos) -> Opti
     of_member.map(|(_, at)| *at).max().filter(|at| *at > 0)
 }
 
+/// The violation for a watcher that its user may not have.
 fn forbidden(watcher: &Watcher<'_>, users: &BTreeSet<Option<&str>>, change: Option<usize>) -> Violation {
     let names: Vec<String> = users.iter().flatten().map(|name| describe::key(name.as_bytes())).collect();
     let who = match &names[..] {

@@ -1,5 +1,6 @@
-//! The revision engine against the plain search, on random small histories of a correct server, and on the same
-//! histories with one thing made wrong.
+//! Compares two ways to judge a history: the engine that goes by revisions (`verify::k1`), and a plain search for an
+//! order (`linear`). Both judge random small histories of a correct server, and the same histories with one thing made
+//! wrong.
 
 use crate::support::{self, Random, Shape};
 use api::Request;
@@ -11,6 +12,7 @@ use etcdsim_verify::{Expectations, Oracle, describe, judge};
 use linear::{Budget, Verdict};
 use record::{Applied, History, MemberId, Operation, Outcome, Record};
 
+/// Whether the plain search finds an order.
 fn searched(history: &History) -> bool {
     let budget = Budget { explain: false, ..Budget::default() };
     let asked = Asked::new(history, FIRST_REVISION);
@@ -25,10 +27,12 @@ fn searched(history: &History) -> bool {
     }
 }
 
+/// Judges a history by revisions.
 fn check(history: &History, applied: Option<&[Applied]>) -> Replayed {
     k1::check(history, &Premises { applied, ..Premises::default() })
 }
 
+/// Whether the engine found no violation.
 fn holds(replayed: &Replayed) -> bool {
     assert!(replayed.violations.iter().all(|violation| [Oracle::K1, Oracle::K3].contains(&violation.oracle)));
     replayed.violations.is_empty()
@@ -98,6 +102,7 @@ fn assign(
     })
 }
 
+/// An entry that the cluster applied for operation `number`.
 fn entry(number: usize, revision: i64, mutated: bool) -> Applied {
     Applied {
         index: 0,
@@ -109,14 +114,17 @@ fn entry(number: usize, revision: i64, mutated: bool) -> Applied {
     }
 }
 
+/// Whether an error says that the operation had no effect.
 fn is_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error))
 }
 
+/// Whether an error leaves open if the operation had an effect.
 fn is_indefinite(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if !is_definite(error))
 }
 
+/// The history, the evidence and what the engine found, for the message of a failing test.
 fn show(history: &History, applied: &[Applied], replayed: &Replayed) -> String {
     let lines: Vec<_> = history
         .operations

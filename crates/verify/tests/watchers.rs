@@ -1,4 +1,5 @@
-//! Random watchers: those that receive the truth are accepted, and one wrong thing in what they receive is found.
+//! Tests the oracles W1 to W12 on random watchers. They accept watchers that receive the truth, and find one wrong
+//! thing in what a watcher receives.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,9 @@ const SECOND: Nanos = 1_000_000_000;
 struct Member {
     /// Never compacted.
     model: Model,
+    /// The revision that it is compacted to; -1 if it is not.
     compacted: i64,
+    /// How many entries it has applied.
     applied: usize,
 }
 
@@ -28,6 +31,7 @@ impl Member {
         Member { model, compacted: -1, applied: 0 }
     }
 
+    /// Applies the next entry.
     fn apply(&mut self, record: &Record) {
         let entry = &record.applied[self.applied];
         let number = entry.operation.expect("every entry is a client's") as usize;
@@ -49,6 +53,7 @@ impl Member {
         }
     }
 
+    /// The events from revision `from` on that a watcher must receive.
     fn events(&self, request: &WatchCreateRequest, from: i64) -> Vec<Event> {
         let changes = self.model.changes();
         let wanted = changes.filter(|(kv, deleted)| {
@@ -68,24 +73,29 @@ impl Member {
     }
 }
 
+/// A watcher of a member.
 struct Watching {
     id: i64,
     request: WatchCreateRequest,
     next: i64,
     /// The revision after the last event; a compaction is compared with it.
     needs: i64,
+    /// Whether it was cancelled.
     gone: bool,
 }
 
+/// The revision of an event.
 fn revision(event: &Event) -> i64 {
     event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
 }
 
+/// A response for a watcher.
 fn response(watch_id: i64, revision: i64, events: Vec<Event>) -> WatchResponse {
     let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
     WatchResponse { header, watch_id, events, ..WatchResponse::default() }
 }
 
+/// A random request for a watcher.
 fn creation(random: &mut Random, newest: i64) -> WatchCreateRequest {
     let all = random.percent(50);
     WatchCreateRequest {

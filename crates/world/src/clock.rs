@@ -23,7 +23,7 @@ pub(crate) enum Swing {
     Sine { by: u64, period: Nanos },
 }
 
-/// The clocks of one process or client.
+/// The monotonic clock and the wall clock of one process or client.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     /// True time and monotonic reading at the last change of rate.
@@ -91,6 +91,7 @@ impl Clock {
         EPOCH + self.monotonic(now) as i64 + self.offset + swing
     }
 
+    /// Changes the rate, in parts per million of true time.
     pub(crate) fn set_rate(&mut self, now: Nanos, rate: u32) {
         self.anchor = (now, self.monotonic(now));
         self.rate = rate;
@@ -106,6 +107,7 @@ impl Clock {
         self.offset = self.offset.saturating_add(by);
     }
 
+    /// Begins a periodic change of the wall clock, or ends it.
     pub(crate) fn set_swing(&mut self, now: Nanos, swing: Option<Swing>) {
         self.swing = swing.map(|swing| (now, swing));
     }

@@ -5,7 +5,9 @@ use std::cell::Cell;
 use record::{MemberId, Nanos};
 
 thread_local! {
+    /// The virtual time, and the member that runs.
     static CONTEXT: Cell<(Nanos, MemberId)> = const { Cell::new((0, MemberId::NONE)) };
+    /// What [`wall_clock`] returns.
     static WALL_CLOCK: Cell<i64> = const { Cell::new(0) };
 }
 

@@ -47,14 +47,17 @@ impl Hasher for Digest {
     }
 }
 
+/// The digest of a request.
 pub(crate) fn request(request: &Request) -> u64 {
     of(request)
 }
 
+/// The digest of a watch response.
 pub(crate) fn watch(response: &api::etcdserverpb::WatchResponse) -> u64 {
     of(response)
 }
 
+/// The digest of an operation's outcome.
 pub(crate) fn outcome(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Answer { response, .. } => of(response),
@@ -63,6 +66,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> u64 {
     }
 }
 
+/// The digest of a value.
 fn of(value: &impl Hash) -> u64 {
     let mut digest = Digest::default();
     value.hash(&mut digest);

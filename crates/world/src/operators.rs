@@ -1,4 +1,5 @@
-//! The operators: people and their tools, who change the membership, move leadership, compact and defragment.
+//! Simulates operators: people and their tools, who change the membership, move leadership, compact and defragment.
+//! Which tasks they do and when is in the plan, among its faults.
 //!
 //! A task of an operator is a list of steps; most steps are one request. If a request fails, the operator asks
 //! the next member, as `etcdctl` with several endpoints does, until it is served or has tried often enough.
@@ -47,9 +48,11 @@ pub(crate) enum Step {
     Compact { keep: u64, physical: bool, revision: Option<i64> },
 }
 
+/// A task of an operator.
 struct Task {
     /// Steps still to do, in order.
     steps: VecDeque<Step>,
+    /// How often the current step was tried.
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
@@ -96,7 +99,7 @@ impl World<'_> {
         self.continue_task(self.operators.tasks.len() - 1);
     }
 
-    /// The member that a fault adds.
+    /// The new member that a fault adds. `fault` is the index of the fault in the plan.
     ///
     /// # Panics
     /// If the fault adds none.
@@ -297,6 +300,7 @@ impl World<'_> {
 /// Whether a member may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
+    /// Yes.
     Now,
     /// Not yet: first others must have the configuration on disk, or be removed.
     Later,

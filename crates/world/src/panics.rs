@@ -1,5 +1,6 @@
-//! Panics during a run. A member's panic is caught and becomes part of the record, with its text and location,
-//! and nothing is printed. A panic of the world itself is printed and goes on.
+//! Handles panics during a run. The panic of a member is a result of the run: it is caught and becomes part of the
+//! record, with its text and location, and nothing is printed. A panic of the simulator itself is printed and not
+//! caught.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -9,6 +9,7 @@ use crate::{Options, panics, runtime};
 /// madsim's clock advances in steps of at least 1 ms, because one step costs more than most events.
 const CLOCK_STEP: Nanos = 1_000_000;
 
+/// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {
     let pump = |clock: &runtime::Clock| {
         let mut world = World::new(plan, observer, options.keep_events);

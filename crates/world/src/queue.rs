@@ -1,4 +1,5 @@
-//! The heap of future events (rule R1), ordered by virtual time, then by the order in which they were pushed.
+//! The heap of future events (rule R1 of ARCHITECTURE.md), ordered by virtual time, then by the order in
+//! which they were pushed.
 //!
 //! Invariant: time never goes back. An event that is pushed for a time in the past happens now.
 
@@ -7,6 +8,7 @@ use std::collections::BinaryHeap;
 
 use record::Nanos;
 
+/// An event, its time, and the number that orders events of the same time.
 struct Entry<T> {
     time: Nanos,
     sequence: u64,
@@ -37,7 +39,9 @@ impl<T> Ord for Entry<T> {
 /// The future events.
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
+    /// The time of the event that was taken last.
     now: Nanos,
+    /// How many events were pushed.
     sequence: u64,
 }
 

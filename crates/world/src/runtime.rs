@@ -1,8 +1,10 @@
-//! madsim's runtime around a run, in builds that have it (`--cfg madsim`, rule R6).
+//! Guards a run against libraries that read the computer's clock or randomness, in builds with `--cfg madsim`.
 //!
-//! While its runtime is active, madsim intercepts all reads of the operating system's clocks and randomness, and
-//! answers them from the seed. A run needs neither; madsim guards against a library that reads them (rule R3).
-//! Without the flag a run has no such guard and gives the same trace hash, which `.ci/run` checks.
+//! madsim is a simulator of the operating system for Rust programs. While its runtime is active, it intercepts all
+//! reads of the operating system's clocks and randomness, and answers them from a seed. A run of etcdsim must not
+//! read either (rule R3 of ARCHITECTURE.md), and the code of etcdsim does not. If a library does, it then at least
+//! gets the same values every time. Builds without the flag have no such guard (rule R6). Their runs give the same
+//! trace hashes, which `.ci/run` checks.
 
 use record::Nanos;
 
@@ -17,17 +19,19 @@ mod inner {
 
     use super::Nanos;
 
-    /// The clock that the process reads during the run.
+    /// The clock that this process sees during the run instead of the computer's.
     pub(crate) struct Clock(madsim::time::TimeHandle);
 
     impl Clock {
+        /// Moves the clock forward, to follow the virtual time of the run.
         pub(crate) fn advance(&self, by: Nanos) {
             self.0.advance(Duration::from_nanos(by));
         }
     }
 
-    /// Does the work as the only task of a runtime. madsim draws the order of ready tasks, and 50 to 100 ns that
-    /// pass at every poll. With a single task that never waits, these draws do not affect a run (rule R2).
+    /// Does the work as the only task of a runtime of madsim. madsim draws at random in which order tasks run that
+    /// are ready, and how much time (50 to 100 ns) passes each time it polls one. The work is a single task that
+    /// never waits, so these draws do not affect it (rule R2: all randomness of a run comes from its keys).
     pub(crate) fn with_runtime<T>(seed: u64, work: impl FnOnce(&Clock) -> T) -> T {
         let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
         runtime.block_on(async { work(&Clock(madsim::time::TimeHandle::current())) })
@@ -38,14 +42,14 @@ mod inner {
 mod inner {
     use super::Nanos;
 
-    /// Nothing to advance: the process reads the computer's clock.
+    /// Does nothing: without madsim, this process sees the computer's clock.
     pub(crate) struct Clock;
 
     impl Clock {
         pub(crate) fn advance(&self, _: Nanos) {}
     }
 
-    /// Does the work on this thread.
+    /// Does the work on this thread, without a runtime.
     pub(crate) fn with_runtime<T>(_: u64, work: impl FnOnce(&Clock) -> T) -> T {
         work(&Clock)
     }

@@ -1,5 +1,5 @@
-//! The end of a run: the chaos phase ends, faults are healed, and the cluster must work again within a bounded
-//! time, the settle phase. This is the check of liveness.
+//! The end of a run. When the chaos phase is over, the faults are healed, and the cluster must work again within a
+//! bounded time, the *settle phase*. This is how a run checks liveness: that the cluster does not stay stuck.
 //!
 //! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
 //! broken as they are. This finds clusters that a single member which works only in part can stop.
@@ -30,6 +30,7 @@ use crate::network::Party;
 use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
+/// The name under which the core is drawn.
 const CORE: Domain = Domain::new("world core");
 /// Time between two checks whether the cluster has settled; our choice.
 const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;

@@ -1,4 +1,4 @@
-//! Makes the configuration of each member from the plan: its peers, URLs, settings and flaws.
+//! Makes the configuration of each member (`member::Config`) from the plan: its peers, URLs, settings and flaws.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Conditions: a fault of a plan may wait for one, such as "there is a leader". [`Progress`] follows the facts of
-//! the run and answers whether a condition is met now.
+//! Decides when a condition is met. A fault of a plan may wait for a condition, such as "there is a leader", instead
+//! of striking at a fixed time. [`Progress`] follows the facts of the run and answers whether a condition is met now.
 
 use plan::Condition;
 use record::{Fact, MemberId, Members, Role};
@@ -9,12 +9,16 @@ use record::{Fact, MemberId, Members, Role};
 pub(crate) struct Progress {
     /// Role and term of each member; members that are down are followers.
     roles: Members<(Role, u64)>,
+    /// The index that each member has applied.
     applied: Members<u64>,
     /// For each member, the index up to which its backend is durable. After a restart its configuration is at
     /// least that of this index.
     pub(crate) durable: Members<u64>,
+    /// How many snapshots each member has installed.
     snapshots: Members<u32>,
+    /// How often a member became leader.
     elections: u32,
+    /// How many operations clients have called.
     pub(crate) operations: u64,
     /// The newest configuration that any member applied.
     pub(crate) configuration: Configuration,

@@ -1,4 +1,5 @@
-//! Clients that do more than send requests: watchers that continue elsewhere, copies, locks, users.
+//! Tests clients that do more than send requests: they continue their watchers at other members, keep copies of keys,
+//! use locks, and act as users.
 
 use etcdsim_world as world;
 use plan::Scenario;

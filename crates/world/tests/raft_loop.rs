@@ -1,4 +1,4 @@
-//! What a member does while its disk is slow, by the setting `raft-loop`.
+//! Tests what a member does while its disk is slow, for each value of the setting `raft-loop`.
 
 use api::Request;
 use etcdsim_world as world;

@@ -1,4 +1,4 @@
-//! `MoveLeader`, asked of every member.
+//! Tests the request `MoveLeader`, sent to every member: only the leader carries it out.
 
 use api::{Error, Request};
 use record::{Outcome, Record};

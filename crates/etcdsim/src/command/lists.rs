@@ -43,6 +43,7 @@ pub(super) fn schema() -> Exit {
     Exit::Held
 }
 
+/// Prints a table without lines.
 fn list<'a, const COLUMNS: usize>(rows: impl Iterator<Item = [&'a str; COLUMNS]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);

@@ -107,6 +107,7 @@ pub fn main() -> Exit {
     }
 }
 
+/// Prints errors. `annotate` adds annotations for GitHub.
 fn show(Mistakes { errors, annotate }: Mistakes) {
     for error in errors {
         if annotate {

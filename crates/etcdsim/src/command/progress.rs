@@ -18,6 +18,7 @@ const FIRST_LINE: Duration = Duration::from_secs(5);
 /// Real time between later lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
+/// How far a batch has come, as a bar, or as lines if the output is no terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
     stopwatch: Stopwatch,
@@ -31,6 +32,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Says what will run, and begins to show the progress.
     pub(super) fn start(batch: &Batch) -> Progress {
         eprintln!("{}", intent(batch));
         let style =
@@ -45,6 +47,7 @@ impl Progress {
         Progress { bar, stopwatch, next_line, virtual_ns: 0, faults: 0, failures: 0, failed }
     }
 
+    /// Adds a run that has ended.
     pub(super) fn add_run(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
         self.virtual_ns += stats.virtual_ns;
         self.faults += stats.faults.values().sum::<u64>();
@@ -66,6 +69,7 @@ impl Progress {
         }
     }
 
+    /// How far the batch has come, as text.
     fn so_far(&self, wall: Duration) -> String {
         let seeds_per_second = self.bar.position() as f64 / wall.as_secs_f64().max(0.001);
         format!(
@@ -76,6 +80,7 @@ impl Progress {
         )
     }
 
+    /// Removes the bar.
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }

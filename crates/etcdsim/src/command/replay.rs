@@ -45,6 +45,7 @@ pub(super) struct Arguments {
     history: Option<PathBuf>,
 }
 
+/// Runs the command `replay`.
 pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
     let seed = seed(&case, arguments)?;
@@ -111,6 +112,7 @@ fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Res
     out.flush()
 }
 
+/// The seed to run. A plan has its own; a scenario needs one from the command line.
 fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
     match (case.is_plan(), arguments.seed) {
         (true, None) => Ok(case.plan(0).seed),
@@ -126,6 +128,7 @@ fn recorded(case: &Case, arguments: &Arguments) -> Option<SavedResult> {
     SavedResult::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
 }
 
+/// The exit code, and a sentence about whether the run failed as the saved one did.
 fn exit(
     recorded: Option<&SavedResult>,
     failure: Option<&Failure>,
@@ -155,6 +158,7 @@ struct Tracer {
 }
 
 impl Tracer {
+    /// Opens the outputs that were asked for.
     fn open(arguments: &Arguments) -> Result<Tracer, Error> {
         let mut outs: Vec<Box<dyn Write>> = Vec::new();
         if arguments.trace {
@@ -167,6 +171,7 @@ impl Tracer {
         Ok(Tracer { outs })
     }
 
+    /// Writes what is left.
     fn end(mut self) {
         for out in &mut self.outs {
             if let Err(error) = out.flush()

@@ -71,6 +71,7 @@ pub(super) struct Arguments {
     save: usize,
 }
 
+/// Runs the command `run`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let annotate = arguments.format == Format::Github;
     let cases = load(arguments).map_err(|mistakes| Mistakes { annotate, ..mistakes })?;
@@ -121,6 +122,7 @@ fn covered(report: &Report) -> Exit {
     if missed { Exit::Violation } else { Exit::Held }
 }
 
+/// Loads all scenarios, and reports the mistakes of all files together.
 fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {
     let files = case::find(&arguments.paths)?;
     let (mut cases, mut errors) = (Vec::new(), Vec::new());
@@ -169,6 +171,7 @@ fn save(report: &Report, arguments: &Arguments) -> Saved {
     saved
 }
 
+/// The report in the format that was asked for.
 fn text(report: &Report, saved: &Saved, format: Format, counts: bool) -> String {
     let launcher = replay_line::launcher();
     let replay = |case: &CaseReport, run: &SeedRun| match saved.get(&(case.case.file.clone(), run.seed)) {

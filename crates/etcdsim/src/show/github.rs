@@ -1,4 +1,5 @@
-//! The report for GitHub Actions: an annotation for each group of failures, and a summary in Markdown.
+//! Prints the report of `etcdsim run` for GitHub Actions: an annotation for each group of failures, and a summary in
+//! Markdown.
 //!
 //! The commands and their escapes:
 //! `docs.github.com/actions/reference/workflow-commands-for-github-actions`.

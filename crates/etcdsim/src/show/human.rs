@@ -1,5 +1,5 @@
-//! The report for people: a table with a row for each scenario, a summary, and the failures. The worst failures are
-//! shown in full, with the operations and events that prove them.
+//! Prints the report of `etcdsim run` for people: a table with a row for each scenario, a summary, and the failures.
+//! The worst failures are shown in full, with the operations and events that prove them.
 
 use std::fmt::{self, Write};
 
@@ -24,7 +24,7 @@ const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-remov
 /// The other counts of the Kubernetes workload, in the order in which they are shown.
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
-/// What a report says about runs without madsim (rule R6).
+/// What a report says about runs without madsim (rule R6 of ARCHITECTURE.md).
 pub const NOT_GUARDED: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
 /// The whole report, without the line that replays a failure. With `counts` it also says what the clients did and how
@@ -35,6 +35,7 @@ pub fn report(report: &Report, counts: bool) -> String {
     text
 }
 
+/// Writes the whole report.
 fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     if !report.cases.is_empty() {
         writeln!(out, "{}", table(report))?;
@@ -64,6 +65,7 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     Ok(())
 }
 
+/// The table of scenarios.
 fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -148,6 +150,7 @@ pub fn coverage(report: &Report) -> String {
     format!("{table}\n{} probes required: {said}.\n", required().count())
 }
 
+/// The line below the table.
 fn summary(report: &Report) -> String {
     let virtual_ns: u64 = report.cases.iter().map(|case| case.total.virtual_ns).sum();
     let failures = match report.failures() {
@@ -163,6 +166,7 @@ fn summary(report: &Report) -> String {
     )
 }
 
+/// A sentence that says why not all seeds were run; `None` if all were.
 fn shortened(report: &Report) -> Option<String> {
     let why = match report.ended {
         Ended::Complete => return None,
@@ -174,6 +178,7 @@ fn shortened(report: &Report) -> Option<String> {
     Some(format!("{why} after {done} of {asked}."))
 }
 
+/// A group of failures.
 fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> fmt::Result {
     let (run, failure) = group.runs[0];
     let seeds: Vec<u64> = group.runs.iter().map(|(run, _)| run.seed).collect();
@@ -229,6 +234,7 @@ pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     Ok(())
 }
 
+/// Writes one violation.
 fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
     writeln!(out, "{} {}", violation.oracle.id().bold(), violation.title.bold())?;
     for sentence in &violation.sentences {
@@ -242,6 +248,7 @@ fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
     Ok(())
 }
 
+/// How an acknowledged write was lost.
 fn story(out: &mut String, story: &Story) -> fmt::Result {
     writeln!(out, "{}", format!("How operation #{} was lost", story.operation).bold())?;
     for sentence in &story.sentences {
@@ -251,6 +258,7 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     list(out, "events", &story.events, usize::MAX)
 }
 
+/// A list with a heading. At most `most` lines are shown; the others are counted.
 fn list(out: &mut String, name: &str, lines: &[String], most: usize) -> fmt::Result {
     if lines.is_empty() {
         return Ok(());

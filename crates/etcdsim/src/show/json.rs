@@ -1,7 +1,7 @@
-//! The report for programs: one JSON object. `docs/ci.md` describes its fields.
+//! Prints the report of `etcdsim run` for programs: one JSON object. `docs/ci.md` describes its fields.
 //!
 //! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every computer, in every build and for
-//! any number of jobs (rule R4).
+//! any number of jobs (rule R4 of ARCHITECTURE.md).
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,19 @@ use crate::stopwatch::peak_rss_bytes;
 /// The name and version of the format. The version changes when a field changes its meaning or is removed.
 const SCHEMA: &str = "etcdsim.run/1";
 
+/// The whole report.
 #[derive(Serialize)]
 struct Document<'a> {
+    /// See [`SCHEMA`].
     schema: &'static str,
+    /// The version of etcdsim.
     version: &'static str,
     exit_code: u8,
+    /// Why the batch ended.
     ended: Ended,
+    /// How many seeds ran.
     seeds: usize,
+    /// How many seeds were to run.
     seeds_asked: usize,
     failures: usize,
     wall_ns: u64,
@@ -33,6 +39,7 @@ struct Document<'a> {
     scenarios: Vec<Scenario<'a>>,
 }
 
+/// The results of one scenario.
 #[derive(Serialize)]
 struct Scenario<'a> {
     scenario: &'a str,
@@ -44,6 +51,7 @@ struct Scenario<'a> {
     failures: usize,
     virtual_ns: u64,
     wall_ns: u64,
+    /// How much of `wall_ns` the judges took.
     check_ns: u64,
     events: u64,
     messages: u64,
@@ -51,12 +59,16 @@ struct Scenario<'a> {
     answered: u64,
     elections: u64,
     disk_operations: u64,
+    /// How often each kind of fault took effect.
     faults: BTreeMap<String, u64>,
+    /// How often each probe was reached.
     probes: BTreeMap<&'static str, u64>,
+    /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
     trace_hashes: Hashes<'a>,
     failing: Vec<FailingRun<'a>>,
+    /// The runs that could not be judged.
     trouble: Vec<RunWithoutVerdict>,
 }
 
@@ -73,15 +85,18 @@ impl Serialize for Hashes<'_> {
     }
 }
 
+/// A run that violated something.
 #[derive(Serialize)]
 struct FailingRun<'a> {
     seed: u64,
     trace_hash: TraceHash,
+    /// The command that replays it.
     replay: String,
     #[serde(flatten)]
     failure: &'a Failure,
 }
 
+/// A run that could not be judged.
 #[derive(Serialize)]
 struct RunWithoutVerdict {
     seed: u64,
@@ -107,6 +122,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
     serde_json::to_string_pretty(&document).expect("a report has only string keys and no failing parts")
 }
 
+/// The results of one scenario.
 fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> Scenario<'a> {
     let total = case.total.clone();
     let failing = |(run, failure): (&'a SeedRun, &'a Failure)| FailingRun {
@@ -148,6 +164,7 @@ fn every(counts: &Counts) -> BTreeMap<&'static str, u64> {
     Probe::all().filter(shown).map(|probe| (probe.name(), counts[probe])).collect()
 }
 
+/// What to report of a run that could not be judged; `None` for other runs.
 fn trouble(run: &SeedRun) -> Option<RunWithoutVerdict> {
     let (kind, text) = match &run.end {
         End::Held | End::Violated(_) => return None,

@@ -1,4 +1,5 @@
-//! The report for CI servers: JUnit's XML, with a suite for each scenario and a test case for each seed.
+//! Prints the report of `etcdsim run` for CI servers: JUnit's XML, with a suite for each scenario and a test case for
+//! each seed.
 //!
 //! A violation is a `failure` of a test case. A run without a verdict is an `error`.
 
@@ -20,6 +21,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
     junit.to_string().expect("the text of a report is free of what XML cannot hold: quick-junit strips it")
 }
 
+/// A run as a test case.
 fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> TestCase {
     let mut test = TestCase::new(format!("seed {}", run.seed), status(run));
     test.set_classname(format!("etcdsim.{}", case.case.name));
@@ -31,6 +33,7 @@ fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &See
     test
 }
 
+/// Whether the test case succeeded, failed, or ended with an error.
 fn status(run: &SeedRun) -> TestCaseStatus {
     let (kind, name, message, text) = match &run.end {
         End::Held => return TestCaseStatus::success(),

@@ -18,6 +18,7 @@ pub fn not_judged_in_full(not_judged: &[NotJudged]) -> String {
     ids(not_judged.iter().map(|one| one.oracle))
 }
 
+/// The ids of oracles, sorted.
 fn ids(oracles: impl Iterator<Item = Oracle>) -> String {
     let mut oracles: Vec<Oracle> = oracles.collect();
     oracles.sort_unstable();

@@ -47,6 +47,7 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
     Ok(expanded)
 }
 
+/// Whether the operation failed.
 fn failed(pair: &Pair<'_>) -> bool {
     matches!(&pair.end, Some((Event { kind: Kind::Fail, .. }, _)))
 }

@@ -9,13 +9,18 @@ use crate::error::{Mistake, Scan};
 /// The `:type` of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// An operation begins.
     Invoke,
+    /// It was answered.
     Ok,
+    /// It had no effect.
     Fail,
+    /// Its outcome is unknown.
     Info,
 }
 
 impl Kind {
+    /// The kind with this name.
     pub(super) fn of(name: &str) -> Option<Kind> {
         match name {
             "invoke" => Some(Kind::Invoke),
@@ -30,9 +35,11 @@ impl Kind {
 /// An event of a client.
 #[derive(Clone, Debug)]
 pub(super) struct Event<'a> {
+    /// Where the event begins in the file, in bytes.
     pub(super) at: usize,
     pub(super) process: u32,
     pub(super) kind: Kind,
+    /// Jepsen's `:f`: the name of what the operation does.
     pub(super) f: &'a str,
     pub(super) key: Option<Node<'a>>,
     pub(super) value: Node<'a>,
@@ -45,6 +52,7 @@ pub(super) struct Event<'a> {
 #[derive(Debug)]
 pub(super) struct Pair<'a> {
     pub(super) invoke: Event<'a>,
+    /// The time of the call.
     pub(super) call: u64,
     /// The event that ended it, and its time; `None` if it never ended.
     pub(super) end: Option<(Event<'a>, u64)>,
@@ -56,7 +64,9 @@ pub(super) struct Pairing<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
     /// By process: the pair in flight.
     open: BTreeMap<u32, usize>,
+    /// The time of the last event. Each event takes one tick or more, see [`ticks`].
     now: u64,
+    /// The `:index` of the last event that has one.
     last_index: Option<i64>,
 }
 
@@ -167,6 +177,7 @@ fn borrowed<'a>(form: &Form<'a>) -> Option<&'a str> {
     }
 }
 
+/// The hint for a field with a wrong value.
 const FIELDS: &str =
     ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
 
@@ -210,7 +221,7 @@ fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     }
     let missing = |name: &str| missing(parser, at, name);
     let value = value.unwrap_or(Node { at, form: Form::Nil });
-    // Elle's own histories leave it out.
+    // Elle's own histories leave out `:f`.
     let f = f.or_else(|| is_transaction(&value).then_some("txn"));
     Ok(Some(Event {
         at,
@@ -224,6 +235,7 @@ fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     }))
 }
 
+/// The mistake that an event lacks a field.
 #[cold]
 fn missing(parser: &Parser<'_>, at: usize, name: &str) -> Box<Mistake> {
     let hint = "an event has at least :type, :f, :process and :value";

@@ -35,12 +35,14 @@ pub(super) fn of_json<'a>(parser: &Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     }
 }
 
+/// Reads JSON into the same nodes as the parser of EDN.
 struct Json<'p, 'a> {
     cursor: Cursor<'a>,
     parser: &'p Parser<'a>,
 }
 
 impl<'a> Json<'_, 'a> {
+    /// Reads the next value, which is nested `depth` levels deep.
     fn node(&mut self, depth: u32) -> Scan<Node<'a>> {
         let kind = self.cursor.kind();
         let at = self.cursor.offset();

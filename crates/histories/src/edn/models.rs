@@ -14,7 +14,9 @@ use crate::recorded::{RegisterValue, Value};
 
 /// How one of Jepsen's models writes its values, without keys.
 pub(super) trait Model {
+    /// What an operation asks, as `linear` has it.
     type Input;
+    /// What it is answered, as `linear` has it.
     type Output;
 
     /// The operation that an event calls. `value` is its value without the key.
@@ -26,6 +28,7 @@ pub(super) trait Model {
         value: &Node<'_>,
     ) -> Scan<Self::Input>;
 
+    /// The answer of an event that ends an operation. `value` is its value without the key.
     fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output>;
 }
 
@@ -43,6 +46,7 @@ pub(super) fn scalar(parser: &Parser<'_>, node: &Node<'_>) -> Scan<Value> {
     }
 }
 
+/// The content of a register: a value, or nil if it is empty.
 pub(super) fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<RegisterValue> {
     if node.form == Form::Nil {
         Ok(RegisterValue(None))
@@ -63,9 +67,11 @@ pub(super) fn repeats(parser: &Parser<'_>, node: &Node<'_>, same: bool) -> Scan<
     ))
 }
 
+/// Registers with reads, writes and compare-and-sets.
 pub(super) struct Register;
 
 impl Register {
+    /// The two values of a compare-and-set.
     fn cas(parser: &Parser<'_>, node: &Node<'_>) -> Scan<register::Input<RegisterValue>> {
         match &node.form {
             Form::Sequence(items) if items.len() == 2 => {
@@ -109,6 +115,7 @@ impl Model for Register {
     }
 }
 
+/// Queues.
 pub(super) struct Queue;
 
 impl Model for Queue {
@@ -204,6 +211,7 @@ pub(super) fn versioned_key<'n, 'a>(event: &'n Event<'a>) -> Option<&'n Node<'a>
     (key.form != Form::Nil && versioned_value(event, value)).then_some(key)
 }
 
+/// Whether this is a `[version value]` without a version.
 fn versioned_value(event: &Event<'_>, value: &Node<'_>) -> bool {
     match tuple(value) {
         // The old and the new value of a compare-and-set are a pair, too.
@@ -216,6 +224,7 @@ fn versioned_value(event: &Event<'_>, value: &Node<'_>) -> bool {
 pub(super) struct Versioned;
 
 impl Versioned {
+    /// The version, if it is known, and the value.
     fn parts<'n, 'a>(parser: &Parser<'_>, node: &'n Node<'a>) -> Scan<(Option<u64>, &'n Node<'a>)> {
         let hint = "the first value of this file is a [version value], so all are";
         let Some((version, value)) = tuple(node) else {
@@ -262,9 +271,11 @@ impl Model for Versioned {
     }
 }
 
+/// Counters.
 pub(super) struct Counter;
 
 impl Counter {
+    /// A whole number.
     fn number(parser: &Parser<'_>, node: &Node<'_>) -> Scan<i64> {
         match node.form {
             Form::Integer(number) => Ok(number),
@@ -339,9 +350,11 @@ pub(super) fn owned(pairs: &[Pair<'_>]) -> bool {
     })
 }
 
+/// Banks.
 pub(super) struct Bank;
 
 impl Bank {
+    /// What a transfer moves.
     fn transfer(parser: &Parser<'_>, node: &Node<'_>) -> Scan<bank::Input<Value>> {
         let hint = "a transfer is {:from 1, :to 2, :amount 3}";
         let Form::Map(fields) = &node.form else {

@@ -109,6 +109,7 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// The next byte.
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -122,6 +123,7 @@ impl<'a> Parser<'a> {
         self.blanks(0)
     }
 
+    /// As [`Parser::next_byte`], within forms nested `depth` levels deep.
     fn blanks(&mut self, depth: u32) -> Scan<Option<u8>> {
         loop {
             match self.byte() {
@@ -159,6 +161,7 @@ impl<'a> Parser<'a> {
         self.node(0)
     }
 
+    /// Reads the next form, which is nested `depth` levels deep.
     fn node(&mut self, depth: u32) -> Scan<Node<'a>> {
         if depth > DEPTH_MAX {
             let hint = "this is not a history: nothing in one is nested that deep";
@@ -203,6 +206,7 @@ impl<'a> Parser<'a> {
         Ok(Node { at, form })
     }
 
+    /// Reads forms up to a closing bracket. The opening bracket has `opening` bytes.
     fn many(&mut self, opening: usize, close: u8, depth: u32) -> Scan<Vec<Node<'a>>> {
         self.at += opening;
         let mut nodes = Vec::new();
@@ -213,6 +217,7 @@ impl<'a> Parser<'a> {
         Ok(nodes)
     }
 
+    /// Reads a map.
     fn map(&mut self, depth: u32) -> Scan<Vec<(Node<'a>, Node<'a>)>> {
         let nodes = self.many(1, b'}', depth)?;
         let mut pairs: Vec<(Node<'a>, Node<'a>)> = Vec::with_capacity(nodes.len() / 2);
@@ -240,6 +245,7 @@ impl<'a> Parser<'a> {
         token
     }
 
+    /// Reads nil, a boolean, a number or a symbol.
     fn atom(&mut self) -> Scan<Form<'a>> {
         let at = self.at;
         let token = self.token();
@@ -272,6 +278,7 @@ impl<'a> Parser<'a> {
         Err(self.mistake(at, "a number", "a name does not begin with a digit"))
     }
 
+    /// Reads a string.
     fn text(&mut self) -> Scan<Cow<'a, str>> {
         let start = self.at + 1;
         let mut from = start;

@@ -38,6 +38,7 @@ pub fn read_as(file: &str, bytes: &[u8], syntax: Syntax) -> Result<Indexed, Erro
     read().map_err(|mistake| Error::in_file(mistake, file))
 }
 
+/// The functions of all models.
 const KNOWN: [&str; 16] = [
     "read",
     "write",
@@ -57,9 +58,11 @@ const KNOWN: [&str; 16] = [
     "append",
 ];
 
+/// Which functions belong together, for messages.
 const HINT: &str = ":read and :write, with :cas, :watch or :final-watch; :add and :read; :transfer and :read; \
                     :enqueue, :dequeue and :drain; :acquire and :release; :txn; or :get, :put and :append";
 
+/// Reads all events, and finds the model by their functions.
 fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
     let pairs = match syntax {
         Syntax::Edn => events::of_edn(parser)?,
@@ -124,6 +127,7 @@ fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
     Err(parser.mistake(odd.invoke.at, expected, format!("they are {HINT}")))
 }
 
+/// A history of one of `linear`'s models, without problems that clients reported.
 fn indexed(recorded: Recorded, indices: Vec<Indices>) -> Indexed {
     Indexed { history: Jepsen::Recorded(recorded), indices, reported: Vec::new() }
 }
@@ -134,6 +138,7 @@ pub(super) fn indices(pair: &Pair<'_>) -> Indices {
     Indices { invoke: pair.invoke.index, end }
 }
 
+/// Reads a history of registers, with versions if the first value has one.
 fn registers(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, cas: bool) -> Scan<Indexed> {
     let initial = RegisterValue(None);
     if pairs.first().is_some_and(|pair| models::is_versioned(&pair.invoke)) {
@@ -178,6 +183,7 @@ pub(super) fn tuple<'n, 'a>(node: &'n Node<'a>) -> Option<(&'n Node<'a>, &'n Nod
     }
 }
 
+/// Whether the value of an event is a `[key value]`.
 fn keyed(event: &Event<'_>) -> bool {
     if models::is_versioned(event) {
         return models::versioned_key(event).is_some();
@@ -186,8 +192,10 @@ fn keyed(event: &Event<'_>) -> bool {
     event.f != "cas" || tuple(second).is_some()
 }
 
+/// The operations, and for each the `:index` of its events.
 type Read<M> = (Operations<<M as Model>::Input, <M as Model>::Output>, Vec<Indices>);
 
+/// Reads the operations of a model. The first one decides whether all have keys.
 fn operations<M: Model>(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, model: &M) -> Scan<Read<M>> {
     let keyed = pairs.first().is_some_and(|pair| keyed(&pair.invoke));
     let mut operations = Operations::new(keyed);

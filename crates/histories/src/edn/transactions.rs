@@ -10,9 +10,11 @@ use super::{Jepsen, RegisterTransaction, Step, Transaction};
 use crate::error::Scan;
 use crate::recorded::Value;
 
+/// How transactions are written, for messages.
 const HINT: &str =
     "a transaction is [[:append key element] [:r key nil] …], or [[:w key value] [:r key nil] …]";
 
+/// Reads a history of transactions.
 pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Jepsen> {
     if on_registers(&pairs) {
         let transactions = pairs.into_iter().map(|pair| on_register(parser, pair));
@@ -48,6 +50,7 @@ fn on_registers(pairs: &[Pair<'_>]) -> bool {
     }
 }
 
+/// A transaction on lists.
 fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     let same = |called: &Step<Value, Value>, answered: &Step<Value, Value>| match (called, answered) {
         (Step::Read(called, _), Step::Read(answered, _)) => called == answered,
@@ -57,6 +60,7 @@ fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     Ok(Transaction { client: pair.invoke.process, call: pair.call, outcome, steps })
 }
 
+/// A transaction on registers.
 fn on_register(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<RegisterTransaction> {
     let same = |called: &registers::Step<_, _>, answered: &registers::Step<_, _>| match (called, answered) {
         (registers::Step::Read(called, _), registers::Step::Read(answered, _)) => called == answered,
@@ -90,6 +94,7 @@ fn outcome<S>(
     }
 }
 
+/// The steps of a transaction, which `step` reads one by one.
 fn steps<S>(parser: &Parser<'_>, node: &Node<'_>, step: impl Fn(&Node<'_>) -> Scan<S>) -> Scan<Vec<S>> {
     match &node.form {
         Form::Sequence(parts) => parts.iter().map(step).collect(),
@@ -108,6 +113,7 @@ fn part<'n, 'a>(parser: &Parser<'_>, node: &'n Node<'a>) -> Scan<(&'n str, Value
     Err(parser.mistake(node.at, "a part of a transaction", HINT))
 }
 
+/// A step on a list. `answered` says whether it is from the answer, where reads have values.
 fn list_step(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Step<Value, Value>> {
     let (f, key, value) = part(parser, node)?;
     match (f, &value.form) {
@@ -123,6 +129,7 @@ fn list_step(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Step<
     }
 }
 
+/// A step on a register. `answered` is as in [`list_step`].
 fn register_step(
     parser: &Parser<'_>,
     node: &Node<'_>,

@@ -24,6 +24,7 @@ const ELEMENTS_MAX: usize = 4_000_000;
 /// The error that Jepsen's client reports if events came in the wrong order.
 const NONMONOTONIC: &str = "nonmonotonic-watch";
 
+/// Reads a history of watchers.
 pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
     let mut logs: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
     let mut reported = Vec::new();

@@ -1,5 +1,6 @@
-//! How the operations of queues, stacks, priority queues and bags are written in a line. The four have the same
-//! operations under different names.
+//! How the operations and answers of queues, stacks, priority queues and bags are written as fields of a line
+//! ([`Form`]). All four have one operation that inserts an element and one that takes an element; only the names
+//! differ ([`Words`]).
 
 use linear::models::container::{Input, Output, Words};
 

@@ -1,4 +1,5 @@
-//! Reads all fields of an operation's line, before the model of the file interprets them.
+//! Reads the fields of an operation's line, whatever the model. After that, the model takes the fields that its
+//! operation has ([`super::forms::Form`]), and each field that is left over is a mistake.
 
 use crate::error::{Mistake, Scan};
 use crate::recorded::{RegisterValue, Value};
@@ -20,22 +21,25 @@ type Balances = Vec<(Value, Option<i64>)>;
 #[derive(Clone, Debug)]
 pub(super) enum Answer<'a> {
     Scalar(Scalar<'a>),
+    /// An array of values.
     Many(Vec<Value>),
-    /// The elements are pairs of an account and its balance.
+    /// An array of pairs of an account and its balance.
     Balances(Balances),
 }
 
 /// A field's value and its place in the line.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<T> {
+    /// The offset of the value in the line, in bytes.
     pub(super) at: usize,
     pub(super) value: T,
 }
 
-/// All fields that an operation can have.
+/// All fields that an operation can have, of any model. The names are those of the file, except `compared`
+/// (`expected`) and `returned` (`return`).
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
-    /// Where the line ends: the place of a missing field.
+    /// Where the object of the line ends.
     end: usize,
     pub(super) client: Option<Placed<u32>>,
     pub(super) op: Option<Placed<&'a str>>,
@@ -53,11 +57,12 @@ pub(super) struct Fields<'a> {
     pub(super) failed: Option<Placed<bool>>,
 }
 
+/// The names of all fields, for an error message.
 const KNOWN: &str =
     "client, op, key, value, expected, owner, from, to, amount, call, return, result, version or failed";
 
 impl<'a> Fields<'a> {
-    /// Reads a line. In place, because the struct is too large to return for every line.
+    /// Reads a line into this value, which must be empty. (It is too large to be returned for every line.)
     pub(super) fn read(&mut self, cursor: &mut Cursor<'a>) -> Scan<()> {
         cursor.object()?;
         while let Some(name) = cursor.next_field()? {
@@ -94,24 +99,24 @@ impl<'a> Fields<'a> {
     /// The mistake of a missing field.
     #[cold]
     pub(super) fn missing(&self, cursor: &Cursor<'_>, name: &str) -> Box<Mistake> {
-        // At the closing brace, before which it would be.
+        // A missing field is reported at the closing brace, because it can be added before that.
         let hint = format!("add \"{name}\" before the closing brace");
         cursor.mistake(self.end.saturating_sub(1), format!("the field \"{name}\""), hint)
     }
 
-    /// The value that is written, added or appended, which cannot be null.
+    /// The argument `value`, which cannot be null.
     pub(super) fn value(&mut self, cursor: &Cursor<'_>) -> Scan<Value> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.value(cursor)
     }
 
-    /// The value that is written, which can be null.
+    /// The argument `value` of a register, which can be null.
     pub(super) fn held(&mut self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.held(cursor)
     }
 
-    /// The value that a compare-and-set expects.
+    /// The argument `expected` of a compare-and-set.
     pub(super) fn compared(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Scalar<'a>>> {
         self.compared.take().ok_or_else(|| self.missing(cursor, "expected"))
     }
@@ -211,7 +216,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Placed<Scalar<'_>> {
-    /// A number.
+    /// The value as a number; any other is a mistake.
     pub(super) fn number(self, cursor: &Cursor<'_>) -> Scan<i64> {
         match self.value {
             Scalar::Number(number) => Ok(number),
@@ -219,7 +224,7 @@ impl Placed<Scalar<'_>> {
         }
     }
 
-    /// A number or a text.
+    /// The value as a number or a text; any other is a mistake.
     pub(super) fn value(self, cursor: &Cursor<'_>) -> Scan<Value> {
         match self.value {
             Scalar::Number(number) => Ok(Value::Number(number)),
@@ -230,7 +235,7 @@ impl Placed<Scalar<'_>> {
         }
     }
 
-    /// A number, a text or null.
+    /// The value as what a register can hold: a number, a text or null. Any other is a mistake.
     pub(super) fn held(self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         match self.value {
             Scalar::Null => Ok(RegisterValue(None)),
@@ -238,7 +243,7 @@ impl Placed<Scalar<'_>> {
         }
     }
 
-    /// A text.
+    /// The value as a text; any other is a mistake.
     pub(super) fn text(self, cursor: &Cursor<'_>) -> Scan<String> {
         match self.value {
             Scalar::Text(text) => Ok(text.to_cow().into_owned()),
@@ -247,6 +252,7 @@ impl Placed<Scalar<'_>> {
     }
 }
 
+/// Reads a field into `slot`. It is a mistake if the line had this field before.
 #[inline]
 fn once<'a, T>(
     slot: &mut Option<Placed<T>>,
@@ -263,7 +269,7 @@ fn once<'a, T>(
     Ok(())
 }
 
-/// A number, a string, null, true or false.
+/// Reads a number, a string, null, true or false.
 pub(super) fn scalar<'a>(cursor: &mut Cursor<'a>) -> Scan<Scalar<'a>> {
     match cursor.kind() {
         Kind::Number => Ok(Scalar::Number(cursor.integer()?)),
@@ -275,6 +281,7 @@ pub(super) fn scalar<'a>(cursor: &mut Cursor<'a>) -> Scan<Scalar<'a>> {
     }
 }
 
+/// Reads the value of the field `result`.
 fn answer<'a>(cursor: &mut Cursor<'a>) -> Scan<Answer<'a>> {
     if cursor.kind() != Kind::Array {
         return Ok(Answer::Scalar(scalar(cursor)?));
@@ -293,15 +300,16 @@ fn answer<'a>(cursor: &mut Cursor<'a>) -> Scan<Answer<'a>> {
     Ok(if balances.is_empty() { Answer::Many(values) } else { Answer::Balances(balances) })
 }
 
-/// A number or a text.
+/// Reads a number or a text.
 fn element(cursor: &mut Cursor<'_>) -> Scan<Value> {
     cursor.kind();
     let at = cursor.offset();
     Placed { at, value: scalar(cursor)? }.value(cursor)
 }
 
-/// An account and its balance, `[0, 100]` or `[0, null]`.
+/// Reads an account and its balance, `[0, 100]` or `[0, null]`.
 fn balance(cursor: &mut Cursor<'_>) -> Scan<(Value, Option<i64>)> {
+    /// How an account is written, for messages.
     const HINT: &str = "an account and its balance are [0, 100]";
     cursor.array()?;
     if !cursor.next_item()? {

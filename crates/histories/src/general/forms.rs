@@ -9,18 +9,28 @@ use crate::error::{Mistake, Scan};
 use crate::recorded::Value;
 use crate::scan::Cursor;
 
-/// How a model is written. A reader takes the fields that it uses; any field left over is a mistake.
+/// How the operations and answers of one model are written as fields.
+///
+/// When a line is read, `input` and `output` take out of [`Fields`] the fields that they use. The caller reports a
+/// field that is left over, because the operation does not have it. A cursor is only needed to report where a mistake
+/// is.
 pub(super) trait Form {
+    /// An operation of the model, with its arguments.
     type Input;
+    /// An answer of the model.
     type Output;
 
+    /// The operation with the name `op`, with its arguments from the fields.
     fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input>;
 
+    /// The answer to `input`, from the fields.
     fn output(&self, input: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>)
     -> Scan<Self::Output>;
 
+    /// Writes the name and the arguments of an operation.
     fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable>;
 
+    /// Writes the answer to `input`.
     fn write_output(
         &self,
         input: &Self::Input,
@@ -29,7 +39,7 @@ pub(super) trait Form {
     ) -> Result<(), Unwritable>;
 }
 
-/// The mistake of an operation that the model does not have.
+/// The mistake that the model has no such operation. `known` lists those that it has.
 pub(super) fn unknown<T>(known: &str, fields: &Fields<'_>, cursor: &Cursor<'_>) -> Scan<T> {
     let at = fields.op.as_ref().map_or(0, |op| op.at);
     Err::<T, Box<Mistake>>(cursor.mistake(at, known, "check \"op\", or the model that line 1 names"))
@@ -93,6 +103,7 @@ impl Form for Set {
     }
 }
 
+/// The model `lock`.
 pub(super) struct Lock;
 
 impl Form for Lock {
@@ -134,6 +145,7 @@ impl Form for Lock {
     }
 }
 
+/// The model `list`.
 pub(super) struct List;
 
 impl Form for List {

@@ -1,4 +1,5 @@
-//! Reads a file of this format. Line 1 names the model, which decides how the operations are written.
+//! Reads a file of the format `etcdsim-general-1`. Line 1 names the model, which decides which operations the other
+//! lines can have.
 
 use std::io::Read;
 
@@ -35,19 +36,20 @@ pub fn read_from(file: &str, from: impl Read) -> Result<Recorded, Error> {
     reader.finish().map_err(|mistake| Error::in_file(mistake, file))
 }
 
-/// A reader that gets one line after another.
+/// Reads a file whose lines are passed to it one after another.
 #[derive(Debug, Default)]
 pub struct Reader {
+    /// The history so far; `None` before line 1.
     recorded: Option<Recorded>,
 }
 
 impl Reader {
-    /// A reader that expects a header.
+    /// A reader that expects line 1.
     pub fn new() -> Self {
         Reader::default()
     }
 
-    /// Reads the next line. The caller makes sure that the line ends where the cursor does, with [`Cursor::end`].
+    /// Reads the next line. It does not check that nothing follows the object; the caller does, with [`Cursor::end`].
     ///
     /// # Errors
     ///
@@ -104,6 +106,7 @@ impl Reader {
     }
 }
 
+/// Reads line 1. Returns an empty history of the model that it names.
 fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
     cursor.object()?;
     let (mut format, mut model, mut initial, mut keyed) = (None, None, None, None);
@@ -171,11 +174,12 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         "bag" => Recorded::Bag(Operations::new(keyed)),
         "set" => Recorded::Set(Operations::new(keyed)),
         "lock" => Recorded::Lock(Operations::new(keyed)),
-        // The names were looked up above.
+        // "list": all other names were refused above.
         _ => Recorded::List(Operations::new(keyed)),
     })
 }
 
+/// Adds the operation of a line to the history, with its key if the file is keyed.
 fn operation<F: Form>(
     form: &F,
     operations: &mut Operations<F::Input, F::Output>,
@@ -199,6 +203,7 @@ fn too_many(cursor: &Cursor<'_>, invalid: Invalid) -> Box<Mistake> {
     cursor.mistake(0, "the end of the file", format!("{invalid}; split the file"))
 }
 
+/// Adds the operation of a line to the history of a key-value store.
 fn store(history: &mut StoreHistory, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<()> {
     let key = fields.key.take().ok_or_else(|| fields.missing(cursor, "key"))?.text(cursor)?;
     let Operation { client, input, call, outcome } = interpret(&Store, fields, cursor)?;
@@ -207,7 +212,7 @@ fn store(history: &mut StoreHistory, fields: &mut Fields<'_>, cursor: &Cursor<'_
     Ok(())
 }
 
-/// The operation that the fields describe, without its key.
+/// The operation that the fields of a line describe, without its key. It is a mistake if a field is left over.
 fn interpret<F: Form>(
     form: &F,
     fields: &mut Fields<'_>,

@@ -1,4 +1,4 @@
-//! How the operations of a key-value store of texts are written.
+//! How the operations and answers of a key-value store of texts are written as fields of a line ([`Form`]).
 
 use linear::models::text;
 
@@ -8,8 +8,10 @@ use super::write::{Line, Unwritable};
 use crate::error::Scan;
 use crate::scan::Cursor;
 
+/// The model `key-value`. The key of an operation is read and written elsewhere.
 pub(super) struct Store;
 
+/// The argument `value`, which must be a text.
 fn value(fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<String> {
     let value = fields.value.take().ok_or_else(|| fields.missing(cursor, "value"))?;
     value.text(cursor)
@@ -44,7 +46,8 @@ impl Form for Store {
                 let result = fields.result(cursor)?;
                 let value = match result.value {
                     Answer::Scalar(value) => value,
-                    // An array is not a text. The error for null says the same.
+                    // An array is not a text. It is replaced by null, which is not one either, so that the error says
+                    // so.
                     Answer::Many(_) | Answer::Balances(_) => Scalar::Null,
                 };
                 Ok(text::Output::Text(Placed { at: result.at, value }.text(cursor)?))

@@ -11,6 +11,7 @@ use crate::error::Scan;
 use crate::recorded::Value;
 use crate::scan::Cursor;
 
+/// The model `counter`.
 pub(super) struct Counter;
 
 impl Form for Counter {
@@ -66,6 +67,7 @@ impl Form for Counter {
     }
 }
 
+/// The model `bank`.
 pub(super) struct Bank;
 
 impl Form for Bank {

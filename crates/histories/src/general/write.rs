@@ -1,4 +1,4 @@
-//! Writes a file of this format: line 1, then one line for each operation.
+//! Writes a file of the format `etcdsim-general-1`: line 1, then one line for each operation.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use super::store::Store;
 use super::{FORMAT, registers, sums};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
-/// The error of an operation that its history's model does not have, or whose answer is to another operation.
+/// The error that a history's model does not have an operation, or that its answer is not one to this operation.
 #[derive(Debug)]
 pub(super) struct Unwritable;
 
@@ -111,6 +111,7 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
     }
 }
 
+/// Writes the rest of line 1, and all operations.
 fn all<F: Form>(
     form: &F,
     operations: &Operations<F::Input, F::Output>,
@@ -141,27 +142,32 @@ fn all<F: Form>(
     Ok(line.flush_if(0, out)?)
 }
 
+/// The key of an operation, if it has one.
 enum Key<'a> {
     None,
     Value(&'a Value),
     Text(&'a str),
 }
 
-/// A buffer of lines.
+/// Lines that are collected before they are written. Its methods append fields to the last line; the first argument
+/// is the field's name.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     bytes: Vec<u8>,
 }
 
 impl Line {
+    /// Begins a line.
     fn start(&mut self) {
         self.bytes.push(b'{');
     }
 
+    /// Ends a line.
     fn end(&mut self) {
         self.bytes.extend_from_slice(b"}\n");
     }
 
+    /// Writes and forgets the lines if they have more than this many bytes.
     fn flush_if(&mut self, more_than: usize, out: &mut impl Write) -> io::Result<()> {
         if self.bytes.len() > more_than {
             out.write_all(&self.bytes)?;
@@ -170,6 +176,7 @@ impl Line {
         Ok(())
     }
 
+    /// Appends the line of an operation.
     fn operation<F: Form>(
         &mut self,
         form: &F,
@@ -203,6 +210,7 @@ impl Line {
         Ok(())
     }
 
+    /// Begins a field.
     fn name(&mut self, name: &str) {
         if self.bytes.last() != Some(&b'{') {
             self.bytes.push(b',');
@@ -212,26 +220,31 @@ impl Line {
         self.bytes.extend_from_slice(b"\":");
     }
 
+    /// Writes a field with a text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.quoted(text);
     }
 
+    /// Writes a field with a number.
     pub(super) fn number(&mut self, name: &str, number: impl std::fmt::Display) {
         self.name(name);
         self.digits(number);
     }
 
+    /// Writes a field that is true or false.
     pub(super) fn flag(&mut self, name: &str, flag: bool) {
         self.name(name);
         self.bytes.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
+    /// Writes a field with a value.
     pub(super) fn value(&mut self, name: &str, value: &Value) {
         self.name(name);
         self.scalar(value);
     }
 
+    /// Writes a field with the content of a register.
     pub(super) fn held(&mut self, name: &str, held: &RegisterValue) {
         self.name(name);
         match &held.0 {
@@ -240,6 +253,7 @@ impl Line {
         }
     }
 
+    /// Writes a field with a list of values.
     pub(super) fn many<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a Value>) {
         self.name(name);
         self.bytes.push(b'[');
@@ -252,6 +266,7 @@ impl Line {
         self.bytes.push(b']');
     }
 
+    /// Writes a field with accounts and their balances.
     pub(super) fn balances<'a>(
         &mut self,
         name: &str,
@@ -272,6 +287,7 @@ impl Line {
         self.bytes.push(b']');
     }
 
+    /// Writes a value.
     fn scalar(&mut self, value: &Value) {
         match value {
             Value::Number(number) => self.digits(number),
@@ -279,10 +295,12 @@ impl Line {
         }
     }
 
+    /// Writes a number.
     fn digits(&mut self, number: impl std::fmt::Display) {
         write!(self.bytes, "{number}").expect("writing to a Vec does not fail");
     }
 
+    /// Writes a text as a string of JSON.
     fn quoted(&mut self, text: &str) {
         self.bytes.push(b'"');
         for character in text.chars() {

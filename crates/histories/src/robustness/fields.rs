@@ -12,6 +12,7 @@ use crate::scan::Cursor;
 pub(super) struct Unknown(BTreeMap<String, UnknownField>);
 
 impl Unknown {
+    /// Notes a field, unless its name is known already.
     pub(super) fn add(&mut self, file: &str, name: &str, (line, column): (usize, usize)) {
         if !self.0.contains_key(name) {
             let field = UnknownField { name: name.to_owned(), file: file.to_owned(), line, column };
@@ -19,6 +20,7 @@ impl Unknown {
         }
     }
 
+    /// All of them, by name.
     pub(super) fn all(&self) -> impl Iterator<Item = &UnknownField> {
         self.0.values()
     }
@@ -78,12 +80,14 @@ pub(super) fn object<'a, 'c>(
     Ok(())
 }
 
+/// The mistake that a field occurs twice.
 #[cold]
 fn twice(fields: &Fields<'_, '_>, name: &str) -> Box<Mistake> {
     let expected = format!("\"{name}\" only once");
     fields.mistake(fields.name_offset(), expected, "leave one of the two out")
 }
 
+/// Reads an array whose items `item` reads.
 pub(super) fn array<'a, 'c, T>(
     fields: &mut Fields<'a, 'c>,
     mut item: impl FnMut(&mut Fields<'a, 'c>) -> Scan<T>,
@@ -100,6 +104,7 @@ pub(super) fn array<'a, 'c, T>(
     Ok(items)
 }
 
+/// Reads a text.
 pub(super) fn text(cursor: &mut Cursor<'_>) -> Scan<String> {
     Ok(cursor.string()?.to_cow().into_owned())
 }

@@ -51,6 +51,7 @@ impl Reader {
     }
 }
 
+/// Reads an operation.
 fn operation(cursor: &mut Fields<'_, '_>) -> Scan<Operation> {
     let (mut client, mut call, mut returned) = (None, None, None);
     let (mut request, mut response) = (None, None);
@@ -90,9 +91,12 @@ fn operation(cursor: &mut Fields<'_, '_>) -> Scan<Operation> {
     Ok(read)
 }
 
+/// The names of all kinds of requests.
 const KINDS: [&str; 6] = ["leaseGrant", "leaseRevoke", "range", "txn", "defragment", "compact"];
+/// The fields of a request.
 const REQUESTS: [&str; 7] = ["Type", "LeaseGrant", "LeaseRevoke", "Range", "Txn", "Defragment", "Compact"];
 
+/// Reads a request.
 fn request(cursor: &mut Fields<'_, '_>) -> Scan<Request> {
     let (mut kind, mut requests) = (None, Vec::with_capacity(1));
     object(cursor, &REQUESTS, |cursor, name| {
@@ -140,6 +144,7 @@ fn number(cursor: &mut Fields<'_, '_>, name: &str) -> Scan<i64> {
     Ok(value)
 }
 
+/// Reads a range, and its revision if `revisions` is true.
 fn range(cursor: &mut Fields<'_, '_>, revisions: bool) -> Scan<(Range, i64)> {
     let known = ["Start", "End", "Limit", "KeysOnly", "CountOnly", "Revision"];
     let (mut range, mut revision) = (Range::default(), 0);
@@ -157,6 +162,7 @@ fn range(cursor: &mut Fields<'_, '_>, revisions: bool) -> Scan<(Range, i64)> {
     Ok((range, revision))
 }
 
+/// Reads a transaction.
 fn txn(cursor: &mut Fields<'_, '_>) -> Scan<Request> {
     let (mut conditions, mut success, mut failure) = (Vec::new(), Vec::new(), Vec::new());
     object(cursor, &["Conditions", "OperationsOnSuccess", "OperationsOnFailure"], |cursor, name| {
@@ -170,6 +176,7 @@ fn txn(cursor: &mut Fields<'_, '_>) -> Scan<Request> {
     Ok(Request::Txn { conditions, success, failure })
 }
 
+/// Reads a condition of a transaction.
 fn condition(cursor: &mut Fields<'_, '_>) -> Scan<Condition> {
     let mut condition = Condition::default();
     object(cursor, &["Key", "ExpectedRevision", "ExpectedVersion"], |cursor, name| {
@@ -183,6 +190,7 @@ fn condition(cursor: &mut Fields<'_, '_>) -> Scan<Condition> {
     Ok(condition)
 }
 
+/// Reads an operation of a transaction.
 fn op(cursor: &mut Fields<'_, '_>) -> Scan<Op> {
     let mut kind = None;
     let (mut ranged, mut deleted) = (Range::default(), String::new());
@@ -231,6 +239,7 @@ pub(super) fn value(cursor: &mut Fields<'_, '_>) -> Scan<Value> {
     Ok(if hash == 0 { Value::Text(plain) } else { Value::Hash(hash) })
 }
 
+/// The fields of a response.
 const RESPONSES: [&str; 14] = [
     "Txn",
     "Range",
@@ -248,6 +257,7 @@ const RESPONSES: [&str; 14] = [
     "MemberID",
 ];
 
+/// Reads a response.
 fn response(cursor: &mut Fields<'_, '_>) -> Scan<Response> {
     let start = cursor.offset();
     let mut response = Response::default();
@@ -297,6 +307,7 @@ fn response(cursor: &mut Fields<'_, '_>) -> Scan<Response> {
     Ok(response)
 }
 
+/// Reads the answer to a transaction.
 fn answer_txn(cursor: &mut Fields<'_, '_>) -> Scan<Answer> {
     let (mut failure, mut results) = (false, Vec::new());
     object(cursor, &["Failure", "Results"], |cursor, name| {
@@ -309,6 +320,7 @@ fn answer_txn(cursor: &mut Fields<'_, '_>) -> Scan<Answer> {
     Ok(Answer::Txn { failure, results })
 }
 
+/// Reads the answer to an operation of a transaction.
 fn result(cursor: &mut Fields<'_, '_>, known: &[&str]) -> Scan<OpResult> {
     let mut result = OpResult { found: Found::default(), deleted: 0 };
     object(cursor, known, |cursor, name| {
@@ -322,6 +334,7 @@ fn result(cursor: &mut Fields<'_, '_>, known: &[&str]) -> Scan<OpResult> {
     Ok(result)
 }
 
+/// Reads a key and its value.
 fn key_value(cursor: &mut Fields<'_, '_>) -> Scan<KeyValue> {
     let mut pair = KeyValue::default();
     object(cursor, &["Key", "Value", "ModRevision", "Version"], |cursor, name| {

@@ -101,6 +101,7 @@ pub fn read_watches(file: &str, bytes: &[u8]) -> Result<Vec<Watch>, Error> {
     Ok(watches)
 }
 
+/// The fields of a watch.
 const WATCH: [&str; 2] = ["Request", "Responses"];
 
 impl Reader {
@@ -164,6 +165,7 @@ impl Reader {
     }
 }
 
+/// Reads a request.
 fn request(cursor: &mut Fields<'_, '_>) -> Scan<WatchRequest> {
     let mut request = WatchRequest::default();
     let known = ["Key", "Revision", "WithPrefix", "WithProgressNotify", "WithPrevKV"];
@@ -180,6 +182,7 @@ fn request(cursor: &mut Fields<'_, '_>) -> Scan<WatchRequest> {
     Ok(request)
 }
 
+/// Reads a response.
 fn response(cursor: &mut Fields<'_, '_>) -> Scan<WatchResponse> {
     let mut response = WatchResponse::default();
     object(cursor, &["Events", "IsProgressNotify", "Revision", "Time", "Error"], |cursor, name| {
@@ -195,6 +198,7 @@ fn response(cursor: &mut Fields<'_, '_>) -> Scan<WatchResponse> {
     Ok(response)
 }
 
+/// Reads an event.
 fn event(cursor: &mut Fields<'_, '_>) -> Scan<Event> {
     let mut event = Event::default();
     let mut kind = None;
@@ -220,6 +224,7 @@ fn event(cursor: &mut Fields<'_, '_>) -> Scan<Event> {
     Ok(event)
 }
 
+/// Reads the state of a key before a change.
 fn previous(cursor: &mut Fields<'_, '_>) -> Scan<Previous> {
     let mut previous = Previous::default();
     object(cursor, &["Value", "ModRevision", "Version"], |cursor, name| {

@@ -75,6 +75,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The mistake that a line is not UTF-8.
     #[cold]
     fn not_text(line: usize, indent: usize, bytes: &[u8], at: usize) -> Box<Mistake> {
         let (line, column) = place((line, indent), bytes, at);
@@ -217,6 +218,7 @@ impl<'a> Cursor<'a> {
         self.more(b']')
     }
 
+    /// Reads the colon after a field's name.
     #[inline]
     fn colon(&mut self) -> Scan<()> {
         if self.next_byte() != b':' {
@@ -244,6 +246,7 @@ impl<'a> Cursor<'a> {
         Ok(true)
     }
 
+    /// The mistake that an object or array is not closed.
     #[cold]
     fn unclosed(&self, close: u8) -> Box<Mistake> {
         // If the text ends in the middle of a value, the mistake is at the end of the text and not on the next line.

@@ -122,6 +122,7 @@ impl<R: Read> Lines<R> {
         Line { number: self.number, bytes: &self.buffer[from..to], ended }
     }
 
+    /// Reads more of the file into the buffer.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -175,6 +176,7 @@ pub fn each_line_of<'a>(
     Ok(())
 }
 
+/// Gives one line to a reader.
 fn scan<'a>(line: Line<'a>, with: &mut impl FnMut(&mut Cursor<'a>) -> Scan<()>) -> Scan<()> {
     if line.is_blank() {
         return Ok(());

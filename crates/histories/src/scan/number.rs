@@ -72,6 +72,7 @@ impl<'a> Cursor<'a> {
         self.quoted(Cursor::integer)
     }
 
+    /// Reads a number in quotes; `number` reads what is between them.
     #[inline]
     fn quoted<T>(&mut self, number: impl FnOnce(&mut Self) -> Scan<T>) -> Scan<T> {
         const HINT: &str = "numbers of 64 bits are written in quotes here, as \"12\"";
@@ -90,6 +91,7 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
+    /// Reads digits, from this place on.
     #[inline]
     fn digits(&mut self, from: usize) -> Scan<u64> {
         let bytes = self.text.as_bytes();
@@ -126,6 +128,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// The mistake that a number is too large.
     #[cold]
     fn too_large(&self, start: usize) -> Box<crate::Mistake> {
         self.mistake(start, "a number of 64 bits", "use smaller numbers, such as nanoseconds or counters")

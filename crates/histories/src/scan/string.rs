@@ -38,6 +38,7 @@ impl<'a> JsonString<'a> {
         if self.escaped { Cow::Owned(self.to_string()) } else { Cow::Borrowed(self.raw) }
     }
 
+    /// Adds the text of the string, with its escapes replaced.
     fn unescape(self, into: &mut String) {
         let mut rest = self.raw;
         while let Some(backslash) = memchr::memchr(b'\\', rest.as_bytes()) {

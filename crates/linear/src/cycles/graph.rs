@@ -15,14 +15,14 @@ const STARTS_MAX: usize = 256;
 /// The graph. The first `transactions` nodes are the transactions, by index. The others are the commits, in the
 /// order of time.
 struct Graph {
-    /// By node: the nodes that depend on it, and why.
+    /// By node: the nodes that must come after it, and why.
     next: Vec<Vec<(u32, Link)>>,
     /// How many transactions there are.
     transactions: u32,
 }
 
-/// How nodes are reached from a start. The lists are reused for the next start, because there may be many
-/// starts in small components of a large graph.
+/// The shortest ways from one node, the start, to the others. The lists are reused for the next start, because there
+/// may be many starts in small components of a large graph.
 struct Ways {
     /// By node: its distance from the start; `u32::MAX` if it was not reached.
     distance: Vec<u32>,
@@ -75,8 +75,9 @@ pub(super) fn order_or_cycle(
     Err(graph.shortest_cycle())
 }
 
-/// A serial order in which every transaction may come next when it does, as far as `place` says; it is asked about
-/// one after another and places the one that it lets. `None` if it lets none, or if there is a cycle.
+/// Builds a serial order step by step. At each step it asks `place` about the transactions that the dependencies
+/// allow to come next, until `place` returns true for one. That one comes next, and `place` must take note of it.
+/// `None` if `place` accepts none of them, or if there is a cycle.
 pub(super) fn order_chosen(
     transactions: &[Span],
     happened: &[bool],
@@ -88,7 +89,7 @@ pub(super) fn order_chosen(
     for &(to, _) in graph.next.iter().flatten() {
         waits_for[to as usize] += 1;
     }
-    // Those that must end first come first.
+    // The transactions that may come next, those with the earliest answers first.
     let mut ready: BTreeSet<(u64, u32)> = BTreeSet::new();
     let mut free: Vec<u32> =
         (0..waits_for.len() as u32).filter(|&node| waits_for[node as usize] == 0).collect();
@@ -111,7 +112,7 @@ pub(super) fn order_chosen(
 }
 
 impl Graph {
-    /// Notes that a node is done.
+    /// Records that a node has its place in the order. Nodes that waited only for it are added to `free`.
     fn release(&self, node: u32, waits_for: &mut [u32], free: &mut Vec<u32>) {
         for &(to, _) in &self.next[node as usize] {
             waits_for[to as usize] -= 1;

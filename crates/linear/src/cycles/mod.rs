@@ -74,12 +74,12 @@ pub struct Transaction<K, V> {
 /// Whether the transactions are strictly serializable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are. This is a serial order that respects time; the transactions not in it are left out.
+    /// They are. This is a serial order that respects time. Transactions that are not in it did not take effect.
     Serializable(Vec<u32>),
-    /// They are not, because no order can explain these. Cycles were not looked for.
+    /// They are not, because no order can explain these anomalies. The check did not look for cycles.
     Anomalies(Vec<Anomaly>),
-    /// They are not, because of this cycle, a shortest one among those through one of the first 256
-    /// transactions of their component. Each edge begins where the previous one ends.
+    /// They are not, because of this cycle. Each edge begins where the previous one ends. It is a shortest cycle
+    /// through one of the first 256 transactions of a strongly connected component of the graph.
     Cycle(Vec<Edge>),
 }
 

@@ -1,18 +1,19 @@
-//! Transactions over several registers: strict serializability by what distinct writes show.
+//! Judges whether transactions over several registers are strictly serializable, from the order in which their
+//! reads show that values were written.
 //!
-//! If no value is written to a register twice, a read shows which transaction it comes after. In which order the
-//! values of a register followed each other shows only in part:
+//! If no value is written to a register twice, a read shows which transaction it comes after. The order in which
+//! the values of one register followed each other is only partly known, from these rules:
 //!
-//! - what every register held at first came before everything that was written;
+//! - the initial value of a register came before everything that was written to it;
 //! - a transaction that read a value and wrote the register put its own value directly after that one;
-//! - a transaction that was called after another had been answered wrote after it; so whoever read what the
-//!   earlier one wrote came before the later one;
-//! - a transaction that read a value although another write had been answered before its call shows that the other
-//!   write came before the one that it read.
+//! - a transaction that was called after another had been answered wrote after it; so every transaction that read
+//!   what the earlier one wrote came before the later one;
+//! - if a write had been answered before the call of a transaction that then read the value of another write, the
+//!   write of the value that was read came second.
 //!
-//! A cycle of these dependencies and of time is a violation. Without one, an order is built in which every read is
-//! right; that is evidence, too. If neither is found, the verdict is [`Verdict::Unclear`], and a search must decide
-//! (with [`crate::models::transactions`]).
+//! A cycle of these dependencies and of time is a violation. If there is no cycle, the check tries to build a serial
+//! order in which every read is right, which proves the opposite. If it finds neither, the verdict is
+//! [`Verdict::Unclear`], and a search must decide (with [`crate::models::transactions`]).
 //!
 //! ```
 //! use linear::Outcome;
@@ -62,7 +63,7 @@ pub struct Transaction<K, V> {
 /// Whether the transactions are strictly serializable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are. This is a serial order that respects time; the transactions not in it are left out.
+    /// They are. This is a serial order that respects time. Transactions that are not in it did not take effect.
     Serializable(Vec<u32>),
     /// They are not, because no order can explain these.
     Anomalies(Vec<Anomaly>),
@@ -107,6 +108,7 @@ where
     })
 }
 
+/// The call of a transaction, and its answer.
 fn span<K, V>(transaction: &Transaction<K, V>) -> Span {
     let answered = match transaction.outcome {
         Outcome::Answered { at, .. } => Some(at),
@@ -120,7 +122,7 @@ struct Register<'a, K, V> {
     key: &'a K,
     /// By value: its number among the versions.
     numbers: HashMap<&'a V, usize>,
-    /// The version 0 is what the register held at first.
+    /// All values that the register had. Version 0 is its initial value.
     versions: Vec<Version>,
 }
 
@@ -139,21 +141,25 @@ struct Version {
 #[derive(Clone, Copy)]
 struct Touched {
     register: usize,
-    /// The version that it read from others.
+    /// The version that it read before it wrote the register itself. Another transaction wrote that version, or it
+    /// is the initial one.
     read: Option<usize>,
-    /// The version that it left.
+    /// The version that it left behind: its last write.
     wrote: Option<usize>,
 }
 
+/// All registers, and what the transactions did to them.
 struct Registers<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     initial: &'a V,
+    /// By transaction: its call and answer.
     spans: Vec<Span>,
+    /// By key: the index of its register in `all`.
     numbers: HashMap<&'a K, usize>,
     all: Vec<Register<'a, K, V>>,
-    /// By transaction: whether it committed, or is of unknown outcome and was seen.
+    /// By transaction: whether it committed, or is of unknown outcome and another one read what it wrote.
     happened: Vec<bool>,
-    /// By transaction, if it happened.
+    /// By transaction: what it did to each register. Empty if it did not happen.
     touched: Vec<Vec<Touched>>,
 }
 
@@ -185,7 +191,7 @@ where
         registers
     }
 
-    /// Collects all values that were written; a sentence if one was written twice.
+    /// Collects all values that were written. If one was written twice, returns a sentence that says so.
     fn writes(&mut self) -> Option<String> {
         for (index, transaction) in (0..).zip(self.transactions) {
             let mut own: HashMap<usize, usize> = HashMap::new();
@@ -212,7 +218,7 @@ where
         None
     }
 
-    /// Follows all reads to what was written; what is wrong with them.
+    /// Finds the write that each read saw. Returns the reads for which there is none, or a wrong one.
     fn reads(&mut self) -> Vec<Anomaly> {
         let mut anomalies = Vec::new();
         for index in 0..self.transactions.len() as u32 {
@@ -229,7 +235,7 @@ where
         anomalies
     }
 
-    /// What a transaction leaves in registers.
+    /// Records which versions a transaction left in the registers that it wrote.
     fn touch(&mut self, index: u32) {
         for step in &self.transactions[index as usize].steps {
             if let Step::Write(key, value) = step {
@@ -244,9 +250,10 @@ where
         }
     }
 
+    /// Checks the reads of one answered transaction, and records what it did to each register.
     fn reads_of(&mut self, index: u32, anomalies: &mut Vec<Anomaly>) {
         let who = self.name(index);
-        // By register: the value that the transaction knows.
+        // By register: the value that the transaction last read or wrote, so that it must read it again.
         let mut known: HashMap<usize, &V> = HashMap::new();
         for step in &self.transactions[index as usize].steps {
             match step {
@@ -280,7 +287,8 @@ where
         self.touch(index);
     }
 
-    /// The version that a transaction read from others.
+    /// Which version of a register a transaction read, if another transaction wrote that one or it is the initial one.
+    /// The error is what is wrong with the read.
     fn version(&mut self, index: u32, register: usize, seen: &V) -> Result<usize, Anomaly> {
         let key = self.all[register].key;
         let who = self.name(index);
@@ -324,6 +332,7 @@ where
         dependencies
     }
 
+    /// Adds the dependencies because of one register.
     fn dependencies_of(&self, number: usize, dependencies: &mut Vec<Dependency>) {
         let mut add = |kind, from: u32, to: u32| {
             if from != to {
@@ -335,7 +344,8 @@ where
         for version in &register.versions {
             for &reader in &version.readers {
                 let Some(writer) = version.writer else {
-                    // It came before all writers: the first ones in time are enough.
+                    // A read of the initial value came before all writers. Time already orders most of them after
+                    // the first ones, so edges to those are enough.
                     for &later in writers.after(None) {
                         add(EdgeKind::ReadWrite, reader, later);
                     }
@@ -351,7 +361,8 @@ where
                     add(EdgeKind::WriteWrite, earlier, writer);
                 }
             }
-            // Whoever read a value and wrote the register ended that value.
+            // A transaction that read a value and wrote the register replaced that value, so it came after all
+            // other readers of it.
             let wrote = |reader: &u32| self.wrote(*reader, number);
             for &ender in version.readers.iter().filter(|reader| wrote(reader)) {
                 for &reader in &version.readers {
@@ -361,11 +372,12 @@ where
         }
     }
 
+    /// Whether a transaction wrote a register.
     fn wrote(&self, index: u32, register: usize) -> bool {
         self.touched[index as usize].iter().any(|one| one.register == register && one.wrote.is_some())
     }
 
-    /// An order in which every read is right, built from the front.
+    /// Tries to build an order in which every read is right, from the front.
     fn order(&self, dependencies: &[Dependency]) -> Option<Vec<u32>> {
         let mut held = vec![0_usize; self.all.len()];
         let mut unread: Vec<Vec<usize>> = Vec::with_capacity(self.all.len());
@@ -377,7 +389,7 @@ where
             let right = touched.iter().all(|one| {
                 let now = held[one.register];
                 let left = unread[one.register][now];
-                // Nobody else may still have to read what it replaces.
+                // It may replace a version only after all other readers of that version.
                 one.read.is_none_or(|read| read == now)
                     && (one.wrote.is_none() || left == usize::from(one.read.is_some()))
             });
@@ -393,7 +405,7 @@ where
         })
     }
 
-    /// A dependency as the verdict has it.
+    /// Puts a dependency into the form that the verdict reports, with a sentence.
     fn edge(&self, Dependency { from, to, link }: Dependency) -> Edge {
         let (first, second) = (self.name(from), self.name(to));
         let (kind, sentence) = match link {
@@ -421,20 +433,26 @@ where
         Edge { from, to, kind, sentence }
     }
 
+    /// How sentences name a transaction.
     fn name(&self, index: u32) -> String {
         format!("transaction {index} of client {}", self.transactions[index as usize].client)
     }
 }
 
-/// The transactions that wrote a register and happened, by time.
+/// The transactions that wrote a register and happened, sorted by time. Lists that lie next to each other in this
+/// struct have the same order.
 struct Writers {
-    /// By call, with the earliest answer of any from there on.
+    /// All of them, sorted by call.
     by_call: Vec<u32>,
+    /// Their calls.
     calls: Vec<u64>,
+    /// For each place in `by_call`: the earliest answer of the transactions at or after it.
     first_answer: Vec<u64>,
-    /// Those that were answered, by that, with the latest call of any up to there.
+    /// Those that were answered, sorted by answer.
     by_answer: Vec<u32>,
+    /// The times of their answers.
     answers: Vec<u64>,
+    /// For each place in `by_answer`: the latest call of the transactions at or before it.
     last_call: Vec<u64>,
 }
 
@@ -470,7 +488,8 @@ impl Writers {
         Writers { by_call, calls, first_answer, by_answer, answers, last_call }
     }
 
-    /// Those that were called after a time, or all. The ones that time puts after one of these are left out.
+    /// The writers that were called after a time, or all for `None`, but without those that were called after another
+    /// one of them was answered. Time orders the rest, so they need no edges.
     fn after(&self, answered: Option<u64>) -> &[u32] {
         let from = answered.map_or(0, |at| self.calls.partition_point(|&call| call <= at));
         let Some(&first) = self.first_answer.get(from) else { return &[] };
@@ -478,7 +497,8 @@ impl Writers {
         &self.by_call[from..to.max(from)]
     }
 
-    /// Those that were answered before a call. The ones that time puts before one of these are left out.
+    /// The writers that were answered before a call, but without those that were answered before another one of them
+    /// was called. Time orders the rest, so they need no edges.
     fn before(&self, call: u64) -> &[u32] {
         let to = self.answers.partition_point(|&at| at < call);
         let Some(last) = to.checked_sub(1).map(|last| self.last_call[last]) else { return &[] };

@@ -14,14 +14,14 @@ struct Key<'a, K, V> {
     key: &'a K,
     /// The longest list that was read.
     longest: &'a [V],
-    /// The transaction that read it.
+    /// The transaction that read the longest list.
     reader: u32,
-    /// By value: its append.
+    /// For each appended value: who appended it.
     appends: HashMap<&'a V, Append>,
-    /// By transaction that appended to this key: how many values.
+    /// For each transaction that appended to this key: how many values it appended.
     counts: HashMap<u32, usize>,
-    /// The reads, which are prefixes of `longest`: the transaction, and how many values it read without its own
-    /// at the end.
+    /// The reads, all prefixes of `longest`. Each is a transaction, and how many values it read, without those at
+    /// the end that it had appended itself.
     reads: Vec<(u32, usize)>,
 }
 
@@ -34,6 +34,7 @@ struct Append {
     rank: usize,
 }
 
+/// What is known of all keys after the transactions were read, see [`Versions::read`].
 pub(super) struct Versions<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     keys: Vec<Key<'a, K, V>>,
@@ -123,7 +124,8 @@ where
         Some(Anomaly { kind: AnomalyKind::AppendedTwice, transactions: vec![other, index], sentence })
     }
 
-    /// Adds the reads of one transaction that has happened. `open` gets the transactions seen in them.
+    /// Adds the reads of one transaction that has happened. A transaction of unknown outcome whose values it read has
+    /// happened as well, and is added to `open`.
     fn reads_of(
         &mut self,
         index: u32,
@@ -164,7 +166,7 @@ where
         }
     }
 
-    /// Checks where the elements of a list come from.
+    /// Checks who appended each element of a list that was read.
     fn elements(&mut self, read: &Read<'a, V>, anomalies: &mut Vec<Anomaly>, open: &mut Vec<u32>) {
         let key = &self.keys[read.key];
         let (mut seen, mut twice) = (HashSet::new(), false);
@@ -270,7 +272,8 @@ where
                 if length > 0 {
                     add(EdgeKind::WriteRead, writer(length - 1), reader);
                 }
-                // If its own appends follow, the edge between writers covers the rest.
+                // If the reader itself appended the next value, the edge from that append to the following one
+                // orders it before all others.
                 if length < key.longest.len() {
                     add(EdgeKind::ReadWrite, reader, writer(length));
                 } else {
@@ -281,7 +284,7 @@ where
         dependencies
     }
 
-    /// A dependency as the verdict has it.
+    /// Puts a dependency into the form that the verdict reports, with a sentence.
     pub(super) fn edge(&self, Dependency { from, to, link }: Dependency) -> Edge {
         let (first, second) = (name(self.transactions, from), name(self.transactions, to));
         let (kind, sentence) = match link {
@@ -315,13 +318,13 @@ impl<'a, K, V> Key<'a, K, V> {
     }
 }
 
-/// The anomaly that a transaction's appends are not next to each other in the longest list. Only those at the
-/// end of the list may be missing.
+/// Finds a transaction whose appends are not next to each other in the longest list, which is an anomaly. Only the
+/// last transaction in the list may have appended more values than the list shows.
 fn torn<K: Debug, V: Eq + Hash + Debug>(
     transactions: &[Transaction<K, V>],
     key: &Key<'_, K, V>,
 ) -> Option<Anomaly> {
-    // The last append, if its transaction made more.
+    // The append before this one, if its transaction appended more values after it.
     let mut unfinished: Option<Append> = None;
     for value in key.longest {
         let append = key.appends[value];
@@ -346,6 +349,7 @@ fn torn<K: Debug, V: Eq + Hash + Debug>(
     None
 }
 
+/// How sentences name a transaction.
 fn name<K, V>(transactions: &[Transaction<K, V>], index: u32) -> String {
     format!("transaction {index} of client {}", transactions[index as usize].client)
 }

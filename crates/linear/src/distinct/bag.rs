@@ -1,7 +1,9 @@
-//! Bags whose elements differ, in O(n log n).
+//! Orders the operations of a bag whose elements are distinct, in O(n log n). The head of [`super`] defines the
+//! words.
 //!
-//! Only takes that found nothing ask anything of others. Between the cuts that these make ([`super::cuts`]) every
-//! operation takes effect when it is called, but a take not before its element is put in.
+//! Only takes that found nothing depend on other elements than their own. They are the cuts ([`super::cuts`]).
+//! Between two cuts, every put takes effect when it is called, and every take when it is called or, if that is later,
+//! when its element is put in.
 
 use crate::order::NEVER;
 
@@ -11,6 +13,7 @@ use super::elements::{NONE, Problem};
 use super::reason::{Pair, Reason};
 use super::supply::{self, Demand};
 
+/// Judges the operations of a bag.
 pub(super) fn decide(mut problem: Problem) -> Outcome {
     let cuts = match Cuts::find(&problem, |_| NEVER) {
         Ok(cuts) => cuts,
@@ -37,7 +40,8 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
             return Outcome::Wrong(Reason::TooFew { lost, shown });
         }
     }
-    // By segment, position, and whether it takes: at equal positions puts come first.
+    // The keys by which the rows are sorted: segment, position, and whether the row is a take. At equal positions
+    // puts come first.
     let mut keys: Vec<(usize, u32, bool, u32)> = Vec::with_capacity(problem.rows.len());
     for element in &mut problem.elements {
         cuts.confine(element);

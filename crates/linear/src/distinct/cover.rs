@@ -1,20 +1,20 @@
-//! Positions at which a container cannot be empty.
+//! Finds the positions at which a container cannot be empty. The head of [`super`] defines the words.
 //!
-//! An element is certainly there at every position between the return of what put it in and the call of what
-//! took it out, both exclusive: there it is *certain*. At any other position p it can be away: if it was put in
-//! by something that returned at p or later, then both that and the take, which returns no earlier, can have
-//! come after p; else the take was called at p or earlier, and both can have come before.
+//! An element is certainly in the container at every position between the return of its put and the call of its take,
+//! both exclusive: there it is *certain*. At any other position p it can be away. For if its put returned at p or
+//! later, both the put and the take (which returns no earlier) can have come after p. Otherwise its take was called
+//! at p or earlier, and both can have come before p.
 
 use super::elements::{Element, NONE};
 
-/// The positions of some intervals, both ends exclusive.
+/// The positions that some intervals cover. Intervals are without their ends.
 pub(super) struct Cover {
-    /// By position: the first one from here on that no interval holds.
+    /// By position: the first position from it on that no interval covers (a *free* one).
     free: Vec<u32>,
 }
 
 impl Cover {
-    /// `end` is more than every position that is asked for.
+    /// The positions that these intervals cover. `end` is greater than all positions.
     pub(super) fn new(end: u32, intervals: impl Iterator<Item = (u32, u32)>) -> Cover {
         let mut change = vec![0_i32; end as usize + 2];
         for (from, to) in intervals {
@@ -43,14 +43,15 @@ impl Cover {
     }
 }
 
-/// Positions of which more and more are covered.
+/// The positions that some intervals cover, to which more intervals can be added (a union-find structure).
 pub(super) struct Growing {
-    /// By position: itself if it is free, else one further on, on the way to a free one.
+    /// By position: itself if it is free; otherwise a later position, from which the list leads on to the next free
+    /// one.
     next: Vec<u32>,
 }
 
 impl Growing {
-    /// Nothing is covered; `end` never is.
+    /// Without intervals. `end` is greater than all positions, and always free.
     pub(super) fn new(end: u32) -> Growing {
         Growing { next: (0..=end).collect() }
     }
@@ -66,7 +67,7 @@ impl Growing {
         at
     }
 
-    /// Covers what lies between, both ends exclusive.
+    /// Adds an interval, without its ends.
     pub(super) fn cover(&mut self, from: u32, to: u32) {
         let end = self.next.len() as u32 - 1;
         let mut at = self.free_from(from + 1);
@@ -77,8 +78,8 @@ impl Growing {
     }
 }
 
-/// The fewest intervals that leave no position free from `from` to `to`, both inclusive; `None` if one is free.
-/// Intervals are an element's number and its ends, both exclusive.
+/// The least number of intervals that cover all positions from `from` to `to`, both inclusive; `None` if no intervals
+/// do. Each interval is the number of an element and the two ends, which it does not contain.
 pub(super) fn chain(
     from: u32,
     to: u32,
@@ -104,7 +105,7 @@ pub(super) fn chain(
     Some(chain)
 }
 
-/// Where elements are certain, with their places in the list.
+/// The intervals in which the elements are certain, each with the element's index in the list.
 pub(super) fn certain(elements: &[Element]) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
     let all = (0..).zip(elements).filter(|(_, element)| element.certain());
     all.map(|(number, element)| (number, element.put_ret, element.gone_call))

@@ -1,10 +1,12 @@
-//! Where takes that found nothing stand: the positions at which a container is empty.
+//! Gives positions to the takes that found nothing. At these positions the container is empty. The head of [`super`]
+//! defines the words.
 //!
-//! Such a position cuts the history. What was put in by something that returned there or later comes after the
-//! cut, with its take; everything else comes before, with its take ([`super::cover`]). So a history can be
-//! ordered exactly if each take that found nothing has a free position and what lies between the cuts can be
-//! ordered: then the orders follow each other. And what lies between cuts can be ordered if all without these
-//! takes can, since a container stays one when all operations on some elements are left out.
+//! Such a position cuts the history in two. An element whose put returned at the cut or later comes after the cut,
+//! with its put and its take; every other element comes before it ([`super::cover`]). So a history can be ordered
+//! exactly if each take that found nothing has a position at which no element is certain, and what lies between two
+//! cuts can be ordered: then these orders follow one another. And what lies between two cuts can be ordered if the
+//! whole history without the takes that found nothing can, because an order stays right if all operations on some
+//! elements are removed from it.
 
 use super::cover::{self, Cover};
 use super::elements::{Element, Problem};
@@ -16,15 +18,16 @@ use super::supply::Enough;
 pub(super) struct Cuts {
     /// Ascending, each once.
     positions: Vec<u32>,
-    /// Rows that found nothing, as `(position, row)`, ascending.
+    /// The takes that found nothing, as `(position, row)`, ascending.
     pub(super) empties: Vec<(u32, u32)>,
 }
 
 impl Cuts {
-    /// The first position for each take that found nothing, or why there is none.
+    /// Gives each take that found nothing the first position it can have, or says why it has none.
     ///
-    /// Elements that stay and have no deadline of their own (`deadline`) may still have been taken by takes of
-    /// unknown outcome, if there are any.
+    /// `deadline` is by when an element that stays must be taken for other reasons ([`NEVER`](crate::order::NEVER) if
+    /// there is none). If there are takers, elements that stay are no obstacle to a cut as long as there are enough
+    /// takers for them.
     pub(super) fn find(problem: &Problem, deadline: impl Fn(u32) -> u32) -> Result<Cuts, Reason> {
         let Problem { rows, elements, empties, takers, .. } = problem;
         if empties.is_empty() {
@@ -71,7 +74,8 @@ impl Cuts {
         Ok(Cuts { positions, empties: found })
     }
 
-    /// Between which cuts an element stands: how many are before it.
+    /// The segment of an element: the part between two cuts to which it belongs, by number. This is the number of
+    /// cuts before the element.
     pub(super) fn segment(&self, element: &Element) -> usize {
         self.positions.partition_point(|&position| position <= element.put_ret)
     }
@@ -81,12 +85,12 @@ impl Cuts {
         self.positions.partition_point(|&other| other < position)
     }
 
-    /// The cut after an element: it is gone by then.
+    /// The first cut after an element was put in. The element must be gone by then.
     pub(super) fn after(&self, element: &Element) -> Option<u32> {
         self.positions.get(self.segment(element)).copied()
     }
 
-    /// Moves an element's bounds to between its cuts.
+    /// Narrows the bounds of an element's put and take to its segment.
     pub(super) fn confine(&self, element: &mut Element) {
         let segment = self.segment(element);
         if let Some(&before) = segment.checked_sub(1).and_then(|place| self.positions.get(place)) {
@@ -101,12 +105,12 @@ impl Cuts {
     }
 }
 
-/// The rows of elements.
+/// The put and the take of each of these elements.
 pub(super) fn pairs(elements: &[Element], numbers: &[u32]) -> Vec<Pair> {
     numbers.iter().map(|&number| Pair::of(&elements[number as usize])).collect()
 }
 
-/// Every element that stays, and the take that found nothing.
+/// The reason that there are too few takers: every element that stays, and the take that found nothing (`empty`).
 fn too_few(problem: &Problem, empty: Option<u32>) -> Reason {
     let until = empty.map_or(u32::MAX, |row| problem.rows.ret(row));
     let stays = |element: &&Element| element.stays() && element.put_ret < until;

@@ -1,4 +1,5 @@
-//! Operations grouped by the element that they put in or take out.
+//! Groups the operations of a container by the element that they put in or take out. The head of [`super`] defines
+//! the words.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -11,11 +12,11 @@ use crate::slice::{Seen, Slice};
 
 use super::reason::Reason;
 
-/// No row.
+/// The number that stands for "no row".
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The operations that count, in the order of their calls. Rows are places in here; the position of a row's
-/// call is [`order::call_position`].
+/// The operations that can matter, in the order of their calls. A row is an index into these lists. The position of a
+/// row's call follows from its number ([`order::call_position`]).
 #[derive(Default)]
 pub(super) struct Rows {
     /// The index in the history.
@@ -72,6 +73,7 @@ impl Rows {
         order::call_position(row as usize)
     }
 
+    /// The position of a row's return; [`NEVER`] if the row need not take effect.
     #[inline]
     pub(super) fn ret(&self, row: u32) -> u32 {
         self.ret[row as usize]
@@ -83,64 +85,68 @@ impl Rows {
     }
 }
 
-/// An element that was certainly put in, with the positions between which it came and went.
+/// An element that was certainly put in. Its put took effect between the positions `put_call` and `put_ret`, its take
+/// between `gone_call` and `gone_ret`.
 ///
-/// Invariants: `put_call <= put_ret`, `gone_call <= gone_ret`, `put_call <= gone_call`, `put_ret <= gone_ret`:
-/// an element is put in before it is taken out, so each bound of one is a bound of the other.
+/// Invariants: `put_call <= put_ret`, `gone_call <= gone_ret`, `put_call <= gone_call`, `put_ret <= gone_ret`. For an
+/// element is put in before it is taken out: the take is no earlier than the put's call, and the put no later than
+/// the take's return.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element {
+    /// The row that put it in.
     pub(super) put: u32,
-    /// [`NONE`] if nobody is known to have taken it.
+    /// The row that took it; [`NONE`] if none is known.
     pub(super) gone: u32,
     pub(super) put_call: u32,
     pub(super) put_ret: u32,
     pub(super) gone_call: u32,
     pub(super) gone_ret: u32,
-    /// Which leaves a priority queue first; without meaning elsewhere.
+    /// In a priority queue: elements of lower rank leave first. Without meaning elsewhere.
     pub(super) rank: u32,
 }
 
 impl Element {
-    /// Whether no operation is known that took it: then it stays for ever, unless a take of unknown outcome
-    /// took it.
+    /// Whether no take is known that took it. Then it stays for ever, unless a taker took it.
     pub(super) fn stays(&self) -> bool {
         self.gone_call == NEVER
     }
 
-    /// Whether there is a position at which it is certainly there.
+    /// Whether there is a position at which the element is certainly in the container.
     pub(super) fn certain(&self) -> bool {
         self.put_ret < self.gone_call
     }
 }
 
-/// All that a checker of containers needs.
+/// The rows of a container, grouped by element: what the files for queues, stacks, priority queues and bags judge.
 #[derive(Default)]
 pub(super) struct Problem {
     pub(super) rows: Rows,
-    /// In the order of the calls that put them in.
+    /// In the order of the calls of their puts.
     pub(super) elements: Vec<Element>,
-    /// Rows that found nothing to take.
+    /// The takes that found nothing, in the order of their calls.
     pub(super) empties: Vec<u32>,
-    /// Rows that may have taken any element, or none, in the order of their calls.
+    /// The takes of unknown outcome, in the order of their calls.
     pub(super) takers: Vec<u32>,
-    /// Whether some element's take is known and need not have happened.
+    /// Whether there is a take that need not have happened although it is known which element it would have taken
+    /// ([`Seen::Optional`]).
     pub(super) optional: bool,
-    /// A contradiction that shows on a single element, the first one in time.
+    /// A contradiction about a single element. If there are several, the first one in time.
     pub(super) wrong: Option<Reason>,
 }
 
-/// What is known of a value while rows are read.
+/// The rows of one value, while rows are read. Each is [`NONE`] until it is found.
 #[derive(Clone, Copy)]
 struct Known {
+    /// The put.
     put: u32,
-    /// The take that was answered with it.
+    /// The take that was answered with the value.
     gone: u32,
-    /// One that need not have happened.
+    /// The first take that would have taken the value, but need not have happened.
     optional: u32,
 }
 
 impl Problem {
-    /// Reads a slice, or `None` if it is none of a container whose elements differ.
+    /// Reads a slice. `None` if it is not one of a container, or puts an element in twice.
     pub(super) fn read<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -202,7 +208,7 @@ impl Problem {
         Some(problem)
     }
 
-    /// Looks for contradictions on a single element.
+    /// Looks for contradictions about a single element.
     fn look_at_each(&mut self, known: &[Known], twice: &[(u32, u32, u32)]) {
         let mut first: Option<(u32, Reason)> = None;
         let rows = &self.rows;
@@ -228,13 +234,15 @@ impl Problem {
         self.wrong = first.map(|(_, reason)| reason);
     }
 
+    /// Fills `elements`, by the put that each row is (`puts` has the value of each).
     fn fill(&mut self, puts: &[u32], known: &[Known], ranks: &[u32]) {
         for (put, &number) in (0..).zip(puts).filter(|&(_, &number)| number != NONE) {
             let Known { gone, optional, .. } = known[number as usize];
             let (put_call, put_ret) = (self.rows.call(put), self.rows.ret(put));
             let rank = ranks.get(number as usize).copied().unwrap_or(0);
             let element = match (gone, optional) {
-                // Nobody knows whether it was there: nothing is lost if it was not.
+                // The put has an unknown outcome and no take shows that it took effect. Nothing is lost if it did
+                // not.
                 (NONE, _) if put_ret == NEVER => continue,
                 (NONE, NONE) => {
                     Element { put, gone: NONE, put_call, put_ret, gone_call: NEVER, gone_ret: NEVER, rank }
@@ -254,8 +262,8 @@ impl Problem {
         }
     }
 
-    /// Takes every known take that need not have happened for one that may have taken any element: that only
-    /// allows more.
+    /// Makes takers of the takes that need not have happened although their elements are known. This only allows more
+    /// orders.
     pub(super) fn loosen(&mut self) {
         for element in &mut self.elements {
             if element.gone != NONE && element.gone_ret == NEVER {
@@ -276,7 +284,8 @@ fn positions(calls: &[u64], returns: &[Option<u64>]) -> Vec<u32> {
     returns.iter().enumerate().map(position).collect()
 }
 
-/// By number of a value: its place among all in their order; `None` if two share one.
+/// By number of a value: its rank, that is, how many values come before it in a priority queue. `None` if two values
+/// are equal in that order.
 fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Option<Vec<u32>> {
     let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
     sorted.sort_by(|&one, &other| model.compare(values.value(one), values.value(other)));

@@ -1,10 +1,11 @@
-//! When an element of a set that is added once is there.
+//! When an element of a set is in the set, if it is added only once. The head of [`super`] defines the words.
 //!
-//! It is absent, then there, then absent again. It must be added before everything that found it there or removed
-//! it has returned: take the last such position, a. It must not be removed before everything that found it there
-//! was called: take the first such position, r. If a < r, it is certainly there in between, and everything about
-//! it is right exactly if what found it absent returned at r or later or was called at a or earlier. If not, it can
-//! be added and removed at one position, and nothing that found it absent is in the way.
+//! At first the element is absent, then present, then absent again. It must be added before the first operation
+//! returns that found it present or removed it: let a be the last position at which it can be added. It must not be
+//! removed before the last operation is called that found it present: let r be the first position at which it can be
+//! removed. If a < r, it is certainly present in between. Then the operations on this element can be ordered exactly
+//! if each one that found it absent returned at r or later, or was called at a or earlier. If a >= r, it can be added
+//! and removed at one position, and no operation that found it absent is in the way.
 
 use crate::order::NEVER;
 
@@ -16,16 +17,18 @@ use super::reason::Reason;
 pub(super) enum Kind {
     Add,
     Remove,
+    /// It found the element in the set.
     Present,
+    /// It found that the element is not in the set.
     Absent,
 }
 
-/// When an element that is added once is there.
+/// The time in which an element that is added once is in the set.
 pub(super) struct Life {
     element: u32,
-    /// [`NONE`] if it never was.
+    /// The row that added it; [`NONE`] if none did.
     pub(super) add: u32,
-    /// [`NONE`] if nothing removed it.
+    /// The row that removed it; [`NONE`] if none did.
     pub(super) remove: u32,
     /// The last position at which it can be added, and the row whose return that is.
     pub(super) added: (u32, u32),
@@ -34,8 +37,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// When the element is there, as far as what changed it and what found it there show. `missed`: whether
-    /// something outside `marks` found it absent, so that a removal of unknown outcome helps if there is any.
+    /// When the element is in the set, as far as the rows show that added, removed or found it. `marks` are these
+    /// rows. `missed` says whether a row outside `marks` did not find the element; then a removal of unknown outcome
+    /// may have taken effect.
     pub(super) fn new(
         rows: &Rows,
         element: u32,
@@ -45,14 +49,16 @@ impl Life {
         let mut life =
             Life { element, add: NONE, remove: NONE, added: (NEVER, NONE), removed: (NEVER, NONE) };
         let mut removed_for_sure = NONE;
-        // What had to be there, with the last call and the first return of all.
+        // Of the rows that show the element in the set (they found or removed it): the last call and the first
+        // return.
         let (mut last_call, mut first_ret) = ((0, NONE), (NEVER, NONE));
         let mut optional = NONE;
         for &(row, kind) in marks {
             match kind {
                 Kind::Add => life.add = row,
                 Kind::Remove if rows.ret(row) == NEVER => {
-                    // Of those that need not have happened the one called first can do whatever another can.
+                    // If there are several removals of unknown outcome, the one called first can do whatever another
+                    // can.
                     optional = optional.min(row);
                 }
                 Kind::Remove if removed_for_sure != NONE => {
@@ -77,7 +83,7 @@ impl Life {
         }
         let (call, ret) = (rows.call(life.add), rows.ret(life.add));
         if ret == NEVER && first_ret.1 == NONE {
-            // Nobody knows whether it took effect: nothing is lost if it did not.
+            // The add has an unknown outcome and no row shows that it took effect. Nothing is lost if it did not.
             life.add = NONE;
             return Ok(life);
         }
@@ -105,30 +111,31 @@ impl Life {
         Ok(life)
     }
 
-    /// Whether it is certainly there at some position.
+    /// Whether there is a position at which the element is certainly in the set.
     pub(super) fn certain(&self) -> bool {
         self.add != NONE && self.added.0 < self.removed.0
     }
 
-    /// Whether something that found it absent can be right.
+    /// Whether a row that found the element absent can be right.
     pub(super) fn allows_absence(&self, rows: &Rows, row: u32) -> bool {
         !self.certain() || rows.call(row) <= self.added.0 || rows.ret(row) >= self.removed.0
     }
 
-    /// Why something that found it absent is wrong.
+    /// The reason why a row that found the element absent is wrong.
     pub(super) fn there(&self, absent: u32) -> Reason {
         let shown = [self.added.1, self.removed.1];
         Reason::There { element: self.element, add: self.add, remove: self.remove, shown, absent }
     }
 
-    /// Gives positions to all operations on the element, as `(position, what comes first, row)`.
+    /// Gives positions to all rows in `marks`, as `(position, number, row)`. At the same position, the row with the
+    /// lower number comes first.
     pub(super) fn place(
         &self,
         rows: &Rows,
         marks: &[(u32, Kind)],
         placed: &mut Vec<(u32, u32, u32)>,
     ) -> Result<(), Reason> {
-        // If it need not be there at any position, it is there at one.
+        // If the element is nowhere certain, it is added and removed at the same position.
         let (add, remove) = match (self.added.0, self.removed.0) {
             (added, removed) if added >= removed => (removed, removed),
             bounds => bounds,

@@ -1,13 +1,37 @@
 //! The fast path for containers into which no element is put twice: queues, stacks, priority queues, bags, sets.
 //!
-//! Whether a history is one is seen by looking at it ([`elements`]). Which takes found nothing decides where it
-//! can be cut ([`cuts`], [`cover`]); takes of unknown outcome are a supply of takes for elements that must have
-//! been taken ([`supply`]); the rest is up to the kind. Each module says why it is right; that it is was tried
-//! on all histories of up to six operations, too.
+//! If all elements are distinct, the answer to a take shows which operation put the element in, and so a
+//! linearization can be found in O(n log n), without a search. The files of this folder use these words:
 //!
-//! What it cannot decide is left to the search: stacks and priority queues where takes of unknown outcome matter in
-//! a way that was not foreseen. Reads of whole sets from which elements are removed are put in order by a search of
-//! their own ([`reads`]).
+//! * A *row* is one operation that can matter to others; rows are numbered in the order of calls. A *position* is a
+//!   small number that stands for the time of a call or return ([`crate::order`]). To give a row a position is to say
+//!   when it takes effect.
+//! * A *put* is a row that puts an element into the container; a *take* is a row that takes one out.
+//! * A take *found nothing* if it was answered that the container was empty.
+//! * A *taker* is a take of unknown outcome. It may have taken any element, or none, at any time after its call.
+//! * An element *stays* if no take is known that took it. It may still have been taken by a taker.
+//! * An element is *certain* at a position if it is certainly in the container there, and *away* if it is not in the
+//!   container.
+//! * A *cut* is a position at which the container is empty. It divides the history into two parts that can be ordered
+//!   one after the other.
+//! * An element has a *deadline* if it must have been taken by some position; together they are a *demand* for a
+//!   take.
+//! * A *mark* is what a row of a set does to one element, or found of it.
+//!
+//! The steps:
+//!
+//! 1. [`elements`] looks whether the history is one of distinct elements, and groups the rows by element ([`set`]
+//!    does it for sets).
+//! 2. [`cuts`] and [`cover`] find a position for each take that found nothing, that is, the cuts.
+//! 3. [`supply`] gives takers to the elements that must have been taken.
+//! 4. [`queue`], [`stack`], [`priority_queue`], [`bag`] and [`set`] put the rows in order.
+//!
+//! The head of each file proves that its step is right. A test also compares the results with those of a plain
+//! search, for all histories of up to six operations.
+//!
+//! Some histories of stacks and priority queues cannot be decided in this way, because there are several
+//! possibilities which elements the takers took. They are left to the search ([`search`]). Sets from which elements
+//! are removed and that are read as a whole have a search of their own ([`reads`]).
 
 mod bag;
 mod cover;
@@ -35,19 +59,20 @@ use crate::slice::{Decision, Effort, Slice};
 use elements::{Problem, Rows};
 use reason::Reason;
 
-/// What a checker found out.
+/// What the file for one kind of container found out.
 enum Outcome {
-    /// The rows in order.
+    /// A linearization: the rows in order.
     Order(Vec<u32>),
+    /// There is no linearization.
     Wrong(Reason),
-    /// It takes a search.
+    /// It takes a search to find out.
     Unclear,
 }
 
-/// So many rows cost as much as a step, where a budget of steps counts.
+/// So many rows count as one step of the budget.
 const ROWS_PER_STEP: u64 = 64;
 
-/// Judges a slice as a container, or `None` if it is none with different elements, or takes a search.
+/// Judges a slice of the history as a container. `None` if it is not one with distinct elements, or takes a search.
 pub(crate) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -57,7 +82,8 @@ pub(crate) fn decide<M: Model>(
 ) -> Option<Decision> {
     let container = model.container()?;
     if slice.kept.is_some() {
-        // A verdict costs no steps, but the trials of an explanation must end.
+        // To judge the history costs no steps. But to find an explanation, many slices are judged one after the
+        // other, and that must end when the budget is used up.
         for _ in 0..=slice.operations.len() as u64 / ROWS_PER_STEP {
             if let Err(limit) = meter.step() {
                 return Some(Decision::Undecided { limit, deepest: Vec::new() });
@@ -71,6 +97,7 @@ pub(crate) fn decide<M: Model>(
     decision(&rows, outcome)
 }
 
+/// The decision that an outcome means, with operations instead of rows.
 fn decision(rows: &Rows, outcome: Outcome) -> Option<Decision> {
     let name = |order: Vec<u32>| order.into_iter().map(|row| rows.op[row as usize]).collect::<Vec<u32>>();
     match outcome {
@@ -85,7 +112,7 @@ fn decision(rows: &Rows, outcome: Outcome) -> Option<Decision> {
     }
 }
 
-/// Any container but a set.
+/// Judges a slice of any container but a set. `None` if its elements are not distinct.
 fn judge<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -99,8 +126,9 @@ fn judge<M: Model>(
     if !loosely || !matches!(outcome, Outcome::Wrong(_)) {
         return Some((rows, outcome));
     }
-    // Takes that need not have happened were given to their own elements. Elements of theirs may have been taken
-    // by others instead.
+    // Some takes need not have happened, although it is known which element they would have taken (`Seen::Optional`).
+    // So far it was assumed that they took it. The element may have been taken by a taker instead, so try again with
+    // these takes as takers.
     let mut problem = Problem::read(model, history, slice, container)?;
     problem.loosen();
     match by_kind(problem, container) {
@@ -109,6 +137,7 @@ fn judge<M: Model>(
     }
 }
 
+/// Judges a problem by the file for its kind of container.
 fn by_kind(mut problem: Problem, container: Container) -> Outcome {
     if let Some(reason) = problem.wrong.take() {
         return Outcome::Wrong(reason);
@@ -122,7 +151,8 @@ fn by_kind(mut problem: Problem, container: Container) -> Outcome {
     }
 }
 
-/// Why the operations of a conflict cannot be put in order, in a sentence; `None` if there is none to say.
+/// A sentence that says why the operations of a conflict cannot be put in order; `None` if this folder does not know
+/// why.
 pub(crate) fn sentence<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

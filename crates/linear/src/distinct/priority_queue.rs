@@ -1,23 +1,26 @@
-//! Priority queues whose elements differ, in O(n log n).
+//! Orders the operations of a priority queue whose elements are distinct, in O(n log n). The head of [`super`]
+//! defines the words.
 //!
-//! An element leaves when no lesser one is there. So a take is to lesser elements what a take that found nothing
-//! is to all ([`super::cover`]): it needs a position at which all of them are away.
+//! An element can leave only when no lesser one is in the queue. So the take of an element needs a position at which
+//! all lesser elements are away, just as a take that found nothing needs a position at which all elements are away
+//! ([`super::cover`]).
 //!
-//! Go through the elements from the least on, and give each take the first position from its call on (and from
-//! the call of its put) at which no lesser element is certain to be there. That is the best for greater ones: a
-//! greater element's take at p finds this one away if this one's take stands at p or before, or if its put
-//! returned at p or later. The later this one's take the fewer positions are left, and the earliest serves those
-//! before it as well: their positions are no later than the return of its put, which is put in as late as can
-//! be. So from now on it is certain to be there between the return of its put and the position of its take.
+//! *Without takers.* Go through the elements from the least to the greatest. Give each take the first position from
+//! its call on (and from the call of its put on) at which no lesser element is certain to be in the queue. The put is
+//! placed as late as possible, at its return. From then on, the element counts as certain between the return of its
+//! put and the position of its take, and no greater element can be taken there. The first position is the best choice
+//! for the takes of greater elements: they find this element away at p if its take is at p or before, or if its put
+//! returned at p or later; so the earlier its take, the more positions are left for them.
 //!
-//! At equal positions takes come first, the least first, each behind its put if that stands there, too; then takes
-//! that found nothing; then the other puts.
+//! At equal positions takes come first, that of the least element first, each after its own put if that has the same
+//! position; then takes that found nothing; then the other puts.
 //!
-//! With takes of unknown outcome, elements that stay have a deadline: the first position of a greater one's take,
-//! or of one that found nothing, after the return of their put. There they can be taken just before, all lesser
-//! ones being away. Later positions would give more takes time to be called, but keep elements for longer, so
-//! the choice matters, and it is tried again with some takes later where there are too few. What that does not
-//! settle is left to the search, unless it is wrong with all that stay left out.
+//! *With takers*, elements that stay have a deadline: the first position, after the return of their put, of the take
+//! of a greater element or of a take that found nothing. Just before that, they can be taken, because all lesser
+//! elements are away then. There may be too few takers that were called by these deadlines. If the takes of greater
+//! elements had later positions, the deadlines would be later, but elements would stay in the queue for longer. So it
+//! is tried several times with some takes later. What this does not settle is left to the search, unless there is no
+//! order even if all elements that stay are left out.
 
 use crate::order::NEVER;
 
@@ -28,10 +31,12 @@ use super::elements::{Element, NONE, Problem};
 use super::reason::{Pair, Reason};
 use super::supply::{self, Demand};
 
-/// So often positions are chosen anew, and so many positions in all.
+/// How often positions are chosen anew at most.
 const TRIALS_MAX: usize = 64;
+/// How many positions are chosen at most, in all trials together.
 const WORK_MAX: usize = 4_000_000;
 
+/// Judges the operations of a priority queue.
 pub(super) fn decide(mut problem: Problem) -> Outcome {
     problem.elements.sort_unstable_by_key(|element| element.rank);
     let mut earliest: Vec<u32> = problem.elements.iter().map(|element| element.gone_call).collect();
@@ -73,13 +78,16 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
     Outcome::Unclear
 }
 
-/// Positions of takes by element, and of those that found nothing by place.
+/// The positions that takes were given.
 struct Placed {
+    /// By element: the position of its take; [`NEVER`] if it has none.
     gone: Vec<u32>,
+    /// The positions of the takes that found nothing, in the order of `Problem::empties`.
     empties: Vec<u32>,
 }
 
-/// The first position for every take that is possible, none before `earliest`.
+/// Gives every take the first position that it can have, but none before `earliest` (for takes that found nothing:
+/// `earliest_empty`).
 fn place(problem: &Problem, earliest: &[u32], earliest_empty: &[u32]) -> Result<Placed, Reason> {
     let Problem { rows, elements, empties, takers, .. } = problem;
     let mut there = Growing::new(rows.end());
@@ -96,7 +104,7 @@ fn place(problem: &Problem, earliest: &[u32], earliest_empty: &[u32]) -> Result<
             let (from, to) = (element.gone_call, element.gone_ret);
             return Err(greater(problem, &gone, number, (element.gone, from, to)));
         }
-        // Where nothing is free up to the end, a take that need not have happened did not.
+        // A take that need not have happened and has no position did not happen.
         gone[number] = if position < rows.end() { position } else { NEVER };
         if element.put_ret < gone[number] {
             there.cover(element.put_ret, gone[number]);
@@ -113,8 +121,9 @@ fn place(problem: &Problem, earliest: &[u32], earliest_empty: &[u32]) -> Result<
     Ok(Placed { gone, empties: positions })
 }
 
-/// Why a take of the element `number`, or of nothing, has no position: the lesser ones that are there all the
-/// time, and why they are there for so long.
+/// Why the take of the element `number`, or a take that found nothing, has no position: lesser elements are in the
+/// queue all the time. Also collects why these are there for so long: even lesser ones were there when they could
+/// have been taken.
 fn greater(problem: &Problem, gone: &[u32], number: usize, (row, from, to): (u32, u32, u32)) -> Reason {
     let elements = &problem.elements;
     let counts = |element: &Element| problem.takers.is_empty() || !element.stays();
@@ -127,7 +136,7 @@ fn greater(problem: &Problem, gone: &[u32], number: usize, (row, from, to): (u32
             if !all.contains(&other) {
                 all.push(other);
                 let element = &elements[other as usize];
-                // It was taken later than it was asked for: something lesser was there in turn.
+                // It was taken later than its take was called, because lesser elements were there in turn.
                 if !element.stays() && gone[other as usize] > element.gone_call {
                     open.push((other as usize, element.gone_call, gone[other as usize] - 1));
                 }
@@ -141,13 +150,14 @@ fn greater(problem: &Problem, gone: &[u32], number: usize, (row, from, to): (u32
     }
 }
 
-/// By when elements that stay must be gone.
+/// By when elements that stay must have been taken.
 fn demands(problem: &Problem, placed: &Placed) -> Vec<Demand> {
     let end = problem.rows.end();
     // How many takes of greater elements stand at each position.
     let mut count = vec![0_u32; end as usize];
     let positions = placed.gone.iter().chain(&placed.empties).filter(|&&position| position != NEVER);
     positions.for_each(|&position| count[position as usize] += 1);
+    // Covers the positions at which no greater element is taken.
     let mut none = Growing::new(end);
     (0..end).filter(|&position| count[position as usize] == 0).for_each(|at| cover_one(&mut none, at));
     let mut demands = Vec::new();
@@ -169,15 +179,16 @@ fn demands(problem: &Problem, placed: &Placed) -> Vec<Demand> {
     demands
 }
 
+/// Covers a single position.
 fn cover_one(growing: &mut Growing, position: u32) {
-    // What lies between the neighbours. Position 0 has no neighbour and is nobody's.
+    // As the interval between its neighbours. Position 0 has none before it; no call or return has this position.
     if position > 0 {
         growing.cover(position - 1, position + 1);
     }
 }
 
-/// Puts off the takes that give a demand its deadline, until a take of unknown outcome is called; whether that
-/// can be.
+/// Puts off the takes that give a demand its deadline until `until`, when a taker is called, by raising their entries
+/// in `earliest` and `earliest_empty`. Returns whether all of them return late enough for that.
 fn postpone(
     problem: &Problem,
     placed: &Placed,
@@ -206,10 +217,11 @@ fn postpone(
     true
 }
 
-/// More takes were looked at than this leaves it to the search.
+/// The greatest number of pairs of elements that [`never_enough`] looks at.
 const LOOKED_AT_MAX: usize = 50_000_000;
 
-/// Looks for a single take for which too many elements had to be gone, wherever it stands.
+/// Looks for a single take for which there are too few takers at all its positions: before it, too many elements that
+/// stay must have been taken.
 fn never_enough(problem: &Problem, placed: &Placed) -> Outcome {
     let Problem { rows, elements, takers, .. } = problem;
     let stays: Vec<usize> = (0..elements.len()).filter(|&number| elements[number].stays()).collect();
@@ -226,8 +238,8 @@ fn never_enough(problem: &Problem, placed: &Placed) -> Outcome {
         let mut puts: Vec<u32> =
             lesser.clone().map(|&other| elements[other].put_ret).filter(|&ret| ret < last).collect();
         puts.sort_unstable();
-        // As many as must be gone at a position only grows where a put has just returned, so the last position
-        // before each is the best one.
+        // The number of elements that must be gone at a position grows only right after the return of a put. So of
+        // all positions of the take, only these returns and its last position need to be tried.
         let possible = |position: u32| {
             let lost = puts.partition_point(|&ret| ret < position);
             lost <= takers.partition_point(|&taker| rows.call(taker) <= position)
@@ -253,11 +265,12 @@ fn ordered(problem: &Problem, placed: &Placed, assigned: &[(Demand, u32)]) -> Ve
     for &(Demand { deadline, element }, row) in assigned {
         gone[element as usize] = (deadline, row);
     }
-    // By position, kind (takes, takes of nothing, puts), element, and whether it takes.
+    // The keys by which rows are sorted: position; kind (takes, takes that found nothing, puts); element; whether the
+    // row is a take.
     let mut keys: Vec<(u32, u8, u32, bool, u32)> = Vec::with_capacity(problem.rows.len());
     for (number, (element, &(position, row))) in (0..).zip(elements.iter().zip(&gone)) {
         let put = element.put_ret.min(position);
-        // Something whose return is not known is put in as late as it is taken.
+        // If the put has no return, it is as late as the take. (If there is no take either, it is at its call.)
         let put = if put == NEVER { element.put_call } else { put };
         keys.push((put, if put == position { 0 } else { 2 }, number, false, element.put));
         if position != NEVER {

@@ -1,18 +1,23 @@
-//! Queues whose elements differ, in O(n log n).
+//! Orders the operations of a queue whose elements are distinct, in O(n log n). The head of [`super`] defines the
+//! words.
 //!
-//! Without takes that found nothing ([`super::cuts`]): an order is a sequence of elements in which they are both
-//! put in and taken out. *If* it keeps the order of what put them in, and that of what took them out, it is one of
-//! all operations: give each put the greatest call of its own and all puts before it, each take the greatest call
-//! of its own, all takes before it, and its put's position. No put is later than its return, since those before
-//! it were called before it returned; no take is, since a put called after the take had returned was called after
-//! the taken element's put had returned, too, and so stands behind it. At equal positions puts come first.
+//! *Without takes that found nothing* (for these see [`super::cuts`]). The elements enter and leave the queue in the
+//! same sequence. Suppose a sequence of the elements agrees with real time: an element whose put returned before
+//! another's put was called comes before it, and so does one whose take returned before the other's take was called.
+//! Then the operations have an order. Give each put the latest call of its own and of all puts before it in the
+//! sequence, and each take the latest of its own call, the calls of all takes before it, and its put's position; at
+//! equal positions puts come first. No put is later than its return, because all puts before it were called before it
+//! returned. No take is later than its return for the same reason; and its put is not, because a put called after the
+//! take had returned was also called after the put of the taken element had returned, and so comes later in the
+//! sequence.
 //!
-//! Both are interval orders. Their union has a cycle only if it has one of two elements: of two steps a < b and
-//! c < d of one interval order, a < d or c < b holds, too, which makes a longer cycle shorter. So there is an
-//! order exactly if no element was put in before another one and taken out after it.
+//! *When is there such a sequence?* Real time orders the puts, and it orders the takes. Both are interval orders: if
+//! a < b and c < d in one of them, then a < d or c < b, too. So a cycle in their union can be made shorter until it
+//! consists of two elements. Therefore there is an order exactly if no element was put in before another one and
+//! taken out after it.
 //!
-//! An element that stays is a take that never ends; if takes of unknown outcome may have had it, it has a
-//! deadline instead: the first return of a take whose element was put in behind it for certain.
+//! *Elements that stay.* Without takers, such an element is treated as if its take never returned. With takers, it
+//! has a deadline: the first return of a take whose element was certainly put in after it.
 
 use crate::order::{self, NEVER};
 
@@ -22,6 +27,7 @@ use super::elements::{Element, NONE, Problem};
 use super::reason::{Pair, Reason};
 use super::supply::{self, Demand};
 
+/// Judges the operations of a queue.
 pub(super) fn decide(mut problem: Problem) -> Outcome {
     let behind = behind(&problem);
     let mut overtaken: Option<(u32, usize)> = None;
@@ -53,11 +59,12 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
     }
 }
 
-/// By element: the first return of a take whose element was put in behind it for certain, [`NEVER`] if there is
-/// none, and that element.
+/// By element: of the elements that were certainly put in after it, the one whose take returned first, with that
+/// return. [`NEVER`] if there is none.
 fn behind(problem: &Problem) -> Vec<(u32, u32)> {
     let elements = &problem.elements;
-    // The best of all elements from each on.
+    // By element: of the elements from it on, in the order of their puts' calls, the earliest return of a take, and
+    // its element.
     let mut best = vec![(NEVER, NONE); elements.len() + 1];
     for (number, element) in elements.iter().enumerate().rev() {
         best[number] = best[number + 1].min((element.gone_ret, number as u32));
@@ -72,13 +79,14 @@ fn behind(problem: &Problem) -> Vec<(u32, u32)> {
     }
     let first_behind = |element: &Element| match element.put_ret {
         NEVER => elements.len(),
-        // A row was called after this return exactly if its place is half of it or more.
+        // Calls have the positions 2, 4, 6, …: a row was called after this return exactly if its number is half of
+        // the return or more.
         ret => before[(ret as usize / 2).min(problem.rows.len())] as usize,
     };
     elements.iter().map(|element| best[first_behind(element)]).collect()
 }
 
-/// Gives takes of unknown outcome to the elements that must be gone by some time.
+/// Gives takers to the elements that stay and have a deadline.
 fn assign(problem: &mut Problem, cuts: &Cuts, behind: &[(u32, u32)]) -> Result<(), Reason> {
     if problem.takers.is_empty() {
         return Ok(());
@@ -119,7 +127,8 @@ fn assign(problem: &mut Problem, cuts: &Cuts, behind: &[(u32, u32)]) -> Result<(
     }
 }
 
-/// Elements in an order that keeps that of puts and that of takes; `None` if there is none.
+/// A sequence of the elements that agrees with the real-time order of the puts and with that of the takes; `None` if
+/// there is none.
 fn sequence(elements: &[Element]) -> Option<Vec<u32>> {
     let sorted = |key: fn(&Element) -> u32| {
         let mut words: Vec<u64> =
@@ -132,7 +141,7 @@ fn sequence(elements: &[Element]) -> Option<Vec<u32>> {
         Side::new(sorted(|element| element.gone_call), sorted(|element| element.gone_ret)),
     ];
     let mut done = vec![false; elements.len()];
-    // On how many sides nothing has to come before the element any more.
+    // By element: in how many of the two orders all elements that must come before it are in the sequence.
     let mut open = vec![0_u8; elements.len()];
     let mut ready: std::collections::VecDeque<u32> = std::collections::VecDeque::new();
     let mut sequence = Vec::with_capacity(elements.len());
@@ -152,13 +161,15 @@ fn sequence(elements: &[Element]) -> Option<Vec<u32>> {
     (sequence.len() == elements.len()).then_some(sequence)
 }
 
-/// One of the two orders.
+/// The real-time order of the puts, or that of the takes, while a sequence is built.
 struct Side {
+    /// The calls, packed with the elements, sorted.
     calls: Vec<u64>,
+    /// The returns, packed with the elements, sorted.
     returns: Vec<u64>,
-    /// How many calls are no later than the least return of what is not done.
+    /// How many of the first calls were visited by [`Side::advance`].
     called: usize,
-    /// How many of the least returns are done.
+    /// How many of the first returns belong to elements in the sequence.
     returned: usize,
 }
 
@@ -167,7 +178,8 @@ impl Side {
         Side { calls, returns, called: 0, returned: 0 }
     }
 
-    /// Visits the elements that need wait for nothing on this side any more.
+    /// Visits, once each, the elements that may come next by this order: no element that is not `done` returned
+    /// before their call.
     fn advance(&mut self, done: &[bool], mut visit: impl FnMut(u32)) {
         while self.returns.get(self.returned).is_some_and(|&word| done[order::row(word) as usize]) {
             self.returned += 1;
@@ -182,7 +194,7 @@ impl Side {
     }
 }
 
-/// The rows in order, given that of the elements.
+/// The rows in order, given the sequence of the elements.
 fn interleave(problem: &Problem, cuts: &Cuts, sequence: &[u32]) -> Vec<u32> {
     let elements = &problem.elements;
     let mut order = Vec::with_capacity(problem.rows.len());
@@ -202,7 +214,8 @@ fn interleave(problem: &Problem, cuts: &Cuts, sequence: &[u32]) -> Vec<u32> {
         for &number in segment {
             let element = &elements[number as usize];
             if element.stays() {
-                // Nothing leaves behind it: what does for certain stands before it.
+                // This element never leaves, so none behind it does: an element that certainly leaves comes before it
+                // in the sequence.
                 break;
             }
             done_at = element.put_call.max(done_at);

@@ -1,18 +1,21 @@
-//! Sets to which no element is added twice, read as a whole while elements are removed.
+//! Orders the operations of a set that is read as a whole, if no element is added twice but elements are removed. The
+//! head of [`super`] defines the words.
 //!
-//! Take an order of the reads. It tells which elements come and which go between one read and the next, and an
-//! element that is gone never comes back. An element can come between two reads if the earlier one has a position
-//! at which the element can still be added, or before it, and it can go between two reads if the later one has a
-//! position at which it can be removed already, or behind it ([`super::life`]). An element that no read shows
-//! excludes the positions at which it is certainly there. All that bounds the positions of reads from below or takes
-//! some out, so the least positions are the best: if they are not right, none are.
+//! *Positions.* Suppose an order of the reads. It shows which elements come (are added) and which go (are removed)
+//! between one read and the next. An element that is gone never comes back. An element can come after a read only if
+//! that read's position is not after the last one at which the element can be added; it can go before a read only if
+//! that read's position is not before the first one at which the element can be removed ([`super::life`]). And a read
+//! that does not show an element cannot have a position at which the element is certainly in the set. Therefore each
+//! read gets the first position that it can have after the reads before it. A later one would never help the reads
+//! that follow: if there is no order with the first positions, there is none.
 //!
-//! So an order is looked for among the reads alone, each with the least position that it can have there. What found
-//! an element absent that some read shows takes part in the search, as it stands before or behind all reads that show
-//! the element. The state is what the last read showed, and the position.
+//! *The search.* So it is enough to search for an order of the reads. Some other rows take part in it: those that
+//! found a single element absent which some read shows, because each of them comes before or after all reads that
+//! show the element. Reads and these rows are the *events*. The state of the search is what the last read showed, and
+//! the position reached so far. The other rows find their places afterwards.
 //!
-//! Reads are mostly in the order of their calls, or their elements show their order, so the search seldom has a
-//! choice. It is exponential in the number of reads that are in flight at a time at worst.
+//! Mostly the reads are in the order of their calls, or their elements show their order, so the search seldom has a
+//! choice. At worst it takes time exponential in the number of reads in flight at a time.
 
 use std::collections::HashMap;
 
@@ -28,7 +31,7 @@ use super::life::{Kind, Life};
 use super::reason::Reason;
 use super::set::{Grouped, Judged};
 
-/// The rows in order, or why there is none.
+/// The rows in order, or why there is no order.
 pub(super) fn order(grouped: &Grouped, meter: &mut Meter<'_>, effort: Effort) -> Result<Judged, Limit> {
     let timeline = match Timeline::new(grouped) {
         Ok(timeline) => timeline,
@@ -50,25 +53,28 @@ pub(super) fn order(grouped: &Grouped, meter: &mut Meter<'_>, effort: Effort) ->
     }
 }
 
-/// What contradicts itself without a search.
+/// A contradiction that shows without a search.
 pub(super) fn contradiction(grouped: &Grouped) -> Option<Reason> {
     Timeline::new(grouped).err()
 }
 
-/// A read, or something that found an element absent that some read shows.
+/// A row that takes part in the search: a read, or a row that found an element absent that some read shows.
 struct Event {
     row: u32,
-    /// The bounds of its position.
+    /// The first position it can have.
     lower: u32,
+    /// The last position it can have.
     upper: u32,
+    /// Which of the two it is.
     what: What,
 }
 
+/// What an event is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// The number of what it showed.
+    /// A read. The number is the index in [`Timeline::contents`] of the elements that it showed.
     Read(u32),
-    /// The element.
+    /// A row that found this element absent.
     Absent(u32),
 }
 
@@ -79,15 +85,15 @@ struct Timeline<'a> {
     lives: Vec<Life>,
     /// By element: how many reads show it.
     shown: Vec<u32>,
-    /// What reads showed, each once. The first is the empty set.
+    /// The sets that reads showed, each once. The first is the empty set.
     contents: Vec<&'a [u32]>,
     /// In the order of their lower bounds.
     events: Vec<Event>,
-    /// Where elements that no read shows are certainly there.
+    /// The positions at which an element is certainly in the set that no read shows. No read can be there.
     unseen: Cover,
-    /// The elements that some read shows, by the last position at which each can be added.
+    /// The elements that some read shows, sorted by the last position at which each can be added.
     by_added: Vec<u32>,
-    /// By element: its place there.
+    /// By element: its index in `by_added`.
     place: Vec<u32>,
 }
 
@@ -130,14 +136,15 @@ impl<'a> Timeline<'a> {
         Ok(Timeline { grouped, lives, shown, contents, events, unseen, by_added, place })
     }
 
-    /// All rows in order, given that of the events.
+    /// All rows in order, given the order of the events.
     fn all_rows(&self, path: &[u32]) -> Vec<u32> {
         let rows = &self.grouped.rows;
         let mut moves = ReadMoves::new(self);
         // By element: the places and positions of the first and the last read that shows it.
         let mut first = vec![(NONE, 0); self.lives.len()];
         let mut last = vec![(NONE, 0); self.lives.len()];
-        // By position, place of the read or 0, and what comes first at the same place.
+        // The keys by which rows are sorted: position; place of the event in the path, or 0 for rows before all
+        // events at that position; what comes first at the same place; row.
         let mut keys: Vec<(u32, u32, u8, u32)> = Vec::with_capacity(rows.len());
         let mut state = State::default();
         for (place, &event) in (1..).zip(path) {
@@ -172,7 +179,7 @@ impl<'a> Timeline<'a> {
                     Kind::Remove if row == life.remove => keys.push((remove.0, remove.1, 3, row)),
                     Kind::Present if rows.call(row) <= add.0 => keys.push((add.0, add.1, 1, row)),
                     Kind::Present => keys.push((rows.call(row), 0, 1, row)),
-                    // The others that found it absent are events.
+                    // The other removals did not take effect, and rows that found the element absent are events.
                     Kind::Remove | Kind::Absent => {}
                 }
             }
@@ -181,22 +188,23 @@ impl<'a> Timeline<'a> {
         keys.into_iter().map(|(.., row)| row).collect()
     }
 
-    /// Places what concerns an element that no read shows. No read stands where it is certainly there; at the
-    /// positions at which that begins and ends reads stand outside.
+    /// Places the rows of an element that no read shows. No read has a position at which the element is certainly in
+    /// the set. A read at the position where this time begins comes before it, and a read at the position where it
+    /// ends comes after it.
     fn place_unseen(&self, life: &Life, marks: &[(u32, Kind)], keys: &mut Vec<(u32, u32, u8, u32)>) {
         let mut placed = Vec::with_capacity(marks.len());
         let right = life.place(&self.grouped.rows, marks, &mut placed);
         debug_assert!(right.is_ok(), "it was looked at before");
         let added = if life.certain() { life.added.0 } else { NONE };
         for (position, kind, row) in placed {
-            // What it was before it was added stands before all reads at that position, as does all if it can
-            // come and go at once.
+            // The rows before the add come before all reads at its position. So do all rows if the element is added
+            // and removed at one position.
             let behind = position == added && kind > 0 || position == life.removed.0 && kind == 4;
             keys.push((position, if behind { NEVER } else { 0 }, kind as u8, row));
         }
     }
 
-    /// A few rows around the point that no order gets past.
+    /// A few rows around the point that no order gets past. They may be a conflict.
     fn around(&self, deepest: &[u32]) -> Vec<u32> {
         const NEAR: usize = 12;
         const ELEMENTS: usize = 48;
@@ -216,7 +224,7 @@ impl<'a> Timeline<'a> {
                 What::Absent(element) => *count.entry(element).or_insert(0) += 1,
             }
         }
-        // What all of them show tells none from another.
+        // An element that all of these events show does not tell one from another.
         let mut elements: Vec<u32> =
             count.into_iter().filter(|(_, count)| *count < near.len()).map(|(element, _)| element).collect();
         let reach =
@@ -237,7 +245,8 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// A read with the bounds that its elements give it.
+/// The event of a read, with the bounds of its position: it comes after the adds of all elements that it shows, and
+/// before their removals.
 fn bounded(
     grouped: &Grouped,
     lives: &[Life],
@@ -261,9 +270,11 @@ fn bounded(
     Ok(Event { row, lower: lower.0, upper: upper.0, what: What::Read(number) })
 }
 
-/// The reads that show each element.
+/// For each element, the reads that show it.
 struct ShownBy {
+    /// By element: the index in `rows` of its first read. A last entry has the length of `rows`.
     starts: Vec<u32>,
+    /// For one element after another: the rows of its reads.
     rows: Vec<u32>,
 }
 
@@ -285,12 +296,14 @@ impl ShownBy {
         ShownBy { starts, rows }
     }
 
+    /// The rows of one element.
     fn of(&self, element: usize) -> &[u32] {
         &self.rows[self.starts[element] as usize..self.starts[element + 1] as usize]
     }
 }
 
-/// When each element is there, with all that shows on it alone but the reads that lack it.
+/// When each element is in the set, by the rows on this element and the reads that show it. Reports contradictions
+/// about a single element, except reads that do not show it ([`lacking`]).
 fn lives(grouped: &Grouped, shown_by: &ShownBy) -> Result<Vec<Life>, Reason> {
     let mut lives = Vec::with_capacity(grouped.len());
     let mut marks = Vec::new();
@@ -312,14 +325,16 @@ fn lives(grouped: &Grouped, shown_by: &ShownBy) -> Result<Vec<Life>, Reason> {
     Ok(lives)
 }
 
-/// Looks for a read that lacks an element that was certainly there: then it shows fewer of those that were there
-/// from before its call until after its return than there are.
+/// Looks for a read that lacks (does not show) an element that was certainly in the set from before its call until
+/// after its return. To find one quickly, the elements are only counted: such a read shows fewer of these elements
+/// than there are.
 fn lacking(grouped: &Grouped, lives: &[Life]) -> Result<(), Reason> {
     let rows = &grouped.rows;
     let there = |life: &Life, row: u32| {
         life.certain() && life.added.0 < rows.call(row) && rows.ret(row) < life.removed.0
     };
-    // Reads by call, elements by when they are added; a tree counts those that are removed late enough.
+    // Goes through the reads in the order of their calls, and through the elements in the order in which they are
+    // added. `removed` counts the elements so far by the position of their removal.
     let mut reads: Vec<usize> = (0..grouped.reads.len()).collect();
     reads.sort_by_key(|&read| grouped.reads[read].row);
     let mut certain: Vec<&Life> = lives.iter().filter(|life| life.certain()).collect();
@@ -349,9 +364,11 @@ fn lacking(grouped: &Grouped, lives: &[Life]) -> Result<(), Reason> {
     missing.map_or(Ok(()), |life| Err(life.there(read.row)))
 }
 
-/// Counts numbers, and how many are above one (Fenwick 1994).
+/// A collection of numbers that tells quickly how many of them are above a given one (a Fenwick tree).
 struct Counts {
+    /// The nodes of the tree.
     sums: Vec<u32>,
+    /// How many numbers there are.
     all: u32,
 }
 
@@ -360,6 +377,7 @@ impl Counts {
         Counts { sums: vec![0; most + 1], all: 0 }
     }
 
+    /// Adds a number.
     fn add(&mut self, number: usize) {
         self.all += 1;
         let mut at = number + 1;
@@ -369,6 +387,7 @@ impl Counts {
         }
     }
 
+    /// How many of the numbers added so far are greater.
     fn above(&self, number: usize) -> u32 {
         let (mut at, mut sum) = ((number + 1).min(self.sums.len() - 1), 0);
         while at > 0 {
@@ -379,13 +398,16 @@ impl Counts {
     }
 }
 
-/// What the last read showed, and the position.
+/// A state of the search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct State {
+    /// What the last read showed, as an index into [`Timeline::contents`].
     content: u32,
+    /// The position of the last event.
     position: u32,
 }
 
+/// What events do to states, for the search.
 struct ReadMoves<'a> {
     timeline: &'a Timeline<'a>,
     states: Interner<State>,
@@ -393,8 +415,9 @@ struct ReadMoves<'a> {
     done: Vec<u32>,
     /// How many reads are in the order.
     reads_done: u32,
-    /// Before this place in [`Timeline::by_added`] all elements have come.
+    /// All elements before this place in [`Timeline::by_added`] have been shown by a read in the order.
     to_come: usize,
+    /// How many bytes were read since the search last asked, see [`Moves::take_work`].
     work: u64,
 }
 
@@ -412,6 +435,7 @@ impl<'a> ReadMoves<'a> {
         }
     }
 
+    /// The state after an event; `None` if the event cannot come after `before`.
     fn step(&mut self, before: State, event: u32) -> Option<State> {
         let Event { lower, upper, what, .. } = self.timeline.events[event as usize];
         let position = before.position.max(lower);
@@ -423,7 +447,8 @@ impl<'a> ReadMoves<'a> {
                 let position = match done {
                     0 if position > life.added.0 => return None,
                     0 => position,
-                    // It was removed before this, and nothing that shows it may come later.
+                    // A read has shown the element, so it was removed before this event, and no later read may show
+                    // it.
                     _ if done < self.timeline.shown[element as usize] || life.remove == NONE => return None,
                     _ => position.max(life.removed.0),
                 };
@@ -432,21 +457,23 @@ impl<'a> ReadMoves<'a> {
         }
     }
 
-    /// After a read, given what the one before it showed.
+    /// The state after a read that showed `content`, if the read before it showed `before`. The read can have
+    /// positions from `position` to `upper`.
     fn read(&mut self, before: u32, content: u32, mut position: u32, upper: u32) -> Option<State> {
         let Timeline { lives, shown, contents, by_added, unseen, .. } = self.timeline;
         let (old, new) = (contents[before as usize], contents[content as usize]);
         if before != content {
             self.work += (old.len() + new.len()) as u64 * 4;
             for &gone in different(old, new) {
-                // Nothing that shows it may come later.
+                // The element is gone, so no later read may show it.
                 let life = &lives[gone as usize];
                 if self.done[gone as usize] < shown[gone as usize] || life.remove == NONE {
                     return None;
                 }
                 position = position.max(life.removed.0);
             }
-            // What is gone never comes back, and what nothing removes never goes.
+            // An element that was shown before and is gone never comes back. An element that nothing removes never
+            // goes, so all reads that do not show it must come before.
             let lack = |come: u32| self.timeline.grouped.reads.len() as u32 - shown[come as usize];
             let wrong = |&come: &u32| {
                 self.done[come as usize] > 0

@@ -1,11 +1,12 @@
-//! Why elements of a container cannot be put in order, as rows and in words.
+//! The reasons why the operations of a container have no linearization: each as the rows that are in conflict, and as
+//! a sentence for the report. The head of [`super`] defines the words.
 
 use crate::history::History;
 use crate::model::{ContainerOp, Model};
 
 use super::elements::{Element, NONE, Rows};
 
-/// What put an element in, and what took it out; [`NONE`] if nothing is known to have.
+/// The put and the take of an element, as rows; [`NONE`] if none is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair {
     pub(super) put: u32,
@@ -18,41 +19,44 @@ impl Pair {
     }
 }
 
-/// A contradiction, in rows.
+/// A contradiction. Its numbers are rows, except `element`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// Nothing put it in.
+    /// An element was taken that nothing put in.
     NeverPut { take: u32 },
-    /// What put it in was called after it had been taken.
+    /// An element was put in only after it had been taken.
     TooEarly { put: u32, take: u32 },
-    /// It was put in once and taken twice.
+    /// An element was put in once and taken twice.
     Twice { put: u32, takes: [u32; 2] },
-    /// In a queue the second was put in behind the first, and left before it.
+    /// In a queue, the second element was put in after the first, but taken before it.
     Overtaken { first: Pair, second: Pair },
-    /// All the time some element was there.
+    /// A take found nothing, but all the time some element was in the container. `pairs` are these elements.
     NotEmpty { empty: u32, pairs: Vec<Pair> },
-    /// All the time some lesser element was there.
+    /// An element was taken from a priority queue, but all the time some lesser element was in it. `pairs` are these
+    /// elements.
     Lesser { taken: Pair, pairs: Vec<Pair> },
-    /// None of these can have been put into a stack first and left it last, and none can be apart.
+    /// Elements of a stack that were in it at the same time, one overlapping the next, but none of which can have
+    /// been put in first and taken last.
     Crossed { pairs: Vec<Pair> },
-    /// Elements that only takes of unknown outcome can have taken, as the other rows show.
+    /// Too few takes of unknown outcome: the elements `lost` must have been taken by them, as the rows `shown` show.
     TooFew { lost: Vec<Pair>, shown: Vec<u32> },
-    /// Of a set: it found an element that nothing added.
+    /// Of a set: the row `found` found an element that nothing added.
     NeverAdded { element: u32, found: u32 },
-    /// Of a set: both removed an element that was added once.
+    /// Of a set: two rows removed an element that was added once.
     RemovedTwice { element: u32, removes: [u32; 2] },
     /// Of a set: the element had been found before it was added.
     FoundEarly { element: u32, add: u32, found: u32 },
     /// Of a set: the element was found after it had been removed.
     FoundLate { element: u32, add: u32, remove: u32, found: u32 },
-    /// Of a set: it found an element absent that was there all the time, as the rows `shown` show.
+    /// Of a set: the row `absent` did not find an element that was in the set all the time, as the rows `shown` show.
     There { element: u32, add: u32, remove: u32, shown: [u32; 2], absent: u32 },
     /// Of a set: a read shows two elements, one of which was removed before the other was added.
     NeverTogether { add: u32, remove: u32, read: u32 },
     /// Of a set from which nothing is removed: neither read shows all that the other one shows.
     Unlike { reads: [u32; 2] },
-    /// Of a set from which nothing is removed: `later` shows or adds what `earlier` does not know of, and had
-    /// returned before that was called, as two rows show; `between` tells two adds apart.
+    /// Of a set from which nothing is removed: `later` must come after `earlier`, because it shows or adds an element
+    /// that `earlier` does not show. But `later` was over before `earlier` was called, as the two rows `shown` show.
+    /// If both are adds, the read `between` shows which comes first.
     Backwards { earlier: u32, later: u32, shown: [u32; 2], between: u32 },
 }
 
@@ -105,6 +109,7 @@ impl Reason {
 /// How many elements a sentence names.
 const NAMED_MAX: usize = 6;
 
+/// Writes the sentence of a contradiction.
 struct Words<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
@@ -114,6 +119,7 @@ struct Words<'a, M: Model> {
 }
 
 impl<M: Model> Words<'_, M> {
+    /// The contradiction in one sentence, if there is a sentence for it.
     fn sentence(&self, reason: &Reason) -> Option<String> {
         Some(match reason {
             Reason::NeverPut { take } => format!("{} was never put in", self.answered(*take)),
@@ -177,7 +183,7 @@ impl<M: Model> Words<'_, M> {
         })
     }
 
-    /// The contradiction of a set.
+    /// The sentence of a contradiction of a set.
     fn of_set(&self, reason: &Reason) -> Option<String> {
         Some(match *reason {
             Reason::NeverAdded { element, found } => {
@@ -268,28 +274,34 @@ impl<M: Model> Words<'_, M> {
         })
     }
 
+    /// The operation of a row.
     fn operation(&self, row: u32) -> &crate::history::Operation<M::Input, M::Output> {
         self.history.operation(self.rows.op[row as usize])
     }
 
+    /// The operation's number.
     fn name(&self, row: u32) -> String {
         format!("#{}", self.rows.op[row as usize])
     }
 
+    /// The operation's number and its request.
     fn asked(&self, row: u32) -> String {
         format!("{} {}", self.name(row), self.model.describe_input(&self.operation(row).input))
     }
 
+    /// The operation's number and its answer.
     fn answered(&self, row: u32) -> String {
         let operation = self.operation(row);
         let output = operation.output().map(|output| self.model.describe_output(&operation.input, output));
         format!("{} answered {}", self.name(row), output.unwrap_or_default())
     }
 
+    /// When the operation of a row was called.
     fn call(&self, row: u32) -> u64 {
         self.operation(row).call
     }
 
+    /// When the operation of a row returned, in words.
     fn ret(&self, row: u32) -> String {
         self.operation(row).returned().map_or("never".to_owned(), |at| at.to_string())
     }
@@ -304,7 +316,7 @@ impl<M: Model> Words<'_, M> {
         by.map_or("never".to_owned(), |at| at.to_string())
     }
 
-    /// From when to when elements are certain to be there.
+    /// For each of these elements: from when to when it was certainly in the container.
     fn spans(&self, pairs: &[Pair]) -> String {
         let span = |pair: &Pair| {
             let operation = self.operation(pair.put);

@@ -1,7 +1,9 @@
-//! The search for containers that the fast path does not decide: elements are numbers, states short lists of them.
+//! The search for containers that the fast path does not decide. It is the general search of [`crate::search`]; this
+//! file says what the operations of a container do to states. Elements are numbers, and a state is a list of the
+//! elements in the container.
 //!
-//! Operations that do the same on the same element change places freely, so of these only the one that must be
-//! done first is tried ([`Moves::class`]). That goes for takes of unknown outcome, too.
+//! Two operations that do the same with the same element can be swapped in any order. So of these, only the one that
+//! must return first is tried ([`Moves::class`]). The same is true of all takes of unknown outcome.
 
 use crate::budget::Meter;
 use crate::history::History;
@@ -14,7 +16,7 @@ use crate::slice::{Decision, Slice};
 
 use super::elements::Rows;
 
-/// Judges a slice by a search, or `None` if it is none of a container.
+/// Judges a slice of the history by a search. `None` if it is not one of a container.
 pub(crate) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -67,7 +69,7 @@ pub(crate) fn decide<M: Model>(
     })
 }
 
-/// By number of a value: how many lesser values there are.
+/// By number of a value: its rank, that is, how many lesser values there are.
 fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Vec<u32> {
     let compare = |one: u32, other: u32| model.compare(values.value(one), values.value(other));
     let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
@@ -83,16 +85,18 @@ fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Vec<u32> {
     ranks
 }
 
-/// Between two layers of a bag: a take of unknown outcome took one element, or none, of those before.
+/// Stands in the state of a bag for a take of unknown outcome: it took one of the elements listed before it, or none.
 const LOST: u32 = u32::MAX;
 
-/// What a container holds: a queue from the front on, a stack from the bottom on, a priority queue from the greatest
-/// on, a set ascending. A bag in layers with [`LOST`] between, each ascending.
+/// The elements in a container, in this order: of a queue from front to back; of a stack from bottom to top; of a
+/// priority queue from the greatest to the least; of a set ascending. Of a bag ascending, too, but only the elements
+/// between two takes of unknown outcome: for each such take, the list contains [`LOST`].
 type State = Box<[u32]>;
 
 /// The operations of a container.
 struct ContainerRows {
     kind: Container,
+    /// By row: what the operation does, with elements as numbers.
     rows: Vec<ContainerOp<u32>>,
 }
 
@@ -120,6 +124,7 @@ struct ContainerMoves {
     steps: Steps<ContainerRows>,
     /// By row, and how many there are.
     classes: Vec<u32>,
+    /// How many classes there are.
     count: u32,
 }
 
@@ -165,7 +170,8 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
             changed(inserted(before, place, *element))
         }
         (Container::Set, ContainerOp::Insert(element)) => match before.binary_search(element) {
-            // Of unknown outcome: an answer would have said that it was there.
+            // The outcome is unknown (an answer would say that the element was there already), and the operation
+            // changes nothing, so it need not take effect.
             Ok(_) => None,
             Err(place) => changed(inserted(before, place, *element)),
         },
@@ -186,12 +192,13 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
             (before.last() == Some(element)).then(|| without(before.len() - 1)).flatten()
         }
         (Container::Bag, ContainerOp::Take(element)) => {
-            // Of several alike the one put in last: the fewest takes of unknown outcome can have had it.
+            // Of several equal elements, it takes the one that was put in last: the fewest takes of unknown outcome
+            // can have taken that one instead.
             let mut after = before.to_vec();
             after.remove(before.iter().rposition(|other| other == element)?);
             changed(if after.iter().all(|&element| element == LOST) { Vec::new() } else { after })
         }
-        // What takes nothing changes nothing: it need not have happened.
+        // A take of unknown outcome that takes nothing need not take effect.
         (_, ContainerOp::TakeAny) if before.is_empty() => None,
         (Container::Queue, ContainerOp::TakeAny) => without(0),
         (Container::Stack | Container::PriorityQueue, ContainerOp::TakeAny) => without(before.len() - 1),
@@ -215,6 +222,7 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
     }
 }
 
+/// The elements with one more at `place`.
 fn inserted(before: &[u32], place: usize, element: u32) -> Vec<u32> {
     let mut after = Vec::with_capacity(before.len() + 1);
     after.extend_from_slice(&before[..place]);

@@ -1,11 +1,13 @@
-//! Sets to which no element is added twice.
+//! Orders the operations of a set. The head of [`super`] defines the words.
 //!
-//! **Without reads of the whole set** every element is a world of its own ([`super::life`]): orders of the
-//! operations on each, in which each operation has a position in its interval, sort into one by their positions.
-//! Elements that are added several times are searched, each by itself.
+//! **Without reads of the whole set**, each operation is about one element, and elements do not depend on each other.
+//! So the operations on each element get positions of their own, between their calls and returns ([`super::life`]),
+//! and then all operations are sorted by position. If an element is added several times, a search orders the
+//! operations on that element.
 //!
-//! **With such reads**, and nothing removed, reads hold more and more ([`super::stages`]). With removals the reads
-//! are put in order ([`super::reads`]).
+//! **With reads of the whole set**, no element may be added twice. If nothing is removed, each read shows at least
+//! what the reads before it show ([`super::stages`]). If there are removals, a search puts the reads in order
+//! ([`super::reads`]).
 
 use crate::budget::{Limit, Meter};
 use crate::generic;
@@ -31,14 +33,17 @@ pub(super) struct Read {
 /// All rows, grouped by element.
 pub(super) struct Grouped {
     pub(super) rows: Rows,
-    /// The elements' rows one after the other, in the order of calls, with what each does.
+    /// For one element after another: its rows in the order of calls, with what each does to the element or found of
+    /// it.
     marks: Vec<(u32, Kind)>,
-    /// By element: where its rows begin; and where the last ones end.
+    /// By element: the index in `marks` of its first row. A last entry has the length of `marks`.
     starts: Vec<u32>,
+    /// The reads of the whole set, in the order of calls.
     pub(super) reads: Vec<Read>,
 }
 
 impl Grouped {
+    /// The rows of an element, with what each does to it or found of it.
     pub(super) fn of(&self, element: usize) -> &[(u32, Kind)] {
         &self.marks[self.starts[element] as usize..self.starts[element + 1] as usize]
     }
@@ -48,6 +53,7 @@ impl Grouped {
         self.starts.len() - 1
     }
 
+    /// Whether some element is removed, or may be.
     fn removes(&self) -> bool {
         self.marks.iter().any(|&(_, kind)| kind == Kind::Remove)
     }
@@ -57,20 +63,24 @@ impl Grouped {
         (0..self.len()).any(|element| count(self.of(element), Kind::Add) > 1)
     }
 
+    /// The indices in the history of the operations of these rows.
     fn name(&self, rows: Vec<u32>) -> Vec<u32> {
         rows.into_iter().map(|row| self.rows.op[row as usize]).collect()
     }
 
+    /// The decision that this order of rows is right.
     fn linearizable(&self, order: Vec<u32>) -> Decision {
         let left_out = crate::search::missing(&order, &self.rows.op);
         Decision::Linearizable(Linearization { order: self.name(order), left_out })
     }
 
+    /// The decision that there is this contradiction.
     fn violation(&self, reason: &Reason) -> Decision {
         Decision::Violation { core: Some(self.name(reason.rows())), deepest: Vec::new() }
     }
 }
 
+/// Judges a slice of the history as a set. `None` if it is not one, or takes a search that is not of this folder.
 pub(super) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -112,12 +122,13 @@ pub(super) fn decide<M: Model>(
     Some(grouped.linearizable(placed.into_iter().map(|(.., row)| row).collect()))
 }
 
-/// Places all operations on one element that is added once.
+/// Gives positions to all rows of an element that is added once ([`Life::place`]).
 fn live(grouped: &Grouped, element: usize, placed: &mut Vec<(u32, u32, u32)>) -> Result<(), Reason> {
     let (rows, marks) = (&grouped.rows, grouped.of(element));
     Life::new(rows, element as u32, marks, false)?.place(rows, marks, placed)
 }
 
+/// Judges a set that is read as a whole.
 fn with_reads(grouped: &Grouped, meter: &mut Meter<'_>, effort: Effort) -> Option<Decision> {
     if grouped.added_twice() {
         return None;
@@ -139,20 +150,24 @@ fn with_reads(grouped: &Grouped, meter: &mut Meter<'_>, effort: Effort) -> Optio
     })
 }
 
-/// What was found out of reads of the whole set, in rows.
+/// What was found out about a set that is read as a whole. Operations are rows.
 pub(super) enum Judged {
+    /// A linearization.
     Order(Vec<u32>),
+    /// There is no linearization.
     Wrong(Reason),
-    /// There is no order. Maybe these few rows have none, either.
+    /// The search found no linearization.
     Nothing {
+        /// A few rows that may have no order on their own.
         core: Vec<u32>,
+        /// The longest order that the search built.
         deepest: Vec<u32>,
     },
     /// It takes a search, and none is allowed.
     Deferred,
 }
 
-/// Why there is no order, if it shows without a search, with what it says.
+/// A sentence that says why there is no linearization, if that can be said without a search.
 pub(super) fn reason<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -172,11 +187,12 @@ pub(super) fn reason<M: Model>(
     reason.sentence(model, history, &grouped.rows, &name)
 }
 
+/// How many rows of this kind an element has.
 fn count(marks: &[(u32, Kind)], kind: Kind) -> usize {
     marks.iter().filter(|mark| mark.1 == kind).count()
 }
 
-/// Searches the operations on one element.
+/// Orders the rows of one element by a search.
 fn search<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -187,7 +203,7 @@ fn search<M: Model>(
     seed: u64,
 ) -> Result<Vec<u32>, Decision> {
     let operations: Vec<u32> = marks.iter().map(|&(row, _)| rows.op[row as usize]).collect();
-    // What a slice forgets has become optional, or it would have no row.
+    // Rows whose answer the slice forgets need not take effect: they have no return here.
     let answered: Vec<bool> = marks.iter().map(|&(row, _)| rows.ret(row) != NEVER).collect();
     let part = Slice { operations: &operations, kept: slice.kept.map(|_| answered.as_slice()), ..*slice };
     match generic::decide(model, history, &part, meter, seed) {
@@ -202,7 +218,7 @@ fn search<M: Model>(
     }
 }
 
-/// The rows of a slice, and the values of elements by number; `None` if it is none of a set.
+/// The rows of a slice, grouped by element, and the value of each element. `None` if the slice is not one of a set.
 pub(super) fn group<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

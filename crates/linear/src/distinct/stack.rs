@@ -1,26 +1,28 @@
-//! Stacks whose elements differ, in O(n log n).
+//! Orders the operations of a stack whose elements are distinct, in O(n log n). The head of [`super`] defines the
+//! words.
 //!
-//! In an order of a stack the spans of elements, from put to take, lie inside each other or apart. So an order
-//! is a choice of spans that never cross. Three steps find one:
+//! The *span* of an element reaches from its put to its take. In an order of a stack's operations, each two spans lie
+//! inside each other or apart; they never cross. So to find an order is to choose such spans. Three steps find them:
 //!
-//! 1. An element that is not certain to be there anywhere can be put in and taken out at one position. That
-//!    changes nothing for others, so it is left out and put back at the end.
-//! 2. A position that no certain element covers cuts what is left in two ([`super::cover`]): both sides can be
-//!    ordered if the whole can, and if they can, one order after the other is one of the whole.
-//! 3. What cannot be cut is one stretch from the first return of a put, m, to the last call of a take, M. Its
-//!    order has one outermost element: between two of them there would be a cut. That element's put is called by
-//!    m, since it comes before the put that returned there, and its take returns at M or later. *Any* element
-//!    with these two bounds will do: put in at m and taken out at M it encloses an order of the others, which
-//!    exists if there is one of all. If no element has them, there is no order. Then the elements that cover
-//!    the stretch, the first ones and the last ones of which have too narrow bounds, are the conflict.
+//! 1. An element that is nowhere certain can be put in and taken out at one and the same position. This does not
+//!    matter to others, so the element is left out and put back at the end.
+//! 2. A position at which no element is certain cuts the history in two ([`super::cover`]). Both sides can be ordered
+//!    if the whole can; and if they can, one order after the other is an order of the whole.
+//! 3. What cannot be cut is a *stretch*. It reaches from m, the first return of a put, to M, the last call of a take.
+//!    In every order of it, one element is outermost, because between two outermost elements there would be a cut.
+//!    The put of the outermost element is called by m, because it comes before the put that returned at m; and its
+//!    take returns at M or later. *Any* element with these two bounds may be made the outermost one: put in at m and
+//!    taken out at M, it encloses an order of the others, which exists if there is an order of all. Then the element
+//!    is removed, and what is left of the stretch is cut again. If no element has these bounds, there is no order,
+//!    and a few elements that are certain one after the other over the whole stretch are the conflict.
 //!
-//! When an element is taken out of a stretch, m only rises and M only falls, so each element comes within the
-//! bounds once, and trees over the elements find it, and the cuts, in logarithmic time ([`super::trees`]).
+//! When an element is removed from a stretch, m only rises and M only falls. So each element comes within the bounds
+//! once, and trees over the elements find it, and the cuts, in logarithmic time ([`super::trees`]).
 //!
-//! With takes of unknown outcome, elements that stay may have been taken after all. Then a stretch without an
-//! outermost element is cut where the others let it be, and elements put in before the cut are asked to be gone
-//! by then. That is one way among several: if there are too few takes for it, the matter is left to the search.
-//! If there is no order even without the elements that stay, there is none.
+//! *With takers*, elements that stay may have been taken after all. If a stretch has no outermost element, it is cut
+//! where the elements that do not stay allow it, and the elements that stay and were put in before the cut get it as
+//! a deadline. This is one way among several: if there are too few takers for the deadlines, the matter is left to
+//! the search. If there is no order even when the elements that stay are left out, there is none at all.
 
 use crate::order::NEVER;
 
@@ -32,6 +34,7 @@ use super::reason::Reason;
 use super::supply::{self, Demand};
 use super::trees::{Trees, element_stays};
 
+/// Judges the operations of a stack.
 pub(super) fn decide(mut problem: Problem) -> Outcome {
     let cuts = match Cuts::find(&problem, |_| NEVER) {
         Ok(cuts) => cuts,
@@ -72,10 +75,10 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
     Outcome::Order(ordered(&problem, &cuts, &steps))
 }
 
-/// A step of the order of those elements that are certain somewhere. Positions never fall.
+/// A step of the order that is built, of the elements that are certain somewhere. The positions of the steps ascend.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// No element is in the stack.
+    /// At this position no element is in the stack.
     Bottom {
         position: u32,
     },
@@ -89,31 +92,33 @@ enum Step {
     },
 }
 
-/// What is left to do, the next thing last.
+/// Something that is left to do. Tasks are on a list, the next one last.
 enum Task {
-    /// The elements from one place to another, both sides of which are cut.
+    /// Orders a stretch: the elements from place `from` to place `to`.
     Stretch {
         from: u32,
         to: u32,
+        /// Whether the stack is empty before the stretch.
         bottom: bool,
     },
-    Take {
-        place: u32,
-        position: u32,
-    },
+    /// Takes out the outermost element of a stretch, after the others.
+    Take { place: u32, position: u32 },
 }
 
-/// So many elements are looked at, of those that may be asked to be gone, before it is left to the search.
+/// How many elements [`Nesting::shorten`] looks at before the matter is left to the search.
 const LOOKED_AT_MAX: usize = 50_000_000;
 
-/// The elements that are certain somewhere, by the return of what put them in.
+/// The elements that are certain somewhere, in the order of the returns of their puts. An element's index in this
+/// order is its *place*.
 struct Nesting {
-    /// By place: the element's place among all, and the element, whose bounds may be moved.
+    /// By place: the element's index in `Problem::elements`.
     numbers: Vec<u32>,
+    /// By place: the element, whose bounds may be narrowed.
     elements: Vec<Element>,
     trees: Trees,
     /// Whether elements that stay may have been taken.
     open: bool,
+    /// How many elements [`Nesting::shorten`] has looked at.
     looked_at: usize,
 }
 
@@ -127,7 +132,8 @@ impl Nesting {
         Nesting { numbers, elements, trees, open, looked_at: 0 }
     }
 
-    /// The steps, or the elements that cover a stretch without an outermost one.
+    /// The steps of an order; or, as the error, elements that are certain one after the other over a stretch without
+    /// an outermost element.
     fn find(&mut self) -> Result<Vec<Step>, Vec<u32>> {
         let mut steps = Vec::with_capacity(self.elements.len() * 2);
         let mut tasks = Vec::new();
@@ -163,7 +169,7 @@ impl Nesting {
         Ok(steps)
     }
 
-    /// Cuts what is left of a stretch wherever that can be.
+    /// Cuts what is left of a stretch wherever it can be cut, and makes a task of each part.
     fn cut(&mut self, from: u32, to: u32, bottom: bool, tasks: &mut Vec<Task>) {
         let first = tasks.len();
         let mut start = self.trees.next(from);
@@ -175,13 +181,14 @@ impl Nesting {
         tasks[first..].reverse();
     }
 
-    /// Asks elements that stay to be gone earlier, so that the stretch can be cut or has an outermost element;
-    /// whether that changed anything.
+    /// Gives elements that stay an earlier deadline, so that the stretch can be cut or has an outermost element.
+    /// Returns whether that changed anything.
     fn shorten(&mut self, from: u32, to: u32, end: u32) -> bool {
         let Some((until, last, widest)) = self.trees.certain_stretch(from, to) else {
             return false;
         };
-        // Up to here all may stay: to the end of the widest outermost element, or to the cut behind it.
+        // Elements need not be gone before this position: the end of the outermost element that can last longest, or
+        // the next cut, whichever is first.
         let limit = if until < to { self.elements[until as usize].put_ret } else { end };
         let position = if widest >= last { widest.min(limit) } else { last };
         let mut changed = false;
@@ -202,7 +209,7 @@ impl Nesting {
         changed && self.looked_at < LOOKED_AT_MAX
     }
 
-    /// Elements that cover a stretch, as few as can be.
+    /// As few elements as possible that are certain one after the other over the whole stretch.
     fn crossed(&mut self, from: u32, to: u32, start: u32, end: u32) -> Vec<u32> {
         let mut left = Vec::new();
         let mut place = self.trees.next(from);
@@ -218,9 +225,11 @@ impl Nesting {
     }
 }
 
-/// The rows in order: the steps, with what is left out of them where it belongs.
+/// The rows in order: the steps, and between them the elements that are nowhere certain and the takes that found
+/// nothing.
 fn ordered(problem: &Problem, cuts: &Cuts, steps: &[Step]) -> Vec<u32> {
     let elements = &problem.elements;
+    // The elements that are nowhere certain, each with the position at which it is put in and taken out.
     let mut brief: Vec<(u32, u32)> = (0..)
         .zip(elements)
         .filter(|(_, element)| !element.certain())
@@ -254,7 +263,8 @@ fn ordered(problem: &Problem, cuts: &Cuts, steps: &[Step]) -> Vec<u32> {
     order
 }
 
-/// Puts in and takes out elements that need be there at one position only, up to this one.
+/// Appends to the order the elements that are nowhere certain, up to the position `until`: each is put in and taken
+/// out at once.
 fn flush(
     brief: &mut std::iter::Peekable<impl Iterator<Item = (u32, u32)>>,
     elements: &[Element],

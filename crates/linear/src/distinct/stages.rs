@@ -1,9 +1,11 @@
-//! Sets to which no element is added twice, read as a whole, and from which nothing is removed.
+//! Orders the operations of a set that is read as a whole, if no element is added twice and none is removed. The head
+//! of [`super`] defines the words.
 //!
-//! Reads hold more and more, so they are sorted by their sizes, and each must hold what the one before holds. That
-//! gives stages: reads, the elements that the next ones show for the first time, those reads, and so on, at last
-//! the elements that no read shows. Everything in a stage is independent, and whatever is in a later one must
-//! return no earlier than anything in one before is called.
+//! The set only grows. So the reads are sorted by how many elements they show, and each must show all elements that
+//! the one before shows. This gives stages: reads that show the same elements; then the adds of the elements that the
+//! next reads show for the first time; then those reads; and so on, and at last the adds of the elements that no read
+//! shows. Rows of the same stage do not depend on each other. A row of a later stage must not return before a row of
+//! an earlier stage is called.
 
 use crate::order::NEVER;
 
@@ -12,12 +14,13 @@ use super::life::Kind;
 use super::reason::Reason;
 use super::set::{Grouped, Read};
 
-/// The rows in order.
+/// The rows in order, or why they have none.
 pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
     let Grouped { rows, reads, .. } = grouped;
     let mut sorted: Vec<&Read> = reads.iter().collect();
     sorted.sort_by_key(|read| (read.elements.len(), read.row));
-    // By element: the stage in which it is added. Reads stand in the even stages.
+    // By element: the stage in which it is added, an odd number; [`NONE`] if no read shows it. Reads are in the even
+    // stages.
     let mut shown = vec![NONE; grouped.len()];
     let mut stage = 0;
     let mut stages: Vec<(u32, u32)> = Vec::new();
@@ -42,7 +45,7 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
         last = Some(read);
     }
     let mut adds: Vec<Bounded> = Vec::with_capacity(grouped.len());
-    // By element: its place among these.
+    // By element: the index in `adds` of its add.
     let mut place = vec![NONE; grouped.len()];
     for element in 0..grouped.len() {
         let marks = grouped.of(element);
@@ -69,7 +72,8 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
         let lower = (rows.call(add), add).max(absent.unwrap_or((0, NONE)));
         let upper = (rows.ret(add), add).min(found.unwrap_or((NEVER, NONE)));
         if upper.0 < lower.0 {
-            // What found it absent was called after it was there for certain, or what found it there too early.
+            // A row found the element absent, but was called when it was certainly there; or a row found it before it
+            // was added.
             let element = element as u32;
             return Err(match lower.1 == add {
                 true => Reason::FoundEarly { element, add, found: upper.1 },
@@ -110,11 +114,11 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
             (stage, low) = (all.stage, next_low);
         }
         if all.upper.0 < low.0 {
-            // Two adds are told apart by a read that shows the one and not the other.
+            // The read that shows which of two adds comes first: it shows one of the elements and not the other.
             let between = stages.iter().rfind(|&&(read, _)| read < all.stage);
             let between = between.map_or(NONE, |&(_, row)| row);
             if all.element != NONE && stages.iter().any(|&(_, row)| row == low.1) {
-                // A read of an earlier stage lacks the element.
+                // The row of the earlier stage is a read, which does not show the element.
                 let (element, shown) = (all.element, [all.upper.1, NONE]);
                 return Err(Reason::There { element, add: all.row, remove: NONE, shown, absent: low.1 });
             }
@@ -145,18 +149,21 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
     Ok(keys.into_iter().map(|(.., row)| row).collect())
 }
 
-/// A row of a stage, with the bounds of its position and the rows that they are of.
+/// An add or a read, with its stage and the bounds of its position.
 struct Bounded {
     stage: u32,
     row: u32,
-    /// [`NONE`] for a read.
+    /// The element that is added; [`NONE`] for a read.
     element: u32,
+    /// The first position it can have, and the row because of which it cannot have an earlier one.
     lower: (u32, u32),
+    /// The last position it can have, and the row because of which it cannot have a later one.
     upper: (u32, u32),
+    /// The position that it gets.
     position: u32,
 }
 
-/// Whether the ascending numbers of `few` are all in `many`.
+/// Whether all numbers of `few` are in `many`. Both ascend.
 fn contains(many: &[u32], few: &[u32]) -> bool {
     let mut rest = many.iter();
     few.iter().all(|number| rest.any(|other| other == number))

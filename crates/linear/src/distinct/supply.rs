@@ -1,21 +1,25 @@
-//! Takes of unknown outcome, and elements that they must have taken.
+//! Gives takers (takes of unknown outcome) to elements that must have been taken. The head of [`super`] defines the
+//! words.
 //!
-//! Such a take can have happened at any time after its call, and each can have taken any element. So if an
-//! element must be away by some position, any take called by then will do, and the question is only whether
-//! there are enough: elements in the order of their deadlines, takes in the order of their calls, each with
-//! each. If that fails, no other choice does better: the first k deadlines need k takes called by the k-th.
+//! A taker can have taken any element, at any time after its call. So if an element must be taken by some position,
+//! any taker called by then will do, and the question is only whether there are enough of them. Sort the elements by
+//! their deadlines and the takers by their calls, and give the first element the first taker, the second the second,
+//! and so on. If that fails, no other choice does better: the k elements with the earliest deadlines need k takers
+//! that were called by the k-th deadline.
 
 use super::elements::{Element, NONE, Rows};
 
-/// An element must have been taken by a position.
+/// That an element must have been taken by a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Demand {
+    /// That position.
     pub(super) deadline: u32,
-    /// The element's place in the list.
+    /// The element's index in `Problem::elements`.
     pub(super) element: u32,
 }
 
-/// Gives each demand a take, as `(demand, row)` by deadline; or else the demands that are too many.
+/// Gives each demand a taker, as `(demand, row)`, sorted by deadline. The error has demands for which there are too
+/// few takers.
 pub(super) fn assign(
     rows: &Rows,
     takers: &[u32],
@@ -32,20 +36,22 @@ pub(super) fn assign(
     Ok(assigned)
 }
 
-/// At which positions a container could be empty, as far as there are takes for all that must be away by then.
+/// At which positions there are enough takers for the container to be empty: all elements that stay and were
+/// certainly put in before must have been taken by then.
 ///
-/// Each position is asked for alone, and that is enough for several, too. Let a container be empty at p and
-/// at q, p < q. Elements put in for certain before p must be gone by p, those put in before q by q. From q on
-/// the latter are all that are asked for, and the former are among them. Before q only the former are, and that
-/// there are takes for these is what p alone asks for.
+/// This is known for each position on its own, and that is enough even if the container is empty at two positions p <
+/// q. The elements put in before p must be taken by p, and those put in before q by q; the former are among the
+/// latter. Up to a position before q, only the elements put in before p count, and for these there are enough takers
+/// because there are enough for p alone. From q on, all count, and there are enough because there are enough for q
+/// alone.
 pub(super) struct Enough {
-    /// By position: the first one from here on at which there are enough.
+    /// By position: the first position from it on at which there are enough takers.
     next: Vec<u32>,
 }
 
 impl Enough {
-    /// `deadline` says by when an element must be away in any case. `None` if there are too few takes even for
-    /// that.
+    /// Finds these positions. `deadline` says by when an element must be taken in any case, and `None` means that
+    /// there are too few takers even for these deadlines.
     pub(super) fn new(
         rows: &Rows,
         takers: &[u32],
@@ -53,6 +59,7 @@ impl Enough {
         deadline: impl Fn(u32) -> u32,
     ) -> Option<Enough> {
         let end = rows.end() as usize;
+        // By position: how many takers were called by then and are not needed for a deadline by then.
         let mut spare = vec![0_i32; end];
         for &row in takers {
             spare[rows.call(row) as usize] += 1;
@@ -72,7 +79,7 @@ impl Enough {
             return None;
         }
         let mut tree = Least::new(&spare);
-        // Elements by when they were put in for certain, the last ones first.
+        // The elements that stay, in the order of the returns of their puts.
         let mut sorted: Vec<(u32, u32)> =
             stays().map(|(number, element)| (element.put_ret, number)).collect();
         sorted.sort_unstable();
@@ -80,7 +87,7 @@ impl Enough {
         let mut enough = vec![false; end];
         for (position, enough) in enough.iter_mut().enumerate() {
             while let Some((put_ret, number)) = next_put.next_if(|&(put, _)| (put as usize) < position) {
-                // From its deadline on it is asked for in any case.
+                // From its deadline on, `spare` counts the element already.
                 tree.add(put_ret as usize + 1, (deadline(number) as usize).min(end), -1);
             }
             *enough = tree.least_from(position) >= 0;
@@ -96,22 +103,25 @@ impl Enough {
         Some(Enough { next })
     }
 
-    /// The first position from this one on, [`NONE`] if there is none.
+    /// The first position from this one on at which there are enough takers; [`NONE`] if there is none.
     pub(super) fn from(&self, position: u32) -> u32 {
         self.next.get(position as usize).copied().unwrap_or(NONE)
     }
 }
 
-/// Numbers of which a range can be raised and the least of a range be found, in logarithmic time.
+/// A list of numbers. Adding to all numbers of a range, and finding the least number of a range, take logarithmic
+/// time (a segment tree).
 pub(super) struct Least {
-    /// A tree; the children of node `i` are `2i` and `2i + 1`. The least number below a node, without what was
-    /// added to its ancestors.
+    /// A tree; the children of node `i` are `2i` and `2i + 1`. The least number below a node, without what was added
+    /// to its ancestors.
     least: Vec<i32>,
+    /// By node: what was added to all numbers below it.
     added: Vec<i32>,
+    /// How many leaves the tree has, a power of two. The leaf of place `i` is node `leaves + i`.
     leaves: usize,
 }
 
-/// More than any number, whatever is added to it.
+/// Stands for a number that was removed. It stays greater than all numbers, whatever is added to it.
 pub(super) const ABSENT: i32 = i32::MAX / 2;
 
 impl Least {
@@ -146,6 +156,7 @@ impl Least {
         self.repair(to - 1 + self.leaves);
     }
 
+    /// Adds to all numbers below a node.
     fn add_node(&mut self, node: usize, amount: i32) {
         self.least[node] += amount;
         if node < self.leaves {
@@ -153,6 +164,7 @@ impl Least {
         }
     }
 
+    /// Updates the nodes above a leaf whose number was changed.
     fn repair(&mut self, leaf: usize) {
         let mut node = leaf / 2;
         while node >= 1 {
@@ -175,7 +187,7 @@ impl Least {
         least
     }
 
-    /// Takes a place out: it is no longer the least.
+    /// Removes the number at a place, so that it is never the least again.
     pub(super) fn remove(&mut self, place: usize) {
         let node = place + self.leaves;
         self.least[node] = ABSENT;

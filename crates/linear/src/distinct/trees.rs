@@ -1,37 +1,44 @@
-//! What a stack's stretches are asked for, over the elements that are left.
+//! The trees with which [`super::stack`] finds, in logarithmic time, where a stretch can be cut and which element is
+//! its outermost one. The head of that file explains both.
 //!
-//! Places are elements in the order of the returns that put them in.
+//! An element's *place* is its index in the order of the returns of the puts. Elements are removed as the order is
+//! built; the others are *left*.
 
 use crate::order::NEVER;
 
 use super::elements::{Element, NONE};
 use super::supply::{ABSENT, Least};
 
+/// The trees. Each has one number for each place.
 pub(super) struct Trees {
-    /// By place: the return that put the element in.
+    /// By place: the return of the element's put.
     put_ret: Vec<u32>,
-    /// By place: itself if it is left, else one further on.
+    /// By place: itself if the element is left; otherwise a later place, from which the list leads on to the next
+    /// element that is left.
     next: Vec<u32>,
-    /// How many elements before a place are still there when it is put in: 0 where a cut can be.
+    /// By place: how many elements of earlier places are certainly in the stack when this element is put in. Where
+    /// this is 0, there can be a cut.
     cover: Least,
-    /// The calls that take elements.
+    /// By place: the call of the element's take.
     last: Most,
-    /// Elements whose put was not called by the start of their stretch: the calls, negated.
+    /// For the elements whose put was not called by the start of their stretch: the put's call, subtracted from
+    /// [`NEVER`]. 0 for the others.
     late: Most,
-    /// Elements whose take returned before the end of their stretch: the returns.
+    /// For the elements whose take returned before the end of their stretch: that return. 0 for the others.
     early: Most,
-    /// Elements within both bounds: 2 if they stay, else 1.
+    /// For the elements that can be outermost in their stretch: 2 if they stay, otherwise 1. 0 for the others.
     ready: Most,
-    /// Of each element how many bounds it is within.
+    /// By place: how many of the two bounds of an outermost element (in `late` and `early`) the element keeps.
     within: Vec<u8>,
-    /// The same without elements that stay, where these may have been taken.
+    /// Some of these trees without the elements that stay. Only if there are takers, which may have taken those.
     certain: Option<Certain>,
 }
 
+/// The trees over the elements that do not stay. `cover` and `last` are as in [`Trees`].
 struct Certain {
     cover: Least,
     last: Most,
-    /// The returns of takes, of elements whose put was called by the start of their stretch.
+    /// For the elements whose put was called by the start of their stretch: the return of their take.
     widest: Most,
 }
 
@@ -59,7 +66,7 @@ impl Trees {
         }
     }
 
-    /// The first place from this one on that is left, or how many places there are.
+    /// The first place from this one on whose element is left; the number of places if there is none.
     pub(super) fn next(&mut self, place: u32) -> u32 {
         let mut at = place;
         while self.next[at as usize] != at {
@@ -70,13 +77,13 @@ impl Trees {
         at
     }
 
-    /// The first place behind `start` before which a cut can be, or `to`.
+    /// The first place after `start` before which there can be a cut; `to` if there is none.
     pub(super) fn next_cut(&self, start: u32, to: u32) -> u32 {
         let found = self.cover.first_at_most(start as usize + 1, to as usize, 0);
         found.map_or(to, |place| place as u32)
     }
 
-    /// The last call that takes an element of a stretch.
+    /// The last call of a take of an element of a stretch.
     pub(super) fn last_call(&self, from: u32, to: u32) -> u32 {
         self.last.most(from, to)
     }
@@ -107,6 +114,7 @@ impl Trees {
         self.ready.find(from, to, 2).or_else(|| self.ready.find(from, to, 1))
     }
 
+    /// Notes that an element keeps one more of the two bounds of an outermost element.
     fn came_within(&mut self, elements: &[Element], place: u32) {
         let within = &mut self.within[place as usize];
         *within += 1;
@@ -115,7 +123,7 @@ impl Trees {
         }
     }
 
-    /// Takes an element out.
+    /// Removes an element, which is in the order now.
     pub(super) fn remove(&mut self, place: u32, element: &Element) {
         self.next[place as usize] = place + 1;
         let behind = self.first_put_from(element.gone_call);
@@ -134,15 +142,16 @@ impl Trees {
         }
     }
 
-    /// Asks an element that stays to be gone by a position, earlier than before.
+    /// Gives an element that stays an earlier deadline (`now` instead of `before`).
     pub(super) fn shorten(&mut self, place: u32, before: u32, now: u32) {
         let (from, to) = (self.first_put_from(now), self.first_put_from(before));
         self.cover.add(from.max(place as usize + 1), to, -1);
         self.last.set(place, now);
     }
 
-    /// Of the elements that do not stay: up to where those at the beginning of the stretch cannot be cut, the last
-    /// call that takes one of these, and the last return of one whose put was called by the start.
+    /// Looks only at the elements that do not stay, from the place `start` up to their first cut. Returns the place
+    /// of that cut, the last call of a take of these elements, and the last return of a take among those whose put
+    /// was called by the start.
     pub(super) fn certain_stretch(&self, start: u32, to: u32) -> Option<(u32, u32, u32)> {
         let certain = self.certain.as_ref()?;
         let until = certain.cover.first_at_most(start as usize + 1, to as usize, 0);
@@ -150,23 +159,24 @@ impl Trees {
         Some((until, certain.last.most(start, until), certain.widest.most(start, until)))
     }
 
-    /// The first place that was put in at this position or later, for certain.
+    /// The first place whose put returned at this position or later.
     fn first_put_from(&self, position: u32) -> usize {
         self.put_ret.partition_point(|&ret| ret < position)
     }
 }
 
-/// Whether nobody is known to have taken the element: then it has been asked to be gone at most.
+/// Whether the element stays. Unlike [`Element::stays`], this is also true if it was given a deadline.
 pub(super) fn element_stays(element: &Element) -> bool {
     element.gone == NONE
 }
 
+/// The tree [`Trees::cover`] of the elements for which `counts` is true.
 fn cover(elements: &[Element], put_ret: &[u32], counts: impl Fn(&Element) -> bool) -> Least {
     let mut change = vec![0_i32; elements.len() + 1];
     for (place, element) in elements.iter().enumerate() {
         if counts(element) {
             change[place + 1] += 1;
-            // Elements behind it with the same return cannot be cut from it.
+            // Elements whose puts return before this element's take is called cannot be cut from it.
             change[put_ret.partition_point(|&ret| ret < element.gone_call)] -= 1;
         }
     }
@@ -180,10 +190,11 @@ fn cover(elements: &[Element], put_ret: &[u32], counts: impl Fn(&Element) -> boo
     Least::new(&change)
 }
 
-/// Numbers of which the greatest of a range can be found, in logarithmic time.
+/// A list of numbers. Finding the greatest number of a range takes logarithmic time (a segment tree).
 struct Most {
-    /// A tree; the children of node `i` are `2i` and `2i + 1`.
+    /// A tree; the children of node `i` are `2i` and `2i + 1`. The greatest number below each node.
     most: Vec<u32>,
+    /// How many leaves the tree has, a power of two. The leaf of place `i` is node `leaves + i`.
     leaves: usize,
 }
 
@@ -200,6 +211,7 @@ impl Most {
         Most { most, leaves }
     }
 
+    /// Sets the number at a place.
     fn set(&mut self, place: u32, number: u32) {
         let mut node = place as usize + self.leaves;
         self.most[node] = number;
@@ -213,7 +225,7 @@ impl Most {
         }
     }
 
-    /// The greatest number from one place to another, exclusive; 0 if there is none.
+    /// The greatest number from place `from` to place `to`, which is not included; 0 if the range is empty.
     fn most(&self, from: u32, to: u32) -> u32 {
         let (mut low, mut high) = (from as usize + self.leaves, to as usize + self.leaves);
         let mut most = 0;
@@ -231,11 +243,12 @@ impl Most {
         most
     }
 
-    /// The first place of a range whose number is at least this.
+    /// The first place of a range whose number is at least `least`.
     fn find(&self, from: u32, to: u32, least: u32) -> Option<u32> {
         self.search(1, 0, self.leaves, (from as usize, to as usize, least.max(1)))
     }
 
+    /// The first place in the range `asked` with a number of at least the least one asked for, within this node.
     fn search(&self, node: usize, start: usize, length: usize, asked: (usize, usize, u32)) -> Option<u32> {
         let (from, to, least) = asked;
         if start >= to || start + length <= from || self.most[node] < least {

@@ -10,10 +10,10 @@ use crate::report::{Conflict, Excluded};
 /// The maximum number of orders to list. Nobody reads more.
 const SENTENCES_MAX: usize = 24;
 
-/// How many steps to take once there is a failed order to report.
+/// After so many steps the walk ends if it has found a failed order to report.
 const STEPS_MAX: usize = 200;
 
-/// How many steps to take if there is none yet.
+/// After so many steps the walk ends even if it has found no failed order.
 const STEPS_AT_MOST: usize = 50_000;
 
 /// A step counts once more for each so many bytes of its state.
@@ -162,6 +162,7 @@ impl<M: Model> Walk<'_, M> {
             .ok_or_else(|| kept(next).then(|| Reason::Wrong(state.clone())))
     }
 
+    /// The reason in one sentence.
     fn reason(&self, reason: Reason<M>, next: u32) -> String {
         let operation = self.history.operation(next);
         match (reason, operation.output()) {
@@ -171,6 +172,7 @@ impl<M: Model> Walk<'_, M> {
         }
     }
 
+    /// The sentence for [`Reason::Late`].
     fn late(&self, earlier: u32, next: u32) -> String {
         let (first, second) = (self.history.operation(earlier), self.history.operation(next));
         format!(
@@ -184,6 +186,7 @@ impl<M: Model> Walk<'_, M> {
         )
     }
 
+    /// The sentence for [`Reason::Wrong`].
     fn wrong(
         &self,
         state: &M::State,

@@ -12,10 +12,11 @@ use crate::validate;
 
 use super::{MANY, Part, SEED};
 
-/// If a conflict has more operations than this, other orders of leaving operations out are tried too.
+/// If a conflict still has more operations than this, [`Pool::shrink`] tries to leave operations out in other orders
+/// as well.
 const SMALL: usize = 6;
 
-/// The clock is read once in this many trials.
+/// The clock is read once in this many trials. (A trial tests one set of operations.)
 const TRIALS_PER_LOOK: u32 = 16;
 
 /// How many operations [`Pool::recent`] tries at first.
@@ -39,6 +40,7 @@ pub(super) struct Pool<'a, M: Model> {
 }
 
 impl<'a, M: Model> Pool<'a, M> {
+    /// A pool of these operations.
     pub(super) fn new(part: &'a Part<'a, M>, mut operations: Vec<u32>, ledger: &'a Ledger<'a>) -> Self {
         let is_register = is_register(part.model, part.history, part.operations);
         let subsets =
@@ -96,6 +98,7 @@ impl<'a, M: Model> Pool<'a, M> {
         quick.or_else(|| self.is_conflict_by_check(kept))
     }
 
+    /// Whether a set is a conflict, by a full check instead of the quick test.
     fn is_conflict_by_check(&self, places: &[u32]) -> Option<bool> {
         if self.len() > MANY {
             let mut pool = Pool::around(self.part, &self.indices(places), self.ledger);
@@ -206,7 +209,8 @@ impl<'a, M: Model> Pool<'a, M> {
     }
 }
 
-/// In which order operations are left out after a first attempt in the order of calls.
+/// In which order [`Pool::shrink`] leaves operations out, after a first attempt that leaves out the earliest calls
+/// first.
 #[derive(Clone, Copy)]
 enum Order {
     LatestFirst,

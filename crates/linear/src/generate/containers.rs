@@ -1,7 +1,8 @@
 //! Histories of simulated containers into which no element is put twice, for tests and measurements.
 //!
-//! Times are those of [`super`]. Half of the operations put an element in, the others take one; of a set, some
-//! add what is there already or remove what is not. An operation of unknown outcome is put or take alike.
+//! The times are drawn as in [`super`]. Half of the operations put an element in, and the others take one out. In a
+//! set, some add an element that is there already, or remove one that is not. Both kinds of operations can have an
+//! unknown outcome, with the same probability.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -19,9 +20,9 @@ pub struct Shape {
     pub operations: usize,
     /// How many clients at a time.
     pub clients: usize,
-    /// How many of a thousand operations are lost to their clients.
+    /// How many of a thousand operations are *lost*: the client never hears their outcome.
     pub unknown_per_mille: u32,
-    /// What is wrong with it.
+    /// Which error to put into the history.
     pub wrong: Wrong,
     /// The same seed gives the same history.
     pub seed: u64,
@@ -33,42 +34,47 @@ impl Default for Shape {
     }
 }
 
-/// What is wrong in the second half of a history, whatever became of lost operations.
+/// An error in the second half of a history. It remains an error no matter which of the lost operations took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is linearizable.
+    /// No error: the history is linearizable.
     Nothing,
-    /// A take answers an element that another one had answered long before. Of a set: a remove says that an
-    /// element was not there that was.
+    /// A take returns an element that another take had returned long before. In a set: a remove says that an element
+    /// was not there although it was.
     Answer,
-    /// Two takes one after the other answer each what the other one took, in the wrong order. Of a bag and a
-    /// set, whose order does not matter, the same as [`Wrong::Answer`].
+    /// The answers of two takes, one after the other, are exchanged, so the elements come out in the wrong order. For
+    /// a bag and a set, which have no order, the same as [`Wrong::Answer`].
     Swapped,
 }
 
-/// An operation under way, before it is one of a model.
+/// An operation, before it is translated into an operation of one of the models.
 #[derive(Clone, Copy, Debug)]
 struct Planned {
     client: u32,
     call: u64,
-    /// `None` if it was lost.
+    /// When it was answered; `None` if it was lost.
     at: Option<u64>,
     ask: Ask,
     answer: Answer,
 }
 
+/// What an operation asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ask {
     Put(u32),
     Take,
-    /// Of a set.
+    /// Removes an element from a set.
     Remove(u32),
 }
 
+/// What an operation answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
+    /// To a put into a container that is no set.
     Done,
+    /// To a take: the element, or `None` if the container was empty.
     Took(Option<u32>),
+    /// To an operation on a set: whether it changed the set.
     Changed(bool),
 }
 
@@ -92,9 +98,10 @@ pub fn bag(shape: &Shape) -> Elements {
     elements(shape, Container::Bag)
 }
 
-/// A history of a container in which an element is put in and some element taken out.
+/// A history of a container with operations that put in a given element, or take out one that the container chooses.
 pub type Elements = History<Input<u32>, Output<u32>>;
 
+/// A history of a container with elements that are put in and taken out.
 fn elements(shape: &Shape, container: Container) -> Elements {
     history(plan(shape, container), |ask, answer| match (ask, answer) {
         (Ask::Put(element), _) => (Input::Insert(element), Output::Inserted),
@@ -114,6 +121,7 @@ pub fn set(shape: &Shape) -> History<set::Input<u32>, set::Output<u32>> {
     })
 }
 
+/// The element that a take answered.
 fn taken(answer: Answer) -> Option<u32> {
     match answer {
         Answer::Took(element) => element,
@@ -121,6 +129,7 @@ fn taken(answer: Answer) -> Option<u32> {
     }
 }
 
+/// Translates planned operations into operations of a model.
 fn history<I, O>(plan: Vec<Planned>, shape: impl Fn(Ask, Answer) -> (I, O)) -> History<I, O> {
     let operation = |Planned { client, call, at, ask, answer }: Planned| {
         let (input, output) = shape(ask, answer);
@@ -130,6 +139,7 @@ fn history<I, O>(plan: Vec<Planned>, shape: impl Fn(Ask, Answer) -> (I, O)) -> H
     History::from_operations(plan.into_iter().map(operation)).expect("every return is drawn after its call")
 }
 
+/// Plans all operations and their answers, including the error that is asked for.
 fn plan(shape: &Shape, container: Container) -> Vec<Planned> {
     let mut random = Random::new(shape.seed);
     let (mut plan, points) = calls(shape, container, &mut random);
@@ -144,7 +154,8 @@ fn plan(shape: &Shape, container: Container) -> Vec<Planned> {
     plan
 }
 
-/// The calls in the order of time, and the points at which they take effect, [`NEVER`] if they do not.
+/// Draws the calls, in the order of time, and the times (*points*) at which they take effect; [`NEVER`] for those
+/// that do not.
 fn calls(shape: &Shape, container: Container, random: &mut Random) -> (Vec<Planned>, Vec<u64>) {
     let mut clients: BinaryHeap<Reverse<(u64, u32)>> =
         (0..shape.clients).map(|client| Reverse((random.exponential(UNIT), client as u32))).collect();
@@ -171,11 +182,13 @@ fn calls(shape: &Shape, container: Container, random: &mut Random) -> (Vec<Plann
     (plan, points)
 }
 
-/// How far back the elements of a set are that are asked for again.
+/// Operations on a set ask again for elements that were first used at most so many operations ago.
 const RECENT: u64 = 64;
 
+/// What the operation with this number asks for.
 fn ask(index: u32, container: Container, random: &mut Random) -> Ask {
-    // Of a priority queue the elements come in no order; different ones stay different.
+    // In a priority queue, elements should not be put in in ascending order. The multiplier is odd, so different
+    // numbers stay different.
     let new = match container {
         Container::PriorityQueue => (index + 1).wrapping_mul(0x9E37_79B1),
         _ => index + 1,
@@ -226,7 +239,7 @@ fn take_effect(plan: &mut [Planned], points: &[u64], container: Container, rando
     }
 }
 
-/// The answered takes of the second half, by call, beginning anywhere.
+/// The answered takes of the second half, in the order of calls. The list begins at a random one and wraps around.
 fn takes(plan: &[Planned], random: &mut Random) -> Vec<usize> {
     let half = plan.len() / 2;
     let begin = half + random.below((plan.len() - half) as u64 / 2 + 1) as usize;
@@ -234,7 +247,8 @@ fn takes(plan: &[Planned], random: &mut Random) -> Vec<usize> {
     (begin..plan.len()).chain(half..begin).filter(took).collect()
 }
 
-/// Lets a take answer what another one answered before it was called.
+/// Puts in [`Wrong::Answer`]: a take answers what another one answered before it was called. Returns whether it
+/// found such takes.
 fn repeat(plan: &mut [Planned], random: &mut Random) -> bool {
     let takes = takes(plan, random);
     let before = |&&later: &&usize| {
@@ -252,10 +266,11 @@ fn repeat(plan: &mut [Planned], random: &mut Random) -> bool {
     found.is_some()
 }
 
-/// How far behind a take the other one may be.
+/// How many operations may lie between the two operations of an error.
 const NEAR: usize = 4000;
 
-/// Lets two takes answer what the other one took, in an order that cannot be.
+/// Puts in [`Wrong::Swapped`]: exchanges the answers of two takes that cannot have come in the other order. Returns
+/// whether it found such takes.
 fn swap(plan: &mut [Planned], container: Container, random: &mut Random) -> bool {
     let mut put: Vec<(u32, usize)> = (0..plan.len())
         .filter_map(|at| if let Ask::Put(element) = plan[at].ask { Some((element, at)) } else { None })
@@ -295,8 +310,8 @@ fn swap(plan: &mut [Planned], container: Container, random: &mut Random) -> bool
     found.is_some()
 }
 
-/// Lets a remove of a set say that an element was not there that had been added before, and that nothing else
-/// asked to remove.
+/// Puts in [`Wrong::Answer`] for a set: a remove says that its element was not there, although the element had been
+/// added before, and no other operation asked to remove it. Returns whether it found such a remove.
 fn refuse(plan: &mut [Planned], random: &mut Random) -> bool {
     let half = plan.len() / 2;
     let begin = half + random.below((plan.len() - half) as u64 / 2 + 1) as usize;

@@ -1,4 +1,5 @@
-//! Turns appends into compare-and-sets where possible, and the others into steps between known values.
+//! Turns appends into compare-and-sets where possible, and describes the others by the changes of value that they can
+//! make.
 //!
 //! An operation *looks for* a value if it read the value or compared with it. If an append can have made that
 //! value, the value also shows what was there before the append: [1, 2] was made from [1] by appending 2. This
@@ -79,6 +80,7 @@ pub(super) fn resolve<M: Model>(
     Ok(None)
 }
 
+/// Which values the appends can lead from and to.
 struct Steps {
     /// The rows that append.
     appends: Vec<u32>,

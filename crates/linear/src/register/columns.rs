@@ -1,5 +1,5 @@
-//! The rows of a component as columns of small numbers, in the order of calls. The engines go through one or
-//! two columns at a time, which is faster than going through whole rows.
+//! The rows (operations) of a component as columns of small numbers, in the order of calls. Each step of this folder
+//! goes through one or two columns at a time, which is faster than going through whole rows.
 
 use crate::order;
 
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Dropped,
 }
 
-/// No value, no row.
+/// The number that stands for "no value" or "no row".
 pub(super) const NONE: u32 = u32::MAX;
 
 /// The number of the initial value.
@@ -51,6 +51,7 @@ pub(super) struct Columns {
     pub(super) values: u32,
     /// Whether there are negative observations.
     pub(super) negative: bool,
+    /// What the appends can do, see [`super::appends`].
     pub(super) edges: Edges,
 }
 
@@ -68,6 +69,7 @@ impl Columns {
         self.values = words.count();
     }
 
+    /// Fills the columns with these rows. `number` gives the small number of each value in a row.
     fn fill_by(&mut self, rows: &[Row], mut number: impl FnMut(u32) -> u32) {
         self.clear();
         for (at, chunk) in rows.chunks(ROWS_PER_CHUNK).enumerate() {
@@ -85,6 +87,7 @@ impl Columns {
         self.negative = self.kind.contains(&Kind::Negative);
     }
 
+    /// Empties all columns, and keeps their memory.
     fn clear(&mut self) {
         for numbers in [&mut self.index, &mut self.expected, &mut self.new, &mut self.call, &mut self.ret] {
             numbers.clear();
@@ -97,6 +100,7 @@ impl Columns {
         self.index.len()
     }
 
+    /// Whether the operation of a row need not take effect.
     pub(super) fn optional(&self, row: usize) -> bool {
         self.ret[row] == order::NEVER
     }

@@ -45,6 +45,7 @@ pub(super) struct Value {
 }
 
 impl Value {
+    /// A value that no row has set or seen so far.
     const UNSEEN: Value = Value {
         producer_count: 0,
         producer: 0,
@@ -59,6 +60,7 @@ impl Value {
         negated: false,
     };
 
+    /// Records a row that sees the value.
     fn seen_by(&mut self, row: u32, ret: u32) {
         self.observer_count += 1;
         self.last_observer_return = self.last_observer_return.max(ret);
@@ -67,6 +69,7 @@ impl Value {
         }
     }
 
+    /// Records a row that sets the value.
     fn produced_by(&mut self, row: u32) {
         self.producer_count += 1;
         self.producer ^= row;
@@ -134,6 +137,7 @@ impl Facts {
         [row, self.return_owner[row as usize]]
     }
 
+    /// Collects what is known of the values.
     fn collect(&mut self, columns: &Columns) {
         let rows = columns.len();
         self.values.clear();
@@ -159,6 +163,7 @@ impl Facts {
         }
     }
 
+    /// Adds what one row shows. Rows are added from the last to the first.
     #[inline]
     fn add(&mut self, columns: &Columns, at: usize) {
         let (row, ret) = (at as u32, columns.ret[at]);
@@ -190,7 +195,7 @@ impl Facts {
         }
     }
 
-    /// The rule *drop*.
+    /// Applies the rule *drop* to all optional rows.
     fn drop_unseen(&mut self, columns: &mut Columns) {
         for at in 0..self.optional.len() {
             let row = self.optional[at] as usize;
@@ -235,7 +240,7 @@ impl Facts {
         columns.kind[row] = Kind::Dropped;
     }
 
-    /// The rule *require*, for the open values.
+    /// Applies the rule *require* to the values in `open`.
     fn move_returns(&mut self, columns: &mut Columns) {
         while let Some(value) = self.open.pop() {
             let Value { seen_by_time, first_seen_by, .. } = self.values[value as usize];

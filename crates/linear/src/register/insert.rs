@@ -43,6 +43,7 @@ const WINDOWS: [usize; 4] = [8, 32, 128, 512];
 /// How many [spare writes](Insertion::spare) a window may use.
 const SPARE_MAX: usize = 4;
 
+/// The new order, as far as it is built.
 struct Insertion<'a> {
     columns: &'a Columns,
     /// The new order so far.
@@ -122,6 +123,8 @@ impl<'a> Insertion<'a> {
         WINDOWS.into_iter().find_map(|window| self.reorder(order, next, window, meter))
     }
 
+    /// Reorders the `window` last rows of the new order and the `window` next rows of the old one. Returns how many
+    /// rows of `order` are placed now.
     fn reorder(&mut self, order: &[u32], next: usize, window: usize, meter: &mut Meter<'_>) -> Option<usize> {
         let columns = self.columns;
         let from = self.order.len().saturating_sub(window);
@@ -156,6 +159,7 @@ impl<'a> Insertion<'a> {
         Some(until)
     }
 
+    /// Appends a row to the new order.
     fn place(&mut self, row: u32) {
         self.placed[row as usize] = true;
         self.order.push(row);

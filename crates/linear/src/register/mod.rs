@@ -1,14 +1,17 @@
-//! The fast path: judges a component whose operations are reads, writes, compare-and-sets and appends of one
-//! register ([`Model::as_register`]).
+//! The fast path for registers: judges whether there is a linearization of operations that are reads, writes,
+//! compare-and-sets and appends of one register ([`Model::as_register`]). All other models go to the general search.
 //!
 //! The files of this folder use these words:
 //!
-//! * A *row* is one operation that could matter, in the order of calls. A *component* is a part of the history
-//!   that is judged on its own, such as the operations on one key.
+//! * A *row* is one operation that can matter to others; rows are numbered in the order of calls. A *component* is a
+//!   part of the history that is judged on its own, such as the operations on one key.
 //! * An *optional* row is one of unknown outcome: an order may contain it or leave it out.
-//! * A row *produces* the value that it sets and *observes* the value that it saw.
+//! * A row *produces* the value that it sets and *observes* the value that it saw. Values are numbers; 0 is the
+//!   initial one.
 //! * A *negative observation* is a compare-and-set that failed: it shows that the value was not the expected
 //!   one.
+//! * A *conflict* is a set of rows that have no order even without the others. A *core* is a conflict that is
+//!   reported as the reason for a violation.
 //!
 //! The steps, each in its file:
 //!
@@ -21,7 +24,8 @@
 //!    [`insert`] does it again and lets [`window`] reorder a few rows around it.
 //! 6. [`moves`] hands what is still undecided to the search ([`crate::search`]).
 //!
-//! [`subset`] is a quick test for explanations: whether a few operations are a conflict on their own.
+//! Besides these steps, [`subset`] is a quick test for explanations of violations: whether a few operations are a
+//! conflict on their own.
 
 #![allow(clippy::needless_range_loop, reason = "a row is an index into several columns")]
 
@@ -53,7 +57,8 @@ use rows::WordNumbers;
 pub(crate) use rows::{AllRows, Component};
 pub(crate) use subset::SubsetCheck;
 
-/// Judges a slice as a register, or `None` if it is not one.
+/// Judges a slice of the history (some of its operations, see [`Slice`]) as one register. `None` if one of the
+/// operations is not one of a register.
 pub(crate) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -101,7 +106,7 @@ impl Workspace {
         decision
     }
 
-    /// Judges the columns that `fill` makes. If making them shows a conflict, `fill` returns its rows.
+    /// Judges the component whose columns `fill` makes. If making them shows a conflict, `fill` returns its rows.
     fn judge(
         &mut self,
         mut fill: impl FnMut(&mut Columns, &mut Meter<'_>) -> Result<Option<Vec<u32>>, Limit>,
@@ -135,8 +140,8 @@ impl Workspace {
         decision
     }
 
-    /// Runs the elimination and the zone test. `drop` says whether the elimination may drop rows. The error is
-    /// rows that are a conflict.
+    /// Runs the elimination and the zone test. `drop` says whether the elimination may drop rows. The error contains
+    /// the rows of a conflict.
     fn find_zones(&mut self, drop: bool) -> Result<(), Vec<u32>> {
         self.facts.eliminate(&mut self.columns, drop);
         self.zones.find(&self.columns, &mut self.facts)
@@ -155,6 +160,7 @@ impl Workspace {
         Some(self.linearizable(&order, Vec::new()))
     }
 
+    /// Decides by the search ([`crate::search`]).
     fn search(&mut self, meter: &mut Meter<'_>, seed: u64) -> Decision {
         self.facts.move_all_returns(&mut self.columns);
         let mut rank = self.zones.rank(&self.columns, &self.facts);
@@ -184,6 +190,8 @@ impl Workspace {
         Decision::Linearizable(Linearization { order: self.indices(order), left_out })
     }
 
+    /// The decision that there is no order. `core` is a conflict, if one is known, and `deepest` the longest order
+    /// that the search built.
     fn violation(&self, core: Option<Vec<u32>>, deepest: &[u32]) -> Decision {
         Decision::Violation { core: core.map(|core| self.indices(&core)), deepest: self.indices(deepest) }
     }

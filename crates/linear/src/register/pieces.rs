@@ -1,12 +1,15 @@
-//! At most 64 rows of a register, the *pieces* of a question that [`super::subset`] asks: whether some
-//! operations, the *set in question*, are a conflict. The pieces are the rows of that set, and the rows outside
-//! it that could matter to them. A set of pieces is a `u64` with one bit for each.
+//! At most 64 rows (operations) of a register, prepared so that sets of them fit into a `u64` with one bit for each.
+//!
+//! [`super::subset`] asks whether some operations, the *set in question*, are a conflict on their own: whether they
+//! have no order whatever the others did. The rows of that set, and the rows outside it that could matter to them,
+//! are the *pieces* of the question.
 
 use crate::order::NEVER;
 
 use super::columns::{Kind, NONE};
 
-/// The number of all values that no row looks for. Values that some row looks for have lower numbers.
+/// The number of all values that no piece looks for (reads or compares with). The values that some piece looks for
+/// have lower numbers.
 pub(super) const OTHER: u32 = 63;
 
 /// How many pieces fit into a `u64`.
@@ -41,10 +44,13 @@ pub(super) struct Pieces {
     pub(super) all: Vec<Piece>,
     /// The pieces that must take effect, in the order of their returns.
     returns: Vec<Return>,
+    /// The pieces that write.
     writes: u64,
+    /// The pieces that are negative observations.
     negatives: u64,
+    /// The pieces outside the set in question.
     outside: u64,
-    /// By value.
+    /// By value: the pieces that do something with it.
     by_value: Vec<ByValue>,
 }
 
@@ -52,6 +58,7 @@ pub(super) struct Pieces {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Return {
     position: u32,
+    /// The piece's index in [`Pieces::all`].
     piece: u32,
     /// The set of pieces called before it.
     called_before: u64,
@@ -73,11 +80,12 @@ struct ByValue {
 }
 
 impl Pieces {
+    /// Whether there are more pieces than the quick test can handle.
     pub(super) fn too_many(&self) -> bool {
         self.all.len() > PIECES_MAX
     }
 
-    /// Adds a piece outside the set in question, unless `enough` others do the same.
+    /// Adds a piece outside the set in question, unless there are `enough` others that do the same already.
     pub(super) fn add_outside(&mut self, piece: Piece, enough: usize) {
         let does = |piece: &Piece| (piece.kind, piece.expected, piece.new);
         let (mut count, mut twin) = (0, 0);

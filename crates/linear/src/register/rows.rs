@@ -1,13 +1,14 @@
-//! Turns the operations of a history into rows, one list of rows for each component. A [`Row`] is what the
-//! engines need to know of an operation on a register.
+//! Turns the operations of a history into rows, one list of rows for each component. A [`Row`] contains what the
+//! steps of this folder need to know of an operation on a register.
 //!
 //! The operations of one component are scattered through a large history. So one pass over the history, in its
 //! own order, appends each operation's row to the list of its component ([`AllRows`]). After that the work on a
 //! component touches only a few kilobytes of memory.
 //!
-//! Values become numbers here, so that the engines compare numbers. If the model has a number of its own for
-//! every value, its *word* ([`Model::word`]), rows contain words at first, and [`WordNumbers`] numbers those of
-//! one component when its turn comes. Otherwise [`ValueNumbers`] numbers the values while the rows are
+//! Values become small numbers that count from 0 in each component, so that the steps can compare them quickly and
+//! use them as indexes. There are two ways. If the model itself has a number for every value, its *word*
+//! ([`Model::word`]), rows contain these words at first; [`WordNumbers`] gives the words of one component small
+//! numbers right before the component is judged. Otherwise [`ValueNumbers`] numbers the values while the rows are
 //! collected.
 
 use std::borrow::Cow;
@@ -22,8 +23,8 @@ use crate::slice::{Seen, Slice};
 
 use super::columns::{Kind, NONE};
 
-/// What the engines need to know of an operation on a register. Its values are either numbers that count from
-/// 0, which is the initial value, or words, see the head comment.
+/// What the steps need to know of an operation on a register. Its values are either numbers that count from 0, which
+/// is the initial value, or words (see the head comment).
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
     /// The time of the call.
@@ -37,6 +38,7 @@ pub(crate) struct Row {
     /// The value that it sets; [`NONE`] if it sets none.
     pub(super) new: u32,
     pub(super) kind: Kind,
+    /// Whether there was an answer. If not, the row is optional.
     pub(super) answered: bool,
 }
 
@@ -89,7 +91,8 @@ pub(super) fn of_slice<M: Model>(
             Seen::Answered { output, at } => (Some(output), Some(at)),
             Seen::Optional { .. } | Seen::Unknown => (None, None),
             Seen::Absent => {
-                // Even an operation that does not matter rules the fast path out if it is none of a register.
+                // An operation that does not matter gets no row, but the fast path is ruled out if it is not one of a
+                // register.
                 model.as_register(&operation.input, operation.output())?;
                 continue;
             }
@@ -113,7 +116,7 @@ pub(crate) struct Component {
     pub(super) rows: Vec<Row>,
     /// How many values there are; all numbers in the rows are less. Meaningless if the rows contain words.
     pub(super) values: u32,
-    /// Whether every operation that matters has its row. Otherwise some operation is an append or is none of a
+    /// Whether every operation that matters has its row. Otherwise some operation is an append or is not one of a
     /// register, and the rows are not used.
     complete: bool,
 }

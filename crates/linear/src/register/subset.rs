@@ -15,7 +15,8 @@ use super::pieces::{OTHER, Piece, Pieces, bits};
 use super::relaxed;
 use super::rows::{self, Row};
 
-/// Answers, for many sets of operations of one component, whether the set is a conflict.
+/// Answers, for many sets of operations of one component, whether the set is a conflict. Each time it is asked is a
+/// *question*.
 pub(crate) struct SubsetCheck {
     /// All operations, as rows in the order of calls. Operations that cannot matter are missing.
     rows: Vec<Row>,
@@ -24,7 +25,9 @@ pub(crate) struct SubsetCheck {
     /// By value: its number in the current question, if a row of the question looks for it; [`OTHER`] if none
     /// does.
     looked_for: Vec<u32>,
+    /// The rows that take part in the current question.
     pieces: Pieces,
+    /// The configurations of the current question.
     open: Open,
 }
 
@@ -43,8 +46,8 @@ fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Ou
 const CONFIGURATIONS_MAX: usize = 1 << 12;
 
 impl SubsetCheck {
-    /// For these operations of one component. `None` if one of them is none of a register, is an append, or is
-    /// of another kind when its answer is forgotten.
+    /// Prepares questions about these operations of one component. `None` if one of them is not one of a register, is
+    /// an append, or is of another kind when its answer is forgotten.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -202,6 +205,7 @@ pub(super) struct Open {
     /// A hash table of all that were met. Invariant: the length is a power of two, and at most half of the
     /// slots are full.
     met: Vec<Slot>,
+    /// How many slots are full.
     used: usize,
     /// The number of the question. A new number empties the table.
     round: u32,
@@ -210,8 +214,11 @@ pub(super) struct Open {
 /// A slot of the hash table. It is empty unless its round is the current one.
 #[derive(Clone, Copy, Default)]
 struct Slot {
+    /// The pieces that are done, one bit each.
     done: u64,
+    /// The value of the register.
     value: u32,
+    /// The number of the question for which the slot was filled.
     round: u32,
 }
 
@@ -251,6 +258,7 @@ impl Open {
         }
     }
 
+    /// Adds a configuration. Returns false if it was met before.
     fn insert(&mut self, done: u64, value: u32) -> bool {
         let mask = self.met.len() - 1;
         let hash = (done ^ u64::from(value) << 57 ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);

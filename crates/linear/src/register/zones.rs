@@ -26,6 +26,7 @@ pub(super) struct Zones {
     pub(super) order: Vec<u32>,
     /// Whether `order` contains every row that must take effect, except negative observations.
     pub(super) complete: bool,
+    /// All blocks, without order.
     blocks: Vec<Block>,
     /// The blocks, sorted by [`Block::left`] and packed with it.
     sorted: Vec<u64>,
@@ -95,6 +96,7 @@ impl Zones {
         rank
     }
 
+    /// Collects the blocks. The error contains the rows of a conflict within a block.
     fn build(&mut self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
         self.blocks.clear();
         if facts.linked(INITIAL) {
@@ -242,7 +244,7 @@ fn walk(columns: &Columns, facts: &Facts, first: u32, mut visit: impl FnMut(u32)
     }
 }
 
-/// The rows because of which each of two blocks must come before the other.
+/// The conflict of two blocks: the rows because of which each of them must come before the other.
 fn core(columns: &Columns, facts: &Facts, pair: [Block; 2]) -> Vec<u32> {
     let mut rows = Vec::new();
     for block in pair {

@@ -1,5 +1,5 @@
-//! The configurations that the search has visited. Each is stored as a 128-bit sum: the xor of a random number
-//! for each row in the order and one for the state (Zobrist hashing).
+//! The configurations that the search has visited, so that it visits none twice. Each is stored as a 128-bit sum: the
+//! xor of one random number for each row in the order and one for the state (Zobrist hashing).
 
 use crate::budget::Limit;
 
@@ -10,11 +10,15 @@ use crate::budget::Limit;
 /// configurations that happens with probability m²/2¹²⁹, about 10⁻²¹ for a billion. And every violation is
 /// confirmed by a second search with other random numbers.
 pub(crate) struct Memo {
+    /// The sums; 0 for an empty slot.
     slots: Vec<u128>,
+    /// How many slots are full.
     used: usize,
+    /// How many bytes the slots may take.
     bytes_max: usize,
 }
 
+/// How many slots there are at first.
 const SLOTS_MIN: usize = 64;
 
 impl Memo {
@@ -57,6 +61,7 @@ impl Memo {
         }
     }
 
+    /// Doubles the number of slots. The error is that this would take too much memory.
     fn grow(&mut self, others: usize) -> Result<(), Limit> {
         let length = self.slots.len() * 2;
         // While it grows, the old and the new slots exist together.
@@ -76,7 +81,8 @@ impl Memo {
     }
 }
 
-/// The random number of one row or state. It is calculated from `what` each time, instead of being stored.
+/// The random number of one row or state: what it contributes to the sum of a configuration. It is calculated from
+/// the number `what` each time, instead of being stored.
 #[inline]
 pub(crate) fn share(seed: u64, what: u64) -> u128 {
     let low = mix(seed ^ what.wrapping_mul(0x9E37_79B9_7F4A_7C15));

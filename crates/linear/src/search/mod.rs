@@ -1,18 +1,23 @@
-//! Searches for a linearization: an order of operations in which all answers are right. The search is depth
-//! first (Wing and Gong 1993) and remembers the configurations it has visited (Lowe). It knows operations only
-//! as numbered *rows* and states only as numbers; [`Moves`] says what a row does to a state.
+//! Searches for a linearization: an order of operations that agrees with real time and in which all answers are
+//! right. The search is depth first (Wing and Gong 1993) and remembers the configurations it has visited (Lowe 2017).
 //!
-//! The search builds an order row by row. The rows that are not in the order yet are *open*. An open row may come
-//! next if no other open row returned before its call. A *configuration* is the set of rows in the order so far
-//! and the state they lead to. Several rules keep the number of configurations small:
+//! It does not know what an operation is. A *row* is the number of an operation, in the order of calls, and a state
+//! is a number, too. [`Moves`] says what a row does to a state.
 //!
-//! - A read that may come next and is right is taken at once. It changes nothing, so no order is lost.
-//! - Of rows that do the same, only the one that must return first is tried. In any order, two such rows can be
-//!   swapped.
-//! - A row that need not take effect is taken only if a later row looks at the state that it leads to. If its
+//! The search builds an order row by row. To *lift* a row is to append it to the order; to *unlift* it is to remove
+//! it again. The rows that are not in the order yet are *open*. An open row may come next if no other open row
+//! returned before its call. A row that *need not take effect* is an operation of unknown outcome; an order may leave
+//! it out. A *configuration* is the set of rows in the order so far and the state they lead to. Several rules keep
+//! the number of configurations small:
+//!
+//! - A read that may come next and is right in the state at hand is lifted at once. It changes nothing, so no order
+//!   is lost.
+//! - Of rows that do the same to every state (a *class*), only the one that must return first is tried. In any order,
+//!   two such rows can be swapped.
+//! - A row that need not take effect is lifted only if a later row depends on the state that it leads to. If its
 //!   effect is overwritten before that, the order without the row is as good.
-//! - Spare rows are rows that need not take effect, all do the same, and only help to replace a value that a
-//!   read must not see. They wait in a queue of their own and are taken only for such a read.
+//! - *Spare* rows need not take effect, all do the same, and only help to replace a value that a read must not see.
+//!   They wait in a queue of their own and are lifted only for such a read.
 //! - [`Moves::possible`] recognizes dead ends.
 //! - Configurations are remembered as 128-bit sums ([`memo`]).
 //!
@@ -72,7 +77,7 @@ pub(crate) fn search<M: Moves>(problem: &Problem<'_>, moves: &mut M, meter: &mut
     }
 }
 
-/// The elements of `every` whose places are not in `order`.
+/// The elements of `every` that are not in the order. `order` has indexes into `every`.
 pub(crate) fn missing(order: &[u32], every: &[u32]) -> Vec<u32> {
     if order.len() == every.len() {
         return Vec::new();
@@ -88,22 +93,23 @@ pub(crate) fn missing(order: &[u32], every: &[u32]) -> Vec<u32> {
 enum Entry {
     /// At the current configuration, with nothing tried.
     Fresh,
-    /// After an end that was found before, to look for further ends.
+    /// Where the last call found an end (see [`Search::explore`]), to look for further ends.
     PastEnd,
 }
 
-/// One choice on the way to the current configuration.
+/// One choice of a row on the way to the current configuration.
 struct Frame {
-    /// The length of the path before the row of this frame.
+    /// The length of the order before the row of this frame.
     path: u32,
     /// The state before that row.
     state: u32,
-    /// Whether the row need not take effect and no later row has looked at the state that it led to.
+    /// Whether the row need not take effect and no later row has depended on the state that it led to.
     unused: bool,
-    /// The greatest key of the rows that have been tried after it, see [`Search::choose`].
+    /// Which rows have been tried after this one: those whose key (`Search::key`) is at most this number.
     tried: u64,
 }
 
+/// A search in progress.
 struct Search<'a, 'm, M> {
     problem: &'a Problem<'a>,
     moves: &'m mut M,
@@ -113,6 +119,7 @@ struct Search<'a, 'm, M> {
     /// first `spare_used` are in the order.
     spare: Vec<u32>,
     spare_used: usize,
+    /// The configurations visited so far.
     memo: Memo,
     /// The state after the order so far.
     state: u32,
@@ -120,25 +127,27 @@ struct Search<'a, 'm, M> {
     sum: u128,
     /// The order so far.
     path: Vec<u32>,
-    /// The choices that led to it.
+    /// The choices that led to `path`. The reads that were lifted after each choice have no frame of their own.
     frames: Vec<Frame>,
-    /// The path that got furthest in time so far. Updated whenever a path is abandoned.
+    /// The path that got furthest in time so far. It shows where a history that has no order goes wrong. Updated
+    /// whenever a path is abandoned.
     deepest: Vec<u32>,
     /// The earliest return of a row that is missing from `deepest`.
     furthest: u32,
-    /// How many rows at the start of `deepest` the path still shares.
+    /// How many rows at the start of `deepest` are also at the start of `path`.
     shared: usize,
-    /// Rows called later than this are left out for now.
+    /// Rows called at or after this position are left out for now; they belong to a later segment.
     bound: u32,
+    /// The classes of rows that do the same.
     classes: Classes,
-    /// How many rows were looked at and are not counted as steps yet.
+    /// How many rows were looked at and are not counted as steps of the budget yet.
     scanned: u64,
-    /// How many bytes of the same budget are used elsewhere.
+    /// How many bytes the ends of segments take, out of the same limit as the memo.
     held: usize,
 }
 
-/// Looking at this many rows counts as a step of the budget. Otherwise a history with many rows of unknown
-/// outcome could take long in few steps.
+/// Looking at so many rows counts as a step of the budget. Otherwise the search could take long in few steps, because
+/// it looks at all rows of unknown outcome again and again.
 const ROWS_PER_STEP: u64 = 256;
 
 impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
@@ -168,9 +177,8 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
     }
 
-    /// Explores from the current configuration until it finds an end; returns whether it did.
-    ///
-    /// At an end, every row that must take effect and is called before `bound` is in the order.
+    /// Explores from the current configuration until it finds an end; returns whether it did. At an end, every row
+    /// that must take effect and is called before `bound` is in the order.
     fn explore(&mut self, meter: &mut Meter<'_>, bound: u32, entry: Entry) -> Result<bool, Limit> {
         self.bound = bound;
         match entry {
@@ -202,9 +210,10 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         Ok(false)
     }
 
-    /// Adds the current configuration to the memo; returns whether it is new.
+    /// Adds the current configuration to the memo. Returns whether to go on from it: it is new, and not recognized as
+    /// a dead end.
     ///
-    /// Whether the last choice is unused is part of the configuration, because it restricts what may follow.
+    /// `Frame::unused` of the last choice is part of the configuration, because it restricts what may follow.
     fn visit(&mut self) -> Result<bool, Limit> {
         if self.moves.late(self.state, self.open.earliest_return()) {
             return Ok(false);
@@ -214,7 +223,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes() + self.held)
     }
 
-    /// Takes the next row to try after the current configuration, if there is one.
+    /// Lifts the next row to try after the current configuration. Returns whether there was one.
     fn advance(&mut self) -> bool {
         while let Some(row) = self.choose() {
             if let Some(state) = self.moves.after(self.state, row) {
@@ -228,16 +237,17 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         false
     }
 
+    /// Notes the current configuration as the one before the next choice.
     fn push_frame(&mut self, unused: bool) {
         self.frames.push(Frame { path: self.path.len() as u32, state: self.state, unused, tried: 0 });
     }
 
-    /// Abandons the last choice and all that followed from it.
+    /// Goes back to the configuration before the last choice.
     fn leave(&mut self) {
         self.note_depth();
         if let Some(frame) = self.frames.pop() {
-            // First the reads, which were taken in the state after the chosen row; then that row, in the state
-            // before.
+            // First the reads that were lifted in the state after the chosen row; then that row itself, for which
+            // `unlift` needs the state before it.
             while self.path.len() > frame.path as usize + 1 {
                 self.unlift();
             }
@@ -276,7 +286,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
     }
 
-    /// Takes every read that may come now and is right. The search never branches on reads.
+    /// Lifts every read that may come now and is right. The search never tries the order without such a read.
     fn lift_reads(&mut self) {
         let mut row = self.open.first();
         let mut until = self.open.earliest_return().min(self.bound);
@@ -303,6 +313,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
     }
 
+    /// The path that got furthest in time.
     fn into_deepest(mut self) -> Vec<u32> {
         self.note_depth();
         self.deepest

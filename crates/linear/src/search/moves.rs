@@ -1,7 +1,8 @@
-//! The interface between the search and the kinds of rows that it can put in order: those of a register, and
-//! those of any model.
+//! The interface between the search and what it searches: what the operations, as rows, do to states. It is
+//! implemented for the operations of a register, and for those of any model. (The head of `search/mod.rs` explains
+//! rows, classes and spare rows.)
 
-/// What rows do to states. States are numbers.
+/// What rows do to states. A row is the number of an operation; states are numbered, too.
 pub(crate) trait Moves {
     /// Whether the row never changes the state.
     fn is_read(&self, row: u32) -> bool;
@@ -9,12 +10,12 @@ pub(crate) trait Moves {
     /// The state after the row; `None` if the row is wrong in this state.
     fn after(&mut self, state: u32, row: u32) -> Option<u32>;
 
-    /// Whether the row can join the order now and leaves the state as it is, so that nothing is lost if it does.
+    /// Whether the row is right in this state and leaves it as it is, so that no order is lost if the row comes now.
     fn joins(&mut self, state: u32, row: u32) -> bool {
         self.is_read(row) && self.after(state, row).is_some()
     }
 
-    /// Whether nothing that must return by `until` can follow in this state.
+    /// Whether this state is too late: no row that must return by `until` can follow it.
     fn late(&self, _state: u32, _until: u32) -> bool {
         false
     }
@@ -46,21 +47,21 @@ pub(crate) trait Moves {
         false
     }
 
-    /// Whether it depends on the state before the row if the row is right, or what it leads to. False for a
-    /// plain write.
+    /// Whether the state before the row matters, either for whether the row is right, or for the state after it.
+    /// False for a plain write.
     fn looks_at_state(&self, _row: u32) -> bool {
         true
     }
 
-    /// Is called when the row is appended to the order, in the state `before`.
+    /// The search calls this when it appends the row to the order. `before` is the state before the row.
     fn lift(&mut self, _row: u32, _before: u32) {}
 
-    /// Is called when the row, which is the last one, is removed from the order. `before` is the state before
-    /// it.
+    /// The search calls this when it removes the row from the end of the order. `before` is the state before the row.
     fn unlift(&mut self, _row: u32, _before: u32) {}
 
-    /// From now on, the state that [`lift`](Moves::lift) gets may be a wrong one, because rows of earlier
-    /// segments are counted without their order. Is called when no row is in the order.
+    /// From now on, the state that [`lift`](Moves::lift) gets may be a wrong one: a search by segments
+    /// (`segments.rs`) appends all rows of the earlier segments without their states. Called when no row is in the
+    /// order.
     fn relax(&mut self) {}
 
     /// How many bytes the calls of [`after`](Moves::after) have read since this was last asked.
@@ -73,6 +74,6 @@ pub(crate) trait Moves {
         0
     }
 
-    /// Forgets all states except these, which get new numbers.
+    /// Forgets all states except these. They get new numbers, which replace the old ones in the slice.
     fn keep_only(&mut self, _states: &mut [u32]) {}
 }

@@ -1,5 +1,5 @@
-//! The rows that are not in the order yet, as two linked lists: one in the order of calls, one in the order of
-//! returns.
+//! The rows (operations, by number) that the search has not put in its order yet, as two linked lists: one in the
+//! order of calls, one in the order of returns.
 
 use crate::order::{self, NEVER};
 
@@ -14,13 +14,14 @@ pub(crate) struct Open {
     /// The same in the order of returns, without rows that never return.
     next_return: Vec<u32>,
     previous_return: Vec<u32>,
+    /// The number of rows. At this index each list has an entry that links its two ends.
     end: u32,
     /// By row: the position of its return. [`NEVER`] at the index `end`.
     ret: Vec<u32>,
 }
 
 impl Open {
-    /// All rows open. `ret` may hold equal entries.
+    /// All rows, with none taken out. `ret` has the position of the return of each row; equal entries are allowed.
     pub(crate) fn new(ret: &[u32]) -> Open {
         let end = ret.len() as u32;
         let returning = ret.iter().enumerate().filter(|&(_, &ret)| ret != NEVER);
@@ -45,7 +46,7 @@ impl Open {
         self.next[row as usize]
     }
 
-    /// Stands for no row.
+    /// A number that stands for "no row".
     #[inline]
     pub(crate) fn end(&self) -> u32 {
         self.end
@@ -57,6 +58,7 @@ impl Open {
         self.ret[self.next_return[self.end as usize] as usize]
     }
 
+    /// Takes a row out of both lists.
     #[inline]
     pub(crate) fn take(&mut self, row: u32) {
         let at = row as usize;
@@ -70,6 +72,7 @@ impl Open {
         }
     }
 
+    /// Puts back the row that was taken out last of those that are out.
     #[inline]
     pub(crate) fn put_back(&mut self, row: u32) {
         let at = row as usize;

@@ -1,13 +1,13 @@
-//! The search one segment of the history at a time, for histories whose memo would not fit into memory
-//! otherwise.
+//! Searches one segment of the history at a time. It is used for histories so large that their memo (the
+//! configurations that were visited) does not fit into memory.
 //!
 //! A segment ends at a *quiescent point*: a call before which all earlier rows that must take effect have
 //! returned. For the rows after that point, only two things matter: the state there, and which optional rows
 //! (those that need not take effect) are in the order already. Such a configuration is an *end* of the segment.
 //!
-//! The search collects all ends of a segment, clears the memo, and starts the next segment from each of them.
-//! So it needs the memory of one segment only. It also visits configurations that a search of the whole history
-//! might never reach, so it is the second choice.
+//! The search collects all ends of a segment, clears the memo, and starts the next segment from each of the ends. So
+//! it needs the memory of one segment only. But it also visits configurations that a search of the whole history
+//! might never reach; therefore it is used only after that search has run out of memory.
 
 use crate::budget::{Limit, Meter};
 use crate::order::NEVER;
@@ -21,7 +21,7 @@ struct End {
     optional: Vec<u32>,
     /// The end of the previous segment from which this one was reached.
     parent: u32,
-    /// How many ends of the next segment were reached from this one.
+    /// How many ends of the next segment were reached from this one and are still needed.
     children: u32,
     /// The rows of this segment, in order.
     path: Vec<u32>,
@@ -94,14 +94,17 @@ fn bounds(problem: &Problem<'_>) -> Vec<u32> {
     bounds
 }
 
+/// The ends of all segments so far.
 struct Segments {
     ends: Vec<End>,
+    /// How many bytes the ends take.
     bytes: usize,
+    /// How many bytes they may take.
     bytes_max: usize,
 }
 
 impl Segments {
-    /// Frees what only the previous segments needed.
+    /// Frees what only the earlier segments needed: the memo, and all states but those of the ends in `frontier`.
     fn forget<M: Moves>(&mut self, search: &mut Search<'_, '_, M>, frontier: std::ops::Range<usize>) {
         search.memo.clear();
         let ends = &mut self.ends[frontier];

@@ -1,4 +1,5 @@
-//! Shared by the tests: small random histories of a register, and the comparison with the brute force.
+//! Helpers of the tests: small random histories of a register, and the comparison with `linear::brute`, which tries
+//! all orders.
 
 pub mod files;
 
@@ -6,8 +7,10 @@ use linear::generate::Random;
 use linear::models::register::{Input, Output, Register};
 use linear::{Budget, History, Model, Operation, Outcome, Verdict, brute, check, validate};
 
+/// A history of a register.
 pub type Registers = History<Input<u8>, Output<u8>>;
 
+/// The model of these histories.
 pub const MODEL: Register<u8> = Register { initial: 0 };
 
 /// How many random histories a test judges. The variable `LINEAR_HISTORIES` sets another number.

@@ -104,6 +104,8 @@ struct PutCheck<'a> {
 }
 
 impl<'a> PutCheck<'a> {
+    /// Checks an operation of a transaction. Deletions are remembered, because they decide whether later puts can be
+    /// executed.
     fn check(&mut self, op: &'a Op) -> Result<(), Error> {
         match op {
             Op::RequestDeleteRange(deletion) => {

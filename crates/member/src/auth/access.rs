@@ -147,6 +147,7 @@ impl AuthStore {
         result
     }
 
+    /// Whether the user may execute this put.
     fn put(&self, who: &AuthInfo, request: &PutRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &[])?;
         // Whoever attaches a key to a lease may let the lease end, which deletes its other keys, too.
@@ -154,11 +155,13 @@ impl AuthStore {
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &[]) } else { Ok(()) }
     }
 
+    /// Whether the user may execute this deletion.
     fn delete(&self, who: &AuthInfo, request: &DeleteRangeRequest) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &request.range_end)?;
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &request.range_end) } else { Ok(()) }
     }
 
+    /// Whether the user may execute all branches of this transaction.
     fn txn(&self, who: &AuthInfo, txn: &TxnRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
         for compare in &txn.compare {
             self.keys(who, Need::Read, &compare.key, &compare.range_end)?;
@@ -206,6 +209,7 @@ impl AuthStore {
         if user.is_root() { Ok(()) } else { Err(Error::PermissionDenied) }
     }
 
+    /// Whether the user exists and has this role.
     fn has_role(&self, user: &str, role: &str) -> bool {
         self.state.users.get(user).is_some_and(|user| user.roles.contains(role))
     }

@@ -1,13 +1,13 @@
 //! Users, roles, their permissions, and login tokens: etcd's `server/auth`.
 //!
-//! | file | job |
+//! | file | what it contains |
 //! |---|---|
 //! | `users`, `roles` | the requests that change and list them |
 //! | `permissions` | the ranges of keys a user may read and write, merged |
 //! | `access` | which user may make which request, and when that is checked |
 //! | `tokens` | simple tokens and their expiry |
 //! | [`password`] | how passwords are hashed |
-//! | `row` | how users and roles are saved |
+//! | `row` | how users and roles are encoded as bytes |
 //!
 //! Users and roles are replicated state, like the key-value store, with a revision of their own, the *auth
 //! revision*. In etcd every request about users and roles goes through the log, even a read or `AuthStatus`
@@ -67,13 +67,16 @@ struct User {
     password: Bytes,
     /// Whether the user was created without a password and cannot log in with one.
     no_password: bool,
+    /// The names of the user's roles.
     roles: BTreeSet<String>,
 }
 
-/// The replicated part.
+/// The replicated part: users and roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
+    /// Whether authentication is on.
     enabled: bool,
+    /// The auth revision: the number of changes of users and roles.
     revision: u64,
     users: BTreeMap<String, User>,
     /// The permissions of each role, ordered by key.
@@ -85,14 +88,17 @@ struct State {
 #[derive(Clone, Debug)]
 pub struct AuthStore {
     flaws: Flaws,
+    /// How passwords are hashed.
     hashing: Arc<dyn PasswordHash>,
     state: State,
     /// The hash of the replicated part.
     hash: u64,
     /// Each user's permissions on keys.
     cache: BTreeMap<String, Permissions>,
+    /// The tokens that this member knows.
     tokens: Tokens,
-    /// The auth revision with which this store was loaded from disk, for flaw M-11651.
+    /// The auth revision with which this store was loaded from disk. Only the flaw M-11651 uses it, if it is switched
+    /// on.
     loaded_revision: u64,
     probes: Probes,
 }
@@ -112,6 +118,7 @@ impl AuthStore {
         AuthStore::of(state, config)
     }
 
+    /// A store with this replicated part. Computes what is derived from it.
     fn of(state: State, config: &Config) -> AuthStore {
         let mut store = AuthStore {
             flaws: config.flaws,
@@ -346,7 +353,7 @@ impl AuthStore {
 
     /// Encodes users and roles for the backend and for snapshots.
     pub fn encode(&self) -> Bytes {
-        // M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
+        // Flaw M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
         let lost = self.flaws.has(Flaw::AuthRevisionNotSaved);
         row::encode(&self.state, if lost { self.loaded_revision } else { self.state.revision }).into()
     }
@@ -365,7 +372,7 @@ impl AuthStore {
     pub fn replace(&mut self, snapshot: AuthStore) {
         let before = std::mem::replace(&mut self.state, snapshot.state);
         (self.hash, self.loaded_revision) = (snapshot.hash, snapshot.loaded_revision);
-        // M-14571: the cached permissions are still those from before the snapshot.
+        // Flaw M-14571: the cached permissions are still those from before the snapshot.
         if !self.flaws.has(Flaw::AuthCacheNotRefreshed) {
             self.cache = snapshot.cache;
         }

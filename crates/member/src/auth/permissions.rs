@@ -49,6 +49,7 @@ impl State {
 }
 
 impl Permissions {
+    /// The ranges that these permissions allow to read and to write.
     fn of<'a>(permissions: impl Iterator<Item = &'a Permission>) -> Permissions {
         let (mut read, mut write) = (Vec::new(), Vec::new());
         for permission in permissions {
@@ -86,6 +87,7 @@ impl Interval {
         Interval { start: key.clone(), end }
     }
 
+    /// Whether a key is in this interval.
     fn contains(&self, key: &[u8]) -> bool {
         self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::permissions::is_valid_range;
 use super::{ROOT, State};
 
-/// A method that changes roles returns whether it changed anything. If so, the caller makes a new auth
+/// The methods that change something return a `bool`: whether there was a change. If so, the caller makes a new auth
 /// revision.
 impl State {
     pub(super) fn role_add(&mut self, request: &AuthRoleAddRequest) -> Result<bool, Error> {

@@ -1,5 +1,8 @@
-//! How users and roles are saved: as one protobuf message with sorted lists, so that equal states have equal
-//! bytes and therefore equal hashes. The messages for a user and a role are etcd's.
+//! Encodes users and roles as bytes, to save them in the backend, to send them in snapshots and to hash them.
+//!
+//! The bytes are one protobuf message, the *row*: the backend stores it as one key-value pair. Its lists are sorted,
+//! so equal states have equal bytes and therefore equal hashes. The messages for a single user and a single role are
+//! etcd's own.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +12,18 @@ use prost::Message as _;
 
 use super::{State, User};
 
+/// The version of this encoding. [`decode`] refuses every other one.
 const VERSION: u32 = 1;
 
+/// All users and roles, and whether authentication is on.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Row {
     #[prost(uint32, tag = "1")]
     version: u32,
+    /// Whether authentication is on.
     #[prost(bool, tag = "2")]
     enabled: bool,
+    /// etcd's auth revision: every change of users or roles makes it one larger.
     #[prost(uint64, tag = "3")]
     revision: u64,
     #[prost(message, repeated, tag = "4")]
@@ -25,7 +32,7 @@ struct Row {
     roles: Vec<authpb::Role>,
 }
 
-/// Encodes the state, with `revision` in place of its own.
+/// Encodes the state, with `revision` in place of the state's own auth revision.
 pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
     let user = |(name, user): (&String, &User)| authpb::User {
         name: Bytes::copy_from_slice(name.as_bytes()),
@@ -47,7 +54,7 @@ pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
     row.encode_to_vec()
 }
 
-/// Decodes what [`encode`] wrote.
+/// Decodes what [`encode`] wrote. The error says what is wrong with the bytes.
 pub(super) fn decode(bytes: Bytes) -> Result<State, String> {
     let row = Row::decode(bytes).map_err(|error| format!("not a list of users and roles: {error}"))?;
     if row.version != VERSION {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use keyed::Draw;
 
+/// The letters that the random part of a token consists of.
 const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// Length of the random part, in letters (`defaultSimpleTokenLength`).
@@ -19,6 +20,7 @@ const RESOLUTION: u64 = 1_000_000_000;
 /// Lifetime of a token if the setting is 0, in nanoseconds (`simpleTokenTTLDefault`).
 const TTL_DEFAULT: u64 = 300_000_000_000;
 
+/// What is known of a token.
 #[derive(Clone, Debug)]
 struct Token {
     user: String,
@@ -83,6 +85,7 @@ impl Tokens {
         self.all.retain(|_, token| keep(&token.user));
     }
 
+    /// Forgets all tokens.
     pub(super) fn clear(&mut self) {
         self.all.clear();
     }

@@ -11,7 +11,7 @@ use api::etcdserverpb::{
 
 use super::{ROOT, State, User};
 
-/// A method that returns a `bool` says whether it changed anything. If so, the caller makes a new auth
+/// The methods that change something return a `bool`: whether there was a change. If so, the caller makes a new auth
 /// revision.
 impl State {
     /// Enables authentication.

@@ -1,9 +1,13 @@
-//! Alarms, which restrict the whole cluster: NOSPACE refuses requests that need space, CORRUPT refuses nearly
-//! all access to keys. This file has the list of active alarms, the requests that raise and disarm them, and
-//! the cost of a request, in bytes, against the space quota (etcd's `v3alarm/alarms.go`, `apply/capped.go`,
-//! `apply/corrupt.go`, `storage/quota.go`).
+//! The active alarms of the cluster, the requests that raise, disarm and list them, and which other requests they
+//! refuse.
 //!
-//! Not here: detecting that space runs out or that members' stores differ (`maintenance`).
+//! An alarm is a mark on the whole cluster that restricts it. While NOSPACE is active, requests that need space are
+//! refused. While CORRUPT is active, nearly all access to keys is refused. This is what etcd's `v3alarm/alarms.go`,
+//! `apply/capped.go` and `apply/corrupt.go` do.
+//!
+//! This file also says how many bytes of the space quota a request costs (etcd's `storage/quota.go`).
+//!
+//! Not here: noticing that space runs out or that members' stores differ, and raising the alarm then (`maintenance`).
 
 use std::collections::BTreeSet;
 
@@ -15,21 +19,22 @@ use record::Probe;
 
 use super::Cluster;
 
-/// The cost of a put beyond its key and value, in bytes (`quota.go`, `kvOverhead`).
+/// What a put costs of the space quota besides its key and value, in bytes (etcd's `quota.go`, `kvOverhead`).
 const KEY_OVERHEAD: u64 = 256;
 
-/// The cost of a lease, in bytes (`quota.go`, `leaseOverhead`).
+/// What the grant of a lease costs of the space quota, in bytes (etcd's `quota.go`, `leaseOverhead`).
 const LEASE_OVERHEAD: u64 = 64;
 
 /// The active alarms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Alarms(
-    /// The type of each alarm, and the member that it names. The type is a number, because etcd also stores
-    /// types that it does not know.
+    /// For each alarm: its type, and the id of the member that caused it. The type is a number and not an
+    /// [`AlarmType`], because etcd also stores types that it does not know.
     BTreeSet<(i32, u64)>,
 );
 
 impl Alarms {
+    /// The active alarms, by type, then by member id.
     pub(super) fn iter(&self) -> impl Iterator<Item = AlarmMember> {
         self.0.iter().map(|(alarm, member_id)| AlarmMember { member_id: *member_id, alarm: *alarm })
     }
@@ -43,9 +48,10 @@ impl Alarms {
 impl Cluster {
     /// Applies an alarm request. The caller fills in the response header.
     ///
-    /// A request to raise an alarm returns that alarm, even if it was active before. A request to disarm one
-    /// that is not active returns none. A get returns the alarms of one type (NONE means all types); it
-    /// ignores the member id, as in etcd. An unknown action does nothing.
+    /// The answer lists alarms, as in etcd. A request to raise an alarm is answered with that alarm, even if it was
+    /// active before. A request to disarm an alarm is answered with it, or with an empty list if it was not active. A
+    /// request to get alarms is answered with those of the given type (NONE means all types), whatever member id it
+    /// names. An unknown action does nothing and is answered with an empty list.
     pub fn alarm(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let named = AlarmMember { member_id: request.member_id, alarm: request.alarm };
@@ -80,7 +86,7 @@ impl Cluster {
         self.alarms.iter().any(|on| on.alarm == alarm as i32)
     }
 
-    /// The error with which the active alarms refuse a committed request; `None` if they do not.
+    /// The error with which the active alarms refuse a committed request; `None` if they do not refuse it.
     ///
     /// Call this when an entry is applied, before permissions are checked. Reads that do not go through the
     /// log are answered even while CORRUPT is active, as in etcd (`v3_server.go`).
@@ -92,7 +98,8 @@ impl Cluster {
     }
 }
 
-/// The requests that etcd's `applierV3Corrupt` refuses.
+/// Whether the request reads or writes keys or leases, so that the alarm CORRUPT refuses it (etcd's
+/// `applierV3Corrupt`).
 fn touches_store(request: &Request) -> bool {
     use Request::*;
     matches!(
@@ -101,11 +108,10 @@ fn touches_store(request: &Request) -> bool {
     )
 }
 
-/// The cost of a request against the quota, in bytes. A request that costs 0 is never refused for lack of
-/// space.
+/// How many bytes of the space quota a request costs. The alarm NOSPACE refuses the requests that cost more than 0.
 ///
-/// Only the outermost operations of a transaction count, so puts in nested transactions cost nothing, as in
-/// etcd.
+/// Of a transaction, the more expensive of its two branches counts, and only the puts directly in it: puts in nested
+/// transactions cost nothing, as in etcd.
 pub fn cost(request: &Request) -> u64 {
     match request {
         Request::Put(put) => cost_of_put(put),
@@ -115,10 +121,12 @@ pub fn cost(request: &Request) -> u64 {
     }
 }
 
+/// How many bytes a put is expected to take, as etcd estimates it for the quota.
 fn cost_of_put(put: &PutRequest) -> u64 {
     KEY_OVERHEAD + (put.key.len() + put.value.len()) as u64
 }
 
+/// The same for the puts of one branch of a transaction. Nested transactions count nothing.
 fn cost_of_ops(ops: &[RequestOp]) -> u64 {
     let cost = |op: &RequestOp| match &op.request {
         Some(Op::RequestPut(put)) => cost_of_put(put),

@@ -33,7 +33,7 @@ pub enum Change {
 /// The version of the encoding.
 const VERSION: u32 = 1;
 
-/// The encoding of a change: its single changes. `joint` tells a single change from a joint one that consists
+/// A change as it is encoded: a list of single changes. `joint` tells a single change from a joint one that consists
 /// of one change.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Context {
@@ -158,7 +158,7 @@ impl Members {
                 self.check_urls_unused(urls, *id)?;
                 let member = self.current.get_mut(id).ok_or(Error::MemberNotFound)?;
                 member.peer_urls.clone_from(urls);
-                // M-21737: the update replaces the whole member, and an update does not say whether the
+                // Flaw M-21737: the update replaces the whole member, and an update does not say whether the
                 // member is a learner, so it becomes a voter.
                 if rules.flaws.has(Flaw::MemberUpdatePromotesLearner) {
                     member.is_learner = false;

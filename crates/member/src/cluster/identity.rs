@@ -21,6 +21,7 @@ pub(super) fn peer_urls(urls: &[String]) -> Result<Vec<String>, Error> {
     Ok(urls)
 }
 
+/// Whether etcd accepts this as a peer URL.
 fn is_peer_url(url: &str) -> bool {
     match url.split_once("://") {
         Some(("http" | "https", address)) => is_address(address),

@@ -2,13 +2,13 @@
 //! alarms, and the cluster version. It is replicated state, like the key-value store: every member applies
 //! the same changes at the same indices, so all have the same [`Cluster::hash`].
 //!
-//! | file | job |
+//! | file | what it contains |
 //! |---|---|
 //! | `change` | a membership change: how a log entry encodes it, and its effect |
 //! | `check` | the checks before a change is proposed |
 //! | `identity` | peer URLs and the ids of members |
 //! | `alarms` | NOSPACE and CORRUPT: how they are raised and disarmed, and which requests they refuse |
-//! | `row` | how the membership is saved |
+//! | `row` | how the membership is encoded as bytes |
 //!
 //! Not here: raft's configuration (`configuration` makes one from a [`Change`]), connections between members,
 //! ending the process of a removed member, and permissions (`auth`).
@@ -43,7 +43,9 @@ pub use identity::member_id;
 /// The settings that concern the membership.
 #[derive(Clone, Copy, Debug)]
 struct Rules {
+    /// How the ids of new members are chosen.
     ids: Ids,
+    /// etcd's `--strict-reconfig-check`: refuse a change that would leave too few started voters.
     strict_reconfig: bool,
     /// The result of applying a change depends on it, so it must be the same on all members.
     max_learners: u32,
@@ -67,9 +69,11 @@ pub struct Cluster {
     version: String,
     /// The hash of the members, the alarms and the version.
     hash: u64,
-    /// The learners that were promoted since this value was created or decoded, for flaw M-20797.
+    /// The learners that were promoted since this value was created or decoded. Only the flaw M-20797 needs them, if
+    /// it is switched on.
     promoted: BTreeSet<MemberId>,
-    /// The peer URLs of members that were removed since then, for a probe.
+    /// The peer URLs of members that were removed since this value was created or decoded. Only the probe
+    /// [`Probe::MemberReAddedUrl`] needs them.
     removed_urls: BTreeSet<String>,
     probes: Probes,
 }
@@ -114,6 +118,7 @@ impl Cluster {
         )
     }
 
+    /// A cluster with this content. Computes its hash.
     fn of(members: Members, alarms: Alarms, version: String, rules: Rules) -> Cluster {
         let mut cluster = Cluster {
             rules,
@@ -156,7 +161,7 @@ impl Cluster {
         }
     }
 
-    /// Replaces the members by those after a change, and records probes.
+    /// Replaces the members by those after a change, and counts the probes that the change reaches.
     fn adopt(&mut self, change: &Change, members: Members) {
         if matches!(change, Change::Joint(_)) {
             self.probes.reached(Probe::JointChangeApplied);
@@ -257,7 +262,7 @@ impl Cluster {
         row::decode(bytes, config.into())
     }
 
-    /// The bytes that the hash covers.
+    /// The bytes that the hash covers: the membership as encoded by `row.rs`, without the effect of any flaw.
     fn row(&self) -> Vec<u8> {
         row::encode_members(self, self.members.current.values().cloned().collect())
     }

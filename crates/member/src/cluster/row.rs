@@ -1,5 +1,7 @@
-//! How the membership is saved: as one protobuf message with sorted lists, so that equal memberships have
-//! equal bytes and therefore equal hashes.
+//! Encodes the membership as bytes, to save it in the backend, to send it in snapshots and to hash it.
+//!
+//! The bytes are one protobuf message, the *row*: the backend stores it as one key-value pair. Its lists are sorted,
+//! so equal memberships have equal bytes and therefore equal hashes.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +14,17 @@ use super::alarms::Alarms;
 use super::{Cluster, Members, Rules, id_of_member};
 use crate::flaw::Flaw;
 
+/// The version of this encoding. [`decode`] refuses every other one.
 const VERSION: u32 = 1;
 
+/// The membership, with the active alarms and the cluster version.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Row {
     #[prost(uint32, tag = "1")]
     version: u32,
     #[prost(message, repeated, tag = "2")]
     members: Vec<Member>,
+    /// The ids of removed members, which must never be used again.
     #[prost(uint64, repeated, tag = "3")]
     removed: Vec<u64>,
     #[prost(message, repeated, tag = "4")]
@@ -28,11 +33,11 @@ struct Row {
     cluster_version: String,
 }
 
-/// Encodes a cluster.
+/// Encodes a cluster's membership.
 pub(super) fn encode(cluster: &Cluster) -> Bytes {
     let mut members = cluster.list();
-    // M-20797: a promotion is applied in memory but not saved, so after a restart or in a snapshot the voter
-    // is a learner again.
+    // The flaw M-20797, if it is switched on: a promotion of a learner is applied in memory but not saved. So after a
+    // restart, or in a snapshot, the voter is a learner again.
     if cluster.rules.flaws.has(Flaw::PromotionNotPersisted) {
         members
             .iter_mut()
@@ -41,7 +46,7 @@ pub(super) fn encode(cluster: &Cluster) -> Bytes {
     encode_members(cluster, members).into()
 }
 
-/// Encodes a cluster, with `members` in place of its own.
+/// Encodes a cluster's membership, with `members` in place of its own.
 pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8> {
     let row = Row {
         version: VERSION,
@@ -53,7 +58,7 @@ pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8>
     row.encode_to_vec()
 }
 
-/// Decodes what [`encode`] wrote.
+/// Decodes what [`encode`] wrote. The error says what is wrong with the bytes.
 pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     let row = Row::decode(bytes).map_err(|error| format!("not a membership: {error}"))?;
     if row.version != VERSION {

@@ -68,7 +68,7 @@ impl Store {
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
         if self.flaws.has(Flaw::WritebackDedupeBroken) {
-            self.shown_twice = unsaved.rows.first().copied(); // M-17247
+            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247
         }
         let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
         let made = made.map(|(key, value)| (key, Some(value)));
@@ -138,14 +138,14 @@ impl Store {
             let change = Modification { at, tombstone: row::is_tombstone(&row) };
             let lone = change.tombstone && store.index.get(&row.key).is_none();
             if lone && flaws.has(Flaw::LoneTombstoneNotRestored) {
-                continue; // M-19179
+                continue; // flaw M-19179
             }
             store.index.entry(&row.key).push(change);
             store.insert_row(at, row);
         }
         // A compaction may have removed all rows of the last revision. The compact revision then says what
         // the store's revision was (etcd issue 17780).
-        let known = if flaws.has(Flaw::RestoreRevFromIndex) { finished } else { scheduled }; // M-17780
+        let known = if flaws.has(Flaw::RestoreRevFromIndex) { finished } else { scheduled }; // flaw M-17780
         store.revision = last.main.max(known);
         store.compaction = Compaction { scheduled: finished, finished };
         // With flaw M-17780 the scheduled revision may be in the future, and etcd does not compact to that.

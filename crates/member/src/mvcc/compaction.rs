@@ -40,7 +40,9 @@ impl Default for Compaction {
 /// not written to the backend yet are kept here, so that they can still be written.
 #[derive(Clone, Debug)]
 pub(super) struct Scrub {
+    /// The revision of the compaction.
     revision: i64,
+    /// The rows to remove.
     rows: BTreeMap<Revision, KeyValue>,
 }
 
@@ -77,7 +79,7 @@ impl Store {
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(scrub) = self.scrubs.front_mut() else { return false };
         let batch = batch.max(1) as usize;
-        // M-17780 shows only if the finished revision is written in a batch of its own after a full one,
+        // Flaw M-17780 shows only if the finished revision is written in a batch of its own after a full one,
         // which is what etcd does.
         let lags = scrub.rows.len() >= batch && self.flaws.has(Flaw::RestoreRevFromIndex);
         let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch);
@@ -93,10 +95,10 @@ impl Store {
     /// Sets the compact revision, and moves the compacted rows from memory to a scrub.
     pub(super) fn schedule(&mut self, revision: i64) {
         self.compaction.scheduled = revision;
-        // M-17780 shows only if a compaction can remove a row of the last revision, which it does with
+        // Flaw M-17780 shows only if a compaction can remove a row of the last revision, which it does with
         // M-18089. etcd had both defects at the time. So M-17780 includes M-18089.
         let drops = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
-        let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // M-18089
+        let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // flaw M-18089
         let dropped = self.index.compact(revision, tombstones).into_iter();
         let rows = dropped.map(|at| (at, self.remove_row(at))).collect();
         self.scrubs.push_back(Scrub { revision, rows });

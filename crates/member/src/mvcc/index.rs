@@ -41,6 +41,7 @@ impl KeyIndex {
         self.live(i64::MAX)
     }
 
+    /// Adds the newest change.
     pub(super) fn push(&mut self, change: Modification) {
         self.0.push(change);
     }
@@ -75,14 +76,17 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// The changes of a key, if it has any.
     pub(super) fn get(&self, key: &[u8]) -> Option<&KeyIndex> {
         self.keys.get(key)
     }
 
+    /// The changes of a key; `None` if it has none.
     pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut KeyIndex> {
         self.keys.get_mut(key)
     }
 
+    /// The changes of a key, to add one.
     pub(super) fn entry(&mut self, key: &Bytes) -> &mut KeyIndex {
         self.keys.entry(key.clone()).or_default()
     }

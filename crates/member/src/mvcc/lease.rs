@@ -30,6 +30,7 @@ pub(super) struct Terms {
 }
 
 impl Lease {
+    /// Its time to live, and the time left.
     pub(super) fn terms(&self) -> Terms {
         Terms { ttl: self.ttl, remaining: self.remaining }
     }
@@ -57,10 +58,12 @@ impl Leases {
         self.all.iter().map(|(id, lease)| (*id, lease))
     }
 
+    /// The sum of the digests of all leases, which does not depend on their order.
     pub(super) fn content(&self) -> u64 {
         self.content
     }
 
+    /// Adds a new lease.
     pub(super) fn insert(&mut self, id: i64, terms: Terms) {
         let Terms { ttl, remaining } = terms;
         let before = self.all.insert(id, Lease { ttl, remaining, keys: BTreeSet::new() });
@@ -77,6 +80,7 @@ impl Leases {
         true
     }
 
+    /// Removes a lease.
     pub(super) fn remove(&mut self, id: i64) -> Option<Lease> {
         let lease = self.all.remove(&id)?;
         self.content = self.content.wrapping_sub(digest(id, lease.terms()));
@@ -125,6 +129,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> 
     }
 }
 
+/// A digest of a lease. The sum of these digests is part of the store's hash.
 fn digest(id: i64, terms: Terms) -> u64 {
     let mut bytes = [0_u8; 24];
     let numbers = [id, terms.ttl, terms.remaining];

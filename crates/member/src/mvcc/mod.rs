@@ -59,18 +59,23 @@ impl Damaged {
 /// The keys, their history and their leases.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// The newest revision.
     revision: i64,
+    /// The changes of each key.
     index: index::Index,
+    /// All changes (rows), by revision.
     rows: BTreeMap<Revision, KeyValue>,
     /// The sum of the digests of all rows, which does not depend on their order.
     content: u64,
     leases: lease::Leases,
+    /// The last compaction, and how far its scrub is.
     compaction: Compaction,
     /// The rows that must still be removed from the backend, for each compaction, oldest first.
     scrubs: VecDeque<compaction::Scrub>,
+    /// What the backend does not have yet.
     unsaved: changes::Unsaved,
     flaws: Flaws,
-    /// With flaw M-17247: the row that reads return twice.
+    /// Only with the flaw M-17247: the row that reads return twice.
     shown_twice: Option<Revision>,
 }
 
@@ -151,7 +156,7 @@ impl Store {
     /// All rows from revision `from` on, in order. Tombstones have version 0. `from` must not be below the
     /// compact revision, because rows are missing there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
-        let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // M-17247
+        let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // flaw M-17247
         let rows = self.rows.range(Revision::first_of(from)..);
         rows.flat_map(move |(at, row)| repeat_n((*at, row), times(*at)))
     }
@@ -166,11 +171,13 @@ impl Store {
         self.leases.iter()
     }
 
+    /// Adds a row, also to the hash of all rows.
     fn insert_row(&mut self, at: Revision, row: KeyValue) {
         self.content = self.content.wrapping_add(row::digest(at, &row));
         self.rows.insert(at, row);
     }
 
+    /// Removes a row, also from the hash of all rows.
     fn remove_row(&mut self, at: Revision) -> KeyValue {
         let row = self.rows.remove(&at);
         let row = row.unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"));

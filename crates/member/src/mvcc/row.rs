@@ -1,7 +1,9 @@
-//! A row: one change of one key, stored as the key-value pair after the change.
+//! How one change of one key is stored in the backend: as a *row*. Its key is the revision of the change, its value
+//! is the key-value pair after the change.
 //!
-//! The row of a deletion, a *tombstone*, has only the key and the mod revision, which is also what a watcher
-//! receives. Its version is 0; the version of a put is at least 1.
+//! The row of a deletion is called a *tombstone*. Its key-value pair has only the key and the mod revision, which is
+//! also what a watcher receives. The version of the pair tells the two apart: it is 0 in a tombstone, and at least 1
+//! after a put.
 
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::Damaged;
 use super::revision::Revision;
 
+/// Whether the row is that of a deletion.
 pub(super) fn is_tombstone(row: &KeyValue) -> bool {
     row.version == 0
 }

@@ -17,6 +17,7 @@ use super::revision::Revision;
 use super::{Damaged, Store};
 use crate::flaw::Flaws;
 
+/// The first bytes of a snapshot. The digit is the version of the format.
 const MAGIC: &[u8; 8] = b"mvccsnp2";
 const CHECKSUM_LEN: usize = 4;
 /// About how many bytes a row needs besides its key and value. The encoder reserves memory by it.
@@ -93,6 +94,7 @@ fn checked(bytes: Bytes) -> Result<Bytes, Damaged> {
     Ok(bytes.slice(MAGIC.len()..end))
 }
 
+/// Reads one row.
 fn next_row(body: &mut Bytes) -> Result<(Revision, KeyValue), Damaged> {
     let at = Revision { main: body.try_get_i64_le()?, sub: body.try_get_i64_le()? };
     Ok((at, KeyValue::decode_length_delimited(body)?))

@@ -61,6 +61,7 @@ pub(super) struct Campaign {
 }
 
 impl Campaign {
+    /// A campaign, and its first step.
     pub(super) fn begin(request: CampaignRequest) -> (Campaign, NextStep) {
         let CampaignRequest { name, lease, value } = request;
         let prefix = queue::prefix(&name);
@@ -160,14 +161,17 @@ pub(super) struct Resume {
 }
 
 impl Resume {
+    /// A call by which the leader of an election changes its value, and the first step of the call.
     pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, Some(request.value))
     }
 
+    /// A call by which the leader of an election gives up, and the first step of the call.
     pub(super) fn resign(request: ResignRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, None)
     }
 
+    /// What both calls begin with.
     fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, NextStep) {
         let missing = leader.is_none();
         let resume = Resume { own: leader.unwrap_or_default(), value };
@@ -179,6 +183,7 @@ impl Resume {
         (resume, next)
     }
 
+    /// Makes the transaction that proclaims or resigns.
     fn ask(&self) -> NextStep {
         NextStep::Send(match &self.value {
             Some(value) => proclaim(&self.own, value),
@@ -213,6 +218,7 @@ impl Call for Resume {
 pub(super) struct Leader;
 
 impl Leader {
+    /// A question for the leader, and its only step.
     pub(super) fn begin(request: LeaderRequest) -> (Leader, NextStep) {
         (Leader, NextStep::Send(queue::first(&queue::prefix(&request.name)).into()))
     }

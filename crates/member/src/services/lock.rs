@@ -43,6 +43,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// A call that takes a lock, and its first step.
     pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, NextStep) {
         let prefix = queue::prefix(&request.name);
         let mut lock = Lock { prefix, key: Bytes::new(), revision: 0, stage: Stage::Session, flaws };
@@ -106,7 +107,7 @@ impl Call for Lock {
                     };
                 }
                 if self.flaws.has(Flaw::LockHeldAfterExpiry) {
-                    return self.held(found.header); // M-lock-expired
+                    return self.held(found.header); // flaw M-lock-expired
                 }
                 self.stage = Stage::Check;
                 NextStep::Send(queue::get(&self.key).into())
@@ -139,6 +140,7 @@ impl Call for Lock {
 pub(super) struct Unlock;
 
 impl Unlock {
+    /// A call that releases a lock, and its only step.
     pub(super) fn begin(request: UnlockRequest) -> (Unlock, NextStep) {
         (Unlock, NextStep::Send(queue::delete(&request.key).into()))
     }

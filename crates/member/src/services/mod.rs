@@ -7,7 +7,7 @@
 //! The member handles an ask like a client's request and passes the result to [`Services::answered`] or
 //! [`Services::watched`]; `lockers` is the connection.
 //!
-//! | file | job |
+//! | file | what it contains |
 //! |---|---|
 //! | `mod` | tracks which call waits for which number |
 //! | `lock`, `election` | the state machines of the calls |
@@ -124,6 +124,7 @@ pub(crate) struct Services {
     calls: BTreeMap<u64, CallInProgress>,
     /// For each number that a call waits for, the operation number of that call.
     waiting_for: BTreeMap<u64, u64>,
+    /// The next operation or stream number, without the bit [`OWN`].
     next: u64,
     flaws: Flaws,
     probes: Probes,

@@ -57,6 +57,7 @@ pub(super) fn last_before(prefix: &Bytes, revision: i64) -> RangeRequest {
     RangeRequest { max_create_revision: revision - 1, ..sorted(prefix, SortOrder::Descend) }
 }
 
+/// Reads one key of the queue, the first in this order of create revisions.
 fn sorted(prefix: &Bytes, order: SortOrder) -> RangeRequest {
     RangeRequest {
         key: prefix.clone(),

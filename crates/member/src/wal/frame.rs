@@ -6,6 +6,7 @@ pub(super) const HEADER: usize = 24;
 /// A frame's length is a multiple of this.
 pub(super) const ALIGNMENT: usize = 8;
 
+/// The first bytes of every frame.
 const MAGIC: [u8; 4] = *b"wal1";
 
 /// The position of a frame, and the checksum of the frame before it.
@@ -22,9 +23,11 @@ pub(super) struct Place {
 /// A frame's header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
+    /// The length of the payload, in bytes.
     length: usize,
     /// Up to this offset, the segment was known to be durable when the frame was made.
     pub(super) durable: u64,
+    /// The checksum of the payload.
     payload_crc: u32,
 }
 
@@ -95,6 +98,7 @@ fn whiten(payload: &mut [u8], place: Place) {
     }
 }
 
+/// The checksum of a header, which also covers where the frame is.
 fn header_crc(header: &[u8], segment: u64, offset: u64) -> u32 {
     let mut bytes = [0; 36];
     bytes[..20].copy_from_slice(&header[..20]);
@@ -103,6 +107,7 @@ fn header_crc(header: &[u8], segment: u64, offset: u64) -> u32 {
     crc32c::crc32c(&bytes)
 }
 
+/// The number at this offset of a header.
 fn u32_at(bytes: &[u8; HEADER], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -255,14 +255,17 @@ impl Wal {
         self.last_index
     }
 
+    /// The segment that is being written.
     fn last(&self) -> &Segment {
         self.segments.back().expect("a log without segments: `create` and recovery make the first one")
     }
 
+    /// The number of that segment.
     fn number(&self) -> u64 {
         self.last().number
     }
 
+    /// The end of what was synced.
     fn position(&self) -> Position {
         Position { segment: self.number(), offset: self.synced }
     }

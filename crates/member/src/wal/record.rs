@@ -1,5 +1,6 @@
-//! Records, of which the payload of a frame consists: the start of a segment, a hard state, an entry, or a
-//! marker for a snapshot.
+//! Encodes and decodes the records of the write-ahead log. The payload of a frame consists of records: the start of a
+//! segment, a hard state, an entry, or a marker for a snapshot. (The head of `wal/mod.rs` explains segments, frames
+//! and markers.)
 //!
 //! | kind | after the kind byte |
 //! |---|---|
@@ -15,6 +16,7 @@ use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
 
 use super::{Batch, Marker};
 
+// The first byte of a record says of which kind it is.
 const BEGIN: u8 = 1;
 const HARD_STATE: u8 = 2;
 const ENTRY: u8 = 3;
@@ -40,6 +42,7 @@ pub(super) enum Record {
     Marker { marker: Marker, replaces: bool },
 }
 
+/// Appends the first record of a segment.
 pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
     buffer.put_u8(BEGIN);
     buffer.put_u32_le(begin.chain);
@@ -47,6 +50,7 @@ pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
     put_hard_state(buffer, &begin.hard_state);
 }
 
+/// Appends the records of a batch.
 pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
     // The marker goes first, because it may replace the log, and the entries of the batch come after it.
     if let Some((marker, replaces)) = batch.marker {
@@ -61,12 +65,14 @@ pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
     }
 }
 
+/// Writes a hard state.
 fn put_hard_state(buffer: &mut BytesMut, hard_state: &HardState) {
     buffer.put_u64_le(hard_state.term);
     buffer.put_u64_le(hard_state.vote);
     buffer.put_u64_le(hard_state.commit);
 }
 
+/// Writes an entry.
 fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
     // The fixed part is one slice, so that there is only one check of the buffer's size: this runs for each
     // entry.
@@ -82,6 +88,7 @@ fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
     buffer.put_slice(&entry.data);
 }
 
+/// Writes a marker.
 fn put_marker(buffer: &mut BytesMut, marker: &Marker, replaces: bool) {
     let conf_state =
         marker.conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
@@ -93,6 +100,7 @@ fn put_marker(buffer: &mut BytesMut, marker: &Marker, replaces: bool) {
     buffer.put_slice(&conf_state);
 }
 
+/// The length of a field, as it is written.
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or_else(|_| panic!("{} bytes in one entry", bytes.len()))
 }
@@ -118,6 +126,7 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
+    /// Reads one record. `None` if the bytes are not a record.
     fn record(&mut self) -> Option<Record> {
         Some(match self.u8()? {
             BEGIN => Record::Begin(Begin {
@@ -150,6 +159,7 @@ impl Records<'_> {
         Some(HardState { term: self.u64()?, vote: self.u64()?, commit: self.u64()?, ..HardState::default() })
     }
 
+    /// Takes this many bytes of the payload, if there are so many.
     fn take(&mut self, length: usize) -> Option<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

@@ -24,6 +24,7 @@ pub struct Replay {
     /// made or old segments were being removed.
     leftovers: Vec<Path>,
     log: Log,
+    /// The markers of the log, oldest first.
     markers: Vec<Marker>,
     /// The position after the last good frame, with the checksum of that frame.
     end: Place,

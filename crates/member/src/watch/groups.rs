@@ -1,4 +1,6 @@
-//! Moves watchers between groups (synced, unsynced, victims), and puts responses into the queues of a stream.
+//! Moves watchers between their groups, and puts responses into the queues of a stream. The groups are etcd's: a
+//! *synced* watcher gets new changes at once, an *unsynced* one lags and is served from the history, and a *victim*
+//! waits because its stream's channel was full.
 
 use std::ops::Bound;
 

@@ -1,7 +1,7 @@
-//! An index that finds the watchers of a key.
+//! An index of watchers by the keys that they watch. It finds all watchers that a change of a key concerns.
 //!
-//! Watchers of a single key are found by that key. Watchers of a range are kept by range. Different ranges
-//! are few in practice, so a lookup scans all ranges that start at or before the key.
+//! Watchers of a single key are found by that key. Watchers of a range are listed by range. Different ranges are few
+//! in practice, so a lookup scans all ranges that start at or before the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// The range in the form that the store uses.
     fn view(&self) -> KeyRange<'_> {
         KeyRange::new(&self.key, &self.end)
     }
@@ -79,6 +80,7 @@ impl Interests {
     }
 }
 
+/// Removes a name from the set of a key. Returns whether it was there.
 fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Name>>, key: K, name: Name) -> bool {
     let Some(names) = map.get_mut(&key) else { return false };
     let was_there = names.remove(&name);

@@ -12,7 +12,7 @@
 //! A stream's responses wait in its *channel*, a queue of at most `watch_buffer` responses, until fewer than
 //! `watch_window` responses are in flight to the client; see [`outbox`].
 //!
-//! | file | job |
+//! | file | what it contains |
 //! |---|---|
 //! | `request` | a client's requests: create or cancel a watcher, request progress |
 //! | `watcher` | one watcher: what it wants and how far it has come |
@@ -131,13 +131,13 @@ pub(crate) struct Hub {
     victims: BTreeMap<Name, Notice>,
     /// When each watcher with periodic progress is due for it, soonest first.
     timers: BTreeSet<(u64, Name)>,
-    /// Streams that may have a response to send, and may have room in the transport for it.
+    /// Streams that may have a response to send and may be able to send it at once.
     to_drain: BTreeSet<u64>,
     /// The revision of the last change that synced watchers were sent. Not used while there are none.
     notified: i64,
     /// The serial number of the last watcher that was created.
     last_serial: u64,
-    /// The last watcher that a pass took.
+    /// The last watcher that the last pass served. The next pass begins after it.
     cursor: Name,
     /// When the next pass over unsynced watchers is due; `None` until [`Hub::look_after`] sets it.
     sync_at: Option<u64>,
@@ -152,6 +152,7 @@ fn next_multiple(now: u64, interval: u64) -> u64 {
     (now / interval + 1).saturating_mul(interval)
 }
 
+/// A response header with only the revision.
 fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
@@ -237,7 +238,7 @@ impl Hub {
 
     /// Sends a synced watcher the changes at `revision`.
     fn notify(&mut self, name: Name, revision: i64, events: Vec<Event>) {
-        // M-15271: `next` is not updated, so after a snapshot the watcher is sent the changes again.
+        // Flaw M-15271: `next` is not updated, so after a snapshot the watcher is sent the changes again.
         let updates_next = !self.flaws.has(Flaw::SyncedMinRevStale);
         let watcher = self.watcher_mut(name);
         if updates_next {

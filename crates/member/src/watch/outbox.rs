@@ -33,7 +33,7 @@ pub(super) struct Notice {
     pub(super) events: Vec<Event>,
     /// If not 0, this is a cancellation, because the history below this revision was compacted.
     compact_revision: i64,
-    /// Whether a pass over unsynced watchers made this notice, for flaw M-21355.
+    /// Whether a pass over unsynced watchers made this notice. Only the flaw M-21355 uses it, if it is switched on.
     pub(super) catch_up: bool,
 }
 
@@ -67,12 +67,14 @@ pub(super) struct Outbox {
     fragments: VecDeque<WatchResponse>,
     /// Control responses. This queue has no limit: it grows if a client creates watchers and reads nothing.
     control: VecDeque<WatchResponse>,
+    /// The notices that wait, oldest first. etcd has a Go channel here.
     channel: VecDeque<Notice>,
     /// How many responses are in flight to the client.
     in_flight: usize,
 }
 
 impl Outbox {
+    /// Whether the channel holds fewer than `buffer` notices.
     pub(super) fn has_room(&self, buffer: usize) -> bool {
         self.channel.len() < buffer
     }

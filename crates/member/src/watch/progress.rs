@@ -38,7 +38,7 @@ impl Hub {
     fn progress_state(&self, watcher: &Watcher, current: i64) -> ProgressState {
         match watcher.group {
             Group::Unsynced | Group::Victim => ProgressState::Lags,
-            // M-20221a: progress is sent at a revision below the first one that the watcher wants. A client
+            // Flaw M-20221a: progress is sent at a revision below the first one that the watcher wants. A client
             // that resumes from there receives events that it did not want.
             Group::Synced if watcher.start > current && !self.flaws.has(Flaw::ProgressForFutureWatch) => {
                 ProgressState::BeforeStart
@@ -50,7 +50,7 @@ impl Hub {
     /// The client requests progress of all watchers of `stream`.
     pub(super) fn progress_requested(&mut self, store: &Store, stream: u64) {
         let current = store.revision();
-        // M-15220: progress is sent as a control response, and so before events that wait in the channel.
+        // Flaw M-15220: progress is sent as a control response, and so before events that wait in the channel.
         if self.flaws.has(Flaw::ProgressViaControlStream) {
             let header = header(current);
             return self

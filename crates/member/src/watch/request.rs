@@ -75,7 +75,7 @@ impl Hub {
         request: WatchCreateRequest,
         permitted: bool,
     ) -> Result<i64, Error> {
-        // M-20693: a negative start revision is accepted.
+        // Flaw M-20693: a negative start revision is accepted.
         if request.start_revision < 0 && !self.flaws.has(Flaw::WatchRevMinusOne) {
             return Err(Error::Compacted);
         }

@@ -82,7 +82,7 @@ impl Hub {
     /// Chooses the watchers of this pass: those after the last one of the previous pass, then those from the
     /// first on.
     fn choose(&mut self) -> Vec<Name> {
-        // M-22264: each pass begins with the first watcher.
+        // Flaw M-22264: each pass begins with the first watcher.
         if self.flaws.has(Flaw::SyncWatchersStall) {
             self.cursor = Name::default();
         }
@@ -104,7 +104,7 @@ impl Hub {
         let notice = Notice::compacted(name.id, self.watcher(name).serial, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
             self.probes.reached(Probe::WatchCompactionCancelDelayed);
-            // M-17529: the watcher becomes synced, without the changes that were compacted.
+            // Flaw M-17529: the watcher becomes synced, without the changes that were compacted.
             if self.flaws.has(Flaw::CompactedWatcherSkipped) {
                 self.watcher_mut(name).next = store.revision() + 1;
                 self.regroup(name, Group::Synced);
@@ -112,7 +112,7 @@ impl Hub {
             return;
         }
         self.probes.reached(Probe::WatchCancelledByCompaction);
-        // M-21174: unless the pass takes the whole group, the watcher is removed only from a copy of the
+        // Flaw M-21174: unless the pass takes the whole group, the watcher is removed only from a copy of the
         // group, as in etcd issue 21174, and so stays unsynced.
         if takes_all || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
@@ -129,7 +129,7 @@ impl Hub {
             interests.insert(watcher.range.clone(), *name);
             from = from.min(watcher.next);
         }
-        // M-20693: the backend orders revisions as unsigned numbers, so a negative one comes after all
+        // Flaw M-20693: the backend orders revisions as unsigned numbers, so a negative one comes after all
         // others, and the watchers get nothing.
         if from < 0 && self.flaws.has(Flaw::WatchRevMinusOne) {
             from = i64::MAX;
@@ -152,7 +152,7 @@ impl Hub {
 
     /// Sends a watcher its batch. If that was all, the watcher is synced.
     fn catch_up(&mut self, name: Name, batch: Batch, current: i64) {
-        // M-20221b: the next revision of a watcher is lowered to the current one, even if the watcher waits
+        // Flaw M-20221b: the next revision of a watcher is lowered to the current one, even if the watcher waits
         // for a revision in the future. Only a snapshot makes such a watcher unsynced.
         let lowers = self.flaws.has(Flaw::RestoreLowersFutureMinRev);
         let watcher = self.watcher_mut(name);
@@ -179,8 +179,8 @@ impl Hub {
         }
     }
 
-    /// M-21355: a pass reuses the memory of the previous pass for its events, so it overwrites those that
-    /// still wait for slow clients.
+    /// Called only if the flaw M-21355 is switched on: a pass reuses the memory of the previous pass for its events,
+    /// so it overwrites those that still wait for slow clients.
     fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
         let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
         let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());

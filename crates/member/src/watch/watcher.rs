@@ -39,13 +39,16 @@ pub(super) struct Watcher {
     /// A number that no other watcher of the hub has had. It tells this watcher from an earlier one with the
     /// same name.
     pub(super) serial: u64,
+    /// The keys that it watches.
     pub(super) range: Range,
+    /// The group that it is in.
     pub(super) group: Group,
     /// The revision at which the client wants to start; 0 means the first one after the watcher's creation.
     pub(super) start: i64,
     /// The first revision whose changes it has not been sent (etcd's `minRev`).
     pub(super) next: i64,
-    /// Whether a snapshot made it unsynced. Only then may `next` be in the future while it is unsynced.
+    /// Whether it is unsynced because a snapshot replaced the store. Only then may `next` be in the future while it
+    /// is unsynced.
     pub(super) restored: bool,
     /// Whether its start revision was in the future and it was sent no event yet.
     pub(super) future: bool,
@@ -53,6 +56,7 @@ pub(super) struct Watcher {
     pub(super) prev_kv: bool,
     /// Whether it allows large responses to be split.
     pub(super) fragment: bool,
+    /// When to send progress notifications; `None` if the client did not ask for them.
     pub(super) progress: Option<Progress>,
     /// Whether it wants puts.
     puts: bool,

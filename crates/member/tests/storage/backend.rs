@@ -1,5 +1,5 @@
-//! The backend: whatever happened, it holds the state after one of its commits, not before the last one that
-//! returned, and its consistent index belongs to that commit.
+//! Tests the backend. After any crash or power failure it holds the state after one of its commits: the last one that
+//! returned, or a later one. Its consistent index belongs to the same commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ struct Commit {
     deletes: u64,
 }
 
+/// Random commits.
 fn commits(most: usize) -> impl Strategy<Value = Vec<Commit>> {
     let puts = prop_oneof![5 => 0..8_u64, 1 => 50..300_u64];
     let size = prop_oneof![4 => 0..300_usize, 1 => 1_000..30_000_usize];
@@ -36,15 +37,18 @@ fn commits(most: usize) -> impl Strategy<Value = Vec<Commit>> {
     prop::collection::vec(commit, 1..most)
 }
 
+/// The content of the database.
 type Rows = BTreeMap<Bytes, Bytes>;
 
 /// What the database should hold.
 type State = (Rows, Meta);
 
+/// The key with this number.
 fn key(nth: u64) -> Bytes {
     Bytes::copy_from_slice(&nth.to_be_bytes())
 }
 
+/// What a commit stores besides rows.
 fn meta(index: u64) -> Meta {
     Meta {
         consistent_index: index,
@@ -70,10 +74,12 @@ fn apply(before: &State, commit: Commit) -> (Vec<Row>, Vec<Bytes>, State) {
     (puts, deletes, (rows, meta))
 }
 
+/// Opens the backend.
 fn open(disk: &Arc<TestDisk>) -> Result<(Backend, Loaded), BackendError> {
     Backend::open(disk.clone(), NAME)
 }
 
+/// What was loaded, in the form of the model.
 fn state(loaded: Loaded) -> State {
     (loaded.rows.into_iter().collect(), loaded.meta)
 }

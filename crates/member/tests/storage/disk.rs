@@ -16,14 +16,20 @@ use keyed::{Domain, Keyed, Ratio};
 const SECTOR: usize = 512;
 const LOSS: Domain = Domain::new("test-disk-loss");
 
+/// The disk.
 #[derive(Debug, Default)]
 pub struct TestDisk(Mutex<State>);
 
+/// Its files and names, and what is to go wrong.
 #[derive(Clone, Debug, Default)]
 struct State {
+    /// All files. Names refer to them by index.
     files: Vec<File>,
+    /// The names as a running process sees them.
     names: BTreeMap<Path, usize>,
+    /// The names as of the last sync of the directory.
     durable_names: BTreeMap<Path, usize>,
+    /// The changes of names since that sync.
     renames: Vec<NameChange>,
     /// Operations performed so far, reads included.
     operations: u64,
@@ -33,13 +39,18 @@ struct State {
     failing: BTreeMap<u64, DiskErrorKind>,
 }
 
+/// A file.
 #[derive(Clone, Debug, Default)]
 struct File {
+    /// What a running process sees.
     content: Vec<u8>,
+    /// The content as of the last sync.
     durable: Vec<u8>,
+    /// The changes since that sync.
     changes: Vec<Change>,
 }
 
+/// A change of a name.
 #[derive(Clone, Debug)]
 enum NameChange {
     Add(Path, usize),
@@ -47,9 +58,12 @@ enum NameChange {
     Remove(Path),
 }
 
+/// A change of a file's content.
 #[derive(Clone, Debug)]
 enum Change {
+    /// These bytes were written at this offset.
     Write(usize, Vec<u8>),
+    /// The file got this length.
     Length(usize),
 }
 
@@ -329,6 +343,7 @@ fn write(content: &mut Vec<u8>, offset: usize, data: &[u8]) {
     content[offset..end].copy_from_slice(data);
 }
 
+/// An error of the disk.
 fn error(kind: DiskErrorKind, path: &str) -> DiskError {
     DiskError { kind, path: path.into() }
 }

@@ -26,6 +26,7 @@ impl End {
     }
 }
 
+/// A random end.
 pub fn ends() -> impl Strategy<Value = End> {
     let lost = prop_oneof![Just(0_u32), Just(5), Just(50), Just(90), Just(100)];
     prop_oneof![1 => Just(End::Kill), 4 => (any::<u64>(), lost).prop_map(|(seed, lost)| End::PowerLoss { seed, lost })]

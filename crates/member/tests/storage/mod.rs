@@ -1,4 +1,4 @@
-//! The member's files, on a disk that loses power, rots and fails.
+//! Tests the member's files on a disk in memory that loses power, rots and fails.
 
 mod backend;
 pub mod disk;

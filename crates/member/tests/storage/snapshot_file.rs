@@ -1,4 +1,5 @@
-//! Snapshot files: a marked one is intact and found, whatever happens to later ones.
+//! Tests snapshot files. If the write-ahead log has a marker for one, that file is intact and found, whatever happens
+//! to later ones.
 
 use etcdsim_member::disk::DiskErrorKind;
 use etcdsim_member::snapshot_file::{KEPT, SnapshotFile, Snapshots};
@@ -9,12 +10,14 @@ use raft::eraftpb::ConfState;
 use super::disk::TestDisk;
 use super::end::{cases, ends};
 
+/// The snapshot with this number, with `size` bytes of data.
 fn snapshot(nth: u64, size: usize) -> SnapshotFile {
     let conf_state = ConfState { voters: vec![1, nth], ..ConfState::default() };
     let marker = Marker { index: nth * 10, term: nth / 3 + 1, conf_state };
     SnapshotFile { marker, data: vec![nth as u8; size].into() }
 }
 
+/// The snapshot that a process finds at its start.
 fn load(disk: &TestDisk, markers: &[Marker]) -> Option<SnapshotFile> {
     Snapshots::load(disk, markers).unwrap().1
 }

@@ -209,12 +209,14 @@ impl Run {
     }
 }
 
+/// Recovers the log from its newest marker.
 fn recover(disk: &TestDisk) -> Result<Recovered, WalError> {
     let replay = Replay::read(disk)?;
     let marker = replay.markers().last().cloned().unwrap_or(marker(0, 0));
     replay.finish(disk, &marker, SEGMENT)
 }
 
+/// The newest marker on the disk.
 fn newest_marker(disk: &TestDisk) -> Marker {
     Replay::read(disk).unwrap().markers().last().unwrap().clone()
 }
@@ -223,6 +225,7 @@ fn newest_marker(disk: &TestDisk) -> Marker {
 /// interrupted, if it was.
 type Incarnation = (Vec<Call>, u64, End, Option<(u64, End)>);
 
+/// Random incarnations.
 fn incarnations() -> impl Strategy<Value = Vec<Incarnation>> {
     prop::collection::vec((calls(25), 0..80_u64, ends(), prop::option::of((0..12_u64, ends()))), 1..5)
 }
@@ -306,6 +309,7 @@ fn settled(calls: u64) -> Run {
     run
 }
 
+/// Checks that a damaged log is refused, or that nothing is missing from it.
 fn refused_with_a_place(disk: &TestDisk, whole: &Model, what: &dyn std::fmt::Debug) {
     match recover(disk) {
         Err(WalError::Damaged(_)) => {}

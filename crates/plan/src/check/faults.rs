@@ -15,6 +15,7 @@ use crate::scenario::FaultEntry;
 use crate::units::Unit;
 
 impl Checks<'_> {
+    /// Reports times of a fault that make no sense.
     pub(super) fn timing(&self, reader: &mut Reader, fault: &FaultEntry) {
         let set = |name: &str| fault.frame.find(name);
         let timed: Vec<&str> =
@@ -281,6 +282,7 @@ fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
     }
 }
 
+/// The mistake that two faults affect a member at the same time.
 fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: MemberId, span: Range<usize>) -> Mistake {
     let (first, second) = (earlier.kind.name, later.kind.name);
     let (message, help) = if earlier.kind.alone == Alone::Down {

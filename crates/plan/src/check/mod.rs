@@ -21,6 +21,7 @@ const MOST_OPERATIONS: i128 = 5_000_000;
 /// The maximum number of bytes of all values of a run together.
 const MOST_BYTES: i128 = 1 << 30;
 
+/// Checks a file that was read without mistakes in its single fields.
 pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     let checks = Checks::new(scenario);
     checks.numbers(reader);
@@ -51,8 +52,8 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     }
 }
 
-/// The data for the checks. It includes what the swarm may add to the scenario. Pairs of numbers are the
-/// smallest and the largest value that a seed can draw.
+/// The data for the checks. It includes what the swarm (the seed's own choice of faults and settings) may add to the
+/// scenario. Pairs of numbers are the smallest and the largest value that a seed can draw.
 struct Checks<'a> {
     scenario: &'a Scenario,
     workload: Option<Section>,
@@ -62,6 +63,7 @@ struct Checks<'a> {
     /// The highest member id that the file may name: a member that exists from the start, or one that may join.
     nameable: i128,
     clients: (i128, i128),
+    /// The length of the chaos phase.
     chaos: (i128, i128),
 }
 
@@ -141,6 +143,7 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Checks the section `[run]`.
     fn run(&self, reader: &mut Reader) {
         let Some(core) =
             self.scenario.run.find("core").filter(|_| !self.scenario.cluster.is_unread("members"))
@@ -166,6 +169,7 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Checks that the workload has neither too many operations nor too many bytes.
     fn workload(&self, reader: &mut Reader, text: &str) {
         if let Some(mix) = &self.scenario.mix
             && mix.unread.is_empty()
@@ -258,6 +262,7 @@ fn machines_added(client: &Section) -> Vec<MemberId> {
     }
 }
 
+/// A number with its noun: `1 member`, `3 members`.
 fn many(count: i128, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
@@ -278,6 +283,7 @@ fn mean(choice: &Choice) -> i128 {
     }
 }
 
+/// The mean of a distribution.
 fn mean_of(spread: &Spread) -> i128 {
     match *spread {
         Spread::Constant(value) => value.into(),

@@ -37,7 +37,9 @@ pub enum DiskCall {
 words!(Files: "wal" = Files::Wal, "snapshot" = Files::Snapshot, "backend" = Files::Backend, "all" = Files::All);
 words!(DiskCall: "read" = DiskCall::Read, "write" = DiskCall::Write, "sync" = DiskCall::Sync);
 
+/// The name of a disk operation.
 const CALL: Form = Form::Word(DiskCall::NAMES);
+/// The name of a group of files.
 const FILES: Form = Form::Word(Files::NAMES);
 
 family! {

@@ -35,6 +35,7 @@ pub(crate) struct Kind {
     pub about: &'static str,
     /// Where the ranges of scenarios and of the swarm come from.
     pub source: &'static str,
+    /// Its own fields in files, besides those that all faults have.
     pub fields: &'static [Field<FaultKind>],
     /// Makes the fault with its defaults. Those of a `link` fault are the fields of the given link.
     pub new: fn(Link) -> FaultKind,
@@ -166,8 +167,11 @@ impl FaultKind {
     }
 }
 
+/// How often something happens.
 const TIMES: Form = count(1, 1_000_000);
+/// How long something lasts.
 const SPAN: Form = time(MS, 24 * HOUR);
+/// How late a delayed message is by default: 100 ms.
 const LATE: u64 = 100 * MS as u64;
 
 /// A table of fields of a kind. A row is `"name" form => pattern of the fault => where in it the value is,

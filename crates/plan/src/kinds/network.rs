@@ -60,7 +60,9 @@ words!(MessageKind:
     "other" = MessageKind::Other,
 );
 
+/// What a rule does with messages, by name.
 const ACTIONS: &[&str] = &["drop", "delay", "duplicate", "hold"];
+/// A raft index or term.
 const INDEX: Form = count(0, u64::MAX as i128);
 
 macro_rules! of_link {
@@ -84,6 +86,7 @@ macro_rules! of_rule {
     };
 }
 
+/// The rule of a fault of the kind `rule`.
 fn rule(kind: &FaultKind) -> &MessageRule {
     match kind {
         FaultKind::Network(NetworkFault::Rule(rule)) => rule,
@@ -91,6 +94,7 @@ fn rule(kind: &FaultKind) -> &MessageRule {
     }
 }
 
+/// The same rule, to change it.
 fn rule_mut(kind: &mut FaultKind) -> &mut MessageRule {
     match kind {
         FaultKind::Network(NetworkFault::Rule(rule)) => rule,
@@ -98,6 +102,7 @@ fn rule_mut(kind: &mut FaultKind) -> &mut MessageRule {
     }
 }
 
+/// The fields of a rule for messages.
 static RULE: &[Field<FaultKind>] = &[
     of_rule!("message" Form::Word(MessageKind::NAMES) => kind, "Only raft messages of this kind. Left out: any."),
     of_rule!("to" Form::Who => to, "The receivers; the target is the senders. Left out: `all`."),

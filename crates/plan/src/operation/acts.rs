@@ -1,4 +1,5 @@
-//! Parses and prints the acts that are not single requests, such as `watch` and `lock`.
+//! Parses and prints the acts that are not single requests, such as `watch` and `lock`. The head of [`super`] has the
+//! grammar.
 
 use bytes::Bytes;
 
@@ -37,6 +38,7 @@ pub(super) const VERBS: &[&str] = &[
 ];
 
 impl Cursor<'_> {
+    /// Reads an act: the rest of the line after the time.
     pub(super) fn act(&mut self) -> Result<Act, BadWords> {
         let before = self.rest;
         Ok(match self.word() {
@@ -102,12 +104,14 @@ impl Cursor<'_> {
         Err(bad(format!("{word:?} is not an option here"), suggest(word, names.iter().copied())))
     }
 
+    /// Reads a number.
     fn number<T: TryFrom<u64>>(&mut self) -> Result<T, BadWords> {
         let word = self.word();
         let number = word.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| bad(format!("{word:?} is not a whole number"), "write a whole number from 0 on"))
     }
 
+    /// Reads a duration.
     fn duration(&mut self) -> Result<u64, BadWords> {
         let word = self.word();
         let time = Unit::Time.parse(word).map_err(|amount| bad(amount.message, amount.help))?;
@@ -115,11 +119,13 @@ impl Cursor<'_> {
             .map_err(|_| bad(format!("{word:?} is not a duration"), "write a duration such as `500ms`"))
     }
 
+    /// Keys that a copy can have: a range or a prefix.
     fn part(&mut self) -> Result<Keys, BadWords> {
         let (key, end) = self.keys()?;
         Ok(Keys { key, end })
     }
 
+    /// The object that a write changes.
     fn which(&mut self) -> Result<Which, BadWords> {
         let keys = self.part()?;
         if self.rest.starts_with('#') {
@@ -135,6 +141,7 @@ impl Cursor<'_> {
         ))
     }
 
+    /// Reads what follows `watch`.
     fn watch(&mut self) -> Result<Watch, BadWords> {
         const OPTIONS: &[&str] = &[
             "from=",
@@ -166,6 +173,7 @@ impl Cursor<'_> {
         Ok(watch)
     }
 
+    /// Where a watcher starts.
     fn start(&mut self) -> Result<Start, BadWords> {
         let word = self.word();
         Ok(match (word, word.strip_prefix("seen")) {
@@ -181,6 +189,7 @@ impl Cursor<'_> {
         })
     }
 
+    /// Reads what follows `follow`.
     fn follow(&mut self) -> Result<Follow, BadWords> {
         let mut follow = Follow { keys: self.part()?, page: 0, name: 0, stream: 0 };
         while let Some(option) = self.flag(&["page=", "as=", "stream="])? {
@@ -193,6 +202,7 @@ impl Cursor<'_> {
         Ok(follow)
     }
 
+    /// Reads what follows `update`, `remove` or another word for a write that retries.
     fn write(&mut self, verb: Verb) -> Result<Write, BadWords> {
         let (which, value) = (self.which()?, self.value()?);
         let mut write = Write { verb, which, value, lease: 0, new: Bytes::new(), about: 0, tries: 1 };
@@ -207,6 +217,7 @@ impl Cursor<'_> {
         Ok(write)
     }
 
+    /// Reads what follows `add`.
     fn add(&mut self) -> Result<Add, BadWords> {
         let (key, value) = (self.piece()?, self.value()?);
         let mut add = Add { key, value, lock: None, hold: 0, fenced: false, outside: false };
@@ -230,6 +241,7 @@ impl Cursor<'_> {
         Ok(add)
     }
 
+    /// Reads what follows `append`.
     fn append(&mut self) -> Result<Vec<Micro>, BadWords> {
         const FORM: &str = "an append is `append [k1 += c0o5, get k2]`";
         let mut all = Vec::new();
@@ -248,6 +260,7 @@ impl Cursor<'_> {
         Ok(all)
     }
 
+    /// The lease of a lock or election.
     fn session(&mut self, name: Bytes) -> Result<Session, BadWords> {
         let mut session = Session { name, lease: 0, ttl: 0 };
         while let Some(option) = self.flag(&["lease=", "ttl="])? {
@@ -302,6 +315,7 @@ pub(super) fn print(act: &Act) -> String {
     }
 }
 
+/// Keys as they are written.
 fn keys(keys: &Keys) -> String {
     print_keys(&keys.key, &keys.end)
 }
@@ -311,14 +325,17 @@ fn number(name: &str, number: i128) -> String {
     if number == 0 { String::new() } else { format!(" {name}={number}") }
 }
 
+/// An option without a value; nothing if it is off.
 fn word(word: &str, on: bool) -> String {
     if on { format!(" {word}") } else { String::new() }
 }
 
+/// The lease of a session as it is written.
 fn session(session: &Session) -> String {
     format!(" lease={} ttl={}", session.lease, session.ttl)
 }
 
+/// What follows `watch`.
 fn print_watch(watch: &Watch) -> String {
     let from = match watch.from {
         Start::Now => String::new(),
@@ -338,6 +355,7 @@ fn print_watch(watch: &Watch) -> String {
         + &word("skip", watch.skip)
 }
 
+/// A write that retries.
 fn print_write(write: &Write) -> String {
     let verb = match write.verb {
         Verb::Create => "create",
@@ -364,6 +382,7 @@ fn print_write(write: &Write) -> String {
     text
 }
 
+/// What follows `add`.
 fn print_add(add: &Add) -> String {
     let lock = add.lock.as_ref().map_or(String::new(), |of| {
         format!(" lock={}", print_piece(&of.name))

@@ -97,6 +97,7 @@ pub(crate) const LARGEST_VALUE: usize = 2 << 20;
 /// The maximum depth of nested transactions. etcd has no limit except its stack.
 const DEEPEST: u32 = 16;
 
+/// The first words of all acts.
 const VERBS: &[&str] = &[
     "put",
     "get",
@@ -110,6 +111,7 @@ const VERBS: &[&str] = &[
     "leases",
     "call",
 ];
+/// The words for what a range is sorted by.
 const SORTS: &[(&str, SortTarget)] = &[
     ("key", SortTarget::Key),
     ("version", SortTarget::Version),
@@ -117,6 +119,7 @@ const SORTS: &[(&str, SortTarget)] = &[
     ("mod", SortTarget::Mod),
     ("value", SortTarget::Value),
 ];
+/// The words for what a compare looks at.
 const COMPARES: &[(&str, CompareTarget)] = &[
     ("version", CompareTarget::Version),
     ("create", CompareTarget::Create),
@@ -124,6 +127,7 @@ const COMPARES: &[(&str, CompareTarget)] = &[
     ("value", CompareTarget::Value),
     ("lease", CompareTarget::Lease),
 ];
+/// The words for how a compare compares.
 const RESULTS: &[(&str, CompareResult)] = &[
     ("!=", CompareResult::NotEqual),
     ("=", CompareResult::Equal),
@@ -131,6 +135,7 @@ const RESULTS: &[(&str, CompareResult)] = &[
     ("<", CompareResult::Less),
 ];
 
+/// Whether a byte can stand in a word without quotes.
 fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':')
 }

@@ -43,6 +43,7 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Skips white space.
     pub(super) fn skip_space(&mut self) {
         self.rest = self.rest.trim_start();
     }
@@ -71,6 +72,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes `sign`, which must come next.
     pub(super) fn demand(&mut self, sign: &str, help: &str) -> Result<(), BadWords> {
         if self.take(sign) {
             Ok(())
@@ -79,6 +81,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reports anything that is left of the line.
     fn end(&mut self) -> Result<(), BadWords> {
         self.skip_space();
         if self.rest.is_empty() {
@@ -96,6 +99,7 @@ impl<'a> Cursor<'a> {
         !self.rest.is_empty() && !self.rest.starts_with([',', ']'])
     }
 
+    /// Reads a request, from its first word on.
     pub(super) fn request(&mut self) -> Result<Request, BadWords> {
         let verb = self.word();
         match verb {
@@ -141,6 +145,7 @@ impl<'a> Cursor<'a> {
         Ok(request)
     }
 
+    /// Reads what follows `call`: the name of an RPC and its request as JSON.
     pub(super) fn call(&mut self) -> Result<Request, BadWords> {
         let rpc = self.word();
         let json = std::mem::take(&mut self.rest);
@@ -321,6 +326,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads a key or a range of keys.
     pub(super) fn keys(&mut self) -> Result<(Bytes, Bytes), BadWords> {
         self.skip_space();
         if self.rest.starts_with('*') {
@@ -340,6 +346,7 @@ impl<'a> Cursor<'a> {
         Ok((key, end))
     }
 
+    /// Reads a value. `abc*9` is `abc` with dots after it, nine bytes in all.
     pub(super) fn value(&mut self) -> Result<Bytes, BadWords> {
         let stem = self.piece()?;
         let Some(rest) = self.rest.strip_prefix('*') else { return Ok(stem) };
@@ -420,10 +427,12 @@ pub(super) fn lease(text: &str) -> Result<i64, BadWords> {
     if text == "seen" { Ok(LAST) } else { integer(text) }
 }
 
+/// Reads a number with a sign.
 pub(super) fn integer(text: &str) -> Result<i64, BadWords> {
     text.parse().map_err(|_| bad(format!("{text:?} is not a number"), "write a whole number"))
 }
 
+/// Reads a word of a list.
 fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, BadWords> {
     let found = names.iter().find(|known| known.0 == text);
     found.map(|known| known.1).ok_or_else(|| {

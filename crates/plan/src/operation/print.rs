@@ -1,4 +1,5 @@
-//! Prints operations as the lines that `super` defines. `acts` prints the acts that are not single requests.
+//! Prints operations as lines of a file. The head of [`super`] has the grammar. `acts` prints the acts that are not
+//! single requests.
 
 use api::Request;
 use api::etcdserverpb::compare::TargetUnion;
@@ -19,6 +20,7 @@ pub(crate) fn print(operation: &PlannedOperation) -> String {
     format!("{} {}", Unit::Time.print(operation.at.into()), print_act(&operation.act))
 }
 
+/// A request as it is written in a plan.
 pub(super) fn print_request(request: &Request) -> String {
     let short = match request {
         Request::Range(range) => print_range(range),
@@ -143,6 +145,7 @@ fn print_compare(compare: &Compare) -> String {
     format!("{target} {} {result} {with}", print_keys(&compare.key, &compare.range_end))
 }
 
+/// A key or a range of keys.
 pub(super) fn print_keys(key: &Bytes, end: &Bytes) -> String {
     if end.is_empty() {
         print_piece(key)
@@ -157,6 +160,7 @@ pub(super) fn print_keys(key: &Bytes, end: &Bytes) -> String {
     }
 }
 
+/// A value; if it ends in dots, in the short form.
 pub(super) fn print_value(value: &Bytes) -> String {
     let stem = value.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
     if stem == value.len() {
@@ -166,6 +170,7 @@ pub(super) fn print_value(value: &Bytes) -> String {
     }
 }
 
+/// A key or a value, in quotes if it needs them.
 pub(super) fn print_piece(bytes: &[u8]) -> String {
     if !bytes.is_empty() && bytes.iter().all(|byte| is_bare(*byte)) {
         return String::from_utf8_lossy(bytes).into_owned();

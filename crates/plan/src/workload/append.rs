@@ -13,10 +13,12 @@ pub(super) const KEYS: u64 = 3;
 /// `:max-txn-length`.
 pub(super) const LENGTH: u64 = 4;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
 }
 
+/// One client.
 fn lane(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

@@ -41,6 +41,7 @@ enum Kind {
     LargePut,
 }
 
+/// The kinds of operations, in the order of the weights below.
 const KINDS: [Kind; 11] = [
     Kind::Get,
     Kind::List,
@@ -55,7 +56,9 @@ const KINDS: [Kind; 11] = [
     Kind::LargePut,
 ];
 
+/// How many keys there are.
 const KEYS: u64 = 10;
+/// What every key begins with.
 const PREFIX: &str = "key";
 /// `DefaultLeaseTTL`, in seconds. No run is long enough for these leases to expire.
 const LEASE_TTL: i64 = 7_200;
@@ -67,6 +70,8 @@ const OPS: u64 = 4;
 const OFFSET: u64 = 100;
 const SECOND: Nanos = 1_000_000_000;
 
+/// The lanes of all variants, given the weights of the kinds of requests. (A lane is one client with all its
+/// operations.)
 fn lanes(setup: &Setup<'_>, weights: [u64; 11]) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| writer(setup, client, &weights)).collect();
@@ -77,22 +82,27 @@ fn lanes(setup: &Setup<'_>, weights: [u64; 11]) -> Vec<Lane> {
     lanes
 }
 
+/// The lanes of [`PUT`].
 pub(super) fn put(setup: &Setup<'_>) -> Vec<Lane> {
     lanes(setup, [15, 15, 10, 10, 0, 5, 0, 0, 0, 40, 5])
 }
 
+/// The lanes of [`PUT_DELETE_LEASE`].
 pub(super) fn put_delete_lease(setup: &Setup<'_>) -> Vec<Lane> {
     lanes(setup, [15, 15, 10, 10, 5, 5, 5, 5, 5, 20, 5])
 }
 
+/// The lanes of [`DELETE`].
 pub(super) fn delete(setup: &Setup<'_>) -> Vec<Lane> {
     lanes(setup, [0, 0, 0, 0, 50, 0, 0, 0, 0, 50, 0])
 }
 
+/// A random key.
 fn key(draw: Draw) -> String {
     format!("{PREFIX}{}", draw.below(KEYS))
 }
 
+/// A client that reads and writes.
 fn writer(setup: &Setup<'_>, client: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::new(client);
     // Whether the plan has granted the client a lease. In the run, the grant may fail.

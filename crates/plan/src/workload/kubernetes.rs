@@ -19,6 +19,7 @@ pub(super) const ABOUT: &str = "About ten pods: one half of each client lists th
 pub(super) const ABOUT_CREATE_DELETE: &str =
     "The same, but pods come and go. `KubernetesCreateDelete`: create 60, delete 40.";
 
+/// What the keys of all pods begin with.
 const PREFIX: &str = "/registry/pods/";
 /// The key that a reader gets to learn the current revision.
 const ROOT: &str = "/registry/pods";
@@ -28,14 +29,17 @@ const ABOUT_KEYS: u32 = 10;
 const NAMES: u64 = 30;
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [90, 5, 5])
 }
 
+/// The lanes of the variant without updates.
 pub(super) fn create_delete(setup: &Setup<'_>) -> Vec<Lane> {
     all(setup, [0, 40, 60])
 }
 
+/// The lanes of both variants, given the weights of update, delete and create.
 fn all(setup: &Setup<'_>, weights: [u64; 3]) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| reader(setup, client)).collect();
@@ -52,10 +56,12 @@ fn all(setup: &Setup<'_>, weights: [u64; 3]) -> Vec<Lane> {
     lanes
 }
 
+/// The key of a random pod.
 fn pod(draw: Draw) -> String {
     format!("{PREFIX}default/p{}", draw.below(NAMES))
 }
 
+/// The half of a client that lists and watches pods.
 fn reader(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane::new(number);
     let keys = Keys::prefix(PREFIX);
@@ -82,6 +88,7 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
     lane
 }
 
+/// The half of a client that writes pods.
 fn writer(setup: &Setup<'_>, number: u32, reader: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::part_of(number, reader);
     for turn in setup.turns(number, setup.workload.clients) {

@@ -52,6 +52,7 @@ const PODS: u32 = 4;
 const TRIES: u32 = 5;
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let servers = setup.workload.api_servers;
     let mut lanes: Vec<Lane> = (0..servers).map(|server| reflector(setup, server)).collect();
@@ -76,6 +77,7 @@ fn name(prefix: &str, draw: Draw, names: u64) -> Bytes {
     format!("{prefix}{space}/{}", draw.then(1).below(names)).into()
 }
 
+/// An API server's copies of all resources.
 fn reflector(setup: &Setup<'_>, server: u32) -> Lane {
     let mut lane = Lane::new(server);
     for (nth, resource) in FOLLOWED.iter().enumerate() {
@@ -104,7 +106,7 @@ fn reflector(setup: &Setup<'_>, server: u32) -> Lane {
     lane
 }
 
-/// A write to some object of a resource of which there are about `about`.
+/// A write to an object of a resource. There are about `about` objects of that resource.
 fn write(lane: &Lane, setup: &Setup<'_>, draw: Draw, verb: Verb, (resource, about): (&str, u32)) -> Act {
     Act::Write(Write {
         verb,
@@ -117,10 +119,12 @@ fn write(lane: &Lane, setup: &Setup<'_>, draw: Draw, verb: Verb, (resource, abou
     })
 }
 
+/// What a write does, drawn with these weights.
 fn verb(draw: Draw, weights: [u64; 3]) -> Verb {
     [Verb::Update, Verb::Create, Verb::Remove][draw.weighted(&weights)]
 }
 
+/// The users of an API server, who write resources of all kinds.
 fn users(setup: &Setup<'_>, _: u32, mut lane: Lane) -> Lane {
     for turn in setup.turns(lane.number, setup.workload.api_servers) {
         let verb = verb(turn.draw.then(2), [80, 12, 8]);
@@ -130,6 +134,7 @@ fn users(setup: &Setup<'_>, _: u32, mut lane: Lane) -> Lane {
     lane
 }
 
+/// The controllers of an API server, which write pods.
 fn pods(setup: &Setup<'_>, _: u32, mut lane: Lane) -> Lane {
     for turn in setup.every(lane.number, scaled(setup, 2)) {
         let verb = verb(turn.draw.then(2), [70, 15, 15]);

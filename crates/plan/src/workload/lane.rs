@@ -1,6 +1,6 @@
-//! What workloads are written with: a [`Lane`] is a client with all its operations, [`Setup`] is the data that
-//! a workload is made from, a [`Turn`] is a time at which a client acts. Also short functions that make
-//! requests.
+//! The types and functions with which workloads are written. A [`Lane`] is a client with all its operations;
+//! [`Setup`] is the data that a workload is made from; a [`Turn`] is a time at which a client acts, with a draw for
+//! what it does. There are also short functions that make requests.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -23,10 +23,13 @@ const MOST_ACTS: usize = 1_000_000;
 /// The data that a workload is made from.
 pub(crate) struct Setup<'a> {
     pub workload: &'a Workload,
+    /// How often the workload `mixed` sends each kind of operation.
     pub mix: &'a Mix,
+    /// How many members the cluster begins with.
     pub members: u32,
     /// The end of the chaos phase.
     pub horizon: Nanos,
+    /// The source of draws.
     pub dice: Dice,
 }
 
@@ -59,6 +62,7 @@ fn in_time(at: Nanos, horizon: Nanos) -> Option<Nanos> {
     (at < horizon).then_some(at / 1_000 * 1_000)
 }
 
+/// The draw of a client's turn.
 fn draw(dice: Dice, client: u32, nth: u64) -> Draw {
     dice.nth(u64::from(client)).nth(nth).field("what")
 }
@@ -117,6 +121,7 @@ impl Setup<'_> {
 }
 
 impl Lane {
+    /// A lane without operations.
     pub fn new(number: u32) -> Lane {
         Lane { number, operations: Vec::new(), part_of: None, pinned: None, user: None }
     }
@@ -131,10 +136,12 @@ impl Lane {
         Lane { pinned: Some(MemberId::new(nth % members + 1)), ..Lane::new(number) }
     }
 
+    /// Adds an act at this time.
     pub fn act(&mut self, at: Nanos, act: Act) {
         self.operations.push(PlannedOperation { at, act });
     }
 
+    /// Adds a request at this time.
     pub fn ask(&mut self, at: Nanos, request: impl Into<Request>) {
         self.act(at, Act::Request(request.into()));
     }

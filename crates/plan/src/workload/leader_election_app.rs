@@ -24,6 +24,7 @@ const SECOND: Nanos = 1_000_000_000;
 /// Time to live of a service's lease, in seconds.
 const TTL: i64 = 4;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| service(setup, client)).collect();
@@ -33,6 +34,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes
 }
 
+/// The lane of a service that campaigns and writes.
 fn service(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     let mut lease = 0;
@@ -55,6 +57,7 @@ fn service(setup: &Setup<'_>, client: u32) -> Lane {
     lane
 }
 
+/// The lane that watches the election and asks who leads.
 fn observer(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane::new(number);
     let keys = Keys::prefix("app/");

@@ -19,6 +19,7 @@ const TTL: i64 = 2;
 /// A third of it, as clientv3 renews (`lease.go`).
 pub(super) const RENEW: Nanos = TTL as Nanos * 1_000_000_000 / 3;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let clients = setup.workload.clients;
     let mut lanes: Vec<Lane> = (0..clients).map(|client| lane(setup, client)).collect();
@@ -43,6 +44,7 @@ pub(super) fn session(lane: &Lane) -> Session {
     Session { name: LOCK, lease: lane.lease(), ttl: TTL }
 }
 
+/// The lane that takes and releases the lock.
 fn lane(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

@@ -11,6 +11,7 @@ use super::{Lane, Setup};
 
 pub(super) const ABOUT: &str = "A set in etcd, changed under the lock and fenced by the create revision of the lock's key. Jepsen's etcd tests, `lock-etcd-set`.";
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let mut lanes: Vec<Lane> =
         (0..setup.workload.clients).map(|client| adder(setup, client, Kind::Fenced)).collect();

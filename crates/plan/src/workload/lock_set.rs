@@ -19,6 +19,7 @@ pub(super) const ABOUT: &str = "A set outside etcd, changed under the lock witho
 /// Maximum time of a read-modify-write, in nanoseconds; Jepsen uses 2 s.
 const HOLD: u64 = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let mut lanes: Vec<Lane> =
         (0..setup.workload.clients).map(|client| adder(setup, client, Kind::Outside)).collect();

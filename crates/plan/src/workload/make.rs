@@ -1,5 +1,5 @@
-//! Makes the operations of the workload `mixed`: a function for each kind. Everything in an operation is drawn:
-//! its keys, its options, its revisions.
+//! Makes the operations of the workload `mixed`. There is a function for each kind of operation. Everything in an
+//! operation is decided by draws: its keys, its options, its revisions.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -36,14 +36,17 @@ impl Maker<'_> {
         self.draw.then(what)
     }
 
+    /// The number of a key, drawn for decision `what`.
     fn key_number(&self, what: u64) -> u64 {
         self.roll(what).below(self.workload.keys.into())
     }
 
+    /// The key with this number.
     fn key_of(&self, number: u64) -> Bytes {
         format!("{}{}", self.workload.key_prefix, number % u64::from(self.workload.keys)).into()
     }
 
+    /// A random key. `what` tells apart the draws of one operation.
     fn key(&self, what: u64) -> Bytes {
         self.key_of(self.key_number(what))
     }
@@ -82,6 +85,7 @@ impl Maker<'_> {
         RangeRequest { serializable: true, ..self.get_request() }.into()
     }
 
+    /// A read of an old revision.
     pub fn get_at(&self) -> Request {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
@@ -100,6 +104,7 @@ impl Maker<'_> {
         RangeRequest { serializable: true, ..self.list_request() }.into()
     }
 
+    /// A range over several keys.
     fn list_request(&self) -> RangeRequest {
         let mut range = RangeRequest::default();
         (range.key, range.range_end) = self.keys(1);
@@ -159,6 +164,7 @@ impl Maker<'_> {
         DeleteRangeRequest { key, range_end, prev_kv: self.roll(3).happens(Ratio::percent(50)) }.into()
     }
 
+    /// A put on the condition that the key is as the client last saw it; otherwise a read.
     pub fn cas(&self) -> Request {
         let put = self.put_request();
         let get = RangeRequest { key: put.key.clone(), ..RangeRequest::default() };
@@ -234,6 +240,7 @@ impl Maker<'_> {
         (0..length).map(op).collect()
     }
 
+    /// A compare with a drawn target, result and key.
     fn some_compare(&self, what: u64) -> Compare {
         let results =
             [CompareResult::Equal, CompareResult::NotEqual, CompareResult::Greater, CompareResult::Less];
@@ -263,6 +270,7 @@ impl Maker<'_> {
         HashKvRequest { revision: self.past(1) }.into()
     }
 
+    /// A request that every member must refuse.
     pub fn invalid(&self) -> Request {
         let put = self.put_request();
         match self.roll(2).below(8) {
@@ -339,10 +347,12 @@ impl Maker<'_> {
         })
     }
 
+    /// One of the client's watchers.
     fn watcher(&self) -> u32 {
         self.roll(13).below(4) as u32
     }
 
+    /// One of the client's streams.
     fn stream(&self) -> u32 {
         self.roll(14).below(2) as u32
     }

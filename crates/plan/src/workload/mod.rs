@@ -141,7 +141,9 @@ type Make = fn(&Setup<'_>) -> Vec<Lane>;
 
 /// A row of the table of workloads.
 pub(crate) struct WorkloadRow {
+    /// Its name in files.
     pub word: &'static str,
+    /// What it does, for the documentation.
     pub about: &'static str,
     make: Make,
 }

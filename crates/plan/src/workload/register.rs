@@ -9,10 +9,12 @@ use super::{Lane, Setup};
 
 pub(super) const ABOUT: &str = "Reads by one half of the clients, writes and compare-and-sets by the other, on independent keys. Jepsen's etcd tests, `register`.";
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
 }
 
+/// One client.
 fn lane(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

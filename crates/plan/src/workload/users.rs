@@ -34,6 +34,7 @@ const LOGINS: [Option<&str>; 7] = [
     None,
 ];
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let mut lanes = mixed::lanes(setup);
     for lane in &mut lanes {
@@ -44,6 +45,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes
 }
 
+/// The client that manages users and roles.
 fn administrator(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane { user: Some("root:root".into()), ..Lane::new(number) };
     for request in first(setup) {
@@ -122,6 +124,7 @@ fn keys(setup: &Setup<'_>, nth: u64) -> (Bytes, Bytes) {
     (key(nth), key(nth + u64::from(setup.workload.keys).div_ceil(2)))
 }
 
+/// Gives a role a permission on keys.
 fn permit(setup: &Setup<'_>, kind: permission::Type, nth: u64) -> Request {
     let (key, range_end) = keys(setup, nth);
     let perm = Permission { perm_type: kind as i32, key, range_end };

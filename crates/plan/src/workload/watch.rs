@@ -15,6 +15,7 @@ pub(super) const ABOUT: &str = "One key: half of the clients write it, half watc
 const KEY: &str = "w";
 const SECOND: Nanos = 1_000_000_000;
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let clients = setup.workload.clients;
     (0..clients)
@@ -22,6 +23,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
         .collect()
 }
 
+/// A client that writes the key.
 fn writer(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {
@@ -31,6 +33,7 @@ fn writer(setup: &Setup<'_>, client: u32) -> Lane {
     lane
 }
 
+/// A client that watches the key.
 fn watcher(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     let watch = |lane: &mut Lane, at: Nanos, draw: Draw| {

@@ -9,10 +9,12 @@ use super::{Lane, Setup};
 
 pub(super) const ABOUT: &str = "Txns that read and write registers, without guards. Three keys, up to four operations. Jepsen's etcd tests, `wr`.";
 
+/// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
 }
 
+/// One client.
 fn lane(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

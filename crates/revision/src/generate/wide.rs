@@ -2,7 +2,7 @@
 
 use crate::wide::{Compare, Keys, Range, Relation, Step, Target, Transaction};
 
-/// splitmix64 (Steele, Lea, Flood 2014).
+/// Random numbers and requests. The numbers come from splitmix64 (Steele, Lea, Flood 2014).
 pub(super) struct Random(u64);
 
 impl Random {
@@ -10,6 +10,7 @@ impl Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
+    /// The next 64 random bits.
     pub(super) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -18,6 +19,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A random number below `bound`.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         (((self.draw() >> 32) * u64::from(bound)) >> 32) as u32
     }
@@ -44,6 +46,7 @@ impl Random {
         Transaction { success, ..Transaction::default() }
     }
 
+    /// A transaction with compares and two branches. Only an outer one can have another one nested in it.
     fn transaction(&mut self, keys: u32, revision: u32, value: u32, outer: bool) -> Transaction {
         let compares = (0..self.below(3)).map(|_| self.compare(keys, revision, value)).collect();
         let success = self.steps(keys, revision, value, outer);
@@ -73,11 +76,13 @@ impl Random {
         steps
     }
 
+    /// A put of a random key. One in four keeps the key's value.
     fn put(&mut self, keys: u32, value: u32) -> Step {
         let value = (self.below(4) > 0).then_some(value);
         Step::Put { key: self.below(keys), value }
     }
 
+    /// A range of random keys. One in four reads an earlier revision.
     fn range(&mut self, keys: u32, revision: u32) -> Step {
         Step::Range(Range {
             keys: self.keys(keys),
@@ -88,6 +93,7 @@ impl Random {
         })
     }
 
+    /// A random condition.
     fn compare(&mut self, keys: u32, revision: u32, value: u32) -> Compare {
         let target = match self.below(4) {
             0 => Target::Value(1 + self.below(value)),

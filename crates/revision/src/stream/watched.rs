@@ -1,6 +1,7 @@
 //! The store as the watch of a [`Stream`](super::Stream) shows it, and the answers that are judged against it.
 //!
-//! The watch may be behind the answers or ahead of them, so some of both must wait:
+//! The watch may be behind the answers or ahead of them. So some answers must wait for the watch, and some revisions
+//! for an answer:
 //!
 //! * An answer with a revision that the watch has not reached waits until the watch gets there.
 //! * A revision that was shown but not acknowledged by an answer is *open*. It waits for the answer of the operation
@@ -19,25 +20,27 @@ type Result<T> = std::result::Result<T, Box<Violation>>;
 /// What a change does: its key, and the value that it sets; `None` for a deletion.
 type Effect = (u32, Option<u32>);
 
-/// The store as the watch shows it, and what waits.
+/// The store as the watch shows it, and the answers and revisions that wait.
 #[derive(Debug)]
 pub(super) struct Watched {
-    /// The revision that the watch has reached without a gap.
+    /// The revision up to which every change is known.
     cursor: u32,
     /// The oldest revision at which it is known what keys held.
     oldest: u32,
-    /// What was shown of revisions after a gap, and whether the store made them itself.
+    /// What the watch showed of revisions after the cursor, and whether the store made them itself.
     shown: BTreeMap<u32, (Vec<Change>, bool)>,
-    /// Answers with revisions after the cursor: of the operation that made the revision.
+    /// For revisions after the cursor: the operation that was answered that it made the revision, and its number.
     makers: BTreeMap<u32, (u32, Operation)>,
-    /// Answers with revisions after the cursor: of the operations that saw the revision.
+    /// For revisions after the cursor: the operations that were answered that they saw the revision, and their
+    /// numbers.
     readers: BTreeMap<u32, Vec<(u32, Operation)>>,
     /// Revisions that were shown and not acknowledged by an answer.
     open: BTreeMap<u32, Open>,
-    /// Writes in flight: effect, floor and number.
+    /// Writes in flight: the effect, the floor (see [`InFlight::floor`]) and the number of each.
     in_flight: BTreeSet<(Effect, Position, u32)>,
     /// Writes of unknown outcome, by effect.
     unknown: BTreeMap<Effect, Vec<InFlight>>,
+    /// How many operations there are in `unknown`.
     unknown_count: usize,
     /// By key: pairs of a revision and what the key held from that revision on.
     versions: BTreeMap<u32, VecDeque<(u32, Seen)>>,
@@ -45,6 +48,7 @@ pub(super) struct Watched {
     recent: VecDeque<(u32, u32)>,
     /// Effects for which a lost operation was chosen although another one on a different condition fitted too.
     chosen: BTreeSet<Effect>,
+    /// Why the verdict may be undecided.
     pub(super) undecided: Undecided,
     /// How many revisions the store made itself.
     store_made: u32,
@@ -53,16 +57,19 @@ pub(super) struct Watched {
 /// A revision that no answer has acknowledged so far.
 #[derive(Debug)]
 struct Open {
+    /// What the watch showed of it.
     changes: Vec<Change>,
     /// What the key of the first change held before it.
     before: Seen,
 }
 
+/// A violation as an error.
 fn violation<T>(operations: Vec<u32>, reason: Reason) -> Result<T> {
     Err(Box::new(Violation { operations, reason }))
 }
 
 impl Watched {
+    /// The empty store at revision `base`.
     pub(super) fn new(base: u32) -> Watched {
         Watched {
             cursor: base,
@@ -142,8 +149,8 @@ impl Watched {
         Ok(())
     }
 
-    /// Makes all revisions that are known now. Then decides which lost operations made the open revisions before the
-    /// floor, and forgets what keys held before the revision `oldest`.
+    /// Carries out all revisions that are known now. Then decides which lost operations made the open revisions before
+    /// the floor: no answer for those can come any more. Forgets what keys held before the revision `oldest`.
     pub(super) fn proceed(&mut self, floor: Position, oldest: u32) -> Result<()> {
         while let Some((changes, by_store)) = self.next() {
             self.advance(changes, by_store)?;
@@ -163,6 +170,7 @@ impl Watched {
         self.acknowledged()
     }
 
+    /// What the next revision did according to the answer that acknowledged it, if there is one.
     fn acknowledged(&self) -> Option<(Vec<Change>, bool)> {
         let revision = self.cursor.checked_add(1)?;
         let (_, maker) = self.makers.get(&revision)?;
@@ -170,6 +178,7 @@ impl Watched {
         Some((vec![Change { revision, key, value }], false))
     }
 
+    /// Carries out the next revision, and judges the answers that waited for it.
     fn advance(&mut self, changes: Vec<Change>, by_store: bool) -> Result<()> {
         let revision = self.cursor + 1;
         let before = self.held(changes[0].key, self.cursor);
@@ -337,6 +346,7 @@ impl Watched {
         self.decide(Position::LAST)
     }
 
+    /// How many items are retained here. Operations in flight are counted by the stream.
     pub(super) fn retained(&self) -> Retained {
         let readers: usize = self.readers.values().map(Vec::len).sum();
         Retained {
@@ -348,6 +358,7 @@ impl Watched {
     }
 }
 
+/// What an operation does to its key, if it changes the key.
 fn effect(operation: &Operation) -> Effect {
     (operation.key, operation.sets())
 }

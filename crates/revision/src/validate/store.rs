@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::history::{History, Kind, Operation, Seen, UNKNOWN};
 use crate::wide::{Answer, Compare, Keys, Range, Relation, Response, Step, Target, Transaction};
 
+/// A store with all its earlier states.
 pub(super) struct Store {
     /// The newest revision.
     pub(super) revision: u32,
@@ -19,6 +20,7 @@ pub(super) struct Store {
 pub(super) type Changes = BTreeMap<u32, Option<u32>>;
 
 impl Store {
+    /// An empty store at revision `base`.
     pub(super) fn new(base: u32) -> Store {
         Store { revision: base, base, versions: BTreeMap::new() }
     }
@@ -47,7 +49,8 @@ impl Store {
     /// What an operation changes when it is executed on the store at a revision.
     ///
     /// # Errors
-    /// If the operation has an answer and the store would have answered differently: how.
+    /// If the operation has an answer and the store would have answered differently. The error says what the store
+    /// would have answered.
     pub(super) fn run(
         &self,
         history: &History,
@@ -94,6 +97,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Executes a transaction, or one nested in it. The error is how the store would have answered differently.
     fn transaction(&mut self, request: &Transaction, response: Option<&Response>) -> Result<(), String> {
         let succeeded = request.compares.iter().all(|compare| self.holds(compare));
         if response.is_some_and(|response| response.succeeded != succeeded) {
@@ -106,6 +110,7 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether a compare holds.
     fn holds(&self, compare: &Compare) -> bool {
         let mut held: Vec<Seen> = self.store.held(compare.keys, self.revision).into_values().collect();
         if held.is_empty() {
@@ -128,6 +133,7 @@ impl Run<'_> {
         })
     }
 
+    /// Executes one step. The error is as in [`Run::transaction`].
     fn step(&mut self, step: &Step, answer: Option<&Answer>) -> Result<(), String> {
         match step {
             Step::Nested(request) => {
@@ -178,6 +184,7 @@ impl Run<'_> {
         held
     }
 
+    /// Checks the answer to a range. The error is as in [`Run::transaction`].
     fn range(&self, range: &Range, answer: Option<&Answer>) -> Result<(), String> {
         if range.at.is_some_and(|at| at > self.revision) {
             return Err(format!("it reads a revision after {}", self.revision));

@@ -104,7 +104,9 @@ impl ByRevision {
 
 /// Where the engine is told that an operation took place.
 enum EnginePosition {
+    /// At this position in the order of revisions.
     Revision(Position),
+    /// Anywhere after its call, or nowhere: its outcome is unknown.
     Unknown,
 }
 

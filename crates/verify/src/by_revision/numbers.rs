@@ -47,6 +47,7 @@ impl<'a> Numbers<'a> {
         Numbers { keys: keys.into_iter().collect(), values: values.into_iter().collect() }
     }
 
+    /// The number of a key.
     pub(super) fn key(&self, key: &[u8]) -> Result<u32, NotConvertible> {
         let place = self.keys.binary_search(&key);
         place
@@ -54,6 +55,7 @@ impl<'a> Numbers<'a> {
             .map_err(|_| NotConvertible::Numbers("a key without a number".to_string()))
     }
 
+    /// The number of a value.
     pub(super) fn value(&self, value: &[u8]) -> Result<u32, NotConvertible> {
         let place = self.values.binary_search(&value);
         let place = place.map_err(|_| NotConvertible::Numbers("a value without a number".to_string()))?;
@@ -72,6 +74,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
+/// The value that a condition of a transaction compares with, if it compares with one.
 fn compared_with(compare: &Compare) -> Option<&[u8]> {
     match &compare.target_union {
         Some(TargetUnion::Value(value)) => Some(value),

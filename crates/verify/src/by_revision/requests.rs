@@ -1,7 +1,7 @@
-//! Converts one request with its answer into an operation of the crate `revision`.
+//! Converts one request of etcd, with its answer, into an operation of the crate `revision` (the *engine*), which
+//! judges histories of a key-value store with revisions.
 //!
-//! The engine's operation has what both can express; an answer's other parts are left out (see the header of
-//! `by_revision`).
+//! Parts of an answer that the engine does not know are left out (the head of `by_revision` lists them).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
@@ -137,6 +137,7 @@ fn seen(pair: &KeyValue, numbers: &Numbers<'_>) -> Result<Option<Seen>, NotConve
     Ok(Some(Seen::new(value, modified, created, number(pair.version)?)))
 }
 
+/// Converts pairs of keys and values. `None` if the recorder left fields out.
 fn pairs(pairs: &[KeyValue], numbers: &Numbers<'_>) -> Result<Option<Vec<(u32, Seen)>>, NotConvertible> {
     let mut converted = Vec::with_capacity(pairs.len());
     for pair in pairs {
@@ -146,6 +147,7 @@ fn pairs(pairs: &[KeyValue], numbers: &Numbers<'_>) -> Result<Option<Vec<(u32, S
     Ok(Some(converted))
 }
 
+/// Converts a range.
 fn range(range: &RangeRequest, numbers: &Numbers<'_>) -> Result<Range, NotConvertible> {
     Ok(Range {
         keys: numbers.span(&range.key, &range.range_end),
@@ -168,6 +170,7 @@ fn is_plain(range: &RangeRequest) -> bool {
     filters.iter().all(|filter| *filter == 0) && (by_key || range.limit <= 0)
 }
 
+/// Converts the answer to a range.
 fn range_answer(
     range: &RangeRequest,
     answer: &RangeResponse,
@@ -188,11 +191,13 @@ fn range_answer(
     })
 }
 
+/// Converts a put into a step of a transaction.
 fn put(put: &PutRequest, numbers: &Numbers<'_>) -> Result<Step, NotConvertible> {
     let value = if put.ignore_value { None } else { Some(numbers.value(&put.value)?) };
     Ok(Step::Put { key: numbers.key(&put.key)?, value })
 }
 
+/// Converts the answer to a put.
 fn put_answer(
     put: &PutRequest,
     answer: &PutResponse,
@@ -207,6 +212,7 @@ fn put_answer(
     }))
 }
 
+/// Converts the answer to a deletion.
 fn delete_answer(
     delete: &DeleteRangeRequest,
     answer: &DeleteRangeResponse,
@@ -216,6 +222,7 @@ fn delete_answer(
     Ok(Answer::Delete { deleted: number(answer.deleted)?, previous })
 }
 
+/// Converts a transaction.
 fn txn(txn: &TxnRequest, numbers: &Numbers<'_>) -> Result<Transaction, NotConvertible> {
     let compares =
         txn.compare.iter().map(|compare| self::compare(compare, numbers)).collect::<Result<_, _>>()?;
@@ -223,6 +230,7 @@ fn txn(txn: &TxnRequest, numbers: &Numbers<'_>) -> Result<Transaction, NotConver
     Ok(Transaction { compares, success: steps(&txn.success)?, failure: steps(&txn.failure)? })
 }
 
+/// Converts one step of a transaction. `None` if it is empty.
 fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, NotConvertible>> {
     Some(match op.request.as_ref()? {
         Op::RequestRange(range) => self::range(range, numbers).map(Step::Range),
@@ -232,6 +240,7 @@ fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, NotConvert
     })
 }
 
+/// Converts a condition of a transaction.
 fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, NotConvertible> {
     let at = |at: i64| number(at);
     // If the operand is left out, etcd compares with 0 (the getters of its union).
@@ -257,6 +266,7 @@ fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare
     Ok(revision::Compare { keys, target, relation })
 }
 
+/// Converts the answer to a transaction.
 fn txn_answer(
     txn: &TxnRequest,
     answer: &TxnResponse,

@@ -119,6 +119,7 @@ pub fn fact(fact: &Fact) -> String {
     }
 }
 
+/// Why a process stopped.
 fn stopped(stop: &Stop) -> String {
     match stop {
         Stop::Graceful => "stops, as it was asked to".to_string(),
@@ -131,6 +132,7 @@ fn stopped(stop: &Stop) -> String {
     }
 }
 
+/// A raft message that a member sends or receives.
 fn message(head: &MessageHead, direction: &str, with: MemberId) -> String {
     let MessageHead { kind, term, index, log_term, commit, reject, entries } = head;
     let mut text = format!("{} {direction} {}", message_kind(*kind), peer(with));
@@ -212,6 +214,7 @@ fn peer(member: MemberId) -> String {
     if member.is_none() { "a client".to_string() } else { format!("m{member}") }
 }
 
+/// The index and the term of an entry.
 fn place((index, term): (u64, u64)) -> String {
     format!("{index} (term {term})")
 }

@@ -243,6 +243,7 @@ fn response(response: &Response) -> String {
     if shown.is_empty() { "done".to_string() } else { shown.join(": ") }
 }
 
+/// Which branch of a transaction ran, and what its steps were answered.
 fn branch(txn: &TxnResponse) -> String {
     let ops = txn.responses.iter().map(|op| match &op.response {
         Some(OpResponse::ResponseRange(range)) => found(range),
@@ -255,6 +256,7 @@ fn branch(txn: &TxnResponse) -> String {
     format!("{name} {}", ops.collect::<Vec<_>>().join(", ")).trim_end().to_string()
 }
 
+/// What a range found.
 fn found(range: &RangeResponse) -> String {
     match &range.kvs[..] {
         [] if range.count > 0 => format!("{} keys", range.count),

@@ -84,6 +84,7 @@ fn event(event: &Event) -> String {
     text
 }
 
+/// Many events, by their first and last revision.
 fn many(events: &[Event]) -> String {
     let revisions = || events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
     let (first, last) = (revisions().next().unwrap_or(0), revisions().next_back().unwrap_or(0));

@@ -120,6 +120,7 @@ impl Asked {
     }
 }
 
+/// Whether the request reads at a revision, or compacts.
 fn reads_the_past(request: &Request) -> bool {
     matches!(request, Request::Compact(_))
         || request.parts().any(|part| matches!(part, Part::Range(range) if range.revision > 0))

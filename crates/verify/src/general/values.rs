@@ -1,9 +1,12 @@
 //! Splits a history by keys and judges each key on its own, as a register of values, without looking at revisions.
 //!
-//! Every operation is split into one part for each key: what it read there, and what it wrote. Each part may take
-//! effect at a moment of its own. That allows more orders than etcd does, and never fewer, so a key without an order
-//! is a violation. Two things that no client requests are allowed for: a key that is attached to a lease may vanish
-//! at any time after it was put, and keys of the lock and election services are left out.
+//! Every operation is split into parts, one for each key that it reads or writes. A part is an operation on the
+//! register of its key: what it read there, and what it wrote. Each part may take effect at a moment of its own. That
+//! allows more orders than etcd does, and never fewer, so a key without an order is a violation.
+//!
+//! Two things change keys without a client's request: a lease that ends deletes its keys, so a key that is attached
+//! to a lease may vanish at any time after it was put; and the lock and election services write keys, which are left
+//! out here.
 //!
 //! Left out: revisions, versions, leases, counts; what ranges with a limit or a filter say about keys that are not in
 //! their answer; comparisons that do not prove a value.
@@ -46,7 +49,9 @@ pub struct ByKey {
 /// What an operation read of a key before it changed it, and what it wrote there.
 #[derive(Debug, Default)]
 struct Share {
+    /// What it read, if it did.
     saw: Option<Content>,
+    /// What it wrote last, if it did.
     left: Option<Content>,
 }
 
@@ -106,6 +111,7 @@ fn keys(history: &History, applied: &[Applied]) -> BTreeMap<Bytes, u32> {
     names.into_iter().cloned().zip(0..).collect()
 }
 
+/// The key that a part of a request names.
 fn key_of(part: Part<'_>) -> &Bytes {
     match part {
         Part::Compare(compare) => &compare.key,
@@ -125,6 +131,7 @@ struct Splitter<'a> {
 }
 
 impl<'a> Splitter<'a> {
+    /// The operation read this content of the key.
     fn saw(&mut self, key: &Bytes, held: Content) {
         if let Some(number) = self.keys.get(key) {
             let share = self.shares.entry(*number).or_default();
@@ -134,6 +141,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// The operation wrote this content into the key.
     fn left(&mut self, key: &Bytes, held: Content) {
         if let Some(number) = self.keys.get(key) {
             self.shares.entry(*number).or_default().left = Some(held);
@@ -153,6 +161,7 @@ impl<'a> Splitter<'a> {
         keys.range::<Bytes, _>((Bound::Included(key), end)).map(|(key, _)| key)
     }
 
+    /// Splits an answered operation.
     fn answer(&mut self, request: &Request, response: &Response) {
         match (request, response) {
             (Request::Range(range), Response::Range(response)) => self.range(range, response),
@@ -169,6 +178,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Splits the requests of a transaction's branch that ran.
     fn branch(&mut self, ops: &[RequestOp], responses: &[ResponseOp]) {
         for (op, response) in ops.iter().zip(responses) {
             match (&op.request, &response.response) {
@@ -190,6 +200,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which values a range saw.
     fn range(&mut self, request: &RangeRequest, response: &RangeResponse) {
         if request.revision > 0 || request.serializable || request.count_only || request.keys_only {
             return;
@@ -215,6 +226,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which value a put saw, and which it left.
     fn put(&mut self, put: &PutRequest, previous: Option<Bytes>) {
         if put.prev_kv {
             self.saw(&put.key, previous);
@@ -224,6 +236,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Takes over which values a deletion saw and removed.
     fn delete(&mut self, delete: &DeleteRangeRequest, response: &DeleteRangeResponse) {
         for kv in &response.prev_kvs {
             self.saw(&kv.key, Some(kv.value.clone()));
@@ -287,6 +300,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Adds the deletions that an operation without an answer may have made.
     fn add_possible_delete(
         &mut self,
         number: u32,
@@ -298,6 +312,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Adds a write that an operation without an answer may have made.
     fn add_possible(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Content) {
         if let Some(key) = self.keys.get(key) {
             let input = OfKey { key: *key, input: Input::Write(left) };
@@ -316,6 +331,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Adds a part to the history.
     fn push(
         &mut self,
         number: u32,

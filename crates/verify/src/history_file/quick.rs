@@ -87,6 +87,7 @@ enum Rpc {
 }
 
 impl Rpc {
+    /// The RPC with this name, if it is one that this parser knows.
     fn named(name: &str) -> Option<Rpc> {
         Some(match name {
             "Range" => Rpc::Range,
@@ -139,6 +140,7 @@ macro_rules! message {
     }};
 }
 
+/// Reads an array whose items `item` reads.
 fn list<'a, T>(
     cursor: &mut Cursor<'a>,
     mut item: impl FnMut(&mut Cursor<'a>) -> Option<T>,
@@ -178,6 +180,7 @@ fn boolean(cursor: &mut Cursor<'_>) -> Option<bool> {
     cursor.boolean().ok()
 }
 
+/// Reads the request of an RPC.
 fn request(rpc: Rpc, cursor: &mut Cursor<'_>) -> Option<Request> {
     Some(match rpc {
         Rpc::Range => Request::Range(range_request(cursor)?),
@@ -187,6 +190,7 @@ fn request(rpc: Rpc, cursor: &mut Cursor<'_>) -> Option<Request> {
     })
 }
 
+/// Reads the response of an RPC.
 fn response(rpc: Rpc, cursor: &mut Cursor<'_>) -> Option<Response> {
     Some(match rpc {
         Rpc::Range => Response::Range(range_response(cursor)?),

@@ -16,10 +16,14 @@ use serde_json::json;
 
 use super::{ErrorLine, ErrorOut, FileError, column_of, error, parse};
 
+/// How a line names the end of a stream that its client closed.
 const CLOSED: &str = "closed";
+/// The name of an end because the connection broke.
 const BROKEN: &str = "broken";
+/// The name of an end because the member refused the stream, with an error.
 const REFUSED: &str = "refused";
 
+/// The first line of a stream.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Opening {
@@ -29,12 +33,14 @@ struct Opening {
     opened: Nanos,
 }
 
+/// The fields that show whether a line is an [`Opening`] or a [`Message`].
 #[derive(Deserialize)]
 struct Shape {
     stream: u64,
     opened: Option<IgnoredAny>,
 }
 
+/// Any later line of a stream. Exactly one of `sent`, `received` and `ended` must be present.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message<'a> {
@@ -54,7 +60,7 @@ struct Message<'a> {
 pub(super) struct Streams(BTreeMap<u64, WatchStream>);
 
 impl Streams {
-    /// Takes a line that has a `"stream"`.
+    /// Reads one line about a stream: a line that has the field `"stream"`.
     pub(super) fn take(&mut self, file: &str, number: usize, line: &str) -> Result<(), FileError> {
         let shape: Shape = parse(file, number, line)?;
         let wrong = |field: &str, what: &str| Err(error(file, number, column_of(line, field), what));

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{FileError, parse};
 
+/// A line of the file that contains a view of a client's copy.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     cache: View,
 }
 
+/// What a client's copy of some keys held at a time.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct View {
@@ -22,7 +24,7 @@ struct View {
     at: Nanos,
     keys: Keys,
     revision: i64,
-    /// The pairs, with only the key and the modification revision.
+    /// The pairs of the copy. Of each, only the key and the revision of its last change are used.
     pairs: Vec<KeyValue>,
 }
 

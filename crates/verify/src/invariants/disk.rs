@@ -23,7 +23,7 @@ use super::phrases;
 /// Raft state on a disk.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OnDisk {
-    /// The disk agrees with the log in memory up to here.
+    /// The log on the disk agrees with the log in memory up to this index.
     pub matched: u64,
     /// Term of the hard state.
     pub term: u64,
@@ -40,7 +40,7 @@ pub(super) struct Job {
     time: Nanos,
     /// The first index that this job writes and the one before does not; `last + 1` if it adds no entry.
     first: u64,
-    /// Last index of the log in it.
+    /// The last index of the log after this write.
     last: u64,
     /// The state that it will make durable. If the log in memory is cut later, `matched` falls below `last`.
     held: OnDisk,
@@ -48,6 +48,7 @@ pub(super) struct Job {
     ended: Option<JobEnd>,
 }
 
+/// How a write ended, if it did not make its state durable.
 #[derive(Clone, Copy, Debug)]
 enum JobEnd {
     Unsynced,
@@ -124,9 +125,9 @@ impl Disk {
         self.pending.iter_mut().for_each(|job| job.held.matched = job.held.matched.min(keep));
     }
 
-    /// A snapshot up to `index` replaced the log in memory, whose entries up to `keep` agree with it.
-    /// The write of the snapshot may have been reported before or will be after: one that ends exactly at
-    /// its index is taken for it.
+    /// A snapshot up to `index` replaced the log in memory, whose entries up to `keep` agree with the snapshot.
+    /// The snapshot's own write is reported before or after this fact. A write whose log ends exactly at `index` is
+    /// taken for it.
     pub fn replaced(&mut self, index: u64, keep: u64) {
         if self.last != index {
             self.now.matched = self.now.matched.min(keep);
@@ -155,6 +156,7 @@ impl Disk {
         }
     }
 
+    /// A write became durable.
     fn sync(&mut self, job: Job, proof: Proof) {
         self.now = job.held;
         self.last = job.last;
@@ -193,6 +195,7 @@ impl Disk {
         self.promised_state(head.term, vote, Proof::Promised { time, to, head: *head });
     }
 
+    /// The member promised this term and vote.
     fn promised_state(&mut self, term: u64, vote: MemberId, proof: Proof) {
         if term > self.certain.term
             || term == self.certain.term && self.certain.vote.is_none() && !vote.is_none()
@@ -236,16 +239,19 @@ impl Disk {
         self.state_proof.event(member).into_iter().chain(job.map(|job| job.event(member))).collect()
     }
 
+    /// The write that has the entry at `index` and is not durable yet.
     fn job_with(&self, index: u64) -> Option<&Job> {
         self.pending.iter().find(|job| job.held.matched >= index)
     }
 
+    /// The write that has this term and vote and is not durable yet.
     fn job_with_vote(&self, term: u64, vote: MemberId) -> Option<&Job> {
         self.pending.iter().find(|job| (job.held.term, job.held.vote) == (term, vote) || job.held.term > term)
     }
 }
 
 impl Job {
+    /// How far the write has come, as part of a sentence.
     fn status(&self) -> &'static str {
         match self.ended {
             None => "was still being written",
@@ -254,6 +260,7 @@ impl Job {
         }
     }
 
+    /// The event in the trace with which this save began.
     fn event(&self, member: MemberId) -> Event {
         let OnDisk { term, vote, commit, .. } = self.held;
         let fact = Fact::Saving { job: self.number, term, vote, commit, last_index: self.last };

@@ -3,8 +3,8 @@
 //!
 //! A step is one of three: one voter more or less (Raft thesis, section 4.2.1); into a joint configuration, whose
 //! outgoing half is the voters before; or out of one, to the voters of its incoming half (section 4.3). Two things
-//! break I10: a change of several voters in one simple step (flaw R12), and a snapshot that names the members of
-//! another index (flaw R13).
+//! break I10: a change of several voters in one simple step (as with the flaw R12), and a snapshot that names the
+//! members of another index (as with the flaw R13).
 //!
 //! Single steps are not enough. If a leader begins a second change before the first is in force, the configurations
 //! of two members can be two steps apart. So a leader puts a change into its log only after it has applied all
@@ -123,6 +123,7 @@ impl Configurations {
         self.by_index.last_key_value().map(|(_, (newest, _))| newest)
     }
 
+    /// Remembers a configuration, and forgets the oldest ones.
     fn remember(&mut self, event: &Event, now: &Configuration) {
         self.by_index.insert(now.index, (now.clone(), event.clone()));
         if self.by_index.len() > CONFIGURATIONS_MAX {
@@ -131,6 +132,7 @@ impl Configurations {
     }
 }
 
+/// Whether one configuration may follow the other.
 fn is_step(before: &Configuration, now: &Configuration) -> bool {
     match (before.is_joint(), now.is_joint()) {
         (false, false) => {
@@ -144,6 +146,7 @@ fn is_step(before: &Configuration, now: &Configuration) -> bool {
     }
 }
 
+/// The violation that two members report different configurations of one index.
 fn differ(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new(format!("Two configurations after entry {}", now.index))
         .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
@@ -156,6 +159,7 @@ fn differ(event: &Event, now: &Configuration, before: &Configuration, reporter: 
         .prove([reporter.clone()])
 }
 
+/// The violation that a configuration is more than one step from the one before.
 fn jump(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration skips a step")
         .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
@@ -164,6 +168,7 @@ fn jump(event: &Event, now: &Configuration, before: &Configuration, reporter: &E
         .prove([reporter.clone()])
 }
 
+/// The violation that a change began before the one before it was in force.
 fn too_soon(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration was begun before the last one was in force")
         .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))

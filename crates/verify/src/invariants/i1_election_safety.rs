@@ -27,6 +27,7 @@ pub(super) struct ElectionSafety {
     leaders: BTreeMap<u64, Leader>,
 }
 
+/// The first leader of a term.
 #[derive(Debug)]
 struct Leader {
     member: MemberId,

@@ -29,6 +29,7 @@ pub(super) struct LogMatching {
     others: BTreeMap<(u64, u64), Sighting>,
 }
 
+/// An entry in the first log that had it.
 #[derive(Clone, Copy, Debug)]
 struct Sighting {
     term: u64,
@@ -99,6 +100,7 @@ impl LogMatching {
     }
 }
 
+/// Reports that an entry has another content than the first one with its index and term.
 #[cold]
 fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Sighting, breaches: &mut Breaches) {
     let LogEntry { index, term, .. } = *entry;
@@ -114,6 +116,7 @@ fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Sighting, bre
     });
 }
 
+/// Reports that the entry before has another term than in the first log.
 #[cold]
 fn part(
     event: &Event,
@@ -141,10 +144,12 @@ fn part(
     });
 }
 
+/// The member that had the entry first, as part of a sentence.
 fn whose(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member { "it".to_string() } else { format!("member {}", seen.member) }
 }
 
+/// How a sentence about `member` names the log in which an entry was seen.
 fn whose_log(member: &Member, seen: &Sighting) -> String {
     if member.id == seen.member {
         "the log it had before".to_string()

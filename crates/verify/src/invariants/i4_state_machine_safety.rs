@@ -90,6 +90,7 @@ impl StateMachineSafety {
     }
 }
 
+/// Reports that a member did not apply its entries once and in order.
 #[cold]
 fn out_of_order(event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
     let (id, index, held) = (member.id, applied.index, member.basis);
@@ -117,6 +118,7 @@ fn out_of_order(event: &Event, member: &Member, applied: &Applied, breaches: &mu
     });
 }
 
+/// Reports that a member applied an entry that its log does not have.
 #[cold]
 fn not_in_log(event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
     breaches.add(Oracle::I4, event, || {
@@ -128,6 +130,7 @@ fn not_in_log(event: &Event, member: &Member, applied: &Applied, breaches: &mut 
     });
 }
 
+/// Reports that a member applied another entry than the first member that applied this index.
 #[cold]
 fn differ(event: &Event, member: &Member, applied: &Applied, first: &Execution, breaches: &mut Breaches) {
     let (id, index) = (member.id, applied.index);

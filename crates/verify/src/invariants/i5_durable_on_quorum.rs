@@ -63,6 +63,7 @@ pub(super) fn committed(
     }
 }
 
+/// A sentence that says what a member lacks.
 fn lack(member: &Member, index: u64, term: u64) -> String {
     match member.log.term_at(index) {
         Some(other) if other != term => {

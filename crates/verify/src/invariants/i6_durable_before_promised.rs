@@ -3,16 +3,17 @@
 //! `raft/doc.go`).
 //!
 //! * An append response that does not reject, for index `i` in term `t`, promises that the log up to `i` and the term
-//!   are durable (flaw R2). If the sender has moved on to a later term and cut its log below `i`, it is enough that
-//!   its disk still reaches to `i`, or did before the cut that the last sync covered. Such a response is as good as
-//!   one that was sent before the cut and arrived late.
-//!   Or the log on its disk ends with an entry of a term later than `t`. A member that waits for its disk steps the
-//!   appends of an old leader and of a new one, and saves only what is left of them; the answer to the old leader goes
-//!   out with that. What it acknowledges was never on the disk, but nothing can be committed by it: the new leader
-//!   did not have the entry, so none of those who elected it acknowledged the entry before they voted (votes compare
-//!   with the log in memory), nor after (they were in a later term). They are a quorum, so the old leader never has
-//!   one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
-//! * A vote promises that term and vote are durable (flaw R1).
+//!   are durable (flaw R2 breaks this). There are two exceptions, in both of which the sender has moved on to a later
+//!   term:
+//!   * It has cut its log below `i`. Then it is enough that its disk still reaches to `i`, or did before the cut that
+//!     the last sync covered. Such a response is as good as one that was sent before the cut and arrived late.
+//!   * The log on its disk ends with an entry of a term later than `t`. A member that waits for its disk receives the
+//!     appends of an old leader and of a new one, and then saves only what is left of them in its log; the answer to
+//!     the old leader is sent after that. What it acknowledges was never on the disk, but nothing can be committed by
+//!     it: the new leader did not have the entry, so none of those who elected it acknowledged the entry before they
+//!     voted (votes compare with the log in memory), nor after (they were in a later term). They are a quorum, so the
+//!     old leader never has one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
+//! * A vote promises that term and vote are durable (flaw R1 breaks this).
 //! * A request for votes promises that the candidate's vote for itself is durable, because the candidate counts it.
 //! * A message that only a leader sends (entries, heartbeats, snapshots, an order to campaign) promises that the
 //!   leader's vote for itself is durable. Otherwise it might lead the same term again after a crash, with other
@@ -92,6 +93,7 @@ pub(super) fn sent_by_leader(
     });
 }
 
+/// Checks an append response.
 fn append_response(
     event: &Event,
     to: MemberId,
@@ -130,6 +132,7 @@ fn append_response(
     }
 }
 
+/// Checks a vote, or a candidate's request for votes.
 fn vote(
     event: &Event,
     to: MemberId,

@@ -169,12 +169,17 @@ pub(super) fn recovered(
     breaches.add(Oracle::I7, event, || Breach::new(title).say(sentence).prove(proof).prove(member.restart()));
 }
 
+/// What a process found on its disk at its start.
 struct RecoveredState<'a> {
+    /// The terms of the entries.
     log: &'a TermLog,
+    /// Term, vote and commit index.
     held: OnDisk,
+    /// The index of the last entry whose effects the backend holds.
     consistent_index: u64,
 }
 
+/// What is wrong after a restart: the title of a violation, a sentence, and the event that proves it.
 type Trouble = (String, String, Option<Event>);
 
 /// Finds something that was certain to be on the disk and is not there after the restart.
@@ -271,6 +276,7 @@ fn torn(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
     Some((title, sentence, None))
 }
 
+/// The fact that made this consistent index durable, as evidence.
 fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) -> Event {
     Event { time, member: member.id, fact: record::Fact::BackendDurable { consistent_index } }
 }

@@ -21,17 +21,23 @@ use crate::Oracle;
 /// Where a store comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
+    /// The member applied the entry.
     Applied,
+    /// The member found it on its disk at its start.
     Recovered,
+    /// It came with a snapshot.
     Snapshot,
 }
 
 /// A store with everything up to an index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Store {
+    /// The index of the last entry that it has applied.
     pub index: u64,
     pub revision: u64,
+    /// The hash of its content.
     pub state_hash: u64,
+    /// How the member got it.
     pub origin: Origin,
 }
 
@@ -54,6 +60,7 @@ pub(super) fn store(
     }
 }
 
+/// Reports that two stores differ.
 #[cold]
 fn differ(event: &Event, member: &Member, store: &Store, first: &Execution, breaches: &mut Breaches) {
     let (id, there) = (member.id, &first.applied);

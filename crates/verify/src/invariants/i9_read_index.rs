@@ -29,13 +29,16 @@ const QUESTIONS_MAX: usize = 16_384;
 /// The questions asked.
 #[derive(Debug, Default)]
 pub(super) struct ReadIndex {
+    /// By context.
     asked: BTreeMap<u64, Question>,
+    /// The contexts, the oldest first.
     order: VecDeque<u64>,
     /// Whether a question was forgotten before it was answered. Then a confirmation of an unknown context proves
     /// nothing.
     forgot_open: bool,
 }
 
+/// A member's request for a read index.
 #[derive(Clone, Copy, Debug)]
 struct Question {
     time: Nanos,
@@ -146,6 +149,7 @@ impl ReadIndex {
 }
 
 impl Question {
+    /// The event in the trace with which the question was asked.
     fn event(&self, context: u64) -> Event {
         Event { time: self.time, member: self.member, fact: Fact::ReadIndexAsked { context } }
     }

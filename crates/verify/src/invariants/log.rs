@@ -59,6 +59,7 @@ impl TermLog {
         self.last = index;
     }
 
+    /// Drops what was at and after `index`.
     #[cold]
     fn make_room(&mut self, index: u64) {
         if index > self.last || index <= self.before.0 {

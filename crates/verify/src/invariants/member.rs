@@ -39,7 +39,8 @@ pub(super) struct Member {
     changed: u64,
     /// Commit index in memory.
     pub commit: u64,
-    /// When the commit index was reported, and the term of the entry there; `None` if it was recovered.
+    /// When the commit index was reported, and the term of the entry at that index; `None` if the commit index was
+    /// read from the disk at the start.
     pub commit_reported: Option<(Nanos, u64)>,
     /// The disk.
     pub disk: Disk,
@@ -198,11 +199,13 @@ impl Member {
 }
 
 impl RaftState {
+    /// The state of a member that has started with this term and vote.
     fn recovered(time: Nanos, term: u64, vote: MemberId) -> RaftState {
         RaftState { time, reported: false, term, vote, role: Role::Follower, leader: MemberId::NONE }
     }
 }
 
+/// The ending of an ordinal number, such as "th".
 fn ordinal(number: u32) -> &'static str {
     match (number % 10, number % 100) {
         (_, 11..=13) => "th",

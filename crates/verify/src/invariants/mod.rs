@@ -5,8 +5,9 @@
 //! invariant looks at which fact. Every invariant is one file, whose header says what it requires, where the
 //! requirement comes from, and what is *not* checked.
 //!
-//! Only the first violation of an invariant by a member is kept. After a violation the monitors continue with what
-//! the facts say, so the consequences of the first mistake are often reported too, under their own numbers.
+//! Only the first violation of each invariant by each member is reported. After a violation the monitors continue
+//! with what the facts say, so the consequences of the first mistake are often reported, too, as violations of other
+//! invariants.
 //!
 //! The invariants see every event of a run. So most events cost a match and a return, and memory is bounded: by a
 //! window of indexes, by the number of terms kept, and by the number of members.
@@ -101,6 +102,7 @@ impl Invariants {
         &self.probes
     }
 
+    /// A fault damaged the disk of a member.
     fn fault(&mut self, event: &Event, effect: FaultEffect) {
         let member = &mut self.members[event.member];
         let before = member.damage.is_some();
@@ -108,6 +110,7 @@ impl Invariants {
         self.probes[Probe::DisksDamaged] += u64::from(member.damage.is_some() && !before);
     }
 
+    /// A member reports its term, vote, role and leader.
     fn state(&mut self, event: &Event, term: u64, vote: MemberId, role: Role, leader: MemberId) {
         let member = &mut self.members[event.member];
         i7_no_going_back::state(event, term, vote, member, &mut self.breaches);
@@ -122,6 +125,7 @@ impl Invariants {
         }
     }
 
+    /// A member put entries into its log.
     #[inline]
     fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
         let member = &mut self.members[event.member];
@@ -138,6 +142,7 @@ impl Invariants {
         }
     }
 
+    /// A member uses a configuration from now on.
     fn configured(&mut self, event: &Event, now: Configuration) {
         let before = self.configurations.newest().cloned();
         let member = &self.members[event.member];
@@ -151,6 +156,7 @@ impl Invariants {
         member.configuration = Some(now);
     }
 
+    /// A member's commit index moved.
     #[inline]
     fn committed(&mut self, event: &Event, index: u64, term: u64) {
         let member = &mut self.members[event.member];
@@ -166,6 +172,7 @@ impl Invariants {
         }
     }
 
+    /// A member applied an entry.
     #[inline]
     fn applied(&mut self, event: &Event, applied: &Applied) {
         let member = &mut self.members[event.member];
@@ -183,6 +190,7 @@ impl Invariants {
         member.last_applied = Some(Execution { time: event.time, member: event.member, applied: *applied });
     }
 
+    /// A member replaced its store by a snapshot.
     fn installed(&mut self, event: &Event, term: u64, store: &Store) {
         let index = store.index;
         let member = &mut self.members[event.member];
@@ -196,6 +204,7 @@ impl Invariants {
         self.forget();
     }
 
+    /// A member's backend became durable with this consistent index.
     fn backend_durable(&mut self, event: &Event, consistent_index: u64) {
         let member = &mut self.members[event.member];
         i7_no_going_back::backend(event, consistent_index, member, &mut self.breaches);
@@ -203,11 +212,13 @@ impl Invariants {
         self.forget();
     }
 
+    /// A member dropped its log up to this index.
     fn compacted(&mut self, event: &Event, index: u64, term: u64) {
         self.members[event.member].log.drop_to(index, term);
         self.forget();
     }
 
+    /// A member sent a message.
     #[inline]
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
         if event.member.is_none() {
@@ -223,6 +234,7 @@ impl Invariants {
         }
     }
 
+    /// A process ended.
     fn stopped(&mut self, event: &Event, stop: &Stop) {
         self.probes[Probe::EndedWhileReceivingSnapshots] +=
             u64::from(self.cluster_probes.stopped(event.member));
@@ -258,6 +270,7 @@ struct Recovery<'a> {
 }
 
 impl Invariants {
+    /// A process started and read its disk.
     fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
         let only_one = self.members.len() == 1;
         let member = &mut self.members[event.member];
@@ -283,7 +296,7 @@ impl Invariants {
 
         let hard_state = OnDisk { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
-            // The cluster's initial state: no member committed it.
+            // What a new cluster begins with counts as committed, although no member reports that it committed it.
             let (index, time) = (hard_state.commit, event.time);
             let term = log.term_at(index).unwrap_or_default();
             self.commits.advance(Commit { index, term, during: 0, member: member.id, time });
@@ -310,6 +323,7 @@ impl Monitor for Invariants {
 }
 
 impl Invariants {
+    /// Passes a fact to the invariants that look at it.
     #[inline]
     fn see(&mut self, event: &Event) {
         self.process_probes.event(event, &mut self.probes);

@@ -1,4 +1,4 @@
-//! Tests only: a run written by hand, fact by fact.
+//! For tests only: a test writes a run by hand, fact by fact, and the invariants judge it as it goes.
 //!
 //! The script keeps what a member would know (its log, its term and vote, the number of its next job), so that a test
 //! says only what happens. It never judges.
@@ -20,11 +20,15 @@ pub struct Script {
 #[derive(Clone, Default)]
 struct Known {
     log: Vec<LogEntry>,
+    /// The index and term before the first entry of the log.
     before: (u64, u64),
     term: u64,
     vote: MemberId,
+    /// The commit index.
     commit: u64,
+    /// How many disk jobs it has submitted.
     jobs: u64,
+    /// How often it has started.
     incarnation: u32,
 }
 
@@ -55,6 +59,7 @@ impl Script {
         (known.before, known.term, known.commit) = (before, before.1, before.0);
     }
 
+    /// What the script knows of a member.
     fn known(&mut self, member: MemberId) -> &mut Known {
         &mut self.members[member]
     }
@@ -78,6 +83,7 @@ impl Script {
         self.start_with_store(member, applied, (applied, 1_000 + applied));
     }
 
+    /// A member starts with a store that has applied entries up to `applied`.
     pub fn start_with_store(
         &mut self,
         member: impl Into<MemberId>,
@@ -129,6 +135,7 @@ impl Script {
         (known.term, known.vote, known.commit) = (term, vote, commit);
     }
 
+    /// A member changes its term, vote or role.
     pub fn state(&mut self, member: impl Into<MemberId>, term: u64, vote: impl Into<MemberId>, role: Role) {
         let member: MemberId = member.into();
         let vote: MemberId = vote.into();
@@ -174,6 +181,7 @@ impl Script {
         job
     }
 
+    /// A save is on disk.
     pub fn sync(&mut self, member: impl Into<MemberId>, job: u64) {
         let member: MemberId = member.into();
         self.report(member, Fact::JobDone { job, synced: true, failed: false });
@@ -217,6 +225,7 @@ impl Script {
         self.report(member, Fact::Configuration { index, voters, outgoing, learners });
     }
 
+    /// A member learns that the entries up to this one are committed.
     pub fn commit(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
         let member: MemberId = member.into();
         self.known(member).commit = index;

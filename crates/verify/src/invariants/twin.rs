@@ -14,6 +14,7 @@ use super::Invariants;
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet};
 
+/// How many members the cluster of the test has.
 const MEMBERS: usize = 3;
 
 /// The id of a member that the twin knows by its position.
@@ -53,6 +54,7 @@ enum Op {
     },
 }
 
+/// A random operation.
 fn op() -> impl Strategy<Value = Op> {
     let member = 0..MEMBERS;
     prop_oneof![
@@ -68,17 +70,24 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The twin: returns what an event breaks.
+/// The twin: a second, simple implementation of the invariants. It returns what an event breaks.
 #[derive(Default)]
 struct Naive {
+    /// Each member's log in memory.
     logs: [Vec<Copy>; MEMBERS],
+    /// Each member's log on disk.
     disks: [Vec<Copy>; MEMBERS],
+    /// Each member's disk jobs in flight: the number of the job, and the log that it saves.
     jobs: [VecDeque<(u64, Vec<Copy>)>; MEMBERS],
     /// Every entry ever in a log, with all of the log up to it.
     prefixes: BTreeMap<(u64, u64), Vec<LogEntry>>,
+    /// How many copies were appended to logs.
     copies: u32,
+    /// The newest term.
     term: u64,
+    /// The number of the last disk job.
     job: u64,
+    /// The commit index.
     committed: usize,
 }
 
@@ -156,6 +165,7 @@ impl Naive {
         }
     }
 
+    /// Appends entries to a log. Returns the facts for the monitors, and the invariant that this breaks, if any.
     fn append(&mut self, member: usize, entries: &[LogEntry]) -> (Vec<(usize, Fact)>, Option<Oracle>) {
         let mut broken = None;
         for entry in entries {
@@ -171,6 +181,7 @@ impl Naive {
         (vec![(member, Fact::Appended(entries.to_vec()))], broken)
     }
 
+    /// Whether the first `index` entries of a member's log are on its disk.
     fn durable(&self, member: usize, index: usize) -> bool {
         let up_to = |log: &[Copy]| log.get(..index).map(<[Copy]>::to_vec);
         up_to(&self.disks[member]).is_some_and(|disk| Some(disk) == up_to(&self.logs[member]))

@@ -1,17 +1,19 @@
-//! Operations that no revision places: compactions, and errors that depend on the state of the store.
+//! Checks the operations whose answer has no revision, so that they are loose in the order of revisions: compactions,
+//! and errors that depend on the state of the store.
 //!
-//! Besides its keys, the store has a compacted revision, which only grows and appears in no answer. Its value at each
-//! moment follows from the operations that claim something about it: compactions, reads at a revision, and errors.
-//! They are the nodes of a graph, whose edges say which comes first:
+//! Besides its keys, the store has a compacted revision, which only grows and appears in no answer. Each compaction,
+//! each read at a revision and each error claims something about it, for example that it was below 5 at that moment.
+//! These operations are the nodes of a graph. An edge says that its first node comes before its second:
 //!
-//! * from what returned before a call to what was called then;
-//! * from each compaction to the next higher one;
-//! * from a read at a revision to the first compaction beyond that revision, and to every operation that was refused
-//!   that revision as compacted;
-//! * from that compaction to every operation that was refused because of it.
+//! * every operation comes before those that were called after it had returned;
+//! * each compaction comes before the next higher one;
+//! * a read at revision R that was answered comes before the first compaction beyond R, and before every operation
+//!   that was refused because R was compacted;
+//! * the first compaction beyond R comes before every operation that was refused because R was compacted.
 //!
-//! Following the edges, every node gets the earliest place it can have. A cycle, or a node whose earliest place is
-//! later than real time allows, is a violation. Otherwise the order of the graph is a linearization.
+//! Following the edges, every node gets the earliest position in the order of revisions that it can have. A cycle, or
+//! a node whose earliest position is later than real time allows, is a violation. Otherwise the order of the graph is
+//! a linearization.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -26,26 +28,30 @@ use crate::definite::{is_modelled, over_at};
 use crate::model::{self, Model};
 use crate::{Oracle, Violation, describe};
 
-/// What a node claims about the state of the store.
+/// What an operation claims about the state of the store by its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     /// The compacted revision is at most this.
     NotCompacted(i64),
     /// The compacted revision is more than this.
     Compacted(i64),
-    /// It moves the compacted revision to this one.
+    /// The operation is a compaction: it moves the compacted revision to this one.
     Compacts(i64),
-    /// The newest revision is less than this.
+    /// The newest revision is less than this. The error was that the request names a revision of the future.
     Future(i64),
-    /// The model would give this error.
+    /// The model must give this error at some position of the node.
     Refused(Error),
 }
 
+/// An operation without a revision, or a compaction that a member proposed itself.
 struct Node {
-    /// [`NOBODY`] for a compaction that a member proposed itself.
+    /// The operation's number; [`NOBODY`] for a compaction that a member proposed itself.
     operation: u32,
+    /// What its answer says about the store.
     claim: Claim,
+    /// The lowest position that real time and the claim allow.
     floor: Bound,
+    /// The highest position that real time and the claim allow.
     ceiling: Bound,
     /// When it was called. It cannot come before anything that returned earlier.
     call: Nanos,
@@ -53,7 +59,7 @@ struct Node {
     over: Option<Nanos>,
 }
 
-/// What may have happened although the order does not have it.
+/// What may have happened to the store although the order of revisions does not have it.
 #[derive(Clone, Copy, Debug)]
 pub struct OutsideOrder {
     /// Operations without an answer may have taken effect, because there is no evidence.
@@ -64,8 +70,8 @@ pub struct OutsideOrder {
     pub compacted: bool,
 }
 
-/// Checks all operations without a place of their own, and returns how many there are. `model` has every revision and
-/// was never compacted.
+/// Checks all operations that the order of revisions does not place, and returns how many there are. `somewhere` are
+/// those with an answer, `open` those without. `model` has every revision and was never compacted.
 pub fn check(
     history: &History,
     order: &Order,
@@ -82,14 +88,16 @@ pub fn check(
     graph.nodes.len()
 }
 
+/// The graph that the head of this file describes.
 struct Graph<'a> {
     history: &'a History,
     nodes: Vec<Node>,
     /// The compactions that took effect, by revision: the revision and the node.
     compactions: Vec<(i64, usize)>,
-    /// Compactions that may have taken effect: to which revision, and since when.
+    /// Compactions without an answer, which may have taken effect: the revision that each compacts to, and when it
+    /// was called.
     possible: Vec<(i64, Nanos)>,
-    /// Whether compactions may have taken effect that the history does not have.
+    /// Whether clients or members may have compacted without an operation in the history.
     others: bool,
 }
 
@@ -142,6 +150,7 @@ impl<'a> Graph<'a> {
         graph
     }
 
+    /// Adds a node for an operation. Its claim narrows the window that real time allows.
     fn add(&mut self, window: &Window, claim: Claim) {
         let (mut floor, mut ceiling) = (window.floor, window.ceiling);
         match claim {
@@ -166,11 +175,14 @@ impl<'a> Graph<'a> {
         self.nodes.push(Node { operation, claim, floor, ceiling, call, over });
     }
 
+    /// When the operation was called, and when it was certainly over.
     fn times(&self, operation: u32) -> (Nanos, Option<Nanos>) {
         let operation = &self.history.operations[operation as usize];
         (operation.call, over_at(operation))
     }
 
+    /// Adds a node for an operation that has an answer without a revision, or reports at once that the answer is
+    /// wrong.
     fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
         let operation = &self.history.operations[window.operation as usize];
         let claim = match (&operation.request, &operation.outcome) {
@@ -207,7 +219,8 @@ impl<'a> Graph<'a> {
                 },
                 (Request::Put(_), Error::KeyNotFound, _)
                 | (Request::Txn(_), Error::KeyNotFound | Error::FutureRev, _) => Claim::Refused(*error),
-                // Without evidence the order of lease operations is not known, so nothing is said about leases.
+                // With evidence these operations have a place and are checked by the replay. Without it, the order of
+                // lease operations is not known, so these errors cannot be checked.
                 (Request::Put(_) | Request::Txn(_), Error::LeaseNotFound, _)
                 | (Request::LeaseGrant(_), Error::LeaseExists, _)
                 | (Request::LeaseRevoke(_), Error::LeaseNotFound, _) => return,
@@ -221,6 +234,7 @@ impl<'a> Graph<'a> {
         self.add(window, claim);
     }
 
+    /// Adds a node for each answered operation that read at a given revision: at that moment it was not compacted.
     fn take_reads_of_the_past(&mut self, order: &Order) {
         for (number, operation) in self.history.operations.iter().enumerate() {
             let Place::At(position) = order.places[number] else { continue };
@@ -239,6 +253,7 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Sorts the compactions by revision. Reports a revision to which the store was compacted twice.
     fn order_compactions(&mut self, violations: &mut Vec<Violation>) {
         for (at, node) in self.nodes.iter().enumerate() {
             if let Claim::Compacts(revision) = node.claim {
@@ -262,9 +277,11 @@ impl<'a> Graph<'a> {
         self.compactions.get(at).map(|(_, node)| *node)
     }
 
-    /// The edges of the graph: for each node, the nodes that come after it. To keep their number low, real time is not
-    /// an edge for each pair. Instead, every call is a node too; it leads to the next call and to its own operation,
-    /// and each return leads to the first call after it.
+    /// The edges of the graph: for each node, the nodes that come after it.
+    ///
+    /// An edge for each pair of operations that real time orders would be too many. Instead, every call is a node of
+    /// its own, too. It leads to the next call and to its operation, and each operation leads to the first call after
+    /// its return.
     fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
         let count = self.nodes.len();
         // Nodes are numbered in the order of calls. The call of node `at` is node `count + at`.
@@ -299,10 +316,10 @@ impl<'a> Graph<'a> {
         edges
     }
 
-    /// Adds edges for refusals. An operation that was refused a revision as compacted comes after all reads that still
-    /// returned that revision or an earlier one, even if it is not known what compacted it. Each refused revision gets
-    /// an extra node: those reads lead to it, and it leads to the refusals and to the extra node of the next higher
-    /// revision.
+    /// Adds edges to the operations that were refused because a revision was compacted (refusals). A refusal of
+    /// revision R comes after all reads that still returned R or an earlier revision, even if it is not known what
+    /// compacted R. Each refused revision gets an extra node: those reads lead to it, and it leads to the refusals of
+    /// that revision and to the extra node of the next higher refused revision.
     fn refusals(&self, edges: &mut Vec<Vec<usize>>) {
         let mut refused: Vec<(i64, usize)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
@@ -330,15 +347,15 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether the error "compacted" has another reason than a compaction of the graph: the revision is below 0, or a
-    /// compaction without an answer, or by others, may have taken effect.
+    /// Whether the error "compacted" may have another reason than a compaction in the graph: the revision is below 0,
+    /// or a compaction that has no answer or that is not in the history may have taken effect.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
         let explains = |(to, call): &(i64, Nanos)| *to > revision && node.over.is_none_or(|at| *call <= at);
         revision < -1 || self.others || self.possible.iter().any(explains)
     }
 
-    /// Gives every node its earliest place, along the edges. `more` says that revisions may have been made that the
-    /// model does not have.
+    /// Gives every node its earliest position, in topological order, and reports nodes that have none. `more` says
+    /// that revisions may have been made that the model does not have.
     fn settle(&mut self, model: &Model, more: bool, violations: &mut Vec<Violation>) {
         let edges = self.edges(violations);
         let count = self.nodes.len();
@@ -372,6 +389,8 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Raises the earliest position of one node until its claim holds there, or reports that there is no such
+    /// position.
     fn place(
         &self,
         at: usize,
@@ -383,7 +402,8 @@ impl<'a> Graph<'a> {
         let node = &self.nodes[at];
         if let Claim::Refused(error) = node.claim {
             let operation = &self.history.operations[node.operation as usize];
-            // After the last known revision, any operation without an answer may have taken effect.
+            // After the last known revision, any operation without an answer may have taken effect, and any error may
+            // be right.
             let last = Position::during(model.revision());
             let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
@@ -413,8 +433,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The lowest revision that a transaction may read at. A Range on its own treats a negative revision as none; a Range
-/// in a transaction does not.
+/// The lowest revision that a transaction may read at, in any of its branches. (A Range on its own treats a negative
+/// revision as the newest; a Range in a transaction does not.)
 fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     let revision = |part: Part<'_>| match part {
         Part::Range(range) if range.revision != 0 => Some(range.revision),
@@ -436,6 +456,7 @@ fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     branch.iter().zip(&response.responses).filter_map(of_op).min()
 }
 
+/// The oracle that a wrong answer to this operation violates.
 fn oracle(history: &History, operation: u32) -> Oracle {
     let operation = &history.operations[operation as usize];
     let compaction = matches!(operation.request, Request::Compact(_));
@@ -443,6 +464,7 @@ fn oracle(history: &History, operation: u32) -> Oracle {
     if compaction || past || !is_write(&operation.request) { Oracle::K3 } else { Oracle::K1 }
 }
 
+/// A sentence that says how and when the operation was answered.
 fn answered(history: &History, operation: u32) -> String {
     let Some(operation) = history.operations.get(operation as usize) else {
         return "A member compacted on its own.".to_string();
@@ -457,6 +479,7 @@ fn answered(history: &History, operation: u32) -> String {
     }
 }
 
+/// The violation that an operation was refused with an error that does not fit the store.
 fn wrong_error(
     history: &History,
     operation: u32,
@@ -478,6 +501,7 @@ fn wrong_error(
         .shown_by([operation as usize])
 }
 
+/// The violation that an operation was refused because of a compaction that nobody had asked for.
 fn never_compacted(history: &History, operation: u32, revision: i64) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
     Violation::new(Oracle::K3, time, "a revision is said to be compacted, but never was")
@@ -486,6 +510,7 @@ fn never_compacted(history: &History, operation: u32, revision: i64) -> Violatio
         .shown_by([operation as usize])
 }
 
+/// The violation that two compactions to the same revision were accepted.
 fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
     let both = || [one, other].into_iter().filter(|number| *number != NOBODY).map(|number| number as usize);
     let time = both().filter_map(|number| history.operations[number].returned()).max().unwrap_or(0);
@@ -496,6 +521,7 @@ fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
         .shown_by(both())
 }
 
+/// The violation that a compaction to a negative revision was accepted.
 fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
     Violation::new(Oracle::K3, time, "a compaction to a revision below 0 was accepted")
@@ -504,7 +530,8 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
         .shown_by([operation as usize])
 }
 
-/// A violation for a cycle. `own` is the time at which a member last compacted on its own.
+/// The violation for a cycle. `stuck` are the operations on it or after it; `own` is the time at which a member last
+/// compacted on its own.
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
@@ -524,6 +551,7 @@ fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
         .shown_by(sorted.iter().take(6).map(|number| *number as usize))
 }
 
+/// The violation for a node whose earliest position is later than its ceiling.
 fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     let operation = history.operations.get(node.operation as usize);
     let time = operation.map_or(node.call, |operation| operation.returned().unwrap_or(operation.call));

@@ -12,21 +12,24 @@
 //!    acknowledges: by writes without an answer, by leases that ended, or by what the lock and election services
 //!    wrote.
 //! 4. `replay`: execute the operations on the model in that order, and compare each whole answer with the model's.
-//! 5. `loose`: errors and compactions carry no revision. Each must fit somewhere between its call and its answer.
+//! 5. `loose`: errors and compactions carry no revision, so step 1 cannot place them. Each must fit at some position
+//!    between its call and its answer.
 //! 6. `rights`: users had the right to do what they did, and did not have the right to do what they were refused.
 //!
-//! Members propose entries of their own: the end of a lease, a compaction, the steps of the lock and election
-//! services. The evidence has these too, and they are replayed with the rest. If such an entry made a revision, it
-//! must change the model; if it made none, it must not.
+//! Members also propose entries that no client asked for: the revocation of an expired lease, a compaction, the steps
+//! of the lock and election services. The evidence has these entries too, and they are replayed with the rest. If
+//! such an entry made a revision in the cluster, it must change the model; if it made none, it must not.
 //!
-//! The same replay serves two other oracles: a wrong answer to a serializable read violates K2, and one to a read at
-//! a revision violates K3.
+//! The same replay serves two other oracles: a wrong answer to a serializable read violates K2, and a wrong answer to
+//! a read at a given revision violates K3. (`docs/oracles.md` lists all oracles by id.)
 //!
-//! Not checked: what time does to a lease (L1 to L3); the order of lease operations among each other; without
-//! evidence, anything about leases, users and alarms; the header of a Compact, because etcd reads that revision after
-//! the compaction; errors that the model does not know (size, load, quota), except that they have no effect; calls
-//! that [`Model::covers`](crate::model::Model::covers) excludes; cluster id, member id and term of headers. Evidence
-//! is believed unless an answer contradicts it: that all members applied the same entries is for I4 and I8.
+//! Not checked: whether a lease lives as long as it must and ends in time (oracles L1 to L3 check that); without
+//! evidence, the order of lease operations among each other, and anything about leases, users and alarms; the
+//! revision in the header of the answer to a Compact, because etcd reads it after the compaction, when other writes
+//! may have raised it; errors that the model does not know (size, load, quota), except that the refused request has
+//! no effect; calls that [`Model::covers`](crate::model::Model::covers) excludes; cluster id, member id and term of
+//! headers. Evidence is believed unless an answer contradicts it: oracles I4 and I8 check that all members applied
+//! the same entries.
 
 mod gaps;
 mod known;
@@ -57,21 +60,23 @@ use replay::Replay;
 /// every later answer wrong.
 const MISMATCHES_REPORTED_MAX: usize = 5;
 
-/// What the engine may assume.
+/// What the engine may assume about the history.
 #[derive(Clone, Copy, Debug)]
 pub struct Premises<'a> {
     /// The entries that the members applied, in the order of the log; `None` if they were not recorded.
     pub applied: Option<&'a [Applied]>,
-    /// Watch streams that the history does not have. They are evidence if there are no applied entries, and are not
-    /// judged themselves.
+    /// Watch streams that are not part of the history. If there are no applied entries, they help to explain
+    /// revisions. They are not judged themselves.
     pub watched: &'a [WatchStream],
     /// The revision of the store when the history began.
     pub start_revision: i64,
-    /// Whether the history has every client that wrote. If not, a revision that nothing explains is no violation.
+    /// Whether the history has every client that wrote. If it does not, another client may have made any revision, so
+    /// a revision that nothing explains is no violation.
     pub closed: bool,
-    /// Whether members may have compacted automatically; only the applied entries show when.
+    /// Whether members may have compacted automatically. Only the applied entries show when they did.
     pub compacts_itself: bool,
-    /// The rate of the fastest clock of any member, in millionths of true time: 1,000,000 is an exact clock.
+    /// The rate of the fastest clock of any member, in millionths of true time: 1,000,000 is an exact clock. A lease
+    /// may expire early by a fast clock.
     pub fastest: u32,
 }
 
@@ -99,22 +104,22 @@ pub struct Replayed {
     pub placed: usize,
     /// How many of `placed` have no answer but are known to have taken effect.
     pub resolved: usize,
-    /// How many errors and compactions were checked (`loose`).
+    /// How many errors and compactions, which have no revision, were fitted in (file `loose.rs`).
     pub loose: usize,
-    /// How many answers and errors were checked against the caller's rights (`rights`). Those in the replay are not
-    /// counted here.
+    /// How many answers and errors were checked against the caller's rights by the file `rights.rs`. The checks of
+    /// rights during the replay are not counted here.
     pub rights: usize,
     /// How many entries that members proposed themselves were replayed.
     pub own: usize,
     /// How many revisions were made.
     pub revisions: usize,
-    /// What was in the store at each revision.
+    /// What was in the store at each revision. [`check`] always sets it.
     pub known: Option<Known>,
-    /// Without evidence: the ends of leases that explain revisions.
+    /// Without evidence: the ends of leases by which the search explained revisions.
     pub lease_ends: Vec<LeaseEnd>,
 }
 
-/// Judges a record by K1, and by what its replay shows of K2 and K3.
+/// Judges a record by K1, and reports the violations of K2 and K3 that the replay of K1 found.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let replayed = context.replayed();
     sheet.checked(Oracle::K1, "operations placed by revision and compared", replayed.placed);
@@ -127,7 +132,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     replayed.undecided.iter().for_each(|sentence| sheet.leave_open(sentence));
 }
 
-/// Checks a history.
+/// Checks a history in the six steps that the head of this file lists.
 ///
 /// # Panics
 /// If the operations are not in the order of their calls.
@@ -154,9 +159,11 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         Some(explanation) => (&explanation.entries[..], explanation.sure),
         None => (premises.applied.unwrap_or_default(), i64::MAX),
     };
+    // Up to revision `sure` there is only one explanation. After it, the search took the first that it found.
     let guessed = sure < i64::MAX;
     let premises = &Premises { applied: evidence.then_some(entries), ..*premises };
-    // If clients outside the history may have written, an explanation proves nothing.
+    // If clients outside the history may have written, they may have made the revisions that the search explained. So
+    // what was explained by choice (after `sure`) is not known.
     let known = |order: &Order, model: Model, until: i64, sure: i64, finished: bool| {
         let until = if premises.closed { until } else { until.min(sure) };
         Known::of_replay(order, model, until, sure, finished)
@@ -167,8 +174,8 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replay = replay.by_answers();
     }
     let until = replay_all(&mut replay, history, &order.steps, (premises, entries), &mut replayed);
-    // Leases that end, and the services, may make revisions without a client's request. If one of these is the last
-    // revision, no answer names it.
+    // A lease that ends, or the lock and election services, may have made further revisions after the last one that
+    // an answer names. Then the replay does not have everything that happened.
     let by_itself =
         !evidence && (calls_services(history) || replay.model.leases_with_keys().next().is_some());
     let finished = premises.closed && !by_itself && (evidence || open.is_empty());
@@ -185,6 +192,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let of_clients = order.steps.iter().filter(|step| step.operation != NOBODY);
     replayed.resolved = replayed.placed - of_clients.filter(answered).count();
     replayed.own = order.steps.iter().filter(|step| step.operation == NOBODY && step.rank > 0).count();
+    // Only a history that begins with an empty store shows which users there were at first.
     let closed = premises.closed && start == FIRST_REVISION;
     replayed.rights = rights::check(history, premises.applied, &order, closed, &mut replayed.violations);
     replayed.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
@@ -213,8 +221,9 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     replayed
 }
 
-/// Explains, without evidence, the revisions that no answer acknowledges. If that fails, the order has only the steps
-/// that are certain, and the error has the certain entries that members proposed themselves.
+/// Explains, without evidence, the revisions that no answer acknowledges, and adds what made them to `order`. If the
+/// search fails, only the steps that are certain are added, and the error contains the certain entries that members
+/// proposed themselves.
 fn fill_gaps(
     history: &History,
     premises: &Premises<'_>,
@@ -247,7 +256,8 @@ fn fill_gaps(
         replayed.undecided.push(format!("{writes}: {why}."));
         explanation.steps.retain(|step| step.position.revision() <= explanation.sure);
     }
-    // `order` placed these revocations as if they had changed nothing; the search found that they removed keys.
+    // The answer to a LeaseRevoke does not say whether it removed keys. `order` placed each revocation as if it had
+    // removed none. For some, the search found that they did and so made a revision; their first steps are replaced.
     let made: BTreeSet<u32> = explanation.steps.iter().map(|step| step.operation).collect();
     order.steps.retain(|step| step.operation == NOBODY || !made.contains(&step.operation));
     for step in explanation.steps.iter().filter(|step| step.operation != NOBODY) {
@@ -269,7 +279,7 @@ pub(crate) fn calls_services(history: &History) -> bool {
     history.operations.iter().any(|operation| is_service(&operation.request))
 }
 
-/// Whether the request is a call of the lock or election service that writes keys.
+/// Whether the request is one of the calls of the lock and election services that write keys.
 pub(crate) fn is_service(request: &Request) -> bool {
     matches!(
         request,
@@ -281,7 +291,8 @@ pub(crate) fn is_service(request: &Request) -> bool {
     )
 }
 
-/// Replays all steps. Returns the revision up to which every write made the revision that its answer names.
+/// Replays all steps, and reports wrong answers and the first revision that no step makes. Returns the revision up to
+/// which nothing of the kind was found: there, the model is the true content of the store.
 fn replay_all(
     replay: &mut Replay<'_>,
     history: &History,
@@ -324,6 +335,7 @@ fn replay_all(
     until
 }
 
+/// The violation for a revision that must have been made before `step`, although no step makes it.
 fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premises<'_>) -> Violation {
     let operation = history.operations.get(step.operation as usize);
     let time = operation.and_then(|operation| operation.returned()).unwrap_or(0);

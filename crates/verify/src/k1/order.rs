@@ -1,8 +1,9 @@
-//! The order of revisions: every operation that has a place in it, found by its answer or, without one, by the
-//! evidence (the entries that the members applied).
+//! Sorts the operations of a history by the revision of the store at which each was executed.
 //!
-//! Each is a [`Step`], and the sorted steps are what `replay` executes. This file also reports answers that
-//! contradict each other or the evidence about a place, such as two writes that made the same revision.
+//! The revision is known from an operation's answer or, if it got none, from the evidence (the entries that the
+//! members applied). Each operation with a known place becomes a [`Step`], and the sorted steps are what `replay`
+//! executes. This file also reports answers that contradict each other or the evidence, such as two writes that made
+//! the same revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,11 +26,13 @@ pub const NOBODY: u32 = u32::MAX;
 pub struct Step {
     /// Its position in the order.
     pub position: Position,
-    /// The index of its entry in the evidence, counted from 1. It orders steps of the same position: operations on
-    /// leases, users and alarms make no revision, and others depend on their order. 0 where the order does not matter.
+    /// The index of its entry in the evidence, counted from 1. It orders the steps that have the same position:
+    /// operations on leases, users and alarms make no revision, yet the results of others depend on which of them
+    /// came first. 0 where the order does not matter.
     pub rank: u32,
-    /// Which operation; [`NOBODY`] for an entry that a member proposed itself. The rank says which entry; if that is
-    /// 0, nothing says what it was.
+    /// Which operation; [`NOBODY`] for an entry that a member proposed itself. `rank` then says which entry of the
+    /// evidence it is. If `rank` is 0, too, the evidence has only the fact that a revision was made, not the request
+    /// that made it.
     pub operation: u32,
 }
 
@@ -55,15 +58,16 @@ pub struct Order {
     pub steps: Vec<Step>,
     /// Compactions that only the evidence shows.
     pub compactions: Vec<Compaction>,
-    /// Whether any operation is [`Place::Somewhere`].
+    /// Whether any operation is [`Place::Somewhere`], that is, has no revision and must be fitted in by `loose`.
     pub loose: bool,
     /// Whether leases are granted or revoked.
     pub leases: bool,
     /// Whether users and their rights are known at every entry.
     pub rights: bool,
-    /// The first revision that two writes claim.
+    /// The first revision that two writes claim to have made; `i64::MAX` if there is none.
     pub disputed: i64,
-    /// Answered operations that went through the log and changed nothing: by operation, the position and the rank.
+    /// The operations that have an answer and went through the log, but changed nothing. The key is the operation's
+    /// number, the value its position and its rank.
     idle: BTreeMap<u32, (Position, u32)>,
 }
 
@@ -81,8 +85,9 @@ impl Order {
             order.rights = knows_rights(history, applied);
             order.take_evidence(history, applied, start, violations);
         }
-        // An operation that changed nothing still has an order among those on leases, users and alarms: if an alarm
-        // is disarmed between two transactions of one revision, it is on for the first and off for the second.
+        // An operation that changed nothing gets its rank as well, because its result may depend on the operations on
+        // leases, users and alarms at the same revision. If two transactions change nothing and an alarm is disarmed
+        // between them, the alarm is on for the first and off for the second.
         for step in order.steps.iter_mut().filter(|step| step.rank == 0 && !step.position.makes_revision()) {
             if let Some((position, rank)) =
                 order.idle.get(&step.operation).filter(|idle| idle.0 == step.position)
@@ -95,6 +100,7 @@ impl Order {
         order
     }
 
+    /// Places the operations that have an answer or an error.
     fn take_answers(
         &mut self,
         history: &History,
@@ -125,6 +131,8 @@ impl Order {
         }
     }
 
+    /// Places the operations without an answer, and those on leases, users and alarms, where the members applied
+    /// them.
     fn take_evidence(
         &mut self,
         history: &History,
@@ -196,8 +204,8 @@ impl Order {
         }
     }
 
-    /// Takes an entry that is a put, a deletion or a transaction. `ranked` is its step with the rank, which matters
-    /// only if the operation depends on leases or rights.
+    /// Places the operation of an entry that is a put, a deletion or a transaction. `ranked` is its step with the
+    /// rank of the entry. The rank is kept only if the operation's result depends on leases or rights.
     fn take_entry(
         &mut self,
         operation: &Operation,
@@ -238,7 +246,7 @@ impl Order {
         }
     }
 
-    /// Places grants and revocations that have an answer and no entry in the evidence, by their answer.
+    /// Places the grants and revocations of leases that have an answer but no entry in the evidence, by their answer.
     fn place_other_leases(&mut self, history: &History, placed: &BTreeSet<usize>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
@@ -297,6 +305,7 @@ fn is_about_rights(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty | Error::PermissionDenied, .. })
 }
 
+/// The position of an entry: the making of its revision, or the time in which that revision was the newest.
 fn made_by(entry: &Applied) -> Position {
     let revision = entry.revision as i64;
     if entry.mutated { Position::making(revision) } else { Position::during(revision) }
@@ -314,6 +323,7 @@ fn is_about_leases(operation: &Operation) -> bool {
     }
 }
 
+/// The violation that an answer has a revision that the store never had.
 fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Violation {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
@@ -328,6 +338,7 @@ fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Viol
         .shown_by([number])
 }
 
+/// The violation that two operations made the same revision.
 fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
     let revision = one.position.revision();
     let operations: Vec<usize> = [one, other]
@@ -355,6 +366,7 @@ fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
     violation.shown_by(operations)
 }
 
+/// The violation that an answer names another revision than the cluster made for the write.
 fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
@@ -369,6 +381,7 @@ fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
         .shown_by(entry.operation.map(|number| number as usize))
 }
 
+/// The violation that a refused operation was applied.
 fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
     let Outcome::Error { at, error } = &operation.outcome else {
         unreachable!("only an error is placed somewhere and refused");

@@ -1,7 +1,8 @@
 //! The place of one operation in the order of revisions, by its request and answer alone.
 //!
-//! A write that changed something is placed at the revision it made; a read, or a write that changed nothing, while
-//! that revision was the newest. Errors and compactions carry no revision and have no such place.
+//! A write that changed something is placed at the revision it made. A read, or a write that changed nothing, is
+//! placed in the time during which the revision of its answer was the newest. Errors and compactions carry no
+//! revision and have no such place.
 
 use api::etcdserverpb::TxnResponse;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -12,8 +13,8 @@ use crate::answer;
 use crate::definite::is_definite;
 use crate::model;
 
-/// A point in the order of revisions: the making of a revision, or the time until the next one is made. Revision R is
-/// made at 2R, and 2R + 1 is the time in which it is the newest.
+/// A point in the order of revisions: the making of a revision, or the time until the next one is made. It is stored
+/// as one number: revision R is made at 2R, and 2R + 1 is the time in which it is the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(u64);
 
@@ -43,12 +44,12 @@ impl Position {
         self.0.is_multiple_of(2)
     }
 
-    /// The first position, this one or a later one, at which no revision is made.
+    /// The first position, this one or the next, at which no revision is made.
     pub fn settled(self) -> Position {
         Position(self.0 | 1)
     }
 
-    /// The last position, this one or an earlier one, at which no revision is made.
+    /// The last position, this one or the one before, at which no revision is made.
     pub fn settled_before(self) -> Position {
         if self.makes_revision() { Position(self.0.saturating_sub(1)) } else { self }
     }
@@ -59,7 +60,8 @@ impl Position {
 pub enum Place {
     /// It was executed exactly there.
     At(Position),
-    /// A serializable read: it returned the state there, which may have been an old one.
+    /// A serializable read: it returned the state at this position. The member's store may have been old, so the read
+    /// may have been executed later.
     Shows(Position),
     /// An error or a compaction: it was executed at some position between its call and its return, and its answer must
     /// be right there.
@@ -85,6 +87,7 @@ pub fn place(operation: &Operation) -> Place {
     }
 }
 
+/// The place of an operation that was answered and not refused.
 fn place_of_answer(request: &Request, response: &Response) -> Place {
     let revision = answer::revision(response.header());
     match request {
@@ -99,7 +102,7 @@ fn place_of_answer(request: &Request, response: &Response) -> Place {
     }
 }
 
-/// Whether a member answers it from its own store: serializable reads.
+/// Whether a member answers the request from its own store, without asking others. These are the serializable reads.
 pub fn is_local(request: &Request) -> bool {
     match request {
         Request::Range(range) => range.serializable,
@@ -128,7 +131,8 @@ pub fn is_beside_the_store(request: &Request) -> bool {
         || model::auth::changes_auth(request)
 }
 
-/// Whether the answer says that a revision was made. The answer to a revocation does not say; it counts as no.
+/// Whether the answer says that a revision was made. The answer to a LeaseRevoke does not say whether it removed
+/// keys; it counts as no.
 fn mutates(response: &Response) -> bool {
     match response {
         Response::Put(_) => true,
@@ -138,6 +142,7 @@ fn mutates(response: &Response) -> bool {
     }
 }
 
+/// Whether a transaction, or one nested in it, put or deleted a key.
 fn txn_mutates(txn: &TxnResponse) -> bool {
     txn.responses.iter().any(|op| match &op.response {
         Some(OpResponse::ResponsePut(_)) => true,

@@ -1,10 +1,11 @@
-//! Compares the order of revisions with real time: what had returned before a call must come before it.
+//! Compares the order of revisions with real time: an operation that had returned before another was called must have
+//! an earlier or equal place.
 //!
-//! For operations without a place, it computes the window of places that real time allows (`loose` and `gaps` use
-//! these).
+//! For each operation whose revision is not known, it computes the window of positions that real time allows. `loose`
+//! and `gaps` use these windows.
 //!
-//! Times are closed intervals: an operation comes before another only if it returned at an earlier time than the
-//! other was called.
+//! An operation lasts from its call to its return, both included. So it comes before another only if it returned
+//! strictly before the other was called.
 
 use record::{History, Nanos, Outcome};
 
@@ -14,28 +15,29 @@ use crate::definite::over_at;
 use crate::{Oracle, Violation};
 use crate::{answer, describe};
 
-/// A bound and the operation that sets it.
+/// A lowest or highest position, and the operation that sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// The bound.
+    /// The lowest or highest position.
     pub position: Position,
-    /// The operation that sets it; [`NOBODY`] if none does.
+    /// The number of the operation that sets it; [`NOBODY`] if none does.
     pub by: u32,
 }
 
-/// The places that real time allows to an operation that has none by its answer.
+/// The positions that real time allows to an operation whose answer does not give it one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The operation's number.
     pub operation: u32,
-    /// The lowest place: that of an operation that had returned when this one was called.
+    /// The lowest position: the highest one of the operations that had returned before this one was called.
     pub floor: Bound,
-    /// The highest place: that of an operation that was called after this one had returned.
+    /// The highest position: the lowest one of the operations that were called after this one had returned.
     pub ceiling: Bound,
 }
 
-/// Checks all operations that have a place. Returns the windows of the others: first of those that took effect at some
-/// moment between call and return ([`Place::Somewhere`]), then of those that may have taken effect ([`Place::Open`]).
+/// Goes through all operations in the order of their calls. Checks those that have a place, and returns the windows
+/// of the others: first of those that were executed at some moment between call and return ([`Place::Somewhere`]),
+/// then of those that may have taken effect at any time after the call ([`Place::Open`]).
 pub fn sweep(
     history: &History,
     order: &Order,
@@ -73,7 +75,7 @@ pub fn sweep(
             Place::At(position) if position < floor.position => {
                 violations.push(out_of_order(history, number, floor.by as usize));
             }
-            // If it has an answer, K2 reports it.
+            // If the operation has an answer, K2 reports that it contradicts a serializable read.
             Place::At(position) if position < highest.position && operation.response().is_none() => {
                 violations.push(out_of_order(history, number, highest.by as usize));
             }
@@ -89,7 +91,7 @@ pub fn sweep(
     (somewhere, open)
 }
 
-/// The places that serializable reads returned, and when. Such a state may be old, but it existed when the read
+/// The positions that serializable reads returned, and when. Such a state may be old, but it existed when the read
 /// returned, so nothing that was called later comes before it.
 fn serializable_reads(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
     let mut reads = Vec::new();
@@ -102,8 +104,8 @@ fn serializable_reads(history: &History, order: &Order) -> Vec<(Nanos, Position,
     reads
 }
 
-/// Operations on leases, users and alarms make no revision: between two revisions the evidence orders them. That order
-/// must agree with real time.
+/// Checks the operations on leases, users and alarms. They make no revision; only the evidence says in which order
+/// they were applied. That order must agree with real time.
 fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation>) {
     let ranked = || order.steps.iter().filter(|step| step.rank > 0 && step.operation != NOBODY);
     let mut returns: Vec<(Nanos, u32, u32)> = ranked()
@@ -128,8 +130,8 @@ fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation
     }
 }
 
-/// Sets the ceilings of windows. It walks backwards through the calls, and for each return keeps the lowest place of
-/// the operations called after it.
+/// Sets the ceilings of the windows. It goes through the returns from the last to the first, and keeps the lowest
+/// position of all operations that were called after the return at hand.
 fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
     let mut by_return: Vec<(Nanos, usize)> = windows
         .iter()
@@ -152,6 +154,8 @@ fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
     }
 }
 
+/// The violation for two operations whose places contradict real time: `early` had returned before `late` was called,
+/// but has the later place.
 fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
     let (operation, earlier) = (&history.operations[late], &history.operations[early]);
     let time = operation.returned().unwrap_or(operation.call);

@@ -1,8 +1,8 @@
 //! Executes the placed operations on the model, one after another, and compares every answer with the model's, field
 //! by field.
 //!
-//! The model of the replay is never compacted, so that a read at an old revision can always be compared. Whether a
-//! compaction had removed that revision by then is for `loose`.
+//! The model of the replay is never compacted, so that a read at an old revision can always be compared. `loose`
+//! checks whether a compaction had removed that revision by then.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::{answer, definite, describe, k2, k3};
 /// (etcd's `defaultSessionTTL`).
 const SESSION_TTL: i64 = 60;
 
-/// A grant that took effect, or may have.
+/// A grant of a lease that took effect or may have taken effect.
 #[derive(Clone, Copy, Debug)]
 struct Grant {
     call: Nanos,
@@ -41,10 +41,11 @@ pub struct Replay<'a> {
     rights: bool,
     /// The state after the last step.
     pub model: Model,
+    /// Pairs that a sorted read may return in either order, because they are equal by what they are sorted by.
     ties: Ties,
-    /// Whether an unknown change made a revision; nothing after it can be judged.
+    /// Whether it is not known what changed the store at some revision. Nothing after that can be judged.
     pub lost_track: bool,
-    /// Without evidence: the grants that may have taken effect, by id.
+    /// Without evidence: the grants that took effect or may have, by the id of the lease. With evidence: `None`.
     grants: Option<BTreeMap<i64, Vec<Grant>>>,
 }
 
@@ -57,7 +58,7 @@ impl<'a> Replay<'a> {
         Replay { history, applied: &[], rights: false, model, ties, lost_track, grants: None }
     }
 
-    /// Adds the evidence by which the steps were ordered, and whether it shows users and their rights.
+    /// Adds the evidence by which the steps were ordered. `rights` says whether it shows all users and their rights.
     pub fn by_evidence(mut self, applied: &'a [Applied], rights: bool) -> Replay<'a> {
         (self.applied, self.rights) = (applied, rights);
         self
@@ -73,7 +74,7 @@ impl<'a> Replay<'a> {
             let (id, ttl, over) = match (&*granted(operation), operation.response()) {
                 (Request::LeaseGrant(grant), Some(_)) => (grant.id, grant.ttl, over),
                 (Request::LeaseGrant(grant), None) if over.is_none() => (grant.id, grant.ttl, None),
-                // A service that was not given a lease makes one; nobody sees when.
+                // A lock or election service that was not given a lease makes one of its own. No answer shows when.
                 (_, Some(_)) => (own_lease(operation).unwrap_or(0), SESSION_TTL, None),
                 _ => continue,
             };
@@ -85,7 +86,7 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// The first revision that must have been made before this step, but was not.
+    /// The first revision that must have been made before this step, but that no step so far has made.
     #[inline]
     pub fn missing(&self, step: &Step) -> Option<i64> {
         let before = step.position.revision() - i64::from(step.position.makes_revision());
@@ -116,11 +117,13 @@ impl<'a> Replay<'a> {
         outcome
     }
 
+    /// The entry of the evidence that belongs to a step, if its rank names one.
     fn entry(&self, step: &Step) -> Option<&'a Applied> {
         self.applied.get((step.rank as usize).checked_sub(1)?)
     }
 
-    /// Executes a request that no step has, such as the end of a lease. Returns whether it makes this revision.
+    /// Executes a request that is not a step, such as the revocation of an expired lease. Returns whether it made
+    /// this revision.
     pub fn make(&mut self, request: &Request, revision: i64) -> bool {
         self.settle_leases(request, 0, Nanos::MAX);
         let made = self.model.apply(request).is_ok() && self.model.revision() == revision;
@@ -130,8 +133,8 @@ impl<'a> Replay<'a> {
         made
     }
 
-    /// Grants and ends leases as this request needs it (see [`Replay::by_answers`]). The request was called at `call`
-    /// and was over at `over`.
+    /// Grants and ends leases in the model as far as this request needs it (see [`Replay::by_answers`]). The request
+    /// was called at `call` and was over at `over`.
     fn settle_leases(&mut self, request: &Request, call: Nanos, over: Nanos) {
         let Some(grants) = &self.grants else { return };
         if let Request::LeaseGrant(grant) = request
@@ -150,7 +153,8 @@ impl<'a> Replay<'a> {
             _ => None,
         };
         for id in needed.chain(revoked) {
-            // Between two revisions, the order of a grant and a revocation at the same time is not known.
+            // A grant that overlaps a revocation may have come before it. Between two revisions no answer shows their
+            // order.
             let may_be = |grant: &&Grant| {
                 grant.call <= over && grant.over.is_none_or(|granted| revoked.is_some() && granted >= call)
             };
@@ -179,6 +183,7 @@ impl<'a> Replay<'a> {
         Err(Mismatch { operation: NOBODY, rank: step.rank, difference: difference.to_string() })
     }
 
+    /// Executes an operation's step on the model, and compares the operation's outcome with the model's.
     #[inline]
     fn compare(&mut self, operation: &Operation, step: &Step) -> Result<(), Mismatch> {
         let mut request = granted(operation);
@@ -200,7 +205,7 @@ impl<'a> Replay<'a> {
                 let fits = self.model.revision() == step.position.revision();
                 (!fits).then(|| "it could not have made that revision".to_string())
             }
-            // Any other error with a place is about leases, rights or alarms.
+            // Errors about leases, rights and alarms have a place if the evidence has their entry.
             (Outcome::Error { error, .. }, result) if definite::is_definite(*error) => Some(match result {
                 Ok(_) => "there was no reason for that error".to_string(),
                 Err(expected) => format!("it should be the error \"{expected}\""),
@@ -213,8 +218,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Executes the operation. If it goes through the log, the caller's rights are checked here, at its entry;
-    /// `rights` checks them for all other operations.
+    /// Executes the operation on the model. If the operation goes through the log, this also checks the caller's
+    /// rights at the place of its entry. The file `rights.rs` checks them for all other operations.
     #[inline]
     fn carry_out(
         &mut self,
@@ -222,7 +227,7 @@ impl<'a> Replay<'a> {
         request: &Request,
         step: &Step,
     ) -> Result<Response, Error> {
-        // A member that did not know yet that authentication is on took it as anonymous (`rights`).
+        // The member did not know yet that authentication is on, and proposed the request as anonymous.
         if self.model.auth().is_enabled()
             && matches!(operation.outcome, Outcome::Error { error, .. } if taken_as_nobodys(operation, error))
         {
@@ -256,7 +261,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A lease expires that the evidence does not name. Which one is known only if a single lease has keys.
+    /// Executes an entry that made a revision, but whose request the evidence does not have: it can only be the end
+    /// of a lease. Which lease it was is known only if a single one has keys.
     fn expire(&mut self) {
         let mut with_keys = self.model.leases_with_keys();
         match (with_keys.next(), with_keys.next()) {
@@ -282,8 +288,8 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
-/// The id of a lease that the server chose and no answer names. The entry has it if it has the request as proposed;
-/// otherwise this is an id that no lease has.
+/// The id of a lease that the server chose and that no answer names. The entry has it if the evidence has the request
+/// as the member proposed it. Otherwise this is an invented id that no lease has.
 fn chosen_id(entry: &Applied) -> i64 {
     match entry.internal.as_deref() {
         Some(Request::LeaseGrant(grant)) if grant.id != 0 => grant.id,
@@ -350,6 +356,7 @@ impl Mismatch {
 }
 
 impl Mismatch {
+    /// The violation for an entry that a member proposed itself.
     fn of_own(&self, entry: &Applied) -> Violation {
         let what = entry.internal.as_deref().map_or_else(String::new, describe::request);
         let made = if entry.mutated { "made" } else { "was applied at" };

@@ -1,14 +1,15 @@
 //! Users and rights: checks the answers and errors that depend on them and that the replay does not check.
 //!
 //! Changes of users and rights carry no revision, but the evidence has them in the order of the log, and they depend
-//! on nothing else. So this file first computes the auth store (users, roles, permissions) after every entry. A
-//! request that went through the log and changed something is checked at its own entry, in the replay. This file
-//! checks the others: reads, password checks, and requests that were refused before they became entries. The outcome
-//! must fit some auth store between call and answer; if a member answers from its own state alone, some auth store of
-//! the past.
+//! on nothing else in the store. So this file first computes the auth store (users, roles, permissions) after every
+//! entry. A request that went through the log and changed something is checked at its own entry, in the replay. This
+//! file checks the others: reads, password checks, and requests that were refused before they became entries. The
+//! outcome must fit the auth store of some moment between call and answer. If a member answers from its own state
+//! alone, that state may be old, so any auth store up to the answer will do.
 //!
-//! Not checked: rights to a lease that depend on its keys, except for revocations and puts in the log; how old a
-//! token is, and what revision it carries; requests for which etcd's versions require different rights
+//! Not checked: rights to a lease that follow from the keys attached to it, except for revocations and puts that went
+//! through the log; how old a token is, and which revision of the auth store it was made for; requests for which
+//! etcd's versions require different rights
 //! ([`versions_differ`](crate::model::auth::versions_differ)). If the evidence does not have every acknowledged
 //! change of users and rights, nothing is checked.
 
@@ -35,8 +36,8 @@ struct Timeline<'a> {
     entries: Vec<Option<u32>>,
 }
 
-/// Checks a history, and returns how many operations were checked. `closed` says that no client outside the history
-/// changed users, and that there were no users at first.
+/// Checks a history, and returns how many operations were checked. `closed` says that there were no users at first,
+/// and that no client outside the history changed any.
 pub fn check(
     history: &History,
     applied: Option<&[Applied]>,
@@ -99,7 +100,8 @@ impl<'a> Timeline<'a> {
         after.checked_sub(1).map_or(0, |last| self.makers[last].1)
     }
 
-    /// For each operation, the last entry that is known to have been applied when it was called.
+    /// For each operation, the rank of the last entry that is known to have been applied when the operation was
+    /// called.
     fn floors(&self) -> Vec<u32> {
         let mut returns: Vec<(Nanos, u32)> = Vec::new();
         for (number, operation) in self.history.operations.iter().enumerate() {
@@ -120,17 +122,19 @@ impl<'a> Timeline<'a> {
         self.history.operations.iter().map(before).collect()
     }
 
-    /// The last entry that must have been applied, by the revision of the operation's answer.
+    /// The rank of the last entry that must have been applied before the operation was answered, by the revision of
+    /// its answer.
     fn seen(&self, operation: &Operation) -> u32 {
         self.maker(operation.response().map_or(0, |response| answer::revision(response.header())))
     }
 
-    /// The auth stores by which a member may have checked the operation.
+    /// The versions of the auth store by which a member may have checked the operation. `floor` is the rank of the
+    /// last entry that is known to have been applied at its call.
     fn stores(&self, number: usize, operation: &Operation, floor: u32) -> impl Iterator<Item = &Auth> {
         let (from, until) = match self.entries[number] {
             Some(rank) if !matches!(operation.request, Request::Authenticate(_)) => (rank, rank),
             _ => {
-                let floor = if is_local(&operation.request) || asks_at_the_door(&operation.request) {
+                let floor = if is_local(&operation.request) || checked_on_receipt(&operation.request) {
                     0
                 } else {
                     floor
@@ -213,20 +217,20 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Whether the request was refused because it names no user, although it has one. A member that does not know yet that
-/// authentication is on proposes the request as anonymous; the entry that enables authentication then precedes it in
-/// the log.
+/// Whether the request was refused because it has no user, although the client sent one. This is how etcd behaves if
+/// the member that receives the request does not know yet that authentication is on: it ignores the user and proposes
+/// the request as anonymous. The entry that enables authentication then precedes the request in the log.
 pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
     error == Error::UserEmpty && operation.user.is_some()
 }
 
-/// Whether the member that receives the request checks the rights, by its own auth store of that moment, which may be
-/// old. This holds for all requests except those of the KV and auth APIs, whose rights are checked when they are
+/// Whether the member checks the rights when it receives the request, by its own auth store of that moment, which may
+/// be old. This holds for all requests except those of the KV and auth APIs, whose rights are checked when they are
 /// executed.
-fn asks_at_the_door(request: &Request) -> bool {
-    let at_its_place =
+fn checked_on_receipt(request: &Request) -> bool {
+    let is_kv =
         matches!(request, Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_));
-    !at_its_place && !auth::is_about_auth(request)
+    !is_kv && !auth::is_about_auth(request)
 }
 
 /// Whether the request puts a key with a lease.
@@ -234,6 +238,7 @@ pub(super) fn names_lease(request: &Request) -> bool {
     request.parts().any(|part| matches!(part, Part::Put(put) if put.lease != 0))
 }
 
+/// The violation for an operation whose outcome does not fit the rights of its time.
 fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
     let time = operation.returned().unwrap_or(operation.call);
     let title = match operation.outcome {

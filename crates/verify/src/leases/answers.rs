@@ -61,14 +61,20 @@ pub fn check(
 /// The title of a violation, and its reason.
 type Wrong = Option<(&'static str, String)>;
 
+/// What answers are compared with.
 struct Leases<'a> {
+    /// The entries that the cluster applied.
     applied: &'a [Applied],
+    /// When each lease lived.
     lifetimes: &'a Lifetimes,
+    /// The keys that were attached to each lease; `None` if the store is not known.
     keys: Option<Keys>,
+    /// What is known of clocks and lessors.
     terms: &'a Terms,
 }
 
 impl Leases<'_> {
+    /// Checks the answer to a keep-alive.
     fn keep_alive(&self, operation: &Operation, at: Nanos, answer: &LeaseKeepAliveResponse) -> Wrong {
         let lifetimes = self.lifetimes.of(answer.id);
         if answer.ttl <= 0 {
@@ -97,6 +103,7 @@ impl Leases<'_> {
         })
     }
 
+    /// Checks the answer to a time-to-live request.
     fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
         let lifetimes = self.lifetimes.of(answer.id);
         let calm =
@@ -156,6 +163,7 @@ impl Leases<'_> {
         last <= keys.until && !keys.were(answer.id, &seen, first, last)
     }
 
+    /// Checks a list of leases.
     fn list(&self, at: Nanos, answer: &LeaseLeasesResponse) -> Wrong {
         let seen: BTreeSet<i64> = answer.leases.iter().map(|lease| lease.id).collect();
         let revision = answer::revision(answer.header.as_ref());
@@ -202,6 +210,7 @@ impl Leases<'_> {
         (earliest_end(lifetime, until, self.terms).0 > until).then_some(lifetime)
     }
 
+    /// A sentence that says when the lease existed, if an answer shows it at another time.
     fn absence(&self, id: i64, lifetimes: &[Lifetime], from: Nanos) -> String {
         let ended = lifetimes.iter().filter_map(|lifetime| lifetime.end).rfind(|end| end.time < from);
         match ended {
@@ -213,6 +222,7 @@ impl Leases<'_> {
     }
 }
 
+/// A sentence that says how a lease was granted.
 fn granted(id: i64, lifetime: &Lifetime) -> String {
     format!("Lease {id} was granted for {} s at {}.", lifetime.ttl, describe::time(lifetime.granted))
 }
@@ -221,10 +231,12 @@ fn granted(id: i64, lifetime: &Lifetime) -> String {
 struct Keys {
     /// For each lease: the revision, the key, and whether it was attached or detached.
     changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,
+    /// The revision up to which the store is known.
     until: i64,
 }
 
 impl Keys {
+    /// Follows which keys were attached to which lease, revision by revision.
     fn of(known: &Known) -> Keys {
         let mut changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>> = BTreeMap::new();
         let mut now: BTreeMap<Bytes, i64> = BTreeMap::new();

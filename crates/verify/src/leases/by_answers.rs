@@ -69,6 +69,7 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
     sheet.not_judged(Oracle::L3, "lists of leases", lists, Missing::AppliedEntries);
 }
 
+/// The violation for a lease that ended before its time.
 fn too_early(end: &LeaseEnd) -> Violation {
     Violation::new(Oracle::L1, end.latest, "a lease ended before its time")
         .say(format!(
@@ -167,6 +168,7 @@ impl Lifetimes {
         lifetimes
     }
 
+    /// Adds what an operation says about leases.
     fn take(&mut self, operation: &Operation) {
         let answer = operation.response().zip(over_at(operation));
         let refused = matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error));
@@ -221,6 +223,7 @@ impl Lifetimes {
         }
     }
 
+    /// The lifetimes of a lease id.
     fn lifetimes(&self, id: i64) -> &[Lifetime] {
         self.by_id.get(&id).map_or(&[], |lifetimes| &lifetimes[..])
     }
@@ -325,6 +328,7 @@ impl Lifetimes {
         self.hidden(id, from, at).map_or_else(|| Judged::Wrong(wrong.0, wrong.1), Judged::Open)
     }
 
+    /// Sentences that say that the lease existed.
     fn there(&self, id: i64) -> String {
         let lifetime = self.lifetimes(id).last();
         format!(
@@ -333,6 +337,7 @@ impl Lifetimes {
         )
     }
 
+    /// A sentence that says that the lease did not exist at `from`.
     fn absent(&self, id: i64, from: Nanos) -> String {
         let revoked = self.revoked.get(&id).into_iter().flatten().filter_map(|(_, over)| *over);
         let gone = self.lifetimes(id).iter().filter_map(|lifetime| lifetime.gone).chain(revoked);
@@ -346,6 +351,7 @@ impl Lifetimes {
 }
 
 impl Lifetime {
+    /// The lease had certainly ended by then.
     fn end(&mut self, by: Nanos) {
         self.gone = Some(self.gone.map_or(by, |gone| gone.min(by)));
     }

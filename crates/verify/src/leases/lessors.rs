@@ -6,6 +6,7 @@ use record::{Event, Fact, MemberId, Nanos, Observer};
 /// The times in which a member, as leader, was the lessor. It observes the events of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lessors {
+    /// Start and end of each such time that is over.
     ended: Vec<(Nanos, Nanos)>,
     /// The lessor, and since when.
     now: Option<(MemberId, Nanos)>,
@@ -20,6 +21,7 @@ impl Lessors {
         self.ended.iter().copied().chain(open).collect()
     }
 
+    /// The current lessor stops at this time.
     fn end(&mut self, at: Nanos) {
         if let Some((_, since)) = self.now.take() {
             self.ended.push((since, at));

@@ -77,6 +77,7 @@ impl Lifetimes {
         lifetimes
     }
 
+    /// Takes over a grant that was applied.
     fn grant(
         &mut self,
         grant: &LeaseGrantRequest,
@@ -115,6 +116,7 @@ impl Lifetimes {
         });
     }
 
+    /// Ends the current lifetime of a lease.
     fn end(&mut self, id: i64, end: End) {
         if let Some(lifetime) = self.by_id.get_mut(&id).and_then(|lifetimes| lifetimes.last_mut())
             && lifetime.end.is_none()
@@ -123,6 +125,7 @@ impl Lifetimes {
         }
     }
 
+    /// Adds the keep-alives to the lifetimes that they renewed.
     fn take_renewals(&mut self, history: &History, slack: Nanos) {
         for (number, operation) in history.operations.iter().enumerate() {
             let Request::LeaseKeepAlive(request) = &operation.request else { continue };
@@ -174,6 +177,7 @@ fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error))
 }
 
+/// Whether a member may have been out of space at some time.
 fn space_is_scarce(history: &History, applied: &[Applied]) -> bool {
     let says = |operation: &Operation| {
         matches!(operation.request, Request::Alarm(_))

@@ -29,7 +29,9 @@ use lifetimes::{End, Lifetime, Lifetimes};
 
 /// How many violations of one oracle are reported one by one; further ones are only counted.
 const REPORTED_MAX: usize = 5;
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// What is known of a run's clocks and members, besides its record.
@@ -154,6 +156,7 @@ fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
     Some(since.max(terms.healed).saturating_add(left).saturating_add(late))
 }
 
+/// The violation (L1) of a lease that expired before its time, if it did.
 fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Violation> {
     let (due, renewal) = earliest_end(lifetime, end.time, terms);
     if end.time >= due {
@@ -175,6 +178,7 @@ fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Vi
     Some(violation.shown_by(renewal))
 }
 
+/// The violation (L2) of a lease that outlived its time.
 fn too_late(id: i64, lifetime: &Lifetime, due: Nanos, terms: &Terms) -> Violation {
     let last = lifetime.renewals.iter().max_by_key(|(_, returned, _)| *returned);
     let state = match lifetime.end {

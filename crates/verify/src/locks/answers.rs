@@ -1,4 +1,4 @@
-//! M1 without evidence: contradictions among the answers of the lock and election services.
+//! Oracle M1 without evidence: finds contradictions among the answers of the lock and election services.
 //!
 //! The services write keys that no request names. So without the entries that the members applied, the queues (see
 //! `locks`) are not known. But an answer can claim two things about a candidate, which is a key in a queue with its
@@ -85,6 +85,7 @@ fn name(request: &Request) -> Option<&Bytes> {
 /// An answer that gave a lock to a client.
 #[derive(Clone, Copy)]
 struct LockAnswer<'a> {
+    /// The number of the operation.
     number: usize,
     key: &'a Bytes,
     /// The lease of the request; 0 if the service made its own.
@@ -98,18 +99,21 @@ struct LockAnswer<'a> {
 /// A candidate: a key and the revision that created it. The order is that in which they entered their queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<'a> {
+    /// The revision that created the key.
     entered: i64,
     key: &'a Bytes,
 }
 
 /// What an answer says about a candidate.
 struct Claim<'a> {
+    /// The number of the operation.
     number: usize,
     candidate: Candidate<'a>,
     /// The lease of the request for a candidate that an answered campaign names; 0 if the service made its own.
     campaigned: Option<i64>,
     /// A revision at which it was in the queue.
     at: i64,
+    /// When it was the first one.
     first_at: FirstAt,
     call: Nanos,
     returned: Nanos,
@@ -129,7 +133,9 @@ enum FirstAt {
 /// What answers say about one queue.
 #[derive(Default)]
 struct Queue<'a> {
+    /// The answers that gave its lock.
     locks: Vec<LockAnswer<'a>>,
+    /// What answers say about its candidates.
     claims: Vec<Claim<'a>>,
     /// Answered resignations: the candidate, the revision at which it was gone, and the operation.
     resigned: BTreeMap<Candidate<'a>, (i64, usize)>,
@@ -138,11 +144,13 @@ struct Queue<'a> {
     refusals: Vec<(usize, Option<Candidate<'a>>, Nanos, Nanos)>,
 }
 
+/// The candidate that an answer names as leader.
 fn candidate(leader: &LeaderKey) -> Candidate<'_> {
     Candidate { entered: leader.rev, key: &leader.key }
 }
 
 impl<'a> Queue<'a> {
+    /// Adds what an operation says about the queue.
     fn take(&mut self, number: usize, operation: &'a Operation) {
         let (response, returned) = match &operation.outcome {
             Outcome::Answer { at, response } => (response, *at),
@@ -190,6 +198,7 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Adds what an error says about the queue.
     fn refused(&mut self, number: usize, operation: &'a Operation, at: Nanos, error: Error) {
         let of = match (&operation.request, error) {
             (Request::Leader(_), Error::ElectionNoLeader) => None,
@@ -206,7 +215,9 @@ impl<'a> Queue<'a> {
 /// A violation being written.
 struct Wrong {
     title: &'static str,
+    /// Why it is one, in a sentence.
     reason: String,
+    /// The operations that prove it.
     shown_by: Vec<usize>,
 }
 
@@ -215,6 +226,7 @@ impl Wrong {
         Wrong { title, reason, shown_by: shown_by.into_iter().collect() }
     }
 
+    /// Reports it.
     fn violation(self, history: &History) -> Violation {
         let last = self.shown_by.iter().copied().max_by_key(|number| history.operations[*number].returned());
         let operation = &history.operations[last.expect("an operation shows it")];
@@ -269,10 +281,12 @@ impl<'a> Writers<'a> {
         writers
     }
 
+    /// The values that clients may have given a key, by operations called by then.
     fn values_written(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &WrittenValue<'a>> {
         self.puts.get(key).into_iter().flatten().filter(move |written| written.call <= by)
     }
 
+    /// The campaigns and locks of a queue that were called by then.
     fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
         self.candidacies.get(name).into_iter().flatten().copied().filter(move |one| one.call <= by)
     }
@@ -316,10 +330,14 @@ fn hexadecimal(lease: i64) -> String {
     format!("{sign}{:x}", lease.unsigned_abs())
 }
 
+/// The history, prepared for the checks of queues.
 struct Judge<'a> {
     history: &'a History,
+    /// Whether the history begins with an empty store.
     from_start: bool,
+    /// What may have removed keys from queues.
     removals: Removals<'a>,
+    /// What may have put keys into queues.
     writers: Writers<'a>,
 }
 
@@ -471,6 +489,7 @@ impl Judge<'_> {
         !too_late && self.removals.can_end(&stay(claims, last, until, later.returned))
     }
 
+    /// The violation that a later candidate was first while an earlier one was still in the queue.
     fn two_leaders(&self, earlier: Candidate<'_>, last: &Claim<'_>, later: &Claim<'_>) -> Wrong {
         let reason = format!(
             "{} entered the queue before {} and was there at revision {}; nothing can have removed it before the other one led.",
@@ -526,6 +545,7 @@ fn stay<'a>(claims: &[&Claim<'a>], last: &Claim<'a>, until: Option<i64>, before:
     }
 }
 
+/// A candidate in words.
 fn describe_candidate(candidate: Candidate<'_>) -> String {
     format!("{} of revision {}", describe::key(candidate.key), candidate.entered)
 }

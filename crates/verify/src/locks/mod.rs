@@ -53,9 +53,9 @@ struct Counts {
     holds: usize,
     /// How many of these times began while another client held the same lock, by the clock.
     overlapping: usize,
-    /// Answers of the services at revisions at which the store is not known.
+    /// Answers of the services that could not be compared, because the store is not known at their revision.
     open: usize,
-    /// Guarded writes at revisions at which the store is not known.
+    /// Guarded writes that could not be checked, because the store is not known at their revision.
     open_guards: usize,
 }
 
@@ -144,6 +144,7 @@ type Queue = (Bytes, Bytes);
 /// The title of a violation, and its reason.
 type Wrong = Option<(&'static str, String)>;
 
+/// The queue of a lock or election with this name.
 fn queue_of(name: &[u8]) -> Queue {
     let prefix = Bytes::from([name, b"/"].concat());
     let end = prefix_end(&prefix);
@@ -182,14 +183,19 @@ fn asked_for(range: &RangeRequest) -> Option<Queue> {
     asks.then(|| (range.key.clone(), range.range_end.clone()))
 }
 
+/// Whether a key is in the queue's prefix.
 fn holds_key(queue: &Queue, key: &[u8]) -> bool {
     let (from, end) = queue;
     key >= &from[..] && (&end[..] == b"\0" || key < &end[..])
 }
 
+/// The queues of a history, and the store that shows who was first in them.
 struct Queues<'a> {
+    /// The entries that the cluster applied.
     applied: &'a [Applied],
+    /// The store, as far as it is known.
     known: &'a Known,
+    /// The queues of all locks and elections.
     queues: BTreeSet<Queue>,
 }
 
@@ -199,6 +205,7 @@ impl Queues<'_> {
         self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)
     }
 
+    /// Whether the store is known at a revision.
     fn is_known(&self, at: i64) -> bool {
         (1..=self.known.until).contains(&at)
     }
@@ -247,6 +254,7 @@ impl Queues<'_> {
         Some(("a write was guarded by a token that was not first in its queue", reason))
     }
 
+    /// A clause that says which key was first in a queue.
     fn describe_first(&self, first: Option<&KeyValue>) -> String {
         match first {
             Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),
@@ -356,6 +364,7 @@ impl Queues<'_> {
         Some(("an election was won by one who was not first in its queue", reason))
     }
 
+    /// Checks an error of the services that says that there is no leader, or that the caller does not lead.
     fn refused(&self, operation: &Operation, at: Nanos, error: Error) -> Option<Wrong> {
         let (from, until) = self.window(operation, at)?;
         let somewhen = |holds: &dyn Fn(i64) -> bool| (from..=until).any(holds);

@@ -1,6 +1,7 @@
-//! What can have removed a key from a lock's or election's queue, by the requests of a history that has every client.
+//! Answers whether a key can have been removed from a lock's or election's queue in a certain time, by the requests
+//! of a history that has every client.
 //!
-//! When the history does not say, the answer is that the key can have been removed.
+//! If the history does not show it, the answer is yes.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,9 @@ use crate::{answer, definite};
 /// The time to live, in seconds, of a lease that the services make for a request without one
 /// (`concurrency.NewSession` in etcd). The services do not renew it.
 const OWN_LEASE_TTL: i64 = 60;
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// A key that was in its queue, and the time in which it may have left.
@@ -43,11 +46,13 @@ struct Removal {
 }
 
 impl Removal {
+    /// The removal that an operation asks for.
     fn of(operation: &Operation) -> Removal {
         let at = operation.response().map(|response| answer::revision(response.header()));
         Removal { call: operation.call, at: at.filter(|at| *at > 0) }
     }
 
+    /// Whether this request can have removed the key in that time.
     fn ends(&self, stay: &Stay<'_>) -> bool {
         let in_time = |at: i64| at > stay.after && stay.until.is_none_or(|until| at <= until);
         self.call <= stay.before && self.at.is_none_or(in_time)
@@ -63,6 +68,7 @@ struct Lease {
     doubtful: bool,
     /// Confirmed keep-alives: return and call.
     renewals: Vec<(Nanos, Nanos)>,
+    /// Requests to revoke it that were not refused.
     revoked: Vec<Removal>,
     /// Calls of the services that name it and got no answer. The service may remove the key when the call gives up.
     given_up: Vec<Nanos>,
@@ -70,8 +76,11 @@ struct Lease {
 
 /// Everything that removes keys.
 pub(super) struct Removals<'a> {
+    /// Deletions of single keys.
     keys: BTreeMap<&'a [u8], Vec<Removal>>,
+    /// Deletions of ranges.
     ranges: Vec<(Keys<'a>, Removal)>,
+    /// Leases, whose end removes their keys.
     leases: BTreeMap<i64, Lease>,
     /// The rate of the fastest clock, in millionths of true time.
     fastest: u32,
@@ -87,6 +96,7 @@ impl<'a> Removals<'a> {
         removals
     }
 
+    /// Adds what an operation can have removed.
     fn take(&mut self, operation: &'a Operation) {
         let removal = Removal::of(operation);
         let leader = |leader: &'a Option<LeaderKey>| leader.as_ref().map(|leader| &leader.key[..]);
@@ -128,6 +138,7 @@ impl<'a> Removals<'a> {
         }
     }
 
+    /// What is known of a lease.
     fn lease(&mut self, id: i64) -> &mut Lease {
         self.leases.entry(id).or_default()
     }
@@ -148,6 +159,7 @@ impl<'a> Removals<'a> {
         asked || self.lease_can_end(stay)
     }
 
+    /// Whether the key's lease can have ended in that time.
     fn lease_can_end(&self, stay: &Stay<'_>) -> bool {
         let named = stay.lease.filter(|lease| *lease != 0).or_else(|| lease_of(stay.key));
         let known = named.and_then(|lease| self.leases.get(&lease));

@@ -1,7 +1,7 @@
-//! Users and roles, and what they may do.
+//! The part of the model that has users and roles (etcd's Auth service), and says what each user may do.
 //!
-//! This is a state machine of its own. Its answers depend on the caller and the request, not on the store, with one
-//! exception: the rights to a lease depend on the keys attached to it, which the caller of the model passes in.
+//! It does not need the key-value store: its answers depend on the user and the request. There is one exception: the
+//! rights to a lease depend on the keys attached to it. Whoever asks passes in a function that returns them.
 //!
 //! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that these cause); users
 //! identified by their certificate; passwords that arrive already hashed.
@@ -20,8 +20,9 @@ use super::header;
 /// The user without which auth cannot be enabled, and the role that may do everything.
 pub const ROOT: &str = "root";
 
-/// Whether the error is about the caller's token and not about the state: it may come at any time to a caller with a
-/// token. Tokens expire, belong to a user that changed, or carry an auth revision that is no longer the newest.
+/// Whether the error is about the caller's token. Such an error may come at any time to a caller with a token,
+/// because tokens are not modelled: a token expires, or belongs to a user that changed, or carries an auth revision
+/// that is no longer the newest.
 pub fn any_time(error: Error) -> bool {
     matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision)
 }
@@ -101,16 +102,18 @@ pub struct Auth {
     enabled: bool,
     revision: u64,
     users: BTreeMap<String, User>,
+    /// For each role: the keys of its permissions, and the type of each permission as a number of etcd's API.
     roles: BTreeMap<String, BTreeMap<Keys, i32>>,
 }
 
 impl Default for Auth {
     fn default() -> Auth {
-        // etcd counts the creation of the empty store.
+        // In etcd, the creation of the empty auth store counts as its first change.
         Auth { enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new() }
     }
 }
 
+/// What a user may do with keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Right {
     Read,
@@ -172,6 +175,7 @@ impl Auth {
         self.users.get(user).is_some_and(|user| user.roles.contains(role))
     }
 
+    /// Whether the user may manage users and roles: only one with the role `root` may.
     fn admin(&self, user: Option<&str>) -> Result<(), Error> {
         match user {
             None => Err(Error::UserEmpty),
@@ -180,6 +184,7 @@ impl Auth {
         }
     }
 
+    /// Whether the user may execute this put.
     fn may_put(
         &self,
         user: &str,
@@ -190,10 +195,12 @@ impl Auth {
         if put.prev_kv {
             self.may(user, Right::Read, &put.key, b"")?;
         }
-        // A user who could not revoke the lease may not attach more to it.
+        // To attach a key to a lease, the user must be allowed to write all keys that are attached to it already, as
+        // for revoking it.
         if put.lease == 0 { Ok(()) } else { self.may_all(user, Right::Write, &keys_of(put.lease)) }
     }
 
+    /// Whether the user may execute this deletion.
     fn may_delete(&self, user: &str, delete: &DeleteRangeRequest) -> Result<(), Error> {
         self.may(user, Right::Write, &delete.key, &delete.range_end)?;
         if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
@@ -221,6 +228,7 @@ impl Auth {
         Ok(())
     }
 
+    /// Whether the user has this right to each of these keys.
     fn may_all(&self, user: &str, right: Right, keys: &[Bytes]) -> Result<(), Error> {
         keys.iter().try_for_each(|key| self.may(user, right, key, b""))
     }
@@ -238,7 +246,7 @@ impl Auth {
             .collect();
         parts.sort();
         let asked = Span::new(key, end);
-        // The range contains no key. etcd's tree of permissions then looks only at the start of the range.
+        // The range contains no key. In this case etcd requires a permission that contains the start of the range.
         if asked.end <= Limit::At(asked.key.clone()) {
             let found =
                 parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));
@@ -356,11 +364,12 @@ impl Auth {
         Ok(response)
     }
 
+    /// A user, or etcd's error that there is none.
     fn user(&mut self, name: &str) -> Result<&mut User, Error> {
         self.users.get_mut(name).ok_or(Error::UserNotFound)
     }
 
-    /// Enabling does not count as a change.
+    /// Turns authentication on. This does not count as a change of users and rights.
     fn enable(&mut self) -> Result<(), Error> {
         if !self.enabled {
             let root = self.users.get(ROOT).ok_or(Error::RootUserNotExist)?;
@@ -372,6 +381,7 @@ impl Auth {
         Ok(())
     }
 
+    /// Checks a password, as a client that asks for a token does.
     fn authenticate(&self, name: &str, password: &str) -> Result<(), Error> {
         if !self.enabled {
             return Err(Error::AuthNotEnabled);
@@ -394,7 +404,8 @@ impl Auth {
         Ok(())
     }
 
-    /// The role `root` need not exist. A role that the user has already is no change.
+    /// Gives a role to a user. The role must exist, unless it is `root`. Giving a role that the user has already is
+    /// not a change.
     fn grant_role(&mut self, user: &str, role: &str) -> Result<(), Error> {
         self.user(user)?;
         if role != ROOT && !self.roles.contains_key(role) {
@@ -427,7 +438,7 @@ impl Auth {
         Ok(())
     }
 
-    /// All users lose it.
+    /// Deletes a role. All users lose it.
     fn delete_role(&mut self, role: &str) -> Result<(), Error> {
         if self.enabled && role == ROOT {
             return Err(Error::InvalidAuthManagement);
@@ -440,7 +451,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Replaces a permission for the same keys.
+    /// Gives a permission to a role. It replaces the role's permission for the same keys, if there is one.
     fn grant(&mut self, role: &str, permission: Option<&Permission>) -> Result<(), Error> {
         let permission = permission.ok_or(Error::PermissionNotGiven)?;
         let (key, end) = (&permission.key, &permission.range_end);
@@ -454,6 +465,7 @@ impl Auth {
         Ok(())
     }
 
+    /// The permissions of a role, as the answer to a request lists them.
     fn permissions(&self, role: &str) -> Result<Vec<Permission>, Error> {
         let granted = self.roles.get(role).ok_or(Error::RoleNotFound)?;
         if role == ROOT {
@@ -469,6 +481,7 @@ impl Auth {
     }
 }
 
+/// Whether a permission of this kind (etcd's `Permission.Type`) includes a right.
 fn gives(kind: i32, right: Right) -> bool {
     match Type::try_from(kind) {
         Ok(Type::Read) => right == Right::Read,

@@ -82,6 +82,7 @@ struct Writes<'a> {
 }
 
 impl<'a> Writes<'a> {
+    /// Adds a put. The error is that the transaction puts or deletes the key elsewhere, too.
     fn put(&mut self, key: &'a [u8]) -> Result<(), Error> {
         let deleted = self.deletes.iter().any(|(from, end)| covers(from, end, key));
         if deleted || !self.puts.insert(key) { Err(Error::DuplicateKey) } else { Ok(()) }

@@ -54,13 +54,14 @@ impl Model {
         model
     }
 
-    /// Keeps every change from now on, for [`Model::changes`].
+    /// From now on, remembers every change, so that [`Model::changes`] can return it.
     pub fn keep_changes(&mut self) {
         self.store.keep_changes();
     }
 
-    /// The changes that were kept, in the order in which they were made, those of one transaction in the order of
-    /// its operations: the pair then, and whether it was deleted. A deletion has only the key and the revision.
+    /// The changes since [`Model::keep_changes`], in the order in which they were made; those of one transaction are
+    /// in the order of its operations. Each is the pair after the change, and whether the key was deleted. After a
+    /// deletion, the pair has only the key and the revision.
     pub fn changes(&self) -> impl Iterator<Item = (KeyValue, bool)> {
         self.store.changes()
     }
@@ -70,7 +71,7 @@ impl Model {
         self.store.changes_at(revision)
     }
 
-    /// The keys and values of the changes that were kept; empty values for deletions.
+    /// The keys and values of these changes; the value is empty for a deletion.
     pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.store.changed()
     }
@@ -230,7 +231,7 @@ impl Model {
         self.store.forget_past();
     }
 
-    /// Makes `revision` the newest, as if nothing had changed since.
+    /// Makes `revision` the newest, as if nothing had changed in the revisions up to it.
     pub fn skip_to(&mut self, revision: i64) {
         self.store.revision = revision;
     }
@@ -243,6 +244,7 @@ impl Model {
         self.leases.reattach(keys.map(|kv| (kv.key, kv.lease)));
     }
 
+    /// Answers a range.
     fn range(&self, request: &RangeRequest, ties: &mut Ties) -> Result<RangeResponse, Error> {
         let newest = self.store.revision;
         range::check_revision(&self.store, request, newest)?;
@@ -251,6 +253,7 @@ impl Model {
         Ok(response)
     }
 
+    /// Carries out a put.
     fn put(&mut self, request: &PutRequest) -> Result<PutResponse, Error> {
         if request.lease != NO_LEASE && self.leases.get(request.lease).is_none() {
             return Err(Error::LeaseNotFound);
@@ -281,6 +284,7 @@ impl Model {
         Ok(response)
     }
 
+    /// Carries out a compaction.
     fn compact(&mut self, request: &CompactionRequest) -> Result<CompactionResponse, Error> {
         if request.revision <= self.store.compacted {
             return Err(Error::Compacted);
@@ -292,6 +296,7 @@ impl Model {
         Ok(CompactionResponse { header: header(self.store.revision) })
     }
 
+    /// Grants a lease.
     fn grant(&mut self, request: &LeaseGrantRequest) -> Result<LeaseGrantResponse, Error> {
         let id = if request.id == NO_LEASE { self.leases.free_id() } else { request.id };
         if self.leases.get(id).is_some() {
@@ -349,7 +354,9 @@ fn header(revision: i64) -> Option<ResponseHeader> {
 struct Writer<'a> {
     store: &'a mut Store,
     leases: &'a mut Leases,
+    /// The revision before the write.
     base: i64,
+    /// Whether something has changed so far.
     changed: bool,
 }
 
@@ -404,6 +411,7 @@ impl<'a> Writer<'a> {
         DeleteRangeResponse { header: header(self.newest()), deleted, prev_kvs }
     }
 
+    /// Deletes a key, which is detached from its lease.
     fn delete(&mut self, key: &bytes::Bytes, lease: i64) {
         self.store.delete(key, self.base + 1);
         self.leases.attach(key, lease, NO_LEASE);

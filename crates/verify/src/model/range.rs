@@ -84,13 +84,14 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     RangeResponse { header: None, kvs, more, count: count as i64 }
 }
 
+/// Whether the range has bounds on revisions.
 fn filters(range: &RangeRequest) -> bool {
     [range.min_mod_revision, range.max_mod_revision, range.min_create_revision, range.max_create_revision]
         .iter()
         .any(|bound| *bound != 0)
 }
 
-/// A bound of 0 is no bound.
+/// Whether a pair passes the range's bounds on its revisions. A bound of 0 is no bound.
 fn passes(range: &RangeRequest, kv: &KeyValue) -> bool {
     let least = |bound: i64, value: i64| bound == 0 || value >= bound;
     let most = |bound: i64, value: i64| bound == 0 || value <= bound;

@@ -14,7 +14,9 @@ pub const FIRST_REVISION: i64 = 1;
 /// One version of a key: its state after one revision changed it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
+    /// The revision of this change.
     modified: i64,
+    /// The revision that created the key.
     created: i64,
     /// The number of puts since the key was created; 0 if this revision deleted the key.
     number: i64,
@@ -86,6 +88,7 @@ impl Store {
         self.range(span).filter(|(_, versions)| live(versions, at).is_some()).count()
     }
 
+    /// All keys of an interval, with their versions.
     fn range(&self, span: Span<'_>) -> Range<'_, Bytes, Vec<Version>> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = match span {
             Span::Key(key) => (Bound::Included(key), Bound::Included(key)),
@@ -196,7 +199,8 @@ impl Store {
     }
 }
 
-/// If one revision changes a key twice, the last change is kept: the earlier one cannot be read.
+/// Adds the newest version of a key. If one revision changes a key twice, it replaces the first change, which cannot
+/// be read any more.
 fn set(versions: &mut Vec<Version>, version: Version) {
     match versions.last_mut() {
         Some(last) if last.modified == version.modified => *last = version,
@@ -204,6 +208,7 @@ fn set(versions: &mut Vec<Version>, version: Version) {
     }
 }
 
+/// The version at revision `at`, if the key existed then.
 #[inline]
 fn live(versions: &[Version], at: i64) -> Option<&Version> {
     let newest = match versions.last() {

@@ -1,13 +1,15 @@
-//! Which parts of an answer have no defined order.
+//! Notes which parts of an answer have no defined order, so that an answer in another order is not taken for wrong.
 //!
-//! etcd sorts with Go's unstable `sort.Sort`. Keys that are equal by the sort target come in any order; and if the
-//! limit cuts through a group of such keys, any of them may be returned.
+//! If a range is sorted, for example by version, keys may be equal by what it is sorted by: a *tie*. etcd sorts with
+//! Go's unstable `sort.Sort`, so such keys come in any order; and if the limit cuts through a group of them, any of
+//! them may be returned.
 
 use api::mvccpb::KeyValue;
 
 /// The ties in the sorted ranges of one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ties {
+    /// How many ranges there were so far.
     ranges: usize,
     tied: Vec<Tied>,
 }

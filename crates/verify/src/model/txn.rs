@@ -19,12 +19,14 @@ use super::{Ties, Writer, header, range};
 /// they are visited.
 type Path = Vec<bool>;
 
-/// Whether the transaction cannot write. As in etcd, a nested transaction counts as a write, whatever is in it.
+/// Whether the transaction certainly writes nothing. As in etcd, a nested transaction counts as a write, whatever is
+/// in it.
 pub fn is_read_only(txn: &TxnRequest) -> bool {
     txn.success.iter().chain(&txn.failure).all(|op| matches!(op.request, Some(Op::RequestRange(_))))
 }
 
-/// Whether a member may answer the transaction from its own store. It may if the transaction is empty.
+/// Whether a member may answer the transaction from its own store: all its operations are serializable reads. An
+/// empty transaction counts, too.
 pub fn is_serializable(txn: &TxnRequest) -> bool {
     let serializable =
         |op: &RequestOp| matches!(&op.request, Some(Op::RequestRange(range)) if range.serializable);
@@ -44,6 +46,8 @@ pub fn decide(store: &Store, leases: Option<&Leases>, txn: &TxnRequest, at: i64)
     Ok(path)
 }
 
+/// Decides which branch runs, in the transaction and in those nested in the branch, and appends the decisions to
+/// `path`.
 fn choose(store: &Store, txn: &TxnRequest, at: i64, path: &mut Path) {
     let succeeded = txn.compare.iter().all(|compare| is_met(store, compare, at));
     path.push(succeeded);
@@ -54,10 +58,13 @@ fn choose(store: &Store, txn: &TxnRequest, at: i64, path: &mut Path) {
     }
 }
 
+/// The steps of the branch that runs.
 fn branch(txn: &TxnRequest, succeeded: bool) -> &[RequestOp] {
     if succeeded { &txn.success } else { &txn.failure }
 }
 
+/// Checks the puts of the branches that run. `path` says for each transaction, nested ones too, whether its
+/// conditions hold.
 fn check_puts(
     store: &Store,
     leases: Option<&Leases>,
@@ -84,6 +91,7 @@ fn check_puts(
     Ok(())
 }
 
+/// Checks the ranges of the branches that run. `path` is as in [`check_puts`].
 fn check_ranges(
     store: &Store,
     txn: &TxnRequest,
@@ -148,9 +156,10 @@ fn is_met(store: &Store, compare: &Compare, at: i64) -> bool {
     found.all(|kv| is_met_by(compare, &kv))
 }
 
+/// Whether a compare is true for one key.
 fn is_met_by(compare: &Compare, kv: &KeyValue) -> bool {
     let union = compare.target_union.as_ref();
-    // A union that does not match the target counts as zero.
+    // If the field `target_union` is not that of the target, etcd compares with zero.
     let order = match CompareTarget::try_from(compare.target) {
         Ok(CompareTarget::Version) => kv.version.cmp(&match union {
             Some(TargetUnion::Version(version)) => *version,

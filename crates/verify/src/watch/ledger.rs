@@ -51,7 +51,7 @@ pub struct Expected {
     pub number: u32,
     /// Its revision.
     pub revision: i64,
-    /// Which of the deliveries brought it first.
+    /// The index of the first delivery of it; `None` if it never arrived.
     pub got: Option<u32>,
 }
 
@@ -86,6 +86,7 @@ impl<'a> Ledger<'a> {
         ledger
     }
 
+    /// Adds an event that arrived.
     fn deliver(
         &mut self,
         batch: &Batch<'a>,
@@ -139,6 +140,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Whether the change with this number is expected.
     fn has(&self, number: u32) -> bool {
         let expected = self.expected.binary_search_by_key(&number, |expected| expected.number);
         expected.is_ok_and(|at| self.expected[at].got.is_some())
@@ -169,7 +171,7 @@ impl<'a> Ledger<'a> {
 struct Taken<'a> {
     /// The index of the change that should come next.
     next: usize,
-    /// Changes that arrived though they are not expected.
+    /// Changes that arrived although the watcher need not receive them.
     beside: BTreeSet<u32>,
     /// Events that the truth does not have: revision, key, kind.
     unknown: BTreeSet<(i64, &'a [u8], i32)>,
@@ -207,12 +209,13 @@ pub fn first(watcher: &Watcher<'_>) -> i64 {
         },
         // The member reads the revision for its answer first, and lets the watcher begin after it (etcd's `recvLoop`).
         0 => watcher.revision + 1,
-        // Versions of etcd treat this differently.
+        // Versions of etcd treat a negative start revision differently, so the first revision that arrived counts.
         ..0 => revisions.min().unwrap_or(i64::MAX),
         start => start,
     }
 }
 
+/// The changes that the watcher must receive.
 fn expected(watcher: &Watcher<'_>, truth: &Truth, first: i64) -> Vec<Expected> {
     let lasts = watcher.end.is_none() && watcher.stream.ended.is_none();
     let last = |reply: &Reply<'_>| match reply {

@@ -5,7 +5,7 @@
 //! the changes that it must receive and the events that arrived; it takes the changes from [`Truth`], which is what
 //! K1's replay knows of the store. Then each oracle, one file each, checks the ledgers.
 //!
-//! One cause is one violation for each watcher and oracle: a watcher that missed a hundred events is one violation.
+//! Each oracle reports at most one violation for a watcher: a watcher that missed a hundred events is one violation.
 //!
 //! Not checked by any of them: how late an event is while faults last; responses that were under way when a stream
 //! broke; the events of one watcher against those of another (each is compared with the truth alone); member, cluster
@@ -79,6 +79,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     }
 }
 
+/// Checks all streams of a record.
 fn check(record: &Record, truth: &Truth, sheet: &mut Sheet) {
     let look = Look { record, truth };
     let mut report = Report::default();
@@ -120,6 +121,7 @@ struct Report {
 }
 
 impl Report {
+    /// Adds violations, or only counts them.
     fn take(&mut self, violations: impl IntoIterator<Item = Violation>) {
         for violation in violations {
             let (reported, more) = self.found.entry(violation.oracle).or_default();
@@ -131,6 +133,7 @@ impl Report {
         }
     }
 
+    /// All violations found. The last one of each kind says how many more there are.
     fn violations(self) -> Vec<Violation> {
         let mut all = Vec::new();
         for (mut reported, more) in self.found.into_values() {

@@ -1,6 +1,7 @@
 //! How far each watcher got: the changes that it must have received, going by its own responses alone.
 //!
-//! The search for an explanation in K1 (`k1/gaps`) uses it before the truth is known.
+//! K1 uses this when it searches for what made the revisions that no answer acknowledges (`k1/gaps`). At that point
+//! nothing else shows what the store contained.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +11,21 @@ use super::ledger::{first, is_delete, is_filtered};
 use super::stream::{self, Reply, Watcher};
 use crate::truth::Keys;
 
-/// A watcher's keys, the range of revisions of which it must have received every change, and what it received.
+/// A watcher's keys, the range of revisions in which it must have received every change of them, and what it
+/// received.
 #[derive(Debug)]
 pub struct Reach<'a> {
     key: &'a [u8],
     end: &'a [u8],
-    /// Puts and deletions that it filtered out.
+    /// Whether it filtered out puts, and whether it filtered out deletions.
     filtered: [bool; 2],
+    /// The revision from which on every change must have arrived.
     first: i64,
-    /// The last revision up to which every change must have arrived.
+    /// The revision up to which every change must have arrived.
     last: i64,
     /// The highest revision that its responses name.
     pub newest: i64,
+    /// The events that it received: the revision, the key, and whether it is a deletion.
     received: BTreeSet<(i64, &'a [u8], bool)>,
 }
 
@@ -35,12 +39,13 @@ impl Reach<'_> {
     }
 }
 
-/// One for every watcher of these streams.
+/// The reach of every watcher of these streams.
 pub fn of(streams: &[WatchStream]) -> Vec<Reach<'_>> {
     let transcripts = streams.iter().enumerate().map(|(number, stream)| stream::read(number, stream));
     transcripts.flat_map(|transcript| transcript.watchers).map(|watcher| reach(&watcher)).collect()
 }
 
+/// The reach of one watcher, as its stream shows it.
 fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
     let keys = watcher.keys();
     let mut reach = Reach {
@@ -65,7 +70,7 @@ fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
                     reach.received.insert((kv.mod_revision, &kv.key, is_delete(event)));
                     last = last.max(kv.mod_revision);
                 }
-                // The rest of the last revision may have been under way.
+                // In fragments, the rest of the last revision may still have been on its way.
                 reach.last = reach.last.max(last - i64::from(!batch.whole));
                 reach.newest = reach.newest.max(last);
                 reach.newest = reach.newest.max(batch.revision);

@@ -171,7 +171,9 @@ pub fn read(number: usize, stream: &WatchStream) -> Transcript<'_> {
     reader.found
 }
 
+/// The stream as far as it was read: what the server must have done so far.
 struct Reader<'a> {
+    /// The number of the stream in the history.
     number: usize,
     stream: &'a WatchStream,
     /// How many of the requests the server has certainly processed.
@@ -192,6 +194,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Takes the next response of the stream.
     fn take(&mut self, response: usize, at: Nanos, said: &'a WatchResponse) {
         let living = self.living.get(&said.watch_id).copied();
         if let Some(open) = self.open.take() {
@@ -209,11 +212,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes that the response should not have come here.
     fn slip(&mut self, response: usize, what: Wrong<'a>) {
         self.found.slips.push(Slip { response, what });
     }
 
-    /// Takes the next creation that was sent up to the time `by`, and everything sent before it.
+    /// Takes the requests sent up to the time `by`, up to the next request to create a watcher, and returns that one.
     fn next_creation(&mut self, by: Nanos) -> Option<(Nanos, &'a WatchCreateRequest)> {
         self.take_cancellations(by);
         let (at, request) = self.stream.sent.get(self.sent).filter(|(at, _)| *at <= by)?;
@@ -241,6 +245,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a response that answers the creation of a watcher.
     fn creation(&mut self, response: usize, at: Nanos, said: &'a WatchResponse) {
         self.found.creations += 1;
         if !said.events.is_empty() {
@@ -277,7 +282,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// The id that the watcher must get. If versions of etcd differ, it is the one that it got.
+    /// The id that the watcher must get. If versions of etcd differ in that, this is the id that it got.
     fn foretell(&self, request: &WatchCreateRequest, got: i64) -> i64 {
         if request.watch_id != 0 {
             return request.watch_id;
@@ -300,6 +305,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a response that refuses the creation of a watcher.
     fn refusal(&mut self, response: usize, said: &WatchResponse, request: &'a WatchCreateRequest) {
         let right = match Error::from_text(without_status(&said.cancel_reason)) {
             Some(Error::WatchEmptyRange) => keys(request).are_none(),
@@ -326,6 +332,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a response that cancels a watcher.
     fn cancellation(&mut self, response: usize, at: Nanos, said: &WatchResponse, living: Option<usize>) {
         self.found.cancellations += 1;
         let id = said.watch_id;
@@ -349,6 +356,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a progress notification.
     fn progress(&mut self, response: usize, at: Nanos, said: &WatchResponse, living: Option<usize>) {
         let revision = answer::revision(said.header.as_ref());
         match living {
@@ -366,6 +374,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a response with events.
     fn batch(&mut self, response: usize, at: Nanos, said: &'a WatchResponse, living: Option<usize>) {
         let Some(number) = living else { return self.slip(response, Wrong::NoWatcher) };
         let revision = answer::revision(said.header.as_ref());

@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::{Look, gaps};
 use crate::{Oracle, Violation};
 
+/// Checks a watcher that asked for no start revision.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     if watcher.request.start_revision != 0 {

@@ -23,6 +23,7 @@ use crate::{Oracle, Violation, describe};
 /// `mvcc/watchable_store.go`).
 pub const DELIVERY: Nanos = 2_000_000_000;
 
+/// Checks that a watcher received everything by the end of the run.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {

@@ -24,6 +24,7 @@ use crate::answer::NOT_RECORDED;
 use crate::definite::is_definite;
 use crate::{Oracle, Severity, Violation, describe};
 
+/// Checks how a watcher was created and cancelled.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let found = cancelled(look, ledger, looked).or_else(|| kept(look, ledger, looked));
     found.or_else(|| passed_over(look, ledger))
@@ -118,6 +119,7 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
     })
 }
 
+/// A title and a sentence for a wrong response; `None` if it may be right after all, or if another oracle reports it.
 fn describe_wrong(
     look: &Look<'_>,
     at: Nanos,

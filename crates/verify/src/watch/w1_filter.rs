@@ -6,6 +6,7 @@ use super::ledger::{Ledger, is_delete, is_filtered};
 use super::{Look, said, seen};
 use crate::{Oracle, Violation};
 
+/// Checks each event against the watcher's keys and filters.
 pub fn check(_: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let keys = ledger.watcher.keys();
     *looked += ledger.deliveries.len();

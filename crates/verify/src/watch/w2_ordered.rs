@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::{Look, said, seen};
 use crate::{Oracle, Violation, describe};
 
+/// Compares each event with the one before it.
 pub fn check(_: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let mut last: Option<usize> = None;
     for (at, delivery) in ledger.deliveries.iter().enumerate() {

@@ -9,6 +9,7 @@ use super::ledger::{Ledger, is_delete};
 use super::{Look, said, seen};
 use crate::{Oracle, Violation, describe};
 
+/// Looks for events that came twice.
 pub fn check(_: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     *looked += ledger.deliveries.len();
     let at = ledger.deliveries.iter().position(|delivery| delivery.again)?;

@@ -15,6 +15,7 @@ use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
 use crate::{Oracle, Violation, describe};
 
+/// Checks that no revision's changes came in parts.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     split(ledger).or_else(|| torn(look, ledger, looked))
 }

@@ -17,6 +17,7 @@ use super::{Look, said, seen};
 use crate::answer::NOT_RECORDED;
 use crate::{Oracle, Violation};
 
+/// Checks the progress responses of a watcher.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     if let Some(newest) = look.truth.newest()
@@ -54,6 +55,7 @@ struct Walk<'a, 'b> {
 }
 
 impl Walk<'_, '_> {
+    /// Checks a response with events.
     fn batch(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
         let Reply::Batch(batch) = &self.ledger.watcher.replies[reply] else { return None };
         let watcher = self.ledger.watcher;
@@ -98,6 +100,7 @@ impl Walk<'_, '_> {
         None
     }
 
+    /// Checks a progress response.
     fn progress(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
         let Reply::Progress { at, revision, response } = self.ledger.watcher.replies[reply] else {
             return None;

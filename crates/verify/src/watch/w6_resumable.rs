@@ -11,6 +11,7 @@ use super::{Look, gaps, said, seen};
 use crate::answer::NOT_RECORDED;
 use crate::{Oracle, Violation};
 
+/// Checks a watcher that asked for a start revision.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     *looked += usize::from(watcher.request.start_revision > 0);

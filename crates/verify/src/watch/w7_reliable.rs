@@ -16,6 +16,7 @@ use super::{Look, said, seen};
 use crate::answer::is_same_number;
 use crate::{Oracle, Severity, Violation};
 
+/// Checks that no change is missing and that each has its content.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     *looked += ledger.deliveries.iter().filter(|delivery| delivery.number.is_some()).count();
     ledger
@@ -25,6 +26,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
         .or_else(|| missing(look, ledger))
 }
 
+/// Compares an event that arrived with the change.
 fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
     let wrong = |title: &str| seen(ledger.watcher, Oracle::W7, delivery.at, title, &[delivery.response]);
     let Some(number) = delivery.number else {
@@ -73,6 +75,7 @@ fn difference(received: &KeyValue, happened: &KeyValue, deleted: bool) -> Option
     }
 }
 
+/// Finds a change that is missing between two events.
 fn missing(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     let gap = gaps::find(ledger, look.truth, Where::Between)?;
     let title = "a watcher missed a change";

@@ -11,10 +11,12 @@ use super::{Look, said, seen};
 use crate::answer::is_same_pair;
 use crate::{Oracle, Violation, describe};
 
+/// Checks the previous pair of each event.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     ledger.deliveries.iter().find_map(|delivery| against(look, ledger, delivery, looked))
 }
 
+/// Compares the previous pair that came with one event with the store.
 fn against(
     look: &Look<'_>,
     ledger: &Ledger<'_>,

@@ -8,6 +8,7 @@ use super::{Look, said, seen};
 use crate::answer::is_same_creation;
 use crate::{Oracle, Violation};
 
+/// Compares the create revision of each put with the store.
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     ledger.deliveries.iter().find_map(|delivery| {
         let happened = look.truth.event(delivery.number?);

@@ -1,4 +1,6 @@
-//! Histories written by hand: times are seconds, the client's number is also its member's unless said otherwise.
+//! Histories written by hand, for the tests of this folder. A test begins with an empty [`Story`], adds operations one
+//! by one, and says whether an oracle holds or breaks. Times are in seconds. A client talks to the member that has the
+//! client's number, unless the test says otherwise.
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
@@ -12,30 +14,37 @@ use record::{
 
 const SECOND: Nanos = 1_000_000_000;
 
+/// A put.
 pub fn put(key: &str, value: &str) -> Request {
     PutRequest { key: bytes(key), value: bytes(value), ..PutRequest::default() }.into()
 }
 
+/// A read of a key.
 pub fn get(key: &str) -> Request {
     range(key).into()
 }
 
+/// A read of a key at a revision.
 pub fn get_at(key: &str, revision: i64) -> Request {
     RangeRequest { revision, ..range(key) }.into()
 }
 
+/// A serializable read of a key.
 pub fn serializable(key: &str) -> Request {
     RangeRequest { serializable: true, ..range(key) }.into()
 }
 
+/// A read of all keys.
 pub fn everything() -> Request {
     RangeRequest { key: bytes("\0"), range_end: bytes("\0"), ..RangeRequest::default() }.into()
 }
 
+/// A deletion of a key.
 pub fn delete(key: &str) -> Request {
     DeleteRangeRequest { key: bytes(key), ..DeleteRangeRequest::default() }.into()
 }
 
+/// A compaction.
 pub fn compact(revision: i64) -> Request {
     CompactionRequest { revision, physical: false }.into()
 }
@@ -64,24 +73,28 @@ pub fn kv(key: &str, value: &str, create: i64, modified: i64, version: i64) -> K
     }
 }
 
+/// The answer to a put that made this revision.
 pub fn done(revision: i64) -> Response {
     PutResponse { header: header(revision), prev_kv: None }.into()
 }
 
+/// The answer to a deletion.
 pub fn deleted(revision: i64, deleted: i64) -> Response {
     DeleteRangeResponse { header: header(revision), deleted, prev_kvs: Vec::new() }.into()
 }
 
+/// The answer to a read.
 pub fn found(revision: i64, kvs: &[KeyValue]) -> Response {
     let count = kvs.len() as i64;
     RangeResponse { header: header(revision), kvs: kvs.to_vec(), more: false, count }.into()
 }
 
+/// The answer to a compaction.
 pub fn compacted(revision: i64) -> Response {
     CompactionResponse { header: header(revision) }.into()
 }
 
-/// A record being written.
+/// A record that a test writes: each method adds something to it.
 #[derive(Default)]
 pub struct Story {
     pub record: Record,
@@ -141,7 +154,7 @@ impl Story {
         self
     }
 
-    /// How a member ended.
+    /// The final state of a member: the index that it applied last, and the hash of its state.
     pub fn end(mut self, member: u32, applied: u64, state_hash: u64) -> Story {
         self.record.members.push(MemberEnd {
             member: member.into(),
@@ -154,6 +167,7 @@ impl Story {
         self
     }
 
+    /// Judges the record.
     pub fn verdict(&self) -> Verdict {
         judge(&self.record, &self.expectations)
     }
@@ -240,10 +254,12 @@ impl Stream {
         self
     }
 
+    /// The client asks for a watcher.
     pub fn create(self, request: WatchCreateRequest) -> Stream {
         self.send(RequestUnion::CreateRequest(request))
     }
 
+    /// The client cancels a watcher.
     pub fn cancel(self, watch_id: i64) -> Stream {
         self.send(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }))
     }
@@ -254,10 +270,12 @@ impl Stream {
         self
     }
 
+    /// The member answers that a watcher was created.
     pub fn created(self, watch_id: i64, revision: i64) -> Stream {
         self.takes(WatchResponse { created: true, ..response(watch_id, revision, &[]) })
     }
 
+    /// The member refuses to create a watcher.
     pub fn refused(self, revision: i64, cancel_reason: &str) -> Stream {
         let cancel_reason = cancel_reason.to_string();
         let created =
@@ -270,15 +288,18 @@ impl Stream {
         self.takes(response(watch_id, revision, events))
     }
 
+    /// A watcher gets a progress notification.
     pub fn progress(self, watch_id: i64, revision: i64) -> Stream {
         self.takes(response(watch_id, revision, &[]))
     }
 
+    /// The member cancels a watcher, because of a compaction or, with 0, for no reason.
     pub fn cancelled(self, watch_id: i64, compact_revision: i64) -> Stream {
         let cancelled = WatchResponse { canceled: true, compact_revision, ..response(watch_id, 0, &[]) };
         self.takes(cancelled)
     }
 
+    /// The client closes the stream.
     pub fn closed(mut self) -> Stream {
         self.stream.ended = Some((self.now * SECOND, StreamEnd::Closed));
         self

@@ -1,3 +1,5 @@
+//! The oracle C1: what a client's copy of some keys holds is what the store held at that revision.
+
 use etcdsim_verify::Oracle;
 
 use super::build::*;

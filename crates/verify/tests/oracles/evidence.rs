@@ -60,7 +60,7 @@ impl Story {
         self
     }
 
-    /// The cluster was healed at the one second; the run ended at the other.
+    /// All faults were healed at the second `healed`; the run ended at the second `end`.
     pub fn healed(mut self, healed: u64, end: u64) -> Story {
         self.record.healed = healed * SECOND;
         self.record.stats.virtual_ns = end * SECOND;

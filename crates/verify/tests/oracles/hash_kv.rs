@@ -1,3 +1,6 @@
+//! The answers to `HashKV`: members that hash the same revision get the same hash (oracle I8), and a refusal has a
+//! reason.
+
 use api::etcdserverpb::*;
 use api::{Error, Request};
 use etcdsim_verify::Oracle;

@@ -1,3 +1,6 @@
+//! The oracle K1: answers are those of one store that executes the operations one after another (strict
+//! serializability).
+
 use api::etcdserverpb::*;
 use api::v3lockpb::{LockRequest, LockResponse};
 use api::{Error, Request, Response};

@@ -1,3 +1,5 @@
+//! The oracle K2: a serializable read may be old, but does not go back behind what its member has shown.
+
 use etcdsim_verify::Oracle;
 
 use super::build::*;

@@ -1,3 +1,5 @@
+//! The oracle K3: reads of old revisions, and compactions.
+
 use api::etcdserverpb::{
     RangeRequest, RequestOp, ResponseOp, TxnRequest, TxnResponse, request_op, response_op,
 };

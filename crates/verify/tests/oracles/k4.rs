@@ -1,3 +1,5 @@
+//! The oracle K4: acknowledged writes are there at the end, in the read of everything after the last fault.
+
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as Done;
 use api::etcdserverpb::*;

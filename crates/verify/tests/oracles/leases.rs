@@ -1,3 +1,6 @@
+//! The oracles L1 to L3: how long leases live, and what answers say about them. See `build.rs` and `evidence.rs` for
+//! the methods of a `Story`.
+
 use api::etcdserverpb::*;
 use api::{Request, Response};
 use bytes::Bytes;
@@ -6,24 +9,28 @@ use etcdsim_verify::Oracle;
 use super::build::*;
 use super::evidence::*;
 
+/// A keep-alive of a lease.
 pub(super) fn keep(id: i64) -> Request {
     LeaseKeepAliveRequest { id }.into()
 }
 
+/// The answer to a keep-alive.
 pub(super) fn kept(id: i64, ttl: i64) -> Response {
     LeaseKeepAliveResponse { header: header(1), id, ttl }.into()
 }
 
+/// A question for the time that a lease has left.
 fn left(id: i64, keys: bool) -> Request {
     LeaseTimeToLiveRequest { id, keys }.into()
 }
 
+/// The answer to that question.
 fn time_left(id: i64, ttl: i64, granted_ttl: i64, keys: &[&'static str]) -> Response {
     let keys = keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect();
     LeaseTimeToLiveResponse { header: header(1), id, ttl, granted_ttl, keys }.into()
 }
 
-/// Lease 7 of 10 s was granted at 2 s.
+/// A story in which lease 7, with a time to live of 10 s, was granted at 2 s.
 pub(super) fn one() -> Story {
     Story::default().ok(1, grant(7, 10), (1, 3), granted(7, 10)).passed(0, 1).at(2)
 }
@@ -58,7 +65,8 @@ fn a_confirmed_keep_alive_counts_from_its_call() {
     one().unknown(1, keep(7), 6).own(revoke(7), 1, false).at(12).holds(Oracle::L1);
 }
 
-/// Bound 10 s, extension 1 s: lease 7 has to be gone 21 s after the last moment at which it was renewed.
+/// Lease 7 lives 10 s, a new leader may add 1 s, and its end may take 10 s more: it has to be gone 21 s after the last
+/// moment at which it was renewed.
 #[test]
 fn a_lease_that_nobody_renews_goes_after_healing() {
     one().healed(5, 26).holds(Oracle::L2);

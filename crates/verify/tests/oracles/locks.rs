@@ -1,3 +1,5 @@
+//! The oracle M1: the lock and election services give a lock or an election to the first key in its queue.
+
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;

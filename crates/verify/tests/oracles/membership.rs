@@ -1,3 +1,5 @@
+//! The oracle M2: answers about the cluster's members agree with the changes that were made.
+
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle;

@@ -1,4 +1,4 @@
-//! What members propose themselves, in Oracle::K1, K3 and K4.
+//! Tests how K1, K3 and K4 treat entries that members propose themselves, such as the revocation of an expired lease.
 
 use api::Error;
 use api::etcdserverpb::*;

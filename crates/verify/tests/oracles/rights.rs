@@ -1,4 +1,4 @@
-//! Users and their rights, in K1.
+//! Tests how K1 treats users and their rights.
 
 use api::authpb::Permission;
 use api::etcdserverpb::*;

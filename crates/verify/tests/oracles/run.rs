@@ -1,3 +1,6 @@
+//! The oracles of the run itself (V1, V2, I8): the cluster settles, members do not panic, and equal logs give equal
+//! states.
+
 use etcdsim_verify::Oracle;
 use record::{MemberId, Stop};
 

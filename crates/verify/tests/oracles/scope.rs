@@ -1,4 +1,4 @@
-//! What a verdict covers: whatever an oracle could not judge, it says so.
+//! Tests that a verdict says what it covers: an oracle that could not judge something reports that.
 
 use api::etcdserverpb::{LeaseKeepAliveRequest, LeaseKeepAliveResponse};
 use api::v3lockpb::{UnlockRequest, UnlockResponse};
@@ -8,6 +8,7 @@ use etcdsim_verify::{Missing, Oracle, Verdict, judge};
 use super::build::*;
 use super::evidence::{grant, granted, header};
 
+/// The verdict on a history of `tests/data`.
 fn judged(file: &str) -> Verdict {
     let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect("the file is there");

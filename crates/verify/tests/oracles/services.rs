@@ -1,4 +1,5 @@
-//! M1 without evidence: what answers of the lock and election services say against each other.
+//! Tests M1 without evidence, when the answers of the lock and election services can only be compared with each
+//! other.
 
 use api::etcdserverpb::{
     DeleteRangeRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeResponse,

@@ -1,3 +1,5 @@
+//! The oracles W1 to W12: what watchers receive. See `build.rs` for the methods of a `Story` and of a `Stream`.
+
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::*;
 use api::mvccpb::Event;
@@ -36,6 +38,7 @@ pub(super) fn written() -> Story {
         .applied(4, 6)
 }
 
+/// The changes of [`written`] as a watcher receives them, by revision.
 pub(super) fn events() -> [Vec<Event>; 5] {
     [
         vec![was_put("a", "1", 2, 2, 1)],
@@ -56,10 +59,12 @@ fn received(batches: &[&[Event]]) -> Story {
     written().watch(stream)
 }
 
+/// The same as a vector.
 fn all() -> Vec<Vec<Event>> {
     events().to_vec()
 }
 
+/// As [`received`].
 fn received_in(batches: &[Vec<Event>]) -> Story {
     received(&batches.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! The rights of those who watch, in K1.
+//! Tests how K1 treats the rights of users who watch keys.
 
 use api::authpb::Permission;
 use api::etcdserverpb::*;

@@ -1,4 +1,5 @@
-//! Random histories: of a correct server with some answers lost, and then with something wrong in them.
+//! Generates random histories of a correct server with some answers lost, and changes them so that something is
+//! wrong.
 
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::request_op::Request as Op;
@@ -12,6 +13,7 @@ use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
 pub struct Random(pub u64);
 
 impl Random {
+    /// The next number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,10 +26,12 @@ impl Random {
         self.next() % bound
     }
 
+    /// True with this probability.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
+    /// One of these.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len() as u64) as usize]
     }
@@ -296,6 +300,7 @@ pub fn spoil(random: &mut Random, history: &mut History, applied: &mut Vec<Appli
     }
 }
 
+/// The operation returns at another time.
 fn move_return(random: &mut Random, operation: &mut Operation) {
     let call = operation.call;
     if let Outcome::Answer { at, .. } | Outcome::Error { at, .. } = &mut operation.outcome {
@@ -303,6 +308,7 @@ fn move_return(random: &mut Random, operation: &mut Operation) {
     }
 }
 
+/// Two operations of the same kind get each other's answer.
 fn swap_answers(history: &mut History, at: usize, other: usize) {
     let (one, two) =
         (history.operations[at].response().cloned(), history.operations[other].response().cloned());
@@ -333,6 +339,7 @@ fn stale_answer(random: &mut Random, history: &mut History, at: usize) {
     }
 }
 
+/// A revision or version in the answer changes by one.
 fn shift_revision(random: &mut Random, operation: &mut Operation) {
     let by = *random.pick(&[-1, 1]);
     let Outcome::Answer { response, .. } = &mut operation.outcome else { return };
@@ -350,6 +357,7 @@ fn shift_revision(random: &mut Random, operation: &mut Operation) {
     }
 }
 
+/// The answer becomes an error.
 fn refuse(random: &mut Random, operation: &mut Operation) {
     let errors =
         [Error::Compacted, Error::FutureRev, Error::KeyNotFound, Error::Timeout, Error::TooManyRequests];
@@ -359,6 +367,7 @@ fn refuse(random: &mut Random, operation: &mut Operation) {
     }
 }
 
+/// A value or number in the answer changes.
 fn change_value(random: &mut Random, operation: &mut Operation) {
     let value = Bytes::from(format!("v{}", random.below(8)));
     match &mut operation.outcome {
@@ -374,6 +383,7 @@ fn change_value(random: &mut Random, operation: &mut Operation) {
     }
 }
 
+/// The request sets another value.
 fn change_request(random: &mut Random, operation: &mut Operation) {
     if let Request::Put(put) = &mut operation.request
         && !put.ignore_value

@@ -42,7 +42,7 @@ pub(crate) struct Copy {
     pub(crate) revision: i64,
     /// Modification revisions by key.
     pub(crate) pairs: BTreeMap<Bytes, i64>,
-    /// Since the last list, a write ended without a known outcome, so the copy may be wrong.
+    /// Whether the copy may be wrong, because a write since the last list failed or has an unknown outcome.
     pub(crate) doubtful: bool,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Ownership {
     /// The create revision of that key, which is the fencing token; 0 while it is not known.
     pub(crate) revision: i64,
     pub(crate) lease: i64,
-    /// For a leadership: what the election service wants to see with each later request.
+    /// For a leadership: the proof of it, which the client must send to the election service with each later request.
     pub(crate) leader: Option<LeaderKey>,
 }
 
@@ -80,7 +80,7 @@ impl Memory {
         request
     }
 
-    /// [`LAST`] is the newest revision seen; `-n` is `n` revisions before it.
+    /// Replaces a placeholder for a revision: [`LAST`] is the newest revision seen; `-n` is `n` revisions before it.
     fn relative(&self, revision: &mut i64) {
         if *revision == LAST {
             *revision = self.newest();
@@ -89,14 +89,15 @@ impl Memory {
         }
     }
 
-    /// [`LAST`] is the lease that was granted last.
+    /// Replaces a placeholder for a lease: [`LAST`] is the lease that was granted last.
     fn last_lease(&self, id: &mut i64) {
         if *id == LAST {
             *id = self.lease;
         }
     }
 
-    /// In a compare, a negative modification revision is the last one seen of that key.
+    /// Replaces the placeholders in a transaction. In a compare, a negative modification revision is the last one
+    /// seen of that key.
     fn resolve_txn(&self, txn: &mut TxnRequest) {
         for compare in &mut txn.compare {
             let seen = self.seen.get(&compare.key).copied().unwrap_or(0);
@@ -143,6 +144,7 @@ impl Memory {
         }
     }
 
+    /// Remembers the modification revisions that a range shows.
     fn learn_range(&mut self, range: &RangeResponse) {
         for kv in &range.kvs {
             self.seen.insert(kv.key.clone(), kv.mod_revision);

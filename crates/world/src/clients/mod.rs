@@ -83,7 +83,7 @@ pub(crate) struct Login {
     /// Its token; `None` before it has logged in.
     token: Option<Bytes>,
     state: LoginState,
-    /// It has already logged in again for the request under way. It does so only once for each request.
+    /// Whether it has already logged in again for the request under way. It does so only once for each request.
     repeated: bool,
 }
 
@@ -101,7 +101,7 @@ enum LoginState {
 /// What clients share. A *program* is one client, or several that share a memory.
 pub(crate) struct Programs {
     memories: Vec<Memory>,
-    /// Lists of values outside etcd, for the workloads of locks, by key.
+    /// Lists of values that are not stored in etcd and that clients protect by a lock of etcd, by key.
     outside: BTreeMap<Bytes, ExternalList>,
     streams: Streams,
     /// The login for the final read of the settle phase.
@@ -187,6 +187,7 @@ impl Login {
         requested
     }
 
+    /// The request that logs in.
     fn request(&self) -> Request {
         AuthenticateRequest { name: self.user.to_string(), password: self.password.clone() }.into()
     }

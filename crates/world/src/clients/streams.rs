@@ -4,7 +4,7 @@
 //! breaks. It breaks when the member's process ends, when a ping stays unanswered, or when one side ends it.
 //! If the process ends but its host runs on, the client learns it at once from a reset; after a power loss it
 //! learns it from its keepalive. A packet for an end that no longer exists is answered with a reset, as in
-//! TCP. A stream belongs to one incarnation of its member (rule R5).
+//! TCP. A stream belongs to one incarnation of its member (rule R5 of ARCHITECTURE.md).
 //!
 //! While a process is paused, its kernel still acknowledges packets and retransmits. Only the process itself
 //! answers pings.
@@ -32,6 +32,7 @@ use crate::network::{Body, Packet, Party};
 use crate::process::State;
 use crate::world::{Happening, SECOND, World, client_head};
 
+/// The name under which the processing times of clients are drawn.
 const PROCESSING: Domain = Domain::new("world watch processing");
 
 /// What a client sends to the member.
@@ -84,16 +85,20 @@ impl Segment {
 pub(crate) struct Stream {
     client: usize,
     member: MemberId,
+    /// The member's incarnation when the stream was opened.
     incarnation: u32,
     /// The client's own number for it.
     number: u32,
+    /// The client's auth token.
     token: Option<Bytes>,
     // ---- the client's end ----
     /// Whether the stream is open for the client: it has neither closed it nor learned that it broke.
     open: bool,
+    /// Sends requests to the member.
     up: Sender<Up>,
     /// When its time-out fires; `Nanos::MAX` for none.
     up_armed: Nanos,
+    /// Receives responses from the member.
     down_in: Receiver<Down>,
     /// Responses that have arrived and are not yet taken.
     inbox: VecDeque<Down>,
@@ -108,15 +113,18 @@ pub(crate) struct Stream {
     served: bool,
     /// Whether a request on it has reached the member's process.
     known: bool,
+    /// Sends responses to the client.
     down: Sender<Down>,
     /// When its time-out fires; `Nanos::MAX` for none.
     down_armed: Nanos,
+    /// Receives requests from the client.
     up_in: Receiver<Up>,
 }
 
 /// All streams of a run, by their number in the history.
 pub(crate) struct Streams {
     all: Vec<Stream>,
+    /// The draws of how long clients process responses.
     processing: Keyed,
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
@@ -217,6 +225,7 @@ impl World<'_> {
         self.send_up(stream, Segment::Up(number, item));
     }
 
+    /// Sends a packet from the client's end.
     fn send_up(&mut self, stream: u64, segment: Segment) {
         let state = self.programs.streams.get(stream);
         let packet = Packet {
@@ -302,6 +311,7 @@ impl World<'_> {
         }
     }
 
+    /// The client's end acknowledges what has arrived from the member.
     fn acknowledge_down(&mut self, stream: u64) {
         let (received, taken) = self.programs.streams.get(stream).down_in.acknowledged();
         self.send_up(stream, Segment::Ack(received, taken));
@@ -424,6 +434,7 @@ impl World<'_> {
         self.send_down(stream, Segment::Down(number, item));
     }
 
+    /// Sends a packet from the member's end.
     fn send_down(&mut self, stream: u64, segment: Segment) {
         let state = self.programs.streams.get(stream);
         // A reset comes from the kernel, so it is sent even if the process has ended.
@@ -487,6 +498,7 @@ impl World<'_> {
         }
     }
 
+    /// The member's end acknowledges what has arrived from the client.
     fn acknowledge_up(&mut self, stream: u64) {
         let (received, taken) = self.programs.streams.get(stream).up_in.acknowledged();
         self.send_down(stream, Segment::Ack(received, taken));

@@ -17,7 +17,7 @@ use record::Nanos;
 const TIMEOUT_MIN: Nanos = 200_000_000;
 /// Longest retransmission time-out (`TCP_RTO_MAX` of Linux).
 const TIMEOUT_MAX: Nanos = 120_000_000_000;
-/// Most items retransmitted at once; our choice.
+/// How many items are retransmitted at once at most. The number is our choice.
 const RESEND_MAX: usize = 16;
 
 /// The sending end.

@@ -29,11 +29,12 @@ use super::{Client, Login, LoginState};
 use crate::network::Party;
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
-/// First wait before a stream is reopened: the longest `backoff` in `client/v3/watch.go`.
+/// How long a client waits before it reopens a stream for the first time: the longest `backoff` in
+/// `client/v3/watch.go`.
 const REOPEN_WAIT_MIN: Nanos = 100 * MILLISECOND;
-/// Longest wait before a stream is reopened, after several failures in a row; our choice.
+/// How long it waits at most, after several failures in a row. The number is our choice.
 const REOPEN_WAIT_MAX: Nanos = 2 * SECOND;
-/// Time between two progress requests on a stream in the settle phase; our choice.
+/// The time between two progress requests on a stream in the settle phase. The number is our choice.
 const PROGRESS_INTERVAL: Nanos = 500 * MILLISECOND;
 
 /// The watchers of one client.
@@ -73,16 +74,17 @@ struct Watcher {
     follow: Option<Follow>,
     /// The revision from which it is requested next; 0 means from its creation on.
     next: i64,
-    /// It has received every event up to this revision.
+    /// The revision up to which it has received every event.
     seen: i64,
     /// Its id at the member, once it is created.
     id: Option<i64>,
-    /// Its client no longer wants it.
+    /// Whether its client no longer wants it.
     cancelled: bool,
     /// Events of a response that came in fragments, until the last fragment has come.
     parts: Vec<Event>,
 }
 
+/// A message on a watch stream.
 fn watch_request(union: RequestUnion) -> WatchRequest {
     WatchRequest { request_union: Some(union) }
 }
@@ -92,6 +94,7 @@ impl Watcher {
         Watcher { watch, follow, next, seen: 0, id: None, cancelled: false, parts: Vec::new() }
     }
 
+    /// The request that creates it.
     fn request(&self) -> WatchRequest {
         let filters = [(self.watch.no_put, FilterType::Noput), (self.watch.no_delete, FilterType::Nodelete)];
         watch_request(RequestUnion::CreateRequest(WatchCreateRequest {
@@ -106,7 +109,7 @@ impl Watcher {
         }))
     }
 
-    /// It has received every event up to `revision`.
+    /// Notes that it has received every event up to `revision`.
     fn has_seen(&mut self, revision: i64) {
         self.seen = self.seen.max(revision);
         self.next = self.next.max(revision + 1);
@@ -144,6 +147,7 @@ impl Watchers {
 }
 
 impl Client {
+    /// The watcher with this number, if it still exists.
     fn watcher(&mut self, serial: u64) -> Option<&mut Watcher> {
         self.watchers.all.get_mut(&serial)
     }

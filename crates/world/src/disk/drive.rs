@@ -72,7 +72,7 @@ impl Drive {
         self.cache.evict();
     }
 
-    /// Whether calls of this incarnation are still answered (rule R5).
+    /// Whether calls of this incarnation are still answered (rule R5 of ARCHITECTURE.md).
     pub(super) fn is_attached(&self, incarnation: u32) -> bool {
         self.attached == Some(incarnation)
     }

@@ -1,5 +1,5 @@
-//! A test of invariants that only code inside this module can see: random operations, faults and crashes, and after
-//! each step a check of every file.
+//! For tests only: performs random operations, faults and crashes, and checks the invariants of every file after each
+//! step. Only code inside the module `disk` can see these.
 
 use bytes::Bytes;
 use keyed::{Domain, Draw, Keyed};
@@ -11,11 +11,13 @@ use super::drive::Drive;
 
 const CHOICE: Keyed = Keyed::new(1, Domain::new("disk invariants"));
 
+/// How fast the disk is.
 fn model() -> plan::Disk {
     let spread = Spread::Uniform { low: 0, high: 20 };
     plan::Disk { read: spread, write: spread, sync: spread, capacity: 300_000 }
 }
 
+/// A random operation.
 fn operation(draw: Draw) -> DiskOp {
     let path =
         |nth: u64| draw.then(nth).pick(&["wal/1", "wal/2", "db/1", "snap/1", "snap/2"]).to_owned().into();
@@ -33,6 +35,7 @@ fn operation(draw: Draw) -> DiskOp {
     }
 }
 
+/// A random fault.
 fn fault(draw: Draw) -> DiskFault {
     let files = *draw.then(1).pick(&[Files::Wal, Files::Snapshot, Files::Backend, Files::All]);
     let call = *draw.then(2).pick(&[DiskCall::Read, DiskCall::Write, DiskCall::Sync]);
@@ -51,12 +54,14 @@ fn fault(draw: Draw) -> DiskFault {
     }
 }
 
+/// All bytes of a content.
 fn bytes(content: &Content) -> Vec<u8> {
     let mut bytes = vec![0; content.len() as usize];
     content.read(0, &mut bytes);
     bytes
 }
 
+/// Checks the invariants of every file.
 fn assert_invariants(drive: &mut Drive) {
     for file in drive.cache.files() {
         let cached = bytes(&file.cached);

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Swing};
 use crate::world::World;
 
 impl World<'_> {
+    /// Begins a fault of clocks.
     pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Undo {
         let now = self.now();
         let members = strike.members;
@@ -36,11 +37,13 @@ impl World<'_> {
         }
     }
 
+    /// Lets the clocks of these members run at their usual rates again.
     pub(super) fn restore_clock_rates(&mut self, members: &[MemberId]) {
         let now = self.now();
         self.set_clocks(members, |clock| clock.reset_rate(now));
     }
 
+    /// Ends the periodic changes of these members' wall clocks.
     pub(super) fn stop_clock_swings(&mut self, members: &[MemberId]) {
         let now = self.now();
         self.set_clocks(members, |clock| clock.set_swing(now, None));

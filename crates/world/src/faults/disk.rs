@@ -8,6 +8,7 @@ use super::undo::Undo;
 use crate::world::World;
 
 impl World<'_> {
+    /// Begins a fault of disks.
     pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Undo {
         for &member in strike.members {
             if kind.ends_process() {
@@ -20,6 +21,7 @@ impl World<'_> {
         if kind.ends_process() { Undo::ProcessesBlocked } else { Undo::Disks }
     }
 
+    /// Ends a fault of a member's disk.
     pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {
         let (now, key) = (self.now(), self.fault_key(fault));
         self.processes[member].disk.heal(now, key);

@@ -1,4 +1,5 @@
-//! The nemesis: begins and ends the plan's faults. Each family of faults has a file.
+//! Begins and ends the plan's faults. The part of the simulator that does this is called the nemesis, as in Jepsen.
+//! Each family of faults has a file.
 //!
 //! A fault strikes at a time, or after a condition such as "there is a leader" has become true. Its target may
 //! be a group such as `leader`. That group becomes members only when the fault strikes; draws keyed by the
@@ -24,12 +25,14 @@ use crate::disk::Atlas;
 use crate::network::Party;
 use crate::world::{Happening, World};
 
+/// The name under which the targets of faults are drawn.
 const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
 struct ActiveFault {
-    /// The members it struck for which it has not ended.
+    /// Those of the members it struck for which it has not ended.
     members: Vec<MemberId>,
+    /// What must be undone when it ends.
     undo: Undo,
 }
 
@@ -48,6 +51,7 @@ struct Strike<'a> {
 struct WaitingFault {
     /// Its index in the plan.
     fault: usize,
+    /// What it waits for.
     condition: Condition,
     /// The condition is not checked before this time.
     from: Nanos,
@@ -58,8 +62,11 @@ struct WaitingFault {
 /// The faults of a run.
 pub(crate) struct Nemesis {
     keyed: Keyed,
+    /// Decides which disks may be damaged.
     atlas: Atlas,
+    /// The faults that wait for their conditions.
     waiting: Vec<WaitingFault>,
+    /// The faults that have begun and not ended, by index in the plan.
     active: BTreeMap<usize, ActiveFault>,
     /// For each member, whether the plan expects that it refuses to start.
     expected: Members<bool>,
@@ -93,12 +100,14 @@ impl Nemesis {
         self.atlas.is_damaged(member)
     }
 
+    /// The draw that decides a fault's choices.
     fn draw(&self, fault: &Fault) -> Draw {
         self.keyed.draw(u64::from(fault.id), 0)
     }
 }
 
 impl World<'_> {
+    /// Schedules the faults that have a time, and lists those that wait for a condition.
     pub(crate) fn schedule_faults(&mut self) {
         for (at, fault) in self.plan.faults.iter().enumerate() {
             match fault.when {
@@ -123,6 +132,7 @@ impl World<'_> {
         }
     }
 
+    /// A fault strikes.
     pub(crate) fn fault_begins(&mut self, at: usize) {
         if self.nemesis.over {
             return;

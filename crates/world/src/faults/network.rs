@@ -1,4 +1,5 @@
-//! Faults of the network: changed link behaviour, partitions, clogs, rules on messages.
+//! Begins and ends the faults of the network: other latency, loss or bandwidth of links; partitions; clogs, which
+//! hold all packets of a link until they end; and rules on single raft messages.
 
 use plan::NetworkFault;
 use record::{MemberId, Nanos};
@@ -22,6 +23,7 @@ pub(super) struct FlappingPartition {
 }
 
 impl World<'_> {
+    /// Begins a fault of the network.
     pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Undo {
         let Strike { fault, members, targets, draw } = *strike;
         let members = &parties(members)[..];
@@ -72,6 +74,7 @@ impl World<'_> {
         self.processes.ids().map(Party::Member).collect()
     }
 
+    /// Cuts these pairs.
     fn cut(&mut self, pairs: Vec<Pair>) -> Undo {
         self.network.cut(&pairs, self.now());
         Undo::Cut(pairs)
@@ -104,6 +107,7 @@ impl World<'_> {
         self.network.heal(&joined, self.now());
     }
 
+    /// Ends a fault's change of links.
     pub(super) fn restore_links(&mut self, fault: u32, scope: &Scope<'_>) {
         match scope.among {
             None => self.network.remove_overlay(fault),
@@ -124,6 +128,7 @@ impl World<'_> {
     }
 }
 
+/// Members as parties.
 fn parties(members: &[MemberId]) -> Vec<Party> {
     members.iter().copied().map(Party::Member).collect()
 }

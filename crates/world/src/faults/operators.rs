@@ -1,5 +1,5 @@
 //! Tasks of operators, which a plan lists among its faults: adding a member, compaction and so on. This file
-//! turns each task into a list of steps; `operators.rs` carries them out.
+//! turns each task into a list of steps; [`crate::operators`] carries them out.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -18,14 +18,17 @@ use crate::world::World;
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
+    /// An operator begins a task. There is nothing to undo when the fault ends.
     pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
         let steps = self.steps_of(task, strike);
         self.begin_task(steps, strike.draw);
         Undo::Nothing
     }
 
+    /// The steps of a task.
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
         let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
+        // The new member that the plan reserves for this fault.
         let joiner = || self.joiner_of(strike.fault as usize);
         match *task {
             OperatorTask::AddMember { learner, promote } => {
@@ -63,22 +66,27 @@ impl World<'_> {
     }
 }
 
+/// The request that adds a member.
 fn add(member: MemberId, is_learner: bool) -> Request {
     Request::MemberAdd(MemberAddRequest { peer_urls: vec![peer_url(member)], is_learner })
 }
 
+/// The request that removes a member.
 fn remove(member: MemberId) -> Request {
     Request::MemberRemove(MemberRemoveRequest { id: member.raft_id() })
 }
 
+/// The step that defragments a member.
 fn defragment(member: MemberId) -> Step {
     Step::AskMember(member, DefragmentRequest {}.into())
 }
 
+/// The step that compacts.
 fn compact(keep: u64, physical: bool) -> Step {
     Step::Compact { keep, physical, revision: None }
 }
 
+/// The step that disarms the alarm NOSPACE of a member.
 fn disarm(member: MemberId) -> Step {
     let action = AlarmAction::Deactivate as i32;
     Step::Ask(AlarmRequest { action, member_id: member.raft_id(), alarm: NO_SPACE }.into())

@@ -18,6 +18,7 @@ use crate::world::{Happening, SECOND, World};
 const STOP_PATIENCE: Nanos = 10 * SECOND;
 
 impl World<'_> {
+    /// Begins a fault of processes.
     pub(super) fn begin_process(&mut self, kind: &ProcessFault, strike: &Strike<'_>) -> Undo {
         let fault = strike.fault;
         let members = strike.members.iter().copied();
@@ -79,6 +80,7 @@ impl World<'_> {
         self.kill(member, stop);
     }
 
+    /// Pauses a process until the fault ends.
     fn pause(&mut self, member: MemberId, fault: u32) {
         self.processes[member].blocked_by.push(Blocker { fault, pauses: true });
         if self.processes[member].state == State::Running {
@@ -108,6 +110,7 @@ impl World<'_> {
         }
     }
 
+    /// Removes the failpoint that a fault has armed.
     pub(super) fn disarm_point(&mut self, member: MemberId) {
         self.arm_point(member, None, None);
     }

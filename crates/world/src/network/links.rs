@@ -1,13 +1,14 @@
 //! One link, that is, one direction between two parties: it draws the latency, loss, duplication, corruption and
 //! reordering of each message, and models its bandwidth.
 //!
-//! Every draw is keyed by the link and by how many messages it carried before (rule R2). So what happens to
-//! message 17 from member 2 to member 3 does not depend on any other link.
+//! Every draw is keyed by the link and by how many messages it carried before (rule R2 of ARCHITECTURE.md).
+//! So what happens to message 17 from member 2 to member 3 does not depend on any other link.
 
 use keyed::{Domain, Keyed};
 use plan::Link;
 use record::Nanos;
 
+/// The domain of all random draws for links, see the crate `keyed`.
 const LINK: Domain = Domain::new("world network link");
 
 /// The state of one ordered pair of processes.

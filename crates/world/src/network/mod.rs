@@ -5,8 +5,9 @@
 //! * A *clog* is a fault that holds all packets of a link until it ends, and then delivers them.
 //!
 //! A partition is checked when a packet is sent and again when it arrives. Every packet carries the
-//! incarnations of its sender and its receiver; if one of the two has ended, the packet is dropped (rule R5).
-//! A message is encoded only when its bytes matter: to corrupt it, or for its size under a bandwidth limit.
+//! incarnations of its sender and its receiver; if one of the two has ended, the packet is dropped (rule R5
+//! of ARCHITECTURE.md). A message is encoded only when its bytes matter: to corrupt it, or for its size under
+//! a bandwidth limit.
 //!
 //! Not modelled: routing through other processes, and connections between members. Each message travels
 //! alone, so messages between the same two members may overtake each other, which raft must tolerate.
@@ -48,7 +49,7 @@ pub(crate) enum Body {
     Cancel(u64),
     /// A member's answer.
     Response(u64, Result<Response, Error>),
-    /// The connection of this operation broke: its server's process ended.
+    /// The connection over which this operation was sent broke, because the member's process ended.
     Reset(u64),
     /// A packet of a watch stream, with the stream's number in the history.
     Stream(u64, Segment),
@@ -61,7 +62,9 @@ pub(crate) struct Packet {
     pub(crate) to: Party,
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
     pub(crate) incarnations: (u32, u32),
+    /// What the trace shows of it.
     pub(crate) head: MessageHead,
+    /// What it carries.
     pub(crate) body: Body,
 }
 
@@ -82,13 +85,17 @@ pub(crate) enum SendResult {
 
 /// The network.
 pub(crate) struct Network {
+    /// The behaviour of links without faults.
     setup: Setup,
+    /// The state of each link.
     links: Grid<LinkState>,
+    /// The pairs that partitions cut.
     cuts: Cuts,
     /// When each ordered pair was last cut or joined.
     changed: Grid<Nanos>,
     /// The pairs that a clog blocks.
     clogs: Cuts,
+    /// The rules on messages that are in force.
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule to end, with its fault.
     held: Vec<(u32, Box<Packet>)>,
@@ -185,16 +192,19 @@ impl Network {
             .any(|pair| self.cuts.is_cut(pair) || self.clogs.is_cut(pair) || mostly_lost(pair))
     }
 
+    /// Cuts the links of these pairs.
     pub(crate) fn cut(&mut self, pairs: &[Pair], now: Nanos) {
         self.cuts.cut(pairs);
         self.note_change(pairs, now);
     }
 
+    /// Ends one cut of each of these pairs.
     pub(crate) fn heal(&mut self, pairs: &[Pair], now: Nanos) {
         self.cuts.heal(pairs);
         self.note_change(pairs, now);
     }
 
+    /// Notes when these pairs were cut or joined.
     fn note_change(&mut self, pairs: &[Pair], now: Nanos) {
         for pair in pairs {
             self.changed[*pair] = now;
@@ -214,6 +224,7 @@ impl Network {
         }
     }
 
+    /// Ends a fault's change of links.
     pub(crate) fn remove_overlay(&mut self, fault: u32) {
         self.links.values_mut().for_each(|link| link.remove_overlay(fault));
     }
@@ -224,6 +235,7 @@ impl Network {
         self.clogging.push((fault, pairs));
     }
 
+    /// Adds a rule on raft messages, until the fault ends.
     pub(crate) fn add_rule(&mut self, fault: u32, rule: plan::MessageRule, from: Vec<Party>, to: Vec<Party>) {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }

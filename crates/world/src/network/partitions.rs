@@ -14,17 +14,20 @@ impl Cuts {
         Cuts(Grid::new(members, clients, |_| 0))
     }
 
+    /// Whether any fault cuts this pair.
     #[inline]
     pub(crate) fn is_cut(&self, pair: Pair) -> bool {
         self.0[pair] != 0
     }
 
+    /// A fault cuts these pairs.
     pub(crate) fn cut(&mut self, pairs: &[Pair]) {
         for pair in pairs {
             self.0[*pair] += 1;
         }
     }
 
+    /// A fault no longer cuts these pairs.
     pub(crate) fn heal(&mut self, pairs: &[Pair]) {
         for pair in pairs {
             let count = &mut self.0[*pair];

@@ -1,5 +1,5 @@
-//! Who can send packets: a member or a client, called a *party*. Also a table with a cell for each link, that is,
-//! for each ordered pair of parties.
+//! The ends of a link: a member or a client, called a *party*. Also a table with one cell for each link, that is, for
+//! each ordered pair of parties ([`Grid`]).
 
 use std::ops::{Index, IndexMut};
 
@@ -8,6 +8,7 @@ use record::MemberId;
 /// Who sends or receives packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Party {
+    /// A member.
     Member(MemberId),
     /// A client of the plan, by its number. Two more numbers follow: the client that does the final read of the
     /// settle phase, and one for all operators.
@@ -18,7 +19,7 @@ pub(crate) enum Party {
 pub(crate) type Pair = (Party, Party);
 
 impl Party {
-    /// The member id for facts: a client has none.
+    /// The id by which facts (events of the trace) name it. All clients share the id [`MemberId::NONE`].
     #[inline]
     pub(crate) fn in_facts(self) -> MemberId {
         match self {
@@ -27,7 +28,8 @@ impl Party {
         }
     }
 
-    /// Its number in the keys of draws, in 32 bits. It does not depend on how many clients or members there are.
+    /// A number of 32 bits that identifies it. Random draws for a link use it, so it must not depend on how many
+    /// clients or members there are.
     fn key(self) -> u64 {
         match self {
             Party::Member(member) => member.raft_id(),
@@ -36,15 +38,18 @@ impl Party {
     }
 }
 
-/// The number of a pair in the keys of draws.
+/// A number that identifies a pair, for random draws.
 pub(super) fn pair_key((from, to): Pair) -> u64 {
     from.key() << 32 | to.key()
 }
 
 /// A value for each ordered pair of parties.
 pub(crate) struct Grid<T> {
+    /// How many members there are. They come before the clients.
     members: usize,
+    /// How many members and clients there are.
     parties: usize,
+    /// The values, first by sender and then by receiver.
     cells: Vec<T>,
 }
 
@@ -60,6 +65,7 @@ impl<T> Grid<T> {
         self.cells.iter_mut()
     }
 
+    /// The index of a pair in `cells`.
     #[inline]
     fn cell(&self, (from, to): Pair) -> usize {
         let slot = |party: Party| match party {

@@ -9,6 +9,7 @@ use super::party::{Pair, Party};
 
 /// A rule that is on.
 pub(crate) struct ActiveRule {
+    /// The index of its fault in the plan.
     pub(crate) fault: u32,
     pub(crate) rule: MessageRule,
     /// The senders it applies to.

@@ -1,4 +1,4 @@
-//! Each fault of the device strikes, is counted, and shows when it should.
+//! Tests each fault of the simulated disk: it has its effect, is counted, and becomes visible when it should.
 
 use member::disk::DiskErrorKind;
 use plan::{DiskCall, DiskFault, Files};

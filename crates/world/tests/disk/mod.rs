@@ -1,4 +1,4 @@
-//! The behaviour of the simulated disk.
+//! Tests of the simulated disk, and the helpers that they share.
 
 mod faults;
 mod parity;
@@ -21,6 +21,7 @@ const DISK: Domain = Domain::new("disk test");
 /// Every operation takes this long here, in nanoseconds.
 const STEP: u64 = 10;
 
+/// A disk without capacity limit whose operations all take [`STEP`].
 fn model() -> plan::Disk {
     plan::Disk {
         read: Spread::Constant(STEP),
@@ -30,6 +31,7 @@ fn model() -> plan::Disk {
     }
 }
 
+/// An empty disk.
 fn disk(seed: u64) -> SimDisk {
     SimDisk::new(MemberId::new(1), Keyed::new(seed, DISK), model())
 }

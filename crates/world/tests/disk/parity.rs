@@ -1,5 +1,5 @@
-//! The same operations on the simulated disk and on a real directory: the same answers, the same files. What
-//! is not compared: what survives, because the real machine does not lose power here.
+//! Performs the same operations on the simulated disk and on a real directory, and checks that the answers and the
+//! files are the same. What survives a power loss is not compared, because the real machine does not lose power.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -71,6 +71,7 @@ impl Real {
     }
 }
 
+/// The kind that the simulated disk would give this error.
 fn kind(error: &io::Error) -> DiskErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound => DiskErrorKind::NotFound,
@@ -80,14 +81,17 @@ fn kind(error: &io::Error) -> DiskErrorKind {
     }
 }
 
+/// A random file in one of the directories.
 pub(super) fn path() -> impl Strategy<Value = String> {
     (0..2_usize, 0..3_u32).prop_map(|(directory, name)| format!("{}/{name}", DIRECTORIES[directory]))
 }
 
+/// Random data: short, or longer than a page.
 fn data() -> impl Strategy<Value = Vec<u8>> {
     (prop_oneof![0..700_usize, 3000..13_000_usize], 1..=255_u8).prop_map(|(len, byte)| vec![byte; len])
 }
 
+/// A random offset, often near the border of a sector or page.
 fn place() -> impl Strategy<Value = u64> {
     prop_oneof![
         0..3_u64,
@@ -98,6 +102,7 @@ fn place() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// A random operation.
 pub(super) fn operation() -> impl Strategy<Value = DiskOp> {
     prop_oneof![
         3 => path().prop_map(|path| create(&path)),

@@ -1,7 +1,8 @@
-//! Power failures against a naive model: full copies of every file after every operation.
+//! Compares what power failures leave on the simulated disk with what a simple model allows. The model keeps full
+//! copies of every file after every operation.
 //!
-//! The model knows what POSIX allows: a file has any length it had since its last sync, each of its sectors
-//! is as it was at some moment since then, and names changed up to any point, each independently.
+//! It allows what POSIX allows after a power failure: a file has any length that it had since its last sync, each of
+//! its sectors is as it was at some moment since then, and of the changes of names any subset took place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,15 +16,21 @@ const SECTOR: usize = 512;
 /// With more unsynced name changes than this there are too many sets to try.
 const CHANGES_MAX: usize = 10;
 
+/// The index of the file behind each name.
 type Names = BTreeMap<String, usize>;
 
+/// The model.
 #[derive(Default)]
 struct Twin {
     /// For each file, full copies since its last sync, the synced one first.
     files: Vec<Vec<Vec<u8>>>,
+    /// The names as a running process sees them.
     cached: Names,
+    /// The names as of the last sync of their directories.
     durable: Names,
+    /// The changes of names since then.
     changes: Vec<DiskOp>,
+    /// For each creation among `changes`, by its index there: the index of the file.
     created: BTreeMap<usize, usize>,
 }
 
@@ -48,6 +55,7 @@ impl Twin {
         }
     }
 
+    /// Keeps a new copy of a file, with an edit.
     fn edit(&mut self, path: &str, edit: impl FnOnce(&mut Vec<u8>)) {
         let history = &mut self.files[self.cached[path]];
         let mut file = history.last().unwrap().clone();
@@ -55,6 +63,7 @@ impl Twin {
         history.push(file);
     }
 
+    /// Changes names.
     fn change(&mut self, op: &DiskOp) {
         if let DiskOp::Rename { from, to } = op
             && from == to
@@ -152,6 +161,7 @@ fn may_hold_sector(versions: &[Vec<u8>], index: usize, sector: &[u8]) -> bool {
     })
 }
 
+/// The names that a change of names concerns.
 fn paths(op: &DiskOp) -> Vec<&str> {
     match op {
         DiskOp::Create { path } | DiskOp::Remove { path } => vec![path],
@@ -164,6 +174,7 @@ fn paths(op: &DiskOp) -> Vec<&str> {
 /// after this many steps, by a power failure (`true`) or a crash.
 type Life = (Vec<(DiskOp, bool)>, u64, bool);
 
+/// A random [`Life`].
 fn life() -> impl Strategy<Value = Life> {
     (proptest::collection::vec((operation(), any::<bool>()), 1..30), 0..30_u64, any::<bool>())
 }

@@ -1,5 +1,6 @@
-//! redb on the simulated disk, set up as the member's backend: it recovers whole from every power failure,
-//! and damage that the atlas allows either lies where no row is or is refused at the start.
+//! Tests redb, the database of the member's backend, on the simulated disk, with the member's settings. It recovers
+//! completely from every power failure. It refuses to open a damaged file, unless the damage is where no row is. (Only
+//! damage that the fault atlas allows is tried: see `disk/atlas.rs`.)
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +17,7 @@ const PATH: &str = "db/1";
 /// Which values to write and how many, and where to fail.
 const CHOICE: Keyed = Keyed::new(1, Domain::new("redb test"));
 
+/// The simulated disk as redb uses it.
 #[derive(Debug)]
 struct Backend(Arc<dyn Disk>);
 
@@ -65,8 +67,10 @@ fn commit(database: &Database, commit: u64, draw: Draw) -> Result<(), Box<dyn st
     Ok(transaction.commit()?)
 }
 
+/// All keys and values of the table.
 type Rows = Vec<(u64, Vec<u8>)>;
 
+/// Reads all rows.
 fn rows(database: &Database) -> Result<Rows, Box<dyn std::error::Error>> {
     let transaction = database.begin_read()?;
     let table = match transaction.open_table(TABLE) {

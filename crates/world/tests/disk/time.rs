@@ -1,4 +1,5 @@
-//! What happened when: sections, jobs, crashes between operations, stalls, dead handles.
+//! Tests at which time each operation of the disk ends and what is left of it: in sections, in jobs, after crashes
+//! between operations, during stalls, and after the process has ended.
 
 use member::disk::DiskErrorKind;
 use plan::DiskFault;

@@ -1,5 +1,6 @@
-//! The member's log on the simulated disk: what it acknowledged survives every crash and power failure, none
-//! of them makes it refuse to start, and rot that the atlas allows never shortens it.
+//! Tests the member's write-ahead log on the simulated disk. What it acknowledged survives every crash and power
+//! failure, and none of these makes it refuse to start. Rot that the fault atlas (`disk/atlas.rs`) allows never shortens
+//! the log.
 
 use keyed::Draw;
 use member::wal::{Marker, Recovered, Replay, Wal, WalError};

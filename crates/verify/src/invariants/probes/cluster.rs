@@ -12,8 +12,11 @@ use super::super::window::Window;
 /// What must be remembered to count these probes.
 #[derive(Debug)]
 pub struct ClusterProbes {
+    /// The members that believe that they lead.
     leaders: BTreeSet<MemberId>,
+    /// The members that believe that they are the lessor.
     lessors: BTreeSet<MemberId>,
+    /// The members whose processes are paused.
     paused: BTreeSet<MemberId>,
     /// Members that received a snapshot which is not installed yet.
     receiving: BTreeSet<MemberId>,

@@ -16,14 +16,17 @@ pub struct ProcessProbes {
 /// The newest configuration.
 #[derive(Debug, Default)]
 struct Newest {
+    /// The index of the entry that made it.
     index: u64,
     voters: Vec<MemberId>,
+    /// The old voters, during a joint change.
     outgoing: Vec<MemberId>,
 }
 
 /// One member's process.
 #[derive(Debug)]
 struct Process {
+    /// Whether it has started and not ended.
     runs: bool,
     /// Whether the process did anything since it recovered.
     acted: bool,
@@ -31,8 +34,9 @@ struct Process {
     term: u64,
     /// Whether the process committed something since it began to lead.
     committed: bool,
-    /// The last write that was handed over, and the last that is durable.
+    /// The number of the last disk job that was handed over.
     saving: u64,
+    /// The number of the last disk job that is durable.
     saved: u64,
 }
 
@@ -42,6 +46,7 @@ impl Process {
         Process { runs, acted, role: Role::Follower, term: 0, committed, saving: 0, saved: 0 }
     }
 
+    /// Whether it is a leader that runs.
     fn leads(&self) -> bool {
         self.runs && self.role == Role::Leader
     }
@@ -53,6 +58,7 @@ impl Process {
 }
 
 impl ProcessProbes {
+    /// The process of a member; `None` if the event is of no member.
     fn process(&mut self, member: MemberId) -> Option<&mut Process> {
         (!member.is_none()).then(|| self.processes.entry(member).or_insert_with(Process::new))
     }
@@ -99,6 +105,7 @@ impl ProcessProbes {
         }
     }
 
+    /// A member reports its term and role.
     fn state(&mut self, member: MemberId, term: u64, role: Role, probes: &mut Counts) {
         let two = self.processes.iter().any(|(other, process)| *other != member && process.leads());
         let Some(process) = self.process(member) else { return };
@@ -124,6 +131,7 @@ impl ProcessProbes {
         probes[Probe::PreVotesGivenUp] += u64::from(gave_up);
     }
 
+    /// A process ended.
     fn stopped(&mut self, member: MemberId, stop: &Stop, probes: &mut Counts) {
         let Some(process) = self.process(member) else { return };
         let killed = matches!(stop, Stop::Crash | Stop::PowerLoss);

@@ -1,7 +1,8 @@
-//! The choices for one gap: everything that can have made a revision that no answer acknowledges.
+//! The choices for one gap: everything that can have made a given revision that no answer acknowledges.
 //!
-//! That is a write without an answer, a revocation whose answer does not say whether it removed keys, the end of a
-//! lease, or a write of the lock and election services. Real time limits which of these are possible at a revision.
+//! A choice is a write without an answer, a revocation of a lease (its answer does not say whether it removed keys),
+//! the end of a lease, or a write of the lock and election services. Real time limits which of these are possible at
+//! a revision.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -36,19 +37,23 @@ pub enum Source {
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub source: Source,
-    /// Whether watchers received something else of that revision, or the time of the lease was not over yet.
+    /// Whether something speaks against the choice without excluding it: watchers received something else at that
+    /// revision, or the lease had not run out by then.
     pub doubtful: bool,
     /// The keys that it may write.
     writes: Rc<[Span]>,
 }
 
-/// All sources of the history, with the places and times that limit each.
+/// All sources of the history, with the positions and times that limit each.
 pub struct Pool<'a> {
     history: &'a History,
+    /// The writes without an answer, with the keys that each may write.
     open: Vec<(Window, Rc<[Span]>)>,
+    /// The possible writes of the services, each with its lowest position and the keys that it may write.
     service_writes: Vec<(ServiceWrite, Position, Rc<[Span]>)>,
     /// Acknowledged revocations, by the revision of the answer.
     revoked: BTreeMap<i64, Vec<u32>>,
+    /// When each lease can have run out.
     ends: Ends,
     /// For each position of an answered operation: the earliest return of an operation at that position or later.
     latest: Vec<(Position, Nanos)>,
@@ -102,7 +107,7 @@ impl<'a> Pool<'a> {
         self.open.len() + self.service_writes.len()
     }
 
-    /// The lowest revision above this one of which an answer names the source.
+    /// The lowest revision above this one that the answer to a revocation or to a service call names.
     pub fn next_known(&self, revision: i64) -> Option<i64> {
         let writers = self.service_writes.iter().filter_map(|(write, ..)| write.revision);
         let revoked = self.revoked.range(revision + 1..).next().map(|(known, _)| *known);
@@ -115,7 +120,7 @@ impl<'a> Pool<'a> {
         self.latest.get(at).map_or(Nanos::MAX, |(_, time)| *time)
     }
 
-    /// The earliest moment at which the time of a lease can be over.
+    /// The earliest moment at which a lease can have run out, by the grant that was valid before this revision.
     pub fn earliest_end(&self, lease: i64, revision: i64) -> Nanos {
         self.ends.earliest(lease, revision)
     }
@@ -129,7 +134,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// When a client called for it; 0 for the end of a lease.
+    /// When a client made the call that led to it; 0 for the end of a lease.
     pub fn call(&self, source: Source) -> Nanos {
         let operation = match source {
             Source::Operation(number) => number,
@@ -170,7 +175,8 @@ impl<'a> Pool<'a> {
         let latest = self.latest(revision);
         for (index, (write, floor, writes)) in (0..).zip(&self.service_writes) {
             let operation = &self.history.operations[write.operation as usize];
-            // A write that was over before the call of an earlier revision's write cannot have made this revision.
+            // If the service's call was over before the write of an earlier revision was even called, it cannot have
+            // made this revision.
             let answered = over_at(operation).filter(|_| !write.lasts);
             let over = answered.is_some_and(|at| self.earliest(revision) > at);
             if *floor < making && write.revision.is_none_or(|made| made == revision) && !over {
@@ -230,6 +236,7 @@ impl Span {
         request.parts().filter_map(span).collect()
     }
 
+    /// Whether a key is in both ranges.
     fn overlaps(&self, other: &Span) -> bool {
         let (key, end) = (&other.0[..], &other.1[..]);
         let below = |key: &[u8], (from, end): (&[u8], &[u8])| match end {
@@ -241,7 +248,7 @@ impl Span {
     }
 }
 
-/// For each return, the highest position of an operation that had returned by then.
+/// For each return, in the order of time, the highest position of the operations that had returned by then.
 fn floors(history: &History, steps: &[Step]) -> Vec<(Nanos, Position)> {
     let mut returns: Vec<(Nanos, Position)> = Vec::new();
     for step in steps.iter().filter(|step| step.operation != NOBODY) {
@@ -258,6 +265,7 @@ fn floors(history: &History, steps: &[Step]) -> Vec<(Nanos, Position)> {
     returns
 }
 
+/// The lowest position that an operation called at `call` can have.
 fn floor(floors: &[(Nanos, Position)], call: Nanos) -> Position {
     let before = floors.partition_point(|(at, _)| *at < call);
     before.checked_sub(1).map_or(Position::START, |last| floors[last].1)

@@ -1,4 +1,7 @@
-//! When a lease can have expired at the earliest, by its grants and keep-alives and the rate of the fastest clock.
+//! The earliest moment at which a lease can have expired, by its grants and keep-alives and the rate of the fastest
+//! clock.
+//!
+//! A lease id can be granted again after the lease has ended, so one id may have several grants.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +12,15 @@ use crate::answer;
 use crate::definite::is_definite;
 use crate::model::MIN_LEASE_TTL;
 
+/// A second in nanoseconds.
 const SECOND: u128 = 1_000_000_000;
+/// The rate of a clock that shows true time: rates are in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// A grant, and how long its lease was kept alive.
 #[derive(Clone, Copy, Debug)]
 struct Grant {
-    /// The revision of the answer; 0 without one.
+    /// The revision in the header of the answer; 0 without an answer.
     revision: i64,
     call: Nanos,
     /// The time to live in seconds; 0 if the recorder did not keep it.
@@ -33,6 +38,7 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// Collects all grants and renewals. `fastest` is the rate of the fastest clock of any member.
     pub fn of(history: &History, fastest: u32) -> Ends {
         let mut ends = Ends { grants: BTreeMap::new(), fastest };
         for operation in &history.operations {
@@ -63,7 +69,8 @@ impl Ends {
         ends
     }
 
-    /// The earliest moment at which the time of a lease can be over, by the grant that was valid before this revision.
+    /// The earliest moment at which a lease can have run out, by the grant that was valid before this revision; 0 if
+    /// no such grant is known.
     pub fn earliest(&self, id: i64, revision: i64) -> Nanos {
         let grants = self.grants.get(&id).map_or(&[][..], |grants| &grants[..]);
         let Some(grant) = grants.iter().rfind(|grant| grant.revision < revision) else { return 0 };

@@ -1,16 +1,19 @@
-//! Without evidence: what made the revisions that no answer acknowledges. Each of them is a gap in the order.
+//! Finds out, for a history without evidence, what made the revisions that no answer acknowledges. Each of them is a
+//! gap in the order of revisions.
 //!
 //! Three things can have made such a revision: a write without an answer, the end of a lease, and a write of the lock
-//! and election services for a client's call. A search in the order of revisions (`search`) fills the gaps so that
-//! all answers agree. As long as it can, it also agrees with the observations: what watchers received, clients'
-//! copies held and services answered (`observations`).
+//! and election services for a client's call. A search that goes through the revisions in order (`search`) chooses
+//! one of them for each gap, so that all answers agree with the choices. As far as possible, the choices also agree
+//! with the observations: what watchers received, what clients' copies held, and what the services answered
+//! (`observations`).
 //!
-//! If such an explanation exists, the history is correct, because nothing in it excludes the explanation. If none
-//! exists, the history is wrong whatever happened. The search then ignores the observations that contradict every
-//! explanation, and the oracles compare them with the order that the answers allow.
+//! The choices together are an explanation. If one exists that agrees with everything, the history is correct,
+//! because nothing in it excludes that this happened. If none exists, the history is wrong whatever happened. The
+//! search then ignores the observations that contradict every explanation, and the oracles compare those observations
+//! with the order that the answers allow.
 //!
-//! The search is exact if it ends within its budget. After a contradiction it goes back to the last gap that can have
-//! caused it, so a large number of irrelevant writes without an answer costs nothing.
+//! The search is exact if it ends within its budget. After a contradiction it goes back to the last gap whose choice
+//! can have caused the contradiction, so writes without an answer cost nothing if they have nothing to do with it.
 
 mod choice;
 mod ends;
@@ -28,7 +31,8 @@ use observations::{Observations, ReadPairs};
 use search::Search;
 pub(super) use services::own_lease;
 
-/// How many steps of replay the search may take. That many take a few seconds.
+/// How many operations the search may replay, counting each time that it replays one again. So many take a few
+/// seconds.
 const BUDGET: u64 = 10_000_000;
 
 /// What the search may assume, besides the history.
@@ -47,7 +51,7 @@ pub struct SearchInput<'a> {
 /// How the search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchEnd {
-    /// The search tried what it had to: every revision that answers name is explained, or nothing in the history
+    /// The search is complete: each revision that answers name is explained, or certainly nothing in the history
     /// explains it.
     Done,
     /// No explanation was found, and clients outside the history may have written.
@@ -63,9 +67,9 @@ pub struct LeaseEnd {
     pub lease: i64,
     /// The revision that removed its keys.
     pub revision: i64,
-    /// The latest moment at which that revision can have been made.
+    /// The latest moment at which that revision can have been made: by then, an answer had named it or a later one.
     pub latest: Nanos,
-    /// The earliest moment at which the time of the lease can have been over, by the fastest clock.
+    /// The earliest moment at which the lease can have run out, by the fastest clock.
     pub earliest: Nanos,
 }
 
@@ -74,13 +78,13 @@ pub struct LeaseEnd {
 pub struct Explanation {
     /// How the search ended.
     pub ended: SearchEnd,
-    /// One step for each of these revisions. A step of [`NOBODY`] names one of `entries` by its rank.
+    /// One step for each of these revisions. If the step's operation is [`NOBODY`], its rank names one of `entries`.
     pub steps: Vec<Step>,
     /// The ends of leases and service writes among `steps`, as entries that members proposed themselves.
     pub entries: Vec<Applied>,
     /// The ends of leases among `entries`.
     pub lease_ends: Vec<LeaseEnd>,
-    /// Up to this revision no other explanation exists.
+    /// Up to this revision no other explanation exists. `i64::MAX` if there is no other at all.
     pub sure: i64,
 }
 

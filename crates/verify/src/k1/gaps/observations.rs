@@ -1,8 +1,8 @@
 //! What clients saw of the revisions that no answer acknowledges.
 //!
-//! There are two kinds. Pairs that reads returned ([`ReadPairs`]) are binding: an explanation must agree with them.
-//! What watchers received, clients' copies held and the services answered ([`Observations`]) is believed only as long
-//! as some explanation agrees with it.
+//! They saw two kinds of things. Key-value pairs that reads returned ([`ReadPairs`]) are binding: an explanation must
+//! agree with them. What watchers received, what clients' copies held and what the services answered
+//! ([`Observations`]) is believed only as long as some explanation agrees with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,7 @@ use crate::watch::reach::{self, Reach};
 pub struct ReadPairs(Vec<KeyValue>);
 
 impl ReadPairs {
+    /// Collects the pairs that answers showed and that no known step made.
     pub fn of(history: &History, steps: &[Step], start: i64) -> ReadPairs {
         let makes = |revision: i64| {
             steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok()
@@ -36,7 +37,8 @@ impl ReadPairs {
             }
         };
         for operation in &history.operations {
-            // A read without values may be part of a transaction: there, only pairs with a value count.
+            // A transaction may contain a read that returns keys without values. The pairs of the answer do not show
+            // which read they are from, so only those with a value count.
             let hides = match &operation.request {
                 Request::Range(range) => range.keys_only,
                 Request::Txn(_) => true,
@@ -67,8 +69,10 @@ impl ReadPairs {
 
 /// An event that a watcher received.
 struct Seen {
+    /// Whether it is a deletion.
     deleted: bool,
     kv: KeyValue,
+    /// The pair before the change (`prev_kv`), if the watcher asked for it.
     before: Option<KeyValue>,
     /// When the first watcher received it.
     at: Nanos,
@@ -79,8 +83,11 @@ struct Seen {
 #[derive(Default)]
 pub struct Observations<'a> {
     events: BTreeMap<i64, Vec<Seen>>,
+    /// For each watcher, which revisions it covers: it must have received every change there that it asked for.
     watchers: Vec<Reach<'a>>,
+    /// The contents of clients' copies.
     views: BTreeMap<i64, Vec<&'a CacheView>>,
+    /// What the services' answers claim about who is first in a lock or election.
     queue_claims: BTreeMap<i64, Vec<QueueClaim>>,
     /// Revisions at which these observations are no longer believed, because no explanation agreed with them.
     doubted: BTreeSet<i64>,
@@ -102,7 +109,7 @@ impl Against {
 }
 
 impl<'a> Observations<'a> {
-    /// The observations of a history. `more` are watch streams that it does not have.
+    /// The observations of a history. `more` are watch streams from elsewhere.
     pub fn of(history: &'a History, more: &'a [WatchStream]) -> Observations<'a> {
         let mut observations =
             Observations { watchers: reach::of(&history.watches), ..Observations::default() };
@@ -147,8 +154,8 @@ impl<'a> Observations<'a> {
         self.doubted.len() > before
     }
 
-    /// How many of the events that watchers received of a revision this request cannot have caused, as far as can be
-    /// said without executing it. `call` is when it was requested.
+    /// How many of the events that watchers received at a revision cannot have been caused by this request, as far as
+    /// can be said without executing the request. `call` is when it was called.
     pub fn misfits(&self, request: &Request, call: Nanos, revision: i64) -> usize {
         let Some(events) = self.events.get(&revision) else { return 0 };
         let fits = |seen: &&Seen| {
@@ -220,6 +227,7 @@ impl<'a> Observations<'a> {
 }
 
 impl Seen {
+    /// Whether this is the same put or deletion.
     fn is(&self, kv: &KeyValue, deleted: bool) -> bool {
         deleted == self.deleted
             && kv.key == self.kv.key

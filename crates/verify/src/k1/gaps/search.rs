@@ -1,10 +1,11 @@
-//! The search for an explanation: a replay that stops at each gap (a revision that nobody acknowledges) and chooses
-//! what made it.
+//! The search for an explanation: a replay of the order of revisions that stops at each gap (a revision that no
+//! answer acknowledges) and chooses what made it.
 //!
-//! If the replay contradicts an answer, the search goes back to the last gap that can have caused the contradiction,
-//! because some of its possible writers touch the same keys. (This is conflict-directed backjumping from constraint
-//! solving; the gaps that can be the cause are called culprits.) A contradiction that no choice can remove is wrong
-//! whatever happened: the search continues after it, and the oracles report it.
+//! If the replay then contradicts an answer, the search goes back to a gap that can have caused the contradiction,
+//! and tries its next choice. A gap can be the cause if one of its choices writes a key that the answer depends on;
+//! such gaps are called culprits, and the search goes back to the last of them. (Constraint solving knows this as
+//! conflict-directed backjumping.) If no choice can remove a contradiction, the history is wrong whatever happened.
+//! The search continues after the contradiction, and the oracles report it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,57 +21,70 @@ use super::observations::{Observations, ReadPairs};
 use super::{BUDGET, SearchEnd, SearchInput};
 use crate::model::Leases;
 
-/// How many steps of the budget one try of a choice costs. It rewinds the model key by key, which takes longer than a
-/// step.
+/// How much of the budget one try of a choice costs; the replay of one step costs 1. A try rewinds the model key by
+/// key, which takes longer than a step.
 const TRIAL: u64 = 20;
 
 /// A revision that no answer acknowledges, with the choices for it.
 struct Gap {
     revision: i64,
-    /// The index of the step before which the revision must have been made.
+    /// The index in `Search::steps` of the step before which the revision must have been made.
     at: usize,
+    /// What may have made the revision, in the order in which the search tries them.
     choices: Vec<Choice>,
     /// The index of the next choice to try.
     next: usize,
+    /// The index of the choice that fills the gap now.
     chosen: Option<usize>,
-    /// The earlier gaps in which another choice may let this one be filled.
+    /// The earlier gaps, by index, in which another choice may let this one be filled.
     culprits: BTreeSet<usize>,
-    /// Whether some choice made the revision and was contradicted only later.
+    /// Whether some choice made the revision without a contradiction there, and was contradicted only later.
     fitted: bool,
+    /// The leases of the model before the revision, to restore them when another choice is tried.
     leases: Leases,
 }
 
 /// The search, with its choices so far.
 pub struct Search<'a> {
     history: &'a History,
+    /// The operations with an answer, in the order of revisions.
     steps: &'a [Step],
+    /// What may have made revisions that no answer acknowledges.
     pool: &'a Pool<'a>,
+    /// What reads showed of such revisions.
     read_pairs: ReadPairs,
+    /// What others saw of such revisions.
     observations: Observations<'a>,
+    /// The revision at which the history begins.
     start: i64,
+    /// Whether the history has every client that wrote.
     closed: bool,
+    /// The model, at the revision that the search has reached.
     replay: Replay<'a>,
-    /// The next step.
+    /// The index of the next step to replay.
     at: usize,
+    /// The gaps so far, in the order of their revisions. Each but the last has a choice.
     gaps: Vec<Gap>,
-    /// Steps whose answer is wrong whatever is chosen.
+    /// The indexes of steps whose answer is wrong whatever is chosen.
     wrong: BTreeSet<usize>,
     /// Revisions that nothing can have made, as ranges from a first to a last revision.
     impossible: BTreeMap<i64, i64>,
-    /// The first revision that only watchers name and that could not be explained. Cleared when the search changes
-    /// what it believes.
+    /// The first revision that is above those of all answers (only observations name it) and that no choice
+    /// explained. Cleared when the search stops believing something.
     beyond: Option<i64>,
-    /// Revisions at which an observation excluded a choice. Cleared when the search changes what it believes.
+    /// Revisions at which an observation excluded a choice. Cleared when the search stops believing something.
     in_the_way: BTreeSet<i64>,
-    /// The last step whose answer excluded a choice.
+    /// The index of the last step whose answer excluded a choice.
     farthest: Option<usize>,
-    /// The last revision to explain; it may be above those that answers name.
+    /// The last revision to explain; it may be above those that answers name, because a watcher names it.
     until: i64,
+    /// What is left of [`BUDGET`].
     budget: u64,
 }
 
 /// What the search does next.
 enum Next {
+    /// Nothing is left to do, or the budget ran out.
     Done,
     /// Fill the gap at this revision.
     Missing(i64),
@@ -88,7 +102,8 @@ impl<'a> Search<'a> {
         input: &SearchInput<'_>,
     ) -> Search<'a> {
         let last = steps.last().map_or(input.start, |step| step.position.revision());
-        // A wrong watcher may name any revision, but no more can have been made than there are sources.
+        // A watcher that is wrong may name any revision, but no more revisions can have been made than there are
+        // sources.
         let most = last.saturating_add(i64::try_from(pool.len()).unwrap_or(i64::MAX));
         let until = observations.newest(most).max(read_pairs.newest());
         Search {
@@ -165,7 +180,7 @@ impl<'a> Search<'a> {
     /// Replays one step. If it contradicts the choices made so far, returns the gaps to go back to.
     fn take(&mut self, step: Step) -> Option<BTreeSet<usize>> {
         let makes = step.position.makes_revision();
-        // This revocation was chosen as the source of its revision, and is already replayed there.
+        // This step is a revocation that was chosen to fill a gap. It is already replayed there.
         if !makes && self.is_taken(Source::Operation(step.operation)) {
             return None;
         }
@@ -205,11 +220,13 @@ impl<'a> Search<'a> {
         (*last >= revision).then_some(*last)
     }
 
+    /// Whether the source already fills a gap.
     fn is_taken(&self, source: Source) -> bool {
         self.gaps.iter().any(|gap| gap.chosen.is_some_and(|chosen| gap.choices[chosen].source == source))
     }
 
-    /// The gaps that have a choice which changes these spans or, if `leases`, which ends a lease.
+    /// The gaps that can have caused a contradiction about these keys: a choice of theirs writes one of them or, if
+    /// `leases`, ends a lease.
     fn culprits(&self, spans: &[Span], leases: bool) -> BTreeSet<usize> {
         let of_lease = |choice: &Choice| match choice.source {
             Source::Lease(_) => true,
@@ -222,6 +239,7 @@ impl<'a> Search<'a> {
         (0..self.gaps.len()).filter(|gap| matters(&self.gaps[*gap])).collect()
     }
 
+    /// The gaps that can have caused a contradiction about these keys or, if `all`, all gaps.
     fn culprits_of(&self, keys: &[Bytes], all: bool) -> BTreeSet<usize> {
         if all {
             return (0..self.gaps.len()).collect();
@@ -304,6 +322,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// Executes a source on the model. Returns whether it makes the revision and agrees with its answer.
     fn carry_out(&mut self, source: Source, revision: i64) -> bool {
         match source {
             Source::Operation(operation) => {
@@ -323,11 +342,14 @@ impl<'a> Search<'a> {
         if !gap.culprits.is_empty() {
             return self.back_to(gap.culprits);
         }
-        // No earlier choice can help: something is wrong whatever happened.
+        // No earlier choice can help: something in the history is wrong whatever happened. What follows gives up, one
+        // after another: revisions that only observations name, the observations that excluded a choice, the answer
+        // that excluded one, and last the gap itself.
         self.replay.model.rewind(gap.revision - 1);
         self.replay.model.set_leases(gap.leases);
         self.at = gap.at;
-        // No answer names the revisions from `beyond` on: leave them to the oracles of watchers.
+        // No answer names the revisions from `beyond` on. The oracles of watchers judge them; the search does not
+        // explain them.
         if let Some(beyond) = self.beyond.take().filter(|beyond| *beyond > gap.revision) {
             self.impossible.insert(beyond, i64::MAX);
             return self.open_gap(gap.revision);
@@ -350,8 +372,8 @@ impl<'a> Search<'a> {
         true
     }
 
-    /// If this revision has no choice: the last revision before the next step that has none either. Between two steps,
-    /// only sources whose revision an answer names become possible later.
+    /// If this revision has no choice: how far the revisions after it have none either. `at` is the next step. Before
+    /// that step, a further choice appears only at a revision that the answer to a revocation or service call names.
     fn none_until(&self, revision: i64, at: usize) -> i64 {
         let Some(step) = self.steps.get(at) else { return revision };
         let last = step.position.revision() - i64::from(step.position.makes_revision());
@@ -359,6 +381,7 @@ impl<'a> Search<'a> {
         last.min(next.saturating_sub(1)).max(revision)
     }
 
+    /// Goes back to the last of these gaps and tries its next choice. Returns whether the search continues.
     fn back_to(&mut self, mut culprits: BTreeSet<usize>) -> bool {
         let Some(last) = culprits.pop_last() else { return false };
         self.gaps.truncate(last + 1);
@@ -366,7 +389,7 @@ impl<'a> Search<'a> {
         self.choose()
     }
 
-    /// The last revision up to which no other choice agrees with all answers and observations.
+    /// The last revision up to which the choices are the only ones that agree with all answers and observations.
     pub fn sure(&mut self) -> i64 {
         let mut sure = self.impossible.first_key_value().map_or(i64::MAX, |(revision, _)| revision - 1);
         let made: Vec<(i64, Source)> = self.made();
@@ -418,7 +441,7 @@ impl<'a> Search<'a> {
         sure
     }
 
-    /// Replays the steps before a gap, without any check.
+    /// Replays the steps up to the one with index `at`, without any check.
     fn walk_to(&mut self, at: usize, made: &[(i64, Source)]) {
         while self.at < at {
             let step = self.steps[self.at];

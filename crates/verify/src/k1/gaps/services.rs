@@ -1,10 +1,11 @@
-//! The lock and election services: what they can have written for a client, and what their answers claim about the
-//! queues.
+//! What etcd's lock and election services can have written for a client, and what their answers claim about who holds
+//! a lock or leads.
 //!
-//! A lock or election is a queue: a prefix, with one key for each candidate, and the key with the lowest create
-//! revision is first. The writes are those of etcd's recipes (`client/v3/concurrency`): they put a candidate's key
-//! with its lease, change its value, or delete it. A call without a lease gets one from the server; then its key is
-//! known only from the answer.
+//! A lock or election is a queue in the store: a prefix with one key for each candidate (a client that wants the lock
+//! or the leadership). The candidate whose key has the lowest create revision is first. The writes are those of
+//! etcd's recipes (`client/v3/concurrency`): they put a candidate's key with its lease, change its value, or delete
+//! it. The name of the key contains the id of the lease. If a call gives no lease, the server makes one, and only the
+//! answer shows the key.
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as Op;
@@ -29,7 +30,8 @@ pub struct ServiceWrite {
     pub request: Request,
     /// The revision that it made, if it made one and the answer names it.
     pub revision: Option<i64>,
-    /// Whether it may come after the call has ended: a service that gives up deletes its key later.
+    /// Whether the write may happen after the call has ended: if the call fails while it waits, the service still
+    /// deletes its key.
     pub lasts: bool,
 }
 
@@ -124,10 +126,12 @@ fn delete(key: &Bytes) -> Request {
     deletion(key).into()
 }
 
+/// The transaction that puts a key if its create revision is `created`; 0 means that the key must not exist.
 fn guarded(created: i64, key: &Bytes, put: PutRequest) -> Request {
     if_created_at(created, key, Op::RequestPut(put))
 }
 
+/// The transaction that executes `op` if the key's create revision is `created`.
 fn if_created_at(created: i64, key: &Bytes, op: Op) -> Request {
     let compare = Compare {
         result: CompareResult::Equal as i32,
@@ -148,6 +152,7 @@ pub struct QueueClaim {
     claim: Claim,
 }
 
+/// What an answer of a service says about a queue of keys.
 enum Claim {
     /// This key is first in the queue.
     First(Bytes),
@@ -181,6 +186,7 @@ pub fn queue_claims(history: &History) -> impl Iterator<Item = QueueClaim> {
     history.operations.iter().filter_map(queue_claim)
 }
 
+/// What an answer says about its queue, if it is an answer of a service that has one.
 fn queue_claim(operation: &Operation) -> Option<QueueClaim> {
     let response = operation.response()?;
     let prefix = |name: &Bytes| Bytes::from([&name[..], b"/"].concat());

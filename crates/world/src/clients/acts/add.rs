@@ -1,10 +1,14 @@
-//! The act `Add`: adds a value to a list that is stored in one key, as in Jepsen's set test. It writes by
-//! compare-and-swap, or under a lock, or under a lock to a list outside etcd (`plan::act::Add`).
+//! The act `Add`: adds a value to a list that is stored in one key, as in Jepsen's set test. It reads the list and
+//! writes it back with the value at its end.
 //!
-//! Under a lock the requests are, in this order: grant a lease; take the lock; read the create revision of the
-//! lock's key, if the write is fenced by it; read the list; pause; write the list; release the lock; revoke
-//! the lease. If one of them fails after the grant, the act releases the lock
-//! if it has it, and revokes the lease.
+//! The plan says how a value of another client is kept from getting lost (`plan::act::Add`): by compare-and-swap; by
+//! a lock of etcd; or the list is not in etcd at all and only a lock protects it.
+//!
+//! Under a lock the requests are, in this order: grant a lease; take the lock; read the create revision of the lock's
+//! key, if the write is fenced by it; read the list; pause; write the list; release the lock; revoke the lease. A
+//! fenced write takes effect only if the lock's key still has that create revision (the fencing token), that is, if
+//! the client still holds the lock. If one of the requests fails after the grant, the act releases the lock if it has
+//! it, and revokes the lease.
 
 use api::Response;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -16,19 +20,20 @@ use super::{
     ActInput, Context, RunningAct, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
 };
 
-/// Most attempts of a compare-and-swap; our choice.
+/// How often a compare-and-swap is tried at most. The number is our choice.
 const ATTEMPTS: u32 = 10;
 
 /// An addition under way.
 pub(super) struct RunningAdd {
     plan: Add,
     state: State,
-    /// The lock's key, and its create revision.
+    /// The lock's key, empty before the lock is taken; and its create revision, if the write is fenced.
     lock: (Bytes, i64),
     /// What was read: the list and the modification revision of its key.
     read: (Bytes, i64),
-    /// What was read outside etcd.
+    /// The values that were read, if the list is outside etcd.
     outside: Vec<Bytes>,
+    /// How many compare-and-swaps have failed.
     attempts: u32,
 }
 
@@ -58,11 +63,13 @@ impl RunningAdd {
         }
     }
 
+    /// Enters a state and returns the step that it waits for.
     fn go(&mut self, state: State, step: Step) -> Step {
         self.state = state;
         step
     }
 
+    /// The first step of an attempt: a lease for the lock, or, without a lock, a read of the list.
     fn begin(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.lock.clone() {
             None => self.read(context),
@@ -70,6 +77,7 @@ impl RunningAdd {
         }
     }
 
+    /// Reads the list.
     fn read(&mut self, context: &mut Context<'_>) -> Step {
         if self.plan.outside {
             self.outside = context.outside.entry(self.plan.key.clone()).or_default().values.clone();
@@ -78,6 +86,7 @@ impl RunningAdd {
         self.go(State::ReadList, Step::Ask(get(&self.plan.key).into()))
     }
 
+    /// Waits between reading and writing the list, for as long as the plan says.
     fn pause(&mut self, context: &mut Context<'_>) -> Step {
         if self.plan.hold == 0 {
             return self.write(context);
@@ -85,6 +94,7 @@ impl RunningAdd {
         self.go(State::Pause, Step::Wait(self.plan.hold))
     }
 
+    /// Writes the list with the value added.
     fn write(&mut self, context: &mut Context<'_>) -> Step {
         if self.plan.outside {
             let mut values = std::mem::take(&mut self.outside);
@@ -105,6 +115,7 @@ impl RunningAdd {
         self.go(State::WriteList, step)
     }
 
+    /// Takes the answer to the write. If a compare-and-swap failed, it begins again with reading the list.
     fn written(&mut self, response: &Response, context: &mut Context<'_>) -> Step {
         let succeeded = !matches!(response, Response::Txn(txn) if !txn.succeeded);
         if succeeded {
@@ -132,6 +143,7 @@ impl RunningAdd {
         self.go(State::ReleaseLock, Step::Ask(unlock.into()))
     }
 
+    /// Revokes the lease of the lock.
     fn revoke(&mut self) -> Step {
         let Some(session) = &self.plan.lock else { return Step::Done };
         let step = revoke(session.lease);

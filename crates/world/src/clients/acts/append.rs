@@ -1,6 +1,10 @@
-//! The act `Append`: reads lists and appends to lists, all in one transaction, as Jepsen's test `append` does.
-//! etcd cannot append, so a first txn reads the lists. A second txn does the reads and writes the longer
-//! lists, on the condition that the modification revisions of the lists have not changed.
+//! The act `Append`: reads lists and appends to lists, as one transaction, as Jepsen's test `append` does. Each list
+//! is stored in one key. Jepsen calls the reads and appends of such a transaction micro-operations; here each is a
+//! [`Micro`].
+//!
+//! etcd cannot append, so the act sends two transactions of etcd. The first reads the lists that are appended to. The
+//! second does all reads of the plan and writes the longer lists, on the condition that the modification revisions of
+//! these lists have not changed.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +21,7 @@ pub(super) struct RunningAppend {
     state: State,
 }
 
-/// The txn whose outcome the act waits for.
+/// The transaction of etcd whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
     NotStarted,
@@ -43,7 +47,8 @@ impl RunningAppend {
         keys
     }
 
-    /// The second txn. If the plan appends to one key twice, the txn puts the key twice, which etcd refuses.
+    /// Sends the second transaction. `lists` has, for each key that is appended to, its list and its modification
+    /// revision. (If the plan appends to one key twice, the transaction puts the key twice, which etcd refuses.)
     fn write(&mut self, lists: BTreeMap<Bytes, (Bytes, i64)>) -> Step {
         self.state = State::WriteLists;
         let compare = lists.iter().map(|(key, (_, revision))| unchanged(key, *revision)).collect();

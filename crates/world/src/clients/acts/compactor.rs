@@ -1,8 +1,8 @@
 //! The act `Compactor`: one round of Kubernetes' compactor (`apiserver/pkg/storage/etcd3/compact.go`).
 //!
-//! Several compactors share a key. In each round, every one of them tries to put the key if it still has the
-//! version that the compactor knows. The one that succeeds compacts to the revision of its previous round.
-//! The others take over the version that they find.
+//! Several compactors share a key. In each round, every one of them tries to put the key on the condition that the
+//! key still has the version that the compactor knows. The one that succeeds compacts to the revision that it saw in
+//! its previous round. The others remember the version that they find, for the next round.
 
 use api::Response;
 use api::etcdserverpb::CompactionRequest;

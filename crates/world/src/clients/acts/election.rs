@@ -1,5 +1,8 @@
-//! Acts about etcd's election service: campaign and proclaim; also the fenced write, a put that takes effect
-//! only while the client holds its lock or leadership.
+//! The acts `Campaign` and `Proclaim`, which use etcd's election service, and the act `Fenced`: a put that takes
+//! effect only while the client holds a lock or a leadership.
+//!
+//! "Leader" in this file is the client that won an election of the service, not the leader of the Raft cluster. The
+//! act `Resign` is in `lock.rs`.
 
 use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
@@ -10,13 +13,14 @@ use record::Probe;
 use super::{ActInput, Context, RunningAct, Step, created, get, grant, op_get, op_put, put, revoke, txn};
 use crate::clients::memory::Ownership;
 
-/// The act `Campaign`: waits until the client is leader, with a lease of its own.
+/// The act `Campaign`: grants a lease and waits until the client is leader with it.
 pub(super) struct RunningCampaign {
     session: Session,
     value: Bytes,
     state: State,
 }
 
+/// The request whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
     NotStarted,
@@ -54,7 +58,8 @@ impl RunningAct for RunningCampaign {
                 context.memory.held.insert(name.clone(), Ownership { key, revision, lease: *lease, leader });
                 Step::Done
             }
-            // The client no longer waits, so it could not use a later victory.
+            // The call failed, and the client no longer waits for the leadership. Its lease is
+            // revoked, so that it does not become leader later.
             (State::Campaign, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;
@@ -65,7 +70,7 @@ impl RunningAct for RunningCampaign {
     }
 }
 
-/// The client learns that it has lost a lock or a leadership.
+/// Forgets a lock or leadership, because the client learned that it has lost it.
 fn lost(name: &Bytes, context: &mut Context<'_>) {
     if let Some(held) = context.memory.held.remove(name) {
         context.memory.stop_renewing(held.lease);
@@ -73,10 +78,11 @@ fn lost(name: &Bytes, context: &mut Context<'_>) {
     }
 }
 
-/// The act `Proclaim`: the leader changes its value.
+/// The act `Proclaim`: the leader changes the value that it announces to all.
 pub(super) struct RunningProclaim {
     name: Bytes,
     value: Bytes,
+    /// Whether the request was sent.
     asked: bool,
 }
 
@@ -110,6 +116,7 @@ pub(super) struct RunningFencedWrite {
     state: FenceState,
 }
 
+/// The request whose outcome the act `Fenced` waits for.
 #[derive(Clone, Copy)]
 enum FenceState {
     NotStarted,
@@ -122,6 +129,7 @@ impl RunningFencedWrite {
         RunningFencedWrite { name, key, value, state: FenceState::NotStarted }
     }
 
+    /// Sends the put, on the condition that the lock's `key` has this create revision.
     fn write(&mut self, key: &Bytes, revision: i64) -> Step {
         self.state = FenceState::Write;
         txn(created(key, revision), op_put(put(&self.key, self.value.clone())), vec![op_get(key)])

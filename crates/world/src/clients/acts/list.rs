@@ -1,10 +1,10 @@
-//! The acts `List` and `Follow`: list a range of keys page by page and keep a copy of them. `Follow` then
-//! watches the keys, so that the copy stays up to date.
+//! The acts `List` and `Follow`: list a range of keys page by page and keep the result in the client's memory as a
+//! copy. `Follow` then watches the keys, so that the copy stays up to date.
 //!
 //! Paging is that of Kubernetes (`apiserver/pkg/storage/etcd3/store.go`). All pages are read at the revision
 //! of the first one. A page begins after the last key of the previous one. There is another page if the
-//! answer's count is larger than its number of pairs. If the revision is compacted before the last page, the
-//! list starts over.
+//! answer's `count` (all keys from the page's first key on) is larger than its number of pairs. If the revision is
+//! compacted before the last page, the list starts over.
 //!
 //! `Follow` repeats a failed list, as a reflector of client-go does: the code that keeps the caches of
 //! Kubernetes' components.
@@ -22,18 +22,22 @@ use crate::clients::memory::Copy;
 
 /// Wait before `Follow` repeats a failed list: the first backoff of client-go's reflector, 0.8 s.
 const RELIST_WAIT: Nanos = 800_000_000;
-/// Most attempts, so that `Follow` ends if its endpoint never comes back; our choice.
+/// How often a list is tried at most, so that `Follow` ends if its member never comes back. The number is our choice.
 const ATTEMPTS: u32 = 20;
 
 /// A list under way.
 pub(crate) struct List {
     keys: Keys,
+    /// The most pairs of a page; 0 for no limit.
     page: u32,
+    /// The watch to begin after the list, for the act `Follow`.
     follow: Option<Follow>,
     attempts: u32,
+    /// The first key of the next page.
     from: Bytes,
-    /// The revision of the first page; 0 before it.
+    /// The revision of the first page; 0 before it was answered.
     revision: i64,
+    /// The keys of the pages so far, with their modification revisions.
     pairs: BTreeMap<Bytes, i64>,
 }
 
@@ -43,10 +47,12 @@ impl List {
         List { keys, page, follow: None, attempts: 0, from, revision: 0, pairs: BTreeMap::new() }
     }
 
+    /// The list with which a `Follow` fills its copy.
     pub(crate) fn follow(follow: Follow) -> List {
         List { follow: Some(follow.clone()), ..List::new(follow.keys, follow.page) }
     }
 
+    /// Requests the next page.
     fn ask(&self) -> Step {
         let range = RangeRequest {
             key: self.from.clone(),
@@ -58,12 +64,14 @@ impl List {
         Step::Ask(range.into())
     }
 
+    /// Begins again with the first page.
     fn restart(&mut self) {
         (self.from, self.revision) = (self.keys.key.clone(), 0);
         self.pairs.clear();
         self.attempts += 1;
     }
 
+    /// Gives up, or, for `Follow`, waits and starts over.
     fn failed(&mut self, context: &mut Context<'_>) -> Step {
         self.restart();
         if self.follow.is_none() {

@@ -1,5 +1,6 @@
-//! Acts about etcd's lock service: take a lock, with a lease of its own, and release it. To resign a
-//! leadership takes the same steps as to release a lock, so that act is here too.
+//! The acts `Lock` and `Unlock`, which use etcd's lock service. Each lock gets a lease of its own, which is revoked
+//! when the lock is released. Resigning a leadership takes the same steps as releasing a lock, so the act `Resign` is
+//! here too.
 
 use api::v3electionpb::ResignRequest;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -10,12 +11,13 @@ use plan::act::Session;
 use super::{ActInput, Context, RunningAct, Step, grant, revoke};
 use crate::clients::memory::Ownership;
 
-/// The act `Lock`.
+/// The act `Lock`: grants a lease and waits until the client holds the lock with it.
 pub(super) struct RunningLock {
     session: Session,
     state: State,
 }
 
+/// The request whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
     NotStarted,
@@ -50,7 +52,8 @@ impl RunningAct for RunningLock {
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
-            // The client no longer waits, so it could not use a lock that it gets later.
+            // The call failed, and the client no longer waits for the lock. Its lease is revoked, so
+            // that it does not get the lock later.
             (State::TakeLock, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;
@@ -64,6 +67,7 @@ impl RunningAct for RunningLock {
 /// The acts `Unlock` and `Resign`: release the lock or the leadership, then revoke its lease.
 pub(super) struct RunningRelease {
     name: Bytes,
+    /// Makes the request that releases what the client holds.
     release: fn(Ownership) -> Request,
     /// The lease to revoke after the release.
     lease: Option<i64>,
@@ -75,12 +79,12 @@ impl RunningRelease {
         RunningRelease { name, release, lease: None, begun: false }
     }
 
-    /// Unlocks.
+    /// Releases a lock.
     pub(super) fn lock(name: Bytes) -> RunningRelease {
         RunningRelease::new(name, |held| UnlockRequest { key: held.key }.into())
     }
 
-    /// Resigns.
+    /// Resigns a leadership.
     pub(super) fn leadership(name: Bytes) -> RunningRelease {
         RunningRelease::new(name, |held| ResignRequest { leader: held.leader }.into())
     }

@@ -1,9 +1,11 @@
-//! The acts of a plan as they run. Each is a small state machine ([`RunningAct`]): it gets the outcome of its
-//! last request and returns the next step. It knows only the plan and the answers, never the state of the
-//! cluster.
+//! Carries out the acts of a plan. An act is one step of a simulated client: usually one request, sometimes several
+//! that depend on each other.
 //!
-//! Invariant: an act never repeats a write of unknown outcome. It repeats only requests that failed for
-//! certain. No value is written by two requests, so a judge can tell from a value which request wrote it.
+//! Each act under way is a small state machine ([`RunningAct`]). It gets the outcome of its last request and returns
+//! what it does next. It knows only the plan and the answers, never the state of the cluster.
+//!
+//! Invariant: an act never repeats a write of unknown outcome. It repeats only requests that certainly had no effect.
+//! No value is written by two requests, so a judge can tell from a value which request wrote it.
 
 mod add;
 mod append;
@@ -31,7 +33,7 @@ use crate::clients::memory::Memory;
 
 pub(crate) use list::List;
 
-/// What an act waited for, and now gets.
+/// What happened to an act that makes it do its next step.
 pub(crate) enum ActInput<'a> {
     /// The act begins.
     Begin,
@@ -39,7 +41,7 @@ pub(crate) enum ActInput<'a> {
     Answer(&'a Response),
     /// Its request was answered with an error. A write may have taken effect all the same.
     Error(Error),
-    /// Its request got no answer: the outcome is unknown.
+    /// Its request got no answer, so its outcome is unknown.
     Unknown,
     /// The time of [`Step::Wait`] has passed.
     WaitOver,
@@ -48,32 +50,39 @@ pub(crate) enum ActInput<'a> {
 /// What an act does next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Sends this request, with its placeholders replaced from the memory (`Memory::resolve`).
+    /// Sends this request. Its placeholders, such as "the last revision seen", are first replaced by what the client
+    /// remembers (`Memory::resolve`).
     Ask(Request),
-    /// Sends this request as it is.
+    /// Sends this request as it is, without looking for placeholders.
     AskThis(Request),
     /// Waits for this time, by the client's clock.
     Wait(Nanos),
     /// Carries out a command about watches, and ends.
     Stream(Command),
-    /// Records in the history what the copy of these keys contains, and ends.
+    /// Records in the history what the client's copy of these keys contains, and ends.
     View(plan::act::Keys),
     /// Ends.
     Done,
 }
 
-/// A command about watches. Watchers are given by the plan's name, streams by the client's own number.
+/// A command about watches. A watcher is named by the number that the plan gives it, a watch stream by the number
+/// that the client gives it.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// Begins a watch.
     Watch(Watch),
-    /// Watches keys that were listed, from this revision on, and keeps the copy up to date.
+    /// Watches keys that were listed, from this revision on, and keeps the client's copy of them up to date.
     Follow(Follow, i64),
+    /// Cancels this watcher.
     Cancel(u32),
+    /// Requests a progress notification on this stream.
     Progress(u32),
+    /// Closes this stream.
     Close(u32),
 }
 
-/// A list of values outside etcd, which only an etcd lock protects. If the lock fails, values get lost.
+/// A list of values that is not stored in etcd; clients use an etcd lock to take turns at changing it. If two clients
+/// hold the lock at once, values get lost.
 #[derive(Default)]
 pub(crate) struct ExternalList {
     /// The list now.
@@ -84,7 +93,9 @@ pub(crate) struct ExternalList {
 
 /// What an act can read and change besides its own state.
 pub(crate) struct Context<'a> {
+    /// What the client has learned so far: revisions, leases, locks, copies.
     pub(crate) memory: &'a mut Memory,
+    /// The lists outside etcd, by the key that names each in the plan.
     pub(crate) outside: &'a mut BTreeMap<Bytes, ExternalList>,
     pub(crate) stats: &'a mut Stats,
 }
@@ -95,19 +106,19 @@ impl Context<'_> {
         self.stats.did(what);
     }
 
-    /// Counts a probe.
+    /// Counts a probe: an interesting state that the tests must reach.
     fn reached(&mut self, probe: Probe) {
         self.stats.reached(probe);
     }
 }
 
-/// An act under way: a state machine.
+/// An act under way, as a state machine.
 pub(crate) trait RunningAct {
-    /// Takes an input and returns the next step.
+    /// Takes what happened and returns what the act does next.
     fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step;
 }
 
-/// The state machine of an act.
+/// The state machine of an act that is about to begin.
 pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     match act {
         Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
@@ -144,6 +155,8 @@ impl RunningAct for SingleStep {
 }
 
 // ---- requests --------------------------------------------------------------------------------------
+
+// Shorthands for requests.
 
 fn get(key: &Bytes) -> RangeRequest {
     RangeRequest { key: key.clone(), ..RangeRequest::default() }
@@ -194,17 +207,19 @@ fn created(key: &Bytes, revision: i64) -> Compare {
     compare(key, CompareTarget::Create, TargetUnion::CreateRevision(revision))
 }
 
+/// A transaction: if `compare` holds, it does `success`, otherwise `failure`.
 fn txn(compare: Compare, success: RequestOp, failure: Vec<RequestOp>) -> Step {
     Step::Ask(TxnRequest { compare: vec![compare], success: vec![success], failure }.into())
 }
 
 // ---- answers ---------------------------------------------------------------------------------------
 
+/// The revision that an answer names; 0 if it names none.
 fn revision(response: &Response) -> i64 {
     response.header().map_or(0, |header| header.revision)
 }
 
-/// The answers to the ranges of a txn, in order.
+/// The answers to the reads in a transaction, in order.
 fn ranges(response: &TxnResponse) -> impl Iterator<Item = &RangeResponse> {
     response.responses.iter().filter_map(|op| match &op.response {
         Some(response_op::Response::ResponseRange(range)) => Some(range),

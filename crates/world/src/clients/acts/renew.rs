@@ -5,7 +5,7 @@ use api::etcdserverpb::LeaseKeepAliveRequest;
 
 use super::{ActInput, Context, RunningAct, Step};
 
-/// The act under way.
+/// The renewal of all leases, under way.
 #[derive(Default)]
 pub(super) struct RunningRenewal {
     /// Leases still to renew, the next one last; `None` before the act begins.
@@ -27,7 +27,7 @@ impl RunningAct for RunningRenewal {
             }
         }
         while let Some(lease) = left.pop() {
-            // Another client of the program may have given it up meanwhile.
+            // Another client of the same program shares these leases, and may have given this one up meanwhile.
             if context.memory.alive.contains(&lease) {
                 self.asked = lease;
                 return Step::Ask(LeaseKeepAliveRequest { id: lease }.into());

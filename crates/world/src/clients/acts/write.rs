@@ -1,11 +1,16 @@
 //! The act `Write`: creates, updates or removes an object, as Kubernetes does
-//! (`apiserver/pkg/storage/etcd3/store.go`, `GuaranteedUpdate`).
+//! (`apiserver/pkg/storage/etcd3/store.go`, `GuaranteedUpdate`). An object is one key with its value.
 //!
-//! It sends a txn on the condition that the object still has the modification revision that the client's copy
-//! shows. If the condition fails, the txn returns the object, and the act tries again with its revision.
+//! The plan names the object in one of two ways ([`Which`]): by its key, or as the nth object in the copy of a key
+//! range that the client keeps. The copy has, for each key, the modification revision that the client last saw.
 //!
-//! After a write of unknown outcome, the next write lists the keys first, as the traffic of etcd's robustness
-//! tests does (`tests/robustness/traffic/kubernetes.go`). So there are never two failed writes in a row.
+//! The act sends a transaction on the condition that the object still has that modification revision. If the
+//! condition fails, another client changed the object: the transaction returns it as it is now, and the act tries
+//! again with the revision it has now.
+//!
+//! After a write that failed or has an unknown outcome, the copy may be wrong. The next write from this copy
+//! therefore first lists the keys again, as the traffic of etcd's robustness tests does
+//! (`tests/robustness/traffic/kubernetes.go`).
 
 use api::Response;
 use bytes::Bytes;
@@ -18,17 +23,19 @@ use super::{
 /// A write under way.
 pub(super) struct RunningWrite {
     plan: Write,
+    /// How many transactions it has sent.
     attempts: u32,
     state: State,
 }
 
+/// What the act waits for.
 enum State {
     NotStarted,
-    /// It lists the keys first, because there is no copy or the copy may be wrong.
+    /// The list of all keys. It is read first if there is no copy or the copy may be wrong.
     ListKeys(List),
-    /// It reads the object, which is in no copy.
+    /// The read of an object that the plan gives by its key and that is in no copy.
     ReadObject,
-    /// It has sent the txn.
+    /// The answer to the transaction, which does this to the object with this key.
     WriteObject(Verb, Bytes),
 }
 
@@ -37,10 +44,12 @@ impl RunningWrite {
         RunningWrite { plan, attempts: 0, state: State::NotStarted }
     }
 
-    /// Decides what to write.
+    /// Decides which object to write, and whether to create, update or remove it.
     ///
-    /// For the nth object of a copy: with fewer than half of `about` objects it always creates one, with more
-    /// than one and a half times as many it always removes one. So their number stays near `about`.
+    /// If the plan gives the object by its key, the plan also says what to do. If the plan gives it by its number in
+    /// a copy, the number of objects in the copy is kept near the plan's `about`: if there are fewer than half as
+    /// many, the act always creates an object; if there are more than one and a half times as many, it always removes
+    /// one.
     fn decide(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.which.clone() {
             Which::Key(key) => match context.memory.copied(&key) {
@@ -74,7 +83,9 @@ impl RunningWrite {
         }
     }
 
-    /// Sends the txn. An update by name creates an object that does not exist.
+    /// Sends the transaction. `revision` is the modification revision that the object is expected to have; 0 means
+    /// that it is expected not to exist. An update with 0 creates the object. Each attempt writes another value, so
+    /// that no two requests write the same one.
     fn write(&mut self, verb: Verb, key: Bytes, revision: i64) -> Step {
         if verb == Verb::Remove && revision == 0 {
             return Step::Done;
@@ -98,6 +109,7 @@ impl RunningWrite {
         txn(unchanged(&key, revision), success, failure)
     }
 
+    /// Takes the answer to the transaction. If its condition failed, tries again if the plan allows another try.
     fn txn_answered(
         &mut self,
         verb: Verb,
@@ -122,12 +134,13 @@ impl RunningWrite {
         match (found, &self.plan.which) {
             (Some(kv), _) => self.write(verb, key, kv.mod_revision),
             (None, Which::Key(_)) => self.write(verb, key, 0),
-            // Another client removed it.
+            // Another client removed the object, and an object that was picked from a copy is not created anew.
             (None, Which::Nth { .. }) => Step::Done,
         }
     }
 
-    /// The txn failed or its outcome is unknown: the copy may be wrong.
+    /// The transaction was answered with an error or not at all. The object may have changed, so the copy may be
+    /// wrong.
     fn failed(&self, context: &mut Context<'_>) -> Step {
         if let Which::Nth { keys, .. } = &self.plan.which
             && let Some(copy) = context.memory.copies.get_mut(keys)
