@@ -36,7 +36,7 @@ macro_rules! calls {
         #[serde(tag = "rpc", content = "request")]
         pub enum Request {
             $(
-                #[doc = concat!("`etcdserverpb.", $service, "/", $rpc, "`")]
+                #[doc = concat!("`", $service, "/", $rpc, "`")]
                 #[serde(rename = $rpc)]
                 $name($request),
             )+
@@ -47,7 +47,7 @@ macro_rules! calls {
         #[serde(tag = "rpc", content = "response")]
         pub enum Response {
             $(
-                #[doc = concat!("`etcdserverpb.", $service, "/", $rpc, "`")]
+                #[doc = concat!("`", $service, "/", $rpc, "`")]
                 #[serde(rename = $rpc)]
                 $name($response),
             )+
@@ -99,7 +99,8 @@ macro_rules! calls {
                 }
             }
 
-            /// The header. A few calls have none (Defragment, MoveLeader and Alarm in 3.4).
+            /// The header. Every message has the field, but etcd leaves it empty in the answers to Defragment and
+            /// MoveLeader, and etcd 3.4 also in that to Alarm.
             pub fn header(&self) -> Option<&ResponseHeader> {
                 match self {
                     $(Response::$name(response) => response.header.as_ref(),)+

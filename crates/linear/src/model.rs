@@ -158,7 +158,8 @@ pub trait Model {
         "something".to_owned()
     }
 
-    /// The state as a clause such as "the register holds 3", for explanations.
+    /// The state as a clause such as "the register holds 3", for explanations. It stands after "… answered 4, but";
+    /// the default describes no state, but makes a sentence there too.
     fn describe_state(&self, _state: &Self::State) -> String {
         "the state allows no such answer".to_owned()
     }

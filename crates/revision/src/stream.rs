@@ -1,5 +1,5 @@
-//! Judges a history while it is being recorded. It keeps only what a later event may still depend on, so memory stays
-//! bounded however long the recording runs.
+//! Judges a history while it is being recorded. It keeps only what a later event may still depend on. Memory stays
+//! bounded however long the recording runs, provided that [`Stream::forget`] is called from time to time.
 
 mod watched;
 
@@ -48,7 +48,7 @@ pub struct Stream {
     in_flight: BTreeSet<(Position, u32)>,
     /// The store, and what waits for it.
     watched: Watched,
-    /// The first violation. Once there is one, the stream stays as it is.
+    /// The first violation. Once there is one, nothing more is judged.
     violation: Option<Box<Violation>>,
 }
 
@@ -90,7 +90,8 @@ pub enum StreamError {
     /// The event itself is wrong. The stream is as it was, except that the event's ticket is used up.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The history is not linearizable. Every later event returns the same violation.
+    /// The history is not linearizable. Later answers, losses and shown revisions return the same violation; calls
+    /// are still accepted.
     #[error(transparent)]
     Violation(#[from] Box<Violation>),
 }
@@ -159,6 +160,7 @@ pub struct Retained {
 impl Stream {
     /// A stream that begins with an empty store at this revision, the base. For a new etcd it is 1.
     pub fn new(base: u32) -> Stream {
+        // No answer made this floor. Its number is never shown: an answer before it is out of range.
         let floor = Floor { position: Position::of_change(base), number: u32::MAX };
         Stream {
             base,
@@ -288,7 +290,8 @@ impl Stream {
         self.watched.landed(in_flight);
     }
 
-    /// Checks that the position of an answer is not before that of an answer that arrived before the call.
+    /// Checks that the position of an answer is after the base, and not before that of an answer that arrived before
+    /// the call.
     fn check_time(
         &self,
         in_flight: &InFlight,

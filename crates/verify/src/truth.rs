@@ -47,7 +47,8 @@ pub struct Compaction {
     pub earliest: Nanos,
     /// The time by which the first member had carried it out; `None` if it may never have happened.
     pub latest: Option<Nanos>,
-    /// The newest revision when it was carried out, or a later one, if known.
+    /// If known: the newest revision when it was carried out, or without evidence perhaps a later one. All higher
+    /// revisions were made after the compaction.
     pub after: Option<i64>,
 }
 
@@ -150,7 +151,8 @@ impl Truth {
         self.complete.then_some(self.until)
     }
 
-    /// Whether the changes of a revision are known. If it is known that a revision was never made, it has none.
+    /// Whether the changes of a revision are known: those after the start and up to `until` are. If the history is
+    /// complete, so are later ones, because there are none. Revision 1 is the empty store and has no changes either.
     pub fn knows(&self, revision: i64) -> bool {
         (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
     }

@@ -1,5 +1,6 @@
-//! Shows the progress of `etcdsim run` on stderr. It first says what will run. Then it shows a bar on a terminal, or
-//! prints a line after 5 s and then once a minute otherwise. It also prints the first failure of each scenario at once.
+//! Shows the progress of `etcdsim run` on stderr. It first says what will run. On a terminal it then shows a bar;
+//! elsewhere it prints a line after 5 s and then once a minute. It also prints the first failure of each scenario at
+//! once. Here every run that did not pass is a failure, for whatever reason.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -98,7 +99,8 @@ fn intent(batch: &Batch) -> String {
     )
 }
 
-/// A line about a run with a violation or without a verdict; `None` for a run that passed.
+/// A line about a run that did not pass: it has a violation, is undecided, took different steps when it was run
+/// again, or the simulator failed. `None` for a run that passed.
 fn failure(case: &Case, run: &SeedRun) -> Option<String> {
     let what = match &run.end {
         End::Held => return None,

@@ -32,7 +32,8 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     Ok(Seeds(seeds))
 }
 
-/// Reads the value of a register: a whole number, `nil`, a keyword such as `:empty`, or a text, in quotes or not.
+/// Reads the value of a register: a whole number, `nil`, or a text, in quotes or not. A keyword such as `:empty` is a
+/// text that begins with a colon.
 pub(super) fn register(text: &str) -> Result<RegisterValue, String> {
     if matches!(text, "nil" | "null") {
         return Ok(RegisterValue(None));

@@ -1,5 +1,9 @@
 //! Checks of a fault: whether its times and its target make sense, and whether another fault strikes the same
 //! member at the same time where that is impossible.
+//!
+//! The target and the times are fields of all faults: they are in a fault's `frame`. The fields of its kind
+//! alone are in `fields`. A field is *unread* if its value is invalid, which is reported elsewhere: `has` counts
+//! it as present, and `find` does not find it.
 
 use std::ops::Range;
 
@@ -17,6 +21,7 @@ use crate::units::Unit;
 impl Checks<'_> {
     /// Reports times of a fault that make no sense.
     pub(super) fn timing(&self, reader: &mut Reader, fault: &FaultEntry) {
+        // Only fields that were read; `has` below is also true of unread ones.
         let set = |name: &str| fault.frame.find(name);
         let timed: Vec<&str> =
             ["at", "every", "about-every"].into_iter().filter(|name| set(name).is_some()).collect();
@@ -88,6 +93,7 @@ impl Checks<'_> {
     /// Reports a target that makes no sense for the kind or the cluster.
     pub(super) fn target(&self, reader: &mut Reader, fault: &FaultEntry) {
         let (kind, span) = (fault.kind, fault.place("target"));
+        // Members that join during the run count as well.
         if self.machines < kind.members.into() && !reader.plan {
             let message = format!("the fault `{}` needs {}", kind.name, many(kind.members.into(), "member"));
             let help = format!("the cluster has {}", many(self.members.1, "member"));
@@ -179,7 +185,7 @@ impl Checks<'_> {
         let all =
             matches!(who, Who::Target(Target::All)) || named.is_some_and(|named| named >= self.members.1);
         let minority = (self.members.1 - 1) / 2;
-        let alone = matches!(
+        let needs_others = matches!(
             who,
             Who::Target(Target::Follower | Target::Followers | Target::Minority)
                 | Who::FixedMember
@@ -192,7 +198,7 @@ impl Checks<'_> {
             || matches!(who, Who::Target(Target::Minority) | Who::FixedMinority)
             || named.is_some_and(|named| named <= minority);
         match whom {
-            _ if alone && self.machines == 1 => Some((
+            _ if needs_others && self.machines == 1 => Some((
                 "the only member is none of these",
                 "a cluster of one has neither followers nor a minority; write `all` or `member 1`",
             )),
