@@ -43,7 +43,8 @@ pub enum Wrong {
     /// was not there although it was.
     Answer,
     /// The answers of two takes, one after the other, are exchanged, so the elements come out in the wrong order. For
-    /// a bag and a set, which have no order, the same as [`Wrong::Answer`].
+    /// a bag and a set, which have no order, the same as [`Wrong::Answer`]; also where so many clients are concurrent
+    /// that no two takes have a certain order.
     Swapped,
 }
 
@@ -147,7 +148,9 @@ fn plan(shape: &Shape, container: Container) -> Vec<Planned> {
     let spoiled = match shape.wrong {
         Wrong::Nothing => true,
         _ if container == Container::Set => refuse(&mut plan, &mut random),
-        Wrong::Swapped if container != Container::Bag => swap(&mut plan, container, &mut random),
+        Wrong::Swapped if container != Container::Bag => {
+            swap(&mut plan, container, &mut random) || repeat(&mut plan, &mut random)
+        }
         Wrong::Answer | Wrong::Swapped => repeat(&mut plan, &mut random),
     };
     debug_assert!(spoiled || shape.operations < 200, "nothing to spoil in {shape:?}");
