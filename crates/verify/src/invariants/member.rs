@@ -63,7 +63,7 @@ pub(super) struct Member {
 pub(super) struct RaftState {
     /// When they were reported.
     pub time: Nanos,
-    /// Whether a `State` reported them; otherwise they were recovered.
+    /// Whether a [`Fact::State`] reported them; otherwise they were recovered.
     pub reported: bool,
     pub term: u64,
     pub vote: MemberId,
@@ -122,6 +122,7 @@ impl Member {
         (self.commit, self.commit_reported) = (found.commit, None);
         (self.applied, self.basis, self.next) = (consistent_index, consistent_index, None);
         (self.installed, self.last_applied) = (None, None);
+        // If the store came back older, I7 has reported that or damage excuses it.
         self.backend = (self.backend.0.min(consistent_index), self.backend.1);
     }
 

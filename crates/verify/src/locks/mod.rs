@@ -141,7 +141,7 @@ fn check(history: &History, judge: &Queues<'_>, evidence: bool, counts: &mut Cou
 /// A prefix: first key and end, as in a range request.
 type Queue = (Bytes, Bytes);
 
-/// The title of a violation, and its reason.
+/// The title of a violation, and its reason; `None` if nothing is wrong.
 type Wrong = Option<(&'static str, String)>;
 
 /// The queue of a lock or election with this name.
