@@ -100,7 +100,8 @@ fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::M1, what, found.releases, Missing::AppliedEntries);
 }
 
-/// Whether the request is a call of the lock or election service.
+/// Whether the request is a call of the lock or election service. (`calls_service`, which K1 uses, leaves out
+/// `Leader`, because that writes nothing.)
 fn is_service(request: &Request) -> bool {
     calls_service(request) || matches!(request, Request::Leader(_))
 }
