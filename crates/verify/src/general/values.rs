@@ -258,8 +258,8 @@ impl<'a> Splitter<'a> {
             compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
         };
         for compare in compares.iter().filter(equal).filter(|_| succeeded) {
-            // With another target the union says nothing: a lease or a value is compared with none, whatever it
-            // holds.
+            // etcd looks only at the operand for the compare's target. If the union has the operand of another
+            // target, it proves nothing.
             match (CompareTarget::try_from(compare.target), &compare.target_union) {
                 (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => {
                     self.saw(&compare.key, Some(value.clone()));

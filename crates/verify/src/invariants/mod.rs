@@ -146,6 +146,7 @@ impl Invariants {
     fn configured(&mut self, event: &Event, now: Configuration) {
         let before = self.configurations.newest().cloned();
         let member = &self.members[event.member];
+        // A member that was started again and has applied nothing since reports the configuration of its disk.
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
         let new = self.configurations.reported(event, &now, source, &mut self.breaches);
@@ -264,6 +265,7 @@ impl Invariants {
 /// What a process found on its disk.
 struct Recovery<'a> {
     hard_state: OnDisk,
+    /// The index and term before the first entry.
     before: (u64, u64),
     entries: &'a [LogEntry],
     store: Store,
@@ -405,6 +407,7 @@ impl Invariants {
                 revision,
                 state_hash,
             } => {
+                // `recovered` sets `matched`, once it knows where the log ends.
                 let hard_state = OnDisk { matched: 0, term: *term, vote: *vote, commit: *commit };
                 let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);
                 let store = Store { index, revision, state_hash, origin: Origin::Recovered };
