@@ -10,7 +10,7 @@
 //! invariants.
 //!
 //! The invariants see every event of a run. So most events cost a match and a return, and memory is bounded: by a
-//! window of indexes, by the number of terms kept, and by the number of members.
+//! window of indexes, by limits on how many terms and configurations are kept, and by the number of members.
 //!
 //! Within a step, the facts must come in this order: log facts before the `Saving` that contains them; `Committed`
 //! before `Applied`; `Applied` and `SnapshotInstalled` before the `BackendDurable` that contains them; all facts of a
@@ -280,6 +280,8 @@ impl Invariants {
         let id = member.id;
         let configuration = member.configuration.as_ref();
         let last = found.before.0 + found.entries.len() as u64;
+        // Nobody else relies on what an only voter or an only member lost, so it may use these terms and indexes again
+        // (see I1 and I2).
         if configuration.map_or(only_one, |configuration| configuration.is_only_voter(id)) {
             self.elections.forget_after(found.hard_state.term);
             self.logs.forget_terms_after(found.hard_state.term, last);
