@@ -506,6 +506,7 @@ fn different<'a>(one: &'a [u32], other: &'a [u32]) -> impl Iterator<Item = &'a u
 
 impl Moves for ReadMoves<'_> {
     fn is_read(&self, _row: u32) -> bool {
+        // Every event may change the state, because it may move the position.
         false
     }
 
