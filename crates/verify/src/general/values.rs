@@ -241,6 +241,7 @@ impl<'a> Splitter<'a> {
         for kv in &response.prev_kvs {
             self.saw(&kv.key, Some(kv.value.clone()));
         }
+        // Whether the answer shows every key that was there. Then a key that it does not show was not there.
         let all_shown = delete.prev_kv || response.deleted == 0;
         for key in self.span(&delete.key, &delete.range_end) {
             if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == *key) {

@@ -393,6 +393,7 @@ impl Queues<'_> {
 /// Counts how often locks were held, each time from the answer that gave it to the call that released it, and how many
 /// of these times began while another client held the same lock.
 fn overlaps_by_clock(history: &History) -> (usize, usize) {
+    // By the key in the queue: the calls that gave the lock back.
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {
         if let Request::Unlock(request) = &operation.request {

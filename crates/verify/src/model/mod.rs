@@ -121,6 +121,7 @@ impl Model {
         ties: &mut Ties,
     ) -> Result<Response, Error> {
         if self.auth.is_enabled() {
+            // `apply_noting` checks form and alarms too, but these come before the rights.
             check(request)?;
             self.alarms.check(request)?;
             self.auth.permits(user, request, &|id| self.lease_keys(id))?;

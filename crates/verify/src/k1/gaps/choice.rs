@@ -55,9 +55,11 @@ pub struct Pool<'a> {
     revoked: BTreeMap<i64, Vec<u32>>,
     /// When each lease can have run out.
     ends: Ends,
-    /// For each position of an answered operation: the earliest return of an operation at that position or later.
+    /// For each position of an answered operation: the earliest return of an operation at that position or later. By
+    /// then, every revision up to the position was made.
     latest: Vec<(Position, Nanos)>,
-    /// For each acknowledged revision: the latest call of a write that made it or an earlier one.
+    /// For each acknowledged revision: the latest call of a write that made it or an earlier one. No later revision was
+    /// made before that call.
     earliest: Vec<(Position, Nanos)>,
     /// Whether `service_writes` has all writes of the services.
     pub all_service_writes: bool,
