@@ -72,7 +72,7 @@ errors! {
     ValueProvided: InvalidArgument, "etcdserver: value is provided";
     /// `ignore_lease` with a lease.
     LeaseProvided: InvalidArgument, "etcdserver: lease is provided";
-    /// A transaction with more operations than `--max-txn-ops`, counted with those of its nested transactions on one path.
+    /// A transaction with more operations than `--max-txn-ops`. Those of a nested transaction count together with those of the transactions around it.
     TooManyOps: InvalidArgument, "etcdserver: too many operations in txn request";
     /// A transaction that could write a key twice.
     DuplicateKey: InvalidArgument, "etcdserver: duplicate key given in txn request";

@@ -26,7 +26,7 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Reads `null` as zero; for fields that serde reads well otherwise.
+/// Reads `null` as zero, and every other value as serde does.
 pub fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -65,6 +65,7 @@ impl TxnRequest {
 }
 
 impl<'a> Parts<'a> {
+    /// Makes the lists of a transaction the next ones to visit.
     fn enter(&mut self, txn: &'a TxnRequest) {
         self.todo.extend([
             Todo::Ops(txn.failure.iter()),

@@ -77,6 +77,7 @@ pub fn detect_path(path: &Path) -> Result<Format, Error> {
 
 /// The format of a file that begins with these bytes.
 fn of(bytes: &[u8]) -> Scan<Format> {
+    // Where the first line that is not blank begins, in bytes.
     let mut start = 0;
     let line = SliceLines::new(bytes).find(|line| {
         let blank = line.is_blank();

@@ -5,7 +5,8 @@
 //! empty at first. The time of an event is its place in the file.
 //!
 //! A `:fail` of a compare-and-set is an answer: the register had another value. A `:fail` of another operation means
-//! that it had no effect, and says nothing about the state. `:info` means that the outcome is unknown.
+//! that it had no effect, and says nothing about the state. `:info` means that the outcome is unknown, and so does a
+//! `:fail` with `:timed-out`, except of a read.
 //!
 //! ```
 //! let log = b"INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:ok\t:write\t3\n";
@@ -151,7 +152,7 @@ impl Log {
     }
 }
 
-/// The outcome of an operation; `None` if the event is the end of another one.
+/// The outcome of an operation; `None` if the event cannot be its end.
 fn outcome_of(
     asked: &Input<RegisterValue>,
     kind: Kind,
@@ -175,6 +176,7 @@ fn outcome_of(
         (Input::Write(_), Kind::Ok, _) => answered(Output::Written),
         (Input::Cas(..), Kind::Ok, _) => answered(Output::Set(true)),
         (Input::Cas(..), Kind::Fail, Payload::Pair(..)) => answered(Output::Set(false)),
+        // A read never has an effect, even if it timed out.
         (Input::Read, Kind::Fail, _) => Some(Outcome::Failed { at }),
         // After a timeout the outcome is unknown, whatever the log calls it.
         (_, Kind::Fail, Payload::TimedOut) | (_, Kind::Info, _) => Some(Outcome::Unknown),

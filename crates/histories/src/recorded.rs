@@ -99,7 +99,7 @@ pub type RegisterOperations = Operations<register::Input<RegisterValue>, registe
 /// A history of a store of texts. Its model is [`keyed::Keyed`] of [`text::Text`].
 pub type StoreHistory = History<keyed::Input<String, text::Input>, text::Output>;
 
-/// A history, sorted by the model that judges it.
+/// A history, in the form of the model that judges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// A history for [`register::Register`].

@@ -125,7 +125,7 @@ pub(crate) struct Meter<'a> {
     left: u64,
     /// How many more steps the current piece of work may take; unlimited outside of [`Meter::within`].
     quota: u64,
-    /// How many bytes steps have read since the clock was last read.
+    /// How many bytes the steps have read since [`Meter::work`] last checked the limits.
     worked: u64,
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn bare<M: Model>(
     operations.sort_unstable_by_key(|&index| (part.history.operation(index).call, index));
     operations.dedup();
     let conflict = Conflict { operations, ..Conflict::default() };
+    // Up to which time `deepest` has every answer was not looked for. 0 promises nothing.
     Explained::Violation { conflict, prefix: deepest, prefix_until: 0 }
 }
 

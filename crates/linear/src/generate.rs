@@ -131,6 +131,7 @@ impl<'a> Simulation<'a> {
             (0..self.shape.clients)
                 .map(|client| std::cmp::Reverse((self.random.exponential(UNIT), client as u32)))
                 .collect();
+        // The number of the newest client. Whoever loses an operation continues under a new number.
         let mut names = self.shape.clients as u32;
         let mut operations = Vec::with_capacity(self.shape.operations);
         while operations.len() < self.shape.operations {
@@ -196,6 +197,8 @@ impl<'a> Simulation<'a> {
                 } else {
                     recent[key][self.random.below(4) as usize]
                 };
+                // It must set another value than it expects. Only if values are shared can the two be equal; then it
+                // sets one above all shared ones.
                 if expected == new {
                     *new += 1 + self.shape.values;
                 }

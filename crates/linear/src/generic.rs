@@ -90,6 +90,7 @@ impl<M: Model> Effects for ModelRows<'_, M> {
     }
 }
 
+/// What the operations of the component do to states, for the search.
 struct ModelMoves<'h, M: Model>(Steps<ModelRows<'h, M>>);
 
 impl<M: Model> Moves for ModelMoves<'_, M> {

@@ -146,6 +146,7 @@ const STRIDE: usize = (0x5_1ED3 << NEAR_BITS) + 1;
 #[derive(Default)]
 struct Mixer {
     state: u64,
+    /// The low bits of the last number, which are not mixed in yet.
     last: u64,
 }
 

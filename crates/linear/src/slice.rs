@@ -84,6 +84,7 @@ impl<'a> Slice<'a> {
             sorted &= last.0 <= times.0;
             last = (times.0, last.1 | times.1 | u64::from(operation.client));
         }
+        // Without a use of `last`, the compiler would leave out the reads.
         std::hint::black_box(last);
         let mut places: Vec<u32> = (0..self.operations.len() as u32).collect();
         if !sorted {

@@ -185,10 +185,12 @@ struct Piece<'h, M: Model> {
 fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVerdict> {
     let mut seen = HashSet::new();
     let (mut bytes, mut work) = (0, 0);
+    // The configurations still to try: a bit for each piece that has taken effect, and the state.
     let mut open = vec![(vec![0_u64; pieces.len().div_ceil(64)], model.initial())];
     while let Some((done, state)) = open.pop() {
         let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
         let left = || (0..pieces.len()).filter(|&at| !is_done(at));
+        // The next piece must have been called before any piece that is left had returned.
         let Some(until) = left().filter_map(|at| pieces[at].returned).min() else {
             return Err(WrongVerdict::Orderable);
         };
@@ -339,7 +341,9 @@ fn of_register<M: Model>(
             appends.push(index);
         }
     }
+    // The appends that can lead to a value that is looked for.
     let mut leading: HashSet<u32> = HashSet::new();
+    // The values from which each append has been taken back, to find the value that it was made to.
     let mut retracted: HashSet<M::Value> = HashSet::new();
     let mut left = RETRACTIONS_MAX;
     loop {
@@ -394,7 +398,8 @@ fn of_register<M: Model>(
     Some(kept)
 }
 
-/// How many values before appends are asked for, before everything outside the conflict is kept.
+/// How often [`of_register`] may take an append back from a value. If that is not enough, everything outside the
+/// conflict is kept.
 const RETRACTIONS_MAX: usize = 4_000_000;
 
 /// Of writers that do the same, the first `few`. All values that no operation looks for count as the same

@@ -1,4 +1,5 @@
-//! Compares the recorded answer to a transaction with the answer that the store of the pass gives (`expected`).
+//! Compares the recorded answer to a transaction with the answer (`expected`) that the store of [`crate::check()`]
+//! gives.
 
 use crate::execute::shown;
 use crate::history::Seen;
@@ -68,6 +69,7 @@ fn in_pairs(
         let held = all.binary_search_by_key(key, |(key, _)| *key);
         let holds = held.map_or(Seen::ABSENT, |at| all[at].1);
         let shows = if keys_only { Seen { value: 0, ..*shows } } else { *shows };
+        // A key that does not exist must not be among the pairs, not even as absent.
         (holds != shows || holds.is_absent()).then_some(Reason::WrongKey {
             revision,
             key: *key,

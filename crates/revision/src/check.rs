@@ -248,7 +248,8 @@ impl<'a> Pass<'a> {
         }))
     }
 
-    /// Checks the operations that saw a revision without changing anything.
+    /// Checks the operations that saw a revision without changing anything: `last`, and those to which `next` leads
+    /// from it ([`Links`]).
     #[inline]
     fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Checked<()> {
         let mut latest = self.latest_call;

@@ -1,4 +1,5 @@
-//! Executes a transaction on the store of the pass. The result is its changes and its answer; the store stays as it is.
+//! Executes a transaction on the store that [`crate::check()`] keeps. The result is its changes and its answer; the
+//! store stays as it is.
 
 use std::collections::BTreeMap;
 

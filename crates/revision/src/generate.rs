@@ -2,7 +2,7 @@
 //!
 //! * Clients are busy nearly all the time, because many overlapping operations make ordering hardest. An operation
 //!   takes effect at one time, its *point*. The times from its call to the point and from the point to its return are
-//!   exponentially distributed, and the client then pauses for a tenth of that.
+//!   exponentially distributed. The client then pauses for a time that is a tenth of these on average.
 //! * Half of the operations are reads, 30 % puts, 10 % updates and 10 % deletions. A share of the operations may be on
 //!   several keys.
 //! * Half of the writes of unknown outcome take effect, some of them late. Their client is replaced by a new one.
@@ -155,7 +155,7 @@ impl Run<'_> {
         self.queue.push(Reverse((at, self.queued, event)));
     }
 
-    /// Lets a client call an operation, unless there are enough of them.
+    /// Lets a client call an operation, unless there are enough operations.
     fn call(&mut self, client: u32) {
         let number = self.operations.len() as u32;
         if number == self.shape.operations {
@@ -246,6 +246,7 @@ impl Run<'_> {
         let place = operation.value as usize;
         let store = Store { keys: &self.keys, revision: self.revision, past: &self.past };
         let mut done = execute(store, &self.wide[place].request, true)?;
+        // Leaves out the pairs beyond the limit of a range.
         cut(&self.wide[place].request, &mut done.response);
         self.wide[place].response = done.response;
         let changed = !done.changes.is_empty();

@@ -139,6 +139,7 @@ impl Operation {
 
     /// Whether it may change the store.
     pub fn is_write(&self) -> bool {
+        // The kinds that may write are the last ones of the enum.
         self.kind as u8 >= Kind::Put as u8
     }
 

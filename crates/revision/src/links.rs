@@ -14,7 +14,8 @@ pub(crate) struct Links<'a> {
     /// By revision, from the base on: the operation that made it, and the last one in the history that saw it without
     /// changing anything.
     pub(crate) heads: Vec<[u32; 2]>,
-    /// By operation that saw a revision: the previous one that saw it.
+    /// By operation that saw a revision: the next one in the list of those, which is the previous one in the history;
+    /// [`NONE`] at the end of the list.
     pub(crate) next: Vec<u32>,
     /// The writes of unknown outcome.
     pub(crate) unknown: Collected<'a>,
@@ -40,6 +41,7 @@ impl<'a> Links<'a> {
             }
             let changes = operation.is_change();
             let at = operation.revision.wrapping_sub(base) as usize;
+            // No operation can have made the base.
             let heads = links.heads.get_mut(at).filter(|_| !(changes & (at == 0)));
             let Some(heads) = heads else { return Err(out_of_range(number, operation.revision)) };
             *next = std::mem::replace(&mut heads[usize::from(!changes)], number);

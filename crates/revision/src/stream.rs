@@ -178,7 +178,8 @@ impl Stream {
     /// operations by their index in the order of calls, from 0.
     ///
     /// # Errors
-    /// If the operation is on several keys, there are too many, or the time is before that of an earlier event.
+    /// If the operation is on several keys, there are too many operations, or the time is before that of an earlier
+    /// event.
     pub fn call(&mut self, time: u64, operation: Operation) -> Result<Ticket, Invalid> {
         if operation.is_wide() {
             return Err(Invalid::Wide);

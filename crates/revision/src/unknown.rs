@@ -34,7 +34,7 @@ pub(crate) struct Unknowns {
     classes: Vec<Class>,
     /// By [`Unknown::owner`]: whether the operation was taken for a revision.
     taken: Vec<Taken>,
-    /// How many more classes the pass may look at in all. This keeps the total time linear.
+    /// How many more classes may be looked at, for all revisions together. This keeps the total time linear.
     budget: u64,
 }
 
@@ -94,6 +94,7 @@ struct Unknown {
     number: u32,
     /// The next candidate of the same class: its index in [`Unknowns::unknown`].
     next: u32,
+    /// When the operation was called.
     call: u64,
     effect: Effect,
     /// The kind and the condition as a number: equal for equal requests.
@@ -166,8 +167,8 @@ fn effects(request: &Transaction) -> Vec<Effect> {
 
 impl Unknowns {
     /// Sorts the collected operations into classes.
-    pub(crate) fn new(lost: Collected<'_>) -> Unknowns {
-        let Collected { mut unknown, owners, .. } = lost;
+    pub(crate) fn new(collected: Collected<'_>) -> Unknowns {
+        let Collected { mut unknown, owners, .. } = collected;
         if !unknown.is_sorted_by_key(|unknown| unknown.call) {
             unknown.sort_by_key(|unknown| unknown.call);
         }

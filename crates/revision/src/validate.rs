@@ -93,11 +93,12 @@ fn shown(evidence: &Evidence, revision: u32) -> Changes {
     evidence.of(revision).iter().map(|change| (change.key, change.value)).collect()
 }
 
-/// Makes the next revisions, up to this one, as long as the store made them itself. The store only deletes keys, and
-/// only keys that exist.
+/// Makes the next revisions, up to this one, as long as the store made them itself. If it deletes a key, the key must
+/// exist.
 fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(), String> {
     while store.revision < until && evidence.is_store_made(store.revision + 1) {
         let changes = shown(evidence, store.revision + 1);
+        // Whether a change deletes a key that does not exist.
         let is_idle = |(key, value): (&u32, &Option<u32>)| {
             value.is_none() && store.get(*key, store.revision) == Seen::ABSENT
         };
@@ -112,6 +113,7 @@ fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(
 /// Makes the next revision. The error is that the evidence shows other changes.
 fn make(store: &mut Store, evidence: &Evidence, changes: &Changes) -> Result<(), String> {
     let shown = shown(evidence, store.revision + 1);
+    // Whether the evidence shows two changes of one key, which no revision makes.
     let is_twofold = shown.len() != evidence.of(store.revision + 1).len();
     if is_twofold || !shown.is_empty() && shown != *changes {
         return Err(format!("revision {} was shown to be {shown:?}, not {changes:?}", store.revision + 1));

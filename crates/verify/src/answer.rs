@@ -1,8 +1,9 @@
 //! Compares an answer with the model's, field by field.
 //!
 //! Not compared: cluster, member and term of a header; the remaining time of a lease and the time it is granted for,
-//! which depend on the server's settings; the order where etcd defines none ([`Ties`], a lease's keys, alarms,
-//! permissions); the headers of the Auth service, whose revision etcd may read later; tokens.
+//! which depend on the server's settings (only the answer to a keep-alive is compared with the model's grant); the
+//! order where etcd defines none ([`Ties`], a lease's keys, alarms, permissions); the headers of the Auth service,
+//! whose revision etcd may read later; tokens.
 
 use api::Response;
 use api::authpb::Permission;

@@ -80,6 +80,7 @@ impl<'a> Context<'a> {
         let truth = self.truth.get_or_init(|| {
             let start = self.expectations.start_revision;
             let known = self.known()?;
+            // A member that compacts on its own is like a client that the history does not have.
             let closed = self.is_closed() && !self.expectations.compacts_itself;
             Some(Truth::new(self.history(), self.evidence(), known, start, closed))
         });

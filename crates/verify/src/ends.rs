@@ -63,7 +63,8 @@ fn surprises(record: &Record, sheet: &mut Sheet) {
     }
 }
 
-/// Checks, for V2, that no write is refused because space ran out if there is enough.
+/// Checks, for V2, that no write is refused because space ran out. `quota` says whether space is bounded; then nothing
+/// is checked.
 fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
     let refused =
         |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });

@@ -64,8 +64,8 @@ pub struct Setup {
     pub clients: u32,
     /// The seed of the run.
     pub seed: u64,
-    /// Rates of the slowest and the fastest clock of any member, in millionths of the rate of the clock that the times
-    /// in the file are of; the slowest is not 0. `None` if they are not known.
+    /// Rates of the slowest and the fastest clock of any member, in millionths of the rate of the clock that measured
+    /// the times in the file; the slowest is not 0. `None` if they are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_rates: Option<(u32, u32)>,
     /// Whether members compact on their own (`--auto-compaction-retention`).
@@ -306,7 +306,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one line. `number` is its number in the file.
+    /// Reads one line. `number` is its number in the file, from 0.
     fn line(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         if std::mem::take(&mut self.first) {
             return self.set_up(number, line);
@@ -385,7 +385,7 @@ impl Reader<'_> {
     }
 }
 
-/// The error in a line.
+/// The error in a line. `number` counts lines from 0, `column` from 1.
 fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> FileError {
     FileError { file: file.to_string(), line: number + 1, column, what: what.into() }
 }

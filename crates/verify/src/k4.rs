@@ -180,6 +180,7 @@ impl<'a> Changes<'a> {
     /// The newest change of a key, of any kind, if it is newer than `than`. The ranges are sorted, newest first.
     fn newest(&self, key: &[u8], than: i64) -> Option<Change<'a>> {
         let single = self.keys.get(key).filter(|change| change.revision > than);
+        // Without such a change: after the last change that the revision `than` can have.
         let than = single.map_or((than, u32::MAX), Change::when);
         let mut newer = self.ranges.iter().take_while(|(change, _)| change.when() > than);
         let covering = newer.find(|(_, request)| covers(request, key)).map(|(change, _)| change);
@@ -239,6 +240,7 @@ fn lost(
     }
     for key in changes.keys.keys().filter(|key| !there.contains_key(*key)) {
         let Some(change) = changes.newest(key, 0) else { continue };
+        // In a history that is not closed, a client that is not in it may have deleted the key.
         let excused = |put: &PutRequest| {
             !closed || put.lease != 0 || put.ignore_lease || deletes.may_delete(key, change.revision)
         };
@@ -275,7 +277,7 @@ impl<'a> UnacknowledgedDeletes<'a> {
     /// Collects these requests. With evidence they are those that the cluster applied; without it, all that may have
     /// been applied.
     fn of(history: &'a History, applied: &'a [Applied]) -> UnacknowledgedDeletes<'a> {
-        let mut deletes = UnacknowledgedDeletes { deletes: Vec::new(), own: Vec::new() };
+        let mut found = UnacknowledgedDeletes { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
             match entry.operation.and_then(|number| history.operations.get(number as usize)) {
                 // The answer of a revoke does not say which keys were attached to the lease.
@@ -283,12 +285,12 @@ impl<'a> UnacknowledgedDeletes<'a> {
                     if operation.response().is_none()
                         || matches!(operation.request, Request::LeaseRevoke(_)) =>
                 {
-                    deletes.deletes.push((Some(entry.revision as i64), &operation.request));
+                    found.deletes.push((Some(entry.revision as i64), &operation.request));
                 }
                 Some(_) => {}
                 None => match entry.internal.as_deref() {
-                    Some(request) => deletes.deletes.push((Some(entry.revision as i64), request)),
-                    None => deletes.own.push(entry.revision as i64),
+                    Some(request) => found.deletes.push((Some(entry.revision as i64), request)),
+                    None => found.own.push(entry.revision as i64),
                 },
             }
         }
@@ -297,9 +299,9 @@ impl<'a> UnacknowledgedDeletes<'a> {
                 place(operation) == Place::Open || matches!(operation.request, Request::LeaseRevoke(_))
             };
             let open = history.operations.iter().filter(open);
-            deletes.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
+            found.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
         }
-        deletes
+        found
     }
 
     /// Whether one of these may have deleted the key after this revision.

@@ -198,6 +198,8 @@ impl<'a> Answers<'a> {
                     format!("Member {id} voted by {}; nothing takes a vote back.", describe::time(at));
                 add(*id, Wrong { title, reason, shown_by: vec![view.number, by] });
             }
+            // A voter never becomes a learner. So whoever is a learner in any answer was one from its addition on, and
+            // votes only after a promotion.
             let learnt = self.learns.get(id).filter(|_| !member.is_learner);
             if let Some((_, by)) = learnt
                 && !self.may_have(Kind::Promote, *id, view.at)

@@ -212,6 +212,7 @@ impl Truth {
         let end = match keys.end {
             [] => Included(keys.key),
             [0] => Unbounded,
+            // A range that ends before it begins is empty. The map would panic at it.
             end => Excluded(end.max(keys.key)),
         };
         self.keys.range::<[u8], _>((Included(keys.key), end))

@@ -26,7 +26,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// A violation without its proof yet, as severe as its oracle's usually are.
+    /// A violation without its proof yet, with the usual severity of its oracle.
     pub fn new(oracle: Oracle, time: Nanos, title: impl Into<String>) -> Violation {
         Violation {
             oracle,
@@ -206,7 +206,7 @@ impl Sheet {
         self.violations.iter_mut().for_each(amend);
     }
 
-    /// Whether an oracle checked anything so far; with `checks`, anything in one of these.
+    /// Whether an oracle checked anything so far. If `checks` is not empty, only checks with one of these names count.
     pub(crate) fn looked_at(&self, oracle: Oracle, checks: &[&str]) -> bool {
         let meant = |check: &&Check| {
             check.oracle == oracle && (checks.is_empty() || checks.contains(&check.what)) && check.count > 0
@@ -214,7 +214,7 @@ impl Sheet {
         self.checks.iter().any(|check| meant(&check))
     }
 
-    /// Whether an oracle has reported already that this was not judged; anything, if `what` is empty.
+    /// Whether an oracle has reported already that it could not judge `what`, or, if `what` is empty, anything.
     pub(crate) fn has_not_judged(&self, oracle: Oracle, what: &str) -> bool {
         self.not_judged.iter().any(|one| one.oracle == oracle && (what.is_empty() || one.what == what))
     }

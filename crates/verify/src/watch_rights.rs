@@ -67,7 +67,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::K1, WHAT, open, Missing::User);
 }
 
-/// For each client, the users as which it made requests or logged in, and `None`.
+/// For each client, the users as which it made requests or logged in, and `None`, because it may also be anonymous.
 fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
     let mut users: BTreeMap<u32, BTreeSet<Option<&str>>> = BTreeMap::new();
     for operation in &history.operations {
@@ -138,7 +138,7 @@ impl Timeline {
         (from.min(until - 1), until)
     }
 
-    /// The last entry that the member had certainly applied, by its answers since its last start.
+    /// The rank of the last entry that the member had certainly applied, by its answers since its last start.
     fn floor(&self, context: &Context<'_>, watcher: &Watcher<'_>) -> u32 {
         let member = watcher.stream.member;
         let sent = watcher.stream.sent.iter().find(|(_, request)| asks_for(request, watcher));
@@ -159,7 +159,7 @@ impl Timeline {
         shown.filter_map(rank).max().unwrap_or(0)
     }
 
-    /// The entry that made this revision, or the last before it.
+    /// The rank of the entry that made this revision or, if none did, the last one before it; 0 if there is none.
     fn maker(&self, revision: i64) -> u32 {
         let after = self.makers.partition_point(|(made, _)| *made <= revision);
         after.checked_sub(1).map_or(0, |last| self.makers[last].1)
@@ -220,7 +220,7 @@ fn asks_for(request: &api::etcdserverpb::WatchRequest, watcher: &Watcher<'_>) ->
     matches!(&request.request_union, Some(RequestUnion::CreateRequest(create)) if std::ptr::eq(create, watcher.request))
 }
 
-/// When the member's process was last started by then.
+/// When the member's process was last started by then; `None` if it runs since the beginning.
 fn last_start(starts: &[(MemberId, Nanos)], member: MemberId, by: Nanos) -> Option<Nanos> {
     let of_member = starts.iter().filter(|(of, at)| *of == member && *at <= by);
     of_member.map(|(_, at)| *at).max().filter(|at| *at > 0)

@@ -127,6 +127,7 @@ fn ticks(event: &Event<'_>) -> u64 {
     }
     let elements = match &event.value.form {
         Form::Sequence(items) => match &items[..] {
+            // A key and its elements.
             [_, Node { form: Form::Sequence(items), .. }] => items.len(),
             items => items.len(),
         },

@@ -109,8 +109,8 @@ fn event<'a>(parser: &mut Parser<'a>, error: &mut bool) -> Scan<Option<Event<'a>
     *error = parser.next_byte().map_or(true, |byte| byte.is_some());
     let error = (*error).then(|| {
         let rest = parser.text[parser.at..].trim();
-        let mut text = Parser { text: parser.text, at: parser.at };
-        text.form().unwrap_or(Node { at: parser.at, form: Form::Other(rest) })
+        let mut ahead = Parser { text: parser.text, at: parser.at };
+        ahead.form().unwrap_or(Node { at: parser.at, form: Form::Other(rest) })
     });
     let at = process.at;
     Ok(Some(Event { at, process: number, kind, f, key: None, value, error, index: None }))

@@ -150,6 +150,7 @@ impl Model for Queue {
 /// add of an element is refused, because either answer could be right.
 #[derive(Default)]
 pub(super) struct Set {
+    /// The elements that were added so far, each with its key.
     added: RefCell<BTreeSet<(Option<Value>, Value)>>,
 }
 
@@ -259,7 +260,7 @@ impl Model for Versioned {
         let same = match input {
             versioned::Input::Read => {
                 let seen = held(parser, answered)?;
-                // A register that was never written has no version.
+                // Jepsen writes nil as the version of a register that was never written. In `linear`, that is 0.
                 let version = version.or((seen == RegisterValue(None)).then_some(0));
                 return Ok(versioned::Output::Value(version, seen));
             }

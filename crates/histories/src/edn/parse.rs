@@ -272,6 +272,7 @@ impl<'a> Parser<'a> {
                 number.map_err(|_| self.mistake(at, "a number of 64 bits", "larger ones are not read"))?;
             return Ok(Form::Integer(number));
         }
+        // A decimal, with `M` at its end if it is exact, or a fraction.
         if unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eEM+-/".contains(&byte)) {
             return Ok(Form::Other(token));
         }

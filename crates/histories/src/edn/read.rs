@@ -203,6 +203,7 @@ fn operations<M: Model>(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, model: &M) ->
     for pair in pairs {
         let number = indices(&pair);
         let Pair { invoke, call, end } = pair;
+        // The key of an event, and the part that is its value without the key, for the function `value`.
         let split = |event: &Event<'_>| -> Scan<(Option<Value>, usize)> {
             if !keyed {
                 return Ok((None, 0));

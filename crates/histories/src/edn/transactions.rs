@@ -27,6 +27,7 @@ pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Jepsen> {
 
 /// Whether the first write is one of a register. If there is no write, the answer of the first read decides.
 fn on_registers(pairs: &[Pair<'_>]) -> bool {
+    // Of each part: its function, and whether its value is one of a register.
     let parts = |event: &Event<'_>| -> Vec<(Option<String>, bool)> {
         let Form::Sequence(parts) = &event.value.form else { return Vec::new() };
         let one = |part: &Node<'_>| match &part.form {
@@ -50,7 +51,7 @@ fn on_registers(pairs: &[Pair<'_>]) -> bool {
     }
 }
 
-/// A transaction on lists.
+/// A transaction on lists. A read is the same in call and answer if its key is.
 fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     let same = |called: &Step<Value, Value>, answered: &Step<Value, Value>| match (called, answered) {
         (Step::Read(called, _), Step::Read(answered, _)) => called == answered,
@@ -60,7 +61,7 @@ fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     Ok(Transaction { client: pair.invoke.process, call: pair.call, outcome, steps })
 }
 
-/// A transaction on registers.
+/// A transaction on registers. Reads are the same as in [`on_list`].
 fn on_register(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<RegisterTransaction> {
     let same = |called: &registers::Step<_, _>, answered: &registers::Step<_, _>| match (called, answered) {
         (registers::Step::Read(called, _), registers::Step::Read(answered, _)) => called == answered,

@@ -26,9 +26,10 @@ const NONMONOTONIC: &str = "nonmonotonic-watch";
 
 /// Reads a history of watchers.
 pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
+    // By process: what it has read so far.
     let mut logs: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
     let mut reported = Vec::new();
-    // By process: what it has read so far, and which operation read it last.
+    // `last` has, by process, the operation that read last.
     let (mut operations, mut numbers, mut last) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut elements = 0;
     for pair in &pairs {

@@ -45,6 +45,7 @@ pub(super) fn unknown<T>(known: &str, fields: &Fields<'_>, cursor: &Cursor<'_>) 
     Err::<T, Box<Mistake>>(cursor.mistake(at, known, "check \"op\", or the model that line 1 names"))
 }
 
+/// The model `set`.
 pub(super) struct Set;
 
 impl Form for Set {

@@ -10,8 +10,7 @@
 //! |---|---|
 //! | `client` | the client that called, a number below 2^32 |
 //! | `op` | of `register`: `read`, `write`; of `cas-register` and `versioned-register` also `cas`; of `counter`: `add`, `read`; of `bank`: `transfer`, `read`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `stack`: `push`, `pop`; of `priority-queue`: `insert`, `delete-min`; of `bag`: `add`, `take`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
-//! | `key` | the object that the operation is about. Exactly if line 1 has `"keyed": true`, and always for
-//! `key-value` |
+//! | `key` | the object that the operation is about; if line 1 has `"keyed": true`, and always for `key-value` |
 //! | `value`, `expected` | the value that is written, added or appended; the value that a `cas` compares with |
 //! | `owner` | who acquires or releases, a number below 2^32 |
 //! | `from`, `to`, `amount` | what a `transfer` moves |

@@ -147,6 +147,7 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         let hint = format!("the models are {}", MODELS.join(", "));
         return Err(cursor.mistake(model.at, "a known model", hint));
     }
+    // Whether the model has an initial value.
     let begins = ["register", "cas-register", "versioned-register", "counter"].contains(&model.value);
     if let Some(initial) = initial.as_ref().filter(|_| !begins) {
         let hint = format!("a {} has no initial value; only registers and counters have one", model.value);

@@ -9,7 +9,9 @@ use crate::error::Scan;
 use crate::recorded::RegisterValue;
 use crate::scan::Cursor;
 
+/// The models `register` and `cas-register`.
 pub(super) struct Register {
+    /// Whether there are compare-and-sets.
     pub(super) cas: bool,
 }
 
@@ -76,6 +78,7 @@ impl Form for Register {
     }
 }
 
+/// The model `versioned-register`.
 pub(super) struct Versioned;
 
 /// Versions are only in answers, so operations are written as those of a register without versions.

@@ -167,7 +167,7 @@ pub struct Response {
     /// The store's revision according to the answer's header, 0 without one. -1 marks a read that need not be
     /// linearizable.
     pub revision: i64,
-    /// The revision of an operation that got no answer but is known to have been stored. 0 if it is unknown.
+    /// If the operation got no answer but is known to have been stored: its revision, or 0 if that is not known.
     pub persisted: Option<i64>,
     /// The error that left the outcome unknown, if any.
     pub error: Option<String>,

@@ -13,7 +13,7 @@ use crate::scan::{Kind, Values};
 ///
 /// # Errors
 ///
-/// The first mistake in the file. A field with an unknown name is none; [`Reader`] says which there are.
+/// The first mistake in the file. A field with an unknown name is no mistake; [`Reader`] says which there are.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
     read_from(file, bytes)
 }
@@ -56,6 +56,8 @@ fn operation(cursor: &mut Fields<'_, '_>) -> Scan<Operation> {
     let (mut client, mut call, mut returned) = (None, None, None);
     let (mut request, mut response) = (None, None);
     let mut return_at = 0;
+    // `object` skips fields of other names. So in the `match` of this function and of those below, `_` is the last name
+    // of the list.
     object(cursor, &["ClientId", "Input", "Call", "Output", "Return", "Metadata"], |cursor, name| {
         match name {
             "ClientId" => client = Some(cursor.integer()?),

@@ -125,6 +125,7 @@ impl Reader {
         Ok(())
     }
 
+    /// Reads one watch.
     fn watch(
         &mut self,
         file: &str,

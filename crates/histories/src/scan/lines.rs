@@ -117,6 +117,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// The next line, which is this part of the buffer.
     fn line(&mut self, from: usize, to: usize, ended: bool) -> Line<'_> {
         self.number += 1;
         Line { number: self.number, bytes: &self.buffer[from..to], ended }

@@ -24,8 +24,8 @@
 //! 1. Everything accepted is JSON (RFC 8259) and UTF-8, whether it is read or skipped. It is stricter than JSON in
 //!    two ways: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
 //! 2. No input makes it panic. Every [`Mistake`](crate::Mistake) has a place within the input.
-//! 3. Memory is bounded by the longest line ([`Lines`]), or by the longest value that is read as a whole ([`Values`]),
-//!    and nothing is allocated after it.
+//! 3. Memory is bounded by the longest line ([`Lines`]), or by the longest value that is read as a whole ([`Values`]).
+//!    The buffer grows only for one that is longer than all before.
 //!
 //! # What is not done
 //!

@@ -137,6 +137,7 @@ impl<'a> Cursor<'a> {
     /// Skips any number that JSON allows.
     pub(super) fn skip_number(&mut self) -> Scan<()> {
         let bytes = self.text.as_bytes();
+        // Where the digits from a place on end.
         let run = |mut at: usize| {
             while bytes.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;

@@ -99,9 +99,10 @@ fn unicode(rest: &str) -> Option<(usize, char)> {
 
 /// The first byte from `at` on that is special in a string: a quote, a backslash or a control character.
 ///
-/// It looks at eight bytes at a time, as one integer. Subtracting `low` from each byte sets the byte's top bit if the
-/// byte is lower. The borrow can set that bit wrongly in a byte above such a byte, but only the lowest byte found is
-/// used, and that one is always right.
+/// It looks at eight bytes at a time, as one integer. Subtracting a number from each byte sets the byte's top bit if
+/// the byte is lower than the number. The number is 0x20 for control characters, and 1 for quotes and backslashes,
+/// which an xor turns into 0 first. The borrow can set that bit wrongly in a byte above such a byte, but only the
+/// lowest byte found is used, and that one is always right.
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

@@ -40,6 +40,7 @@ pub struct Values<'f, R> {
     /// Invariant: `start <= end <= buffer.len()`. The bytes from `start` to `end` were read and not taken yet.
     start: usize,
     end: usize,
+    /// Whether the end of the file was read.
     finished: bool,
     /// The line that `start` is in, from 1, and how many bytes of it come before.
     place: (usize, usize),
@@ -192,10 +193,10 @@ impl<'f, R: Read> Values<'f, R> {
     /// Skips blanks. Returns the byte after them.
     fn next_byte(&mut self) -> Result<Option<u8>, Error> {
         loop {
-            let unread = &self.buffer[self.start..self.end];
+            let untaken = &self.buffer[self.start..self.end];
             let is_blank = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
-            let blanks = unread.iter().take_while(is_blank).count();
-            let next = unread.get(blanks).copied();
+            let blanks = untaken.iter().take_while(is_blank).count();
+            let next = untaken.get(blanks).copied();
             self.take(blanks);
             if next.is_some() || !self.fill()? {
                 return Ok(next);
@@ -208,8 +209,8 @@ impl<'f, R: Read> Values<'f, R> {
         let mut end = End::default();
         let mut searched = 0;
         loop {
-            let unread = &self.buffer[self.start + searched..self.end];
-            if let Some(more) = end.find(unread) {
+            let untaken = &self.buffer[self.start + searched..self.end];
+            if let Some(more) = end.find(untaken) {
                 return Ok(searched + more);
             }
             searched = self.end - self.start;

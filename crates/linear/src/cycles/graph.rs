@@ -1,9 +1,9 @@
 //! Finds an order of transactions that respects all dependencies, or a short cycle of dependencies.
 //!
 //! Nearly every pair of transactions is ordered by time, and an edge for each would be too many. Instead, every
-//! commit is a node of its own. These nodes form a chain in the order of time: each transaction leads to its
-//! commit, each commit to the next one, and the last commit before a transaction's call leads to the
-//! transaction. In a cycle, a way along the chain counts as one edge.
+//! commit (the moment at which a transaction was answered) is a node of its own. These nodes form a chain in the
+//! order of time: each transaction leads to its commit, each commit to the next one, and the last commit before a
+//! transaction's call leads to the transaction. In a cycle, a way along the chain counts as one edge.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -148,11 +148,13 @@ impl Graph {
         Graph { next, transactions: first }
     }
 
-    /// A shortest cycle through one of the first transactions of each component that has cycles.
+    /// The shortest cycle through any of the transactions that are tried as its start. These are, of each component
+    /// that has cycles, the first [`STARTS_MAX`].
     fn shortest_cycle(&self) -> Vec<Dependency> {
         let component = self.components();
         let mut sizes = vec![0_u32; self.next.len()];
         component.iter().for_each(|&component| sizes[component as usize] += 1);
+        // By component: how many starts were tried.
         let mut starts = vec![0; self.next.len()];
         let mut ways = Ways::new(self.next.len());
         let mut best: Option<Vec<Dependency>> = None;

@@ -157,7 +157,7 @@ struct Registers<'a, K, V> {
     /// By key: the index of its register in `all`.
     numbers: HashMap<&'a K, usize>,
     all: Vec<Register<'a, K, V>>,
-    /// By transaction: whether it committed, or is of unknown outcome and another one read what it wrote.
+    /// By transaction: whether it was answered, or is of unknown outcome and another one read what it wrote.
     happened: Vec<bool>,
     /// By transaction: what it did to each register. Empty if it did not happen.
     touched: Vec<Vec<Touched>>,
@@ -379,7 +379,9 @@ where
 
     /// Tries to build an order in which every read is right, from the front.
     fn order(&self, dependencies: &[Dependency]) -> Option<Vec<u32>> {
+        // By register: the version that it holds now.
         let mut held = vec![0_usize; self.all.len()];
+        // By register and version: how many of the version's readers are not in the order yet.
         let mut unread: Vec<Vec<usize>> = Vec::with_capacity(self.all.len());
         for register in &self.all {
             unread.push(register.versions.iter().map(|version| version.readers.len()).collect());
@@ -439,8 +441,8 @@ where
     }
 }
 
-/// The transactions that wrote a register and happened, sorted by time. Lists that lie next to each other in this
-/// struct have the same order.
+/// The transactions that wrote a register and happened, sorted by time. The first three lists have the same order, and
+/// so have the last three.
 struct Writers {
     /// All of them, sorted by call.
     by_call: Vec<u32>,

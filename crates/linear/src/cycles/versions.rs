@@ -38,7 +38,7 @@ struct Append {
 pub(super) struct Versions<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     keys: Vec<Key<'a, K, V>>,
-    /// By transaction: whether it committed, or is of unknown outcome and a transaction that happened read one
+    /// By transaction: whether it was answered, or is of unknown outcome and a transaction that happened read one
     /// of its values.
     pub(super) happened: Vec<bool>,
 }
@@ -95,7 +95,8 @@ where
         if !anomalies.is_empty() {
             return Err(anomalies);
         }
-        // The reads of a transaction that has happened show which others have.
+        // The reads of a transaction that has happened show which others have. `open` are those whose reads are still
+        // to be looked at.
         let mut open: Vec<u32> = (0..transactions.len() as u32).collect();
         open.retain(|&index| versions.happened[index as usize]);
         let mut reads = Vec::new();
@@ -261,6 +262,7 @@ where
             for at in 1..key.longest.len() {
                 add(EdgeKind::WriteWrite, writer(at - 1), writer(at));
             }
+            // The transactions that appended to the key, but not within the longest list: they come after it.
             let mut unseen: Vec<u32> = key.counts.keys().copied().collect();
             let in_order: HashSet<u32> = (0..key.longest.len()).map(writer).collect();
             unseen.retain(|index| self.happened[*index as usize] && !in_order.contains(index));

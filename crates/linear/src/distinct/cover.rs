@@ -78,8 +78,9 @@ impl Growing {
     }
 }
 
-/// The least number of intervals that cover all positions from `from` to `to`, both inclusive; `None` if no intervals
-/// do. Each interval is the number of an element and the two ends, which it does not contain.
+/// As few intervals as possible that together cover all positions from `from` to `to`, both inclusive, as the numbers
+/// of their elements; `None` if no intervals do. Each interval is the number of an element and the two ends, which it
+/// does not contain.
 pub(super) fn chain(
     from: u32,
     to: u32,

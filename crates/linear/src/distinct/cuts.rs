@@ -112,6 +112,7 @@ pub(super) fn pairs(elements: &[Element], numbers: &[u32]) -> Vec<Pair> {
 
 /// The reason that there are too few takers: every element that stays, and the take that found nothing (`empty`).
 fn too_few(problem: &Problem, empty: Option<u32>) -> Reason {
+    // Without such a take, all elements that stay count.
     let until = empty.map_or(u32::MAX, |row| problem.rows.ret(row));
     let stays = |element: &&Element| element.stays() && element.put_ret < until;
     let mut lost: Vec<Pair> = problem.elements.iter().filter(stays).map(Pair::of).collect();

@@ -49,7 +49,7 @@ impl Rows {
                 Seen::Optional { output } => (Some(output), None),
                 Seen::Unknown => (None, None),
                 Seen::Absent => {
-                    // It makes the slice none of a container, too.
+                    // It gets no row. But if it is not an operation of a container, this is no slice of one.
                     model.as_container(&operation.input, operation.output())?;
                     continue;
                 }
@@ -159,6 +159,7 @@ impl Problem {
         let mut known: Vec<Known> = Vec::with_capacity(count / 2);
         // By row: the value that it puts in.
         let mut puts: Vec<u32> = Vec::with_capacity(count);
+        // For each further take of a value: the first take, this one, and the value.
         let mut twice: Vec<(u32, u32, u32)> = Vec::new();
         problem.rows = Rows::read(model, history, slice, |asked, row, answered| {
             let mut number = |value| {

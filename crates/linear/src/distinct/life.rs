@@ -30,9 +30,11 @@ pub(super) struct Life {
     pub(super) add: u32,
     /// The row that removed it; [`NONE`] if none did.
     pub(super) remove: u32,
-    /// The last position at which it can be added, and the row whose return that is.
+    /// The last position at which it can be added, and the row whose return that is. [`NEVER`] and [`NONE`] if
+    /// nothing added it.
     pub(super) added: (u32, u32),
-    /// The first position at which it can be removed, and the row whose call that is.
+    /// The first position at which it can be removed, and the row whose call that is. [`NEVER`] and [`NONE`] if
+    /// nothing removed it.
     pub(super) removed: (u32, u32),
 }
 

@@ -165,6 +165,7 @@ pub(crate) fn sentence<M: Model>(
     if container == Container::Set {
         return set::reason(model, history, &slice);
     }
+    // Only sentences about sets need names of elements.
     match judge(model, history, &slice, container)? {
         (rows, Outcome::Wrong(reason)) => reason.sentence(model, history, &rows, &|_| String::new()),
         _ => None,

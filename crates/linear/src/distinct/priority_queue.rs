@@ -41,6 +41,7 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
     problem.elements.sort_unstable_by_key(|element| element.rank);
     let mut earliest: Vec<u32> = problem.elements.iter().map(|element| element.gone_call).collect();
     let mut earliest_empty: Vec<u32> = problem.empties.iter().map(|&row| problem.rows.call(row)).collect();
+    // Whether no element needs a taker.
     let free = problem.takers.is_empty() || !problem.elements.iter().any(Element::stays);
     let mut first = true;
     let trials = TRIALS_MAX.min(WORK_MAX / problem.rows.len().max(1)).max(1);
@@ -153,7 +154,8 @@ fn greater(problem: &Problem, gone: &[u32], number: usize, (row, from, to): (u32
 /// By when elements that stay must have been taken.
 fn demands(problem: &Problem, placed: &Placed) -> Vec<Demand> {
     let end = problem.rows.end();
-    // How many takes of greater elements stand at each position.
+    // How many takes of greater elements stand at each position, and takes that found nothing. At first no element was
+    // looked at, so all of them are greater.
     let mut count = vec![0_u32; end as usize];
     let positions = placed.gone.iter().chain(&placed.empties).filter(|&&position| position != NEVER);
     positions.for_each(|&position| count[position as usize] += 1);

@@ -208,6 +208,7 @@ fn interleave(problem: &Problem, cuts: &Cuts, sequence: &[u32]) -> Vec<u32> {
             order.push(*row);
         }
         let mut puts = segment.iter().peekable();
+        // Positions: of the last put in `order`; of the take at hand; of the put of the element that it takes.
         let mut put_at = 0;
         let mut gone_at = 0;
         let mut done_at = 0;

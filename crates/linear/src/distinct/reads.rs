@@ -197,8 +197,9 @@ impl<'a> Timeline<'a> {
         debug_assert!(right.is_ok(), "it was looked at before");
         let added = if life.certain() { life.added.0 } else { NONE };
         for (position, kind, row) in placed {
-            // The rows before the add come before all reads at its position. So do all rows if the element is added
-            // and removed at one position.
+            // `kind` is the number that `Life::place` gives: 0 for rows before the add, 1 for the add itself, 4 for
+            // rows after the removal. The rows before the add come before all reads at its position. So do all rows
+            // if the element is added and removed at one position.
             let behind = position == added && kind > 0 || position == life.removed.0 && kind == 4;
             keys.push((position, if behind { NEVER } else { 0 }, kind as u8, row));
         }
@@ -350,6 +351,7 @@ fn lacking(grouped: &Grouped, lives: &[Life]) -> Result<(), Reason> {
         }
         let all = removed.above(rows.ret(row) as usize);
         let shown = grouped.reads[read].elements.iter().filter(|&&one| there(&lives[one as usize], row));
+        // Of several wrong reads, the one that returned first is reported.
         let first = wrong.is_none_or(|known| rows.ret(row) < rows.ret(grouped.reads[known].row));
         if first && (shown.count() as u32) < all {
             wrong = Some(read);
@@ -504,6 +506,7 @@ fn different<'a>(one: &'a [u32], other: &'a [u32]) -> impl Iterator<Item = &'a u
 
 impl Moves for ReadMoves<'_> {
     fn is_read(&self, _row: u32) -> bool {
+        // Every event may change the state, because it may move the position.
         false
     }
 

@@ -48,7 +48,9 @@ pub(super) enum Reason {
     FoundEarly { element: u32, add: u32, found: u32 },
     /// Of a set: the element was found after it had been removed.
     FoundLate { element: u32, add: u32, remove: u32, found: u32 },
-    /// Of a set: the row `absent` did not find an element that was in the set all the time, as the rows `shown` show.
+    /// Of a set: the row `absent` did not find an element that was in the set all the time, as the rows `shown` show:
+    /// by the return of the first the element was there, and at the call of the second it still was. The second is
+    /// [`NONE`] if no row removed the element.
     There { element: u32, add: u32, remove: u32, shown: [u32; 2], absent: u32 },
     /// Of a set: a read shows two elements, one of which was removed before the other was added.
     NeverTogether { add: u32, remove: u32, read: u32 },
@@ -306,7 +308,7 @@ impl<M: Model> Words<'_, M> {
         self.operation(row).returned().map_or("never".to_owned(), |at| at.to_string())
     }
 
-    /// By when an element was put in: when that returned, or when it was taken.
+    /// By when an element was put in: the return of its put or of its take, whichever is earlier.
     fn put_by(&self, pair: &Pair) -> String {
         let returned = |row: u32| match row {
             NONE => None,

@@ -120,9 +120,10 @@ impl Effects for ContainerRows {
     }
 }
 
+/// What the operations of a container do to states, for the search.
 struct ContainerMoves {
     steps: Steps<ContainerRows>,
-    /// By row, and how many there are.
+    /// By row: its class.
     classes: Vec<u32>,
     /// How many classes there are.
     count: u32,
@@ -130,7 +131,8 @@ struct ContainerMoves {
 
 impl ContainerMoves {
     fn new(kind: Container, rows: Vec<ContainerOp<u32>>, ret: &[u32], bytes_max: usize) -> Self {
-        // An operation that must be done is no twin of one that need not be: that one may be left out.
+        // An operation that must take effect is in another class than one that need not, because the latter may be
+        // left out.
         let mut classes = Interner::new();
         let key = |(row, &ret): (&ContainerOp<u32>, &u32)| match row {
             ContainerOp::Insert(number) => (0, *number, ret != NEVER),
@@ -170,8 +172,8 @@ fn after(kind: Container, before: &[u32], row: &ContainerOp<u32>) -> Option<Afte
             changed(inserted(before, place, *element))
         }
         (Container::Set, ContainerOp::Insert(element)) => match before.binary_search(element) {
-            // The outcome is unknown (an answer would say that the element was there already), and the operation
-            // changes nothing, so it need not take effect.
+            // An answer says that the element was not there, so this cannot be. Without an answer, the operation
+            // changes nothing here, so it need not take effect.
             Ok(_) => None,
             Err(place) => changed(inserted(before, place, *element)),
         },

@@ -228,6 +228,7 @@ pub(super) fn group<M: Model>(
     let mut values: Interner<M::Value> = Interner::with_capacity(count / 2);
     let mut marks: Vec<(u32, u32, Kind)> = Vec::with_capacity(count);
     let mut reads = Vec::new();
+    // An operation becomes a row if the function returns `Some(true)` for it.
     let rows = Rows::read(model, history, slice, |asked, row, _| {
         let (kind, value) = match asked {
             ContainerOp::Insert(value) => (Kind::Add, value),

@@ -40,6 +40,7 @@ pub(super) fn decide(mut problem: Problem) -> Outcome {
         Ok(cuts) => cuts,
         Err(reason) => return Outcome::Wrong(reason),
     };
+    // Whether elements that stay may have been taken.
     let open = !problem.takers.is_empty() && problem.elements.iter().any(Element::stays);
     if open {
         let certain: Vec<Element> =

@@ -105,29 +105,33 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
     adds.extend(stages.iter().map(bounded_read));
     let mut order: Vec<u32> = (0..adds.len() as u32).collect();
     order.sort_by_key(|&at| adds[at as usize].stage);
+    // Of the rows of earlier stages, the one whose first position is latest: that position, the row, and the row whose
+    // call it is.
     let mut low: (u32, u32, u32) = (0, NONE, NONE);
     let mut next_low = low;
     let mut stage = 0;
     for &at in &order {
-        let all = &mut adds[at as usize];
-        if all.stage > stage {
-            (stage, low) = (all.stage, next_low);
+        let one = &mut adds[at as usize];
+        if one.stage > stage {
+            (stage, low) = (one.stage, next_low);
         }
-        if all.upper.0 < low.0 {
+        if one.upper.0 < low.0 {
             // The read that shows which of two adds comes first: it shows one of the elements and not the other.
-            let between = stages.iter().rfind(|&&(read, _)| read < all.stage);
+            let between = stages.iter().rfind(|&&(read, _)| read < one.stage);
             let between = between.map_or(NONE, |&(_, row)| row);
-            if all.element != NONE && stages.iter().any(|&(_, row)| row == low.1) {
+            if one.element != NONE && stages.iter().any(|&(_, row)| row == low.1) {
                 // The row of the earlier stage is a read, which does not show the element.
-                let (element, shown) = (all.element, [all.upper.1, NONE]);
-                return Err(Reason::There { element, add: all.row, remove: NONE, shown, absent: low.1 });
+                let (element, shown) = (one.element, [one.upper.1, NONE]);
+                return Err(Reason::There { element, add: one.row, remove: NONE, shown, absent: low.1 });
             }
-            let shown = [all.upper.1, low.2];
-            return Err(Reason::Backwards { earlier: low.1, later: all.row, shown, between });
+            let shown = [one.upper.1, low.2];
+            return Err(Reason::Backwards { earlier: low.1, later: one.row, shown, between });
         }
-        all.position = low.0.max(all.lower.0);
-        next_low = next_low.max((all.lower.0, all.row, all.lower.1));
+        one.position = low.0.max(one.lower.0);
+        next_low = next_low.max((one.lower.0, one.row, one.lower.1));
     }
+    // The keys by which rows are sorted: position; stage, and within it first the rows that found the element absent,
+    // then the add or the reads, then the rows that found the element; row.
     let mut keys: Vec<(u32, u32, u32)> =
         adds.iter().map(|one| (one.position, one.stage * 4 + 1, one.row)).collect();
     #[expect(clippy::needless_range_loop, reason = "the number names an element, in several tables")]

@@ -50,8 +50,8 @@ pub(super) struct Enough {
 }
 
 impl Enough {
-    /// Finds these positions. `deadline` says by when an element must be taken in any case, and `None` means that
-    /// there are too few takers even for these deadlines.
+    /// Finds these positions. `deadline` says by when an element must be taken in any case; a position past the end
+    /// means that it need not be. The result is `None` if there are too few takers even for these deadlines.
     pub(super) fn new(
         rows: &Rows,
         takers: &[u32],
@@ -199,6 +199,8 @@ impl Least {
         self.search(1, 0, self.leaves, 0, (from, to, most))
     }
 
+    /// The search of [`Least::first_at_most`] below one node, which has the places from `start` on. `above` is what
+    /// was added to its ancestors.
     fn search(
         &self,
         node: usize,

@@ -43,6 +43,7 @@ struct Certain {
 }
 
 impl Trees {
+    /// The trees while all elements are left. `open` says whether there are takers.
     pub(super) fn new(elements: &[Element], open: bool) -> Trees {
         let put_ret: Vec<u32> = elements.iter().map(|element| element.put_ret).collect();
         let certain = open.then(|| Certain {

@@ -89,7 +89,7 @@ impl<'a, M: Model> Pool<'a, M> {
 
     /// Whether a set is a conflict; `None` if the budget is used up.
     pub(super) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
-        // The quick test takes no steps, but many of them take time.
+        // A quick test takes no steps, but many quick tests take time.
         self.trials += 1;
         if self.trials.is_multiple_of(TRIALS_PER_LOOK) {
             Meter::new(self.ledger).look().ok()?;
@@ -125,7 +125,7 @@ impl<'a, M: Model> Pool<'a, M> {
     }
 
     /// Tries the last few of these places, then more and more, until they are a conflict. `None` if even all of
-    /// them are none, or if the budget is used up.
+    /// them are no conflict, or if the budget is used up.
     pub(super) fn recent(&mut self, places: &[u32]) -> Option<Vec<u32>> {
         let mut few = FEW_MIN.min(places.len());
         loop {

@@ -131,9 +131,9 @@ fn taken(answer: Answer) -> Option<u32> {
 }
 
 /// Translates planned operations into operations of a model.
-fn history<I, O>(plan: Vec<Planned>, shape: impl Fn(Ask, Answer) -> (I, O)) -> History<I, O> {
+fn history<I, O>(plan: Vec<Planned>, translate: impl Fn(Ask, Answer) -> (I, O)) -> History<I, O> {
     let operation = |Planned { client, call, at, ask, answer }: Planned| {
-        let (input, output) = shape(ask, answer);
+        let (input, output) = translate(ask, answer);
         let outcome = at.map_or(Outcome::Unknown, |at| Outcome::Answered { output, at });
         Operation { client, input, call, outcome }
     };
@@ -162,6 +162,7 @@ fn plan(shape: &Shape, container: Container) -> Vec<Planned> {
 fn calls(shape: &Shape, container: Container, random: &mut Random) -> (Vec<Planned>, Vec<u64>) {
     let mut clients: BinaryHeap<Reverse<(u64, u32)>> =
         (0..shape.clients).map(|client| Reverse((random.exponential(UNIT), client as u32))).collect();
+    // The number of the newest client. Whoever loses an operation is replaced by a new client.
     let mut names = shape.clients as u32;
     let (mut plan, mut points) = (Vec::with_capacity(shape.operations), Vec::new());
     while plan.len() < shape.operations {
@@ -216,6 +217,7 @@ fn take_effect(plan: &mut [Planned], points: &[u64], container: Container, rando
         .map(|index| Pending { point: points[index as usize], index })
         .collect();
     pending.sort_unstable();
+    // What a queue, stack or bag holds, in the order of the puts; and what a set or priority queue holds.
     let mut row: VecDeque<u32> = VecDeque::new();
     let mut sorted: BTreeSet<u32> = BTreeSet::new();
     for Pending { index, .. } in pending {
@@ -258,6 +260,7 @@ fn repeat(plan: &mut [Planned], random: &mut Random) -> bool {
         let early = |&earlier: &usize| plan[earlier].at.is_some_and(|at| at < plan[later].call);
         takes.iter().copied().find(|earlier| *earlier < later && early(earlier))
     };
+    // Any but the first 50 come first, so that the other take is long before, if possible.
     let found = takes
         .iter()
         .skip(takes.len().min(50))

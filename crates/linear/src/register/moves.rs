@@ -163,6 +163,7 @@ fn merge_unseen(columns: &Columns) -> (Vec<u32>, u32) {
     let sets = |row: &usize| matches!(columns.kind[*row], Kind::Write | Kind::Cas);
     let unseen = |row: &usize| sets(row) && !seen[columns.new[*row] as usize];
     let rows = 0..columns.len();
+    // An append without an edge leads to `elsewhere`. So if there are appends, that value stands for all.
     let merged = match rows.clone().find(unseen) {
         Some(_) if !columns.edges.by_kind.is_empty() => columns.edges.elsewhere,
         Some(first) => columns.new[first],

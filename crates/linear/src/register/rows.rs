@@ -272,6 +272,7 @@ impl<V: Clone + Eq + Hash> ValueNumbers<V> {
     fn new(initial: V, capacity: usize) -> Self {
         let mut values = Interner::with_capacity(capacity);
         values.intern_owned(initial);
+        // The initial value has the number 0 in every component, so it belongs to none.
         ValueNumbers { values, first: vec![(u32::MAX, 0)], others: HashMap::new() }
     }
 

@@ -153,6 +153,7 @@ impl SubsetCheck {
                 look_for(&mut self.looked_for[expected as usize]);
             }
         }
+        // Calls have the positions 2, 4, 6, …, so these are the rows called by `end`.
         let in_time = self.rows.len().min(end as usize / 2);
         let mut changed = true;
         while std::mem::take(&mut changed) {

@@ -24,7 +24,8 @@ use super::eliminate::Facts;
 pub(super) struct Zones {
     /// An order of the rows of all blocks. Rows outside blocks are missing.
     pub(super) order: Vec<u32>,
-    /// Whether `order` contains every row that must take effect, except negative observations.
+    /// Whether `order` contains every row that must take effect, except negative observations, and every
+    /// compare-and-set in it finds the value it expects.
     pub(super) complete: bool,
     /// All blocks, without order.
     blocks: Vec<Block>,
@@ -121,7 +122,9 @@ impl Zones {
     /// If there are several, it is the one that shows first in time: the history up to it is likely to be
     /// linearizable, which makes a good explanation.
     fn check_pairs(&self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
+        // Of the blocks so far that rule out others, the one with the latest call. At first, a block in no conflict.
         let mut last = Block { first: NONE, earliest_return: NEVER, latest_call: START };
+        // A conflict, and when it shows.
         let mut best: Option<(u32, [Block; 2])> = None;
         for &word in &self.sorted {
             let block = self.blocks[order::row(word) as usize];

@@ -112,6 +112,7 @@ impl<M: Moves> Search<'_, '_, M> {
             {
                 continue;
             }
+            // `u32::MAX` means that no other row does the same.
             let class = self.moves.class(candidate);
             if class != u32::MAX {
                 self.classes.meet(class, self.problem.ret[candidate as usize], candidate);

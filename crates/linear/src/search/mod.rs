@@ -219,6 +219,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
             return Ok(false);
         }
         let unused = self.frames.last().is_some_and(|frame| frame.unused);
+        // The number that stands for state and `unused` in the sum. Shifted by 32 bits, it is that of no row.
         let place = u64::from(self.state) << 2 | u64::from(unused) << 1 | 1;
         self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes() + self.held)
     }

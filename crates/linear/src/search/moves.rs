@@ -1,6 +1,6 @@
 //! The interface between the search and what it searches: what the operations, as rows, do to states. It is
-//! implemented for the operations of a register, and for those of any model. (The head of `search/mod.rs` explains
-//! rows, classes and spare rows.)
+//! implemented for the operations of a register, of a container, of a set that is read as a whole, and of any other
+//! model. (The head of `search/mod.rs` explains rows, classes and spare rows.)
 
 /// What rows do to states. A row is the number of an operation; states are numbered, too.
 pub(crate) trait Moves {

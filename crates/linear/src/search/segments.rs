@@ -96,6 +96,7 @@ fn bounds(problem: &Problem<'_>) -> Vec<u32> {
 
 /// The ends of all segments so far.
 struct Segments {
+    /// The first one is the beginning of the history, which is no end. It is its own parent.
     ends: Vec<End>,
     /// How many bytes the ends take.
     bytes: usize,

@@ -39,6 +39,7 @@ pub(crate) struct Steps<E: Effects> {
     owned_bytes: usize,
     /// From `(state, row)` to the state after; [`WRONG`] if there is none. Cleared when it grows too large.
     known: HashMap<(u32, u32), u32>,
+    /// How many steps `known` may have.
     known_max: usize,
     /// How many bytes steps have read since the search last asked.
     work: u64,
@@ -91,6 +92,7 @@ impl<E: Effects> Steps<E> {
         (after != WRONG).then_some(after)
     }
 
+    /// The state after the row, which is not in `known`; [`WRONG`] if there is none.
     fn step(&mut self, state: u32, row: u32) -> u32 {
         let before = self.states.value(state);
         self.work += (self.effects.read_bytes(before) + ALLOCATION) as u64;

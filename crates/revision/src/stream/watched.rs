@@ -182,6 +182,7 @@ impl Watched {
     fn advance(&mut self, changes: Vec<Change>, by_store: bool) -> Result<()> {
         let revision = self.cursor + 1;
         let before = self.held(changes[0].key, self.cursor);
+        // Whether something deletes a key that is not there. The store itself never does that.
         let is_idle = |change: &Change| change.value.is_none() && self.now(change.key).is_absent();
         let is_idle = changes.iter().any(is_idle);
         match (self.makers.remove(&revision), by_store) {
@@ -253,6 +254,7 @@ impl Watched {
             if !may_be_acknowledged {
                 self.take(revision, effect)?;
             }
+            // This was the last possible revision; there is none after it.
             if after == u32::MAX {
                 return Ok(());
             }
@@ -271,6 +273,7 @@ impl Watched {
             is_single && in_time && is_allowed(&in_flight.operation, open.before)
         };
         let Some(at) = lost.iter().position(may) else {
+            // If another choice had been made for an earlier revision, one that fits might be left.
             if self.chosen.contains(&effect) {
                 self.undecided.ambiguous = true;
                 return Ok(());

@@ -194,6 +194,7 @@ impl Run<'_> {
         }
         let Some(Answer::Range { pairs, complete, count, more }) = answer else { return Ok(()) };
         let held = range.at.map_or_else(|| self.held(range.keys), |at| self.store.held(range.keys, at));
+        // Without the values, if the request did not ask for them.
         let without = |seen: Seen| if range.keys_only { Seen { value: 0, ..seen } } else { seen };
         let held: BTreeMap<u32, Seen> = held.into_iter().map(|(key, seen)| (key, without(seen))).collect();
         let given: Vec<(u32, Seen)> = pairs.iter().map(|(key, seen)| (*key, without(*seen))).collect();

@@ -47,6 +47,7 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
             })
         }
         (Reason::WrongKey { revision, holds, shows, .. }, _) => {
+            // An answer must not list a key that does not exist, not even as absent.
             (holds != shows || holds == Seen::ABSENT) && is_refuted(history, evidence, &named, revision)
         }
         (Reason::Count { revision, holds, shows }, _) => {

@@ -243,7 +243,8 @@ fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, NotConvert
 /// Converts a condition of a transaction.
 fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, NotConvertible> {
     let at = |at: i64| number(at);
-    // If the operand is left out, etcd compares with 0 (the getters of its union).
+    // The engine has no leases, and no compares without the operand of their target (etcd compares with 0 then). The
+    // error `Leases` stands for both.
     let target = match (CompareTarget::try_from(compare.target), &compare.target_union) {
         (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => Target::Value(numbers.value(value)?),
         (Ok(CompareTarget::Version), Some(TargetUnion::Version(version))) => Target::Version(at(*version)?),

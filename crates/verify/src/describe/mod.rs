@@ -49,8 +49,8 @@ pub fn who(operation: &Operation) -> String {
     format!("Client {}'s `{}`", operation.client, request(&operation.request))
 }
 
-/// A moment, in seconds to the millisecond; below a millisecond, in µs or ns, as in histories with times that only
-/// count.
+/// A moment, in seconds to the millisecond. A moment below a millisecond is in µs or ns: a history whose times are only
+/// numbered has such moments.
 pub fn time(at: Nanos) -> String {
     match at {
         0 => return "0.000 s".to_string(),

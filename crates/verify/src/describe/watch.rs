@@ -44,6 +44,7 @@ pub fn change(deleted: bool, kv: &KeyValue) -> String {
 /// A response on one line: `12.301 s  watcher 0: put a="1" (create 2, mod 2, version 1)  -> revision 2`.
 pub fn watch_response(at: Nanos, response: &WatchResponse) -> String {
     let who = match response.watch_id {
+        // etcd's `InvalidWatchID`, which a progress notification for all watchers has.
         -1 => "all watchers".to_string(),
         id => format!("watcher {id}"),
     };

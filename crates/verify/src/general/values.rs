@@ -241,6 +241,7 @@ impl<'a> Splitter<'a> {
         for kv in &response.prev_kvs {
             self.saw(&kv.key, Some(kv.value.clone()));
         }
+        // Whether the answer shows every key that was there. Then a key that it does not show was not there.
         let all_shown = delete.prev_kv || response.deleted == 0;
         for key in self.span(&delete.key, &delete.range_end) {
             if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == *key) {
@@ -258,8 +259,8 @@ impl<'a> Splitter<'a> {
             compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
         };
         for compare in compares.iter().filter(equal).filter(|_| succeeded) {
-            // With another target the union says nothing: a lease or a value is compared with none, whatever it
-            // holds.
+            // etcd looks only at the operand for the compare's target. If the union has the operand of another
+            // target, it proves nothing.
             match (CompareTarget::try_from(compare.target), &compare.target_union) {
                 (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => {
                     self.saw(&compare.key, Some(value.clone()));

@@ -99,8 +99,8 @@ impl Rpc {
     }
 }
 
-/// Reads an object. `field` reads the value of the field with that name and returns the field's own bit; `null`
-/// counts as no field, and no field may come twice.
+/// Reads an object. `field` reads the value of the field with that name and returns a number that no other field has,
+/// by which a field that comes twice is found. A field that is `null` counts as absent.
 fn fields<'a>(
     cursor: &mut Cursor<'a>,
     mut field: impl FnMut(&mut Cursor<'a>, &'a str) -> Option<u32>,

@@ -27,6 +27,7 @@ pub(super) struct Commit {
 pub(super) struct Commits {
     /// The commit with the highest index.
     pub newest: Option<Commit>,
+    /// By the term in which the committing member was: its last commit.
     by_term: BTreeMap<u64, Commit>,
 }
 

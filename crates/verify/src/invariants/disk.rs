@@ -94,6 +94,7 @@ pub(super) struct Disk {
     pub log_proof: Proof,
     /// Why the hard state is certain.
     pub state_proof: Proof,
+    /// The writes that are not durable yet, in the order in which they were handed over.
     pending: VecDeque<Job>,
 }
 
@@ -111,7 +112,8 @@ impl Disk {
         }
     }
 
-    /// A write was handed to the disk. `first` is the first index that changed since the write before.
+    /// A write was handed to the disk. `first` is the first index that changed since the write before; `u64::MAX` if
+    /// none did.
     pub fn saving(&mut self, time: Nanos, number: u64, held: OnDisk, first: u64) {
         let (last, ended) = (held.matched, None);
         self.pending.push_back(Job { number, time, first: first.min(last + 1), last, held, ended });

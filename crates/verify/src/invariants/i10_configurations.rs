@@ -57,6 +57,7 @@ impl Configurations {
         source: Source,
         breaches: &mut Breaches,
     ) -> bool {
+        // The first configuration of all is no change; neither is one that is older than all that are remembered.
         let Some((_, (before, reporter))) = self.by_index.range(..=now.index).next_back() else {
             if self.by_index.is_empty() {
                 self.remember(event, now);

@@ -25,7 +25,7 @@ use crate::Oracle;
 pub(super) struct LogMatching {
     /// The first term seen at each index.
     first: Window<Sighting>,
-    /// Further terms seen at an index, of entries that their leaders did not get committed.
+    /// Further terms seen at an index. They are few: at most one entry of an index gets committed.
     others: BTreeMap<(u64, u64), Sighting>,
 }
 
@@ -73,6 +73,7 @@ impl LogMatching {
                 part(event, member, entry, seen, (there, here), breaches);
             }
         } else if previous.is_some() {
+            // The first log did not know the term of the entry before. From now on this log stands for it.
             *seen = Sighting { previous, member: event.member, time: event.time, ..*seen };
         }
     }
@@ -90,7 +91,7 @@ impl LogMatching {
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
             self.first.forget_above(index - 1);
         }
-        self.others.retain(|(_, of), _| *of <= term);
+        self.others.retain(|(_, other), _| *other <= term);
     }
 
     /// Forgets the entries below `floor`, which no member can report any more.

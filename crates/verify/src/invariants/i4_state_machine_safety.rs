@@ -66,6 +66,7 @@ impl StateMachineSafety {
         let index = applied.index;
         let in_order = match member.next {
             Some(next) => index == next,
+            // The first one after a start may be any that the store has, or the next.
             None => index <= member.basis + 1,
         };
         if !in_order || applied.executed != (index > member.basis) {

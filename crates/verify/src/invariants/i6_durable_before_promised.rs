@@ -11,13 +11,14 @@
 //!     appends of an old leader and of a new one, and then saves only what is left of them in its log; the answer to
 //!     the old leader is sent after that. What it acknowledges was never on the disk, but nothing can be committed by
 //!     it: the new leader did not have the entry, so none of those who elected it acknowledged the entry before they
-//!     voted (votes compare with the log in memory), nor after (they were in a later term). They are a quorum, so the
-//!     old leader never has one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
+//!     voted (votes compare with the log in memory), nor after (they were in a later term). Those who elected it are
+//!     a quorum, so the old leader never gets one. etcd's members do the same (`raft/node.go` steps messages while a
+//!     Ready is saved).
 //! * A vote promises that term and vote are durable (flaw R1 breaks this).
 //! * A request for votes promises that the candidate's vote for itself is durable, because the candidate counts it.
 //! * A message that only a leader sends (entries, heartbeats, snapshots, an order to campaign) promises that the
 //!   leader's vote for itself is durable. Otherwise it might lead the same term again after a crash, with other
-//!   entries. Its entries need not be durable: I5 counts them.
+//!   entries. The leader's own copy of the entries that it sends need not be durable: I5 counts who has them.
 //!
 //! A later term on the disk is as good as the vote, because the vote can never be given again.
 //!

@@ -27,7 +27,7 @@
 //! Once the plan has damaged what a member's disk had confirmed (bit rot, lost or misdirected writes, a lost disk),
 //! nothing needs to be there after its restarts, for the rest of the run.
 //!
-//! Not checked: before a crash shows it, that the log is compacted only as far as the store is durable.
+//! Not checked until a crash shows it: that the log is compacted only as far as the store is durable.
 
 use record::{Event, MemberId};
 
@@ -92,6 +92,7 @@ pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &m
 /// Checks the index of an applied entry.
 #[inline]
 pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
+    // Up to `basis` the store had everything already, so such an entry changes nothing.
     if index > member.commit && index > member.basis {
         breaches.add(Oracle::I7, event, || {
             let id = member.id;
@@ -189,6 +190,7 @@ fn lost(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
     let (log_proof, state_proof) = (&member.disk.log_proof, &member.disk.state_proof);
     let held = &found.held;
 
+    // The last entry that was certain to be on the disk, and the term of the entry that is there now.
     let (index, here) = (certain.matched, found.log.term_at(certain.matched));
     let other = matches!((member.log.term_at(index), here), (Some(was), Some(is)) if was != is);
     if index > found.log.last() || other {

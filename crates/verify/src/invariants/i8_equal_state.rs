@@ -52,6 +52,7 @@ pub(super) fn store(
     probes: &mut Counts,
 ) {
     let Some(first) = machine.first_execution(store.index) else { return };
+    // The first execution is itself handed over once. That is no comparison.
     if (first.member, first.time) != (event.member, event.time) {
         probes[Probe::StoresCompared] += 1;
     }

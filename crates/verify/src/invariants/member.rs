@@ -35,7 +35,7 @@ pub(super) struct Member {
     pub configuration: Option<Configuration>,
     /// The log in memory.
     pub log: TermLog,
-    /// The first index that changed since the last write was handed to the disk.
+    /// The first index that changed since the last write was handed to the disk; `u64::MAX` if none did.
     changed: u64,
     /// Commit index in memory.
     pub commit: u64,
@@ -63,7 +63,7 @@ pub(super) struct Member {
 pub(super) struct RaftState {
     /// When they were reported.
     pub time: Nanos,
-    /// Whether a `State` reported them; otherwise they were recovered.
+    /// Whether a [`Fact::State`] reported them; otherwise they were recovered.
     pub reported: bool,
     pub term: u64,
     pub vote: MemberId,
@@ -113,6 +113,7 @@ impl Member {
 
     /// The process recovered `log` with this hard state and store.
     pub fn recover(&mut self, time: Nanos, log: TermLog, found: OnDisk, consistent_index: u64) {
+        // At its first start, the member finds nothing that an earlier incarnation left in the page cache.
         let only_medium = self.power_lost || self.stopped.is_none();
         self.disk.recovered(found, only_medium);
         self.power_lost = false;
@@ -122,6 +123,7 @@ impl Member {
         (self.commit, self.commit_reported) = (found.commit, None);
         (self.applied, self.basis, self.next) = (consistent_index, consistent_index, None);
         (self.installed, self.last_applied) = (None, None);
+        // If the store came back older, I7 has reported that or damage excuses it.
         self.backend = (self.backend.0.min(consistent_index), self.backend.1);
     }
 

@@ -10,7 +10,7 @@
 //! invariants.
 //!
 //! The invariants see every event of a run. So most events cost a match and a return, and memory is bounded: by a
-//! window of indexes, by the number of terms kept, and by the number of members.
+//! window of indexes, by limits on how many terms and configurations are kept, and by the number of members.
 //!
 //! Within a step, the facts must come in this order: log facts before the `Saving` that contains them; `Committed`
 //! before `Applied`; `Applied` and `SnapshotInstalled` before the `BackendDurable` that contains them; all facts of a
@@ -146,6 +146,7 @@ impl Invariants {
     fn configured(&mut self, event: &Event, now: Configuration) {
         let before = self.configurations.newest().cloned();
         let member = &self.members[event.member];
+        // A member that was started again and has applied nothing since reports the configuration of its disk.
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
         let new = self.configurations.reported(event, &now, source, &mut self.breaches);
@@ -264,6 +265,7 @@ impl Invariants {
 /// What a process found on its disk.
 struct Recovery<'a> {
     hard_state: OnDisk,
+    /// The index and term before the first entry.
     before: (u64, u64),
     entries: &'a [LogEntry],
     store: Store,
@@ -278,6 +280,8 @@ impl Invariants {
         let id = member.id;
         let configuration = member.configuration.as_ref();
         let last = found.before.0 + found.entries.len() as u64;
+        // Nobody else relies on what an only voter or an only member lost, so it may use these terms and indexes again
+        // (see I1 and I2).
         if configuration.map_or(only_one, |configuration| configuration.is_only_voter(id)) {
             self.elections.forget_after(found.hard_state.term);
             self.logs.forget_terms_after(found.hard_state.term, last);
@@ -405,6 +409,7 @@ impl Invariants {
                 revision,
                 state_hash,
             } => {
+                // `recovered` sets `matched`, once it knows where the log ends.
                 let hard_state = OnDisk { matched: 0, term: *term, vote: *vote, commit: *commit };
                 let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);
                 let store = Store { index, revision, state_hash, origin: Origin::Recovered };

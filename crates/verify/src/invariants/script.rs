@@ -52,7 +52,8 @@ impl Script {
         Script { invariants, sheet, members: Members::new(members, |_| Known::default()), last }
     }
 
-    /// The member's log begins after this index and term, as all the others' do.
+    /// The member's log begins after this index and term, and everything up to there is committed. The other members
+    /// must begin there, too.
     pub fn begin_after(&mut self, member: impl Into<MemberId>, before: (u64, u64)) {
         let member: MemberId = member.into();
         let known = self.known(member);
@@ -121,7 +122,7 @@ impl Script {
         *there.expect("an entry to replace") = entry(index, term);
     }
 
-    /// The disk has this hard state.
+    /// The disk lost its hard state; it has this one instead.
     pub fn lose_state(
         &mut self,
         member: impl Into<MemberId>,

@@ -22,7 +22,7 @@ fn id(member: usize) -> MemberId {
     MemberId::new(member as u32 + 1)
 }
 
-/// One entry of one log: a second append of an equal entry is another write.
+/// One entry of one log, with the number of its append. A second append of an equal entry is another write.
 type Copy = (LogEntry, u32);
 
 #[derive(Clone, Debug)]
@@ -101,9 +101,9 @@ impl Naive {
                 self.append(member, &[LogEntry { index, term: self.term, digest: index }])
             }
             Op::Replicate(from, to) => {
-                let same =
+                let differs =
                     |at: &usize| self.logs[to].get(*at).map(|copy| copy.0) != Some(self.logs[from][*at].0);
-                let first = (0..self.logs[from].len()).find(same);
+                let first = (0..self.logs[from].len()).find(differs);
                 let entries: Vec<_> =
                     first.map_or(&[][..], |at| &self.logs[from][at..]).iter().map(|copy| copy.0).collect();
                 self.append(to, &entries)

@@ -193,6 +193,7 @@ impl<'a> Graph<'a> {
             }
             (Request::Compact(request), Outcome::Answer { .. }) => Claim::Compacts(request.revision),
             (_, Outcome::Error { error, .. }) if !is_modelled(*error) => return,
+            // `model::check` returns the error that the request always gets, whatever the store holds.
             (request, Outcome::Error { at, error }) => match (request, *error, model::check(request)) {
                 (_, error, Err(expected)) if error == expected => return,
                 (_, error, Err(expected)) => {
@@ -205,7 +206,8 @@ impl<'a> Graph<'a> {
                 (Request::Range(request), Error::FutureRev, _) if request.revision > 0 => {
                     Claim::Future(request.revision)
                 }
-                // Compacting to the revision that is compacted already is refused too.
+                // A compaction to the compacted revision itself is refused too. So the refusal only says that the
+                // compacted revision is more than the one before.
                 (Request::Compact(request), Error::Compacted, _) => {
                     Claim::Compacted(request.revision.saturating_sub(1))
                 }
@@ -347,8 +349,9 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether the error "compacted" may have another reason than a compaction in the graph: the revision is below 0,
-    /// or a compaction that has no answer or that is not in the history may have taken effect.
+    /// Whether the error "compacted" may have another reason than a compaction in the graph: the revision is below
+    /// -1, which counts as the compacted revision of an empty store; or a compaction may have taken effect that has
+    /// no answer or is not in the history.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
         let explains = |(to, call): &(i64, Nanos)| *to > revision && node.over.is_none_or(|at| *call <= at);
         revision < -1 || self.others || self.possible.iter().any(explains)
@@ -531,7 +534,7 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
 }
 
 /// The violation for a cycle. `stuck` are the operations on it or after it; `own` is the time at which a member last
-/// compacted on its own.
+/// compacted on its own, if one did.
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
@@ -557,6 +560,7 @@ fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     let time = operation.map_or(node.call, |operation| operation.returned().unwrap_or(operation.call));
     let title = match node.claim {
         Claim::Future(_) => "a revision is said to lie in the future, but was known already",
+        // The place of a member's own compaction is known, so what contradicts it is a read that must come before it.
         Claim::Compacts(_) if operation.is_none() => "a read returned a revision that was compacted already",
         Claim::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
         Claim::NotCompacted(_) => "a read returned a revision that was compacted already",

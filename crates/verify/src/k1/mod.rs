@@ -24,7 +24,7 @@
 //! a read at a given revision violates K3. (`docs/oracles.md` lists all oracles by id.)
 //!
 //! Not checked: whether a lease lives as long as it must and ends in time (oracles L1 to L3 check that); without
-//! evidence, the order of lease operations among each other, and anything about leases, users and alarms; the
+//! evidence, the order of lease operations among each other, and most about leases, users and alarms; the
 //! revision in the header of the answer to a Compact, because etcd reads it after the compaction, when other writes
 //! may have raised it; errors that the model does not know (size, load, quota), except that the refused request has
 //! no effect; calls that [`Model::covers`](crate::model::Model::covers) excludes; cluster id, member id and term of
@@ -144,6 +144,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let others_compact = !premises.closed || premises.compacts_itself && !evidence;
     let start = premises.start_revision;
     let mut order = Order::new(history, premises.applied, start, &mut replayed.violations);
+    // The operations without a place: `somewhere` took effect between call and return, `open` after the call or never.
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut replayed.violations);
     let mut explanation = None;
     if !evidence {
@@ -183,6 +184,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replayed
             .undecided
             .push("A lease expired while several had keys; the evidence does not say which one.".to_string());
+        // The model may differ from the store from here on, so what looks wrong may be right.
         replayed.violations.clear();
         replayed.known = Some(known(&order, replay.model, until, sure, finished));
         return replayed;

@@ -140,7 +140,9 @@ impl Order {
         start: i64,
         violations: &mut Vec<Violation>,
     ) {
+        // The operations on leases, users and alarms that the evidence places.
         let mut leases = BTreeSet::new();
+        // Before the first compaction, even 0 can be compacted to.
         let mut compacted = -1;
         for (at, entry) in applied.iter().enumerate() {
             let made = made_by(entry);

@@ -68,7 +68,8 @@ pub enum Place {
     Somewhere,
     /// A write whose outcome is unknown: it took effect anywhere after its call, or never.
     Open,
-    /// Nothing is known, and nothing is checked: a read without an answer, or a call that the model does not cover.
+    /// Nothing is known, and nothing is checked: a read without an answer, a serializable read that was refused, or a
+    /// call that the model does not cover.
     Silent,
 }
 

@@ -125,6 +125,7 @@ impl<'a> Replay<'a> {
     /// Executes a request that is not a step, such as the revocation of an expired lease. Returns whether it made
     /// this revision.
     pub fn make(&mut self, request: &Request, revision: i64) -> bool {
+        // No call limits when this was executed, so any grant may have come before it.
         self.settle_leases(request, 0, Nanos::MAX);
         let made = self.model.apply(request).is_ok() && self.model.revision() == revision;
         if self.model.revision() > revision {
@@ -250,6 +251,8 @@ impl<'a> Replay<'a> {
             }
             _ => None,
         };
+        // For some requests, versions of etcd require different rights. There a refusal is believed and an answer needs
+        // no rights, except for the revocation of a lease with keys.
         match refused {
             Some(error) if auth::versions_differ(request) && (keys.is_empty() || auth::any_time(error)) => {
                 Err(error)

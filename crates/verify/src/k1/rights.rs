@@ -32,7 +32,7 @@ struct Timeline<'a> {
     times: Vec<Nanos>,
     /// For each revision, the rank of the entry that made it; in order.
     makers: Vec<(i64, u32)>,
-    /// The entry of each operation that has one.
+    /// By operation: the rank of its entry, if it has one.
     entries: Vec<Option<u32>>,
 }
 
@@ -47,6 +47,7 @@ pub fn check(
 ) -> usize {
     let changes = history.operations.iter().any(|operation| auth::changes_auth(&operation.request));
     let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_of_auth(error) || auth::any_time(error));
+    // Either not all changes of rights are known, or nobody changed rights and nobody was refused because of them.
     if !closed || changes && !order.rights || !changes && !history.operations.iter().any(refused) {
         return 0;
     }
@@ -59,7 +60,7 @@ pub fn check(
             violations.extend(verdict.err().map(|reason| wrong(operation, number, reason)));
         }
     }
-    // Without any change of users or rights there was nothing to check.
+    // Without any change of users or rights, there was nothing to check but that nobody was refused because of them.
     if changes { count } else { 0 }
 }
 
@@ -94,7 +95,7 @@ impl<'a> Timeline<'a> {
         timeline
     }
 
-    /// The entry that made this revision, or the last before it.
+    /// The rank of the entry that made this revision or, if none did, the last one before it; 0 if there is none.
     fn maker(&self, revision: i64) -> u32 {
         let after = self.makers.partition_point(|(made, _)| *made <= revision);
         after.checked_sub(1).map_or(0, |last| self.makers[last].1)
@@ -156,6 +157,8 @@ impl<'a> Timeline<'a> {
         let placed = logged && self.entries[number].is_some();
         let differ = auth::versions_differ(request);
         let status = matches!(request, Request::AuthStatus(_)) && operation.response().is_some();
+        // The replay checks what has an entry. Otherwise, where versions of etcd differ or the keys of a lease decide,
+        // only the token is judged.
         if placed || differ && !status || names_lease(request) {
             return self.judge_token(operation);
         }

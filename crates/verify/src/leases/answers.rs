@@ -58,7 +58,7 @@ pub fn check(
     count
 }
 
-/// The title of a violation, and its reason.
+/// The title of a violation, and its reason; `None` if nothing is wrong.
 type Wrong = Option<(&'static str, String)>;
 
 /// What answers are compared with.
@@ -106,6 +106,7 @@ impl Leases<'_> {
     /// Checks the answer to a time-to-live request.
     fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
         let lifetimes = self.lifetimes.of(answer.id);
+        // Whether the cluster had been healed for the bound when this was asked.
         let calm =
             self.terms.healed > 0 && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
         if answer.ttl < 0 {

@@ -108,7 +108,7 @@ struct Lifetime {
     from: Nanos,
     /// When the grant was answered, if it was.
     granted: Option<Nanos>,
-    /// The revision of that answer.
+    /// The revision of that answer; 0 if it is not known.
     revision: i64,
     /// The time to live in seconds; `None` if no answer names it.
     ttl: Option<i64>,
@@ -244,7 +244,7 @@ impl Lifetimes {
         if self.revoked.get(&id).is_some_and(|revoked| revoked.iter().any(over)) {
             return None;
         }
-        // Whoever was granted an id, nobody had it any more.
+        // When an id is granted, no earlier lease has it any more.
         let granted = |lifetime: &Lifetime| lifetime.granted.is_some_and(|at| at < from);
         if !self.from_start && !lifetimes.iter().any(granted) {
             return Some(Missing::Beginning);

@@ -32,13 +32,13 @@ impl Lessors {
 impl Observer for Lessors {
     #[inline]
     fn event(&mut self, event: &Event) {
-        let its = |lessors: &Lessors| lessors.now.is_some_and(|(member, _)| member == event.member);
+        let is_of_lessor = |lessors: &Lessors| lessors.now.is_some_and(|(member, _)| member == event.member);
         match event.fact {
-            Fact::Lessor { primary: true } if !its(self) => {
+            Fact::Lessor { primary: true } if !is_of_lessor(self) => {
                 self.end(event.time);
                 self.now = Some((event.member, event.time));
             }
-            Fact::Lessor { primary: false } | Fact::Stopped(_) | Fact::Paused if its(self) => {
+            Fact::Lessor { primary: false } | Fact::Stopped(_) | Fact::Paused if is_of_lessor(self) => {
                 self.end(event.time);
             }
             _ => {}

@@ -77,7 +77,7 @@ impl Lifetimes {
         lifetimes
     }
 
-    /// Takes over a grant that was applied.
+    /// Takes over a grant that was applied. `scarce` says whether a member may have been out of space at some time.
     fn grant(
         &mut self,
         grant: &LeaseGrantRequest,

@@ -132,6 +132,7 @@ fn earliest_end(lifetime: &Lifetime, at: Nanos, terms: &Terms) -> (Nanos, Option
 /// The latest moment by which the lease must be gone; `None` if that is not known.
 fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
     let ended = lifetime.end.map_or(terms.end, |end| end.time);
+    // Whether a client asked for its end.
     let asked = lifetime.end.is_some_and(|end| !end.expired);
     if terms.healed == 0 || lifetime.doubtful || lifetime.own || asked || ended < terms.healed {
         return None;

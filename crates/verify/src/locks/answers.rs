@@ -90,7 +90,7 @@ struct LockAnswer<'a> {
     key: &'a Bytes,
     /// The lease of the request; 0 if the service made its own.
     lease: i64,
-    /// The revision at which its key was the first in the queue.
+    /// The revision of the answer, at which `key` was the first in the queue.
     at: i64,
     call: Nanos,
     returned: Nanos,
@@ -158,6 +158,7 @@ impl<'a> Queue<'a> {
             Outcome::Unknown { .. } => return,
         };
         let (at, call) = (answer::revision(response.header()), operation.call);
+        // An answer without a revision does not say when its claim was true.
         if at <= 0 {
             return;
         }
@@ -378,6 +379,7 @@ impl Judge<'_> {
     /// Checks that somebody campaigned with the key of a named leader, and that a client gave it its value.
     fn check_candidacy(&self, name: &[u8], claim: &Claim<'_>) -> Option<Wrong> {
         let Candidate { key, entered } = claim.candidate;
+        // The claim comes from the candidate's own campaign, so somebody campaigned.
         if claim.campaigned.is_some() {
             return None;
         }
@@ -442,8 +444,9 @@ impl Judge<'_> {
         for claim in &queue.claims {
             candidates.entry(claim.candidate).or_default().push(claim);
         }
-        // Among the candidates that entered later: the claim that was first at the lowest revision, and the one that
-        // was first by the earliest return.
+        // Among the candidates that entered later: of the claims to be first at a revision, the one with the lowest
+        // revision (`there`); of the claims to be first by their return, the one with the earliest return
+        // (`returned`).
         let mut there: Option<&Claim<'_>> = None;
         let mut returned: Option<&Claim<'_>> = None;
         for (candidate, claims) in candidates.iter().rev() {

@@ -100,7 +100,8 @@ fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::M1, what, found.releases, Missing::AppliedEntries);
 }
 
-/// Whether the request is a call of the lock or election service.
+/// Whether the request is a call of the lock or election service. (`calls_service`, which K1 uses, leaves out
+/// `Leader`, because that writes nothing.)
 fn is_service(request: &Request) -> bool {
     calls_service(request) || matches!(request, Request::Leader(_))
 }
@@ -141,7 +142,7 @@ fn check(history: &History, judge: &Queues<'_>, evidence: bool, counts: &mut Cou
 /// A prefix: first key and end, as in a range request.
 type Queue = (Bytes, Bytes);
 
-/// The title of a violation, and its reason.
+/// The title of a violation, and its reason; `None` if nothing is wrong.
 type Wrong = Option<(&'static str, String)>;
 
 /// The queue of a lock or election with this name.
@@ -392,6 +393,7 @@ impl Queues<'_> {
 /// Counts how often locks were held, each time from the answer that gave it to the call that released it, and how many
 /// of these times began while another client held the same lock.
 fn overlaps_by_clock(history: &History) -> (usize, usize) {
+    // By the key in the queue: the calls that gave the lock back.
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {
         if let Request::Unlock(request) = &operation.request {

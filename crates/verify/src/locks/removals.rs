@@ -1,7 +1,7 @@
 //! Answers whether a key can have been removed from a lock's or election's queue in a certain time, by the requests
 //! of a history that has every client.
 //!
-//! If the history does not show it, the answer is yes.
+//! If the history does not show enough to rule that out, the answer is yes.
 
 use std::collections::BTreeMap;
 

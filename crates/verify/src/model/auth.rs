@@ -1,7 +1,8 @@
 //! The part of the model that has users and roles (etcd's Auth service), and says what each user may do.
 //!
 //! It does not need the key-value store: its answers depend on the user and the request. There is one exception: the
-//! rights to a lease depend on the keys attached to it. Whoever asks passes in a function that returns them.
+//! rights to a lease depend on the keys attached to it. The caller of [`Auth::permits`] passes in a function that
+//! returns these keys.
 //!
 //! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that these cause); users
 //! identified by their certificate; passwords that arrive already hashed.
@@ -66,7 +67,7 @@ pub fn changes_auth(request: &Request) -> bool {
 }
 
 /// Whether versions of etcd require different rights for the request: 3.4 up to 3.6.8 check no rights, or only require
-/// a token, and later ones require more. Either answer is right.
+/// a token, and later ones require more. So for these requests a refusal and an answer are both right.
 pub fn versions_differ(request: &Request) -> bool {
     match request {
         Request::Compact(_)
@@ -175,7 +176,8 @@ impl Auth {
         self.users.get(user).is_some_and(|user| user.roles.contains(role))
     }
 
-    /// Whether the user may manage users and roles: only one with the role `root` may.
+    /// Whether the user has the role `root`, which is required to manage users, roles and members, and for requests
+    /// about a member's whole backend.
     fn admin(&self, user: Option<&str>) -> Result<(), Error> {
         match user {
             None => Err(Error::UserEmpty),
@@ -206,7 +208,8 @@ impl Auth {
         if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
     }
 
-    /// Checks both branches, and the transactions nested in them, although only one branch will run.
+    /// Whether the user may execute this transaction. Both branches are checked, and the transactions nested in them,
+    /// although only one branch will run.
     fn may_txn(
         &self,
         user: &str,
@@ -252,6 +255,7 @@ impl Auth {
                 parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));
             return if found { Ok(()) } else { Err(Error::PermissionDenied) };
         }
+        // How far the permissions so far cover the range, from its start and without a gap.
         let mut reached: Option<&Limit> = None;
         for part in parts
             .iter()
@@ -320,6 +324,7 @@ impl Auth {
             }
             Request::UserChangePassword(change) => {
                 let user = self.user(&change.name)?;
+                // A user without a password stays without one. etcd counts the request as a change all the same.
                 if user.password.is_some() {
                     user.password = Some(change.password.clone());
                 }
@@ -397,8 +402,8 @@ impl Auth {
         if self.users.contains_key(&add.name) {
             return Err(Error::UserAlreadyExists);
         }
-        let without = add.options.as_ref().is_some_and(|options| options.no_password);
-        let password = (!without).then(|| add.password.clone());
+        let no_password = add.options.as_ref().is_some_and(|options| options.no_password);
+        let password = (!no_password).then(|| add.password.clone());
         self.users.insert(add.name.clone(), User { password, roles: BTreeSet::new() });
         self.revision += 1;
         Ok(())
@@ -491,7 +496,7 @@ fn gives(kind: i32, right: Right) -> bool {
     }
 }
 
-/// The keys of a permission or of a request, from the first (included) to the last (excluded).
+/// The keys of a permission or of a request: from `key`, which is included, to `end`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Span {
     key: Vec<u8>,
@@ -501,7 +506,9 @@ struct Span {
 /// The end of a span.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Limit {
+    /// Just before this key.
     At(Vec<u8>),
+    /// There is none: the span has all keys from its first on.
     Open,
 }
 
@@ -545,7 +552,7 @@ mod tests {
         PutRequest { key: key.into(), ..Default::default() }
     }
 
-    /// Alice may read b to d, twice in parts, and write c.
+    /// Alice may read from b up to d (by two permissions that meet at c), and write c.
     fn enabled() -> Auth {
         let mut auth = Auth::default();
         let steps = [

@@ -7,7 +7,8 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 
-/// The highest number of operations along one path of a transaction (etcd's default of `--max-txn-ops`).
+/// The highest number of operations of a transaction, counted together with those of the transactions around it (etcd's
+/// default of `--max-txn-ops`).
 pub const MAX_TXN_OPS: usize = 128;
 
 /// The longest time to live of a lease, in seconds. etcd refuses to grant more.

@@ -71,7 +71,7 @@ impl Model {
         self.store.changes_at(revision)
     }
 
-    /// The keys and values of these changes; the value is empty for a deletion.
+    /// The keys and values of [`Model::changes`]; the value is empty for a deletion.
     pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.store.changed()
     }
@@ -121,6 +121,7 @@ impl Model {
         ties: &mut Ties,
     ) -> Result<Response, Error> {
         if self.auth.is_enabled() {
+            // `apply_noting` checks form and alarms too, but these come before the rights.
             check(request)?;
             self.alarms.check(request)?;
             self.auth.permits(user, request, &|id| self.lease_keys(id))?;
@@ -162,8 +163,8 @@ impl Model {
         }
     }
 
-    /// The error that a put or transaction would have got when `at` was the newest revision. Compactions and leases
-    /// are not checked: their past states are not kept.
+    /// The error that a request would have got when `at` was the newest revision, as far as keys and the newest
+    /// revision decide it. What was compacted and which leases existed then is not checked: that is not kept.
     pub fn refused_at(&self, request: &Request, at: i64) -> Result<(), Error> {
         check(request)?;
         match request {

@@ -135,6 +135,7 @@ pub(super) fn run(
             Op::RequestDeleteRange(request) => OpResponse::ResponseDeleteRange(writer.delete_range(request)),
             Op::RequestTxn(nested) => {
                 let mut response = run(writer, nested, path, ties);
+                // etcd does not fill in the header of a nested transaction.
                 response.header = header(0);
                 OpResponse::ResponseTxn(response)
             }

@@ -39,6 +39,7 @@ pub fn find<'a, 'b>(ledger: &'b Ledger<'a>, truth: &Truth, kind: Where) -> Optio
     let first_got = ledger.expected.iter().position(|expected| expected.got.is_some()).unwrap_or(reached);
     let missing =
         ledger.expected[..reached].iter().enumerate().filter(|(_, expected)| expected.got.is_none());
+    // What `highest` returns. Most watchers miss nothing and do not need it.
     let mut jumps: Option<Vec<u32>> = None;
     let mut found: Option<Gap<'a, 'b>> = None;
     for (at, expected) in missing {

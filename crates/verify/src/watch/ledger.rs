@@ -130,7 +130,7 @@ impl<'a> Ledger<'a> {
             delivery.again = !taken.unknown.insert((kv.mod_revision, &kv.key, delivery.event.r#type));
             return;
         }
-        let fresh = found.clone().find(|number| !self.has(*number) && !taken.beside.contains(number));
+        let fresh = found.clone().find(|number| !self.arrived(*number) && !taken.beside.contains(number));
         delivery.again = fresh.is_none();
         delivery.number = fresh.or_else(|| found.next());
         let expected =
@@ -140,8 +140,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Whether the change with this number is expected.
-    fn has(&self, number: u32) -> bool {
+    /// Whether the change with this number is expected and has arrived.
+    fn arrived(&self, number: u32) -> bool {
         let expected = self.expected.binary_search_by_key(&number, |expected| expected.number);
         expected.is_ok_and(|at| self.expected[at].got.is_some())
     }

@@ -113,7 +113,7 @@ pub struct Slip<'a> {
 pub enum Wrong<'a> {
     /// It answers a creation that was not asked for, or not yet.
     NotAsked,
-    /// The watcher got an id other than this one.
+    /// The answer to the creation has an id other than this one. A refusal must have [`NO_ID`].
     Id(i64, &'a WatchCreateRequest),
     /// The creation should have been refused for this reason.
     Accepted(Error, &'a WatchCreateRequest),

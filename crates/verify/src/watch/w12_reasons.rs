@@ -144,6 +144,7 @@ fn describe_wrong(
             format!("{}; \"{reason}\" is not a reason to refuse that.", asked(request)),
         ),
         Wrong::RefusedUser(request) => {
+            // If clients outside the history may have compacted, they may have enabled authentication, too.
             if !look.truth.is_sure_of_compactions() || may_ask_for_users(look, at) {
                 return None;
             }

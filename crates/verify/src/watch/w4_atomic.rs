@@ -22,6 +22,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
 
 /// Finds a revision whose changes came in two responses.
 fn split(ledger: &Ledger<'_>) -> Option<Violation> {
+    // By revision: which delivery was its first.
     let mut place: BTreeMap<i64, usize> = BTreeMap::new();
     let mut last = None;
     for (at, delivery) in ledger.deliveries.iter().enumerate() {

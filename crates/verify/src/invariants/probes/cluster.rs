@@ -52,7 +52,8 @@ impl ClusterProbes {
         probes[Probe::LeadersElectedInJoint] += u64::from(configuration.is_some_and(Configuration::is_joint));
     }
 
-    /// A leader made an entry and put it into its log.
+    /// A member put an entry into its log; if it leads, it made the entry. `elections` is how many leaders had been
+    /// elected by then.
     #[inline]
     pub fn made(&mut self, member: MemberId, index: u64, elections: u64) {
         if self.leaders.contains(&member) {

@@ -55,9 +55,11 @@ pub struct Pool<'a> {
     revoked: BTreeMap<i64, Vec<u32>>,
     /// When each lease can have run out.
     ends: Ends,
-    /// For each position of an answered operation: the earliest return of an operation at that position or later.
+    /// For each position of an answered operation: the earliest return of an operation at that position or later. By
+    /// then, every revision up to the position was made.
     latest: Vec<(Position, Nanos)>,
-    /// For each acknowledged revision: the latest call of a write that made it or an earlier one.
+    /// For each acknowledged revision: the latest call of a write that made it or an earlier one. No later revision was
+    /// made before that call.
     earliest: Vec<(Position, Nanos)>,
     /// Whether `service_writes` has all writes of the services.
     pub all_service_writes: bool,
@@ -65,7 +67,7 @@ pub struct Pool<'a> {
 
 impl<'a> Pool<'a> {
     pub fn new(history: &'a History, steps: &[Step], open: &[Window], fastest: u32) -> Pool<'a> {
-        // A compaction makes no revision, and the replay's model must not be compacted.
+        // A compaction or a grant makes no revision. Nor must the replay's model be compacted.
         let writes = |window: &&Window| {
             let request = &history.operations[window.operation as usize].request;
             !matches!(request, Request::Compact(_) | Request::LeaseGrant(_))
@@ -187,7 +189,8 @@ impl<'a> Pool<'a> {
             let early = self.earliest_end(id, revision) > latest;
             add(Source::Lease(id), of_lease(id), early);
         }
-        // The latest calls come first, because a write without an answer seldom takes effect much later.
+        // The latest calls come first, because a write without an answer seldom takes effect much later. The ends of
+        // leases come last.
         found.sort_by_key(|(misfits, choice)| {
             let late = matches!(choice.source, Source::Lease(_));
             (*misfits, late, std::cmp::Reverse(self.call(choice.source)))

@@ -228,13 +228,13 @@ impl<'a> Search<'a> {
     /// The gaps that can have caused a contradiction about these keys: a choice of theirs writes one of them or, if
     /// `leases`, ends a lease.
     fn culprits(&self, spans: &[Span], leases: bool) -> BTreeSet<usize> {
-        let of_lease = |choice: &Choice| match choice.source {
+        let ends_lease = |choice: &Choice| match choice.source {
             Source::Lease(_) => true,
             source => matches!(&*self.pool.request(source), Request::LeaseRevoke(_)),
         };
         let matters = |gap: &Gap| {
             let mut choices = gap.choices.iter();
-            choices.any(|choice| choice.touches(spans) || leases && of_lease(choice))
+            choices.any(|choice| choice.touches(spans) || leases && ends_lease(choice))
         };
         (0..self.gaps.len()).filter(|gap| matters(&self.gaps[*gap])).collect()
     }
@@ -393,9 +393,11 @@ impl<'a> Search<'a> {
     pub fn sure(&mut self) -> i64 {
         let mut sure = self.impossible.first_key_value().map_or(i64::MAX, |(revision, _)| revision - 1);
         let made: Vec<(i64, Source)> = self.made();
+        // Clients that the history lacks can have made any gap's revision, so nothing is certain from the first gap on.
         if let Some(gap) = self.gaps.first().filter(|_| !self.closed) {
             return sure.min(gap.revision - 1);
         }
+        // Replays everything once more, and tries at each gap whether another choice fits there, too.
         self.replay = Replay::new(self.history, self.start).by_answers();
         self.at = 0;
         let gaps = std::mem::take(&mut self.gaps);
@@ -445,6 +447,7 @@ impl<'a> Search<'a> {
     fn walk_to(&mut self, at: usize, made: &[(i64, Source)]) {
         while self.at < at {
             let step = self.steps[self.at];
+            // A revocation that fills a gap is executed there.
             let replaced = made.iter().any(|(_, source)| *source == Source::Operation(step.operation));
             if step.position.makes_revision() || !replaced || step.operation == NOBODY {
                 drop(self.replay.take(&step));

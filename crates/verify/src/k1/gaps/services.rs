@@ -114,14 +114,17 @@ pub fn own_lease(operation: &Operation) -> Option<i64> {
     Some(key_in_queue(name, 0, operation.response())?.1)
 }
 
+/// The put of a candidate's key with its lease.
 fn put(key: &Bytes, value: &Bytes, lease: i64) -> PutRequest {
     PutRequest { key: key.clone(), value: value.clone(), lease, ..PutRequest::default() }
 }
 
+/// The deletion of one key.
 fn deletion(key: &Bytes) -> DeleteRangeRequest {
     DeleteRangeRequest { key: key.clone(), ..DeleteRangeRequest::default() }
 }
 
+/// The [`deletion`] of one key, as a request without a condition.
 fn delete(key: &Bytes) -> Request {
     deletion(key).into()
 }
