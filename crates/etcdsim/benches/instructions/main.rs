@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("instructions: {message}");
+            eprintln!("{message}");
             ExitCode::FAILURE
         }
     }

@@ -32,7 +32,7 @@ impl Run {
     /// Runs a plan in this process.
     pub fn of(file: &Path) -> Result<Run, String> {
         // A plan has its own seed, so it is expanded with any.
-        let simulation = Simulation::from_file(file).map_err(|error| format!("{error:?}"))?;
+        let simulation = Simulation::from_file(file).map_err(|error| error.to_string())?;
         let plan = simulation.expand(0);
         let memory = Memory::begin();
         let mut run = seed_from_plan_to_verdict(&plan)?;
@@ -155,7 +155,7 @@ fn run(mut program: Command, file: &Path) -> Result<Run, String> {
     let output = output.map_err(|error| format!("{}: {error}", program.get_program().display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(format!("{}{}", text, String::from_utf8_lossy(&output.stderr)));
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_string());
     }
     serde_json::from_str(&text).map_err(|error| format!("{error} in: {text}"))
 }

@@ -131,13 +131,13 @@ pub fn json(tools: &Tools, measured: &[Measured]) -> String {
 
 fn plan(Measured { plan, run, instructions }: &Measured) -> Value {
     let instructions = instructions.as_ref().map(|Instructions { total, layers }| {
-        let each = |count: f64| (*total as f64 / count).round();
+        let each = |count: f64| (*total as f64 / count).round() as u64;
         let layer = |(layer, spent): (&Layer, &Spent)| {
             json!({
                 "layer": layer.name(),
-                "own": spent.own.round(),
-                "allocation": spent.allocation.round(),
-                "copying": spent.copying.round(),
+                "own": spent.own.round() as u64,
+                "allocation": spent.allocation.round() as u64,
+                "copying": spent.copying.round() as u64,
             })
         };
         json!({
