@@ -7,6 +7,7 @@ mod common;
 mod determinism;
 mod engines;
 mod examples;
+mod instructions;
 mod reports;
 mod simulation;
 mod verdict_lines;
