@@ -280,7 +280,7 @@ impl Report {
         self.cases.iter().filter_map(idle).collect()
     }
 
-    /// How often each probe was reached, in descending order of seeds.
+    /// How often each probe was reached. Those that most runs reached come first.
     pub fn coverage(&self) -> Vec<Reached> {
         let mut reached: Vec<Reached> = Probe::all()
             .map(|probe| Reached {

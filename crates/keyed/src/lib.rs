@@ -207,6 +207,7 @@ const fn roots() -> [u64; FRACTION as usize] {
     roots
 }
 
+/// The square root, rounded down.
 const fn isqrt(value: u128) -> u128 {
     let mut low = 0_u128;
     let mut high = 1_u128 << 64;

@@ -129,6 +129,7 @@ impl Member {
         token: Option<Bytes>,
         effects: &mut Effects,
     ) {
+        // For a read: whether it is serializable.
         let read = match &request {
             Request::Range(range) => Some(range.serializable),
             Request::Txn(txn) if apply::is_read_only(txn) => Some(apply::is_serializable(txn)),

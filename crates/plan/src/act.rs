@@ -104,7 +104,8 @@ pub enum Act {
         /// The value.
         value: Bytes,
     },
-    /// Renews every lease of a lock, a leadership or an attempt at one, one after the other.
+    /// Renews the client's leases, one after the other: those of the locks and leaderships that it has, and
+    /// of its attempts at them.
     Renew,
     /// One round of a Kubernetes compactor. Several compactors try to change one key; the one that succeeds
     /// compacts to the revision of its previous round (`apiserver/pkg/storage/etcd3/compact.go`).
@@ -163,8 +164,8 @@ pub struct Watch {
     pub name: u32,
     /// The stream, by the client's own number. It is opened if it is not open.
     pub stream: u32,
-    /// What the client does if revisions that the watcher needs are compacted: continue after them, or give the
-    /// watcher up.
+    /// What the client does if revisions that the watcher needs are compacted: true to continue after them,
+    /// false to give the watcher up.
     pub skip: bool,
 }
 
@@ -251,7 +252,8 @@ pub struct Add {
 pub struct Session {
     /// The lock or the election.
     pub name: Bytes,
-    /// The id of the lease, granted at the start of the act and revoked at its end.
+    /// The id of the lease. It is granted at the start of the act, and revoked when the client releases the
+    /// lock or resigns.
     pub lease: i64,
     /// Its time to live in seconds.
     pub ttl: i64,

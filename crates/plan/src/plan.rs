@@ -311,8 +311,8 @@ impl Plan {
             Target::Members(members) => members.iter().copied().max(),
             _ => None,
         });
-        let most = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
-        (self.cluster.members + by_faults).max(u32::try_from(most).unwrap_or(0))
+        let highest = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
+        (self.cluster.members + by_faults).max(u32::try_from(highest).unwrap_or(0))
     }
 
     /// Why no client asks the cluster anything, as the end of a sentence; `None` if one does.

@@ -122,7 +122,7 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     writeln!(out, "{}: {}", case.case.name.bold(), parts.join(" · "))
 }
 
-/// How often each probe was reached, in descending order of seeds.
+/// How often each probe was reached. Those that most seeds reached come first.
 pub fn coverage(report: &Report) -> String {
     let reached = report.coverage();
     let mut table = Table::new();

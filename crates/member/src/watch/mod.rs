@@ -88,8 +88,8 @@ struct Stream {
     outbox: Outbox,
 }
 
-/// Limits and intervals from the settings, raised to at least 1 where 0 makes no sense. Intervals are in
-/// nanoseconds.
+/// Limits and intervals from the settings `watch_…` of the same names, raised to at least 1 where 0 makes no
+/// sense. Intervals are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     window: usize,

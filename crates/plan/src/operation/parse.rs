@@ -341,8 +341,8 @@ impl<'a> Cursor<'a> {
         }
         let Some(rest) = self.rest.strip_prefix("..") else { return Ok((key, Bytes::new())) };
         self.rest = rest;
-        let more = self.rest.bytes().next().is_some_and(|byte| byte == b'"' || is_bare(byte));
-        let end = if more { self.piece()? } else { api::key_range::FROM_KEY };
+        let has_end = self.rest.bytes().next().is_some_and(|byte| byte == b'"' || is_bare(byte));
+        let end = if has_end { self.piece()? } else { api::key_range::FROM_KEY };
         Ok((key, end))
     }
 
@@ -422,7 +422,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A number, or `seen` for [`LAST`].
+/// Reads the id of a lease, or a revision: a number, or `seen` for [`LAST`]. (In a compare, `seen` is
+/// [`SEEN`].)
 pub(super) fn lease(text: &str) -> Result<i64, BadWords> {
     if text == "seen" { Ok(LAST) } else { integer(text) }
 }
@@ -432,7 +433,7 @@ pub(super) fn integer(text: &str) -> Result<i64, BadWords> {
     text.parse().map_err(|_| bad(format!("{text:?} is not a number"), "write a whole number"))
 }
 
-/// Reads a word of a list.
+/// The value of a word in this list.
 fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, BadWords> {
     let found = names.iter().find(|known| known.0 == text);
     found.map(|known| known.1).ok_or_else(|| {

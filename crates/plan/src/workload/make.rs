@@ -90,8 +90,8 @@ impl Maker<'_> {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
 
-    /// A revision below the newest that the client has seen. It is seldom far below, so that it is seldom
-    /// compacted.
+    /// A revision below the newest that the client has seen, as a negative number ([`Act::Request`]). It is
+    /// seldom far below, so that it is seldom compacted.
     fn past(&self, what: u64) -> i64 {
         -(self.roll(what).log_within(1, 50) as i64)
     }
