@@ -239,6 +239,7 @@ impl Member {
         self.comparison.unanswered.clear();
         let others: Vec<MemberId> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
         for member in others {
+            // The mask clears the high bits, some of which mark other operations.
             let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;
             self.comparison.unanswered.push((operation, member));
             self.ask_member(member, operation, HashKvRequest { revision }.into());

@@ -93,8 +93,8 @@ impl ScenarioErrors {
     pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
         let Some(span) = &mistake.span else { return (1, 1) };
         let before = &self.source.inner().as_bytes()[..span.start.min(self.source.inner().len())];
-        let line_starts = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[line_starts..]).chars().count() + 1;
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         (before.iter().filter(|byte| **byte == b'\n').count() + 1, column)
     }
 }

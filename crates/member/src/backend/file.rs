@@ -62,6 +62,7 @@ impl File {
     }
 
     /// Converts redb's error: to the error of the disk if there was one, and otherwise to damage of the file.
+    /// A read past the end of the file is damage, too.
     pub(super) fn result<T>(
         &self,
         doing: &'static str,
@@ -204,6 +205,7 @@ mod tests {
             let mut model = vec![0; 80];
             file.set_len(80).unwrap();
             for (offset, length, value) in calls {
+                // 1 stands for a sync and 2 for a read; other values are written.
                 match value {
                     1 => file.sync_data().unwrap(),
                     2 => {

@@ -53,6 +53,7 @@ impl Batch {
 impl Hub {
     /// Makes one pass over unsynced watchers.
     pub(super) fn resync(&mut self, store: &Store) {
+        // As in etcd, not if it takes as many as the limit allows.
         let takes_all = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
         for name in self.choose() {
@@ -135,6 +136,7 @@ impl Hub {
             from = i64::MAX;
         }
         let mut batches: BTreeMap<Name, Batch> = BTreeMap::new();
+        // How many watchers have no full batch yet.
         let mut open = lagging.len();
         for (_, row) in store.history(from) {
             if open == 0 {

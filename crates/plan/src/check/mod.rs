@@ -197,6 +197,7 @@ impl<'a> Checks<'a> {
             }
             None => bounds(workload, "rate", usual.rate, 0),
         };
+        // The limit on the operations of one client; 0 for none.
         let each = bounds(workload, "operations", usual.operations, 0);
         let span = |name: &str| workload.find(name).map_or(0..0, |set| set.span.clone());
         if rate.0 == 0 && each.0 == 0 {

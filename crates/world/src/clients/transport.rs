@@ -166,12 +166,12 @@ mod tests {
 
     const TEST: Domain = Domain::new("test of the transport of watch streams");
 
-    /// Sends 200 items over a link that loses, duplicates and reorders. Returns what came out, and when the
-    /// sender had nothing left to wait for.
+    /// Sends 200 items over a link that loses, duplicates and reorders. Returns what came out, how many items
+    /// the sender knows to be taken, and when it had nothing left to wait for.
     fn run(seed: u64, loss: Ratio, cut: std::ops::Range<Nanos>) -> (Vec<u64>, u64, Nanos) {
         let keyed = Keyed::new(seed, TEST);
         let (mut sender, mut receiver) = (Sender::new(), Receiver::new());
-        // Items with their numbers, and acknowledgements.
+        // Items with their numbers, and acknowledgements. The number 0 stands for a probe.
         type Wire = BTreeMap<(Nanos, u64), Result<(u64, u64), (u64, u64)>>;
         let mut wire = Wire::new();
         let (mut out, mut taken, mut packets, mut now) = (Vec::new(), 0, 0, 0);
@@ -188,18 +188,18 @@ mod tests {
         };
         let mut next = 0;
         loop {
-            let pushes = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
-            let arrives = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
-            let first = pushes.min(arrives).min(sender.due());
+            let push_at = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
+            let arrive_at = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
+            let first = push_at.min(arrive_at).min(sender.due());
             if first == Nanos::MAX {
                 return (out, taken, now);
             }
             now = first.max(now);
-            if now == pushes {
+            if now == push_at {
                 let number = sender.push(now, next);
                 send(&mut wire, now, Ok((number, next)));
                 next += 1;
-            } else if now == arrives {
+            } else if now == arrive_at {
                 let (_, packet) = wire.pop_first().unwrap();
                 match packet {
                     Ok((number, item)) => {

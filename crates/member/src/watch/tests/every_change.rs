@@ -78,6 +78,7 @@ impl Ledger {
         Ledger { rig, changes: Vec::new(), watchers: BTreeMap::new(), next_id: BTreeMap::new() }
     }
 
+    /// Adds the changes of the newest revision, unless they were added already.
     fn note(&mut self) {
         let revision = self.rig.store.revision();
         if self.changes.last().is_none_or(|(at, _)| at.main < revision) {

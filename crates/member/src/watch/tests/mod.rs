@@ -1,5 +1,5 @@
 //! Tests of the watch hub. A [`Rig`] has a small store, a hub, and clients that read their responses or do
-//! not.
+//! not. The tests compare responses in a short form, which [`show`] explains.
 
 mod delivery;
 mod every_change;
