@@ -222,7 +222,8 @@ pub struct Write {
     pub new: Bytes,
     /// The desired number of objects. If the copy has fewer than half as many, an object is created, and if it
     /// has more than one and a half times as many, one is removed, whatever the verb says
-    /// (`tests/robustness/traffic/kubernetes.go` of etcd). 0: the verb always counts.
+    /// (`tests/robustness/traffic/kubernetes.go` of etcd). 0: the verb always counts. It also does if the
+    /// plan names the object by its key.
     pub about: u32,
     /// The maximum number of attempts. Each one after the first uses the revision that the failed transaction
     /// returned.
@@ -237,7 +238,7 @@ pub struct Add {
     /// The value.
     pub value: Bytes,
     /// The lock to take for it. Without a lock, the value is added by compare-and-swap, which is repeated until
-    /// it succeeds.
+    /// it succeeds, at most ten times in all.
     pub lock: Option<Session>,
     /// How long the client waits between reading the list and writing it.
     pub hold: Nanos,
