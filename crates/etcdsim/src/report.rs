@@ -189,8 +189,8 @@ impl Failure {
         self.cause().filter(caused).unwrap_or(worst)
     }
 
-    /// A short title. If a story shows a lost write and no violation says so, it is the story's title; otherwise that
-    /// of the first violation.
+    /// A short title: that of the violation to show first. But if a story shows a lost write and no violation
+    /// says so, it is the story's.
     pub fn title(&self) -> &str {
         match &self.story {
             Some(story) if self.worst().severity > Severity::Lost => &story.title,

@@ -368,7 +368,7 @@ impl fmt::Debug for SimulationFailure {
 
 impl std::error::Error for SimulationFailure {}
 
-/// The seeds to run: those of the environment variables, if one is set, otherwise `seeds`.
+/// The seeds to run: those that the environment variables ask for. If neither is set: `seeds`.
 fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     let value = |name: &'static str| env::var(name).ok().map(|value| (name, value));
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))

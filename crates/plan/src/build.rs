@@ -304,7 +304,9 @@ fn slug(title: &str) -> String {
 /// with their fields.
 #[derive(Clone, Debug)]
 pub struct NamedWorkload {
+    /// Fields of `[workload]`, with their values as TOML text.
     fields: Vec<(String, String)>,
+    /// Kinds of operations, with their weights.
     mix: Vec<(String, u32)>,
 }
 

@@ -63,6 +63,7 @@ pub(crate) struct Context {
 }
 
 impl Choice {
+    /// This number and no other.
     pub fn number(value: i128) -> Choice {
         Choice::Fixed(Value::Number(value))
     }

@@ -112,7 +112,7 @@ pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) 
     found.min_by_key(|(far, name)| (*far, name.len().abs_diff(text.len()))).map(|(_, name)| name)
 }
 
-/// "did you mean" with the closest of `names`, otherwise the list of all of them.
+/// "did you mean" with the closest of `names`. If none is close enough: the list of all of them.
 pub(crate) fn suggest<'a>(text: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let all: Vec<String> = names.clone().into_iter().map(|name| format!("`{name}`")).collect();
     match nearest(text, names) {

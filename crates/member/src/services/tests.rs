@@ -21,6 +21,7 @@ struct Server {
     services: Services,
     /// Streams, their keys, and the last revision sent on each.
     watches: BTreeMap<u64, (Bytes, i64)>,
+    /// The answers to calls that the test has not looked at yet.
     answers: Vec<(u64, Result<Response, Error>)>,
     /// The error with which the next request of a call ends.
     fails: Option<Error>,

@@ -101,6 +101,7 @@ impl Hub {
             if self.has_room(name.stream) {
                 return true;
             }
+            // The victims of one stream share its channel, so the next one to look at is of another stream.
             let rest = Bound::Excluded(Name { stream: name.stream, id: i64::MAX });
             first = self.victims.range((rest, Bound::Unbounded)).next();
         }

@@ -39,6 +39,7 @@ pub(super) fn request(text: &str) -> Result<Request, BadWords> {
 /// The rest of a line.
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a str,
+    /// How many transactions begin before the rest and end in it.
     depth: u32,
 }
 
@@ -126,6 +127,8 @@ impl<'a> Cursor<'a> {
     fn lease(&mut self) -> Result<i64, BadWords> {
         lease(self.word())
     }
+
+    // Each of these functions reads what follows the first word of its request.
 
     fn grant(&mut self) -> Result<LeaseGrantRequest, BadWords> {
         let mut grant = LeaseGrantRequest { id: integer(self.word())?, ttl: 0 };

@@ -1,5 +1,6 @@
-//! Makes the operations of the workload `mixed`. There is a function for each kind of operation. Everything in an
-//! operation is decided by draws: its keys, its options, its revisions.
+//! Makes the operations of the workload `mixed`. There is a function for each kind of operation; the table in
+//! `mixed` says what each makes. Everything in an operation is decided by draws: its keys, its options, its
+//! revisions.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -164,7 +165,7 @@ impl Maker<'_> {
         DeleteRangeRequest { key, range_end, prev_kv: self.roll(3).happens(Ratio::percent(50)) }.into()
     }
 
-    /// A put on the condition that the key is as the client last saw it; otherwise a read.
+    /// A put if the key is as the client last saw it, and a read if it is not.
     pub fn cas(&self) -> Request {
         let put = self.put_request();
         let get = RangeRequest { key: put.key.clone(), ..RangeRequest::default() };

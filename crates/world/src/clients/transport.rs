@@ -31,6 +31,7 @@ pub(crate) struct Sender<T> {
     received: u64,
     /// How many are known to have been taken.
     taken: u64,
+    /// The retransmission time-out that is in force.
     timeout: Nanos,
     /// When the time-out fires; `Nanos::MAX` while everything sent has been taken.
     due: Nanos,

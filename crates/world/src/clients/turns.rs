@@ -197,6 +197,7 @@ impl World<'_> {
             call: now,
             outcome: Outcome::Unknown { gave_up: now },
         });
+        // While its clock is frozen, a client has no time-out. Then this is a time long after the run.
         let at = timeout_at.min(Nanos::MAX / 2);
         self.queue.push(at, Happening::ClientTimeout { client, operation });
         self.send(Packet {

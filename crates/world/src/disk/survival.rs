@@ -87,7 +87,8 @@ struct History {
     medium: Content,
     /// All versions of the written sectors, the medium's first.
     versions: BTreeMap<u64, Vec<Sector>>,
-    /// From this offset on no later write survives: it follows a truncation that did not survive.
+    /// From this offset on no later write survives, because it follows a truncation that did not survive.
+    /// `u64::MAX` if there is none.
     severed_from: u64,
 }
 

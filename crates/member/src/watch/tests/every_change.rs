@@ -58,8 +58,11 @@ struct Due {
 /// A rig that remembers all changes ever made, and all watchers.
 struct Ledger {
     rig: Rig,
+    /// The revision and the key of each change.
     changes: Vec<(Revision, String)>,
+    /// By stream and watch id.
     watchers: BTreeMap<(u64, i64), Due>,
+    /// For each stream, the watch id that the hub will choose next.
     next_id: BTreeMap<u64, i64>,
 }
 

@@ -33,6 +33,7 @@ struct Rig {
     stalled: BTreeSet<u64>,
     /// How many responses are in flight to each of those.
     unread: BTreeMap<u64, usize>,
+    /// What the transport was given since the last [`Rig::seen`], with the stream of each.
     received: Vec<(u64, WatchResponse)>,
 }
 
