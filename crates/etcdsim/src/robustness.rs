@@ -124,7 +124,7 @@ impl Watch {
         // An error ends the watch, so it counts only if nothing comes after it.
         self.error = error.map(|error| (at, error));
         let revision = if revision > 0 { revision } else { NOT_RECORDED };
-        let said = |events| WatchResponse {
+        let response_with = |events| WatchResponse {
             header: header(revision),
             watch_id: WATCHER,
             events,
@@ -133,10 +133,10 @@ impl Watch {
         if !events.is_empty() {
             let mut all = Vec::with_capacity(events.len());
             all.extend(events.into_iter().map(event));
-            self.received.push((at, said(all)));
+            self.received.push((at, response_with(all)));
         }
         if is_progress_notify {
-            self.received.push((at, said(Vec::new())));
+            self.received.push((at, response_with(Vec::new())));
         }
     }
 

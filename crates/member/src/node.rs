@@ -210,9 +210,9 @@ impl Node {
 
     /// Proposes data; returns false if raft dropped it.
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
-        let taken = self.raw.propose(Vec::new(), data).is_ok();
+        let accepted = self.raw.propose(Vec::new(), data).is_ok();
         self.replace_timeout();
-        taken
+        accepted
     }
 
     /// Proposes a configuration change; returns false if raft dropped it.
@@ -221,12 +221,12 @@ impl Node {
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
-        let taken = match change {
+        let accepted = match change {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
         self.replace_timeout();
-        taken
+        accepted
     }
 
     /// Applies a committed configuration change, here and in the log's storage.

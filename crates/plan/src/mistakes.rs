@@ -102,14 +102,15 @@ impl ScenarioErrors {
 /// The name among `names` that is closest to `text`, if any is close enough.
 pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
-    let near = |name: &&str| {
-        let far = strsim::damerau_levenshtein(&text, &name.to_lowercase());
+    let distance_if_close = |name: &&str| {
+        let distance = strsim::damerau_levenshtein(&text, &name.to_lowercase());
         let begins = name.len() > 1 && text.starts_with(&name.to_lowercase())
             || text.len() > 2 && name.starts_with(&text);
-        (far <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(far)
+        (distance <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(distance)
     };
-    let found = names.into_iter().filter_map(|name| near(&name).map(|far| (far, name)));
-    found.min_by_key(|(far, name)| (*far, name.len().abs_diff(text.len()))).map(|(_, name)| name)
+    let close =
+        names.into_iter().filter_map(|name| distance_if_close(&name).map(|distance| (distance, name)));
+    close.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(text.len()))).map(|(_, name)| name)
 }
 
 /// "did you mean" with the closest of `names`. If none is close enough: the list of all of them.

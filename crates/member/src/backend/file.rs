@@ -61,8 +61,8 @@ impl File {
         state.disk.perform(&DiskOp::SyncDir { path: DIR.into() })
     }
 
-    /// Converts redb's error: to the error of the disk if there was one, and otherwise to damage of the file.
-    /// A read past the end of the file is damage, too.
+    /// Converts redb's error. If the disk had an error, the result is that error; if it had none, the file is
+    /// damaged. A read past the end of the file is damage, too.
     pub(super) fn result<T>(
         &self,
         doing: &'static str,

@@ -186,9 +186,9 @@ impl Store {
 
 /// Checks whether a row makes sense, by itself and after the row before it.
 fn check(last: Revision, at: Revision, row: &KeyValue) -> Result<(), Damaged> {
-    let put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
-    let tombstone = row::is_tombstone(row) && row.create_revision == 0;
-    match last < at && row.mod_revision == at.main && !row.key.is_empty() && (put || tombstone) {
+    let is_put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
+    let is_deletion = row::is_tombstone(row) && row.create_revision == 0;
+    match last < at && row.mod_revision == at.main && !row.key.is_empty() && (is_put || is_deletion) {
         true => Ok(()),
         false => Err(Damaged::new(format!("{row:?} cannot be the row at {at:?} after a row at {last:?}"))),
     }

@@ -185,7 +185,7 @@ impl Hub {
     /// so it overwrites those that still wait for slow clients.
     fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
         let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
-        let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());
+        let channels = self.streams.values_mut().flat_map(|stream| stream.outbox.channel_mut());
         for notice in channels.chain(self.victims.values_mut()).filter(|notice| notice.catch_up) {
             notice.events.iter_mut().zip(&buffer).for_each(|(old, new)| old.clone_from(new));
         }

@@ -156,11 +156,11 @@ impl<'a> Cursor<'a> {
             bad(format!("what follows `{rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`")
         })?;
         Request::from_json(rpc, &value).map_err(|error| {
-            let near = suggest(rpc, Request::RPC_NAMES.iter().copied());
-            let known = Request::RPC_NAMES.contains(&rpc);
+            let suggestion = suggest(rpc, Request::RPC_NAMES.iter().copied());
+            let is_known = Request::RPC_NAMES.contains(&rpc);
             bad(
                 error.to_string(),
-                if known { "the form is that of etcd's JSON gateway".into() } else { near },
+                if is_known { "the form is that of etcd's JSON gateway".into() } else { suggestion },
             )
         })
     }

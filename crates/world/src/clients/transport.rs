@@ -79,16 +79,16 @@ impl<T: Clone> Sender<T> {
     /// Returns how many were taken since the last acknowledgement.
     pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
-        let more = taken.saturating_sub(self.taken);
-        if received > self.received || more > 0 {
+        let newly_taken = taken.saturating_sub(self.taken);
+        if received > self.received || newly_taken > 0 {
             let arrived = received.saturating_sub(self.received);
             self.under_way.drain(..arrived as usize);
             self.received = self.received.max(received);
-            self.taken += more;
+            self.taken += newly_taken;
             self.timeout = TIMEOUT_MIN;
             self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
         }
-        more
+        newly_taken
     }
 
     /// What to do at `now`, if the time-out has fired by then.
