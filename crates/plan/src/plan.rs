@@ -224,7 +224,7 @@ pub enum Condition {
         /// The index.
         index: u64,
     },
-    /// This member has sent or installed this many log snapshots; [`MemberId::NONE`] means any member.
+    /// This member has installed this many snapshots of a leader; [`MemberId::NONE`] means any member.
     Snapshot {
         /// The member, or none for any.
         member: MemberId,

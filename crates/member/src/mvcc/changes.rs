@@ -68,7 +68,7 @@ impl Store {
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
         if self.flaws.has(Flaw::WritebackDedupeBroken) {
-            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247: reads show this row twice
+            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247: watchers see this row twice
         }
         let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
         let made = made.map(|(key, value)| (key, Some(value)));
