@@ -129,8 +129,8 @@ pub(crate) struct Streams {
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
     processed: Vec<u64>,
-    /// For each member, the incarnation that last ended by a power loss; `u32::MAX` if none did. After that
-    /// the host is off until the next start.
+    /// For each member, the incarnation that last ended by a power loss; `u32::MAX` if none did. After a
+    /// power loss the host is off until the process starts again.
     powered_off: Members<u32>,
 }
 
@@ -541,7 +541,7 @@ impl World<'_> {
         }
     }
 
-    /// Schedules the time-out of one direction, unless an earlier one is scheduled already.
+    /// Schedules the time-out of one direction, up or down, unless an earlier one is scheduled already.
     fn arm(&mut self, stream: u64, up: bool) {
         let state = self.programs.streams.get_mut(stream);
         let (due, armed) = match up {

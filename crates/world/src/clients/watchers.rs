@@ -147,7 +147,7 @@ impl Watchers {
 }
 
 impl Client {
-    /// The watcher with this number, if it still exists.
+    /// The watcher with this serial, if it still exists.
     fn watcher(&mut self, serial: u64) -> Option<&mut Watcher> {
         self.watchers.all.get_mut(&serial)
     }
@@ -430,12 +430,12 @@ impl World<'_> {
             let watchers = &self.clients[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
             let streams = watchers.streams.keys().filter(|number| behind(number));
-            let early: Vec<u64> = streams
+            let future: Vec<u64> = streams
                 .flat_map(|number| watchers.wanted(*number))
                 .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
                 .map(|(serial, _)| serial)
                 .collect();
-            early.into_iter().for_each(|serial| self.cancel(client, serial));
+            future.into_iter().for_each(|serial| self.cancel(client, serial));
         }
         let behind = |state: &Client, number: u32, client_stream: &ClientStream| {
             client_stream.stream.is_some()
@@ -463,8 +463,8 @@ impl World<'_> {
                     && self.progress.configuration.voters.contains(&member)
                     && !self.network.unreliable(Party::Member(member), Party::Client(at))
             };
-            // A client that asks its members in turn comes to one that it cannot reach again and again. A list of
-            // several pages may then never be whole.
+            // A client that asks its members in turn comes again and again to one that it cannot reach. A
+            // list of several pages may then never be whole.
             let is_served = match client.plan.failover {
                 Failover::RoundRobin => client.endpoints.iter().all(|member| reaches(*member)),
                 Failover::Pinned | Failover::OnTrouble => reaches(client.member()),
