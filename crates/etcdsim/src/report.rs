@@ -184,9 +184,9 @@ impl Failure {
     /// ended or that nothing was answered, an earlier violation inside the cluster is the cause and comes first.
     pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
-        let caused =
+        let comes_first =
             |cause: &&ViolationReport| worst.severity == Severity::Stuck && cause.time_ns <= worst.time_ns;
-        self.cause().filter(caused).unwrap_or(worst)
+        self.cause().filter(comes_first).unwrap_or(worst)
     }
 
     /// A short title: that of the violation to show first. But if a story shows a lost write and no violation

@@ -66,7 +66,7 @@ pub enum Act {
         keys: Keys,
     },
     /// Creates, updates or removes an object as Kubernetes does: a transaction that changes it only if its mod
-    /// revision is that of the client's copy.
+    /// revision is the one that the client knows, from its copy or from a read just before.
     Write(Write),
     /// Adds a value to a list of values in one key, or outside etcd.
     Add(Add),

@@ -202,7 +202,7 @@ impl Cursor<'_> {
         Ok(follow)
     }
 
-    /// Reads what follows `update`, `remove` or another word for a write that retries.
+    /// Reads what follows `create`, `update` or `remove`.
     fn write(&mut self, verb: Verb) -> Result<Write, BadWords> {
         let (which, value) = (self.which()?, self.value()?);
         let mut write = Write { verb, which, value, lease: 0, new: Bytes::new(), about: 0, tries: 1 };
@@ -355,7 +355,7 @@ fn print_watch(watch: &Watch) -> String {
         + &word("skip", watch.skip)
 }
 
-/// A write that retries.
+/// `create`, `update` or `remove`, and what follows it.
 fn print_write(write: &Write) -> String {
     let verb = match write.verb {
         Verb::Create => "create",
