@@ -180,9 +180,9 @@ impl Member {
             return;
         }
         let (now, leader) = (self.now, self.node.leader());
-        let over =
+        let ended =
             self.transfers.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
-        for Transfer { operation, to, .. } in over.collect::<Vec<_>>() {
+        for Transfer { operation, to, .. } in ended.collect::<Vec<_>>() {
             let done = MoveLeaderResponse { header: None }.into();
             let result = if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) };
             self.reply(operation, result, effects);
