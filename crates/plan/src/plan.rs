@@ -290,7 +290,7 @@ pub struct Expect {
 /// A flaw and where it is switched on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlawAt {
-    /// The flaw's id.
+    /// The flaw's id or name.
     pub flaw: String,
     /// The member it is switched on for; `None` for all.
     pub member: Option<MemberId>,

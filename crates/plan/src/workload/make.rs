@@ -217,7 +217,7 @@ impl Maker<'_> {
     }
 
     /// A branch of a transaction: one to three operations on different keys. `puts` is the number of its first
-    /// put.
+    /// put. `writes` says whether it may put and delete, or only reads.
     fn branch(&self, what: u64, puts: u64, writes: bool) -> Vec<RequestOp> {
         let first = self.key_number(300 + what);
         let length = (1 + self.roll(what).below(3)).min(self.workload.keys.into());
