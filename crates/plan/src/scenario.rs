@@ -336,7 +336,8 @@ impl Reader {
             let of_kind = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
             let (fields, frame) = all.sets.into_iter().partition(|set| of_kind(set.name));
             let fields = Section { sets: fields, unread: Vec::new() };
-            // The frame also has the names of the kind's fields with an invalid value: nobody asks for those.
+            // All names of fields with an invalid value are in the frame, also those of the kind's own
+            // fields.
             let frame = Section { sets: frame, unread: all.unread };
             let name =
                 table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();

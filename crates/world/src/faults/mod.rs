@@ -202,8 +202,8 @@ impl World<'_> {
         }
     }
 
-    /// Ends all faults, or only their effects within the core. Outside the core a fault stays until its own
-    /// time is over.
+    /// Ends all faults; or, if `core` does not have all members, only their effects within it. Outside the
+    /// core a fault stays until its own time is over.
     pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
