@@ -71,8 +71,8 @@ impl Batch {
         let may_start_another = || {
             // However short the time budget is, one run takes place: without any run, a CI job would pass.
             let begun = next.load(Ordering::Relaxed) > 0;
-            let over = begun && self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
-            !over && !interrupted.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed)
+            let out_of_time = begun && self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
+            !out_of_time && !interrupted.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed)
         };
         thread::scope(|scope| {
             let (send, receive) = mpsc::channel();

@@ -40,7 +40,7 @@ impl Case {
         Ok(Case { in_file: true, ..case })
     }
 
-    /// The text of a scenario or a plan; `name` stands for the file in messages.
+    /// Parses the text of a scenario or a plan; `name` stands for the file in messages.
     ///
     /// # Errors
     /// If it contains mistakes, or switches on a flaw that does not exist.

@@ -257,7 +257,7 @@ impl From<ScenarioErrors> for Error {
 }
 
 impl Error {
-    /// A mistake in a history whose file holds these bytes.
+    /// A mistake that a reader of the crate `histories` found in a file with these bytes.
     pub(crate) fn in_recorded(error: histories::Error, bytes: &[u8]) -> Error {
         match error {
             histories::Error::Io { file, source } => Error::NoHistory { path: file.into(), error: source },
@@ -269,7 +269,7 @@ impl Error {
         }
     }
 
-    /// A mistake in a history of that text.
+    /// A mistake in a file with these bytes, which holds a history in this project's own format.
     pub(crate) fn in_history(error: FileError, bytes: &[u8]) -> Error {
         let FileError { file, line, column, what } = error;
         let help =

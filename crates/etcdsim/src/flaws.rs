@@ -59,11 +59,12 @@ fn known(name: &str) -> Option<Flaw> {
 
 /// The error for a name that is no flaw, with the nearest one as advice.
 fn unknown(name: &str, prefix: String) -> Error {
-    let far = |flaw: &Flaw| {
+    let distance = |flaw: &Flaw| {
         let of = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
         of(flaw.id()).min(of(flaw.name()))
     };
-    let nearest = Flaw::ALL.iter().copied().min_by_key(far).filter(|flaw| far(flaw) <= 1 + name.len() / 3);
+    let nearest = Flaw::ALL.iter().copied().min_by_key(distance);
+    let nearest = nearest.filter(|flaw| distance(flaw) <= 1 + name.len() / 3);
     let list: Vec<String> =
         Flaw::ALL.iter().map(|flaw| format!("  {:<8} {}", flaw.id(), flaw.name())).collect();
     let near =

@@ -184,13 +184,13 @@ impl Failure {
     /// ended or that nothing was answered, an earlier violation inside the cluster is the cause and comes first.
     pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
-        let caused =
+        let comes_first =
             |cause: &&ViolationReport| worst.severity == Severity::Stuck && cause.time_ns <= worst.time_ns;
-        self.cause().filter(caused).unwrap_or(worst)
+        self.cause().filter(comes_first).unwrap_or(worst)
     }
 
-    /// A short title. If a story shows a lost write and no violation says so, it is the story's title; otherwise that
-    /// of the first violation.
+    /// A short title: that of the violation to show first. But if a story shows a lost write and no violation
+    /// says so, it is the story's.
     pub fn title(&self) -> &str {
         match &self.story {
             Some(story) if self.worst().severity > Severity::Lost => &story.title,
@@ -280,7 +280,7 @@ impl Report {
         self.cases.iter().filter_map(idle).collect()
     }
 
-    /// How often each probe was reached, in descending order of seeds.
+    /// How often each probe was reached. Those that most runs reached come first.
     pub fn coverage(&self) -> Vec<Reached> {
         let mut reached: Vec<Reached> = Probe::all()
             .map(|probe| Reached {

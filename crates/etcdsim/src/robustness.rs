@@ -124,7 +124,7 @@ impl Watch {
         // An error ends the watch, so it counts only if nothing comes after it.
         self.error = error.map(|error| (at, error));
         let revision = if revision > 0 { revision } else { NOT_RECORDED };
-        let said = |events| WatchResponse {
+        let response_with = |events| WatchResponse {
             header: header(revision),
             watch_id: WATCHER,
             events,
@@ -133,10 +133,10 @@ impl Watch {
         if !events.is_empty() {
             let mut all = Vec::with_capacity(events.len());
             all.extend(events.into_iter().map(event));
-            self.received.push((at, said(all)));
+            self.received.push((at, response_with(all)));
         }
         if is_progress_notify {
-            self.received.push((at, said(Vec::new())));
+            self.received.push((at, response_with(Vec::new())));
         }
     }
 
@@ -144,9 +144,9 @@ impl Watch {
     fn into_stream(self, client: u32) -> WatchStream {
         let Watch { request, mut received, error } = self;
         let mut ended = StreamEnd::Closed;
-        let mut over = received.last().map_or(0, |(at, _)| *at);
+        let mut end = received.last().map_or(0, |(at, _)| *at);
         if let Some((at, error)) = error {
-            over = over.max(at);
+            end = end.max(at);
             match named(&error) {
                 Some(Error::Compacted) => {
                     let cancelled = WatchResponse {
@@ -166,7 +166,7 @@ impl Watch {
         received.shrink_to_fit();
         let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(request)) };
         let sent = vec![(0, request)];
-        WatchStream { client, member: MemberId::NONE, opened: 0, sent, received, ended: Some((over, ended)) }
+        WatchStream { client, member: MemberId::NONE, opened: 0, sent, received, ended: Some((end, ended)) }
     }
 }
 
@@ -243,7 +243,7 @@ fn event(event: report::Event) -> Event {
     Event { r#type: kind as i32, kv: Some(kv), prev_kv }
 }
 
-/// Converts an operation; `None` if this checker has no such request.
+/// Converts an operation; `None` if no judge can use it.
 fn operation(operation: &report::Operation, member: MemberId) -> Option<Operation> {
     let request = request(operation)?;
     let call = time(operation.call);
@@ -255,6 +255,7 @@ fn operation(operation: &report::Operation, member: MemberId) -> Option<Operatio
             Some(error) => Outcome::Error { at, error },
             None => Outcome::Unknown { gave_up: at },
         },
+        // If `persisted` is set, the operation took effect, but its answer is not known.
         (Some(answer), None, None) if response.persisted.is_none() => {
             Outcome::Answer { at, response: self::answer(&operation.request, answer, response.revision)? }
         }
@@ -284,7 +285,7 @@ fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
 
-/// The version of a pair; older reports do not have it.
+/// The version of a pair. Older reports do not have it, so there it is read as 0.
 fn recorded(version: i64) -> i64 {
     if version == 0 { NOT_RECORDED } else { version }
 }

@@ -252,7 +252,8 @@ impl Simulation {
     /// Runs the seeds, and requires that every run has no violation and could be decided.
     ///
     /// # Errors
-    /// If a run is not so, with the report as text; or as for [`Simulation::run`].
+    /// If a run has a violation, or could not be decided, or failed itself: the report, also as text.
+    /// Otherwise as for [`Simulation::run`].
     pub fn verdict(self) -> Result<Report, SimulationFailure> {
         let (command, save_in) = (self.command.clone(), self.save_in.clone());
         let report = self.run()?;
@@ -266,7 +267,8 @@ impl Simulation {
     /// Runs the seeds, and requires that every run has no violation and could be decided.
     ///
     /// # Panics
-    /// If a run is not so, with the violations and how to replay them.
+    /// If [`Simulation::verdict`] would return an error; the message has the violations and how to replay
+    /// them.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
@@ -366,7 +368,7 @@ impl fmt::Debug for SimulationFailure {
 
 impl std::error::Error for SimulationFailure {}
 
-/// The seeds to run: those of the environment variables, if one is set, otherwise `seeds`.
+/// The seeds to run: those that the environment variables ask for. If neither is set: `seeds`.
 fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     let value = |name: &'static str| env::var(name).ok().map(|value| (name, value));
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))

@@ -22,7 +22,7 @@ use crate::report::Failure;
 /// The most events in one story.
 const EVENTS_SHOWN: usize = 30;
 
-/// The most operations that are followed. Each one costs another run.
+/// The most operations that are followed.
 const OPERATIONS_FOLLOWED: usize = 4;
 
 /// What happened to an acknowledged write.
@@ -158,6 +158,7 @@ impl Follower {
                 *copy = MemberCopy { since: Some(event.time), ..MemberCopy::default() };
             }
             Some(entry) if copy.replaced.is_none() => copy.replaced = Some((event.time, entry.term)),
+            // The new entries end before the entry's index. They cut it off.
             None if copy.since.is_some() && first.index <= index && last.index < index => {
                 copy.replaced = Some((event.time, first.term));
             }
@@ -218,7 +219,7 @@ impl Follower {
         }
     }
 
-    /// The story; `None` if no member lost the entry.
+    /// The story; `None` if no member lost the entry, or if the client got no answer.
     fn story(self) -> Option<Story> {
         let lost_copies: Vec<_> =
             self.copies.iter().filter(|(_, copy)| copy.restarted_without.is_some()).collect();
@@ -269,7 +270,7 @@ impl Follower {
 
 /// A sentence about how one member lost the entry.
 fn lost(member: MemberId, copy: &MemberCopy) -> String {
-    let promise = match (copy.acknowledged_early, copy.committed_early) {
+    let start = match (copy.acknowledged_early, copy.committed_early) {
         (Some((at, to)), _) => {
             format!(
                 "Member {member} acknowledged it to member {to} at {}, before it was on disk",
@@ -290,7 +291,7 @@ fn lost(member: MemberId, copy: &MemberCopy) -> String {
         Some((at, last)) => format!("; after its restart at {}, its log ended at {last}", describe::time(at)),
         None => String::new(),
     };
-    format!("{promise}{end}{back}.")
+    format!("{start}{end}{back}.")
 }
 
 impl Observer for Follower {
@@ -315,8 +316,8 @@ impl Observer for Follower {
             }
             Fact::Committed { index: committed, .. } if *committed >= index => {
                 let copy = self.copies.entry(event.member).or_default();
-                let counted = copy.committed_early.is_some() || copy.acknowledged_early.is_some();
-                if copy.has_entry() && copy.durable.is_none() && !counted {
+                let noted = copy.committed_early.is_some() || copy.acknowledged_early.is_some();
+                if copy.has_entry() && copy.durable.is_none() && !noted {
                     copy.committed_early = Some(event.time);
                     self.keep(event);
                 }

@@ -66,6 +66,7 @@ impl Keyed {
     /// The decisions for `who` (a member, a link, a fault) as a source of its own, in which `who` is free
     /// again.
     pub fn split(self, who: u64) -> Keyed {
+        // No decision has this number, so the new seed is independent of all draws.
         Keyed { seed: self.draw(who, u64::MAX).0, domain: self.domain }
     }
 }
@@ -207,6 +208,7 @@ const fn roots() -> [u64; FRACTION as usize] {
     roots
 }
 
+/// The square root, rounded down.
 const fn isqrt(value: u128) -> u128 {
     let mut low = 0_u128;
     let mut high = 1_u128 << 64;

@@ -163,8 +163,8 @@ impl Compactor {
                 if now - *succeeded < *wait {
                     return None;
                 }
-                // After the first attempt, even a failed one, the next comes after an interval, not a whole
-                // period.
+                // From the first attempt on, even a failed one, a compaction is due an `interval` after the
+                // last that succeeded, not a whole period.
                 *wait = *interval;
                 *revisions.front()?
             }
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// A store that is written once every `step`, its compactor, and the compactions with their times.
+    /// A store, its compactor and the time.
     struct Run {
         store: Store,
         compactor: Compactor,

@@ -74,7 +74,7 @@ impl Member {
         (id, mutated)
     }
 
-    /// The result of a command whose result no client sees.
+    /// The result of a command whose result no client sees; so it does not matter which error this is.
     fn not_capable(&self) -> Applied {
         Applied { result: Err(Error::NotCapable), mutated: false }
     }

@@ -142,9 +142,9 @@ impl Member {
         self.end_leases(effects);
         if self.waiting_renewals.iter().any(|(.., deadline)| *deadline <= self.now) {
             let now = self.now;
-            let over: Vec<_> =
+            let timed_out: Vec<_> =
                 self.waiting_renewals.extract_if(.., |(.., deadline)| *deadline <= now).collect();
-            for (operation, ..) in over {
+            for (operation, ..) in timed_out {
                 self.reply(operation, Err(Error::Timeout), effects);
             }
         }

@@ -1,5 +1,6 @@
-//! Tracks when leases expire (etcd's `lease/lessor.go`). Only the leader does this; its part that does is called the
-//! lessor. Which leases exist and which keys are attached to them is replicated, and is part of the store (`mvcc`).
+//! Tracks when leases expire (etcd's `lease/lessor.go`). Only a leader does this, in its part called the
+//! *lessor*. Which leases exist and which keys are attached to them is replicated, and is part of the store
+//! (`mvcc`).
 //!
 //! On a follower, leases never expire. A member becomes the *primary* lessor when it applies the first entry
 //! of its own term. It then gives every lease a new expiry: the time left by the lease's last *checkpoint* (a
@@ -335,8 +336,8 @@ impl Lessor {
         }
         // Skips leases that were revoked meanwhile, and leases that got a new expiry when this member became
         // primary again.
-        let over = |id: &i64| self.times.get(id).is_some_and(|time| time.expiry <= clock);
-        let id = std::iter::from_fn(|| self.confirmed.pop_front()).find(over)?;
+        let expired = |id: &i64| self.times.get(id).is_some_and(|time| time.expiry <= clock);
+        let id = std::iter::from_fn(|| self.confirmed.pop_front()).find(expired)?;
         self.in_flight.insert(id, now);
         Some(id)
     }
@@ -372,8 +373,8 @@ impl Lessor {
     pub(crate) fn wake_at(&self) -> u64 {
         let next = |times: &BTreeSet<(u64, i64)>, ticker: &Ticker| match times.first() {
             None => u64::MAX,
-            // With flaw M-12291, `at` is a time of the wall clock. It has no known time on the monotonic
-            // clock.
+            // With flaw M-12291, the times are those of the wall clock. When the monotonic clock will have
+            // come so far is not known.
             Some(_) if self.flaws.has(Flaw::LeaseWallClock) => ticker.next,
             Some((at, _)) => ticker.at_or_after(*at),
         };
@@ -399,7 +400,7 @@ impl Lessor {
 
     /// Sets a lease's expiry and discards its other times.
     fn set(&mut self, id: i64, ttl: i64, expiry: u64) {
-        self.revoked(id);
+        self.revoked(id); // removes all that is kept about the lease
         self.times.insert(id, LeaseTime { ttl, expiry, revoke_at: expiry, checkpoint_at: None });
         self.revoke_times.insert((expiry, id));
     }

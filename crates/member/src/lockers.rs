@@ -24,7 +24,7 @@ impl Member {
         self.serve_asks(asks, effects);
     }
 
-    /// A request that the services made was answered.
+    /// A request that the services made was answered. `inner` is the operation number that they gave it.
     pub(crate) fn service_answered(
         &mut self,
         inner: u64,

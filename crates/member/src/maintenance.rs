@@ -180,9 +180,9 @@ impl Member {
             return;
         }
         let (now, leader) = (self.now, self.node.leader());
-        let over =
+        let ended =
             self.transfers.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
-        for Transfer { operation, to, .. } in over.collect::<Vec<_>>() {
+        for Transfer { operation, to, .. } in ended.collect::<Vec<_>>() {
             let done = MoveLeaderResponse { header: None }.into();
             let result = if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) };
             self.reply(operation, result, effects);
@@ -239,6 +239,7 @@ impl Member {
         self.comparison.unanswered.clear();
         let others: Vec<MemberId> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
         for member in others {
+            // The mask clears the high bits, some of which mark other operations.
             let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;
             self.comparison.unanswered.push((operation, member));
             self.ask_member(member, operation, HashKvRequest { revision }.into());

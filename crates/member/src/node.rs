@@ -41,11 +41,11 @@ pub(crate) struct Node {
     raw: RawNode<Log>,
     /// The keyed draws of election timeouts.
     timeouts: Keyed,
-    /// How many campaigns this process has started. It is part of the draw's key: otherwise, two members that
-    /// drew equal timeouts in a term would also draw equal ones when they try again.
+    /// How often this process's election timeout has run out, so that it campaigns. It is part of the draw's
+    /// key: a member that tries again in the same term draws a new timeout.
     campaigns: u64,
-    /// The current election timeout, in ticks, after the key of its draw: the term and the number of
-    /// campaigns.
+    /// The current election timeout: the key of its draw (the term and the number of campaigns), and its
+    /// length in ticks.
     timeout: ((u64, u64), usize),
     /// The shortest election timeout, in ticks.
     election_ticks: u32,
@@ -151,7 +151,7 @@ impl Node {
             timeouts: Keyed::new(config.seed, ELECTION)
                 .split(config.id.raft_id() << 32 | u64::from(config.incarnation)),
             campaigns: 0,
-            timeout: ((u64::MAX, 0), 0),
+            timeout: ((u64::MAX, 0), 0), // no real key, so that the call below draws the first timeout
             election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
             blocking: config.settings.raft_loop == RaftLoop::Blocking,
@@ -210,9 +210,9 @@ impl Node {
 
     /// Proposes data; returns false if raft dropped it.
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
-        let taken = self.raw.propose(Vec::new(), data).is_ok();
+        let accepted = self.raw.propose(Vec::new(), data).is_ok();
         self.replace_timeout();
-        taken
+        accepted
     }
 
     /// Proposes a configuration change; returns false if raft dropped it.
@@ -221,12 +221,12 @@ impl Node {
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
-        let taken = match change {
+        let accepted = match change {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
         self.replace_timeout();
-        taken
+        accepted
     }
 
     /// Applies a committed configuration change, here and in the log's storage.
@@ -297,7 +297,8 @@ impl Node {
         self.raw.raft.term
     }
 
-    /// The leader as of the last ready, or none. etcd's server, too, learns of a leader only from a ready
+    /// The leader that the rest of the member sees (`known_leader`), or none. With `raft-loop = "blocking"`
+    /// it is that of the last ready, as in etcd, whose server learns of a leader only from a ready
     /// (`server.go`, `getLead`).
     pub(crate) fn leader(&self) -> MemberId {
         self.known_leader.0
@@ -307,7 +308,7 @@ impl Node {
         MemberId::from_raft(self.raw.raft.id)
     }
 
-    /// Whether this member leads, as of the last ready.
+    /// Whether this member is the leader that [`Node::leader`] returns.
     pub(crate) fn is_leader(&self) -> bool {
         self.known_leader.1
     }

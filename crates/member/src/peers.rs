@@ -2,9 +2,9 @@
 //! a lease, to read a lease's time left, or to promote a learner, and it calls any member to compare hashes.
 //! etcd uses HTTP on the peer port for these.
 //!
-//! A call is resent at intervals until it is answered or times out (`v3_server.go`, `LeaseRenew`). Executing
-//! a copy does no harm, since it repeats the same request; but if the first copy promoted a learner, the
-//! second may be answered "can only promote a learner", as in etcd.
+//! A call is resent at intervals until it is answered or times out (`v3_server.go`, `LeaseRenew`), so the
+//! called member may execute it more than once. Only the answer can show this, and only for a promotion: if
+//! the first copy promoted the learner, a second may be answered "can only promote a learner", as in etcd.
 //!
 //! Invariant: the tables are bounded, because every call ends after the request timeout.
 

@@ -99,7 +99,8 @@ impl Proposals {
         expired
     }
 
-    /// When the next request times out, on the member's clock.
+    /// When the next request times out, on the member's clock; or earlier, if an answered one is still at the
+    /// front.
     pub(crate) fn wake_at(&self) -> u64 {
         self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
     }

@@ -118,12 +118,12 @@ impl Reads {
 
     /// Removes and returns the reads that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
-        let mut over = Vec::new();
+        let mut timed_out = Vec::new();
         if now < self.deadline() {
-            return over;
+            return timed_out;
         }
         let mut sweep =
-            |reads: &mut Vec<Read>| over.extend(reads.extract_if(.., |read| read.deadline <= now));
+            |reads: &mut Vec<Read>| timed_out.extend(reads.extract_if(.., |read| read.deadline <= now));
         sweep(&mut self.waiting);
         if let Some(current) = &mut self.current {
             sweep(&mut current.reads);
@@ -133,7 +133,7 @@ impl Reads {
         if self.current.as_ref().is_some_and(|current| current.reads.is_empty()) {
             self.current = None;
         }
-        over
+        timed_out
     }
 
     /// Removes all reads and returns their operations.

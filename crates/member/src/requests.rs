@@ -129,6 +129,7 @@ impl Member {
         token: Option<Bytes>,
         effects: &mut Effects,
     ) {
+        // For a read: whether it is serializable.
         let read = match &request {
             Request::Range(range) => Some(range.serializable),
             Request::Txn(txn) if apply::is_read_only(txn) => Some(apply::is_serializable(txn)),
@@ -246,12 +247,12 @@ impl Member {
     ) {
         let id = self.fresh_id();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
-        let own = operation == NOBODY || self.services.owns_request(operation);
+        let no_client = operation == NOBODY || self.services.owns_request(operation);
         let internal = match &command {
             // The facts report the content of a request that no client made, since no history has it. They
             // also report that of a grant: the client may have left the choice of the lease id to this
             // member.
-            Command::Request(request) if own || matches!(request, Request::LeaseGrant(_)) => {
+            Command::Request(request) if no_client || matches!(request, Request::LeaseGrant(_)) => {
                 Some(Box::new(request.clone()))
             }
             _ => None,
@@ -262,7 +263,7 @@ impl Member {
         if data.len() as u64 > self.config.settings.max_request_bytes {
             return self.reply(operation, Err(Error::RequestTooLarge), effects);
         }
-        if !own {
+        if !no_client {
             effects.facts.push(Fact::Proposed { operation, request: id });
         }
         effects.facts.extend(internal.map(|what| Fact::ProposedInternal { request: id, what }));
@@ -285,11 +286,11 @@ impl Member {
         while self.node.takes_proposals()
             && let Some((id, payload)) = self.proposals.next_waiting()
         {
-            let taken = match payload {
+            let accepted = match payload {
                 Payload::Data(data) => self.node.propose(data),
                 Payload::Change(change) => self.node.propose_change(change),
             };
-            if !taken && let Some(operation) = self.proposals.refused(id) {
+            if !accepted && let Some(operation) = self.proposals.refused(id) {
                 self.reply(operation, Err(Error::ProposalDropped), effects);
             }
         }

@@ -49,7 +49,7 @@ impl Snapshots {
     /// not reach back to that one, recovery of the log returns an error.
     ///
     /// # Errors
-    /// The disk's.
+    /// Those of the disk.
     pub fn load(disk: &dyn Disk, markers: &[Marker]) -> Result<(Snapshots, Option<SnapshotFile>), DiskError> {
         let mut snapshots = Snapshots::default();
         for name in disk.list(DIR)? {

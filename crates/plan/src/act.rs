@@ -66,7 +66,7 @@ pub enum Act {
         keys: Keys,
     },
     /// Creates, updates or removes an object as Kubernetes does: a transaction that changes it only if its mod
-    /// revision is that of the client's copy.
+    /// revision is the one that the client knows, from its copy or from a read just before.
     Write(Write),
     /// Adds a value to a list of values in one key, or outside etcd.
     Add(Add),
@@ -104,7 +104,8 @@ pub enum Act {
         /// The value.
         value: Bytes,
     },
-    /// Renews every lease of a lock, a leadership or an attempt at one, one after the other.
+    /// Renews the client's leases, one after the other: those of the locks and leaderships that it has, and
+    /// of its attempts at them.
     Renew,
     /// One round of a Kubernetes compactor. Several compactors try to change one key; the one that succeeds
     /// compacts to the revision of its previous round (`apiserver/pkg/storage/etcd3/compact.go`).
@@ -163,8 +164,8 @@ pub struct Watch {
     pub name: u32,
     /// The stream, by the client's own number. It is opened if it is not open.
     pub stream: u32,
-    /// What the client does if revisions that the watcher needs are compacted: continue after them, or give the
-    /// watcher up.
+    /// What the client does if revisions that the watcher needs are compacted: true to continue after them,
+    /// false to give the watcher up.
     pub skip: bool,
 }
 
@@ -221,7 +222,8 @@ pub struct Write {
     pub new: Bytes,
     /// The desired number of objects. If the copy has fewer than half as many, an object is created, and if it
     /// has more than one and a half times as many, one is removed, whatever the verb says
-    /// (`tests/robustness/traffic/kubernetes.go` of etcd). 0: the verb always counts.
+    /// (`tests/robustness/traffic/kubernetes.go` of etcd). 0: the verb always counts. It also does if the
+    /// plan names the object by its key.
     pub about: u32,
     /// The maximum number of attempts. Each one after the first uses the revision that the failed transaction
     /// returned.
@@ -236,7 +238,7 @@ pub struct Add {
     /// The value.
     pub value: Bytes,
     /// The lock to take for it. Without a lock, the value is added by compare-and-swap, which is repeated until
-    /// it succeeds.
+    /// it succeeds, at most ten times in all.
     pub lock: Option<Session>,
     /// How long the client waits between reading the list and writing it.
     pub hold: Nanos,
@@ -251,7 +253,8 @@ pub struct Add {
 pub struct Session {
     /// The lock or the election.
     pub name: Bytes,
-    /// The id of the lease, granted at the start of the act and revoked at its end.
+    /// The id of the lease. It is granted at the start of the act, and revoked when the client releases the
+    /// lock or resigns.
     pub lease: i64,
     /// Its time to live in seconds.
     pub ttl: i64,

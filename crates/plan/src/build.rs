@@ -50,6 +50,7 @@ pub struct ScenarioBuilder {
     title: String,
     name: String,
     flaws: Vec<FlawAt>,
+    /// The number of members as TOML text, if it is set.
     members: Option<String>,
     settings: Settings,
     network: Network,
@@ -203,7 +204,8 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Limit of the settle phase: by its end there is a leader and every operation has ended. Left out: 60 s.
+    /// The most time that the settle phase may take: by then there must be a leader, and every operation must
+    /// have ended. Left out: 60 s.
     #[must_use]
     pub fn settle(mut self, settle: impl Into<Open<Duration>>) -> ScenarioBuilder {
         self.run.set("settle", toml(&settle.into()));
@@ -218,7 +220,8 @@ impl ScenarioBuilder {
         self
     }
 
-    /// From the first fault to the end of the chaos phase, the longest time without an answer while some client asks.
+    /// The longest time that may pass without any answer while some client waits for one. It is checked from
+    /// the first fault to the end of the chaos phase.
     #[must_use]
     pub fn progress(mut self, within: Duration) -> ScenarioBuilder {
         self.expect.set("progress", toml(&Open::Value(within)));
@@ -245,8 +248,8 @@ impl ScenarioBuilder {
             line(&mut cluster, "members", members);
         }
         let usual = Cluster::default();
-        let settings = Cluster { settings: self.settings.clone(), ..Cluster::default() };
-        differences(&mut cluster, "", &sections::CLUSTER, &settings, &usual);
+        let changed = Cluster { settings: self.settings.clone(), ..Cluster::default() };
+        differences(&mut cluster, "", &sections::CLUSTER, &changed, &usual);
         under(&mut text, "[cluster]", &cluster);
         let usual = Network::default();
         differences(&mut text, "[network]", sections::NETWORK, &self.network, &usual);
@@ -301,7 +304,9 @@ fn slug(title: &str) -> String {
 /// with their fields.
 #[derive(Clone, Debug)]
 pub struct NamedWorkload {
+    /// Fields of `[workload]`, with their values as TOML text.
     fields: Vec<(String, String)>,
+    /// Kinds of operations, with their weights.
     mix: Vec<(String, u32)>,
 }
 
@@ -323,7 +328,7 @@ impl NamedWorkload {
         self.set("rate", &quote(&format!("{a_second}/s")))
     }
 
-    /// Every client sends this many operations, each as soon as the last one is answered.
+    /// Every client sends this many operations, each as soon as the one before is answered.
     #[must_use]
     pub fn unthrottled(self, operations: impl Into<Open<u64>>) -> NamedWorkload {
         self.set("rate", "\"unthrottled\"").set("operations", &toml(&operations.into()))
@@ -382,7 +387,9 @@ impl NamedWorkload {
 /// A fault of a scenario that is built in code: kind, target, time and duration.
 #[derive(Clone, Debug)]
 pub struct ScenarioFault {
+    /// The kind, with the fields that only this kind has.
     kind: FaultKind,
+    /// The fields that faults of all kinds have, such as target and times.
     frame: Lines,
 }
 
@@ -481,7 +488,7 @@ impl ScenarioFault {
         self.frame.write(text);
         // All fields of a link are written, because those left out would be those of the scenario's network.
         let usual = (kind.new)(Link::default());
-        let whole = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
-        fault_fields(text, &self.kind, (!whole).then_some(&usual));
+        let is_link = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
+        fault_fields(text, &self.kind, (!is_link).then_some(&usual));
     }
 }

@@ -63,6 +63,7 @@ pub(crate) struct Context {
 }
 
 impl Choice {
+    /// This number and no other.
     pub fn number(value: i128) -> Choice {
         Choice::Fixed(Value::Number(value))
     }
@@ -105,7 +106,7 @@ impl Choice {
         }
     }
 
-    /// The least and the largest number it can give.
+    /// The least and the largest number it can give; 0 and 0 if what it gives is no number.
     pub fn bounds(&self) -> (i128, i128) {
         match self {
             Choice::Fixed(Value::Number(number)) => (*number, *number),

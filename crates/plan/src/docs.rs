@@ -128,6 +128,7 @@ fn describe(form: Form) -> String {
                 Unit::Rate => "a rate",
             };
             let bounds = match high {
+                // A count that can be as large as its type allows.
                 high if high >= u32::MAX.into() && unit == Unit::Count => String::new(),
                 high => format!(", {} to {}", unit.print(low), unit.print(high)),
             };

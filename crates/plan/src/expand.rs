@@ -90,8 +90,8 @@ impl Expansion<'_> {
                     mix = Mix::usual();
                 }
             }
-            let dice_of = self.dice.part("operations");
-            let setup = Setup { workload: &workload, mix: &mix, members, horizon: chaos, dice: dice_of };
+            let operations = self.dice.part("operations");
+            let setup = Setup { workload: &workload, mix: &mix, members, horizon: chaos, dice: operations };
             for lane in workload.lanes(&setup) {
                 // The lanes of one program have the same endpoints, clock and timeouts: those of its first
                 // lane.
@@ -246,8 +246,8 @@ impl Strikes<'_> {
             Some(Value::Who(Who::Target(target))) => target,
             _ => Target::All,
         };
-        let whole = matches!(&target, Target::Members(members) if members.len() as u32 == self.members);
-        if self.has_no_members(&target) || whole && self.entry.kind.whom == Whom::Part {
+        let all = matches!(&target, Target::Members(members) if members.len() as u32 == self.members);
+        if self.has_no_members(&target) || all && self.entry.kind.whom == Whom::Part {
             return None;
         }
         let kind = self.kind(&target, dice);
@@ -308,7 +308,8 @@ fn minority(members: u32, dice: Dice) -> Vec<MemberId> {
     all
 }
 
-/// Gives the clients that know only members that join later their endpoints.
+/// Fills in the endpoints of clients that know only the members that join during the run; if none joins,
+/// these clients know the first members.
 fn join(plan: &mut Plan) {
     let (initial, most) = (plan.cluster.members, plan.most_members());
     let known = if most > initial { initial + 1..=most } else { 1..=initial };

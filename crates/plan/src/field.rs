@@ -136,6 +136,7 @@ impl Section {
         self.unread.contains(&name)
     }
 
+    /// The choice for a field, if the file sets it to a valid value.
     pub fn choice(&self, name: &str) -> Option<&Choice> {
         self.find(name).map(|set| &set.choice)
     }

@@ -93,8 +93,8 @@ impl ScenarioErrors {
     pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
         let Some(span) = &mistake.span else { return (1, 1) };
         let before = &self.source.inner().as_bytes()[..span.start.min(self.source.inner().len())];
-        let line_starts = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[line_starts..]).chars().count() + 1;
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         (before.iter().filter(|byte| **byte == b'\n').count() + 1, column)
     }
 }
@@ -102,17 +102,18 @@ impl ScenarioErrors {
 /// The name among `names` that is closest to `text`, if any is close enough.
 pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
-    let near = |name: &&str| {
-        let far = strsim::damerau_levenshtein(&text, &name.to_lowercase());
+    let distance_if_close = |name: &&str| {
+        let distance = strsim::damerau_levenshtein(&text, &name.to_lowercase());
         let begins = name.len() > 1 && text.starts_with(&name.to_lowercase())
             || text.len() > 2 && name.starts_with(&text);
-        (far <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(far)
+        (distance <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(distance)
     };
-    let found = names.into_iter().filter_map(|name| near(&name).map(|far| (far, name)));
-    found.min_by_key(|(far, name)| (*far, name.len().abs_diff(text.len()))).map(|(_, name)| name)
+    let close =
+        names.into_iter().filter_map(|name| distance_if_close(&name).map(|distance| (distance, name)));
+    close.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(text.len()))).map(|(_, name)| name)
 }
 
-/// "did you mean" with the closest of `names`, otherwise the list of all of them.
+/// "did you mean" with the closest of `names`. If none is close enough: the list of all of them.
 pub(crate) fn suggest<'a>(text: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let all: Vec<String> = names.clone().into_iter().map(|name| format!("`{name}`")).collect();
     match nearest(text, names) {

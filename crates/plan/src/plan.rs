@@ -224,7 +224,7 @@ pub enum Condition {
         /// The index.
         index: u64,
     },
-    /// This member has sent or installed this many log snapshots; [`MemberId::NONE`] means any member.
+    /// This member has installed this many snapshots of a leader; [`MemberId::NONE`] means any member.
     Snapshot {
         /// The member, or none for any.
         member: MemberId,
@@ -290,7 +290,7 @@ pub struct Expect {
 /// A flaw and where it is switched on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlawAt {
-    /// The flaw's id.
+    /// The flaw's id or name.
     pub flaw: String,
     /// The member it is switched on for; `None` for all.
     pub member: Option<MemberId>,
@@ -311,8 +311,8 @@ impl Plan {
             Target::Members(members) => members.iter().copied().max(),
             _ => None,
         });
-        let most = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
-        (self.cluster.members + by_faults).max(u32::try_from(most).unwrap_or(0))
+        let highest = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
+        (self.cluster.members + by_faults).max(u32::try_from(highest).unwrap_or(0))
     }
 
     /// Why no client asks the cluster anything, as the end of a sentence; `None` if one does.

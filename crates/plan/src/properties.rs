@@ -101,7 +101,8 @@ const PIECES: &[&str] = &[
     "txn if [",
 ];
 
-/// One edit: where, how much is removed, what is inserted.
+/// One edit: where, how much is removed, what is inserted, and whether that is a line of the text itself or
+/// one of [`PIECES`].
 type Edit = (prop::sample::Index, usize, prop::sample::Index, bool);
 
 /// A text after these edits.
@@ -184,6 +185,8 @@ proptest! {
     }
 }
 
+// The numbers in `draw.then(…)` below only keep one draw apart from another.
+
 /// A scenario with a bit of everything, generated from the tables of fields.
 fn some_scenario(draw: Draw) -> String {
     let mut text = format!(
@@ -197,6 +200,7 @@ fn some_scenario(draw: Draw) -> String {
     text += &some_section(draw.then(5), "[network.clients]", keys(sections::LINK), &[]);
     text += &some_section(draw.then(6), "[disk]", keys(sections::DISK), &[]);
     text += &some_section(draw.then(7), "[clocks]", keys(sections::CLOCKS), &[]);
+    // With any value in these fields, a plan could become huge. They get small values below, or none.
     let bounded = ["clients", "rate", "operations", "value-bytes", "traffic", "nodes", "speed"];
     text += &some_section(draw.then(8), "[workload]", keys(WORKLOAD), &bounded);
     text += "clients = \"1..5\"\nrate = \"1/s..50/s\"\nvalue-bytes = { usual = \"0\", worst = \"1KiB\", tail = \"5%\" }\n";
@@ -212,7 +216,7 @@ fn keys<T>(fields: &'static [Field<T>]) -> Vec<&'static Key> {
     fields.iter().map(|field| &field.key).collect()
 }
 
-/// A section of a file, with values for some of these fields.
+/// A section of a file, with values for some of these fields, but for none that `not` names.
 fn some_section(draw: Draw, head: &str, keys: Vec<&Key>, not: &[&str]) -> String {
     let mut text = format!("{head}\n");
     for (nth, key) in keys.into_iter().enumerate().filter(|(_, key)| !not.contains(&key.name)) {
@@ -364,12 +368,14 @@ fn some_act(draw: Draw) -> Act {
             key: bytes(37),
             value: bytes(38),
             lock: on(39).then(session),
+            // Shifted, so that times of every length occur.
             hold: draw.then(40).0 >> draw.then(41).below(64),
             fenced: on(42),
             outside: on(43),
         }),
         9 => {
             let micro = |nth: u64| match draw.then(50 + nth).below(3) {
+                // A key that looks like the word `get` in the text of an act.
                 0 => Micro::Append("get".into(), bytes(60 + nth)),
                 1 => Micro::Append(bytes(70 + nth), bytes(60 + nth)),
                 _ => Micro::Get(bytes(70 + nth)),
@@ -469,6 +475,7 @@ fn some_delete(draw: Draw) -> DeleteRangeRequest {
     DeleteRangeRequest { key, range_end, prev_kv: draw.then(3).below(2) == 0 }
 }
 
+/// A transaction; others may be nested in it, `deep` levels deep.
 fn some_txn(draw: Draw, deep: u64) -> TxnRequest {
     let several = |nth: u64| 0..draw.then(nth).below(3);
     let op = |draw: Draw| {

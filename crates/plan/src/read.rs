@@ -86,6 +86,7 @@ impl Reader {
             match keys.clone().find(|key| key.name == name.get_ref()) {
                 Some(key) => match self.choice(key, node) {
                     Some(choice) => section.sets.push(Set { name: key.name, choice, span: node.span() }),
+                    // Its value is invalid, which is reported.
                     None => section.unread.push(key.name),
                 },
                 None => {
@@ -215,6 +216,7 @@ impl Reader {
         if self.mistakes.len() > before {
             return None;
         }
+        // The values of these fields, if exactly these are set.
         let find = |names: &[&str]| -> Option<Vec<Choice>> {
             let all: Option<Vec<_>> = names.iter().map(|name| section.choice(name).cloned()).collect();
             all.filter(|_| section.sets.len() == names.len())
@@ -296,12 +298,12 @@ impl Reader {
     /// Reads a condition.
     fn condition(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a condition")?;
-        let nth = Key {
+        let count = Key {
             name: key.name,
             form: Form::Number { unit: Unit::Count, low: 0, high: u32::MAX.into(), zero: None },
             about: "",
         };
-        match words::parse_condition(&text, |text| number(&nth, text)) {
+        match words::parse_condition(&text, |text| number(&count, text)) {
             Ok(choice) => {
                 if let Some(member) = words::member_of(&choice) {
                     self.name_members(node, &[member]);

@@ -333,9 +333,11 @@ impl Reader {
                 &what,
                 &["kind"],
             );
-            let own = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
-            let (fields, frame) = all.sets.into_iter().partition(|set| own(set.name));
+            let of_kind = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
+            let (fields, frame) = all.sets.into_iter().partition(|set| of_kind(set.name));
             let fields = Section { sets: fields, unread: Vec::new() };
+            // All names of fields with an invalid value are in the frame, also those of the kind's own
+            // fields.
             let frame = Section { sets: frame, unread: all.unread };
             let name =
                 table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
@@ -372,7 +374,7 @@ impl Reader {
 }
 
 impl FaultEntry {
-    /// The smallest and the largest value of a time of its frame.
+    /// The smallest and the largest value of one of its times, if that is set.
     pub fn time(&self, name: &str) -> Option<(i128, i128)> {
         self.frame.choice(name).map(Choice::bounds)
     }

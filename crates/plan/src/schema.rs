@@ -79,9 +79,9 @@ fn fault() -> Value {
     let mut fault = object(sections::FAULT.iter(), vec!["kind"]);
     let names: Vec<&str> = kinds().map(|kind| kind.name).collect();
     fault["properties"]["kind"] = json!({ "description": "What goes wrong.", "enum": names });
-    let frame: Vec<&str> = sections::FAULT.iter().map(|key| key.name).collect();
+    let common: Vec<&str> = sections::FAULT.iter().map(|key| key.name).collect();
     let cases = kinds().map(|kind| {
-        let names = frame.iter().copied().chain(kind.fields.iter().map(|field| field.key.name));
+        let names = common.iter().copied().chain(kind.fields.iter().map(|field| field.key.name));
         let allowed: Vec<&str> = names.collect();
         let own: Map<String, Value> =
             kind.fields.iter().map(|field| (field.key.name.to_string(), property(&field.key))).collect();
@@ -183,7 +183,7 @@ fn forms() -> Map<String, Value> {
         open(unit_name(*unit), json!({ "anyOf": [bare, text] }));
     }
     for unit in [Unit::Time, Unit::Size] {
-        let form = Form::Spread { unit, high: 0 };
+        let form = Form::Spread { unit, high: 0 }; // only for its name, which does not depend on `high`
         let shape = |parts: &[(&str, Unit)]| {
             let properties: Map<String, Value> = parts
                 .iter()

@@ -34,7 +34,7 @@ pub(crate) static CLUSTER: LazyLock<Vec<Field<Cluster>>> = LazyLock::new(|| {
     members.into_iter().chain(settings.map(setting)).collect()
 });
 
-/// A setting as a field of the section.
+/// A setting as a field of the section `[cluster]`.
 fn setting(row: &settings::Row) -> Field<Cluster> {
     let form = match row.form {
         settings::Form::Number { unit, low, high, zero } => {

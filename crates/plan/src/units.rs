@@ -219,8 +219,10 @@ impl Unit {
 
     /// Writes an amount so that [`Unit::parse`] reads it back: with the largest suitable suffix.
     pub fn print(self, value: i128) -> String {
+        // Whether the amount may be written with decimals before this suffix.
         let splits = |suffix: &Suffix| suffix.2 && (value.abs() >= suffix.1 || self == Unit::Share);
         let suits = |suffix: &&Suffix| value != 0 && (value % suffix.1 == 0 || splits(suffix));
+        // The suffix of 0.
         let base = match self {
             Unit::Time => "s",
             Unit::Share => "%",

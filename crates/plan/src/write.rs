@@ -41,7 +41,7 @@ impl Plan {
         let kind = fault.kind.kind();
         let mut line =
             |name: &str, value: String| writeln!(text, "{name} = {value}").expect("a string takes any text");
-        line("\n[[fault]]\nkind", quote(kind.name));
+        line("\n[[fault]]\nkind", quote(kind.name)); // the first line of the section, then its first field
         line("id", fault.id.to_string());
         match &fault.when {
             Trigger::At(at) => line("at", time(*at)),

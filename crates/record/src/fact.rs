@@ -413,7 +413,7 @@ pub enum Fact {
     },
     /// A message was lost. The event's member is the sender.
     Dropped {
-        /// The receiver that it did not reach; 0 for a client.
+        /// The receiver that it did not reach; none for a client.
         to: MemberId,
         /// The kind of message.
         kind: MessageKind,
@@ -469,7 +469,8 @@ pub enum Fact {
 
 impl Event {
     /// Adds this event to a trace hash. Each kind of fact has a number, its tag, which must never change. Names
-    /// enter the hash as numbers, and texts do not enter it.
+    /// enter the hash as numbers, and texts do not enter it. A role, a kind of message and a reason enter by
+    /// their places in their enums, so a new one belongs at the end.
     pub fn absorb_into(&self, hash: &mut TraceHash) {
         let (time, who) = (self.time, self.member.raft_id());
         let mut put = |tag: u64, words: &[u64]| {
@@ -555,8 +556,8 @@ impl Event {
             Fact::ProposedInternal { request, what } => put(26, &[*request, what.number()]),
             Fact::Configuration { index, voters, outgoing, learners } => {
                 put(27, &[*index, voters.len() as u64, outgoing.len() as u64, learners.len() as u64]);
-                for half in [voters, outgoing, learners] {
-                    half.iter().for_each(|id| put(28, &[id.raft_id()]));
+                for members in [voters, outgoing, learners] {
+                    members.iter().for_each(|id| put(28, &[id.raft_id()]));
                 }
             }
             Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
@@ -586,6 +587,7 @@ impl Event {
 }
 
 impl MessageHead {
+    /// The head as words for the trace hash, with the other end of the message.
     fn words(&self, peer: MemberId) -> [u64; 5] {
         let flags = peer.raft_id() | (self.kind as u64) << 32 | u64::from(self.reject) << 48;
         [flags, self.term, self.index, self.log_term << 20 ^ self.commit, u64::from(self.entries)]

@@ -18,8 +18,8 @@ pub struct Record {
     pub applied: Vec<Applied>,
     /// The state of each member at the end.
     pub members: Vec<MemberEnd>,
-    /// Empty if the cluster settled in time after healing. Otherwise a sentence for each thing that the settle
-    /// phase waits for, with the time when it came about, if it did.
+    /// Empty if the cluster settled in time after healing. If it did not, one sentence for each thing that
+    /// the settle phase still waited for when its time was over.
     pub unsettled: Vec<String>,
     /// Panics, and refusals to start, that the plan does not expect: time, member, and how the process ended.
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
@@ -61,7 +61,7 @@ pub struct MemberEnd {
     pub member: MemberId,
     /// Whether its process is running.
     pub running: bool,
-    /// Whether it belongs to the core: the members that were healed.
+    /// Whether it belongs to the core: the members that were healed and must work again.
     pub core: bool,
     /// The index of the last entry that it applied.
     pub applied: u64,

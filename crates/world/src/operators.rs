@@ -86,7 +86,8 @@ pub(crate) fn peer_url(member: MemberId) -> String {
 }
 
 impl World<'_> {
-    /// The client number of the operators.
+    /// The client number of the operators. The number before it is that of the client that reads in the
+    /// settle phase.
     pub(crate) fn operator(&self) -> usize {
         self.clients.len() + 1
     }
@@ -235,6 +236,7 @@ impl World<'_> {
         let task = &mut self.operators.tasks[at];
         task.current = None;
         let about_login = self.operators.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
+        // Whether the step goes on at once with what the answer said, although it is not done.
         let mut learned = about_login;
         let task = &mut self.operators.tasks[at];
         let done = match &outcome {

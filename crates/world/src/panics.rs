@@ -43,8 +43,8 @@ pub(crate) fn silenced<T>(work: impl FnOnce() -> T) -> T {
 
 /// The message of a panic, and its location.
 pub(crate) fn text(payload: &(dyn Any + Send)) -> String {
-    let said = payload.downcast_ref::<String>().map(String::as_str);
-    let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("(no message)");
+    let message = payload.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("(no message)");
     let place = LAST_LOCATION.with_borrow(Clone::clone);
-    format!("{said} (at {place})")
+    format!("{message} (at {place})")
 }

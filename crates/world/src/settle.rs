@@ -41,7 +41,7 @@ const LEASES_WAITED_FOR: i64 = 20;
 pub(crate) struct Settle {
     /// When the settle phase began.
     healed_at: Option<Nanos>,
-    /// The members of the core that are required to work again.
+    /// For each member, whether it is in the core, and so required to work again.
     core: Members<bool>,
     /// Whether every member that can run was healed, not only a core.
     all_healed: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Settle {
     attempts: usize,
     /// Whether it was answered.
     answered: bool,
-    /// What had not settled when the time was over, each as a sentence.
+    /// What had not settled when the time was over, each as a sentence; empty if everything had.
     pub(crate) unsettled: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ impl World<'_> {
     pub(crate) fn settle_check(&mut self) {
         let now = self.now();
         let begun = self.settle.healed_at.expect("the settle phase has begun when it is checked");
-        // Some members refuse to start only now, or were removed.
+        // Members of the core may have been removed since, or may have refused to start.
         for member in self.processes.ids() {
             let process = &self.processes[member];
             let able = !process.gone && process.stage == Stage::Member;
@@ -219,6 +219,7 @@ impl World<'_> {
         if !missing.is_empty() {
             return missing;
         }
+        // The exception that the head of this file describes: the leader is outside the core.
         let outsider = self.progress.leader().filter(|leader| !self.settle.core[*leader]);
         core.retain(|member| {
             outsider
@@ -275,7 +276,8 @@ impl World<'_> {
         missing
     }
 
-    /// Calls the final read: of all keys, as a client of its own.
+    /// Calls the final read: of all keys, as a client of its own, whose number comes after those of the
+    /// plan's clients.
     fn final_read(&mut self) {
         let everything = Bytes::from_static(b"\0");
         let request =

@@ -100,6 +100,7 @@ impl Progress {
 
     /// Whether a condition is met now.
     pub(crate) fn is_met(&self, condition: &Condition) -> bool {
+        // In a condition, `MemberId::NONE` stands for any member.
         let any = |member: MemberId, what: &dyn Fn(MemberId) -> bool| {
             if member.is_none() { self.roles.ids().any(what) } else { what(member) }
         };

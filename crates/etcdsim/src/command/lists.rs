@@ -20,6 +20,7 @@ pub(super) struct ScenariosArguments {
     about: bool,
 }
 
+/// Runs the command `scenarios`.
 pub(super) fn scenarios(arguments: &ScenariosArguments) -> Result<Exit, Mistakes> {
     let cases =
         case::find(&arguments.paths)?.iter().map(|file| Case::load(file)).collect::<Result<Vec<_>, _>>()?;
@@ -32,11 +33,13 @@ pub(super) fn scenarios(arguments: &ScenariosArguments) -> Result<Exit, Mistakes
     Ok(Exit::Held)
 }
 
+/// Runs the command `flaws`.
 pub(super) fn flaws() -> Exit {
     list(Flaw::ALL.iter().map(|flaw| [flaw.id(), flaw.name(), flaw.describe()]));
     Exit::Held
 }
 
+/// Runs the command `schema`.
 pub(super) fn schema() -> Exit {
     let schema = serde_json::to_string_pretty(&::plan::schema());
     super::print(&(schema.expect("a schema has only string keys") + "\n"));

@@ -20,6 +20,7 @@ pub(super) struct Arguments {
     flaw: Vec<::plan::FlawAt>,
 }
 
+/// Runs the command `plan`.
 pub(super) fn print(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.scenario)?.with_flaws(&arguments.flaw)?;
     super::print(&case.plan(arguments.seed).to_toml());

@@ -148,7 +148,7 @@ fn exit(
         }
         (None, Some(_)) => Exit::Violation,
         (None, None) if undecided.is_empty() => Exit::Held,
-        (None, None) => Exit::Harness,
+        (None, None) => Exit::Harness, // nothing was violated, but something was not decided
     }
 }
 

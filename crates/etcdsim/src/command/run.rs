@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     })
 }
 
-/// Whether every required probe was reached.
+/// The exit code if nothing failed: a violation if a required probe was never reached.
 fn covered(report: &Report) -> Exit {
     let missed = report.coverage().iter().any(|reached| reached.probe.required() && reached.seeds == 0);
     if missed { Exit::Violation } else { Exit::Held }
@@ -208,6 +208,7 @@ fn last_lines(
     let line = if let Some(group) = report.groups().first() {
         replay(group.case, group.runs[0].0)
     } else if let Some((case, run)) = report.runs().find(|(_, run)| matches!(run.end, End::Diverged(_))) {
+        // The same line, but with the command that runs the seed twice and compares.
         replay_line::of_seed(launcher, &case.case, run.seed).replacen(
             " replay ",
             " run --check-determinism ",

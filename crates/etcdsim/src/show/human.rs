@@ -122,7 +122,7 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     writeln!(out, "{}: {}", case.case.name.bold(), parts.join(" · "))
 }
 
-/// How often each probe was reached, in descending order of seeds.
+/// How often each probe was reached. Those that most seeds reached come first.
 pub fn coverage(report: &Report) -> String {
     let reached = report.coverage();
     let mut table = Table::new();
@@ -196,9 +196,9 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     Ok(())
 }
 
-/// A failure. First comes the violation to show first ([`Failure::first`]) with its story. If that is the cause of a
-/// worse one, the worse one follows; otherwise the earliest violation inside the cluster follows. Each other violation
-/// gets a line.
+/// A failure. First comes the violation to show first ([`Failure::first`]) with its story. If it is the cause
+/// of a worse one, the worse one follows. If it is the worst itself, the earliest violation inside the
+/// cluster follows. Each other violation gets a line.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     let (first, worst) = (failure.first(), failure.worst());
     violation(out, first)?;

@@ -57,6 +57,7 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Err
     Ok(response)
 }
 
+/// Compares two pairs by what they are sorted by.
 fn compare(target: SortTarget, one: &KeyValue, other: &KeyValue) -> Ordering {
     match target {
         SortTarget::Key => one.key.cmp(&other.key),
@@ -67,6 +68,7 @@ fn compare(target: SortTarget, one: &KeyValue, other: &KeyValue) -> Ordering {
     }
 }
 
+/// Whether the request has any bound on revisions.
 fn is_filtered(request: &RangeRequest) -> bool {
     let bounds = [
         request.min_mod_revision,

@@ -85,7 +85,8 @@ fn next_branch<'a>(txn: &'a TxnRequest, path: &mut Path<'_>) -> (bool, &'a [Requ
     (succeeded, branch(txn, succeeded))
 }
 
-/// Calls `f` with every operation that will be executed, in order.
+/// Calls `f` with every operation that will be executed, in order; instead of a nested transaction, with its
+/// operations. Stops at the first error.
 fn check<'a, F>(txn: &'a TxnRequest, path: &mut Path<'_>, f: &mut F) -> Result<(), Error>
 where
     F: FnMut(&'a Op) -> Result<(), Error>,

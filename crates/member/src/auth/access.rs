@@ -56,7 +56,12 @@ impl AuthStore {
     /// # Errors
     /// `UserEmpty` without a user where one is needed; `UserNotFound` if the user is gone;
     /// `PermissionDenied`; `AuthOldRevision`.
-    pub fn admit(&self, who: Option<&AuthInfo>, request: &Request, keys: LeaseKeys<'_>) -> Result<(), Error> {
+    pub fn admit(
+        &self,
+        who: Option<&AuthInfo>,
+        request: &Request,
+        keys_of: LeaseKeys<'_>,
+    ) -> Result<(), Error> {
         if !self.is_enabled() {
             return Ok(());
         }
@@ -77,15 +82,15 @@ impl AuthStore {
             Request::Alarm(alarm) if alarm.action != get => self.count_denial(self.is_admin(user)),
             Request::LeaseTimeToLive(request) if request.keys => {
                 who.ok_or(Error::UserEmpty)?;
-                self.count_denial(self.all_keys(user, Need::Read, &keys(request.id)))
+                self.count_denial(self.all_keys(user, Need::Read, &keys_of(request.id)))
             }
             Request::LeaseKeepAlive(request) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.count_denial(self.all_keys(user, Need::Write, &keys(request.id)))
+                self.count_denial(self.all_keys(user, Need::Write, &keys_of(request.id)))
             }
             Request::LeaseLeases(_) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.count_denial(self.all_keys(user, Need::Read, &keys(0)))
+                self.count_denial(self.all_keys(user, Need::Read, &keys_of(0)))
             }
             Request::LeaseGrant(_)
             | Request::LeaseRevoke(_)
@@ -102,16 +107,16 @@ impl AuthStore {
     ///
     /// # Errors
     /// `UserEmpty`, `UserNotFound`, `PermissionDenied`, `AuthOldRevision`.
-    pub fn permit(&self, who: &AuthInfo, request: &Request, keys: LeaseKeys<'_>) -> Result<(), Error> {
+    pub fn permit(&self, who: &AuthInfo, request: &Request, keys_of: LeaseKeys<'_>) -> Result<(), Error> {
         if !self.is_enabled() {
             return Ok(());
         }
         let result = match request {
             Request::Range(request) => self.keys(who, Need::Read, &request.key, &request.range_end),
-            Request::Put(request) => self.put(who, request, keys),
+            Request::Put(request) => self.put(who, request, keys_of),
             Request::DeleteRange(request) => self.delete(who, request),
-            Request::Txn(request) => self.txn(who, request, keys),
-            Request::LeaseRevoke(request) => self.all_keys(who, Need::Write, &keys(request.id)),
+            Request::Txn(request) => self.txn(who, request, keys_of),
+            Request::LeaseRevoke(request) => self.all_keys(who, Need::Write, &keys_of(request.id)),
             Request::UserGet(request) if request.name == who.user => Ok(()),
             Request::RoleGet(request) if self.has_role(&who.user, &request.role) => Ok(()),
             Request::AuthStatus(_) => Ok(()),
@@ -148,10 +153,10 @@ impl AuthStore {
     }
 
     /// Whether the user may execute this put.
-    fn put(&self, who: &AuthInfo, request: &PutRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
+    fn put(&self, who: &AuthInfo, request: &PutRequest, keys_of: LeaseKeys<'_>) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &[])?;
         // Whoever attaches a key to a lease may let the lease end, which deletes its other keys, too.
-        self.all_keys(who, Need::Write, &lease_keys(request.lease, keys))?;
+        self.all_keys(who, Need::Write, &lease_keys(request.lease, keys_of))?;
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &[]) } else { Ok(()) }
     }
 
@@ -162,15 +167,15 @@ impl AuthStore {
     }
 
     /// Whether the user may execute all branches of this transaction.
-    fn txn(&self, who: &AuthInfo, txn: &TxnRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
+    fn txn(&self, who: &AuthInfo, txn: &TxnRequest, keys_of: LeaseKeys<'_>) -> Result<(), Error> {
         for compare in &txn.compare {
             self.keys(who, Need::Read, &compare.key, &compare.range_end)?;
         }
         let op = |op: &RequestOp| match &op.request {
             Some(Op::RequestRange(request)) => self.keys(who, Need::Read, &request.key, &request.range_end),
-            Some(Op::RequestPut(request)) => self.put(who, request, keys),
+            Some(Op::RequestPut(request)) => self.put(who, request, keys_of),
             Some(Op::RequestDeleteRange(request)) => self.delete(who, request),
-            Some(Op::RequestTxn(request)) => self.txn(who, request, keys),
+            Some(Op::RequestTxn(request)) => self.txn(who, request, keys_of),
             None => Ok(()),
         };
         txn.success.iter().chain(&txn.failure).try_for_each(op)
@@ -216,6 +221,6 @@ impl AuthStore {
 }
 
 /// The keys of the lease to which a put attaches its key; none if the put has no lease.
-fn lease_keys(lease: i64, keys: LeaseKeys<'_>) -> Vec<Bytes> {
-    if lease == 0 { Vec::new() } else { keys(lease) }
+fn lease_keys(lease: i64, keys_of: LeaseKeys<'_>) -> Vec<Bytes> {
+    if lease == 0 { Vec::new() } else { keys_of(lease) }
 }

@@ -76,7 +76,8 @@ struct User {
 struct State {
     /// Whether authentication is on.
     enabled: bool,
-    /// The auth revision: the number of changes of users and roles.
+    /// The auth revision: 1 at the start, and one more after each change of users and roles and each time
+    /// that authentication is disabled.
     revision: u64,
     users: BTreeMap<String, User>,
     /// The permissions of each role, ordered by key.

@@ -144,12 +144,12 @@ mod tests {
 
     #[test]
     fn neighbours_are_one() {
-        let starts = |ranges| permissions(ranges).read.len();
-        assert_eq!(starts(&[("a", "c"), ("c", "e")]), 1);
-        assert_eq!(starts(&[("b", "d"), ("a", "c"), ("a", "b")]), 1);
-        assert_eq!(starts(&[("a", ""), ("a\0", "")]), 1);
-        assert_eq!(starts(&[("a", ""), ("b", "")]), 2);
-        assert_eq!(starts(&[("a", "\0"), ("b", "d"), ("z", "")]), 1);
+        let intervals = |ranges| permissions(ranges).read.len();
+        assert_eq!(intervals(&[("a", "c"), ("c", "e")]), 1);
+        assert_eq!(intervals(&[("b", "d"), ("a", "c"), ("a", "b")]), 1);
+        assert_eq!(intervals(&[("a", ""), ("a\0", "")]), 1);
+        assert_eq!(intervals(&[("a", ""), ("b", "")]), 2);
+        assert_eq!(intervals(&[("a", "\0"), ("b", "d"), ("z", "")]), 1);
     }
 
     #[test]

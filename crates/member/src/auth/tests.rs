@@ -88,7 +88,7 @@ fn ask(store: &mut AuthStore, request: Request) -> Result<Response, Error> {
     store.apply(&request)
 }
 
-/// Applies requests that must succeed.
+/// The store after these requests, which must succeed.
 fn after(mut store: AuthStore, requests: impl IntoIterator<Item = Request>) -> AuthStore {
     for request in requests {
         ask(&mut store, request.clone()).unwrap_or_else(|error| panic!("{request:?}: {error}"));
@@ -114,8 +114,8 @@ fn info(store: &AuthStore, user: &str) -> AuthInfo {
     AuthInfo { user: user.into(), revision: store.revision() }
 }
 
-/// Lease 1 has keys that `u` may write, 2 one that it may only read, 3 one that it has no access to; 4 is
-/// empty.
+/// The keys of a lease. Lease 1 has keys that `u` may write, 2 one that it may only read, 3 one that it has
+/// no access to; 4 is empty. 0 asks for the keys of all leases.
 fn keys(lease: i64) -> Vec<Bytes> {
     let keys = match lease {
         0 => &["a", "b", "w", "r", "x"][..],
@@ -372,7 +372,8 @@ fn what_is_permitted_when_it_is_applied() {
 fn what_is_let_in() {
     let alarm = |action: AlarmAction| AlarmRequest { action: action as i32, ..Default::default() }.into();
     let ttl = |id, keys| LeaseTimeToLiveRequest { id, keys }.into();
-    // The answers without a user and to `u`, for three kinds of request.
+    // The answers without a user and to `u`, for three kinds of request. One about a lease may count as
+    // `needs_root` only because `u` has no permission for a key of the lease.
     let (free, needs_user, needs_root) =
         ((Ok(()), Ok(())), (Err(UserEmpty), Ok(())), (Err(UserEmpty), Err(PermissionDenied)));
     let table: [(Request, _); 29] = [

@@ -1,6 +1,6 @@
 //! The file in which redb, the database of the backend, keeps its pages: redb's trait [`StorageBackend`],
-//! implemented with the member's [`Disk`]. It collects writes until the next sync and passes them on in order
-//! of their offsets.
+//! implemented with the member's [`Disk`]. It collects writes until the next sync, or until another operation
+//! depends on them, and then passes them on in order of their offsets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,8 +20,9 @@ pub(super) struct File(Arc<Mutex<State>>);
 struct State {
     disk: Arc<dyn Disk>,
     path: Path,
-    /// Writes since the last sync, by offset. They do not overlap. redb writes in the order of its hash
-    /// tables, which differs between processors. The disk must see the writes in the same order everywhere.
+    /// Writes that are not passed on yet, by offset. They do not overlap. redb writes in the order of its
+    /// hash tables, which differs between processors. The disk must see the writes in the same order
+    /// everywhere.
     pending: BTreeMap<u64, Bytes>,
     /// The first error of the disk. redb returns that error once, and after it only says that there was one.
     error: Option<DiskError>,
@@ -61,7 +62,8 @@ impl File {
         state.disk.perform(&DiskOp::SyncDir { path: DIR.into() })
     }
 
-    /// Converts redb's error: to the error of the disk if there was one, and otherwise to damage of the file.
+    /// Converts redb's error. If the disk had an error, the result is that error; if it had none, the file is
+    /// damaged. A read past the end of the file is damage, too.
     pub(super) fn result<T>(
         &self,
         doing: &'static str,
@@ -204,6 +206,7 @@ mod tests {
             let mut model = vec![0; 80];
             file.set_len(80).unwrap();
             for (offset, length, value) in calls {
+                // 1 stands for a sync and 2 for a read; other values are written.
                 match value {
                     1 => file.sync_data().unwrap(),
                     2 => {

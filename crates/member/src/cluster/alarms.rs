@@ -126,7 +126,8 @@ fn cost_of_put(put: &PutRequest) -> u64 {
     KEY_OVERHEAD + (put.key.len() + put.value.len()) as u64
 }
 
-/// The same for the puts of one branch of a transaction. Nested transactions count nothing.
+/// How many bytes the puts of one branch of a transaction are expected to take. Nested transactions count
+/// nothing.
 fn cost_of_ops(ops: &[RequestOp]) -> u64 {
     let cost = |op: &RequestOp| match &op.request {
         Some(Op::RequestPut(put)) => cost_of_put(put),

@@ -41,7 +41,8 @@ fn is_address(address: &str) -> bool {
     host_is_whole && plain && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The id of a new member with `urls`.
+/// The id of a new member with `urls`. `second` is the wall clock in seconds since 1970; only a hashed id
+/// depends on it.
 ///
 /// # Errors
 /// `MemberBadUrls` if ids come from numbers in URLs and the first one has no number, or 0.
@@ -115,6 +116,7 @@ mod tests {
         assert_eq!(member_id(&urls, "etcd-cluster", None), 0xbdae_9bbc_11dd_390d);
         let added = |second| id_of_new(Ids::Hashed, &urls, second);
         assert_ne!(added(1), added(2));
+        // URLs, token and seconds are one text, so the token `1` has the same effect as the second 1.
         assert_eq!(added(1), Ok(member_id(&urls, "1", None)));
     }
 }

@@ -140,7 +140,7 @@ impl Cluster {
     }
 
     /// Applies a committed change, if it is still valid, and returns all members after it. `index` is that of
-    /// the entry; it only appears in log output.
+    /// the entry; only debug output uses it.
     ///
     /// # Errors
     /// Those of etcd's `ValidateConfigurationChange`: `MemberNotFound` (unknown or removed), `MemberExists`,

@@ -67,7 +67,7 @@ fn add(id: u64, is_learner: bool) -> MemberAddRequest {
     MemberAddRequest { peer_urls: vec![url(id)], is_learner }
 }
 
-/// Applies changes that must succeed.
+/// The cluster after these changes, which must succeed.
 fn after(mut cluster: Cluster, changes: &[Change]) -> Cluster {
     for change in changes {
         cluster.apply_change(INDEX, change).unwrap_or_else(|error| panic!("{change:?}: {error}"));
@@ -131,6 +131,7 @@ fn without_strictness_only_urls_are_checked() {
 
 #[test]
 fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
+    // Number of started members, of all members, connected members, the removed one; and the answer.
     type Row = (u64, u64, &'static [u64], u64, Result<(), Error>);
     let table: &[Row] = &[
         (3, 3, &[2, 3], 3, Ok(())),

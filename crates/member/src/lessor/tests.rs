@@ -19,10 +19,12 @@ fn flawed(flaw: Flaw) -> Config {
     config
 }
 
+/// Checkpoints at an interval in seconds.
 fn checkpointing(interval: u64) -> Config {
     checkpoints_every(interval * SECOND)
 }
 
+/// Checkpoints at an interval in nanoseconds.
 fn checkpoints_every(interval: u64) -> Config {
     let mut config = config();
     config.settings.lease_checkpoint_interval = interval;

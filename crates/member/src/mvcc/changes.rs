@@ -68,7 +68,7 @@ impl Store {
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
         if self.flaws.has(Flaw::WritebackDedupeBroken) {
-            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247: reads show this row twice
+            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247: watchers see this row twice
         }
         let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
         let made = made.map(|(key, value)| (key, Some(value)));
@@ -186,9 +186,9 @@ impl Store {
 
 /// Checks whether a row makes sense, by itself and after the row before it.
 fn check(last: Revision, at: Revision, row: &KeyValue) -> Result<(), Damaged> {
-    let put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
-    let tombstone = row::is_tombstone(row) && row.create_revision == 0;
-    match last < at && row.mod_revision == at.main && !row.key.is_empty() && (put || tombstone) {
+    let is_put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
+    let is_deletion = row::is_tombstone(row) && row.create_revision == 0;
+    match last < at && row.mod_revision == at.main && !row.key.is_empty() && (is_put || is_deletion) {
         true => Ok(()),
         false => Err(Damaged::new(format!("{row:?} cannot be the row at {at:?} after a row at {last:?}"))),
     }

@@ -3,8 +3,8 @@
 //! When the entry is applied, the compact revision changes, reads below it fail, and the rows that no read
 //! can return any more leave memory. Later, the *scrub* removes these rows from the backend, in batches. Two
 //! numbers in the backend say how far compaction has come: the revision of the last *scheduled* compaction
-//! and of the last
-//! *finished* one. A restart that finds a scheduled compaction which is not finished starts the scrub again.
+//! and that of the last *finished* one. A restart that finds a scheduled compaction which is not finished
+//! starts the scrub again.
 //!
 //! The size of a batch is the number of rows that are removed; etcd counts the rows that it visits.
 
@@ -97,9 +97,9 @@ impl Store {
         self.compaction.scheduled = revision;
         // Flaw M-17780 shows only if a compaction can remove a row of the last revision, which it does with
         // M-18089. etcd had both defects at the time. So M-17780 includes M-18089.
-        let drops = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
-        let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // flaw M-18089
-        let dropped = self.index.compact(revision, tombstones).into_iter();
+        let causes = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
+        let drops_tombstones = causes.iter().any(|flaw| self.flaws.has(*flaw)); // flaw M-18089
+        let dropped = self.index.compact(revision, drops_tombstones).into_iter();
         let rows = dropped.map(|at| (at, self.remove_row(at))).collect();
         self.scrubs.push_back(Scrub { revision, rows });
     }

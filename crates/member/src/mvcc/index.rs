@@ -52,10 +52,10 @@ impl KeyIndex {
     /// 18089). Of the older changes, only the last one stays, and only if it is a put that is still current
     /// at `revision`.
     ///
-    /// With `tombstones`, a tombstone at `revision` is removed, too, with everything before it (flaw
+    /// With `drop_tombstones`, a tombstone at `revision` is removed, too, with everything before it (flaw
     /// M-18089).
-    fn compact(&mut self, revision: i64, tombstones: bool, dropped: &mut Vec<Revision>) {
-        if tombstones {
+    fn compact(&mut self, revision: i64, drop_tombstones: bool, dropped: &mut Vec<Revision>) {
+        if drop_tombstones {
             let through = self.0.partition_point(|change| change.at.main <= revision);
             if self.0[..through].last().is_some_and(|last| last.tombstone) {
                 return dropped.extend(self.0.drain(..through).map(|change| change.at));
@@ -106,10 +106,10 @@ impl Index {
     }
 
     /// Removes and returns the changes that a compaction to `revision` makes unreadable.
-    pub(super) fn compact(&mut self, revision: i64, tombstones: bool) -> Vec<Revision> {
+    pub(super) fn compact(&mut self, revision: i64, drop_tombstones: bool) -> Vec<Revision> {
         let mut dropped = Vec::new();
         self.keys.retain(|_, key| {
-            key.compact(revision, tombstones, &mut dropped);
+            key.compact(revision, drop_tombstones, &mut dropped);
             !key.0.is_empty()
         });
         dropped

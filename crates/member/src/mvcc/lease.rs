@@ -92,7 +92,7 @@ impl Leases {
         if from == to {
             return;
         }
-        // A revocation removes the lease before it deletes the keys.
+        // The lease may be missing: a revocation removes it before it deletes the keys.
         if let Some(lease) = self.all.get_mut(&from) {
             lease.keys.remove(key);
         }

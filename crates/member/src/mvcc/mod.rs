@@ -75,7 +75,8 @@ pub struct Store {
     /// What the backend does not have yet.
     unsaved: changes::Unsaved,
     flaws: Flaws,
-    /// Only with the flaw M-17247: the row that reads return twice.
+    /// Only with the flaw M-17247: the row that [`Store::history`] returns twice, so that watchers which
+    /// catch up receive its event twice.
     shown_twice: Option<Revision>,
 }
 
@@ -117,8 +118,8 @@ impl Store {
         self.revision
     }
 
-    /// The oldest revision that can be read. It is -1 before the first compaction; so the first one may be to
-    /// revision 0, as in etcd.
+    /// The oldest revision that can be read. It is -1 before the first compaction, so that a first compaction
+    /// to revision 0 is accepted, as in etcd.
     pub fn compact_revision(&self) -> i64 {
         self.compaction.scheduled
     }

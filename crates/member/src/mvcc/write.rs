@@ -118,7 +118,7 @@ impl Write<'_> {
         store.insert_row(at, KeyValue { key, mod_revision: at.main, ..KeyValue::default() });
     }
 
-    /// The revision of the next change.
+    /// Begins the next change: returns its revision, and notes that the backend does not have it yet.
     fn advance(&mut self) -> Revision {
         let at = self.next;
         self.next.sub += 1;

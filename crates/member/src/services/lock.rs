@@ -68,6 +68,7 @@ impl Lock {
             // The key existed already: a call with the same lease waits for the lock or has it.
             false => queue::found(txn, 0).kvs[0].create_revision,
         };
+        // The second operation of either branch reads the first key of the queue.
         match queue::found(txn, 1).kvs.first() {
             Some(owner) if owner.create_revision != self.revision => self.look(),
             _ => self.held(txn.header),

@@ -124,7 +124,7 @@ pub(crate) struct Services {
     calls: BTreeMap<u64, CallInProgress>,
     /// For each number that a call waits for, the operation number of that call.
     waiting_for: BTreeMap<u64, u64>,
-    /// The next operation or stream number, without the bit [`OWN`].
+    /// The last operation or stream number that the services chose, with the bit [`OWN`].
     next: u64,
     flaws: Flaws,
     probes: Probes,
@@ -206,7 +206,8 @@ impl Services {
     }
 
     /// The client of a call is gone: ends the call without a response, and removes its key from the queue.
-    /// etcd makes that request without the client's token, so with authentication enabled its key stays.
+    /// That request carries the client's token. In etcd it does not, so there the key stays if authentication
+    /// is enabled.
     pub(crate) fn abandon(&mut self, operation: u64, out: &mut Vec<Ask>) {
         let Some(call) = self.calls.remove(&operation) else { return };
         let (number, is_stream) = call.awaits;

@@ -21,6 +21,7 @@ struct Server {
     services: Services,
     /// Streams, their keys, and the last revision sent on each.
     watches: BTreeMap<u64, (Bytes, i64)>,
+    /// The answers to calls that the test has not looked at yet.
     answers: Vec<(u64, Result<Response, Error>)>,
     /// The error with which the next request of a call ends.
     fails: Option<Error>,
@@ -177,6 +178,7 @@ fn a_free_lock_is_granted_at_once() {
 #[test]
 fn a_lock_without_a_lease_gets_one_of_a_minute() {
     let mut server = Server::new(&[]);
+    // The lease is 1001, in hexadecimal digits 3e9.
     assert_eq!(locked(server.call(1, lock(0))).0, "l/3e9");
     assert_eq!(server.store.leases().map(|(id, lease)| (id, lease.ttl)).collect::<Vec<_>>(), [(1_001, 60)]);
 }
@@ -408,6 +410,7 @@ fn a_campaign_that_cannot_wait_stays_in_the_queue() {
 /// there is none to delete.
 #[test]
 fn a_campaign_that_cannot_proclaim() {
+    // What is asked last, and whether the key is there, if the proclamation has this result.
     let step = |result: Result<Response, Error>| {
         let mut server = Server::with_leases(&[]);
         elected(server.call(1, campaign(1, "a")));
@@ -429,6 +432,7 @@ fn a_campaign_that_cannot_proclaim() {
         (asks, server.store.get(b"e/1").is_some())
     };
     let failed = |error| vec![Ask::Reply { operation: 2, result: Err(error) }];
+    // A transaction whose compare failed: the key is gone.
     let lost = api::etcdserverpb::TxnResponse::default().into();
     assert_eq!(step(Err(Error::Timeout)), (failed(Error::Timeout), false));
     assert_eq!(step(Ok(lost)), (failed(Error::ElectionNotLeader), true));

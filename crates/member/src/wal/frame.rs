@@ -89,7 +89,8 @@ pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad
 /// Whitens a payload, or undoes that: combines it by XOR with a pattern that depends on the position in the
 /// log, so that zeros are not stored as zeros.
 fn whiten(payload: &mut [u8], place: Place) {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd: a bijection of the counter
+    // 2^64 divided by the golden ratio. It is odd, so the product differs for each value of the counter.
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut counter = (place.segment << 40).wrapping_add(place.offset).wrapping_add(1);
     for word in payload.as_chunks_mut::<8>().0 {
         let mixed = counter.wrapping_mul(ODD);

@@ -46,7 +46,7 @@
 //! # Invariants
 //!
 //! - A recovered log equals the log after one of the calls that wrote it, and that call is not before the
-//!   last one whose operations were synced (I5, I6, I7).
+//!   last one whose operations were synced (the oracles I5, I6 and I7).
 //! - What recovery returns is durable. A killed process may leave frames that are only in the page cache, so
 //!   recovery syncs the log before anything depends on them.
 //! - While the member runs, the log performs no operation itself; it adds operations to a disk job.

@@ -149,6 +149,7 @@ impl Replay {
         let before = self.end.chain;
         let mut place = Place { segment: segment.number, offset: 0, chain: 0 };
         let hypothesis = "bit rot, or a lost or misdirected write";
+        // An empty file is not skipped: a segment has at least its first frame.
         while place.offset < content.len() as u64 || place.offset == 0 {
             let opened = frame::open(&mut content, place).map(|(chain, payload)| {
                 let first = (place.offset == 0).then_some((at > 0).then_some(before));

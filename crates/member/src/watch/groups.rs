@@ -15,14 +15,14 @@ impl Hub {
     /// The watcher of this name, which must be in some group.
     pub(super) fn watcher(&self, name: Name) -> &Watcher {
         let stream = self.streams.get(&name.stream);
-        let watcher = stream.and_then(|open| open.watchers.get(&name.id));
+        let watcher = stream.and_then(|open_stream| open_stream.watchers.get(&name.id));
         watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
     }
 
     /// The same, mutable.
     pub(super) fn watcher_mut(&mut self, name: Name) -> &mut Watcher {
         let stream = self.streams.get_mut(&name.stream);
-        let watcher = stream.and_then(|open| open.watchers.get_mut(&name.id));
+        let watcher = stream.and_then(|open_stream| open_stream.watchers.get_mut(&name.id));
         watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
     }
 
@@ -80,17 +80,18 @@ impl Hub {
 
     /// Puts a notice into the stream's channel, or returns it if the channel is full.
     pub(super) fn offer(&mut self, stream: u64, notice: Notice) -> Result<(), Notice> {
-        let open = self.streams.get_mut(&stream);
-        let open = open.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, but that is not open"));
-        open.outbox.offer(notice, self.limits.buffer)?;
+        let open_stream = self.streams.get_mut(&stream);
+        let open_stream =
+            open_stream.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, but that is not open"));
+        open_stream.outbox.offer(notice, self.limits.buffer)?;
         self.to_drain.insert(stream);
         Ok(())
     }
 
     /// Queues a control response, which goes before all notices in the stream's channel.
     pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
-        let open = self.streams.get_mut(&stream).expect("the request opened the stream");
-        open.outbox.control(response);
+        let open_stream = self.streams.get_mut(&stream).expect("the request opened the stream");
+        open_stream.outbox.control(response);
         self.to_drain.insert(stream);
     }
 
@@ -101,6 +102,7 @@ impl Hub {
             if self.has_room(name.stream) {
                 return true;
             }
+            // The victims of one stream share its channel, so the next one to look at is of another stream.
             let rest = Bound::Excluded(Name { stream: name.stream, id: i64::MAX });
             first = self.victims.range((rest, Bound::Unbounded)).next();
         }
@@ -109,6 +111,6 @@ impl Hub {
 
     /// Whether the channel of `stream` has room.
     pub(super) fn has_room(&self, stream: u64) -> bool {
-        self.streams.get(&stream).is_some_and(|open| open.outbox.has_room(self.limits.buffer))
+        self.streams.get(&stream).is_some_and(|open_stream| open_stream.outbox.has_room(self.limits.buffer))
     }
 }

@@ -32,8 +32,11 @@ impl Range {
 /// Watchers by the keys they watch.
 #[derive(Debug, Default)]
 pub(super) struct Interests {
+    /// The watchers of a single key, by that key.
     keys: BTreeMap<Bytes, BTreeSet<Name>>,
+    /// All other watchers, by range.
     ranges: BTreeMap<Range, BTreeSet<Name>>,
+    /// How many watchers there are.
     len: usize,
 }
 

@@ -2,7 +2,7 @@
 //! and exactly once. It models etcd's `mvcc/watchable_store.go` and the server side of a watch stream,
 //! `api/v3rpc/watch.go`.
 //!
-//! A watcher is in one of three groups:
+//! A watcher that no compaction has cancelled is in one of three groups:
 //! - A *synced* watcher has received all changes so far, and is sent each new one when it is applied.
 //! - An *unsynced* watcher lags. A *pass* every `watch_sync_interval` (100 ms, as in etcd) sends such
 //!   watchers what they missed, from the store's history.
@@ -88,8 +88,8 @@ struct Stream {
     outbox: Outbox,
 }
 
-/// Limits and intervals from the settings, raised to at least 1 where 0 makes no sense. Intervals are in
-/// nanoseconds.
+/// Limits and intervals from the settings `watch_…` of the same names, raised to at least 1 where 0 makes no
+/// sense. Intervals are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     window: usize,
@@ -193,8 +193,8 @@ impl Hub {
     /// The client's side has taken a response of `stream`: the transport has room for one more.
     pub(crate) fn taken(&mut self, stream: u64) {
         // The stream may have been closed while the response was in flight.
-        if let Some(open) = self.streams.get_mut(&stream) {
-            open.outbox.taken(stream);
+        if let Some(open_stream) = self.streams.get_mut(&stream) {
+            open_stream.outbox.taken(stream);
             self.to_drain.insert(stream);
         }
     }

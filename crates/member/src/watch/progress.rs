@@ -43,6 +43,7 @@ impl Hub {
             Group::Synced if watcher.start > current && !self.flaws.has(Flaw::ProgressForFutureWatch) => {
                 ProgressState::BeforeStart
             }
+            // A cancelled watcher gets no more events, so progress of the stream does not wait for it.
             Group::Synced | Group::Cancelled => ProgressState::UpToDate,
         }
     }

@@ -59,8 +59,8 @@ impl Hub {
 
     /// The client's side of `stream` is gone: removes the stream and its watchers.
     pub(crate) fn closed(&mut self, stream: u64) {
-        let Some(open) = self.streams.get(&stream) else { return };
-        for id in open.watchers.keys().copied().collect::<Vec<_>>() {
+        let Some(open_stream) = self.streams.get(&stream) else { return };
+        for id in open_stream.watchers.keys().copied().collect::<Vec<_>>() {
             self.forget(Name { stream, id });
         }
         self.streams.remove(&stream);
@@ -85,22 +85,22 @@ impl Hub {
         let current = store.revision();
         self.last_serial += 1;
         let watcher = Watcher::new(&request, self.last_serial, current)?;
-        let open = self.streams.get_mut(&stream).expect("the request opened the stream");
+        let open_stream = self.streams.get_mut(&stream).expect("the request opened the stream");
         let id = match request.watch_id {
             0 => {
-                while open.watchers.contains_key(&open.next_id) {
-                    open.next_id += 1;
+                while open_stream.watchers.contains_key(&open_stream.next_id) {
+                    open_stream.next_id += 1;
                 }
-                open.next_id += 1;
-                open.next_id - 1
+                open_stream.next_id += 1;
+                open_stream.next_id - 1
             }
-            taken if open.watchers.contains_key(&taken) => return Err(Error::WatchDuplicateId),
+            taken if open_stream.watchers.contains_key(&taken) => return Err(Error::WatchDuplicateId),
             free => free,
         };
         let name = Name { stream, id };
         let group = watcher.group_at(current);
-        open.watchers.insert(id, watcher);
-        open.outbox.void_progress();
+        open_stream.watchers.insert(id, watcher);
+        open_stream.outbox.void_progress();
         if request.progress_notify {
             self.watch_progress(name);
         }
@@ -114,13 +114,17 @@ impl Hub {
     /// Removes a watcher and returns whether it existed. Its notices stay in the channel and are dropped when
     /// they reach the front.
     fn forget(&mut self, name: Name) -> bool {
-        if !self.streams.get(&name.stream).is_some_and(|open| open.watchers.contains_key(&name.id)) {
+        if !self
+            .streams
+            .get(&name.stream)
+            .is_some_and(|open_stream| open_stream.watchers.contains_key(&name.id))
+        {
             return false;
         }
         self.stop_progress(name);
         self.leave(name);
-        let open = self.streams.get_mut(&name.stream).expect("it was there a moment ago");
-        open.watchers.remove(&name.id);
+        let open_stream = self.streams.get_mut(&name.stream).expect("it was there a moment ago");
+        open_stream.watchers.remove(&name.id);
         true
     }
 }

@@ -53,6 +53,7 @@ impl Batch {
 impl Hub {
     /// Makes one pass over unsynced watchers.
     pub(super) fn resync(&mut self, store: &Store) {
+        // As in etcd, not if it takes as many as the limit allows.
         let takes_all = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
         for name in self.choose() {
@@ -135,6 +136,7 @@ impl Hub {
             from = i64::MAX;
         }
         let mut batches: BTreeMap<Name, Batch> = BTreeMap::new();
+        // How many watchers have no full batch yet.
         let mut open = lagging.len();
         for (_, row) in store.history(from) {
             if open == 0 {
@@ -183,7 +185,7 @@ impl Hub {
     /// so it overwrites those that still wait for slow clients.
     fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
         let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
-        let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());
+        let channels = self.streams.values_mut().flat_map(|stream| stream.outbox.channel_mut());
         for notice in channels.chain(self.victims.values_mut()).filter(|notice| notice.catch_up) {
             notice.events.iter_mut().zip(&buffer).for_each(|(old, new)| old.clone_from(new));
         }

@@ -21,10 +21,10 @@ use crate::units::Unit;
 impl Checks<'_> {
     /// Reports times of a fault that make no sense.
     pub(super) fn timing(&self, reader: &mut Reader, fault: &FaultEntry) {
-        // Only fields that were read; `has` below is also true of unread ones.
-        let set = |name: &str| fault.frame.find(name);
+        // Only fields with a valid value; `has` below is also true of unread ones.
+        let find = |name: &str| fault.frame.find(name);
         let timed: Vec<&str> =
-            ["at", "every", "about-every"].into_iter().filter(|name| set(name).is_some()).collect();
+            ["at", "every", "about-every"].into_iter().filter(|name| find(name).is_some()).collect();
         if let [first, second, ..] = timed.as_slice() {
             let message = format!("`{first}` and `{second}` exclude each other");
             reader.mistakes.push(
@@ -42,7 +42,7 @@ impl Checks<'_> {
                 help,
             );
         }
-        if let (Some(at), Some(when)) = (set("at"), set("when")) {
+        if let (Some(at), Some(when)) = (find("at"), find("when")) {
             reader.mistakes.push(
                 Mistake::at(at.span.clone(), "`at` and `when` exclude each other", "and here")
                     .other(when.span.clone(), "it is set here")
@@ -57,7 +57,7 @@ impl Checks<'_> {
             ("until", "`every` or `about-every`", repeats),
             ("times", "`at`, `every` or `about-every`", repeats || has("at")),
         ] {
-            if let (Some(field), false) = (set(name), met) {
+            if let (Some(field), false) = (find(name), met) {
                 reader.report(
                     field.span.clone(),
                     format!("`{name}` has no effect here"),
@@ -67,7 +67,8 @@ impl Checks<'_> {
             }
         }
         for name in ["at", "from"] {
-            if let (Some(field), Some((least, _))) = (set(name), fault.time(name))
+            // The earliest time that can be drawn is after the longest chaos phase that can be drawn.
+            if let (Some(field), Some((least, _))) = (find(name), fault.time(name))
                 && least > self.chaos.1
                 && !reader.plan
             {
@@ -84,7 +85,7 @@ impl Checks<'_> {
         {
             reader.report(fault.place("until"), "`until` is before `from`", "never strikes", "");
         }
-        if let (Lasts::Instant, Some(lasts), false) = (fault.kind.lasts, set("for"), reader.plan) {
+        if let (Lasts::Instant, Some(lasts), false) = (fault.kind.lasts, find("for"), reader.plan) {
             let message = format!("the fault `{}` is over at once", fault.kind.name);
             reader.report(lasts.span.clone(), message, "has no effect here", "remove it");
         }
@@ -314,7 +315,7 @@ fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: MemberId, span: Ran
         .help(help)
 }
 
-/// The members a fault is certain to strike.
+/// The members a fault is certain to strike; none if the run or the seed decides whom it strikes.
 fn members(fault: &FaultEntry) -> &[MemberId] {
     match fault.frame.choice("target") {
         Some(Choice::Fixed(Value::Who(Who::Target(Target::Members(members))))) => members,
@@ -327,7 +328,7 @@ fn shared(a: &FaultEntry, b: &FaultEntry) -> Option<MemberId> {
     members(a).iter().copied().find(|member| members(b).contains(member))
 }
 
-/// Fields that a fault of a plan must not have: a plan lists each strike separately.
+/// Reports fields that a fault of a plan must not have: a plan lists each strike separately.
 pub(super) fn decided(reader: &mut Reader, fault: &FaultEntry) {
     for name in ["every", "about-every", "times", "until", "chance"] {
         if let Some(set) = fault.frame.find(name) {

@@ -1,7 +1,7 @@
 //! Checks of a whole file: fields that do not fit together, such as a fault on member 5 of a cluster of three.
 //!
 //! Some checks are for scenarios only. People shorten plans and remove members from them to find out what a
-//! failure needs. Faults that cannot strike any more are accepted there, and simply do not strike.
+//! failure needs. So a plan may have faults that cannot strike any more; they simply do not strike.
 
 mod faults;
 
@@ -67,11 +67,11 @@ struct Checks<'a> {
     chaos: (i128, i128),
 }
 
-/// The smallest and the largest value of a field. If its value was invalid, `largest`, so that it does not
-/// cause further mistakes. `usual` is its default.
-fn bounds(section: &Section, name: &str, usual: u64, largest: i128) -> (i128, i128) {
+/// The smallest and the largest value of a field. `usual` is its default. `if_unread` takes the place of an
+/// invalid value; it is a number that causes no further mistakes.
+fn bounds(section: &Section, name: &str, usual: u64, if_unread: i128) -> (i128, i128) {
     if section.is_unread(name) {
-        return (largest, largest);
+        return (if_unread, if_unread);
     }
     section.choice(name).map_or((usual.into(), usual.into()), Choice::bounds)
 }
@@ -197,6 +197,7 @@ impl<'a> Checks<'a> {
             }
             None => bounds(workload, "rate", usual.rate, 0),
         };
+        // The limit on the operations of one client; 0 for none.
         let each = bounds(workload, "operations", usual.operations, 0);
         let span = |name: &str| workload.find(name).map_or(0..0, |set| set.span.clone());
         if rate.0 == 0 && each.0 == 0 {

@@ -91,9 +91,10 @@ pub(crate) enum Lasts {
 /// Which faults cannot affect one member at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alone {
-    /// Any can.
+    /// This fault excludes no other.
     No,
-    /// This fault ends the process, so none can that needs a running process, including this one.
+    /// This fault ends the process. While the process is down, no fault that needs a running process can
+    /// strike, and this fault cannot strike again.
     Down,
     /// This fault needs a running process, and two of the same kind cannot overlap.
     Running,

@@ -19,7 +19,7 @@ pub struct MessageRule {
     pub to: Target,
     /// Only messages of this term match; `None` for any.
     pub term: Option<u64>,
-    /// Only messages whose index is in this range match; `None` for any.
+    /// Only messages whose index is in this range match, both ends included; `None` for any.
     pub index: Option<(u64, u64)>,
     /// How many messages that match pass unchanged first.
     pub skip: u32,

@@ -119,7 +119,7 @@ impl Cursor<'_> {
             .map_err(|_| bad(format!("{word:?} is not a duration"), "write a duration such as `500ms`"))
     }
 
-    /// Keys that a copy can have: a range or a prefix.
+    /// Reads the keys of a copy or a watch: one key, a range or a prefix.
     fn part(&mut self) -> Result<Keys, BadWords> {
         let (key, end) = self.keys()?;
         Ok(Keys { key, end })
@@ -137,7 +137,7 @@ impl Cursor<'_> {
         }
         Err(bad(
             "it is not clear which of these keys is meant",
-            "write `/registry/pods/*#3` for the third of their copy",
+            "write `/registry/pods/*#3` for object 3 of their copy, counted from 0",
         ))
     }
 
@@ -202,7 +202,7 @@ impl Cursor<'_> {
         Ok(follow)
     }
 
-    /// Reads what follows `update`, `remove` or another word for a write that retries.
+    /// Reads what follows `create`, `update` or `remove`.
     fn write(&mut self, verb: Verb) -> Result<Write, BadWords> {
         let (which, value) = (self.which()?, self.value()?);
         let mut write = Write { verb, which, value, lease: 0, new: Bytes::new(), about: 0, tries: 1 };
@@ -355,7 +355,7 @@ fn print_watch(watch: &Watch) -> String {
         + &word("skip", watch.skip)
 }
 
-/// A write that retries.
+/// `create`, `update` or `remove`, and what follows it.
 fn print_write(write: &Write) -> String {
     let verb = match write.verb {
         Verb::Create => "create",

@@ -97,7 +97,7 @@ pub(crate) const LARGEST_VALUE: usize = 2 << 20;
 /// The maximum depth of nested transactions. etcd has no limit except its stack.
 const DEEPEST: u32 = 16;
 
-/// The first words of all acts.
+/// The first words of requests. Those of the other acts are in `acts`.
 const VERBS: &[&str] = &[
     "put",
     "get",

@@ -39,6 +39,7 @@ pub(super) fn request(text: &str) -> Result<Request, BadWords> {
 /// The rest of a line.
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a str,
+    /// How many transactions begin before the rest and end in it.
     depth: u32,
 }
 
@@ -127,6 +128,8 @@ impl<'a> Cursor<'a> {
         lease(self.word())
     }
 
+    // Each of these functions reads what follows the first word of its request.
+
     fn grant(&mut self) -> Result<LeaseGrantRequest, BadWords> {
         let mut grant = LeaseGrantRequest { id: integer(self.word())?, ttl: 0 };
         while self.more() {
@@ -153,11 +156,11 @@ impl<'a> Cursor<'a> {
             bad(format!("what follows `{rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`")
         })?;
         Request::from_json(rpc, &value).map_err(|error| {
-            let near = suggest(rpc, Request::RPC_NAMES.iter().copied());
-            let known = Request::RPC_NAMES.contains(&rpc);
+            let suggestion = suggest(rpc, Request::RPC_NAMES.iter().copied());
+            let is_known = Request::RPC_NAMES.contains(&rpc);
             bad(
                 error.to_string(),
-                if known { "the form is that of etcd's JSON gateway".into() } else { near },
+                if is_known { "the form is that of etcd's JSON gateway".into() } else { suggestion },
             )
         })
     }
@@ -341,8 +344,8 @@ impl<'a> Cursor<'a> {
         }
         let Some(rest) = self.rest.strip_prefix("..") else { return Ok((key, Bytes::new())) };
         self.rest = rest;
-        let more = self.rest.bytes().next().is_some_and(|byte| byte == b'"' || is_bare(byte));
-        let end = if more { self.piece()? } else { api::key_range::FROM_KEY };
+        let has_end = self.rest.bytes().next().is_some_and(|byte| byte == b'"' || is_bare(byte));
+        let end = if has_end { self.piece()? } else { api::key_range::FROM_KEY };
         Ok((key, end))
     }
 
@@ -422,7 +425,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A number, or `seen` for [`LAST`].
+/// Reads the id of a lease, or a revision: a number, or `seen` for [`LAST`]. (In a compare, `seen` is
+/// [`SEEN`].)
 pub(super) fn lease(text: &str) -> Result<i64, BadWords> {
     if text == "seen" { Ok(LAST) } else { integer(text) }
 }
@@ -432,7 +436,7 @@ pub(super) fn integer(text: &str) -> Result<i64, BadWords> {
     text.parse().map_err(|_| bad(format!("{text:?} is not a number"), "write a whole number"))
 }
 
-/// Reads a word of a list.
+/// The value of a word in this list.
 fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, BadWords> {
     let found = names.iter().find(|known| known.0 == text);
     found.map(|known| known.1).ok_or_else(|| {

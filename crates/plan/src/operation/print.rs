@@ -35,7 +35,7 @@ pub(super) fn print_request(request: &Request) -> String {
             format!("time-to-live {}{}", print_lease(ask.id), if ask.keys { " keys" } else { "" })
         }
         Request::LeaseLeases(_) => "leases".into(),
-        _ => String::new(),
+        _ => String::new(), // no short form; an empty text cannot be read back, so `call` is used below
     };
     match request_of(&short) {
         Ok(read) if read == *request => short,
@@ -44,7 +44,7 @@ pub(super) fn print_request(request: &Request) -> String {
     }
 }
 
-/// A number that may be [`LAST`].
+/// The id of a lease, or a revision; either may be the placeholder [`LAST`].
 pub(super) fn print_lease(id: i64) -> String {
     if id == LAST { "seen".into() } else { id.to_string() }
 }

@@ -32,8 +32,8 @@ fn lane(setup: &Setup<'_>, client: u32) -> Lane {
                 return Micro::Get(key);
             }
             written.push(number);
-            let more = if nth == 0 { String::new() } else { format!("-{nth}") };
-            Micro::Append(key, format!("c{client}o{}{more}", lane.operations.len()).into())
+            let suffix = if nth == 0 { String::new() } else { format!("-{nth}") };
+            Micro::Append(key, format!("c{client}o{}{suffix}", lane.operations.len()).into())
         };
         let all = (0..turn.draw.then(9).within(1, LENGTH)).map(micro).collect();
         lane.act(turn.at, Act::Append(all));

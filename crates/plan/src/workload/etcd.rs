@@ -62,11 +62,11 @@ const KEYS: u64 = 10;
 const PREFIX: &str = "key";
 /// `DefaultLeaseTTL`, in seconds. No run is long enough for these leases to expire.
 const LEASE_TTL: i64 = 7_200;
-/// `largePutSize`, in bytes.
+/// The length of a large value in bytes, etcd's `largePutSize`.
 const LARGE: usize = 32_769;
-/// `MultiOpTxnOpCount`.
+/// How many operations a transaction has, etcd's `MultiOpTxnOpCount`.
 const OPS: u64 = 4;
-/// `DefaultRevisionOffset`.
+/// How far from the current revision a watcher may start, etcd's `DefaultRevisionOffset`.
 const OFFSET: u64 = 100;
 const SECOND: Nanos = 1_000_000_000;
 
@@ -192,6 +192,7 @@ pub(super) fn watcher(setup: &Setup<'_>, number: u32, nth: u32, keys: Keys, know
     for turn in setup.every(number, 2 * SECOND) {
         lane.ask(turn.at, get(known));
         let offset = turn.draw.then(1).within(0, 2 * OFFSET) as i64 - OFFSET as i64;
+        // The client has at most three watchers: each new one replaces the oldest.
         let name = turn.nth as u32 % 3;
         lane.act(turn.at, Act::Cancel { watcher: name });
         lane.act(

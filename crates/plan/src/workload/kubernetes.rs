@@ -25,7 +25,7 @@ const PREFIX: &str = "/registry/pods/";
 const ROOT: &str = "/registry/pods";
 /// The desired number of pods, `averageKeyCount` in etcd's tests.
 const ABOUT_KEYS: u32 = 10;
-/// Names of pods. Fewer than there are creations, so that some names are reused.
+/// How many names pods can have: fewer than there are creations, so that some names are reused.
 const NAMES: u64 = 30;
 const SECOND: Nanos = 1_000_000_000;
 
@@ -68,6 +68,7 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
     for turn in setup.every(number, SECOND) {
         let (at, draw) = (turn.at, turn.draw);
         let pod = pod(draw.then(1));
+        // Get, stale get, current revision, stale list, list and watch.
         match draw.weighted(&[5, 2, 8, 5, 80]) {
             0 => lane.ask(at, RangeRequest { limit: 1, ..get(pod) }),
             1 => lane.ask(at, RangeRequest { limit: 1, revision: LAST, ..get(pod) }),

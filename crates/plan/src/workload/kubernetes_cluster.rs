@@ -119,7 +119,7 @@ fn write(lane: &Lane, setup: &Setup<'_>, draw: Draw, verb: Verb, (resource, abou
     })
 }
 
-/// What a write does, drawn with these weights.
+/// What a write does, drawn with these weights of an update, a creation and a removal.
 fn verb(draw: Draw, weights: [u64; 3]) -> Verb {
     [Verb::Update, Verb::Create, Verb::Remove][draw.weighted(&weights)]
 }

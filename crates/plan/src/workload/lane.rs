@@ -18,7 +18,7 @@ use crate::field::HOUR;
 use crate::{Act, PlannedOperation, SEEN};
 
 /// The maximum number of turns of a lane with a period of its own. Only very long runs reach it.
-const MOST_ACTS: usize = 1_000_000;
+const MOST_TURNS: usize = 1_000_000;
 
 /// The data that a workload is made from.
 pub(crate) struct Setup<'a> {
@@ -38,7 +38,7 @@ pub(crate) struct Lane {
     /// Its number among the clients.
     pub number: u32,
     pub operations: Vec<PlannedOperation>,
-    /// The client whose memory it uses.
+    /// The other client whose memory it uses; `None` if it has its own.
     pub part_of: Option<u32>,
     /// The one member it talks to, if the workload sets one.
     pub pinned: Option<MemberId>,
@@ -74,7 +74,7 @@ pub(crate) fn turns(
     client: u32,
     period: Nanos,
 ) -> impl Iterator<Item = Turn> + use<> {
-    let period = period.max(1_000_000).max(horizon / MOST_ACTS as u64);
+    let period = period.max(1_000_000).max(horizon / MOST_TURNS as u64);
     let turn = move |nth: u64| {
         let place = dice.nth(u64::from(client)).nth(nth).field("at").below(period);
         let at = in_time(nth.checked_mul(period)?.checked_add(place)?, horizon)?;
@@ -90,6 +90,7 @@ impl Setup<'_> {
         if workload.operations != 0 && nth >= workload.operations {
             return None;
         }
+        // Without a rate, all turns are due at once: the client acts whenever its last act has ended.
         if workload.rate() == 0 {
             return (workload.operations != 0).then_some(0);
         }

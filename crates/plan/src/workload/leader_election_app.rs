@@ -37,9 +37,10 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
 /// The lane of a service that campaigns and writes.
 fn service(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
-    let mut lease = 0;
+    let mut lease = 0; // before the first campaign: the server then grants a lease
     for turn in setup.turns(client, setup.workload.clients) {
         let value = lane.value(setup, turn.draw);
+        // The weights of: campaign, fenced write, proclaim, resign, campaign again.
         let act = match turn.draw.weighted(&[20, 55, 15, 10, 5]) {
             0 => {
                 lease = lane.lease();

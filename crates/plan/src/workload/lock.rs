@@ -14,9 +14,9 @@ use crate::act::Session;
 pub(super) const ABOUT: &str = "One lock of the server's lock service, taken and released at random, with a lease of two seconds that is kept alive. Jepsen's etcd tests, `lock`.";
 
 const LOCK: Bytes = Bytes::from_static(b"foo");
-/// `lease-ttl`, in seconds.
+/// The TTL of a session's lease in seconds, Jepsen's `lease-ttl`.
 const TTL: i64 = 2;
-/// A third of it, as clientv3 renews (`lease.go`).
+/// The time between two renewals of a lease: a third of its TTL, as in clientv3 (`lease.go`).
 pub(super) const RENEW: Nanos = TTL as Nanos * 1_000_000_000 / 3;
 
 /// All lanes of the workload. (A lane is one client with all its operations.)

@@ -30,7 +30,9 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
 /// Where the set is and what guards it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// It is outside etcd, and only the lock guards it.
     Outside,
+    /// It is in etcd, and a write takes effect only while its client holds the lock.
     Fenced,
 }
 

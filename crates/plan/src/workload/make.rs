@@ -1,5 +1,6 @@
-//! Makes the operations of the workload `mixed`. There is a function for each kind of operation. Everything in an
-//! operation is decided by draws: its keys, its options, its revisions.
+//! Makes the operations of the workload `mixed`. There is a function for each kind of operation; the table in
+//! `mixed` says what each makes. Everything in an operation is decided by draws: its keys, its options, its
+//! revisions.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -90,8 +91,8 @@ impl Maker<'_> {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
 
-    /// A revision below the newest that the client has seen. It is seldom far below, so that it is seldom
-    /// compacted.
+    /// A revision below the newest that the client has seen, as a negative number ([`Act::Request`]). It is
+    /// seldom far below, so that it is seldom compacted.
     fn past(&self, what: u64) -> i64 {
         -(self.roll(what).log_within(1, 50) as i64)
     }
@@ -164,7 +165,7 @@ impl Maker<'_> {
         DeleteRangeRequest { key, range_end, prev_kv: self.roll(3).happens(Ratio::percent(50)) }.into()
     }
 
-    /// A put on the condition that the key is as the client last saw it; otherwise a read.
+    /// A put if the key is as the client last saw it, and a read if it is not.
     pub fn cas(&self) -> Request {
         let put = self.put_request();
         let get = RangeRequest { key: put.key.clone(), ..RangeRequest::default() };
@@ -216,7 +217,7 @@ impl Maker<'_> {
     }
 
     /// A branch of a transaction: one to three operations on different keys. `puts` is the number of its first
-    /// put.
+    /// put. `writes` says whether it may put and delete, or only reads.
     fn branch(&self, what: u64, puts: u64, writes: bool) -> Vec<RequestOp> {
         let first = self.key_number(300 + what);
         let length = (1 + self.roll(what).below(3)).min(self.workload.keys.into());

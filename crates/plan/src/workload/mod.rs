@@ -158,7 +158,7 @@ macro_rules! workloads {
 
         words!(Name: $($word = Name::$name),+);
 
-        /// Every workload, in the order of the names.
+        /// Every workload, at the place of its variant in [`Name`].
         pub(crate) static WORKLOADS: &[WorkloadRow] = &[$(WorkloadRow { word: $word, about: $about, make: $make },)+];
     };
 }
@@ -198,8 +198,8 @@ words!(Traffic: "very-low" = Traffic::VeryLow, "low" = Traffic::Low, "medium" = 
 
 impl Traffic {
     /// Acts per hour. `medium` and `high` are the maximum queries per second of etcd's `LowTraffic` (200) and
-    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`). The slower ones make a run short,
-    /// for large numbers of runs.
+    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`). The two slower ones are our own: a
+    /// run with few acts takes little time to compute, so there can be many runs.
     pub const fn rate(self) -> u64 {
         3_600
             * match self {

@@ -1,5 +1,5 @@
 //! Jepsen's `set` (`jepsen-io/etcd`, `set.clj`): a set in one key. Half of the clients add to it by
-//! compare-and-swap, which they repeat until it succeeds. The other half read it.
+//! compare-and-swap, which they repeat until it succeeds, at most ten times in all. The other half read it.
 
 use bytes::Bytes;
 

@@ -96,7 +96,7 @@ fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
             let (key, range_end) = keys(setup, nth);
             vec![AuthRoleRevokePermissionRequest { role: "some".into(), key, range_end }.into()]
         }
-        // A client that logs in meanwhile with the old one is refused.
+        // Clients log in as bob with the password `b`. They are refused until it is set again.
         3 => vec![set_password("bob", "x")],
         4 | 5 => vec![set_password("bob", "b")],
         6 => vec![
@@ -118,13 +118,13 @@ fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
     }
 }
 
-/// The keys from key `nth` to the middle of them.
+/// Half as many keys as there are, from key `nth` on.
 fn keys(setup: &Setup<'_>, nth: u64) -> (Bytes, Bytes) {
     let key = |number: u64| Bytes::from(format!("{}{number}", setup.workload.key_prefix));
     (key(nth), key(nth + u64::from(setup.workload.keys).div_ceil(2)))
 }
 
-/// Gives a role a permission on keys.
+/// Gives the role `some` a permission on the keys that [`keys`] returns.
 fn permit(setup: &Setup<'_>, kind: permission::Type, nth: u64) -> Request {
     let (key, range_end) = keys(setup, nth);
     let perm = Permission { perm_type: kind as i32, key, range_end };

@@ -23,12 +23,13 @@ fn lane(setup: &Setup<'_>, client: u32) -> Lane {
             let draw = turn.draw.then(nth);
             let number = draw.then(1).below(KEYS);
             let key = format!("r{number}");
+            // etcd refuses two puts of one key in a txn.
             if draw.below(2) == 0 || written.contains(&number) {
                 return op_get(get(key));
             }
             written.push(number);
-            let more = if nth == 0 { String::new() } else { format!("-{nth}") };
-            op_put(put(key, format!("c{client}o{}{more}", lane.operations.len()).into()))
+            let suffix = if nth == 0 { String::new() } else { format!("-{nth}") };
+            op_put(put(key, format!("c{client}o{}{suffix}", lane.operations.len()).into()))
         };
         let success = (0..turn.draw.then(9).within(1, LENGTH)).map(op).collect();
         lane.ask(turn.at, TxnRequest { success, ..TxnRequest::default() });

@@ -12,6 +12,7 @@ use crate::Failpoint;
 /// The counts are in one array. A probe with a row has the slot of its number, and the failpoints follow after
 /// these.
 const SLOTS: usize = ROWS + highest_failpoint() + 1;
+/// The highest number of a probe with a row.
 const ROWS: usize = highest_row();
 
 /// A count for each probe, from 0. Indexed by probe: `counts[Probe::Commits] += 1`.

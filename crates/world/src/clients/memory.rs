@@ -169,6 +169,7 @@ impl Copy {
     pub(crate) fn apply(&mut self, events: &[Event]) {
         for event in events {
             let Some(kv) = &event.kv else { continue };
+            // An event at the copy's own revision counts: several events of a transaction share one revision.
             if kv.mod_revision < self.revision {
                 continue;
             }

@@ -43,13 +43,13 @@ pub(crate) use streams::{Segment, Streams};
 pub(crate) struct Client {
     pub(crate) plan: plan::Client,
     pub(crate) clock: Clock,
-    /// The next act of the plan.
+    /// The index of the next act of its plan.
     next: usize,
     /// The operation under way: its number in the history, and the member it went to.
     pub(crate) current: Option<(u64, MemberId)>,
     /// The members it may ask. Never empty.
     endpoints: Vec<MemberId>,
-    /// Index in the list of endpoints.
+    /// Which endpoint it uses: the index in `endpoints`, modulo their number. Each switch adds 1.
     endpoint: usize,
     /// When it asks for the member list again, by its own clock; `Nanos::MAX` for never.
     next_sync: Nanos,

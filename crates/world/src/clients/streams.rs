@@ -60,7 +60,7 @@ pub(crate) enum Segment {
     Down(u64, Down),
     /// An acknowledgement: how many items have arrived from the other end, and how many of them were taken.
     Ack(u64, u64),
-    /// Asks for an acknowledgement.
+    /// Asks the other end's kernel for an acknowledgement, as TCP's window probe does. No `record::Probe`.
     Probe,
     /// The client's keepalive: asks whether the member's process responds.
     Ping,
@@ -129,7 +129,8 @@ pub(crate) struct Streams {
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
     processed: Vec<u64>,
-    /// For each member, the incarnation that last ended by a power loss. Its host is off until the next start.
+    /// For each member, the incarnation that last ended by a power loss; `u32::MAX` if none did. After a
+    /// power loss the host is off until the process starts again.
     powered_off: Members<u32>,
 }
 
@@ -171,7 +172,8 @@ impl World<'_> {
         let stream = self.history.watches.len() as u64;
         let state = &self.clients[client];
         let (member, token) = (state.member(), state.token());
-        let (last_received, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
+        let last_received = state.clock.monotonic(now);
+        let first_check = state.after(now, state.plan.keepalive);
         self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
         self.history.watches.push(WatchStream {
             client: client as u32,
@@ -203,8 +205,8 @@ impl World<'_> {
             up_in: Receiver::new(),
         });
         self.count_work("streams");
-        if keepalive != Nanos::MAX {
-            self.queue.push(keepalive, Happening::StreamKeepalive { stream });
+        if first_check != Nanos::MAX {
+            self.queue.push(first_check, Happening::StreamKeepalive { stream });
         }
         stream
     }
@@ -278,7 +280,7 @@ impl World<'_> {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let open = state.open;
-        let last_received = self.clients[state.client].clock.monotonic(now);
+        let reading = self.clients[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
                 state.up.take_ack(now, received, taken);
@@ -289,7 +291,7 @@ impl World<'_> {
                 self.break_stream(stream, StreamEnd::Broken);
             }
             Segment::Down(number, item) if open => {
-                state.last_received = last_received;
+                state.last_received = reading;
                 state.pinged = None;
                 let items = state.down_in.arrive(number, item);
                 state.inbox.extend(items);
@@ -298,7 +300,7 @@ impl World<'_> {
             }
             Segment::Probe if open => self.acknowledge_down(stream),
             Segment::Pong if open => {
-                state.last_received = last_received;
+                state.last_received = reading;
                 state.pinged = None;
             }
             // The client's end no longer exists. If the client closed it, the member has been told already.
@@ -472,9 +474,9 @@ impl World<'_> {
             }
             Segment::Probe => self.acknowledge_up(stream),
             Segment::Ack(received, taken) => {
-                let more = state.down.take_ack(now, received, taken);
+                let newly_taken = state.down.take_ack(now, received, taken);
                 self.arm(stream, false);
-                for _ in (0..more).filter(|_| served) {
+                for _ in (0..newly_taken).filter(|_| served) {
                     self.feed(member, Input::WatchTaken { stream });
                 }
             }
@@ -505,9 +507,9 @@ impl World<'_> {
     }
 
     /// A member's process ended, and with it its streams. Unless power failed, the host's kernel resets them.
-    pub(crate) fn reset_streams(&mut self, member: MemberId, power: bool) {
+    pub(crate) fn reset_streams(&mut self, member: MemberId, power_failed: bool) {
         let incarnation = self.processes[member].incarnation;
-        if power {
+        if power_failed {
             self.programs.streams.powered_off[member] = incarnation;
         }
         for stream in 0..self.programs.streams.all.len() as u64 {
@@ -517,7 +519,7 @@ impl World<'_> {
             }
             state.served = false;
             state.down.stop();
-            if state.open && !power {
+            if state.open && !power_failed {
                 self.send_down(stream, Segment::Reset);
             }
         }
@@ -539,7 +541,7 @@ impl World<'_> {
         }
     }
 
-    /// Schedules the time-out of one direction, unless an earlier one is scheduled already.
+    /// Schedules the time-out of one direction, up or down, unless an earlier one is scheduled already.
     fn arm(&mut self, stream: u64, up: bool) {
         let state = self.programs.streams.get_mut(stream);
         let (due, armed) = match up {

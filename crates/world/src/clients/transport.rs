@@ -31,6 +31,7 @@ pub(crate) struct Sender<T> {
     received: u64,
     /// How many are known to have been taken.
     taken: u64,
+    /// The retransmission time-out that is in force.
     timeout: Nanos,
     /// When the time-out fires; `Nanos::MAX` while everything sent has been taken.
     due: Nanos,
@@ -78,16 +79,16 @@ impl<T: Clone> Sender<T> {
     /// Returns how many were taken since the last acknowledgement.
     pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
-        let more = taken.saturating_sub(self.taken);
-        if received > self.received || more > 0 {
+        let newly_taken = taken.saturating_sub(self.taken);
+        if received > self.received || newly_taken > 0 {
             let arrived = received.saturating_sub(self.received);
             self.under_way.drain(..arrived as usize);
             self.received = self.received.max(received);
-            self.taken += more;
+            self.taken += newly_taken;
             self.timeout = TIMEOUT_MIN;
             self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
         }
-        more
+        newly_taken
     }
 
     /// What to do at `now`, if the time-out has fired by then.
@@ -166,12 +167,12 @@ mod tests {
 
     const TEST: Domain = Domain::new("test of the transport of watch streams");
 
-    /// Sends 200 items over a link that loses, duplicates and reorders. Returns what came out, and when the
-    /// sender had nothing left to wait for.
+    /// Sends 200 items over a link that loses, duplicates and reorders. Returns what came out, how many items
+    /// the sender knows to be taken, and when it had nothing left to wait for.
     fn run(seed: u64, loss: Ratio, cut: std::ops::Range<Nanos>) -> (Vec<u64>, u64, Nanos) {
         let keyed = Keyed::new(seed, TEST);
         let (mut sender, mut receiver) = (Sender::new(), Receiver::new());
-        // Items with their numbers, and acknowledgements.
+        // Items with their numbers, and acknowledgements. The number 0 stands for a probe.
         type Wire = BTreeMap<(Nanos, u64), Result<(u64, u64), (u64, u64)>>;
         let mut wire = Wire::new();
         let (mut out, mut taken, mut packets, mut now) = (Vec::new(), 0, 0, 0);
@@ -188,18 +189,18 @@ mod tests {
         };
         let mut next = 0;
         loop {
-            let pushes = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
-            let arrives = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
-            let first = pushes.min(arrives).min(sender.due());
+            let push_at = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
+            let arrive_at = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
+            let first = push_at.min(arrive_at).min(sender.due());
             if first == Nanos::MAX {
                 return (out, taken, now);
             }
             now = first.max(now);
-            if now == pushes {
+            if now == push_at {
                 let number = sender.push(now, next);
                 send(&mut wire, now, Ok((number, next)));
                 next += 1;
-            } else if now == arrives {
+            } else if now == arrive_at {
                 let (_, packet) = wire.pop_first().unwrap();
                 match packet {
                     Ok((number, item)) => {

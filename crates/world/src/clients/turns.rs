@@ -58,6 +58,7 @@ impl World<'_> {
         if state.current.is_some() {
             return;
         }
+        // Whether a request or an act begins now. Only then may the client log in first.
         let begins = state.ready.is_some() || state.act.is_none();
         if begins && self.log_in(client) {
             return;
@@ -196,6 +197,7 @@ impl World<'_> {
             call: now,
             outcome: Outcome::Unknown { gave_up: now },
         });
+        // While its clock is frozen, a client has no time-out. Then this is a time long after the run.
         let at = timeout_at.min(Nanos::MAX / 2);
         self.queue.push(at, Happening::ClientTimeout { client, operation });
         self.send(Packet {
@@ -243,8 +245,8 @@ impl World<'_> {
         if client == self.operator() {
             return self.operator_answered(operation, outcome);
         }
-        let settling = client >= self.clients.len();
-        let current = if settling {
+        let of_settle_phase = client >= self.clients.len();
+        let current = if of_settle_phase {
             self.settle.current()
         } else {
             self.clients[client].current.map(|(current, _)| current)
@@ -258,7 +260,7 @@ impl World<'_> {
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
         self.recorder.record.stats.answered += u64::from(succeeded);
         let index = operation as usize;
-        if settling {
+        if of_settle_phase {
             let about_login = self.programs.root.as_mut().is_some_and(|root| root.take_outcome(&outcome));
             let answered = succeeded && !about_login;
             self.settle.ended(answered);

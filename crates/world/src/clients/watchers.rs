@@ -110,7 +110,7 @@ impl Watcher {
     }
 
     /// Notes that it has received every event up to `revision`.
-    fn has_seen(&mut self, revision: i64) {
+    fn note_seen(&mut self, revision: i64) {
         self.seen = self.seen.max(revision);
         self.next = self.next.max(revision + 1);
     }
@@ -147,7 +147,7 @@ impl Watchers {
 }
 
 impl Client {
-    /// The watcher with this number, if it still exists.
+    /// The watcher with this serial, if it still exists.
     fn watcher(&mut self, serial: u64) -> Option<&mut Watcher> {
         self.watchers.all.get_mut(&serial)
     }
@@ -275,7 +275,7 @@ impl World<'_> {
             let Some(watcher) = state.watcher(serial) else { return };
             watcher.id = Some(response.watch_id);
             if watcher.next == 0 {
-                watcher.has_seen(revision);
+                watcher.note_seen(revision);
             }
             if watcher.cancelled {
                 self.cancel(client, serial);
@@ -289,6 +289,7 @@ impl World<'_> {
             return;
         }
         if response.watch_id < 0 {
+            // The answer to a progress request. It holds for all watchers of the stream.
             let serials: Vec<u64> = client_stream.ids.values().copied().collect();
             serials.into_iter().for_each(|serial| self.progressed(client, serial, revision));
             return;
@@ -310,7 +311,7 @@ impl World<'_> {
         let state = &mut self.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
-        watcher.has_seen(revision);
+        watcher.note_seen(revision);
         // After a cancellation the keys were listed again, and the old watcher must not touch the new copy.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
             && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
@@ -326,13 +327,13 @@ impl World<'_> {
         let Some(watcher) = state.watcher(serial) else { return };
         let revisions = events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
         let last = revisions.max().unwrap_or(0);
-        watcher.has_seen(last);
+        watcher.note_seen(last);
         let (name, follow) = (watcher.watch.name, watcher.follow.clone().filter(|_| !watcher.cancelled));
         let seen = state.watchers.last.entry(name).or_default();
         *seen = (*seen).max(last);
         let Some(follow) = follow else { return };
-        let blind = |event: &Event| event.r#type == EventType::Delete as i32 && event.prev_kv.is_none();
-        if events.iter().any(blind) {
+        let lacks_pair = |event: &Event| event.r#type == EventType::Delete as i32 && event.prev_kv.is_none();
+        if events.iter().any(lacks_pair) {
             self.count_work("watch-errors");
             self.cancel(client, serial);
             return self.list_again(client, follow);
@@ -376,6 +377,7 @@ impl World<'_> {
             && login.state == LoginState::Done
             && error.is_some_and(Login::is_refused)
         {
+            // The member does not accept the token: the client must log in again.
             (login.token, login.state) = (None, LoginState::Needed);
         }
         let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
@@ -402,12 +404,12 @@ impl World<'_> {
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
         let watchers = &self.clients[client].watchers;
         let Some(client_stream) = watchers.streams.get(&number) else { return };
-        let there = |serial: &u64, watcher: &Watcher| {
+        let is_requested = |serial: &u64, watcher: &Watcher| {
             watcher.id.is_some_and(|id| client_stream.ids.get(&id) == Some(serial))
                 || client_stream.creating.contains(serial)
         };
         let waiting: Vec<u64> = (watchers.wanted(number))
-            .filter(|(serial, watcher)| !there(serial, watcher))
+            .filter(|(serial, watcher)| !is_requested(serial, watcher))
             .map(|(serial, _)| serial)
             .collect();
         for serial in waiting {
@@ -428,12 +430,12 @@ impl World<'_> {
             let watchers = &self.clients[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
             let streams = watchers.streams.keys().filter(|number| behind(number));
-            let early: Vec<u64> = streams
+            let future: Vec<u64> = streams
                 .flat_map(|number| watchers.wanted(*number))
                 .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
                 .map(|(serial, _)| serial)
                 .collect();
-            early.into_iter().for_each(|serial| self.cancel(client, serial));
+            future.into_iter().for_each(|serial| self.cancel(client, serial));
         }
         let behind = |state: &Client, number: u32, client_stream: &ClientStream| {
             client_stream.stream.is_some()
@@ -442,11 +444,11 @@ impl World<'_> {
         };
         for client in 0..self.clients.len() {
             let state = &self.clients[client];
-            let asked: Vec<u32> = (state.watchers.streams.iter())
+            let to_ask: Vec<u32> = (state.watchers.streams.iter())
                 .filter(|(number, client_stream)| behind(state, **number, client_stream))
                 .map(|(number, _)| *number)
                 .collect();
-            asked.into_iter().for_each(|number| self.ask_progress(client, number));
+            to_ask.into_iter().for_each(|number| self.ask_progress(client, number));
         }
     }
 
@@ -461,8 +463,8 @@ impl World<'_> {
                     && self.progress.configuration.voters.contains(&member)
                     && !self.network.unreliable(Party::Member(member), Party::Client(at))
             };
-            // A client that asks its members in turn comes to one that it cannot reach again and again. A list of
-            // several pages may then never be whole.
+            // A client that asks its members in turn comes again and again to one that it cannot reach. A
+            // list of several pages may then never be whole.
             let is_served = match client.plan.failover {
                 Failover::RoundRobin => client.endpoints.iter().all(|member| reaches(*member)),
                 Failover::Pinned | Failover::OnTrouble => reaches(client.member()),

@@ -91,7 +91,7 @@ impl Atlas {
     /// the member counts as damaged from now on.
     ///
     /// The first members struck use up the budget. If a shrunk plan leaves out a fault that was not allowed,
-    /// nothing changes; if it leaves out one that was allowed, all others are still allowed.
+    /// nothing changes; if it leaves out one that was allowed, every other fault that was allowed still is.
     pub fn may_damage(&mut self, member: MemberId, kind: &FaultKind) -> bool {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
@@ -122,12 +122,12 @@ fn is_about_the_log_alone(kind: &FaultKind) -> bool {
     )
 }
 
-/// Bytes at the start of such a file that are never damaged.
+/// How many bytes at the start of a file are never damaged. `files` says which of a member's files it is.
 pub(super) fn superblock(files: Option<Files>) -> u64 {
     if files == Some(Files::Backend) { PAGE } else { 0 }
 }
 
-/// Whether a synced write at `offset` into such a file may be lost or land elsewhere.
+/// Whether a synced write at `offset` of a file may be lost or land elsewhere.
 pub(super) fn write_may_go_astray(files: Option<Files>, offset: u64) -> bool {
     matches!(files, Some(Files::Snapshot | Files::Backend)) && offset >= superblock(files)
 }

@@ -19,6 +19,8 @@ pub(super) type Sector = [u8; SECTOR as usize];
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     len: u64,
+    /// The pages in order; `None` for one that was never written. Those after the last one that is stored may
+    /// be missing.
     pages: Vec<Option<Arc<[u8]>>>,
 }
 
@@ -54,6 +56,7 @@ impl Content {
         }
     }
 
+    /// Writes `data` at the offset `within` of a page. A page that another content shares is copied first.
     fn write_page(&mut self, page: usize, within: usize, data: &[u8]) {
         if self.pages.len() <= page {
             self.pages.resize(page + 1, None);

@@ -18,6 +18,7 @@ use super::file::File;
 use super::media;
 
 impl Drive {
+    /// A fault begins. `fault` is its number in the plan.
     pub(super) fn inject(&mut self, now: u64, fault: u64, kind: &DiskFault) {
         self.complete_due(now);
         match *kind {
@@ -49,6 +50,7 @@ impl Drive {
         }
     }
 
+    /// A fault ends.
     pub(super) fn heal(&mut self, now: u64, fault: u64) {
         self.complete_due(now);
         let was_slow = matches!(self.media.end(fault), Some(DiskFault::SlowDisk { .. }));
@@ -61,12 +63,14 @@ impl Drive {
         }
     }
 
+    /// All faults that are on end.
     pub(super) fn heal_all(&mut self, now: u64) {
         for fault in self.media.faults() {
             self.heal(now, fault);
         }
     }
 
+    /// Tells the page cache how many bytes the disk may hold now.
     fn set_limit(&mut self) {
         self.cache.limit = self.media.limit(self.capacity);
     }

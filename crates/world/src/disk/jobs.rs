@@ -76,6 +76,7 @@ impl Unsynced {
         }
     }
 
+    /// The directory of this path got a new name in it, which no sync covers yet.
     fn leave_unsynced(&mut self, path: &Path) {
         let directory = directory(path);
         if !self.directories.iter().any(|unsynced| **unsynced == *directory) {

@@ -87,11 +87,13 @@ struct History {
     medium: Content,
     /// All versions of the written sectors, the medium's first.
     versions: BTreeMap<u64, Vec<Sector>>,
-    /// From this offset on no later write survives: it follows a truncation that did not survive.
+    /// From this offset on no later write survives, because it follows a truncation that did not survive.
+    /// `u64::MAX` if there is none.
     severed_from: u64,
 }
 
 impl History {
+    /// The file before the first entry of its log.
     fn new(file: &File) -> History {
         let mut cached = file.durable.clone();
         for (sector, bytes) in &file.divergent {
@@ -101,6 +103,7 @@ impl History {
         History { cached, medium, versions: BTreeMap::new(), severed_from: u64::MAX }
     }
 
+    /// The next entry of the log wrote this.
     fn write(&mut self, offset: u64, data: &[u8]) {
         self.cached.write(offset, data);
         for sector in sectors(offset, data.len() as u64) {
@@ -113,6 +116,8 @@ impl History {
         }
     }
 
+    /// After the next entry of the log, the file had this length. Whether the length survives is decided
+    /// already.
     fn set_len(&mut self, len: u64, survives: bool) {
         let shrinks = len < self.cached.len();
         self.cached.set_len(len);
@@ -131,6 +136,7 @@ impl History {
         }
     }
 
+    /// Draws which version of each sector survives, and counts what is lost.
     fn choose(self, draw: Draw, parts: u64, loss: &mut Loss) -> Content {
         let mut content = self.medium;
         for (sector, versions) in self.versions {

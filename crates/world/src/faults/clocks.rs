@@ -53,7 +53,7 @@ impl World<'_> {
     fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);
-            // The wake-up was computed for the old rate.
+            // The wake-up was computed for the old rate. Without one, `set_wake` schedules it anew.
             self.processes[member].wake = Nanos::MAX;
             self.set_wake(member);
         }

@@ -68,7 +68,7 @@ pub(crate) struct Nemesis {
     waiting: Vec<WaitingFault>,
     /// The faults that have begun and not ended, by index in the plan.
     active: BTreeMap<usize, ActiveFault>,
-    /// For each member, whether the plan expects that it refuses to start.
+    /// For each member, whether the plan says that it may refuse to start.
     expected: Members<bool>,
     /// Whether the chaos phase is over: no fault begins any more.
     pub(crate) over: bool,
@@ -202,7 +202,8 @@ impl World<'_> {
         }
     }
 
-    /// Ends all faults, or only their effects within the core; outside the core they stay for good.
+    /// Ends all faults; or, if `core` does not have all members, only their effects within it. Outside the
+    /// core a fault stays until its own time is over.
     pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();

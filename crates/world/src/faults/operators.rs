@@ -27,6 +27,7 @@ impl World<'_> {
 
     /// The steps of a task.
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
+        // A task without a target does not use it.
         let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
         // The new member that the plan reserves for this fault.
         let joiner = || self.joiner_of(strike.fault as usize);

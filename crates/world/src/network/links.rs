@@ -11,7 +11,7 @@ use record::Nanos;
 /// The domain of all random draws for links, see the crate `keyed`.
 const LINK: Domain = Domain::new("world network link");
 
-/// The state of one ordered pair of processes.
+/// The state of one link: of one ordered pair of parties.
 pub(crate) struct LinkState {
     keyed: Keyed,
     /// Messages sent so far.
@@ -74,7 +74,7 @@ impl LinkState {
         let mut at = now + link.latency.sample(draw);
         if link.bandwidth > 0 {
             let takes = |bytes: u64| (u128::from(bytes) * 1_000_000_000 / u128::from(link.bandwidth)) as u64;
-            let took = takes(size());
+            let took = takes(size()); // the time that this message occupies the link
             // The limit of the queue is a number of messages. All are taken to be as large as this one, which
             // is close enough and needs no list.
             let waiting = self.free_at.saturating_sub(now);

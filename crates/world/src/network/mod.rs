@@ -93,7 +93,7 @@ pub(crate) struct Network {
     cuts: Cuts,
     /// When each ordered pair was last cut or joined.
     changed: Grid<Nanos>,
-    /// The pairs that a clog blocks.
+    /// The pairs that a clog blocks: for them, `is_cut` means "is clogged".
     clogs: Cuts,
     /// The rules on messages that are in force.
     rules: Vec<ActiveRule>,
@@ -132,7 +132,7 @@ impl Network {
             return SendResult::Dropped(DropReason::CutAtSend);
         }
         let mut delay = 0;
-        let mut extra = None;
+        let mut second_by = None;
         if !self.rules.is_empty() {
             let decided = self
                 .rules
@@ -142,7 +142,7 @@ impl Network {
                 None => {}
                 Some((_, RuleAction::Drop)) => return SendResult::Dropped(DropReason::Rule),
                 Some((_, RuleAction::Delay(by))) => delay = by,
-                Some((_, RuleAction::Duplicate(by))) => extra = Some(by),
+                Some((_, RuleAction::Duplicate(by))) => second_by = Some(by),
                 Some((fault, RuleAction::Hold)) => {
                     self.held.push((fault, packet));
                     return SendResult::Held;
@@ -171,7 +171,7 @@ impl Network {
                     }
                 }
                 let at = at + delay;
-                SendResult::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
+                SendResult::Arrives { at, packet, again: again.or(second_by.map(|by| at + by)), late }
             }
         }
     }
@@ -305,7 +305,8 @@ fn size(body: &Body) -> u64 {
     encoded as u64 + 40
 }
 
-/// A raft message with one bit flipped; `None` if a receiver could not decode it.
+/// A raft message with one bit flipped; `None` if a receiver could not decode it. `place`, taken modulo the
+/// number of bits, says which one.
 fn damaged(body: &Body, place: u64) -> Option<Body> {
     let Body::Raft(message) = body else { return None };
     let mut bytes = message.write_to_bytes().expect("a message encodes");

@@ -59,13 +59,13 @@ pub(crate) fn between(from: &[Party], to: &[Party], both: bool) -> Vec<Pair> {
 pub(crate) fn majorities_ring(members: &[Party], draw: Draw) -> Vec<Pair> {
     let mut ring = members.to_vec();
     draw.shuffle(&mut ring);
-    let all = ring.len();
-    let others = all / 2; // with itself, a majority
+    let size = ring.len();
+    let others = size / 2; // with itself, a majority
     let (ahead, behind) = (others.div_ceil(2), others / 2);
     let mut pairs = Vec::new();
     for (at, receiver) in ring.iter().enumerate() {
-        for step in ahead + 1..all - behind {
-            pairs.push((ring[(at + step) % all], *receiver));
+        for step in ahead + 1..size - behind {
+            pairs.push((ring[(at + step) % size], *receiver));
         }
     }
     pairs.sort_unstable();

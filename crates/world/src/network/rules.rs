@@ -40,7 +40,8 @@ impl ActiveRule {
             return None;
         }
         self.seen += 1;
-        let counted = self.seen.checked_sub(rule.skip + 1)?;
-        (rule.count == 0 || counted < rule.count).then_some(rule.action)
+        // How many messages this rule has acted on before.
+        let before = self.seen.checked_sub(rule.skip + 1)?;
+        (rule.count == 0 || before < rule.count).then_some(rule.action)
     }
 }

@@ -58,8 +58,11 @@ struct Due {
 /// A rig that remembers all changes ever made, and all watchers.
 struct Ledger {
     rig: Rig,
+    /// The revision and the key of each change.
     changes: Vec<(Revision, String)>,
+    /// By stream and watch id.
     watchers: BTreeMap<(u64, i64), Due>,
+    /// For each stream, the watch id that the hub will choose next.
     next_id: BTreeMap<u64, i64>,
 }
 
@@ -78,6 +81,7 @@ impl Ledger {
         Ledger { rig, changes: Vec::new(), watchers: BTreeMap::new(), next_id: BTreeMap::new() }
     }
 
+    /// Adds the changes of the newest revision, unless they were added already.
     fn note(&mut self) {
         let revision = self.rig.store.revision();
         if self.changes.last().is_none_or(|(at, _)| at.main < revision) {

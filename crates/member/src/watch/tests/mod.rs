@@ -1,5 +1,5 @@
 //! Tests of the watch hub. A [`Rig`] has a small store, a hub, and clients that read their responses or do
-//! not.
+//! not. The tests compare responses in a short form, which [`show`] explains.
 
 mod delivery;
 mod every_change;
@@ -33,6 +33,7 @@ struct Rig {
     stalled: BTreeSet<u64>,
     /// How many responses are in flight to each of those.
     unread: BTreeMap<u64, usize>,
+    /// What the transport was given since the last [`Rig::seen`], with the stream of each.
     received: Vec<(u64, WatchResponse)>,
 }
 

@@ -5,7 +5,7 @@ use record::Probe;
 use super::*;
 use crate::watch::Counts;
 
-/// Puts key `a`, whose value is the revision it makes.
+/// Puts key `a` until the store is at `revision`. Each value is the revision that its put makes.
 fn written(revision: i64, rig: &mut Rig) {
     while rig.store.revision() < revision {
         let next = rig.store.revision() + 1;

@@ -43,14 +43,15 @@ impl RunningAct for RunningCompactor {
                 txn(known, op_put(put(&self.key, value)), vec![op_get(&self.key)])
             }
             (State::AdvanceKey, ActInput::Answer(response @ Response::Txn(answer))) => {
-                let now = revision(response);
+                let current = revision(response);
                 if !answer.succeeded {
                     context.reached(Probe::CompactorsBeaten);
                     let found = ranges(answer).find_map(|range| range.kvs.first());
-                    context.memory.compactor = (found.map_or(0, |kv| kv.version), now);
+                    context.memory.compactor = (found.map_or(0, |kv| kv.version), current);
                     return Step::Done;
                 }
-                context.memory.compactor = (version + 1, now);
+                context.memory.compactor = (version + 1, current);
+                // The first round: there is no revision of a previous round to compact to.
                 if last == 0 {
                     return Step::Done;
                 }

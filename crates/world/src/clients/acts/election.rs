@@ -107,8 +107,8 @@ impl RunningAct for RunningProclaim {
 }
 
 /// The act `Fenced`: a put that takes effect only while the client holds the lock or the leadership. It compares
-/// the create revision of the lock's key. The lock service does not return that revision, so a separate request
-/// reads it the first time.
+/// the create revision of the lock's key. The election service returns that revision with the leadership; the
+/// lock service does not, so for a lock the act first reads it.
 pub(super) struct RunningFencedWrite {
     name: Bytes,
     key: Bytes,

@@ -32,6 +32,7 @@ pub(crate) struct List {
     page: u32,
     /// The watch to begin after the list, for the act `Follow`.
     follow: Option<Follow>,
+    /// How many attempts have failed.
     attempts: u32,
     /// The first key of the next page.
     from: Bytes,

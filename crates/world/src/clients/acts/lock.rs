@@ -71,6 +71,7 @@ pub(super) struct RunningRelease {
     release: fn(Ownership) -> Request,
     /// The lease to revoke after the release.
     lease: Option<i64>,
+    /// Whether the act has begun.
     begun: bool,
 }
 
