@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use etcdsim_member::backend::{Backend, BackendError, Batch, Loaded, Meta, Row, Split};
+use etcdsim_member::backend::{Backend, BackendError, Ledger, Loaded, Meta, Row, Split};
 use etcdsim_member::disk::{Disk as _, DiskError, DiskErrorKind, DiskOp};
 use keyed::{Draw, Ratio};
 use proptest::prelude::*;
@@ -70,8 +70,25 @@ fn apply(before: &State, commit: Commit) -> (Vec<Row>, Vec<Bytes>, State) {
     (puts, deletes, (rows, meta))
 }
 
-fn open(disk: &Arc<TestDisk>) -> Result<(Backend, Loaded), BackendError> {
-    Backend::open(disk.clone(), NAME)
+/// An open backend with its ledger.
+struct Open {
+    backend: Backend,
+    ledger: Ledger,
+}
+
+impl Open {
+    fn commit(&mut self, puts: &[Row], deletes: &[Bytes], meta: &Meta) -> Result<(), BackendError> {
+        self.backend.commit(&self.ledger.commit(puts.to_vec(), deletes.to_vec(), meta.clone()))
+    }
+
+    fn install(&mut self, rows: &[Row], meta: &Meta) -> Result<(), BackendError> {
+        self.backend.install(&self.ledger.install(rows.to_vec(), meta.clone()))
+    }
+}
+
+fn open(disk: &Arc<TestDisk>) -> Result<(Open, Loaded), BackendError> {
+    let (backend, loaded) = Backend::open(disk.clone(), NAME)?;
+    Ok((Open { backend, ledger: loaded.ledger.clone() }, loaded))
 }
 
 fn state(loaded: Loaded) -> State {
@@ -80,11 +97,10 @@ fn state(loaded: Loaded) -> State {
 
 /// Commits until the disk is gone; `states` ends with the last state that can be on disk. Returns the number
 /// of durable states.
-fn run(backend: &mut Backend, commits: &[Commit], states: &mut Vec<State>) -> usize {
+fn run(backend: &mut Open, commits: &[Commit], states: &mut Vec<State>) -> usize {
     for commit in commits {
         let (puts, deletes, state) = apply(states.last().unwrap(), *commit);
-        let batch = Batch { puts: &puts, deletes: &deletes, meta: &state.1 };
-        let returned = backend.commit(batch);
+        let returned = backend.commit(&puts, &deletes, &state.1);
         states.push(state);
         if let Err(error) = returned {
             assert!(matches!(error, BackendError::Disk { .. }), "{error}");
@@ -140,7 +156,7 @@ proptest! {
         disk.stop_at(disk.operations() + last);
         let installed = backend.install(&rows, &new.1);
         if installed.is_ok() {
-            prop_assert_eq!(backend.meta(), &new.1);
+            prop_assert_eq!(backend.ledger.meta(), &new.1);
         }
         drop(backend);
         let disk = end.of(&disk);
@@ -167,8 +183,7 @@ proptest! {
                 durable = run(&mut backend, &commits, &mut states);
                 if durable < states.len() {
                     // Poisoned: nothing can be committed any more, and the error says why.
-                    let batch = Batch { puts: &[], deletes: &[], meta: &Meta::default() };
-                    let error = backend.commit(batch).unwrap_err();
+                    let error = backend.commit(&[], &[], &Meta::default()).unwrap_err();
                     let reported = matches!(&error, BackendError::Disk { error: DiskError { kind: reported, .. }, .. } if *reported == kind);
                     prop_assert!(reported, "{}", error);
                 }
@@ -376,13 +391,14 @@ fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
         for last in 0..40 {
             let disk = TestDisk::new();
             let (mut backend, _) = open(&disk).unwrap();
-            backend.commit(Batch { puts: &[], deletes: &[], meta: &old.1 }).unwrap();
+            backend.commit(&[], &[], &old.1).unwrap();
             disk.stop_at(disk.operations() + last);
-            let batch = Batch { puts: &puts, deletes: &deletes, meta: &new.1 };
-            let _ = match split {
-                None => backend.commit(batch),
-                Some(split) => backend.commit_flawed(batch, split),
+            let (puts, deletes, meta) = (puts.clone(), deletes.clone(), new.1.clone());
+            let commit = match split {
+                None => backend.ledger.commit(puts, deletes, meta),
+                Some(split) => backend.ledger.commit_split(puts, deletes, meta, split),
             };
+            let _ = backend.backend.commit(&commit);
             let found = state(open(&disk.after_power_loss(last, Ratio::ALWAYS)).unwrap().1);
             seen_halfway |= Some(&found) == halfway.as_ref();
             assert!(found == old || found == new || Some(&found) == halfway.as_ref());
