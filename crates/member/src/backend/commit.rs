@@ -73,10 +73,14 @@ impl Transaction {
         (puts + deletes + self.meta.state.len() + self.meta.conf_state.len()) as u64
     }
 
-    /// How many writes come before its first sync: the pages of the rows, the inner pages above them, the pages of
-    /// the metadata and of redb's own tables, and the header with the new root.
+    /// How many writes come before its first sync: six for the metadata, redb's own tables and the header with the
+    /// new root; the pages of the rows, where a large row has one of its own; and the pages above them.
     fn writes(&self) -> u32 {
-        let pages = self.bytes().div_ceil(PAGE).max(self.rows().min(4) as u64);
-        6 + pages.min(10_000) as u32
+        let sizes = || self.puts.iter().map(|(key, value)| (key.len() + value.len()) as u64);
+        let large = sizes().filter(|size| *size >= PAGE).count() as u64;
+        let small: u64 = sizes().filter(|size| *size < PAGE).sum();
+        let deleted: u64 = self.deletes.iter().map(|key| key.len() as u64).sum();
+        let above = self.rows().checked_ilog2().unwrap_or(0) / 2;
+        6 + (large + (small + deleted).div_ceil(PAGE)).min(10_000) as u32 + above
     }
 }

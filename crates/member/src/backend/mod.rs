@@ -62,9 +62,9 @@ const KEPT_ROWS_MAX: usize = 10_000;
 /// Nor are commits of this many bytes.
 const KEPT_BYTES_MAX: u64 = 8 << 20;
 /// How many reads it takes to open an empty backend.
-const READS_OF_OPENING: u64 = 16;
-/// How many reads it takes for each page of rows.
-const READS_OF_A_PAGE: u64 = 2;
+const READS_OF_OPENING: u64 = 13;
+/// How many bytes of rows there are for one more read: redb reads each page about one and a half times.
+const BYTES_A_READ: u64 = 2_700;
 
 /// Why the backend cannot continue. It is unusable afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -395,7 +395,7 @@ fn write(database: &Database, content: &Transaction) -> Result<(), redb::Error> 
 /// Tells the disk how much was read to open a backend of this size. How often redb reads depends on how its pages
 /// lie in the file, which nothing but the content of the file may depend on.
 fn disk_reads(disk: &Arc<dyn Disk>, size: Size) {
-    disk.charge_reads(READS_OF_OPENING + size.in_use / 4096 * READS_OF_A_PAGE);
+    disk.charge_reads(READS_OF_OPENING + size.in_use / BYTES_A_READ);
 }
 
 fn load(database: &Database) -> Result<(Vec<Row>, Vec<u8>), redb::Error> {

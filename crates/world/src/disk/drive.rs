@@ -200,6 +200,7 @@ impl Drive {
 
     pub(super) fn submit(&mut self, now: u64, job: &DiskJob) -> u64 {
         assert!(self.attached.is_some(), "job {} of a process that is gone: its effects outlived it", job.id);
+        self.complete_due(now);
         self.io_queues.begin(IoQueue::Jobs, now);
         self.jobs.unsynced.begin();
         let result = job.ops.iter().try_for_each(|op| self.operate(IoQueue::Jobs, op));
@@ -254,7 +255,12 @@ impl Drive {
                 self.assert_section();
                 return self.operate(IoQueue::Section, op);
             }
-            Some(Calls::OfCommit(walk, _)) => (self.ordinal, walk.assign(op)),
+            Some(Calls::OfCommit(walk, failed)) => {
+                let stamp = walk.assign(op);
+                // What the database cleans up after a failure goes with it: the slots after that are dropped.
+                let ordinal = failed.map_or(stamp.ordinal, |failed| failed.ordinal);
+                (self.ordinal, Stamp { ordinal, ..stamp })
+            }
             Some(Calls::Late) => return self.operate_late(op),
         };
         debug_assert!(stamp.ordinal <= ordinal, "a commit has no slot {stamp:?}");

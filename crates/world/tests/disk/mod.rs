@@ -1,5 +1,6 @@
 //! The behaviour of the simulated disk.
 
+mod commit;
 mod faults;
 mod parity;
 mod power;
