@@ -1,6 +1,7 @@
 //! One program for the scenarios, the canaries, the comparison with a real etcd, the trace hashes written down and the
 //! names in comments. Its tests are rows of tables.
 
+mod backend_writes;
 mod canaries;
 mod conformance;
 mod hashes;
@@ -13,6 +14,7 @@ use libtest_mimic::Arguments;
 fn main() {
     let arguments = Arguments::from_args();
     let trials = [
+        backend_writes::trials(),
         names::trials(),
         scenarios::trials(),
         canaries::trials(),

@@ -2,10 +2,10 @@
 //!
 //! - A *job* is a list of operations that a step returns as an effect. The member continues, and an input
 //!   reports later that the job is done. The write-ahead log and snapshot files are written by jobs.
-//! - A *section* is a series of operations that a step performs synchronously, with the trait [`Disk`].
-//!   Recovery and the backend's database need this. An input reports later that the whole section is done:
-//!   the simulator spreads its operations over virtual time, without the member noticing, so that a crash can
-//!   come between any two of them.
+//! - A *section* is a series of synchronous operations, with the trait [`Disk`]. Recovery needs this, and the
+//!   backend's database ([`crate::backend`]), which the driver uses for the member. An input reports later that
+//!   the whole section is done: the simulator spreads its operations over virtual time, without the member
+//!   noticing, so that a crash can come between any two of them.
 //!
 //! Paths are relative to the member's data directory and have one directory (`wal/…`, `snap/…`, `db/…`),
 //! which always exists.
@@ -153,6 +153,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Any error of the operation. A failed operation has no effect, except that a failed write may have
     /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
+
+    /// The process has read this much of the backend's files, in reads of a page. A disk that models time counts
+    /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on
+    /// how the database lays out its pages.
+    fn charge_reads(&self, count: u64) {
+        let _ = count;
+    }
 }
 
 /// Reads a whole file.

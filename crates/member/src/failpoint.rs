@@ -83,6 +83,7 @@ fn act(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
                 effects.replies.len(),
                 effects.watch.len(),
                 effects.jobs.len(),
+                usize::from(effects.backend.is_some()),
             ];
             effects.stall = Some(Stall { time, before });
         }

@@ -67,12 +67,21 @@ pub enum FlawArea {
     Watches,
     /// Leases, and the locks that depend on them.
     Leases,
+    /// What the simulator leaves out to be fast.
+    Simulator,
 }
 
 impl FlawArea {
     /// All areas, in the order of the documentation.
     pub const ALL: &[FlawArea] =
-        &[FlawArea::Raft, FlawArea::Membership, FlawArea::Store, FlawArea::Watches, FlawArea::Leases];
+        &[
+            FlawArea::Raft,
+            FlawArea::Membership,
+            FlawArea::Store,
+            FlawArea::Watches,
+            FlawArea::Leases,
+            FlawArea::Simulator,
+        ];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
@@ -82,6 +91,7 @@ impl FlawArea {
             FlawArea::Store => "Store, backend, users",
             FlawArea::Watches => "Watches",
             FlawArea::Leases => "Leases and locks",
+            FlawArea::Simulator => "The simulator's own shortcuts",
         }
     }
 }
@@ -186,6 +196,13 @@ flaws! {
     /// A lock is reported as held although the waiter's own key has expired meanwhile: the `Lock` of etcd
     /// 3.4.
     LockHeldAfterExpiry = "M-lock-expired", "lock-held-after-expiry", Leases, in "jepsen-lock" by "M1";
+    /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
+    /// out.
+    KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";
+    /// When the backend's file is brought up to date, a row is left out.
+    KeptRowLeftOut = "S2", "kept-row-left-out", Simulator, in "crash-loop" by "V2" "I8";
+    /// When the backend's file is brought up to date, it gets a consistent index that is one too far.
+    KeptIndexTooFar = "S3", "kept-index-too-far", Simulator, in "crash-loop" by "I7" "I8" "K1" "V2";
 }
 
 /// A set of flaws, with room for all of them.

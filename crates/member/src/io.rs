@@ -7,6 +7,7 @@ use bytes::Bytes;
 use raft::eraftpb::Message;
 use record::{Fact, MemberId};
 
+use crate::backend::BackendError;
 use crate::disk::{DiskError, DiskJob};
 use crate::maintenance::SnapshotStream;
 
@@ -85,8 +86,11 @@ pub enum Input {
     /// nanoseconds. A member is absent while they do not pass. The checks of a membership change use the last
     /// one given, so the driver gives it before such a request.
     Connections(Vec<(MemberId, u64)>),
-    /// All operations of the last synchronous section ([`Effects::section`]) have reached the disk.
-    SectionDone,
+    /// The recovery of this process has reached the disk. It comes once, before all inputs but the ends of disk
+    /// jobs.
+    Recovered,
+    /// The backend's job ([`Effects::backend`]) ended.
+    BackendDone(Result<(), BackendError>),
     /// The transport has delivered a snapshot to a follower, or has failed to.
     SnapshotStatus {
         /// The follower.
@@ -132,8 +136,9 @@ pub enum PeerMessage {
 pub struct Stall {
     /// The length of the pause, in nanoseconds of virtual time.
     pub time: u64,
-    /// How many messages, peer messages, replies, watch responses and disk jobs come before the pause.
-    pub before: [usize; 5],
+    /// How many messages, peer messages, replies, watch responses, disk jobs and jobs for the backend come before
+    /// the pause.
+    pub before: [usize; 6],
 }
 
 /// What the driver must do after a step. It empties this value before the next step.
@@ -156,10 +161,9 @@ pub struct Effects {
     pub replies: Vec<(u64, Result<Response, Error>)>,
     /// Disk jobs to start.
     pub jobs: Vec<DiskJob>,
-    /// Whether this step used the disk synchronously, in a *section* (see [`crate::disk`]). The driver gives
-    /// [`Input::SectionDone`] once all operations of the section are done. Until then, the member starts no
-    /// other.
-    pub section: bool,
+    /// What to do with the backend, which the driver has. It gives [`Input::BackendDone`] once that is durable.
+    /// Until then, the member hands out no other job for the backend. It does not wait for it otherwise.
+    pub backend: Option<crate::backend::Job>,
     /// If set, the member cannot continue, and the process ends with this message.
     pub fatal: Option<String>,
     /// Whether the member has stopped, as requested by [`Input::Stop`].

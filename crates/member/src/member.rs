@@ -11,7 +11,7 @@ use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use record::{Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
-use crate::backend::Backend;
+use crate::backend::Ledger;
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
@@ -46,7 +46,8 @@ pub struct Member {
     pub(crate) config: Config,
     pub(crate) node: Node,
     pub(crate) wal: Wal,
-    pub(crate) backend: Backend,
+    /// What the backend will hold once its job in progress is done.
+    pub(crate) backend: Ledger,
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
     pub(crate) auth: AuthStore,
@@ -254,7 +255,12 @@ impl Member {
                 }
                 self.job_done(job, effects);
             }
-            Input::SectionDone => self.section_done(effects),
+            Input::Recovered => {}
+            Input::BackendDone(Ok(())) => self.backend_done(effects),
+            Input::BackendDone(Err(error)) => {
+                effects.fatal = Some(error.to_string());
+                return;
+            }
             Input::SnapshotStatus { to, arrived } => {
                 self.persistence.snapshots_in_flight = self.persistence.snapshots_in_flight.saturating_sub(1);
                 self.node.report_snapshot(to, arrived);

@@ -1,17 +1,17 @@
 //! How a member's state gets to its disk: the queue of disk jobs, backend commits, defragmentation, the
 //! removal of compacted revisions (the *scrub*), snapshots of the log, and snapshots from a leader.
 //!
-//! The member uses its disk in two ways (see [`crate::disk`]). The write-ahead log (WAL) and snapshot files
-//! are written by *disk jobs*, one at a time, while the member continues. The backend is written in
-//! *sections*: the operations run synchronously within a step, and the driver reports later that they have
-//! reached the disk ([`crate::io::Input::SectionDone`]). Only then does the consistent index of a backend
-//! commit count as durable.
+//! The member hands out everything for its disk as *jobs*, and continues. The write-ahead log (WAL) and snapshot
+//! files are written by [`DiskJob`]s, one at a time. The backend belongs to the driver, which does the
+//! [`Job`]s for it, also one at a time: commits, the copy of a defragmentation, the replacement of the whole file.
+//! Only when the driver reports that such a job is done ([`crate::io::Input::BackendDone`]) does the consistent
+//! index of a backend commit count as durable.
 //!
 //! A *snapshot of the log* is a marker in the WAL that says from which index a restart may replay. It comes
 //! after a backend commit, because entries may be dropped from the log only if the backend holds their
 //! effects durably (etcd issue 10219).
 //!
-//! Invariants: at most one section is in progress; `durable <= index of the last backend commit <= applied`.
+//! Invariants: at most one job of the backend is in progress; `durable <= index of the last backend commit <= applied`.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use record::{Fact, Probe};
 
-use crate::backend::{Backend, Batch, Meta, Split};
+use crate::backend::{Job, Ledger, Meta, Split};
 use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
@@ -39,16 +39,17 @@ pub(crate) struct Persistence {
     dirty_since: Option<u64>,
     /// How many entries were applied since the last backend commit.
     uncommitted: u64,
-    /// The section in progress.
-    section: Option<Section>,
+    /// The backend's job in progress.
+    job: Option<UnderWay>,
     /// The consistent index of the last backend commit that is durable.
     durable: u64,
     /// The configuration at that index.
     durable_conf: ConfState,
     /// The operations of clients that requested a defragmentation and wait for it.
     defragment: Vec<u64>,
-    /// The defragmented copy of the backend, which will replace it.
-    copy: Option<Backend>,
+    /// Whether there is a defragmented copy of the backend, which will replace it. With flaw M-20271: what the
+    /// copy holds, because the backend may have changed since.
+    copy: Option<Option<Ledger>>,
     /// The index of the last snapshot of the log. Its marker may still be in a job that is not done.
     last_snapshot: u64,
     /// The job that writes a snapshot's marker, and the snapshot's index, until that job is done.
@@ -74,9 +75,9 @@ pub(crate) struct Persistence {
     scrub_at: Option<u64>,
 }
 
-/// A synchronous use of the disk that has not reached the disk yet.
+/// A job of the backend that is not done.
 #[derive(Debug)]
-enum Section {
+enum UnderWay {
     /// A backend commit: its consistent index, the configuration at that index, and whether it records that a
     /// scrub is finished.
     Commit(u64, ConfState, bool),
@@ -165,7 +166,7 @@ impl Persistence {
 
     /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self, interval: u64) -> u64 {
-        let commit = match (&self.section, self.dirty_since) {
+        let commit = match (&self.job, self.dirty_since) {
             (None, Some(since)) => since.saturating_add(interval),
             _ => u64::MAX,
         };
@@ -215,15 +216,15 @@ impl Member {
 
     // ---- backend commits --------------------------------------------------------------------------
 
-    /// Whether neither a section nor a snapshot's marker is being written.
+    /// Whether neither the backend nor a snapshot's marker is being written.
     pub(crate) fn backend_is_idle(&self) -> bool {
-        self.persistence.section.is_none() && self.persistence.marking.is_none()
+        self.persistence.job.is_none() && self.persistence.marking.is_none()
     }
 
     /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit.
     pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
         self.scrub(effects);
-        if self.persistence.section.is_some() || effects.fatal.is_some() {
+        if self.persistence.job.is_some() || effects.fatal.is_some() {
             return;
         }
         if self.wants_defragmentation() {
@@ -248,7 +249,7 @@ impl Member {
 
     /// Writes all changes since the last backend commit, with the consistent index, in one transaction.
     pub(crate) fn commit_backend(&mut self, effects: &mut Effects) {
-        if self.persistence.section.is_some() {
+        if self.persistence.job.is_some() {
             return;
         }
         self.pass(Failpoint::BeforeCommit, effects);
@@ -268,37 +269,37 @@ impl Member {
         }
         self.pass(Failpoint::AfterWritebackBuf, effects);
         let finished_before = self.backend.meta().finished_compact;
-        let batch = Batch { puts: &puts, deletes: &deletes, meta: &meta };
         let flaws = self.config.flaws;
-        let result = if self.persistence.install {
-            self.backend.install(&puts, &meta)
+        let job = if self.persistence.install {
+            Job::Install(self.backend.install(puts, meta))
         } else if flaws.has(Flaw::ApplyTwiceAfterRestart) {
-            self.backend.commit_flawed(batch, Split::RowsFirst) // R19
+            Job::Commit(self.backend.commit_split(puts, deletes, meta, Split::RowsFirst)) // R19
         } else if flaws.has(Flaw::ConsistentIndexBeforeApply) {
-            self.backend.commit_flawed(batch, Split::IndexFirst) // M-13766
+            Job::Commit(self.backend.commit_split(puts, deletes, meta, Split::IndexFirst)) // M-13766
         } else if flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
-            self.backend.commit_rows_only(batch) // M-14685
+            Job::Commit(self.backend.commit_rows_only(puts, deletes, meta)) // M-14685
         } else {
-            self.backend.commit(batch)
+            Job::Commit(self.backend.commit(puts, deletes, meta))
         };
-        if let Err(error) = result {
-            effects.fatal = Some(error.to_string());
-            return;
-        }
         self.persistence.install = false;
         self.persistence.dirty_since = None;
         self.persistence.uncommitted = 0;
         let finished = self.backend.meta().finished_compact != finished_before;
-        self.persistence.section =
-            Some(Section::Commit(self.backend.meta().consistent_index, conf_state, finished));
-        effects.section = true;
+        let consistent_index = self.backend.meta().consistent_index;
+        self.hand_out(job, UnderWay::Commit(consistent_index, conf_state, finished), effects);
     }
 
-    /// The section in progress has reached the disk.
-    pub(crate) fn section_done(&mut self, effects: &mut Effects) {
-        match self.persistence.section.take() {
+    /// Gives the driver a job for the backend.
+    fn hand_out(&mut self, job: Job, under_way: UnderWay, effects: &mut Effects) {
+        self.persistence.job = Some(under_way);
+        effects.backend = Some(job);
+    }
+
+    /// The backend's job in progress has reached the disk.
+    pub(crate) fn backend_done(&mut self, effects: &mut Effects) {
+        match self.persistence.job.take() {
             None => {}
-            Some(Section::Commit(consistent_index, conf_state, finished)) => {
+            Some(UnderWay::Commit(consistent_index, conf_state, finished)) => {
                 self.persistence.durable = consistent_index;
                 self.persistence.durable_conf = conf_state;
                 effects.facts.push(Fact::BackendDurable { consistent_index });
@@ -314,7 +315,7 @@ impl Member {
                     self.mark_log_snapshot();
                 }
             }
-            Some(Section::Copy) => {
+            Some(UnderWay::Copy) => {
                 self.pass(Failpoint::DefragBeforeRename, effects);
                 // M-20271: the copy replaces the backend only later, even if a leader's snapshot was
                 // installed meanwhile.
@@ -322,7 +323,7 @@ impl Member {
                     self.replace_by_copy(effects);
                 }
             }
-            Some(Section::Replace) => {
+            Some(UnderWay::Replace) => {
                 for operation in std::mem::take(&mut self.persistence.defragment) {
                     self.defragmented(operation, effects);
                 }
@@ -332,7 +333,7 @@ impl Member {
 
     // ---- defragmentation --------------------------------------------------------------------------
 
-    /// A client requests a defragmentation. It starts as soon as no section is in progress.
+    /// A client requests a defragmentation. It starts as soon as the backend has no job.
     pub(crate) fn ask_defragmentation(&mut self, operation: u64) {
         self.persistence.defragment.push(operation);
     }
@@ -354,22 +355,19 @@ impl Member {
             return self.commit_backend(effects);
         }
         self.pass(Failpoint::DefragBeforeCopy, effects);
-        match self.backend.copy() {
-            Ok(copy) => self.persistence.copy = Some(copy),
-            Err(error) => return effects.fatal = Some(error.to_string()),
-        }
-        self.persistence.section = Some(Section::Copy);
-        effects.section = true;
+        let later = self.config.flaws.has(Flaw::DefragVsSnapshotSwap); // M-20271
+        self.persistence.copy = Some(later.then(|| self.backend.clone()));
+        self.hand_out(Job::Copy, UnderWay::Copy, effects);
     }
 
     /// Replaces the backend by its defragmented copy.
     fn replace_by_copy(&mut self, effects: &mut Effects) {
         let copy = self.persistence.copy.take().expect("the backend was copied before its copy takes over");
-        if let Err(error) = self.backend.replace_by(copy) {
-            return effects.fatal = Some(error.to_string());
+        if let Some(copy) = copy {
+            self.backend = copy; // M-20271
         }
-        self.persistence.section = Some(Section::Replace);
-        effects.section = true;
+        self.backend.defragmented();
+        self.hand_out(Job::Replace, UnderWay::Replace, effects);
     }
 
     /// Removes a batch of compacted revisions from the store, if one is due.
@@ -470,7 +468,7 @@ impl Member {
     }
 
     /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
-    /// store now, and the content of the backend as soon as no section is in progress. If the member crashes
+    /// store now, and the content of the backend as soon as the backend has no job. If the member crashes
     /// between the two, its next start finds the snapshot file and replaces the backend's content then.
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
         while let Some(snapshot) =

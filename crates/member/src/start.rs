@@ -5,18 +5,17 @@
 //! replaces the backend's. The log is read from its newest marker that the backend has reached; raft gets the
 //! entries after that marker.
 //!
-//! A start is one synchronous section ([`crate::io::Effects::section`]): until the driver reports its end,
-//! the member must get no other input.
+//! A start uses the disk synchronously, in one section (see [`crate::disk`]): until the driver reports its end
+//! ([`crate::io::Input::Recovered`]), the member must get no other input but the ends of disk jobs.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
 use record::{Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
-use crate::backend::{Backend, BackendError, Loaded};
+use crate::backend::{Backend, BackendError, Ledger, Loaded};
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
@@ -110,6 +109,7 @@ impl From<BackendError> for StartError {
 struct Found {
     wal: Wal,
     backend: Backend,
+    ledger: Ledger,
     store: Store,
     cluster: Cluster,
     auth: AuthStore,
@@ -124,7 +124,7 @@ struct Found {
 }
 
 impl Member {
-    /// Starts a member on `disk` at `now` on its own clock.
+    /// Starts a member on `disk` at `now` on its own clock. Returns it and its backend, which the driver keeps.
     ///
     /// # Errors
     /// The disk fails, or its content cannot be trusted.
@@ -133,7 +133,7 @@ impl Member {
         now: u64,
         disk: Arc<dyn Disk>,
         effects: &mut Effects,
-    ) -> Result<Member, StartError> {
+    ) -> Result<(Member, Backend), StartError> {
         let mut found = match Replay::read(&*disk) {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
@@ -147,7 +147,6 @@ impl Member {
             }
             Err(error) => return Err(error.into()),
         };
-        effects.section = true;
         let conf_state = found.log.conf_state();
         let takes_part = [&conf_state.voters, &conf_state.voters_outgoing]
             .iter()
@@ -206,7 +205,7 @@ impl Member {
             config,
             node,
             wal: found.wal,
-            backend: found.backend,
+            backend: found.ledger,
             store: found.store,
             cluster: found.cluster,
             auth: found.auth,
@@ -230,7 +229,8 @@ impl Member {
             }
         }
         member.report_configuration(effects);
-        Ok(member)
+        found.backend.set_flaws(member.config.flaws);
+        Ok((member, found.backend))
     }
 }
 
@@ -268,9 +268,9 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         None => (Store::new(), AuthStore::new(config)),
     };
     store.set_flaws(config.flaws);
-    let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
+    let (mut backend, Loaded { mut ledger, .. }) = Backend::open(Arc::clone(disk), BACKEND)?;
     let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
-    backend.commit(crate::backend::Batch { puts: &rows_of(&mut store), deletes: &[], meta: &meta })?;
+    backend.commit(&ledger.commit(rows_of(&mut store), Vec::new(), meta))?;
     // The log is created last. If a later start finds it, the other files are complete.
     let mut ops = Vec::new();
     let (wal, _) = Wal::create(&marker, &hard_state, config.settings.wal_segment_bytes, &mut ops);
@@ -280,13 +280,14 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     let before = (marker.index, marker.term);
     let log = Log::new(before, Vec::new(), hard_state, conf_state);
     let (applied, marker, files) = (before, marker.index, Snapshots::default());
-    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes: Vec::new() })
+    Ok(Found { wal, backend, ledger, store, cluster, auth, log, applied, marker, files, probes: Vec::new() })
 }
 
 /// Reads the state of an earlier incarnation from the disk.
 fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
     let (files, snapshot) = Snapshots::load(&**disk, replay.markers())?;
-    let (mut backend, loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
+    let (mut backend, mut loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
+    let mut ledger = std::mem::take(&mut loaded.ledger);
     let mut applied = (loaded.meta.consistent_index, loaded.meta.term);
     let mut conf_state = ConfState::parse_from_bytes(&loaded.meta.conf_state).unwrap_or_default();
     let (mut cluster, mut auth) = decode_rest(loaded.meta.state.clone(), config)?;
@@ -303,7 +304,8 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
         applied = (snapshot.marker.index, snapshot.marker.term);
         conf_state = snapshot.marker.conf_state;
         let rest = encode_rest(&cluster, &auth);
-        install(&mut backend, &mut store, rest, applied, &conf_state)?;
+        let meta = meta_of(&store, rest, applied, &conf_state);
+        backend.install(&ledger.install(rows_of(&mut store), meta))?;
     }
     let usable = replay.markers().iter().filter(|marker| marker.index <= applied.0);
     let Some(marker) = usable.max_by_key(|marker| marker.index).cloned() else {
@@ -326,7 +328,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     hard_state.commit = hard_state.commit.max(applied.0);
     let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
     let (wal, marker) = (recovered.wal, marker.index);
-    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes })
+    Ok(Found { wal, backend, ledger, store, cluster, auth, log, applied, marker, files, probes })
 }
 
 /// Builds the store from the rows of the backend.
@@ -336,18 +338,6 @@ fn store_of(loaded: Loaded, flaws: Flaws) -> Result<Store, Damaged> {
     // The row of a lease has a key of 8 bytes, the row of a revision one of at least 17.
     let (leases, rows): (Vec<_>, Vec<_>) = loaded.rows.into_iter().partition(|(key, _)| key.len() == 8);
     Store::from_rows_with(Saved { rows, leases, compaction }, flaws)
-}
-
-/// Replaces the backend's content by the state of a snapshot.
-fn install(
-    backend: &mut Backend,
-    store: &mut Store,
-    rest: Bytes,
-    applied: (u64, u64),
-    conf_state: &ConfState,
-) -> Result<(), BackendError> {
-    let meta = meta_of(store, rest, applied, conf_state);
-    backend.install(&rows_of(store), &meta)
 }
 
 /// All rows of a store. The store must be new, so that all its rows count as changes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
 use api::{Request, Response};
 use bytes::Bytes;
+use etcdsim_member::backend::Backend;
 use etcdsim_member::config::Peer;
 use etcdsim_member::io::{Effects, Input};
 use etcdsim_member::{Config, Member, SnapshotStream};
@@ -15,6 +16,7 @@ use crate::storage::disk::TestDisk;
 /// A cluster of one with a disk that answers at once.
 struct Alone {
     member: Member,
+    backend: Backend,
     now: u64,
     operations: u64,
 }
@@ -25,9 +27,9 @@ impl Alone {
             [Peer { id, name: "one".into(), peer_urls: [format!("http://m{id}:2380")].into() }].into();
         let config = Config { restore, ..Config::new(id, peers) };
         let mut effects = Effects::default();
-        let member = Member::start(config, 0, TestDisk::new(), &mut effects).expect("a good disk");
-        let mut alone = Alone { member, now: 0, operations: 0 };
-        alone.settle(Input::SectionDone);
+        let (member, backend) = Member::start(config, 0, TestDisk::new(), &mut effects).expect("a good disk");
+        let mut alone = Alone { member, backend, now: 0, operations: 0 };
+        alone.settle(Input::Recovered);
         alone
     }
 
@@ -40,8 +42,8 @@ impl Alone {
             self.now += 1_000_000;
             self.member.step(self.now, 0, input, &mut effects);
             inputs.extend(effects.jobs.iter().map(|job| Input::JobDone { job: job.id, result: Ok(()) }));
-            if effects.section {
-                inputs.insert(0, Input::SectionDone);
+            if let Some(job) = effects.backend {
+                inputs.insert(0, Input::BackendDone(self.backend.perform(&job)));
             }
             collected.replies.extend(effects.replies);
             collected.snapshots.extend(effects.snapshots);

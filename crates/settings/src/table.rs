@@ -106,6 +106,18 @@ words! {
     }
 }
 
+words! {
+    /// When the simulator really writes what a backend commit holds.
+    BackendWrites {
+        /// With the commit.
+        Eager = "eager",
+        /// When somebody can see it: when the process ends, or while a fault is on that may read, damage or fill
+        /// the backend's files. Until then the commit is a list of rows. It takes the same time and can be lost
+        /// or torn in the same way.
+        WhenSeen = "when-seen",
+    }
+}
+
 table! {
     /// Length of a raft tick. A leader sends heartbeats every tick.
     scenario "heartbeat-interval" heartbeat_interval: u64 = 100 * MS, time(MS, 10 * SECOND),
@@ -139,6 +151,11 @@ table! {
     /// Maximum number of applied operations between two commits of the backend.
     scenario "backend-limit" backend_limit: u64 = 10_000, count(1, 1_000_000_000),
         etcd 10_000, "`--backend-batch-limit`";
+    /// When the simulator really writes what a backend commit holds. `"eager"`: with the commit. `"when-seen"`:
+    /// when a process ends, or a fault may see or damage the backend's files. What happens in a run does not
+    /// depend on it, but `"when-seen"` is faster.
+    scenario "backend-writes" backend_writes: BackendWrites = BackendWrites::WhenSeen,
+        Form::Word(BackendWrites::WORDS);
     /// How long a request may take inside the server.
     scenario "request-timeout" request_timeout: u64 = 7 * SECOND, time(MS, HOUR),
         etcd 7 * SECOND, "5 s plus two election timeouts: `config/config.go`, `ReqTimeout`";

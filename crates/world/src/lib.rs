@@ -13,6 +13,7 @@
 //! into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
+mod backend;
 mod clients;
 mod clock;
 pub mod context;

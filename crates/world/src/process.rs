@@ -11,11 +11,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use member::config::BackendWrites;
 use member::io::{Effects, Input};
 use member::{Config, Member};
 use plan::PointAction;
 use record::{MemberId, Nanos, Stop};
 
+use crate::backend::{Host, Interrupted};
 use crate::clock::Clock;
 use crate::disk::SimDisk;
 
@@ -66,10 +68,14 @@ pub(crate) struct Process {
     pub(crate) incarnation: u32,
     pub(crate) state: State,
     pub(crate) member: Option<Member>,
+    /// The backend of that member.
+    pub(crate) backend: Option<Host>,
+    /// The backend commit in which the last process ended, until the next one has looked for it.
+    pub(crate) interrupted: Option<Interrupted>,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
-    /// Whether it waits for the end of a section: of the synchronous disk operations of a step. A fault that
+    /// Whether a section is under way: the disk operations of its recovery, or of a job of its backend. A fault that
     /// slows or stalls the disk may leave several events for the same end on the heap; this field keeps the
     /// second one from ending the next section.
     pub(crate) section: bool,
@@ -115,6 +121,8 @@ impl Process {
             incarnation: 0,
             state: State::Down,
             member: None,
+            backend: None,
+            interrupted: None,
             config,
             clock,
             disk,
@@ -147,8 +155,9 @@ impl Process {
 
     /// Drops everything that a process has in memory.
     pub(crate) fn drop_memory(&mut self) {
-        // The member's destructor cannot change the disk: the disk refuses calls of an ended incarnation.
+        // Destructors cannot change the disk: it refuses calls of an ended incarnation.
         self.member = None;
+        self.backend = None;
         self.inbox.clear();
         self.state = State::Down;
         self.wake = Nanos::MAX;
@@ -156,6 +165,13 @@ impl Process {
         self.stopping = None;
         self.stalled = None;
         self.effects = None;
+    }
+
+    /// Brings the file of the backend up to date, if the process has one: from now on somebody can see it.
+    pub(crate) fn show_backend(&mut self, now: Nanos) {
+        if let Some(backend) = &mut self.backend {
+            backend.bring_up_to_date(now, &self.disk);
+        }
     }
 
     /// Why the process does not run, to end a sentence with.
@@ -192,7 +208,11 @@ impl Process {
         self.config.bootstrap = !self.bootstrapped;
         let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);
         let effects = self.effects.get_or_insert_default();
-        let member = Member::start(self.config.clone(), self.clock.monotonic(now), disk, effects)?;
+        let (member, backend) =
+            Member::start(self.config.clone(), self.clock.monotonic(now), disk, effects)?;
+        let eager = self.config.settings.backend_writes == BackendWrites::Eager;
+        let index = member.status().applied;
+        self.backend = Some(Host::new(backend, eager, index));
         self.member = Some(member);
         self.state = State::Starting;
         Ok(())

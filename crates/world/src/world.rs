@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyed::{Domain, Keyed};
 use member::StartError;
+use member::backend::Job;
 use member::io::{Effects, Input, PeerMessage, Stall};
 use plan::{Plan, PointAction};
 use record::fact::{DropReason, MessageHead};
@@ -47,7 +48,7 @@ pub(crate) enum Happening {
     Wake { member: MemberId, incarnation: u32 },
     /// An asynchronous disk job ends.
     JobDone { member: MemberId, incarnation: u32, job: u64 },
-    /// The synchronous disk operations of a member's step end (see `disk`, *sections*).
+    /// The disk operations of a recovery or of a job of the backend end (see `disk`, *sections*).
     SectionDone { member: MemberId, incarnation: u32 },
     /// A process slowed by a fault has finished its step and can take the next input.
     SlowStepOver { member: MemberId, incarnation: u32 },
@@ -293,12 +294,27 @@ impl<'a> World<'a> {
         match started {
             Ok(Ok(())) => {
                 let incarnation = self.processes[member].incarnation;
+                self.look_for_interrupted_commit(member);
                 self.take_effects(member);
                 self.section_ends(member, incarnation, section.unwrap_or(now));
                 self.look_for_armed_crash(member);
             }
             Ok(Err(error)) => self.start_refused(member, error),
             Err(panic) => self.panicked(member, crate::panics::text(&*panic)),
+        }
+    }
+
+    /// Notes what became of a backend commit in which the last process ended.
+    fn look_for_interrupted_commit(&mut self, member: MemberId) {
+        let process = &mut self.processes[member];
+        let Some(interrupted) = process.interrupted.take() else { return };
+        let facts = process.effects.iter().flat_map(|effects| &effects.facts);
+        let found = facts.into_iter().find_map(|fact| match fact {
+            Fact::Recovered { consistent_index, .. } => Some(*consistent_index),
+            _ => None,
+        });
+        if let Some(found) = found {
+            self.note(member, Fact::Probe { probe: interrupted.found(found) });
         }
     }
 
@@ -393,6 +409,10 @@ impl<'a> World<'a> {
         let power = stop == Stop::PowerLoss;
         tracing::debug!(%member, ?stop, "process ends");
         let process = &mut self.processes[member];
+        if let Some(backend) = &process.backend {
+            process.interrupted = backend.interrupted(now, &process.disk);
+        }
+        process.show_backend(now);
         if power {
             process.disk.power_loss(now)
         } else {
@@ -492,10 +512,8 @@ impl<'a> World<'a> {
         context::enter(now, member, process.clock.wall_clock(now));
         let running = process.member.as_mut().expect("a process that runs has a member");
         let (own_now, wall_clock) = (process.clock.monotonic(now), process.clock.wall_clock(now));
-        process.disk.begin_section(now);
         let effects = &mut **process.effects.get_or_insert_default();
         let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
-        let section = process.disk.end_section();
         context::leave(now);
         if let Err(panic) = stepped {
             if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
@@ -511,14 +529,7 @@ impl<'a> World<'a> {
             let incarnation = process.incarnation;
             self.queue.push(now + process.step_takes, Happening::SlowStepOver { member, incarnation });
         }
-        if let Some(over) = section {
-            let incarnation = self.processes[member].incarnation;
-            self.section_ends(member, incarnation, over);
-        }
         self.take_effects(member);
-        if section.is_some() {
-            self.look_for_armed_crash(member);
-        }
     }
 
     /// Carries out the effects of a member's step.
@@ -530,6 +541,7 @@ impl<'a> World<'a> {
         for fact in effects.facts.drain(..) {
             self.note_of(member, fact);
         }
+        let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
         let incarnation = self.processes[member].incarnation;
         for message in effects.messages.drain(..) {
             let to = MemberId::from_raft(message.to);
@@ -569,9 +581,10 @@ impl<'a> World<'a> {
         let fatal = effects.fatal.take();
         let finished = std::mem::take(&mut effects.finished);
         let removed = std::mem::take(&mut effects.removed);
-        effects.section = false;
         self.processes[member].effects = Some(effects);
-        if let Some(why) = fatal {
+        if let Some(text) = broken {
+            self.panicked(member, text);
+        } else if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
             if !self.processes[member].disk.had_errors() {
                 self.record_unexpected_end(member, stop.clone());
@@ -614,7 +627,7 @@ impl<'a> World<'a> {
 
     /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
     fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
-        let [messages, peers, replies, watch, jobs] = stall.before;
+        let [messages, peers, replies, watch, jobs, backend] = stall.before;
         let later = Effects {
             messages: effects.messages.split_off(messages),
             peers: effects.peers.split_off(peers),
@@ -622,6 +635,7 @@ impl<'a> World<'a> {
             watch: effects.watch.split_off(watch.min(effects.watch.len())),
             watch_ended: std::mem::take(&mut effects.watch_ended),
             jobs: effects.jobs.split_off(jobs),
+            backend: if backend == 0 { effects.backend.take() } else { None },
             ..Effects::default()
         };
         self.recorder.count("failpoint-fired");
@@ -667,13 +681,28 @@ impl<'a> World<'a> {
         self.feed(member, Input::JobDone { job, result: outcome.result });
     }
 
+    /// Begins a job of a member's backend. If the database panics, returns the text of the panic.
+    fn begin_backend_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
+        let now = self.now();
+        let process = &mut self.processes[member];
+        context::enter(now, member, process.clock.wall_clock(now));
+        let backend = process.backend.as_mut().expect("a process that runs has a backend");
+        let disk = &process.disk;
+        let begun = catch_unwind(AssertUnwindSafe(|| backend.begin(now, disk, job)));
+        context::leave(now);
+        let over = begun.map_err(|panic| crate::panics::text(&*panic))?;
+        let incarnation = process.incarnation;
+        self.section_ends(member, incarnation, over);
+        self.look_for_armed_crash(member);
+        Ok(())
+    }
+
     /// Schedules the end of a section. While the disk is stalled, the end has no time yet (`Nanos::MAX`).
     fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
             !process.section,
-            "member {member} uses its disk in one step, and in another before it learned that the first is \
-             durable: a step of its own reads or writes without looking whether a section is under way"
+            "member {member} hands out a job for its backend before it learned that the one before is done"
         );
         process.section = true;
         if over != Nanos::MAX {
@@ -681,8 +710,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The synchronous disk operations of a step have ended: the member can take inputs again. If that was its
-    /// recovery, the process now runs.
+    /// The disk operations of a recovery or of a job of the backend have ended. If it was the recovery, the process
+    /// now runs.
     fn section_done(&mut self, member: MemberId, incarnation: u32) {
         let now = self.now();
         if !self.is_current(member, incarnation) {
@@ -694,15 +723,18 @@ impl<'a> World<'a> {
             return;
         }
         process.section = false;
-        if self.processes[member].state == State::Starting {
-            let process = &mut self.processes[member];
+        let input = if process.state == State::Starting {
             process.state = State::Running;
             process.bootstrapped = true;
             if process.is_paused_by_fault() {
                 process.state = State::Paused;
             }
-        }
-        self.feed(member, Input::SectionDone);
+            Input::Recovered
+        } else {
+            let backend = process.backend.as_mut().expect("a process that runs has a backend");
+            Input::BackendDone(backend.end(now, &process.disk))
+        };
+        self.feed(member, input);
         self.drain_inbox(member);
     }
 

@@ -83,17 +83,18 @@ pub struct Size {
 }
 
 impl Size {
-    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
-        self.in_use += row_bytes(key, value);
+    pub(super) fn add(&mut self, row_bytes: u64) {
+        self.in_use += row_bytes;
         self.total = self.total.max(self.in_use);
     }
 
-    pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
-        self.in_use -= row_bytes(key, value);
+    pub(super) fn remove(&mut self, row_bytes: u64) {
+        self.in_use -= row_bytes;
     }
 }
 
-fn row_bytes(key: &[u8], value: &[u8]) -> u64 {
+/// The size of a row in the file, in bytes.
+pub(super) fn row_bytes(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + ROW_OVERHEAD
 }
 
@@ -106,20 +107,14 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn of(rows: &[super::Row]) -> Sum {
-        let mut sum = Sum::default();
-        rows.iter().for_each(|(key, value)| sum.add(key, value));
-        sum
-    }
-
-    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+    pub(super) fn add(&mut self, digest: u64) {
         self.rows += 1;
-        self.sum = self.sum.wrapping_add(digest(key, value));
+        self.sum = self.sum.wrapping_add(digest);
     }
 
-    pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
+    pub(super) fn remove(&mut self, digest: u64) {
         self.rows -= 1;
-        self.sum = self.sum.wrapping_sub(digest(key, value));
+        self.sum = self.sum.wrapping_sub(digest);
     }
 }
 
@@ -129,6 +124,7 @@ impl fmt::Display for Sum {
     }
 }
 
-fn digest(key: &[u8], value: &[u8]) -> u64 {
+/// The part of a row in the sum.
+pub(super) fn digest(key: &[u8], value: &[u8]) -> u64 {
     xxh3_64_with_seed(value, xxh3_64(key))
 }

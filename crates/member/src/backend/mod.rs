@@ -31,9 +31,12 @@
 //! consistent, but never of an older one. That does no harm if the log reaches back to the consistent index
 //! of that commit. The member must check this, and refuse to start if it does not.
 
+mod commit;
 mod file;
+mod ledger;
 mod meta;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,8 +44,10 @@ use bytes::Bytes;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use crate::disk::{Disk, DiskError, DiskOp, Path};
+use crate::flaw::{Flaw, Flaws};
+pub use commit::{Commit, Job, Transaction};
 use file::File;
-use meta::Sum;
+pub use ledger::{Ledger, Split};
 pub use meta::{Meta, Size};
 
 /// The backend's directory.
@@ -52,6 +57,14 @@ const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
 /// The limit of redb's cache, in bytes: more than a simulated store needs.
 const CACHE_BYTES: usize = 1 << 30;
+/// Commits that change this many rows are not kept any longer.
+const KEPT_ROWS_MAX: usize = 10_000;
+/// Nor are commits of this many bytes.
+const KEPT_BYTES_MAX: u64 = 8 << 20;
+/// How many reads it takes to open an empty backend.
+const READS_OF_OPENING: u64 = 13;
+/// How many bytes of rows there are for one more read: redb reads each page about one and a half times.
+const BYTES_A_READ: u64 = 2_700;
 
 /// Why the backend cannot continue. It is unusable afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,17 +92,6 @@ pub enum BackendError {
 /// A key and its value.
 pub type Row = (Bytes, Bytes);
 
-/// The rows and metadata that one commit writes. Each key occurs once.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// Rows to insert or replace.
-    pub puts: &'a [Row],
-    /// Keys to remove; missing ones are ignored.
-    pub deletes: &'a [Bytes],
-    /// The metadata that belongs to the rows after this commit.
-    pub meta: &'a Meta,
-}
-
 /// The content of the file when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -97,27 +99,35 @@ pub struct Loaded {
     pub rows: Vec<Row>,
     /// The metadata of the last commit.
     pub meta: Meta,
+    /// What the member must remember of it.
+    pub ledger: Ledger,
     /// Whether the file did not exist and was created.
     pub created: bool,
 }
 
-/// The order of the two transactions into which flaws R19 and M-13766 split a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// Rows first: after a crash in between, entries are applied twice (R19).
-    RowsFirst,
-    /// Consistent index first: after a crash in between, entries are skipped (M-13766).
-    IndexFirst,
-}
-
-/// An open backend.
+/// An open backend. The driver has it and does with it what the member hands out ([`Job`]).
+///
+/// The driver may keep commits instead of writing them, as long as nobody looks at the file
+/// ([`Backend::keep`]). Before anybody does, and before any other job, it must bring the file up to date
+/// ([`Backend::catch_up`]).
 pub struct Backend {
     database: Database,
     file: File,
-    /// The metadata of the last commit.
-    meta: Meta,
-    sum: Sum,
-    size: Size,
+    /// The copy that a defragmentation has made.
+    copy: Option<Box<Backend>>,
+    kept: Kept,
+    flaws: Flaws,
+}
+
+/// Transactions that have ended, as far as the member knows, and are not in the file.
+#[derive(Debug, Default)]
+struct Kept {
+    /// In order.
+    transactions: Vec<Transaction>,
+    /// How many rows they change.
+    rows: usize,
+    /// How many bytes they have.
+    bytes: u64,
 }
 
 impl Backend {
@@ -136,7 +146,7 @@ impl Backend {
             }
         }
         if !files.iter().any(|file| file == name) {
-            let backend = Backend::create(disk, path, &[], &Meta::default())?;
+            let backend = Backend::create(disk, path, &Ledger::default().install(Vec::new(), Meta::default()))?;
             return Ok((backend, Loaded { created: true, ..Loaded::default() }));
         }
         // A process that was killed may have left the file's name only in the cache.
@@ -145,112 +155,147 @@ impl Backend {
         if disk.len(&path).map_err(failed)? == 0 {
             return Err(BackendError::Damaged { path, doing, what: "it is empty".into() });
         }
-        let file = File::open(disk, path);
+        let file = File::open(Arc::clone(&disk), path);
         let database = file.result("opened its database", database(&file))?;
         let loaded = file.result("read its rows", load(&database))?;
-        let sum = Sum::of(&loaded.0);
         let (meta, wanted, size) = Meta::decode(&loaded.1)
             .ok_or_else(|| file.damaged("read its rows", "the metadata row is not readable".into()))?;
-        if sum != wanted {
-            let what = format!("its rows add up to {sum}, but the last commit recorded {wanted}");
+        let ledger = Ledger::of(&loaded.0, meta.clone(), size);
+        if ledger.sum() != wanted {
+            let what =
+                format!("its rows add up to {}, but the last commit recorded {wanted}", ledger.sum());
             return Err(file.damaged("checked its rows", what));
         }
-        let backend = Backend { database, file, meta: meta.clone(), sum, size };
-        Ok((backend, Loaded { rows: loaded.0, meta, created: false }))
+        disk_reads(&disk, size);
+        let backend = Backend::with(database, file);
+        Ok((backend, Loaded { rows: loaded.0, meta, ledger, created: false }))
     }
 
-    /// Commits a batch. When this returns, all operations of the commit, with their syncs, were performed.
-    ///
-    /// # Errors
-    /// The disk's. After a restart the commit may or may not be there, but never in part.
-    pub fn commit(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
-        let (mut sum, mut size) = (self.sum, self.size);
-        self.file.result("committed", write(&self.database, batch, &mut sum, &mut size))?;
-        (self.sum, self.size) = (sum, size);
-        self.meta.clone_from(batch.meta);
-        Ok(())
+    fn with(database: Database, file: File) -> Backend {
+        Backend { database, file, copy: None, kept: Kept::default(), flaws: Flaws::NONE }
     }
 
-    /// Commits a batch as flaws R19 and M-13766 do: rows and consistent index in separate transactions.
+    /// Sets the flaws of the part that brings the file up to date.
+    pub fn set_flaws(&mut self, flaws: Flaws) {
+        self.flaws = flaws;
+    }
+
+    /// Does a job. When this returns, all its operations on the disk, with their syncs, were performed.
     ///
     /// # Errors
-    /// As [`Backend::commit`].
-    pub fn commit_flawed(&mut self, batch: Batch<'_>, order: Split) -> Result<(), BackendError> {
-        let Meta { consistent_index, term, .. } = *batch.meta;
-        let before = self.meta.clone();
-        match order {
-            Split::RowsFirst => {
-                let (consistent_index, term) = (before.consistent_index, before.term);
-                self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })?;
-                self.commit(Batch { puts: &[], deletes: &[], ..batch })
-            }
-            Split::IndexFirst => {
-                let meta = &Meta { consistent_index, term, ..before };
-                self.commit(Batch { puts: &[], deletes: &[], meta })?;
-                self.commit(batch)
-            }
+    /// The disk's. After a restart a transaction may or may not be there, but never in part.
+    ///
+    /// # Panics
+    /// If commits are kept that are not in the file.
+    pub fn perform(&mut self, job: &Job) -> Result<(), BackendError> {
+        match job {
+            Job::Commit(commit) => self.commit(commit),
+            Job::Copy => self.make_copy(),
+            Job::Replace => self.replace_by_copy(),
+            Job::Install(transaction) => self.install(transaction),
         }
     }
 
-    /// Commits the rows of a batch without its consistent index (flaw M-14685).
+    /// Commits. See [`Backend::perform`].
     ///
     /// # Errors
-    /// As [`Backend::commit`].
-    pub fn commit_rows_only(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
-        let Meta { consistent_index, term, .. } = self.meta;
-        self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })
+    /// The disk's.
+    pub fn commit(&mut self, commit: &Commit) -> Result<(), BackendError> {
+        self.assert_up_to_date();
+        commit.transactions.iter().try_for_each(|transaction| {
+            self.file.result("committed", write(&self.database, transaction))
+        })
+    }
+
+    /// Keeps a commit that counts as durable, to be written later, by [`Backend::catch_up`].
+    pub fn keep(&mut self, commit: Commit) {
+        for transaction in commit.transactions {
+            self.kept.rows += transaction.rows();
+            self.kept.bytes += transaction.bytes();
+            self.kept.transactions.push(transaction);
+        }
+    }
+
+    /// Whether commits are kept that are not in the file.
+    pub fn is_behind(&self) -> bool {
+        !self.kept.transactions.is_empty()
+    }
+
+    /// Whether so many commits are kept that they should be written because of the memory that they take.
+    pub fn keeps_too_much(&self) -> bool {
+        self.kept.rows >= KEPT_ROWS_MAX || self.kept.bytes >= KEPT_BYTES_MAX
+    }
+
+    /// Brings the file up to date: writes all commits that were kept, in one transaction.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn catch_up(&mut self) -> Result<(), BackendError> {
+        let kept = std::mem::take(&mut self.kept);
+        let Some(merged) = kept.merged(self.flaws) else { return Ok(()) };
+        self.file.result("caught up", write(&self.database, &merged))
+    }
+
+    fn assert_up_to_date(&self) {
+        assert!(!self.is_behind(), "{} transactions are kept: was `catch_up` left out?", self.kept.rows);
     }
 
     /// The first part of a defragmentation: copies the committed content into a new file next to this one and
-    /// syncs it. Do not commit until the copy has replaced this backend.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn copy(&mut self) -> Result<Backend, BackendError> {
-        let (rows, _) = self.file.result("read its rows", load(&self.database))?;
+    /// syncs it.
+    fn make_copy(&mut self) -> Result<(), BackendError> {
+        self.assert_up_to_date();
+        let doing = "read its rows";
+        let (rows, meta) = self.file.result(doing, load(&self.database))?;
+        let (meta, sum, size) = Meta::decode(&meta)
+            .ok_or_else(|| self.file.damaged(doing, "the metadata row is not readable".into()))?;
+        let size = Size { total: size.in_use, ..size };
         let (disk, path) = self.file.location();
-        Backend::create_at(disk, copy_of(&path), &rows, &self.meta)
+        let content = Transaction { puts: rows, deletes: Vec::new(), meta, sum, size };
+        self.copy = Some(Box::new(Backend::create_at(disk, copy_of(&path), &content)?));
+        Ok(())
     }
 
-    /// The second part of a defragmentation: the copy replaces this backend. After a crash, the file is
-    /// either the old one or the copy.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn replace_by(&mut self, copy: Backend) -> Result<(), BackendError> {
+    /// The second part of a defragmentation: the copy replaces this backend. After a crash, the file is either the
+    /// old one or the copy.
+    fn replace_by_copy(&mut self) -> Result<(), BackendError> {
+        self.assert_up_to_date();
+        let copy = self.copy.take().expect("the backend was copied before its copy takes over");
         let (_, path) = self.file.stop();
         copy.file
             .rename(path)
             .map_err(|error| BackendError::Disk { doing: "replaced its file by the copy", error })?;
-        *self = copy;
+        self.become_file_of(*copy);
         Ok(())
-    }
-
-    /// The size of the database as of the last commit.
-    pub fn size(&self) -> Size {
-        self.size
     }
 
     /// Replaces the whole content by the rows of a snapshot: writes them to a new file, syncs it, renames it
     /// over the old one and syncs the directory. After a crash, the file is either the old one or the new
-    /// one.
+    /// one. See [`Backend::perform`].
     ///
     /// # Errors
     /// The disk's.
-    pub fn install(&mut self, rows: &[Row], meta: &Meta) -> Result<(), BackendError> {
+    pub fn install(&mut self, content: &Transaction) -> Result<(), BackendError> {
+        self.assert_up_to_date();
         let (disk, path) = self.file.stop();
-        *self = Backend::create(disk, path, rows, meta)?;
+        let new = Backend::create(disk, path, content)?;
+        self.become_file_of(new);
         Ok(())
     }
 
-    /// The metadata of the last commit.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
+    fn become_file_of(&mut self, new: Backend) {
+        let old = std::mem::replace(self, new);
+        self.flaws = old.flaws;
+        // M-20271: a copy that was made before a snapshot is installed outlives it.
+        self.copy = old.take_copy();
     }
 
-    fn create(disk: Arc<dyn Disk>, path: Path, rows: &[Row], meta: &Meta) -> Result<Backend, BackendError> {
+    fn take_copy(mut self) -> Option<Box<Backend>> {
+        self.copy.take()
+    }
+
+    fn create(disk: Arc<dyn Disk>, path: Path, content: &Transaction) -> Result<Backend, BackendError> {
         let doing = "made its file";
-        let backend = Backend::create_at(disk, temporary(&path), rows, meta)?;
+        let backend = Backend::create_at(disk, temporary(&path), content)?;
         backend.file.rename(path).map_err(|error| BackendError::Disk { doing, error })?;
         Ok(backend)
     }
@@ -258,18 +303,45 @@ impl Backend {
     fn create_at(
         disk: Arc<dyn Disk>,
         path: Path,
-        rows: &[Row],
-        meta: &Meta,
+        content: &Transaction,
     ) -> Result<Backend, BackendError> {
         let doing = "made its file";
         disk.perform(&DiskOp::Create { path: path.clone() })
             .map_err(|error| BackendError::Disk { doing, error })?;
         let file = File::open(disk, path);
         let database = file.result(doing, database(&file))?;
-        let (mut sum, mut size) = (Sum::default(), Size::default());
-        let batch = Batch { puts: rows, deletes: &[], meta };
-        file.result(doing, write(&database, batch, &mut sum, &mut size))?;
-        Ok(Backend { database, file, meta: meta.clone(), sum, size })
+        file.result(doing, write(&database, content))?;
+        Ok(Backend::with(database, file))
+    }
+}
+
+impl Kept {
+    /// One transaction that does what all of them do; `None` if there are none.
+    fn merged(mut self, flaws: Flaws) -> Option<Transaction> {
+        let last = self.transactions.last()?;
+        let (mut meta, sum, size) = (last.meta.clone(), last.sum, last.size);
+        if flaws.has(Flaw::KeptCommitLeftOut) && self.transactions.len() > 1 {
+            self.transactions.remove(0); // S1
+        }
+        let mut rows = BTreeMap::new();
+        for Transaction { puts, deletes, .. } in self.transactions {
+            rows.extend(deletes.into_iter().map(|key| (key, None)));
+            rows.extend(puts.into_iter().map(|(key, value)| (key, Some(value))));
+        }
+        if flaws.has(Flaw::KeptRowLeftOut) {
+            rows.pop_first(); // S2
+        }
+        if flaws.has(Flaw::KeptIndexTooFar) {
+            meta.consistent_index += 1; // S3
+        }
+        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        for (key, value) in rows {
+            match value {
+                Some(value) => puts.push((key, value)),
+                None => deletes.push(key),
+            }
+        }
+        Some(Transaction { puts, deletes, meta, sum, size })
     }
 }
 
@@ -282,7 +354,7 @@ impl Drop for Backend {
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backend").field("file", &self.file).field("meta", &self.meta).finish_non_exhaustive()
+        f.debug_struct("Backend").field("file", &self.file).field("kept", &self.kept).finish_non_exhaustive()
     }
 }
 
@@ -303,28 +375,27 @@ fn database(file: &File) -> Result<Database, redb::Error> {
     Ok(builder.create_with_backend(file.clone())?)
 }
 
-fn write(database: &Database, batch: Batch<'_>, sum: &mut Sum, size: &mut Size) -> Result<(), redb::Error> {
+fn write(database: &Database, content: &Transaction) -> Result<(), redb::Error> {
+    let Transaction { puts, deletes, meta, sum, size } = content;
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     {
         let mut rows = transaction.open_table(ROWS)?;
-        for key in batch.deletes {
-            if let Some(old) = rows.remove(&key[..])? {
-                sum.remove(key, old.value());
-                size.remove(key, old.value());
-            }
+        for key in deletes {
+            rows.remove(&key[..])?;
         }
-        for (key, value) in batch.puts {
-            if let Some(old) = rows.insert(&key[..], &value[..])? {
-                sum.remove(key, old.value());
-                size.remove(key, old.value());
-            }
-            sum.add(key, value);
-            size.add(key, value);
+        for (key, value) in puts {
+            rows.insert(&key[..], &value[..])?;
         }
-        transaction.open_table(META)?.insert((), &batch.meta.encode(*sum, *size)[..])?;
+        transaction.open_table(META)?.insert((), &meta.encode(*sum, *size)[..])?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Tells the disk how much was read to open a backend of this size. How often redb reads depends on how its pages
+/// lie in the file, which nothing but the content of the file may depend on.
+fn disk_reads(disk: &Arc<dyn Disk>, size: Size) {
+    disk.charge_reads(READS_OF_OPENING + size.in_use / BYTES_A_READ);
 }
 
 fn load(database: &Database) -> Result<(Vec<Row>, Vec<u8>), redb::Error> {

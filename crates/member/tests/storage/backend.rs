@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use etcdsim_member::backend::{Backend, BackendError, Batch, Loaded, Meta, Row, Split};
+use etcdsim_member::backend::{Backend, BackendError, Ledger, Loaded, Meta, Row, Split};
+use etcdsim_member::{Flaw, Flaws};
 use etcdsim_member::disk::{Disk as _, DiskError, DiskErrorKind, DiskOp};
 use keyed::{Draw, Ratio};
 use proptest::prelude::*;
@@ -74,9 +75,27 @@ fn apply(before: &State, commit: Commit) -> (Vec<Row>, Vec<Bytes>, State) {
     (puts, deletes, (rows, meta))
 }
 
+/// An open backend with its ledger.
+#[derive(Debug)]
+struct Open {
+    backend: Backend,
+    ledger: Ledger,
+}
+
+impl Open {
+    fn commit(&mut self, puts: &[Row], deletes: &[Bytes], meta: &Meta) -> Result<(), BackendError> {
+        self.backend.commit(&self.ledger.commit(puts.to_vec(), deletes.to_vec(), meta.clone()))
+    }
+
+    fn install(&mut self, rows: &[Row], meta: &Meta) -> Result<(), BackendError> {
+        self.backend.install(&self.ledger.install(rows.to_vec(), meta.clone()))
+    }
+}
+
 /// Opens the backend.
-fn open(disk: &Arc<TestDisk>) -> Result<(Backend, Loaded), BackendError> {
-    Backend::open(disk.clone(), NAME)
+fn open(disk: &Arc<TestDisk>) -> Result<(Open, Loaded), BackendError> {
+    let (backend, loaded) = Backend::open(disk.clone(), NAME)?;
+    Ok((Open { backend, ledger: loaded.ledger.clone() }, loaded))
 }
 
 /// What was loaded, in the form of the model.
@@ -86,11 +105,10 @@ fn state(loaded: Loaded) -> State {
 
 /// Commits until the disk is gone; `states` ends with the last state that can be on disk. Returns the number
 /// of durable states.
-fn run(backend: &mut Backend, commits: &[Commit], states: &mut Vec<State>) -> usize {
+fn run(backend: &mut Open, commits: &[Commit], states: &mut Vec<State>) -> usize {
     for commit in commits {
         let (puts, deletes, state) = apply(states.last().unwrap(), *commit);
-        let batch = Batch { puts: &puts, deletes: &deletes, meta: &state.1 };
-        let returned = backend.commit(batch);
+        let returned = backend.commit(&puts, &deletes, &state.1);
         states.push(state);
         if let Err(error) = returned {
             assert!(matches!(error, BackendError::Disk { .. }), "{error}");
@@ -146,7 +164,7 @@ proptest! {
         disk.stop_at(disk.operations() + last);
         let installed = backend.install(&rows, &new.1);
         if installed.is_ok() {
-            prop_assert_eq!(backend.meta(), &new.1);
+            prop_assert_eq!(backend.ledger.meta(), &new.1);
         }
         drop(backend);
         let disk = end.of(&disk);
@@ -173,8 +191,7 @@ proptest! {
                 durable = run(&mut backend, &commits, &mut states);
                 if durable < states.len() {
                     // Poisoned: nothing can be committed any more, and the error says why.
-                    let batch = Batch { puts: &[], deletes: &[], meta: &Meta::default() };
-                    let error = backend.commit(batch).unwrap_err();
+                    let error = backend.commit(&[], &[], &Meta::default()).unwrap_err();
                     let reported = matches!(&error, BackendError::Disk { error: DiskError { kind: reported, .. }, .. } if *reported == kind);
                     prop_assert!(reported, "{}", error);
                 }
@@ -382,13 +399,14 @@ fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
         for last in 0..40 {
             let disk = TestDisk::new();
             let (mut backend, _) = open(&disk).unwrap();
-            backend.commit(Batch { puts: &[], deletes: &[], meta: &old.1 }).unwrap();
+            backend.commit(&[], &[], &old.1).unwrap();
             disk.stop_at(disk.operations() + last);
-            let batch = Batch { puts: &puts, deletes: &deletes, meta: &new.1 };
-            let _ = match split {
-                None => backend.commit(batch),
-                Some(split) => backend.commit_flawed(batch, split),
+            let (puts, deletes, meta) = (puts.clone(), deletes.clone(), new.1.clone());
+            let commit = match split {
+                None => backend.ledger.commit(puts, deletes, meta),
+                Some(split) => backend.ledger.commit_split(puts, deletes, meta, split),
             };
+            let _ = backend.backend.commit(&commit);
             let found = state(open(&disk.after_power_loss(last, Ratio::ALWAYS)).unwrap().1);
             seen_halfway |= Some(&found) == halfway.as_ref();
             assert!(found == old || found == new || Some(&found) == halfway.as_ref());
@@ -410,4 +428,103 @@ fn a_lost_file_is_created_again_and_reported() {
     assert_eq!(loaded, Loaded { created: true, ..Loaded::default() });
     let (_, loaded) = open(&disk).unwrap();
     assert!(!loaded.created);
+}
+
+/// What a backend holds that wrote each commit at once, and one that kept them and caught up before some of them.
+fn both(commits: &[(Commit, bool)], flaws: Flaws) -> (State, Result<State, BackendError>) {
+    let disks = [TestDisk::new(), TestDisk::new()];
+    let mut eager = open(&disks[0]).unwrap().0;
+    let mut lazy = open(&disks[1]).unwrap().0;
+    lazy.backend.set_flaws(flaws);
+    let mut state = State::default();
+    for (commit, caught_up) in commits {
+        if *caught_up {
+            lazy.backend.catch_up().unwrap();
+        }
+        let (puts, deletes, after) = apply(&state, *commit);
+        eager.commit(&puts, &deletes, &after.1).unwrap();
+        let commit = lazy.ledger.commit(puts, deletes, after.1.clone());
+        lazy.backend.keep(commit);
+        state = after;
+    }
+    lazy.backend.catch_up().unwrap();
+    assert!(!lazy.backend.is_behind());
+    assert_eq!(lazy.ledger, eager.ledger);
+    drop((eager, lazy));
+    let [eager, lazy] = disks.map(|disk| open(&disk.after_power_loss(0, Ratio::ALWAYS)));
+    (self::state(eager.unwrap().1), lazy.map(|(_, loaded)| self::state(loaded)))
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn kept_commits_are_there_once_it_has_caught_up(
+        commits in commits(12), caught_up in prop::collection::vec(prop::bool::weighted(0.2), 12),
+    ) {
+        let commits: Vec<_> = commits.into_iter().zip(caught_up).collect();
+        let (eager, lazy) = both(&commits, Flaws::NONE);
+        prop_assert!(eager == lazy.unwrap());
+    }
+}
+
+#[test]
+fn what_catching_up_leaves_out_is_noticed() {
+    let commit = |first| (Commit { first, puts: 3, size: 20, deletes: 0 }, false);
+    for flaw in [Flaw::KeptCommitLeftOut, Flaw::KeptRowLeftOut] {
+        let (_, lazy) = both(&[commit(0), commit(10), commit(20)], Flaws::NONE.with(flaw));
+        let error = lazy.unwrap_err().to_string();
+        assert!(error.contains("rows add up to"), "{flaw}: {error}");
+    }
+    let (eager, lazy) = both(&[commit(0), commit(10)], Flaws::NONE.with(Flaw::KeptIndexTooFar));
+    assert_eq!(lazy.unwrap().1.consistent_index, eager.1.consistent_index + 1);
+}
+
+#[test]
+fn what_a_backend_keeps_is_bounded() {
+    let (mut open, _) = open(&TestDisk::new()).unwrap();
+    let mut kept = 0;
+    while !open.backend.keeps_too_much() {
+        let (puts, deletes, (_, meta)) =
+            apply(&State::default(), Commit { first: kept, puts: 10, size: 9, deletes: 0 });
+        let commit = open.ledger.commit(puts, deletes, meta);
+        open.backend.keep(commit);
+        kept += 10;
+    }
+    assert_eq!(kept, 10_000);
+    open.backend.catch_up().unwrap();
+    assert!(!open.backend.keeps_too_much());
+    let (puts, deletes, (_, meta)) =
+        apply(&State::default(), Commit { first: 0, puts: 9, size: 1 << 20, deletes: 0 });
+    let commit = open.ledger.commit(puts, deletes, meta);
+    open.backend.keep(commit);
+    assert!(open.backend.keeps_too_much());
+}
+
+#[test]
+fn the_shape_of_a_commit_is_what_redb_does() {
+    // Puts, their size, deletions.
+    let kinds = [(0, 0, 0), (1, 20, 0), (1, 20, 1), (3, 40, 2), (10, 40, 0), (30, 60, 10), (100, 60, 0)];
+    let large = [(100, 1_000, 20), (4, 20_000, 0), (300, 30, 300)];
+    for (puts, size, deletes) in kinds.into_iter().chain(large) {
+        let disk = TestDisk::new();
+        let (mut backend, _) = open(&disk).unwrap();
+        let mut state = State::default();
+        let (mut made, mut modelled) = (0, 0);
+        for nth in 0..40 {
+            let commit = Commit { first: nth * 7 % 400, puts, size, deletes };
+            let (puts, deletes, after) = apply(&state, commit);
+            let commit = backend.ledger.commit(puts, deletes, after.1.clone());
+            let before = disk.operations();
+            backend.backend.commit(&commit).unwrap();
+            // The first ones grow the file.
+            if nth >= 5 {
+                made += disk.operations() - before - 2;
+                modelled += u64::from(commit.shape().iter().sum::<u32>());
+            }
+            state = after;
+        }
+        let message = format!("35 commits of {puts} puts of {size} bytes: {made} writes, not {modelled}");
+        assert!(made.abs_diff(modelled) <= 35 + made / 10, "{message}");
+    }
 }

@@ -15,7 +15,7 @@
 //! * in `etcdsim`, if only the whole history shows it.
 //!
 //! A number is never reused and never changes: it is part of every trace hash. The next probe takes the next
-//! number: 138.
+//! number: 141.
 
 use crate::Failpoint;
 
@@ -194,6 +194,12 @@ probes! {
             why "A torn tail is repaired, damage in the middle is not.";
         39 RecoveredFromSnapshotFile "recovered-from-snapshot-file": "A process recovered from a snapshot file that the backend did not hold yet."
             why "The process ended after the snapshot was marked and before the backend adopted it.";
+        138 TornCommitFound "torn-commit-found": "A process ended in the middle of a backend commit, and the next one found the backend as it was before."
+            why "What is written of the commit must not be taken for it, and the log must still have its entries.";
+        139 CommitLostWhole "commit-lost-whole": "A process ended before a backend commit had written anything, and the next one found the backend as it was before."
+            why "The log must still have the commit's entries.";
+        140 CommitKeptWhole "commit-kept-whole": "A process ended before it learned that a backend commit is durable, and the next one found the commit."
+            why "Its entries must not be applied again.";
         89 DiskJobsFailed "disk-jobs-failed": "A disk job failed."
             why "A failed sync must not count as a success, nor be retried.";
         90 EndedByTheirDisk "ended-by-their-disk": "A process ended because its disk failed."

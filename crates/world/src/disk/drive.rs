@@ -3,20 +3,24 @@
 
 use keyed::Keyed;
 use member::disk::{DiskError, DiskErrorKind, DiskJob, DiskOp, Path};
-use plan::{DiskCall, DiskFault};
+use plan::{DiskCall, DiskFault, Files};
 
+use super::commit::{Slots, Walk};
 use super::counts::Counts;
 use super::file::Fate;
-use super::io_queues::{IoQueue, IoQueues, Touch};
+use super::io_queues::{IoQueue, IoQueues, PendingOp, Touch};
 use super::jobs::{Job, JobOutcome, Jobs};
 use super::media::{self, Media};
 use super::page_cache::{PageCache, Refusal};
+use super::stamp::Stamp;
 use super::timing::Timing;
 
 /// Keys of a disk's three sources of draws.
 const TIMING: u64 = 1;
 const MEDIA: u64 = 2;
 const SURVIVAL: u64 = 3;
+/// The part in the stamp of the first late operation after another one; that of a commit never has so many.
+const LATE: u32 = 1 << 24;
 
 /// The state behind [`super::SimDisk`].
 #[derive(Debug)]
@@ -36,8 +40,23 @@ pub(super) struct Drive {
     survival: Keyed,
     /// The disk's own limit, in bytes.
     pub(super) capacity: u64,
-    /// During a section: the ordinal just before its first operation.
-    section: Option<u64>,
+    /// During a section: what its calls are.
+    section: Option<Calls>,
+    /// The slots of the last backend commit, while no other section has begun.
+    commit: Option<Slots>,
+    /// The stamp of the last operation that was late.
+    late: Stamp,
+}
+
+/// What the calls of a section are.
+#[derive(Debug)]
+enum Calls {
+    /// Each is an operation of its own. The ordinal just before the first one.
+    OfTheirOwn { before: u64 },
+    /// They write a backend commit. The stamp of the one that failed, if one did.
+    OfCommit(Walk, Option<Stamp>),
+    /// They write commits that ended long ago in virtual time, and take effect at once.
+    Late,
 }
 
 impl Drive {
@@ -56,6 +75,8 @@ impl Drive {
             survival: keyed.split(SURVIVAL),
             capacity,
             section: None,
+            commit: None,
+            late: Stamp::default(),
         }
     }
 
@@ -80,9 +101,10 @@ impl Drive {
     pub(super) fn crash(&mut self, now: u64) {
         self.complete_due(now);
         let undone = self.io_queues.take();
-        let cut = undone.iter().filter(|pending_op| pending_op.touch != Touch::Nothing).count();
+        let undone = || undone.iter().flat_map(PendingOp::touches);
+        let cut = undone().filter(|(_, touch)| **touch != Touch::Nothing).count();
         self.counts.add("cut-operation", cut as u64);
-        self.cache.undo(undone.iter().map(|pending_op| (pending_op.ordinal, &pending_op.touch)));
+        self.cache.undo(undone());
         self.end_process();
     }
 
@@ -90,6 +112,7 @@ impl Drive {
         self.io_queues.reset();
         self.jobs = Jobs::default();
         self.section = None;
+        self.commit = None;
         self.attached = None;
     }
 
@@ -111,12 +134,63 @@ impl Drive {
     pub(super) fn begin_section(&mut self, now: u64) {
         self.complete_due(now);
         self.io_queues.begin(IoQueue::Section, now);
-        self.section = Some(self.ordinal);
+        self.commit = None;
+        self.section = Some(Calls::OfTheirOwn { before: self.ordinal });
+    }
+
+    /// Takes the slots of a backend commit of this shape. Returns when the last one ends.
+    pub(super) fn begin_commit(&mut self, now: u64, writes: &[u32]) -> u64 {
+        self.complete_due(now);
+        self.io_queues.begin(IoQueue::Section, now);
+        self.commit = Some(Slots::new(self.ordinal + 1, writes));
+        for writes in writes {
+            let calls = std::iter::repeat_n(DiskCall::Write, *writes as usize);
+            for call in calls.chain([DiskCall::Sync]) {
+                self.ordinal += 1;
+                self.schedule(IoQueue::Section, call, Touch::Nothing);
+            }
+        }
+        self.io_queues.cursor(IoQueue::Section)
+    }
+
+    /// Whether an operation of the commit that was begun last has ended, if one is under way.
+    pub(super) fn commit_has_begun(&mut self, now: u64) -> bool {
+        self.complete_due(now);
+        let first = self.commit.as_ref().map_or(0, |slots| slots.before() + 1);
+        self.io_queues.pending(IoQueue::Section).front().is_none_or(|pending_op| pending_op.ordinal > first)
+    }
+
+    /// Begins a section whose calls write the commit that was begun last.
+    pub(super) fn write_commit(&mut self, now: u64) {
+        self.complete_due(now);
+        let slots = self.commit.as_ref().expect("a commit is written that was never begun");
+        self.section = Some(Calls::OfCommit(slots.walk(), None));
+    }
+
+    /// Begins a section whose calls take effect at once: they should have done so long ago.
+    pub(super) fn catch_up(&mut self, now: u64) {
+        self.complete_due(now);
+        self.section = Some(Calls::Late);
+    }
+
+    /// Whether the files of the backend must have their content at any time: a fault may read, damage or fill
+    /// them, or a crash is armed.
+    pub(super) fn shows_backend(&self) -> bool {
+        self.capacity != u64::MAX || self.media.concerns_backend() || self.io_queues.is_armed()
     }
 
     pub(super) fn end_section(&mut self) -> Option<u64> {
-        let before = self.section.take().expect("a section ends that was never begun");
-        (self.ordinal > before).then(|| self.io_queues.cursor(IoQueue::Section))
+        let uses_disk = match self.section.take().expect("a section ends that was never begun") {
+            Calls::OfTheirOwn { before } => self.ordinal > before,
+            Calls::OfCommit(_, failed) => {
+                if let Some(failed) = failed {
+                    self.io_queues.drop_after(failed.ordinal);
+                }
+                true
+            }
+            Calls::Late => false,
+        };
+        uses_disk.then(|| self.io_queues.cursor(IoQueue::Section))
     }
 
     pub(super) fn section_over(&mut self, now: u64) -> bool {
@@ -126,6 +200,7 @@ impl Drive {
 
     pub(super) fn submit(&mut self, now: u64, job: &DiskJob) -> u64 {
         assert!(self.attached.is_some(), "job {} of a process that is gone: its effects outlived it", job.id);
+        self.complete_due(now);
         self.io_queues.begin(IoQueue::Jobs, now);
         self.jobs.unsynced.begin();
         let result = job.ops.iter().try_for_each(|op| self.operate(IoQueue::Jobs, op));
@@ -165,19 +240,56 @@ impl Drive {
     /// Completes the operations that have ended at `now`.
     pub(super) fn complete_due(&mut self, now: u64) {
         while let Some(pending_op) = self.io_queues.take_due(now) {
-            self.cache.op_completed(pending_op.ordinal, &pending_op.touch, &mut self.counts);
+            for (stamp, touch) in pending_op.touches() {
+                self.cache.op_completed(stamp, touch, &mut self.counts);
+            }
         }
     }
 
     // ---- operations ----
 
-    /// An operation within a section.
+    /// An operation within a section: one of its own, one of a backend commit, or a late one.
     pub(super) fn perform(&mut self, op: &DiskOp) -> Result<(), DiskError> {
-        self.assert_section();
-        self.operate(IoQueue::Section, op)
+        let (ordinal, stamp) = match self.section.as_mut() {
+            None | Some(Calls::OfTheirOwn { .. }) => {
+                self.assert_section();
+                return self.operate(IoQueue::Section, op);
+            }
+            Some(Calls::OfCommit(walk, failed)) => {
+                let stamp = walk.assign(op);
+                // What the database cleans up after a failure goes with it: the slots after that are dropped.
+                let ordinal = failed.map_or(stamp.ordinal, |failed| failed.ordinal);
+                (self.ordinal, Stamp { ordinal, ..stamp })
+            }
+            Some(Calls::Late) => return self.operate_late(op),
+        };
+        debug_assert!(stamp.ordinal <= ordinal, "a commit has no slot {stamp:?}");
+        let (touch, result) = self.apply(media::call_of(op), op, stamp);
+        if !self.io_queues.attach(stamp, &touch) {
+            self.cache.op_completed(stamp, &touch, &mut self.counts);
+        }
+        if let (Err(_), Some(Calls::OfCommit(_, failed))) = (&result, &mut self.section) {
+            failed.get_or_insert(stamp);
+        }
+        result
     }
 
-    /// A read within a section, of bytes or of metadata. `read` takes the result from the page cache.
+    /// An operation that ended long ago in virtual time: it is durable as soon as it is synced, and no fault that
+    /// is on now concerns it.
+    fn operate_late(&mut self, op: &DiskOp) -> Result<(), DiskError> {
+        let ordinal = self.commit.as_ref().map_or(self.ordinal, Slots::before);
+        let part = if self.late.ordinal == ordinal { self.late.part + 1 } else { LATE };
+        self.late = Stamp { ordinal, part };
+        let stamp = self.late;
+        let touch = self.cache.apply(op, stamp, |_| Fate::Arrives);
+        let touch = touch.map_err(|refusal| DiskError { kind: refusal.kind, path: path_of(op).clone() })?;
+        self.cache.op_completed(stamp, &touch, &mut self.counts);
+        Ok(())
+    }
+
+    /// A read within a section, of bytes or of metadata. `read` takes the result from the page cache. How often the
+    /// database reads a file of the backend depends on how its pages lie in the file, so these reads take no time
+    /// by themselves; see [`Drive::charge_reads`].
     pub(super) fn read<T>(
         &mut self,
         path: &str,
@@ -185,27 +297,52 @@ impl Drive {
         read: impl FnOnce(&PageCache) -> Result<T, DiskErrorKind>,
     ) -> Result<T, DiskError> {
         self.assert_section();
-        self.ordinal += 1;
+        let of_backend = media::kind_of(path) == Some(Files::Backend) && path != "db";
+        if !of_backend {
+            self.ordinal += 1;
+        }
         let failed = !self.media.has_no_faults()
             && (self.media.fails(DiskCall::Read, path, &mut self.counts).is_some()
                 || bytes && self.media.cuts_read(path, &mut self.counts));
         self.had_errors |= failed;
         let result = if failed { Err(DiskErrorKind::Io) } else { read(&self.cache) };
-        self.schedule(IoQueue::Section, DiskCall::Read, Touch::Nothing);
+        if !of_backend {
+            self.schedule(IoQueue::Section, DiskCall::Read, Touch::Nothing);
+        }
         result.map_err(|kind| DiskError { kind, path: path.into() })
+    }
+
+    /// Reads of the backend's files, by the content that they returned.
+    pub(super) fn charge_reads(&mut self, count: u64) {
+        self.assert_section();
+        for _ in 0..count {
+            self.ordinal += 1;
+            self.schedule(IoQueue::Section, DiskCall::Read, Touch::Nothing);
+        }
     }
 
     fn assert_section(&self) {
         assert!(
             self.section.is_some(),
-            "the disk was used outside a section: a destructor of the member, or a step without begin_section"
+            "the disk was used outside a section: by a destructor of the member, or by a step"
         );
     }
 
     fn operate(&mut self, queue: IoQueue, op: &DiskOp) -> Result<(), DiskError> {
         self.ordinal += 1;
         let call = media::call_of(op);
-        let (touch, result) = match self.apply(call, op) {
+        let (touch, result) = self.apply(call, op, Stamp::of(self.ordinal));
+        if queue == IoQueue::Jobs {
+            self.jobs.unsynced.note(op, &touch);
+        }
+        self.schedule(queue, call, touch);
+        result
+    }
+
+    /// Carries out an operation in the page cache, unless a fault or a lack of space prevents it. Returns what it
+    /// touched, and its result.
+    fn apply(&mut self, call: DiskCall, op: &DiskOp, stamp: Stamp) -> (Touch, Result<(), DiskError>) {
+        match self.try_apply(call, op, stamp) {
             Ok(touch) => (touch, Ok(())),
             Err(Refusal { kind, touch }) => {
                 if kind == DiskErrorKind::Full {
@@ -214,25 +351,19 @@ impl Drive {
                 }
                 (touch, Err(DiskError { kind, path: path_of(op).clone() }))
             }
-        };
-        if queue == IoQueue::Jobs {
-            self.jobs.unsynced.note(op, &touch);
         }
-        self.schedule(queue, call, touch);
-        result
     }
 
-    fn apply(&mut self, call: DiskCall, op: &DiskOp) -> Result<Touch, Refusal> {
-        let ordinal = self.ordinal;
+    fn try_apply(&mut self, call: DiskCall, op: &DiskOp, stamp: Stamp) -> Result<Touch, Refusal> {
         if self.media.has_no_faults() {
-            return self.cache.apply(op, ordinal, |_| Fate::Arrives);
+            return self.cache.apply(op, stamp, |_| Fate::Arrives);
         }
         if let Some(fault) = self.media.fails(call, path_of(op), &mut self.counts) {
             self.had_errors = true;
-            return Err(self.cache.fail(op, ordinal, self.media.draw(fault, ordinal)));
+            return Err(self.cache.fail(op, stamp, self.media.draw(fault, stamp.key())));
         }
         let media = &mut self.media;
-        self.cache.apply(op, ordinal, |extent| media.fate(path_of(op), ordinal, extent))
+        self.cache.apply(op, stamp, |extent| media.fate(path_of(op), stamp.key(), extent))
     }
 
     fn schedule(&mut self, queue: IoQueue, call: DiskCall, touch: Touch) {

@@ -6,13 +6,14 @@
 //!
 //! Invariants:
 //! - Cached content = durable content, then the divergent sectors, then the log in order.
-//! - The log has the operations that no sync covers yet, by ordinal.
+//! - The log has the operations that no sync covers yet, by stamp.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::content::{Content, SECTOR, Sector, sectors};
+use super::stamp::Stamp;
 
 /// A file, and its operations since the last sync.
 #[derive(Debug, Default)]
@@ -29,22 +30,21 @@ pub(super) struct File {
     pub(super) tail: u64,
     /// Whether the log may have anything but writes that reach the medium. If so, a sync takes the slow path.
     special: bool,
-    /// The ordinal of the last sync that was submitted and will succeed. A later sync that fails cannot drop
-    /// what that one covers, even while it is under way.
-    pub(super) sync_asked: u64,
+    /// The last sync that was submitted and will succeed. A later sync that fails cannot drop what that one
+    /// covers, even while it is under way.
+    pub(super) sync_asked: Stamp,
 }
 
 /// An operation that no sync covers yet.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// The operation's number, counted over the life of the disk.
-    pub(super) ordinal: u64,
+    pub(super) stamp: Stamp,
     /// The file's length after it.
     pub(super) len: u64,
     /// What it wrote; nothing for a truncation.
     pub(super) write: Option<Write>,
-    /// The ordinal of the failed sync that drops the written bytes from the cache; 0 for none.
-    dropped_by: u64,
+    /// The failed sync that drops the written bytes from the cache, if any.
+    dropped_by: Option<Stamp>,
 }
 
 /// Written bytes.
@@ -84,7 +84,7 @@ pub(super) struct SyncEffects {
 impl Entry {
     /// The write, if its bytes are still in the cache.
     pub(super) fn live_write(&self) -> Option<&Write> {
-        self.write.as_ref().filter(|_| self.dropped_by == 0)
+        self.write.as_ref().filter(|_| self.dropped_by.is_none())
     }
 }
 
@@ -95,50 +95,51 @@ impl File {
     }
 
     /// Writes into the cache.
-    pub(super) fn write(&mut self, ordinal: u64, offset: u64, data: Bytes, fate: Fate) {
+    pub(super) fn write(&mut self, stamp: Stamp, offset: u64, data: Bytes, fate: Fate) {
         self.cached.write(offset, &data);
         if fate != Fate::Arrives {
             self.special = true;
         }
         let write = Some(Write { offset, data, fate });
-        self.log.push(Entry { ordinal, len: self.cached.len(), write, dropped_by: 0 });
+        self.log.push(Entry { stamp, len: self.cached.len(), write, dropped_by: None });
     }
 
     /// Sets the length in the cache.
-    pub(super) fn truncate(&mut self, ordinal: u64, len: u64) {
+    pub(super) fn truncate(&mut self, stamp: Stamp, len: u64) {
         self.special = true;
         self.cached.set_len(len);
-        self.log.push(Entry { ordinal, len, write: None, dropped_by: 0 });
+        self.log.push(Entry { stamp, len, write: None, dropped_by: None });
     }
 
     /// A sync that will fail: from now on the cache shows the medium's old bytes. Lengths stay, as Linux
     /// keeps them in the inode.
-    pub(super) fn fail_sync(&mut self, ordinal: u64) {
+    pub(super) fn fail_sync(&mut self, stamp: Stamp) {
         let sync_asked = self.sync_asked;
-        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == 0 && entry.ordinal > sync_asked) {
-            entry.dropped_by = ordinal;
+        let dirty = |entry: &&mut Entry| entry.dropped_by.is_none() && entry.stamp > sync_asked;
+        for entry in self.log.iter_mut().filter(dirty) {
+            entry.dropped_by = Some(stamp);
         }
         self.special = true;
         self.rebuild();
     }
 
     /// The failed sync has ended: what it dropped is gone for good.
-    pub(super) fn drop_pages(&mut self, ordinal: u64) {
-        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == ordinal) {
+    pub(super) fn drop_pages(&mut self, stamp: Stamp) {
+        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == Some(stamp)) {
             entry.write = None;
-            entry.dropped_by = 0;
+            entry.dropped_by = None;
         }
     }
 
-    /// Undoes the operations from `ordinal` on: they never happened.
-    pub(super) fn undo(&mut self, ordinal: u64) {
-        let undone = |entry: &Entry| entry.ordinal >= ordinal || entry.dropped_by >= ordinal;
+    /// Undoes the operations from this one on: they never happened.
+    pub(super) fn undo(&mut self, from: Stamp) {
+        let undone = |entry: &Entry| entry.stamp >= from || entry.dropped_by >= Some(from);
         if !self.log.iter().any(undone) {
             return;
         }
-        self.log.retain(|entry| entry.ordinal < ordinal);
-        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by >= ordinal) {
-            entry.dropped_by = 0;
+        self.log.retain(|entry| entry.stamp < from);
+        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by >= Some(from)) {
+            entry.dropped_by = None;
         }
         self.rebuild();
     }
@@ -158,9 +159,9 @@ impl File {
         change(&mut self.durable);
     }
 
-    /// A sync has ended: the operations before `ordinal` are durable. Returns the faults that took effect.
-    pub(super) fn make_durable(&mut self, ordinal: u64) -> SyncEffects {
-        let covered = self.log.partition_point(|entry| entry.ordinal < ordinal);
+    /// A sync has ended: the operations before it are durable. Returns the faults that took effect.
+    pub(super) fn make_durable(&mut self, sync: Stamp) -> SyncEffects {
+        let covered = self.log.partition_point(|entry| entry.stamp < sync);
         if !self.special && self.divergent.is_empty() && covered == self.log.len() {
             self.sync_fast();
             return SyncEffects::default();

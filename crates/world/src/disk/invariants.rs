@@ -70,7 +70,7 @@ fn assert_invariants(drive: &mut Drive) {
             bytes(&file.cached) == cached,
             "the cached content is not what durable content, divergent sectors and log make"
         );
-        assert!(file.log.is_sorted_by_key(|entry| entry.ordinal), "the log is out of order");
+        assert!(file.log.is_sorted_by_key(|entry| entry.stamp), "the log is out of order");
         assert!(file.tail <= file.durable.len(), "the last synced write lies behind the end");
         let last = file.divergent.keys().next_back();
         assert!(
@@ -108,6 +108,14 @@ fn the_invariants_hold_whatever_happens() {
                 4..20 => {
                     let ops = (0..draw.then(2).below(4)).map(|nth| operation(draw.then(200 + nth))).collect();
                     drive.submit(now, &DiskJob { id: step, ops });
+                }
+                20..24 => {
+                    drive.begin_commit(now, &[2, 1]);
+                    drive.write_commit(now);
+                    for nth in 0..draw.then(3).below(8) {
+                        let _ = drive.perform(&operation(draw.then(200 + nth)));
+                    }
+                    drive.end_section();
                 }
                 _ => {
                     drive.begin_section(now);

@@ -11,6 +11,7 @@ use member::disk::Path;
 
 use super::names::FileId;
 use super::page_cache::PageCache;
+use super::stamp::Stamp;
 
 /// The end of an operation that is stalled, or that an armed crash prevents.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -44,7 +45,7 @@ pub(super) enum IoQueue {
 /// An operation that has not ended yet.
 #[derive(Debug)]
 pub(super) struct PendingOp {
-    /// Its number, counted over all incarnations.
+    /// Its ordinal, counted over all incarnations.
     pub(super) ordinal: u64,
     /// When it ends, in nanoseconds of virtual time.
     pub(super) ends_at: u64,
@@ -53,6 +54,16 @@ pub(super) struct PendingOp {
     /// How long it would take if no fault slowed it.
     healthy: u64,
     pub(super) touch: Touch,
+    /// If this is a slot of a backend commit: the operations that end with it, in order.
+    pub(super) attached: Vec<(Stamp, Touch)>,
+}
+
+impl PendingOp {
+    /// What it and the operations that end with it touch, in order.
+    pub(super) fn touches(&self) -> impl Iterator<Item = (Stamp, &Touch)> {
+        let own = std::iter::once((Stamp::of(self.ordinal), &self.touch));
+        own.chain(self.attached.iter().map(|(stamp, touch)| (*stamp, touch)))
+    }
 }
 
 /// A crash that happens in place of an operation.
@@ -104,9 +115,39 @@ impl IoQueues {
         (takes, healthy): (u64, u64),
         touch: Touch,
     ) {
-        let ends_at = self.ends_at(cache, queue, ordinal, takes, &touch);
-        self.cursors[queue as usize] = ends_at;
-        self.pending[queue as usize].push_back(PendingOp { ordinal, ends_at, takes, healthy, touch });
+        let attached = Vec::new();
+        self.reschedule(cache, queue, PendingOp { ordinal, ends_at: NEVER, takes, healthy, touch, attached });
+    }
+
+    /// Puts an operation at the end of a queue, and computes when it ends.
+    fn reschedule(&mut self, cache: &mut PageCache, queue: IoQueue, mut pending_op: PendingOp) {
+        let PendingOp { ordinal, takes, ref touch, .. } = pending_op;
+        pending_op.ends_at = self.ends_at(cache, queue, ordinal, takes, touch);
+        self.cursors[queue as usize] = pending_op.ends_at;
+        self.pending[queue as usize].push_back(pending_op);
+    }
+
+    /// Lets an operation end with the slot of a backend commit that has this ordinal. Returns false if the slot
+    /// has ended already.
+    pub(super) fn attach(&mut self, stamp: Stamp, touch: &Touch) -> bool {
+        let section = &mut self.pending[IoQueue::Section as usize];
+        let slot = section.binary_search_by_key(&stamp.ordinal, |pending_op| pending_op.ordinal);
+        let Ok(slot) = slot else { return false };
+        section[slot].attached.push((stamp, touch.clone()));
+        true
+    }
+
+    /// Drops the operations of the section after the one with this ordinal: they will not be performed.
+    pub(super) fn drop_after(&mut self, ordinal: u64) {
+        let section = &mut self.pending[IoQueue::Section as usize];
+        while let Some(dropped) = section.pop_back_if(|last| last.ordinal > ordinal) {
+            if self.armed.as_ref().is_some_and(|armed| armed.ordinal == dropped.ordinal) {
+                self.armed = None;
+            }
+        }
+        if let Some(last) = section.back() {
+            self.cursors[IoQueue::Section as usize] = last.ends_at;
+        }
     }
 
     /// A fault that slowed the disk has ended. Each pending operation starts over at `now` with its normal
@@ -123,7 +164,7 @@ impl IoQueues {
         self.cursors = [now; 2];
         for (queue, pending_op) in self.take_with_queues() {
             let takes = pending_op.takes.min(pending_op.healthy).min(pending_op.ends_at.saturating_sub(now));
-            self.schedule(cache, queue, pending_op.ordinal, (takes, pending_op.healthy), pending_op.touch);
+            self.reschedule(cache, queue, PendingOp { takes, ..pending_op });
         }
     }
 
@@ -214,13 +255,7 @@ impl IoQueues {
         cache.release();
         self.cursors = [now; 2];
         for (queue, pending_op) in self.take_with_queues() {
-            self.schedule(
-                cache,
-                queue,
-                pending_op.ordinal,
-                (pending_op.takes, pending_op.healthy),
-                pending_op.touch,
-            );
+            self.reschedule(cache, queue, pending_op);
         }
     }
 
@@ -236,6 +271,11 @@ impl IoQueues {
         if self.armed_crash().is_none() {
             self.armed = ordinal.map(|ordinal| ArmedCrash { ordinal, ends_at: None });
         }
+    }
+
+    /// Whether a crash is set in place of an operation.
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed.is_some()
     }
 
     /// When the crash is due; `None` before its operation is scheduled.

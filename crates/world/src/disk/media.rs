@@ -49,6 +49,20 @@ pub(super) fn concerns(files: Files, path: &str) -> bool {
     files == Files::All || kind_of(path) == Some(files)
 }
 
+/// Whether a fault can change what the backend's files hold, or what a process reads from them. Those that only
+/// take time cannot.
+pub fn concerns_backend(kind: &DiskFault) -> bool {
+    match kind {
+        DiskFault::SlowDisk { .. } | DiskFault::StalledDisk => false,
+        DiskFault::DiskFull { .. } | DiskFault::LostDisk => true,
+        DiskFault::DiskError { files, .. }
+        | DiskFault::BitRot { files, .. }
+        | DiskFault::LostWrite { files, .. }
+        | DiskFault::MisdirectedWrite { files, .. }
+        | DiskFault::ShortRead { files, .. } => concerns(*files, "db"),
+    }
+}
+
 impl Media {
     /// A device without faults.
     pub(super) fn new(keyed: Keyed) -> Media {
@@ -79,6 +93,11 @@ impl Media {
     /// The numbers of the faults that are on.
     pub(super) fn faults(&self) -> Vec<u64> {
         self.active.keys().copied().collect()
+    }
+
+    /// Whether a fault that is on can change what the backend's files hold, or what a process reads from them.
+    pub(super) fn concerns_backend(&self) -> bool {
+        self.active.values().any(concerns_backend)
     }
 
     /// Whether the disk is stalled.

@@ -2,7 +2,9 @@
 //!
 //! A member uses its disk in two ways. A *job* is asynchronous: a list of operations whose end the member
 //! learns later. A *section* is synchronous: all disk calls during one step of the member. The calls return
-//! their results at once, but take time in virtual time; the member gets no input before they have ended.
+//! their results at once, but take time in virtual time; the member gets no input before they have ended. A
+//! *backend commit* is a section of another kind: how long it takes is known before its calls are made, and they
+//! are perhaps made much later (`commit.rs`).
 //!
 //! What it models:
 //! - Each operation takes virtual time. A sync takes effect when it ends, and covers what was written before
@@ -25,6 +27,7 @@
 //! - No operation costs more than the bytes it moves. Bytes that are both durable and cached are stored once.
 
 mod atlas;
+mod commit;
 mod content;
 mod counts;
 mod drive;
@@ -37,6 +40,7 @@ mod jobs;
 mod media;
 mod names;
 mod page_cache;
+mod stamp;
 mod survival;
 mod timing;
 
@@ -52,6 +56,7 @@ use record::MemberId;
 pub use atlas::Atlas;
 use drive::Drive;
 pub use jobs::JobOutcome;
+pub use media::concerns_backend;
 
 /// A member's disk. A clone refers to the same disk.
 ///
@@ -110,7 +115,8 @@ impl SimDisk {
         self.drive().begin_section(now);
     }
 
-    /// Ends the calls of a section. Returns when its last operation ends; `None` if there was none.
+    /// Ends the calls of a section. Returns when its last operation ends; `None` if there was none, or if the calls
+    /// caught up.
     pub fn end_section(&self) -> Option<u64> {
         self.drive().end_section()
     }
@@ -118,6 +124,38 @@ impl SimDisk {
     /// Whether all operations of all sections have ended at `now`.
     pub fn section_over(&self, now: u64) -> bool {
         self.drive().section_over(now)
+    }
+
+    /// Begins a backend commit and returns when it ends. `writes` is its shape: for each of its syncs, how many
+    /// writes come before it. It takes as many operations, whether and whenever it is written.
+    pub fn begin_commit(&self, now: u64, writes: &[u32]) -> u64 {
+        self.drive().begin_commit(now, writes)
+    }
+
+    /// Whether, at `now`, an operation of the commit that was begun last has ended.
+    pub fn commit_has_begun(&self, now: u64) -> bool {
+        self.drive().commit_has_begun(now)
+    }
+
+    /// Begins a section whose calls write the commit that was begun last. They are spread over the time that the
+    /// commit takes. Those whose time has come take effect at once.
+    ///
+    /// # Panics
+    /// If this process has begun no commit.
+    pub fn write_commit(&self, now: u64) {
+        self.drive().write_commit(now);
+    }
+
+    /// Begins a section whose calls write commits that ended before `now`. They take no time: what they write takes
+    /// effect at once, and is durable as soon as it is synced.
+    pub fn catch_up(&self, now: u64) {
+        self.drive().catch_up(now);
+    }
+
+    /// Whether the files of the backend must have their content at any time: while a fault is on that may read,
+    /// damage or fill them, while a crash at an operation is armed, and always on a disk of limited capacity.
+    pub fn shows_backend(&self) -> bool {
+        self.drive().shows_backend()
     }
 
     /// Takes a job and returns when it ends.
@@ -266,5 +304,11 @@ impl Disk for Handle {
 
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError> {
         self.drive(drive::path_of(op))?.perform(op)
+    }
+
+    fn charge_reads(&self, count: u64) {
+        if let Ok(mut drive) = self.drive("") {
+            drive.charge_reads(count);
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyed::Draw;
 use member::disk::Path;
 
+use super::stamp::Stamp;
 use super::survival;
 
 /// A file's number. It does not change when the file is renamed, and is not reused.
@@ -27,7 +28,7 @@ pub(super) struct Names {
 
 #[derive(Debug)]
 struct Entry {
-    ordinal: u64,
+    stamp: Stamp,
     change: Change,
 }
 
@@ -96,17 +97,17 @@ impl Names {
     }
 
     /// Changes a name in the cache.
-    pub(super) fn change(&mut self, ordinal: u64, change: Change) {
+    pub(super) fn change(&mut self, stamp: Stamp, change: Change) {
         change.apply(&mut self.cached);
-        self.log.push(Entry { ordinal, change });
+        self.log.push(Entry { stamp, change });
     }
 
-    /// A sync of a directory has ended: its changes before `ordinal` are durable, and so are earlier changes to
+    /// A sync of a directory has ended: its changes before the sync are durable, and so are earlier changes to
     /// the same names.
-    pub(super) fn make_durable(&mut self, directory: &str, ordinal: u64) {
+    pub(super) fn make_durable(&mut self, directory: &str, sync: Stamp) {
         let mut needed = BTreeSet::new();
         let mut covered = vec![false; self.log.len()];
-        for (index, entry) in self.log.iter().enumerate().rev().filter(|(_, entry)| entry.ordinal < ordinal) {
+        for (index, entry) in self.log.iter().enumerate().rev().filter(|(_, entry)| entry.stamp < sync) {
             let paths = || entry.change.paths();
             covered[index] = paths().any(|path| self::directory(path) == directory || needed.contains(path));
             if covered[index] {
@@ -124,9 +125,9 @@ impl Names {
         });
     }
 
-    /// Undoes the changes from `ordinal` on: they never happened.
-    pub(super) fn undo(&mut self, ordinal: u64) {
-        self.log.retain(|entry| entry.ordinal < ordinal);
+    /// Undoes the changes from this one on: they never happened.
+    pub(super) fn undo(&mut self, from: Stamp) {
+        self.log.retain(|entry| entry.stamp < from);
         self.cached = self.durable.clone();
         for entry in &self.log {
             entry.change.apply(&mut self.cached);
@@ -135,7 +136,7 @@ impl Names {
 
     /// The newest unsynced change's ordinal; 0 if there is none.
     pub(super) fn newest(&self) -> u64 {
-        self.log.last().map_or(0, |entry| entry.ordinal)
+        self.log.last().map_or(0, |entry| entry.stamp.ordinal)
     }
 
     /// Power fails. Returns how many unsynced changes are lost.
@@ -145,7 +146,7 @@ impl Names {
         let mut lost = 0;
         for entry in self.log.drain(..) {
             let builds_on_lost = entry.change.paths().any(|path| lost_names.contains(path));
-            if builds_on_lost || survival::version(draw.then(entry.ordinal), 2, parts) == 0 {
+            if builds_on_lost || survival::version(draw.then(entry.stamp.ordinal), 2, parts) == 0 {
                 lost += 1;
                 lost_names.extend(entry.change.paths().cloned());
             } else {

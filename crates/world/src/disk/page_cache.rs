@@ -15,6 +15,7 @@ use super::counts::Counts;
 use super::file::{Fate, File};
 use super::io_queues::Touch;
 use super::names::{Change, FileId, Names};
+use super::stamp::Stamp;
 use super::survival;
 
 /// No file grows beyond this. Not a limit of the model: it keeps a stray offset from using up the heap.
@@ -102,24 +103,24 @@ impl PageCache {
     }
 
     /// Carries out `op` and returns what it touched. `fate` decides what becomes of a write.
-    pub(super) fn apply(&mut self, op: &DiskOp, ordinal: u64, fate: impl FnOnce(Extent) -> Fate) -> Done {
+    pub(super) fn apply(&mut self, op: &DiskOp, stamp: Stamp, fate: impl FnOnce(Extent) -> Fate) -> Done {
         match op {
-            DiskOp::Create { path } => self.create(ordinal, path),
+            DiskOp::Create { path } => self.create(stamp, path),
             DiskOp::Append { path, data } => {
                 let id = self.resolve(path)?;
                 let end = self.open(id).cached.len();
-                self.write(ordinal, id, end, data, fate)
+                self.write(stamp, id, end, data, fate)
             }
             DiskOp::WriteAt { path, offset, data } => {
                 let id = self.resolve(path)?;
-                self.write(ordinal, id, *offset, data, fate)
+                self.write(stamp, id, *offset, data, fate)
             }
-            DiskOp::Truncate { path, len } => self.truncate(ordinal, path, *len),
-            DiskOp::Rename { from, to } => self.rename(ordinal, from, to),
-            DiskOp::Remove { path } => self.remove(ordinal, path),
+            DiskOp::Truncate { path, len } => self.truncate(stamp, path, *len),
+            DiskOp::Rename { from, to } => self.rename(stamp, from, to),
+            DiskOp::Remove { path } => self.remove(stamp, path),
             DiskOp::Sync { path } => {
                 let id = self.resolve(path)?;
-                self.open(id).sync_asked = ordinal;
+                self.open(id).sync_asked = stamp;
                 Ok(Touch::Sync(id))
             }
             DiskOp::SyncDir { path } => Ok(Touch::SyncDir(path.clone())),
@@ -128,17 +129,17 @@ impl PageCache {
 
     /// Carries out an operation that fails with an I/O error. A write still writes the sectors before a drawn
     /// offset; a sync drops the dirty pages.
-    pub(super) fn fail(&mut self, op: &DiskOp, ordinal: u64, draw: Draw) -> Refusal {
+    pub(super) fn fail(&mut self, op: &DiskOp, stamp: Stamp, draw: Draw) -> Refusal {
         let done = match op {
             DiskOp::Append { path, data } => self.resolve(path).map(|id| {
                 let end = self.open(id).cached.len();
-                self.fail_write(ordinal, id, end, data, draw)
+                self.fail_write(stamp, id, end, data, draw)
             }),
             DiskOp::WriteAt { path, offset, data } => {
-                self.resolve(path).map(|id| self.fail_write(ordinal, id, *offset, data, draw))
+                self.resolve(path).map(|id| self.fail_write(stamp, id, *offset, data, draw))
             }
             DiskOp::Sync { path } => self.resolve(path).map(|id| {
-                self.open(id).fail_sync(ordinal);
+                self.open(id).fail_sync(stamp);
                 Touch::FailedSync(id)
             }),
             _ => Ok(Touch::Nothing),
@@ -146,29 +147,29 @@ impl PageCache {
         done.map_or_else(Refusal::from, |touch| Refusal { kind: DiskErrorKind::Io, touch })
     }
 
-    fn fail_write(&mut self, ordinal: u64, id: FileId, offset: u64, data: &Bytes, draw: Draw) -> Touch {
+    fn fail_write(&mut self, stamp: Stamp, id: FileId, offset: u64, data: &Bytes, draw: Draw) -> Touch {
         let reached = offset.saturating_add(draw.within(0, data.len() as u64)) / SECTOR * SECTOR;
         let done = data.slice(..reached.saturating_sub(offset) as usize);
-        match self.write(ordinal, id, offset, &done, |_| Fate::Arrives) {
+        match self.write(stamp, id, offset, &done, |_| Fate::Arrives) {
             Ok(touch) | Err(Refusal { touch, .. }) => touch,
         }
     }
 
-    fn create(&mut self, ordinal: u64, path: &Path) -> Done {
+    fn create(&mut self, stamp: Stamp, path: &Path) -> Done {
         if self.names.get(path).is_some() {
             return Err(DiskErrorKind::Exists.into());
         }
         let id = FileId::try_from(self.files.len())
             .expect("more than 2^32 files: a member creates files in a loop");
         self.files.push(Some(Box::default()));
-        self.names.change(ordinal, Change::Create(path.clone(), id));
+        self.names.change(stamp, Change::Create(path.clone(), id));
         Ok(Touch::Name(id))
     }
 
     /// Writes as much as there is space for, and fails if that is not all.
     fn write(
         &mut self,
-        ordinal: u64,
+        stamp: Stamp,
         id: FileId,
         offset: u64,
         data: &Bytes,
@@ -182,7 +183,7 @@ impl PageCache {
         let done = if whole { data.clone() } else { data.slice(..reachable.saturating_sub(offset) as usize) };
         if !done.is_empty() {
             let extent = Extent { offset, len: done.len() as u64, file_len: len };
-            file.write(ordinal, offset, done, if whole { fate(extent) } else { Fate::Arrives });
+            file.write(stamp, offset, done, if whole { fate(extent) } else { Fate::Arrives });
             let grown = file.cached.len() - len;
             self.used += grown;
         }
@@ -190,7 +191,7 @@ impl PageCache {
         if whole { Ok(touch) } else { Err(Refusal { kind: DiskErrorKind::Full, touch }) }
     }
 
-    fn truncate(&mut self, ordinal: u64, path: &Path, to: u64) -> Done {
+    fn truncate(&mut self, stamp: Stamp, path: &Path, to: u64) -> Done {
         let id = self.resolve(path)?;
         let free = self.limit.saturating_sub(self.used);
         let file = self.open(id);
@@ -199,13 +200,13 @@ impl PageCache {
             return Err(DiskErrorKind::Full.into());
         }
         if to != len {
-            file.truncate(ordinal, to);
+            file.truncate(stamp, to);
         }
         self.used = self.used - len + to;
         Ok(Touch::File(id))
     }
 
-    fn rename(&mut self, ordinal: u64, from: &Path, to: &Path) -> Done {
+    fn rename(&mut self, stamp: Stamp, from: &Path, to: &Path) -> Done {
         let id = self.names.get(from).ok_or(DiskErrorKind::NotFound)?;
         if from == to {
             return Ok(Touch::Nothing);
@@ -214,62 +215,62 @@ impl PageCache {
         if let Ok(replaced) = self.named(to) {
             self.used -= replaced.cached.len();
         }
-        self.names.change(ordinal, Change::Rename(from.clone(), to.clone()));
+        self.names.change(stamp, Change::Rename(from.clone(), to.clone()));
         Ok(Touch::Name(id))
     }
 
-    fn remove(&mut self, ordinal: u64, path: &Path) -> Done {
+    fn remove(&mut self, stamp: Stamp, path: &Path) -> Done {
         let id = self.names.get(path).ok_or(DiskErrorKind::NotFound)?;
         self.recent = None;
         self.used -= self.open(id).cached.len();
-        self.names.change(ordinal, Change::Remove(path.clone()));
+        self.names.change(stamp, Change::Remove(path.clone()));
         Ok(Touch::Name(id))
     }
 
     /// An operation has ended in virtual time. Only for a sync this has an effect: data becomes durable.
-    pub(super) fn op_completed(&mut self, ordinal: u64, touch: &Touch, counts: &mut Counts) {
+    pub(super) fn op_completed(&mut self, stamp: Stamp, touch: &Touch, counts: &mut Counts) {
         match touch {
             Touch::Sync(id) => {
-                let effects = self.file(*id).map(|file| file.make_durable(ordinal)).unwrap_or_default();
+                let effects = self.file(*id).map(|file| file.make_durable(stamp)).unwrap_or_default();
                 counts.add("lost-write", effects.lost);
                 counts.add("misdirected-write", effects.misdirected);
             }
             Touch::FailedSync(id) => {
                 if let Some(file) = self.file(*id) {
-                    file.drop_pages(ordinal);
+                    file.drop_pages(stamp);
                 }
             }
             Touch::SyncDir(directory) => {
-                self.names.make_durable(directory, ordinal);
+                self.names.make_durable(directory, stamp);
                 self.drop_unnamed_files();
             }
             Touch::Nothing | Touch::File(_) | Touch::Name(_) => {}
         }
     }
 
-    /// Undoes operations that had not ended at a crash, given by ordinal.
-    pub(super) fn undo<'a>(&mut self, undone: impl Iterator<Item = (u64, &'a Touch)>) {
+    /// Undoes operations that had not ended at a crash, in the order of their stamps.
+    pub(super) fn undo<'a>(&mut self, undone: impl Iterator<Item = (Stamp, &'a Touch)>) {
         let mut names_from = None;
-        for (ordinal, touch) in undone {
+        for (stamp, touch) in undone {
             match touch {
                 Touch::File(id) | Touch::FailedSync(id) => {
                     if let Some(file) = self.file(*id) {
-                        file.undo(ordinal);
+                        file.undo(stamp);
                     }
                 }
                 Touch::Name(_) => {
-                    names_from.get_or_insert(ordinal);
+                    names_from.get_or_insert(stamp);
                 }
                 Touch::Sync(id) => {
                     if let Some(file) = self.file(*id) {
-                        file.sync_asked = 0;
+                        file.sync_asked = Stamp::default();
                     }
                 }
                 Touch::Nothing | Touch::SyncDir(_) => {}
             }
         }
-        if let Some(ordinal) = names_from {
-            self.names.undo(ordinal);
+        if let Some(stamp) = names_from {
+            self.names.undo(stamp);
         }
         self.drop_unnamed_files();
         self.release();
@@ -279,7 +280,7 @@ impl PageCache {
     pub(super) fn lose_power(&mut self, draw: impl Fn(u64, u64) -> Draw, counts: &mut Counts) {
         for (id, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file.as_mut().filter(|file| !file.is_clean()) else { continue };
-            let newest = file.log.last().map_or(0, |entry| entry.ordinal);
+            let newest = file.log.last().map_or(0, |entry| entry.stamp.ordinal);
             let (content, loss) = survival::survivor(file, draw(1 + id as u64, newest));
             file.reset_to(content);
             counts.add("lost-sector", loss.sectors);

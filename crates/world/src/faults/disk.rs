@@ -5,6 +5,7 @@ use record::{MemberId, Stop};
 
 use super::Strike;
 use super::undo::Undo;
+use crate::disk::concerns_backend;
 use crate::world::World;
 
 impl World<'_> {
@@ -15,6 +16,9 @@ impl World<'_> {
                 self.block_and_end(member, strike.fault, Stop::PowerLoss);
             }
             let (now, key) = (self.now(), self.fault_key(strike.fault));
+            if concerns_backend(kind) {
+                self.processes[member].show_backend(now);
+            }
             self.processes[member].disk.inject(now, key, kind);
             self.retime(member);
         }

@@ -47,8 +47,10 @@ impl World<'_> {
                 Undo::SlowSteps
             }
             ProcessFault::CrashAtDiskOp { nth, power } => {
+                let now = self.now();
                 for member in members {
                     let process = &mut self.processes[member];
+                    process.show_backend(now);
                     process.armed_power = *power;
                     process.disk.crash_at(process.disk.ordinal() + nth);
                 }

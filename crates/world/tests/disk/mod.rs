@@ -1,5 +1,6 @@
 //! Tests of the simulated disk, and the helpers that they share.
 
+mod commit;
 mod faults;
 mod parity;
 mod power;
