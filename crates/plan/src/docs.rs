@@ -87,9 +87,10 @@ fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
 /// The default of a field; empty if there is nothing to say.
 fn left_out<T>(field: &Field<T>, usual: &T) -> String {
     let value = field.get(usual).filter(|_| field.key.name != "seed");
-    let plain = value.map(|value| write::print(field.key.form, &value));
-    let plain = plain.filter(|text| text != "\"\"" && !text.starts_with('['));
-    plain.map_or(String::new(), |text| format!("`{text}`"))
+    let default = value.map(|value| write::print(field.key.form, &value));
+    // An empty text is not shown as a default, nor is a list: lists are empty by default.
+    let default = default.filter(|text| text != "\"\"" && !text.starts_with('['));
+    default.map_or(String::new(), |text| format!("`{text}`"))
 }
 
 /// The fields of the cluster; for a setting also etcd's default and its source.

@@ -8,9 +8,9 @@ use crate::act::Micro;
 
 pub(super) const ABOUT: &str = "Txns that read lists and append to them: a read, then a guarded write of the longer lists. Three keys, up to four operations. Jepsen's etcd tests, `append`.";
 
-/// `:key-count`.
+/// How many keys there are, Jepsen's `:key-count`.
 pub(super) const KEYS: u64 = 3;
-/// `:max-txn-length`.
+/// The most operations of a transaction, Jepsen's `:max-txn-length`.
 pub(super) const LENGTH: u64 = 4;
 
 /// All lanes of the workload. (A lane is one client with all its operations.)
@@ -35,6 +35,7 @@ fn lane(setup: &Setup<'_>, client: u32) -> Lane {
             let suffix = if nth == 0 { String::new() } else { format!("-{nth}") };
             Micro::Append(key, format!("c{client}o{}{suffix}", lane.operations.len()).into())
         };
+        // The operations use the draws 0 to 3, so their number has another one.
         let all = (0..turn.draw.then(9).within(1, LENGTH)).map(micro).collect();
         lane.act(turn.at, Act::Append(all));
     }

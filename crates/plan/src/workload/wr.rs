@@ -31,6 +31,7 @@ fn lane(setup: &Setup<'_>, client: u32) -> Lane {
             let suffix = if nth == 0 { String::new() } else { format!("-{nth}") };
             op_put(put(key, format!("c{client}o{}{suffix}", lane.operations.len()).into()))
         };
+        // The operations use the draws 0 to 3, so their number has another one.
         let success = (0..turn.draw.then(9).within(1, LENGTH)).map(op).collect();
         lane.ask(turn.at, TxnRequest { success, ..TxnRequest::default() });
     }
