@@ -335,10 +335,9 @@ impl Reader {
             );
             let of_kind = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
             let (fields, frame) = all.sets.into_iter().partition(|set| of_kind(set.name));
-            let fields = Section { sets: fields, unread: Vec::new() };
-            // All names of fields with an invalid value are in the frame, also those of the kind's own
-            // fields.
-            let frame = Section { sets: frame, unread: all.unread };
+            let (unread, frame_unread) = all.unread.into_iter().partition(|name| of_kind(name));
+            let fields = Section { sets: fields, unread };
+            let frame = Section { sets: frame, unread: frame_unread };
             let name =
                 table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
             let nth = faults.iter().filter(|fault| fault.name == name).count() as u64;

@@ -1433,6 +1433,9 @@ fn a_link_from_a_member_to_itself() {
         let message = cut(members, ends).expect_err(ends);
         assert!(message.contains("the fault `cut` has the same member at both ends"), "{message}");
     }
+    // An end that cannot be read is one mistake, not two.
+    let message = cut(1, "target = 'all'\nto = 'mars'").expect_err("no such member");
+    assert!(!message.contains("has the same member at both ends"), "{message}");
     for (members, ends) in [
         (1, "target = 'all'\nto = 'clients'"),
         (1, "target = 'clients'"),
