@@ -43,6 +43,11 @@ impl Notice {
         Notice { watch_id, serial, revision, events, compact_revision: 0, catch_up: false }
     }
 
+    /// Whether it is progress of the whole stream. A client may also give a watcher of its own the id -1.
+    fn is_for_whole_stream(&self) -> bool {
+        self.watch_id == NO_WATCHER && self.serial == 0
+    }
+
     /// Marks the notice as made by a pass.
     pub(super) fn catching_up(self) -> Notice {
         Notice { catch_up: true, ..self }
@@ -93,7 +98,7 @@ impl Outbox {
     /// new watcher, too. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes from both queues in any
     /// order).
     pub(super) fn void_progress(&mut self) {
-        self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
+        self.channel.retain(|notice| !notice.is_for_whole_stream());
     }
 
     /// Queues a control response.
@@ -143,7 +148,7 @@ impl Outbox {
     ) -> Option<WatchResponse> {
         loop {
             let notice = self.channel.pop_front()?;
-            if notice.watch_id == NO_WATCHER && notice.serial == 0 {
+            if notice.is_for_whole_stream() {
                 return Some(response(notice, false, store, probes));
             }
             let watcher =

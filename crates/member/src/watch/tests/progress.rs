@@ -63,6 +63,22 @@ fn progress_does_not_overtake_events() {
     );
 }
 
+/// A client may give a watcher the id that progress for a whole stream has.
+#[test]
+fn events_of_a_watcher_with_the_id_of_progress_are_kept() {
+    let mut rig = Rig::with(|config| config.settings.watch_window = 1);
+    rig.create(1, WatchCreateRequest { watch_id: -1, ..on("a") });
+    rig.step();
+    rig.stall(1);
+    rig.put("a", 1);
+    rig.put("a", 2);
+    rig.step();
+    rig.create(1, on("b"));
+    rig.resume(1);
+    let events: Vec<_> = rig.seen().into_iter().filter(|one| one.contains("a=")).collect();
+    assert_eq!(events, ["-1 @2 a=1@2", "-1 @3 a=2@3"]);
+}
+
 #[test]
 fn a_victim_holds_progress_back() {
     let mut rig = Rig::with(|config| {
