@@ -73,15 +73,14 @@ pub enum FlawArea {
 
 impl FlawArea {
     /// All areas, in the order of the documentation.
-    pub const ALL: &[FlawArea] =
-        &[
-            FlawArea::Raft,
-            FlawArea::Membership,
-            FlawArea::Store,
-            FlawArea::Watches,
-            FlawArea::Leases,
-            FlawArea::Simulator,
-        ];
+    pub const ALL: &[FlawArea] = &[
+        FlawArea::Raft,
+        FlawArea::Membership,
+        FlawArea::Store,
+        FlawArea::Watches,
+        FlawArea::Leases,
+        FlawArea::Simulator,
+    ];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {

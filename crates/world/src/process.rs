@@ -208,8 +208,7 @@ impl Process {
         self.config.bootstrap = !self.bootstrapped;
         let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);
         let effects = self.effects.get_or_insert_default();
-        let (member, backend) =
-            Member::start(self.config.clone(), self.clock.monotonic(now), disk, effects)?;
+        let (member, backend) = Member::start(self.config.clone(), self.clock.monotonic(now), disk, effects)?;
         let eager = self.config.settings.backend_writes == BackendWrites::Eager;
         let index = member.status().applied;
         self.backend = Some(Host::new(backend, eager, index));

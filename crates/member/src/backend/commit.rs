@@ -79,8 +79,7 @@ impl Transaction {
         let sizes = || self.puts.iter().map(|(key, value)| (key.len() + value.len()) as u64);
         let large = sizes().filter(|size| *size >= PAGE).count() as u64;
         let small: u64 = sizes().filter(|size| *size < PAGE).sum();
-        let deleted: u64 = self.deletes.iter().map(|key| key.len() as u64).sum();
         let above = self.rows().checked_ilog2().unwrap_or(0) / 2;
-        6 + (large + (small + deleted).div_ceil(PAGE)).min(10_000) as u32 + above
+        6 + (large + small.div_ceil(PAGE)).min(10_000) as u32 + above
     }
 }

@@ -146,7 +146,8 @@ impl Backend {
             }
         }
         if !files.iter().any(|file| file == name) {
-            let backend = Backend::create(disk, path, &Ledger::default().install(Vec::new(), Meta::default()))?;
+            let backend =
+                Backend::create(disk, path, &Ledger::default().install(Vec::new(), Meta::default()))?;
             return Ok((backend, Loaded { created: true, ..Loaded::default() }));
         }
         // A process that was killed may have left the file's name only in the cache.
@@ -162,8 +163,7 @@ impl Backend {
             .ok_or_else(|| file.damaged("read its rows", "the metadata row is not readable".into()))?;
         let ledger = Ledger::of(&loaded.0, meta.clone(), size);
         if ledger.sum() != wanted {
-            let what =
-                format!("its rows add up to {}, but the last commit recorded {wanted}", ledger.sum());
+            let what = format!("its rows add up to {}, but the last commit recorded {wanted}", ledger.sum());
             return Err(file.damaged("checked its rows", what));
         }
         disk_reads(&disk, size);
@@ -202,9 +202,10 @@ impl Backend {
     /// The disk's.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), BackendError> {
         self.assert_up_to_date();
-        commit.transactions.iter().try_for_each(|transaction| {
-            self.file.result("committed", write(&self.database, transaction))
-        })
+        commit
+            .transactions
+            .iter()
+            .try_for_each(|transaction| self.file.result("committed", write(&self.database, transaction)))
     }
 
     /// Keeps a commit that counts as durable, to be written later, by [`Backend::catch_up`].
@@ -300,11 +301,7 @@ impl Backend {
         Ok(backend)
     }
 
-    fn create_at(
-        disk: Arc<dyn Disk>,
-        path: Path,
-        content: &Transaction,
-    ) -> Result<Backend, BackendError> {
+    fn create_at(disk: Arc<dyn Disk>, path: Path, content: &Transaction) -> Result<Backend, BackendError> {
         let doing = "made its file";
         disk.perform(&DiskOp::Create { path: path.clone() })
             .map_err(|error| BackendError::Disk { doing, error })?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use etcdsim_member::backend::{Backend, BackendError, Ledger, Loaded, Meta, Row, Split};
-use etcdsim_member::{Flaw, Flaws};
 use etcdsim_member::disk::{Disk as _, DiskError, DiskErrorKind, DiskOp};
+use etcdsim_member::{Flaw, Flaws};
 use keyed::{Draw, Ratio};
 use proptest::prelude::*;
 

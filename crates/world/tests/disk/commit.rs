@@ -16,7 +16,9 @@ fn meta(consistent_index: u64) -> Meta {
 }
 
 fn commit(ledger: &mut Ledger, nth: u64) -> Commit {
-    let row = |row: u64| (Bytes::from(format!("key {nth} {row}")), Bytes::from(vec![nth as u8; 100 * row as usize]));
+    let row = |row: u64| {
+        (Bytes::from(format!("key {nth} {row}")), Bytes::from(vec![nth as u8; 100 * row as usize]))
+    };
     ledger.commit((0..nth % 4 * 3).map(row).collect(), Vec::new(), meta(nth))
 }
 
