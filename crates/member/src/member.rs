@@ -654,6 +654,7 @@ impl Member {
         self.store = image.store;
         self.cluster = image.cluster;
         self.auth.replace(image.auth);
+        self.persistence.rest = None;
         self.store.set_flaws(self.config.flaws);
         self.hub.replaced(&self.store);
         self.lessor.replaced(&self.store, self.now, self.wall);

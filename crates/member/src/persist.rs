@@ -73,6 +73,9 @@ pub(crate) struct Persistence {
     pub(crate) snapshots_in_flight: u32,
     /// When the next batch of the scrub is due; `None` if no scrub is in progress.
     scrub_at: Option<u64>,
+    /// The encoded membership, users and roles of the last backend commit, with the hashes of what was encoded:
+    /// most commits come while neither has changed. `None` after a snapshot replaced them.
+    pub(crate) rest: Option<((u64, u64), Bytes)>,
 }
 
 /// A job of the backend that is not done.
@@ -255,7 +258,12 @@ impl Member {
         self.pass(Failpoint::BeforeCommit, effects);
         self.pass(Failpoint::CommitBeforePreCommitHook, effects);
         let conf_state = self.node.log().conf_state().clone();
-        let meta = meta_of(&self.store, self.rest(), self.applied, &conf_state);
+        let hashes = (self.cluster.hash(), self.auth.hash());
+        let rest = match &self.persistence.rest {
+            Some((of, rest)) if *of == hashes => rest.clone(),
+            _ => self.persistence.rest.insert((hashes, self.rest())).1.clone(),
+        };
+        let meta = meta_of(&self.store, rest, self.applied, &conf_state);
         self.pass(Failpoint::CommitAfterPreCommitHook, effects);
         self.pass(Failpoint::BeforeWritebackBuf, effects);
         let changes = self.store.take_changes();
