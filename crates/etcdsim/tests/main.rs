@@ -1,5 +1,6 @@
 //! The command and the library, from end to end, as one program.
 
+mod cases;
 mod check;
 mod check_formats;
 mod command;
