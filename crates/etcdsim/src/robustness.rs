@@ -25,6 +25,9 @@ use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, 
 use record::{History, MemberId, Nanos, Operation, Outcome, StreamEnd, WatchStream};
 use verify::answer::{CREATED_BEFORE, NOT_RECORDED};
 
+/// For how many seconds the tests grant every lease (`DefaultLeaseTTL` in `tests/robustness/traffic/traffic.go`). A
+/// report does not have it. No test runs for so long, and the tests' own model knows no lease that ends by itself.
+const LEASE_TTL: i64 = 7200;
 /// The id of the only watcher of a stream.
 const WATCHER: i64 = 0;
 
@@ -300,8 +303,9 @@ fn request(operation: &report::Operation) -> Option<Request> {
             success: success.iter().map(asked).collect(),
             failure: failure.iter().map(asked).collect(),
         }),
-        // A report does not have the TTL of a lease.
-        report::Request::LeaseGrant(id) => Request::LeaseGrant(LeaseGrantRequest { id: *id, ttl: 0 }),
+        report::Request::LeaseGrant(id) => {
+            Request::LeaseGrant(LeaseGrantRequest { id: *id, ttl: LEASE_TTL })
+        }
         report::Request::LeaseRevoke(id) => Request::LeaseRevoke(LeaseRevokeRequest { id: *id }),
         report::Request::Compact(revision) => {
             Request::Compact(CompactionRequest { revision: *revision, physical: false })
@@ -371,7 +375,7 @@ fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<R
         }
         (report::Request::LeaseGrant(asked), Answer::LeaseGrant(id)) => {
             let id = if *id == 0 { *asked } else { *id };
-            Response::LeaseGrant(LeaseGrantResponse { header, id, ttl: 0, error: String::new() })
+            Response::LeaseGrant(LeaseGrantResponse { header, id, ttl: LEASE_TTL, error: String::new() })
         }
         (report::Request::LeaseRevoke(_), Answer::LeaseRevoke) => {
             Response::LeaseRevoke(LeaseRevokeResponse { header })

@@ -5,7 +5,7 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::CompactionRequest;
+use api::etcdserverpb::{AlarmType, CompactionRequest};
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use record::{Fact, MemberId, Probe};
@@ -191,6 +191,11 @@ impl Member {
     /// All leases: their id, and the TTL in seconds with which they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
         self.store.leases().map(|(id, lease)| (id, lease.ttl))
+    }
+
+    /// Whether the alarm CORRUPT is on: then no lease can be revoked, neither by a client nor after its time.
+    pub fn is_corrupt(&self) -> bool {
+        self.cluster.is_on(AlarmType::Corrupt)
     }
 
     /// All replicated state in one piece, as `etcdctl snapshot save` would return it.

@@ -41,6 +41,8 @@ const RESTART: &str = "restart";
 /// From this number on, the simulator's members number the requests that they send each other, such as a promotion
 /// that only the leader can check. Histories that old versions of etcdsim wrote have such numbers in their evidence.
 const OF_MEMBERS: u64 = 1 << 61;
+/// The mark at the beginning of a file that says that it is UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The name of the server in a simulated history.
 const SIMULATOR: &str = "etcdsim";
 /// The rate of an exact clock, in millionths of true time.
@@ -234,15 +236,12 @@ impl HistoryFile {
             let Some(line) = line else { break };
             reader.lines = line.number;
             if !line.is_blank() {
-                let text = str::from_utf8(line.bytes).map_err(|cause| {
-                    error(
-                        file,
-                        line.number - 1,
-                        cause.valid_up_to() + 1,
-                        "expected UTF-8; save the file in that encoding",
-                    )
+                reader.bytes(line.number - 1, line.bytes).map_err(|mut mistake| {
+                    if let Some(hint) = line.cut_hint() {
+                        mistake.what = format!("{}; {hint}", mistake.what);
+                    }
+                    mistake
                 })?;
-                reader.line(line.number - 1, text)?;
             }
         }
         reader.finish()
@@ -307,6 +306,22 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads one line. `number` is its number in the file, from 0.
+    fn bytes(&mut self, number: usize, bytes: &[u8]) -> Result<(), FileError> {
+        let text = str::from_utf8(bytes).map_err(|cause| {
+            let what = "expected UTF-8; save the file in that encoding";
+            error(self.file, number, cause.valid_up_to() + 1, what)
+        })?;
+        // Some editors put a mark at the beginning of a file; it has no meaning.
+        match text.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 0) {
+            None => self.line(number, text),
+            Some(rest) => self.line(number, rest).map_err(|mistake| {
+                let column = mistake.column + BYTE_ORDER_MARK.len_utf8();
+                FileError { column, ..mistake }
+            }),
+        }
+    }
+
+    /// Reads the text of one line.
     fn line(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         if std::mem::take(&mut self.first) {
             return self.set_up(number, line);

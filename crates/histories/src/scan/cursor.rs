@@ -27,6 +27,8 @@ pub enum Kind {
 
 /// The mark that some editors put at the beginning of a file; it has no meaning.
 const BYTE_ORDER_MARK: char = '\u{feff}';
+/// The same in bytes.
+pub(crate) const BYTE_ORDER_MARK_BYTES: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// How long the mark at the beginning of a file is, if there is one.
 pub(crate) fn byte_order_mark(text: &str) -> usize {

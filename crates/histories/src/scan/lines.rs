@@ -22,6 +22,11 @@ impl Line<'_> {
         self.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
     }
 
+    /// A hint if the file ends within this line, where a bracket or a string is still open.
+    pub fn cut_hint(&self) -> Option<&'static str> {
+        self.is_cut().then_some(CUT_LINE)
+    }
+
     /// Whether the file ends within this line, where a bracket or a string is still open.
     fn is_cut(&self) -> bool {
         if self.ended {
@@ -184,8 +189,8 @@ fn scan<'a>(line: Line<'a>, with: &mut impl FnMut(&mut Cursor<'a>) -> Scan<()>) 
     }
     let mut cursor = Cursor::new(line.number, line.bytes)?;
     with(&mut cursor).and_then(|()| cursor.end()).map_err(|mut mistake| {
-        if line.is_cut() {
-            mistake.hint = CUT_LINE.to_owned();
+        if let Some(hint) = line.cut_hint() {
+            mistake.hint = hint.to_owned();
         }
         mistake
     })

@@ -6,7 +6,8 @@
 use std::io::{ErrorKind, Read};
 
 use super::Cursor;
-use crate::error::{Error, Mistake, Scan};
+use super::cursor::BYTE_ORDER_MARK_BYTES;
+use crate::error::{CUT_FILE, Error, Mistake, Scan};
 
 /// How many bytes are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -44,12 +45,14 @@ pub struct Values<'f, R> {
     finished: bool,
     /// The line that `start` is in, from 1, and how many bytes of it come before.
     place: (usize, usize),
+    /// How many objects and arrays that are read part by part are open.
+    depth: usize,
 }
 
 impl<'f, R: Read> Values<'f, R> {
     /// The values of `reader`, which needs no buffer of its own. `file` is its name in errors.
     pub fn new(file: &'f str, reader: R) -> Self {
-        Values { file, reader, buffer: Vec::new(), start: 0, end: 0, finished: false, place: (1, 0) }
+        Values { file, reader, buffer: Vec::new(), start: 0, end: 0, finished: false, place: (1, 0), depth: 0 }
     }
 
     /// Whether nothing but blanks is left.
@@ -68,13 +71,20 @@ impl<'f, R: Read> Values<'f, R> {
     /// That of `with`, that it does not end where the value does, or that the file cannot be read.
     pub fn value<T>(&mut self, with: impl FnOnce(&mut Cursor<'_>) -> Scan<T>) -> Result<T, Error> {
         self.next_byte()?;
-        let length = self.length()?;
+        let (length, is_cut) = self.length()?;
         let text = &self.buffer[self.start..self.start + length];
         let read = |text| {
             let mut cursor = Cursor::inside(self.place.0, self.place.1, text)?;
-            let value = with(&mut cursor)?;
-            cursor.end()?;
-            Ok(value)
+            let end = cursor.clone();
+            let read = with(&mut cursor).and_then(|value| cursor.end().map(|()| value));
+            read.map_err(|mut mistake| {
+                // In the middle of a file that goes on, something else is wrong.
+                let last = end.place(text.trim_ascii_end().len());
+                if is_cut && (!text.ends_with(b"\n") || (mistake.line, mistake.column) >= last) {
+                    mistake.hint = CUT_FILE.to_owned();
+                }
+                mistake
+            })
         };
         let value = read(text).map_err(|mistake| Error::in_file(mistake, self.file))?;
         self.take(length);
@@ -134,8 +144,9 @@ impl<'f, R: Read> Values<'f, R> {
     /// That the file cannot be read.
     #[cold]
     pub fn expected(&mut self, expected: &str, hint: &str) -> Result<Error, Error> {
-        self.next_byte()?;
-        let length = self.length()?;
+        let is_over = self.next_byte()?.is_none();
+        let hint = if is_over && self.depth > 0 { CUT_FILE } else { hint };
+        let (length, _) = self.length()?;
         Ok(self.mistake(length, |cursor| cursor.expected(expected, hint)))
     }
 
@@ -170,6 +181,7 @@ impl<'f, R: Read> Values<'f, R> {
             return Err(self.expected(expected, hint)?);
         }
         self.take(1);
+        self.depth += usize::from(byte != b':');
         Ok(())
     }
 
@@ -178,6 +190,7 @@ impl<'f, R: Read> Values<'f, R> {
         let next = self.next_byte()?;
         if next == Some(close) {
             self.take(1);
+            self.depth -= 1;
             return Ok(false);
         }
         if !std::mem::replace(fresh, false) {
@@ -192,6 +205,7 @@ impl<'f, R: Read> Values<'f, R> {
 
     /// Skips blanks. Returns the byte after them.
     fn next_byte(&mut self) -> Result<Option<u8>, Error> {
+        self.skip_mark()?;
         loop {
             let untaken = &self.buffer[self.start..self.end];
             let is_blank = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -204,18 +218,33 @@ impl<'f, R: Read> Values<'f, R> {
         }
     }
 
-    /// How long the value is that begins here; what is left if it does not end.
-    fn length(&mut self) -> Result<usize, Error> {
+    /// Skips the mark at the beginning of the file, if there is one.
+    fn skip_mark(&mut self) -> Result<(), Error> {
+        let mark = &BYTE_ORDER_MARK_BYTES;
+        while self.place == (1, 0) {
+            let untaken = &self.buffer[self.start..self.end];
+            if untaken.starts_with(mark) {
+                self.take(mark.len());
+            } else if !mark.starts_with(untaken) || !self.fill()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the value is that begins here, or what is left if it does not end; and whether something that does
+    /// not end is open.
+    fn length(&mut self) -> Result<(usize, bool), Error> {
         let mut end = End::default();
         let mut searched = 0;
         loop {
             let untaken = &self.buffer[self.start + searched..self.end];
             if let Some(more) = end.find(untaken) {
-                return Ok(searched + more);
+                return Ok((searched + more, false));
             }
             searched = self.end - self.start;
             if !self.fill()? {
-                return Ok(searched);
+                return Ok((searched, self.depth > 0 || end.is_open()));
             }
         }
     }
@@ -279,6 +308,11 @@ enum Kind {
 }
 
 impl End {
+    /// Whether a brace, a bracket or a string is open.
+    fn is_open(&self) -> bool {
+        self.depth > 0 || matches!(self.kind, Kind::String | Kind::Escape)
+    }
+
     /// How many bytes of the next piece belong to the value; `None` if all do and it goes on.
     fn find(&mut self, piece: &[u8]) -> Option<usize> {
         let mut at = 0;

@@ -16,6 +16,8 @@
 //!    between its call and its answer.
 //! 6. `rights`: users had the right to do what they did, and did not have the right to do what they were refused.
 //!
+//! Besides, no answer may name a revision that cannot have existed by then, also if it has no place (`headers`).
+//!
 //! Members also propose entries that no client asked for: the revocation of an expired lease, a compaction, the steps
 //! of the lock and election services. The evidence has these entries too, and they are replayed with the rest. If
 //! such an entry made a revision in the cluster, it must change the model; if it made none, it must not.
@@ -32,6 +34,7 @@
 //! the same entries.
 
 mod gaps;
+pub(crate) mod headers;
 mod known;
 mod loose;
 mod order;
@@ -129,6 +132,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::K1, "entries that members proposed themselves", replayed.own);
     sheet.checked(Oracle::K1, "answers checked against the caller's rights", replayed.rights);
     sheet.add_all(replayed.violations.iter().cloned());
+    headers::judge(context, sheet);
     replayed.undecided.iter().for_each(|sentence| sheet.leave_open(sentence));
 }
 

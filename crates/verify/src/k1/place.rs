@@ -134,7 +134,7 @@ pub fn is_beside_the_store(request: &Request) -> bool {
 
 /// Whether the answer says that a revision was made. The answer to a LeaseRevoke does not say whether it removed
 /// keys; it counts as no.
-fn mutates(response: &Response) -> bool {
+pub fn mutates(response: &Response) -> bool {
     match response {
         Response::Put(_) => true,
         Response::DeleteRange(delete) => delete.deleted > 0,

@@ -2,15 +2,16 @@
 //!
 //! For each lease, the answers show when it was granted at the earliest and at the latest, and by when an
 //! acknowledged revocation, or keys that vanished, had ended it. So three things can be wrong: a keep-alive is
-//! confirmed for a lease that nobody granted, or after the lease ended; or a lease is said not to exist although
+//! confirmed for a lease that nobody granted, or after the lease ended, also by the revision in its header; or a lease is said not to exist although
 //! nothing can have ended it. K1's replay finds keys that vanished before the time of their lease was over; L1 reports
 //! these here.
 //!
 //! A lease that the history does not show may still exist: from before the history began, or from a grant without an
 //! answer, whose id only the cluster knows. An answer that only such a lease can explain is not judged.
 //!
-//! Not checked: late expiry (L2); how much time is left; lists of leases; the keys of a lease in an answer; anything
-//! if clients outside the history may have granted and revoked.
+//! Not checked: late expiry (L2); how much time is left, except that it is not far more than the lease was granted for;
+//! that a lease has no time left; lists of leases; the keys of a lease in an answer; anything if clients outside the
+//! history may have granted and revoked.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use record::{History, Nanos, Operation, Outcome};
 use super::by_clock;
 use crate::definite::{is_definite, over_at};
 use crate::k1::LeaseEnd;
+use crate::k1::headers::Newest;
 use crate::locks::lease_of;
 use crate::model::FIRST_REVISION;
 use crate::{Context, Missing, Oracle, Sheet, Violation, describe};
@@ -28,23 +30,35 @@ use crate::{Context, Missing, Oracle, Sheet, Violation, describe};
 pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut Sheet) {
     let history = context.history();
     let replayed = context.replayed();
-    let mut left_open = 0;
+    let (mut left_open, mut by_others) = (0, 0);
     for end in replayed.lease_ends.iter().filter(|end| end.latest < end.earliest) {
-        if context.expectations.clocks_known {
+        if !context.is_closed() {
+            by_others += 1;
+        } else if context.expectations.clocks_known {
             violations.push(too_early(end));
         } else {
             left_open += 1;
         }
     }
     super::leave_open(left_open, sheet);
+    if by_others > 0 {
+        sheet.leave_open(format!(
+            "{by_others} leases ended before their time; others wrote too, and may have ended them."
+        ));
+    }
     let sure = replayed.known.as_ref().map_or(0, |known| known.until);
     let ends = replayed.lease_ends.iter().filter(|end| end.revision <= sure);
     let from_start = context.expectations.start_revision == FIRST_REVISION;
     let lifetimes = Lifetimes::of(history, ends, from_start, context.expectations.clock_rates.1);
+    let newest = Newest::of(context);
     let (mut answers, mut open) = (0, BTreeMap::new());
     for (number, operation) in history.operations.iter().enumerate() {
         let Some(judged) = lifetimes.judge(operation) else { continue };
-        let judged = if context.is_closed() { judged } else { Judged::Open(Missing::OtherClients) };
+        let judged = match judged {
+            _ if !context.is_closed() => Judged::Open(Missing::OtherClients),
+            Judged::Right => lifetimes.ended_before(operation, &newest),
+            judged => judged,
+        };
         match judged {
             Judged::Right => answers += 1,
             Judged::Wrong(title, reason) => {
@@ -67,6 +81,18 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
     let is_list = |one: &&Operation| matches!(one.response(), Some(Response::LeaseLeases(_)));
     let lists = history.operations.iter().filter(is_list).count();
     sheet.not_judged(Oracle::L3, "lists of leases", lists, Missing::AppliedEntries);
+    let left = |one: &Operation| match (&one.request, one.response()) {
+        (Request::LeaseTimeToLive(asked), Some(Response::LeaseTimeToLive(answer))) => {
+            Some((asked.keys, answer.ttl))
+        }
+        _ => None,
+    };
+    let times = || history.operations.iter().filter_map(left);
+    let with_keys = times().filter(|(keys, ttl)| *keys && *ttl >= 0).count();
+    sheet.not_judged(Oracle::L3, "keys of leases in answers", with_keys, Missing::AppliedEntries);
+    // Only a leader that is not deposed certainly knows the lease.
+    let gone = times().filter(|(_, ttl)| *ttl < 0).count();
+    sheet.not_judged(Oracle::L3, "answers that a lease has no time left", gone, Missing::Run);
 }
 
 /// The violation for a lease that ended before its time.
@@ -82,6 +108,10 @@ fn too_early(end: &LeaseEnd) -> Violation {
         .say(format!("By the fastest clock it may end at {}, no earlier.", describe::time(end.earliest)))
 }
 
+/// The longest election timeout that etcd accepts, in seconds (`maxElectionMs` in `server/embed/config.go`).
+const ELECTION_TIMEOUT_MAX: i64 = 50;
+/// A new leader lets at least so many leases end in a second (three quarters of `defaultLeaseRevokeRate` are 750).
+const ENDS_PER_SECOND: i64 = 500;
 /// What L3 judges.
 const ANSWERS: &str = "answers about leases";
 
@@ -283,6 +313,14 @@ impl Lifetimes {
                 Some(self.keep_alive(answer.id, answer.ttl, from, *at))
             }
             (_, Outcome::Answer { at, response: Response::LeaseTimeToLive(answer) }) if answer.ttl >= 0 => {
+                let most = self.most_left(answer.granted_ttl);
+                if answer.granted_ttl > 0 && answer.ttl > most {
+                    let reason = format!(
+                        "A lease of {} s has at most {most} s left, even under a new leader. The answer says {} s.",
+                        answer.granted_ttl, answer.ttl
+                    );
+                    return Some(Judged::Wrong("an answer has the wrong time of a lease", reason));
+                }
                 // A leader does not make sure that it leads, so the moment may lie in the past.
                 let title = "a lease that does not exist has time left";
                 Some(self.alive(answer.id, answer.granted_ttl, 0, *at, title))
@@ -313,6 +351,34 @@ impl Lifetimes {
             return Judged::by("a keep-alive found no lease where there was one", there);
         }
         self.alive(id, ttl, from, at, "a keep-alive was confirmed without its lease")
+    }
+
+    /// The most seconds that a lease with this time to live can have left: a new leader adds an election timeout,
+    /// and delays leases that would end together (`Promote` in `server/lease/lessor.go`).
+    fn most_left(&self, ttl: i64) -> i64 {
+        let delayed = self.by_id.len() as i64 / ENDS_PER_SECOND;
+        ttl.saturating_add(ELECTION_TIMEOUT_MAX).saturating_add(delayed)
+    }
+
+    /// Judges a confirmed keep-alive by the revision in its header, which etcd reads before it passes the keep-alive
+    /// on (`LeaseKeepAlive` in `server/etcdserver/api/v3rpc/lease.go`). If this revision cannot have existed without
+    /// the end of the lease, the lease was not there any more.
+    fn ended_before(&self, operation: &Operation, newest: &Newest) -> Judged {
+        let (Some(at), Some(Response::LeaseKeepAlive(answer))) = (operation.returned(), operation.response())
+        else {
+            return Judged::Right;
+        };
+        let (id, revision) = (answer.id, crate::answer::revision(answer.header.as_ref()));
+        let once = self.lifetimes(id).len() == 1 && self.hidden(id, operation.call, at).is_none();
+        let most = newest.by(at, Some(id));
+        let possible = most.saturating_add(1)..=newest.by(at, None);
+        if answer.ttl <= 0 || !once || !possible.contains(&revision) {
+            return Judged::Right;
+        }
+        let reason = format!(
+            "Its header has revision {revision}. Without the end of lease {id} there was none after {most}, so it had ended before."
+        );
+        Judged::Wrong("a keep-alive was confirmed without its lease", reason)
     }
 
     /// Checks that a lease with this time to live can have existed at some moment of the call.

@@ -12,14 +12,18 @@
 //! key. Without evidence (the entries that the members applied), `by_answers` checks what the answers alone prove.
 //!
 //! Not checked: that the remaining time is right to the second; leases whose id no answer names; late expiry of
-//! leases that the lock and election services made for themselves; late expiry before healing; without the times of
-//! lessors, what a change of leader adds. The header of `answers` says what L3 leaves out.
+//! leases that the lock and election services made for themselves; late expiry before healing, and of leases that have
+//! to go when the alarm CORRUPT may be on, which keeps etcd from revoking them; without the times of lessors, what a
+//! change of leader adds. The header of `answers` says what L3 leaves out.
 
 mod answers;
 mod by_answers;
 mod lessors;
 mod lifetimes;
 
+use api::Request;
+use api::etcdserverpb::AlarmType;
+use api::etcdserverpb::alarm_request::AlarmAction;
 use record::{Applied, History, Nanos};
 
 use crate::k1::Known;
@@ -81,6 +85,7 @@ fn check(
 ) {
     let (mut expired, mut timed, mut left_open) = (0, 0, 0);
     let lifetimes = Lifetimes::new(history, applied, terms.bound);
+    let corrupt = corrupt_from(history, applied);
     for (id, lifetime) in lifetimes.iter() {
         if let Some(end) = lifetime.end.filter(|end| end.expired) {
             expired += 1;
@@ -90,7 +95,7 @@ fn check(
                 None => {}
             }
         }
-        if let Some(due) = latest_end(lifetime, terms) {
+        if let Some(due) = latest_end(lifetime, terms).filter(|due| *due < corrupt) {
             timed += 1;
             let ended = lifetime.end.map_or(terms.end, |end| end.time);
             if ended > due {
@@ -112,6 +117,17 @@ fn leave_open(count: usize, sheet: &mut Sheet) {
             "{count} leases ended before their time by exact clocks; the history does not say how fast the members' clocks ran (`clock_rates` in line 1)."
         ));
     }
+}
+
+/// From when on the alarm CORRUPT may be on: then no lease ends.
+fn corrupt_from(history: &History, applied: &[Applied]) -> Nanos {
+    let raises = |request: &Request| {
+        matches!(request, Request::Alarm(alarm)
+            if alarm.action == AlarmAction::Activate as i32 && alarm.alarm == AlarmType::Corrupt as i32)
+    };
+    let asked = history.operations.iter().filter(|one| raises(&one.request)).map(|one| one.call);
+    let own = applied.iter().filter(|entry| entry.internal.as_deref().is_some_and(raises));
+    asked.chain(own.map(|entry| entry.time)).min().unwrap_or(Nanos::MAX)
 }
 
 /// How long a lease lasts by a clock of this rate, in whole nanoseconds.

@@ -146,7 +146,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgem
     let verdict = verify::judge(record, expectations);
     let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
-    let nothing = verdict.is_empty() && !verdict.not_judged.is_empty();
+    let nothing = verdict.is_empty();
     (judged.undecided, judged.checks, judged.not_judged) =
         (verdict.undecided, verdict.checks, verdict.not_judged);
     if nothing && judged.undecided.is_empty() {
