@@ -303,9 +303,7 @@ fn request(operation: &report::Operation) -> Option<Request> {
             success: success.iter().map(asked).collect(),
             failure: failure.iter().map(asked).collect(),
         }),
-        report::Request::LeaseGrant(id) => {
-            Request::LeaseGrant(LeaseGrantRequest { id: *id, ttl: LEASE_TTL })
-        }
+        report::Request::LeaseGrant(id) => Request::LeaseGrant(LeaseGrantRequest { id: *id, ttl: LEASE_TTL }),
         report::Request::LeaseRevoke(id) => Request::LeaseRevoke(LeaseRevokeRequest { id: *id }),
         report::Request::Compact(revision) => {
             Request::Compact(CompactionRequest { revision: *revision, physical: false })

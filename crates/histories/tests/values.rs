@@ -49,3 +49,28 @@ fn mistakes_have_the_place_in_the_file() {
     assert!(error(b"{}\n\xff").starts_with("f:2:1: expected UTF-8"));
     assert!(error(b"{} ,").starts_with("f:1:4: expected a value"));
 }
+
+#[test]
+fn a_mark_at_the_beginning_has_no_meaning() {
+    let text = b"\xef\xbb\xbf {}";
+    assert_eq!(read_all(&mut Values::new("f", &text[..])).expect("a value"), ["(1, 5) 2"]);
+    assert_eq!(read_all(&mut Values::new("f", Drip(text))).expect("a value"), ["(1, 5) 2"]);
+    assert!(read_all(&mut Values::new("f", &b"{}\n\xef\xbb\xbf{}"[..])).is_err());
+}
+
+#[test]
+fn a_file_that_was_cut_off_says_so() {
+    let operation = "{\n  \"ClientId\": 1,\n  \"Input\": {\"Type\": \"range\", \"Range\": {\"Start\": \"a\"}},\n  \"Call\": 1,\n  \"Output\": {\"Range\": {\"Count\": 0}, \"Revision\": 1},\n  \"Return\": 2\n}";
+    histories::robustness::read("f", operation.as_bytes()).expect("nothing is missing");
+    for end in 1..operation.len() {
+        let cut = histories::robustness::read("f", &operation.as_bytes()[..end]).expect_err("it was cut off");
+        assert!(cut.to_string().contains("cut off"), "{end}: {cut}");
+    }
+    let watch = "{\"Request\": {\"Key\": \"a\"}, \"Responses\": [{\"Revision\": 1}, {\"Revision\": 2}]}";
+    histories::robustness::read_watches("f", watch.as_bytes()).expect("nothing is missing");
+    for end in 1..watch.len() {
+        let cut =
+            histories::robustness::read_watches("f", &watch.as_bytes()[..end]).expect_err("it was cut off");
+        assert!(cut.to_string().contains("cut off"), "{end}: {cut}");
+    }
+}

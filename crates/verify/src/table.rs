@@ -147,10 +147,12 @@ oracles! {
                 what the model answers at that revision. Operations without an answer stay open to the end; \
                 what the members applied says which of them took effect, and where. What a member proposed \
                 itself is replayed with the rest: an entry that made a revision must explain it. Users could \
-                do what they did, watching included, and were refused only what they had no right to.",
+                do what they did, watching included, and were refused only what they had no right to. No \
+                answer of any kind names a revision that cannot have existed by then.",
             not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each \
                 other. Operations whose outcome is unknown and that no member applied. Order among reads of \
-                one revision (they commute). The header of a `Compact`. Errors of size, load and quota, except \
+                one revision (they commute). That the header of a `Compact` or \
+                of an answer about leases or hashes is not too old. Errors of size, load and quota, except \
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
                 different rights; that a watcher is not refused.",
@@ -259,7 +261,7 @@ oracles! {
                 last moment at which it may have been renewed or a new leader became the lessor, plus what a \
                 new leader adds (an election timeout) and a bound of 10 s.",
             not_checked: "Late expiry before healing; leases that the lock and election services made for \
-                themselves; leases whose id no answer names.",
+                themselves; leases whose id no answer names; leases that have to go when the alarm CORRUPT may be on.",
             without_evidence: "Everything: only a run shows when its faults are over.";
         L3, Wrong: "what answers say about leases is true",
             exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; \
@@ -270,7 +272,8 @@ oracles! {
                 that the member had at the revision of its answer.",
             not_checked: "That the time left is right to the second; that a lease is said not to exist \
                 although it does, by a leader that may be deposed; the order of lists.",
-            without_evidence: "Lists of leases; the keys of a lease and how much time is left; answers about leases \
+            without_evidence: "Lists of leases; the keys of a lease; how much time is left, unless it is far more than the \
+                lease was granted for; that a lease has no time left; answers about leases \
                 that may be from before the history began, or that a request without an answer may have made.";
     }
     Services, Kind::Record(locks::judge) => {
@@ -360,7 +363,8 @@ oracles! {
                 applied indexes and states. Two excuses: for members that a leader outside of the healed core \
                 does not hear (the reasons are in `world/src/settle.rs`), and for clients that cannot reach \
                 their member, ask a learner, or ask all their members in turn and cannot reach one of them.",
-            not_checked: "How long it took within the bound. Leases of more than 20 s.";
+            not_checked: "How long it took within the bound. Leases of more than 20 s, and all leases while the \
+                alarm CORRUPT is on, because etcd then refuses to revoke any.";
         V2, Stuck: "no panic and no unexpected end",
             exactly: "No panic, no process that ends itself without a disk error, no refusal to start without \
                 damage. No request is refused because space ran out if no member's space is bounded and no \

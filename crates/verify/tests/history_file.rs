@@ -205,3 +205,25 @@ fn a_malformed_line_is_shown_where_it_is() {
     let error = HistoryFile::read("run.jsonl", "").expect_err("an empty file");
     assert_eq!((error.line, error.column), (1, 1));
 }
+
+#[test]
+fn a_mark_at_the_beginning_has_no_meaning() {
+    let text = format!("\u{feff}{SETUP}\n");
+    assert_eq!(HistoryFile::read("run.jsonl", &text), HistoryFile::read("run.jsonl", &format!("{SETUP}\n")));
+    let wrong = HistoryFile::read("run.jsonl", "\u{feff}{x").expect_err("not JSON");
+    let plain = HistoryFile::read("run.jsonl", "{x").expect_err("not JSON");
+    assert_eq!((wrong.line, wrong.column), (1, plain.column + 3));
+}
+
+#[test]
+fn a_file_that_was_cut_off_says_so() {
+    let last = r#"{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ=="}, "call": 20, "return": 30, "response": {}}"#;
+    for end in 1..last.len() {
+        let text = format!("{SETUP}\n{}", &last[..end]);
+        let error = HistoryFile::read("run.jsonl", &text).expect_err("it was cut off").to_string();
+        assert!(error.starts_with("run.jsonl:2:") && error.contains("cut off"), "{end}: {error}");
+    }
+    // If lines follow, something else is wrong.
+    let error = read(&format!("{}\n{last}", &last[..40])).expect_err("a mistake").to_string();
+    assert!(!error.contains("cut off"), "{error}");
+}

@@ -52,7 +52,16 @@ pub struct Values<'f, R> {
 impl<'f, R: Read> Values<'f, R> {
     /// The values of `reader`, which needs no buffer of its own. `file` is its name in errors.
     pub fn new(file: &'f str, reader: R) -> Self {
-        Values { file, reader, buffer: Vec::new(), start: 0, end: 0, finished: false, place: (1, 0), depth: 0 }
+        Values {
+            file,
+            reader,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            finished: false,
+            place: (1, 0),
+            depth: 0,
+        }
     }
 
     /// Whether nothing but blanks is left.

@@ -10,6 +10,7 @@ use api::{Error, Request, Response};
 use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::definite::is_definite;
+use crate::model::alarm::Alarms;
 use crate::model::{MAX_LEASE_TTL, MIN_LEASE_TTL};
 
 /// One lease from its grant to its end. An id can have several, one after another.
@@ -58,15 +59,20 @@ impl Lifetimes {
     pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lifetimes {
         let mut lifetimes = Lifetimes::default();
         let scarce = space_is_scarce(history, applied);
+        let mut alarms = Alarms::default();
         for (rank, entry) in (1..).zip(applied) {
             let operation = entry.operation.and_then(|number| history.operations.get(number as usize));
             if operation.is_some_and(was_refused) {
                 continue;
             }
             let own = entry.internal.as_deref();
-            match operation.map(|operation| &operation.request).or(own) {
-                Some(Request::LeaseGrant(grant)) => lifetimes.grant(grant, operation, entry, rank, scarce),
-                Some(Request::LeaseRevoke(revoke)) => {
+            let Some(request) = operation.map(|operation| &operation.request).or(own) else { continue };
+            match request {
+                Request::Alarm(alarm) => drop(alarms.apply(alarm)),
+                // It was applied and refused.
+                request if alarms.check(request) == Err(Error::Corrupt) => {}
+                Request::LeaseGrant(grant) => lifetimes.grant(grant, operation, entry, rank, scarce),
+                Request::LeaseRevoke(revoke) => {
                     let end = End { rank, time: entry.time, expired: operation.is_none() };
                     lifetimes.end(revoke.id, end);
                 }

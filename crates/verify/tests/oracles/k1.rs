@@ -286,3 +286,21 @@ fn a_service_writes_without_evidence_too() {
     let verdict = story.ok(2, compact(3), (6, 7), compacted(3)).watch(stream).verdict();
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
 }
+
+#[test]
+fn an_answer_without_a_place_names_a_revision_that_was_there() {
+    let story = |revision| {
+        let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
+        let answer = StatusResponse { header, ..StatusResponse::default() };
+        Story::default()
+            .ok(1, put("a", "1"), (1, 2), done(2))
+            .applied(0, 2)
+            .ok(2, StatusRequest {}.into(), (3, 4), answer.into())
+            .ok(1, put("a", "2"), (6, 8), done(3))
+            .applied(2, 3)
+            .at(7)
+    };
+    story(1).holds(Oracle::K1);
+    story(2).holds(Oracle::K1);
+    story(3).breaks(Oracle::K1, "a revision that cannot have existed");
+}

@@ -204,3 +204,24 @@ fn space_runs_out_only_where_it_is_bounded() {
     story.expectations.quota = false;
     story.breaks(Oracle::V2, "because space ran out");
 }
+
+/// etcd refuses to revoke leases while the alarm CORRUPT is on.
+#[test]
+fn no_lease_ends_while_the_cluster_is_corrupt() {
+    let alarm = AlarmRequest {
+        action: alarm_request::AlarmAction::Activate as i32,
+        alarm: AlarmType::Corrupt as i32,
+        ..AlarmRequest::default()
+    };
+    let raised = |call| one().unknown(1, alarm.into(), call).healed(5, 60);
+    one().healed(5, 60).breaks(Oracle::L2, "a lease stayed after its time");
+    assert!(raised(12).verdict().holds(), "{:#?}", raised(12).verdict());
+    raised(40).breaks(Oracle::L2, "a lease stayed after its time");
+    // A revocation that was refused ends nothing.
+    let kept = |story: Story| story.own(revoke(7), 1, false).at(14).ok(1, keep(7), (15, 16), kept(7, 10));
+    kept(one()).breaks(Oracle::L3, "a keep-alive was confirmed without its lease");
+    let on = AlarmMember { alarm: AlarmType::Corrupt as i32, ..AlarmMember::default() };
+    let answer = AlarmResponse { header: header(1), alarms: vec![on] };
+    let refused = kept(one().ok(1, alarm.into(), (4, 6), answer.into()).passed(1, 1).at(5)).verdict();
+    assert!(refused.violations.iter().all(|one| one.oracle != Oracle::L3), "{refused:#?}");
+}

@@ -334,3 +334,111 @@ fn the_services_write_too() {
     story().ok(1, put("a", "1"), (5, 6), done(4)).breaks(Oracle::L1, "a lease ended before its time");
     story().unknown(2, lock(8), 3).ok(1, put("a", "1"), (5, 6), done(4)).holds(Oracle::K1);
 }
+
+#[test]
+fn no_answer_names_a_revision_of_the_future() {
+    let title = "a revision that cannot have existed";
+    let status = |revision| -> Response {
+        StatusResponse { header: header(revision), ..StatusResponse::default() }.into()
+    };
+    let ask = || Request::from(StatusRequest {});
+    // The second put got no answer; the third was called later.
+    let story = |revision, asked| {
+        Story::default()
+            .ok(1, put("a", "1"), (1, 2), done(2))
+            .unknown(1, put("a", "2"), 3)
+            .ok(2, ask(), asked, status(revision))
+            .ok(1, put("b", "3"), (8, 9), done(4))
+    };
+    for revision in [1, 2, 3] {
+        story(revision, (4, 5)).holds(Oracle::K1);
+    }
+    story(4, (4, 5)).breaks(Oracle::K1, title);
+    story(4, (4, 8)).holds(Oracle::K1);
+    story(5, (4, 8)).breaks(Oracle::K1, title);
+    // A lease that ends makes a revision, if it can have keys.
+    let leased = |put, revision| {
+        Story::default().ok(1, grant(7, 10), (1, 2), granted(7, 10, 1)).ok(1, put, (3, 4), done(2)).ok(
+            2,
+            ask(),
+            (30, 31),
+            status(revision),
+        )
+    };
+    leased(put_with("a", "1", 7), 3).holds(Oracle::K1);
+    leased(put_with("a", "1", 7), 4).breaks(Oracle::K1, title);
+    leased(put("a", "1"), 3).breaks(Oracle::K1, title);
+    // The services may write as often as they like, and so may others.
+    let served = Story::default().unknown(1, lock(0), 1).ok(2, ask(), (4, 5), status(9)).verdict();
+    assert!(served.violations.is_empty(), "{served:#?}");
+    let mut others = story(9, (4, 9));
+    others.expectations.open_world = true;
+    assert!(others.verdict().violations.is_empty(), "{:#?}", others.verdict());
+}
+
+#[test]
+fn a_keep_alive_does_not_follow_the_end_of_its_lease() {
+    let title = "a keep-alive was confirmed without its lease";
+    let story = |revision| {
+        let kept = LeaseKeepAliveResponse { header: header(revision), id: 7, ttl: 10 };
+        Story::default()
+            .ok(1, grant(7, 10), (1, 2), granted(7, 10, 1))
+            .ok(1, put_with("a", "1", 7), (3, 4), done(2))
+            .unknown(1, revoke(7), 5)
+            .ok(1, keep(7), (6, 7), kept.into())
+    };
+    story(2).holds(Oracle::L3);
+    story(3).breaks(Oracle::L3, title);
+    // Something else may have made that revision.
+    story(3).unknown(2, put("b", "1"), 9).breaks(Oracle::L3, title);
+    let mut other = story(3);
+    let last = other.record.history.operations.pop().expect("the keep-alive");
+    other = other.unknown(2, put("b", "1"), 5);
+    other.record.history.operations.push(last);
+    other.holds(Oracle::L3);
+}
+
+#[test]
+fn the_time_left_by_the_answer_alone() {
+    let story = |keys: bool, ttl, granted_ttl| {
+        let asked = LeaseTimeToLiveRequest { id: 7, keys };
+        let answer = LeaseTimeToLiveResponse {
+            header: header(1),
+            id: 7,
+            ttl,
+            granted_ttl,
+            ..LeaseTimeToLiveResponse::default()
+        };
+        Story::default().ok(1, grant(7, 10), (1, 2), granted(7, 10, 1)).ok(
+            1,
+            asked.into(),
+            (3, 4),
+            answer.into(),
+        )
+    };
+    story(false, 9, 10).holds(Oracle::L3);
+    // A new leader may add an election timeout.
+    story(false, 11, 10).holds(Oracle::L3);
+    story(false, 300, 10).breaks(Oracle::L3, "the wrong time of a lease");
+    story(false, 9, 20).breaks(Oracle::L3, "the wrong time of a lease");
+    let open = |story: Story| {
+        let open = story.verdict().not_judged.into_iter().filter(|one| one.oracle == Oracle::L3);
+        open.map(|one| (one.what, one.count, one.missing)).collect::<Vec<_>>()
+    };
+    assert!(open(story(false, 9, 10)).is_empty());
+    assert_eq!(open(story(true, 9, 10)), [("keys of leases in answers", 1, Missing::AppliedEntries)]);
+    assert_eq!(open(story(true, -1, 0)), [("answers that a lease has no time left", 1, Missing::Run)]);
+}
+
+#[test]
+fn a_lease_may_have_been_ended_by_others() {
+    let story = Story::default()
+        .ok(1, grant(7, 100), (1, 2), granted(7, 100, 1))
+        .ok(1, put_with("a", "1", 7), (3, 4), done(2))
+        .ok(1, get("a"), (5, 6), found(3, &[]));
+    story.breaks(Oracle::L1, "a lease ended before its time");
+    let mut others = story;
+    others.expectations.open_world = true;
+    let verdict = others.verdict();
+    assert!(verdict.violations.is_empty() && !verdict.undecided.is_empty(), "{verdict:#?}");
+}
