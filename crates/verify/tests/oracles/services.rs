@@ -197,7 +197,8 @@ fn a_leader_had_stood_for_election() {
     named(one_leader(), kv("e/1", "other", 2, 2, 1)).breaks(Oracle::M1, "a value that nobody gave it");
     // Someone who stands in the queue without an answer, or by the clients' recipe.
     holds(named(Story::default().unknown(2, campaign("two"), 1), kv("e/2", "two", 2, 2, 1)));
-    holds(named(Story::default().unknown(2, put("e/2", "two"), 1), kv("e/2", "two", 2, 2, 1)));
+    let by_recipe = Story::default().unknown(2, put("e/2", "two"), 1);
+    holds(by_recipe.ok(3, ask(), (5, 6), leads(2, kv("e/2", "two", 2, 2, 1))));
     let late = named(Story::default(), kv("e/2", "two", 2, 2, 1)).unknown(2, campaign("two"), 7);
     late.breaks(Oracle::M1, title);
     // A proclamation changes the value; it is acknowledged only to who stood.
