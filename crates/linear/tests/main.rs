@@ -9,6 +9,9 @@ mod distinct;
 mod distinct_all;
 mod exhaustive;
 mod generated;
+#[expect(dead_code, reason = "only what `steps` needs")]
+#[path = "../src/intern.rs"]
+mod intern;
 mod limits;
 mod metamorphic;
 mod minimum;
@@ -18,5 +21,8 @@ mod partition;
 mod pitfalls;
 mod recorded;
 mod regressions;
+// The library itself is built without its tests, so they are reached from here.
+#[path = "../src/search/steps.rs"]
+mod steps;
 mod sums;
 mod views;
