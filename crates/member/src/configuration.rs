@@ -23,8 +23,9 @@ use record::{Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
 use crate::failpoint::Failpoint;
-use crate::io::{Effects, PeerMessage};
+use crate::io::PeerMessage;
 use crate::member::Member;
+use crate::out::Out;
 
 /// How long a removed member continues, in nanoseconds (`server.go`, `stopWithDelay`: ten times 100 ms).
 const STOP_DELAY: u64 = 1_000_000_000;
@@ -95,13 +96,13 @@ pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
 
 impl Member {
     /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
-    pub(crate) fn apply_configuration(&mut self, entry: &Entry, effects: &mut Effects) -> u64 {
-        self.pass(Failpoint::BeforeApplyOneConfChange, effects);
+    pub(crate) fn apply_configuration(&mut self, entry: &Entry, out: &mut Out<'_>) -> u64 {
+        out.pass(Failpoint::BeforeApplyOneConfChange);
         let (mut change, mut context) = parts(entry);
         if context.len() < 8 {
             // The entry has no request id: with it, the leader leaves a joint configuration.
             self.node.apply_change(&change);
-            self.report_configuration(effects);
+            self.report_configuration(out);
             self.note_removal();
             return 0;
         }
@@ -116,24 +117,24 @@ impl Member {
             change = simple(ConfChangeSingle::default());
         }
         self.node.apply_change(&change);
-        self.report_configuration(effects);
+        self.report_configuration(out);
         self.note_removal();
         if let Some(operation) = self.proposals.applied(id) {
             let answer = result.map(|members| answer(&wanted, members));
-            self.reply(operation, self.with_header(answer), effects);
+            self.reply(operation, self.with_header(answer), out);
         }
         id
     }
 
     /// Reports the current configuration as a fact.
-    pub(crate) fn report_configuration(&mut self, effects: &mut Effects) {
+    pub(crate) fn report_configuration(&mut self, out: &mut Out<'_>) {
         let conf_state = self.node.log().conf_state();
         let sorted = |ids: &[u64]| {
             let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
             ids.sort_unstable();
             ids
         };
-        effects.facts.push(Fact::Configuration {
+        out.fact(Fact::Configuration {
             index: self.applied.0,
             voters: sorted(&conf_state.voters),
             outgoing: sorted(&conf_state.voters_outgoing),
@@ -166,19 +167,19 @@ impl Member {
 
     /// Whether a raft message comes from a removed member. If so, that member is told of its removal, and the
     /// caller must drop the message.
-    pub(crate) fn is_from_removed(&self, from: MemberId, effects: &mut Effects) -> bool {
+    pub(crate) fn is_from_removed(&self, from: MemberId, out: &mut Out<'_>) -> bool {
         let removed = self.has_left(from);
         if removed {
-            effects.peers.push((from, PeerMessage::Removed));
+            out.send_peer(from, PeerMessage::Removed);
         }
         removed
     }
 
     /// Ends this member when the time scheduled after its removal has come.
-    pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_removal(&mut self, out: &mut Out<'_>) {
         if self.end_at.is_some_and(|at| at <= self.now) {
             self.finished = true;
-            effects.removed = true;
+            out.removed();
         }
     }
 

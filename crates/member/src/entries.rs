@@ -14,26 +14,26 @@ use crate::apply::Applied;
 use crate::auth::AuthInfo;
 use crate::envelope::{self, Command, Envelope};
 use crate::failpoint::Failpoint;
-use crate::io::Effects;
 use crate::member::Member;
+use crate::out::Out;
 
 impl Member {
     /// Applies a normal entry. Returns the id of its request and whether the request made a revision.
-    pub(crate) fn apply_entry(&mut self, entry: Entry, effects: &mut Effects) -> (u64, bool) {
+    pub(crate) fn apply_entry(&mut self, entry: Entry, out: &mut Out<'_>) -> (u64, bool) {
         let index = entry.index;
         let Envelope { id, user, auth_revision, command } =
             envelope::decode(entry.data).unwrap_or_else(|error| {
                 panic!("entry {index} cannot be decoded ({error}): its checksum is right, so it was encoded wrong")
             });
-        self.pass(Failpoint::BeforeApplyOneEntryNormal, effects);
+        out.pass(Failpoint::BeforeApplyOneEntryNormal);
         let waiting = self.proposals.applied(id);
         let Applied { result, mutated } = match &command {
             Command::Request(request) => {
                 let who = (!user.is_empty()).then_some(AuthInfo { user, revision: auth_revision });
-                self.apply_request(request, who.as_ref(), waiting.is_some(), effects)
+                self.apply_request(request, who.as_ref(), waiting.is_some(), out)
             }
             Command::Checkpoint(request) => {
-                self.apply_checkpoints(request, effects);
+                self.apply_checkpoints(request, out);
                 self.not_capable()
             }
             Command::Attributes(request) => {
@@ -54,13 +54,13 @@ impl Member {
         if mutated {
             self.hub.changed(&self.store);
         }
-        self.pass(Failpoint::AfterApplyOneEntryNormal, effects);
+        out.pass(Failpoint::AfterApplyOneEntryNormal);
         if let Some(operation) = waiting {
             // If users or roles changed after the password was checked, the login starts over.
             if let Some((login, revision)) = self.logins.remove(&operation)
                 && revision != self.auth.revision()
             {
-                self.serve(operation, login.into(), None, None, effects);
+                self.serve(operation, login.into(), None, None, out);
                 return (id, mutated);
             }
             let result = self.with_header(result);
@@ -68,7 +68,7 @@ impl Member {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
                     self.waiting_compactions.push((operation, request.revision, response));
                 }
-                (_, result) => self.reply(operation, result, effects),
+                (_, result) => self.reply(operation, result, out),
             }
         }
         (id, mutated)
@@ -85,7 +85,7 @@ impl Member {
         request: &Request,
         who: Option<&AuthInfo>,
         proposer: bool,
-        effects: &mut Effects,
+        out: &mut Out<'_>,
     ) -> Applied {
         let refused = |error| Applied { result: Err(error), mutated: false };
         if let Some(error) = self.cluster.refuses(request) {
@@ -106,23 +106,23 @@ impl Member {
             request => {
                 let has_room = self.has_room(request);
                 if let Request::Compact(_) = request {
-                    self.pass(Failpoint::CompactBeforeCommitScheduledCompact, effects);
+                    out.pass(Failpoint::CompactBeforeCommitScheduledCompact);
                 }
                 let applied = crate::apply::apply_as(&mut self.store, request, proposer);
                 match (request, &applied.result) {
                     (Request::LeaseGrant(LeaseGrantRequest { .. }), Ok(Response::LeaseGrant(granted))) => {
                         self.lessor.granted(granted.id, granted.ttl, self.now, self.wall);
                     }
-                    (Request::LeaseRevoke(LeaseRevokeRequest { id }), _) => self.lease_gone(*id, effects),
+                    (Request::LeaseRevoke(LeaseRevokeRequest { id }), _) => self.lease_gone(*id, out),
                     (Request::Compact(_), _) => {
-                        self.pass(Failpoint::CompactAfterCommitScheduledCompact, effects);
+                        out.pass(Failpoint::CompactAfterCommitScheduledCompact);
                     }
                     _ => {}
                 }
                 if !has_room && applied.result.is_ok() && proposer {
                     // As in etcd, the request takes effect, but its answer is an error (`apply.go`,
                     // `quotaApplierV3`).
-                    self.raise_no_space(effects);
+                    self.raise_no_space(out);
                     return Applied { result: Err(Error::NoSpace), ..applied };
                 }
                 applied

@@ -5,11 +5,7 @@
 //! point remain, and there are none from after it. After a pause, the effects from before it are carried out
 //! at once, and those from after it when the pause is over ([`crate::io::Stall`]).
 
-use record::Fact;
 pub use record::Failpoint;
-
-use crate::io::{Effects, Stall};
-use crate::member::Member;
 
 /// What happens at a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,58 +30,3 @@ pub struct Armed {
 /// The panic payload of a step that crashed at a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Struck(pub Failpoint);
-
-impl Member {
-    /// Arms a failpoint, in place of the one that was armed before, if any.
-    pub fn arm(&mut self, armed: Option<Armed>) {
-        self.failpoint = armed;
-    }
-
-    /// Marks this place in the code as a failpoint.
-    #[inline]
-    pub(crate) fn pass(&mut self, point: Failpoint, effects: &mut Effects) {
-        if self.failpoint.is_some() {
-            act(&mut self.failpoint, point, effects);
-        }
-    }
-}
-
-impl Member {
-    /// Marks a failpoint that comes before the watch responses from `first` on, although these are in
-    /// `effects` already.
-    #[inline]
-    pub(crate) fn pass_before(&mut self, point: Failpoint, first: usize, effects: &mut Effects) {
-        if self.failpoint.is_some() {
-            let after = effects.watch.split_off(first);
-            act(&mut self.failpoint, point, effects);
-            effects.watch.extend(after);
-        }
-    }
-}
-
-/// Crashes or pauses the process if the armed failpoint is `point` and has been passed often enough.
-#[cold]
-fn act(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
-    let Some(armed) = failpoint.as_mut().filter(|armed| armed.point == point) else { return };
-    if armed.skip > 0 {
-        armed.skip -= 1;
-        return;
-    }
-    let action = armed.action;
-    *failpoint = None;
-    effects.facts.push(Fact::Failpoint { point });
-    match action {
-        Action::Crash => std::panic::resume_unwind(Box::new(Struck(point))),
-        Action::Sleep(time) => {
-            let before = [
-                effects.messages.len(),
-                effects.peers.len(),
-                effects.replies.len(),
-                effects.watch.len(),
-                effects.jobs.len(),
-                usize::from(effects.backend.is_some()),
-            ];
-            effects.stall = Some(Stall { time, before });
-        }
-    }
-}

@@ -15,45 +15,40 @@ use record::Fact;
 
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
-use crate::io::Effects;
 use crate::lessor::Renewed;
 use crate::member::{Member, NOBODY};
+use crate::out::Out;
 use crate::reads::Read;
 
 impl Member {
     /// Handles a keep-alive from a client of this member or of another one.
-    pub(crate) fn keep_alive(
-        &mut self,
-        operation: u64,
-        request: LeaseKeepAliveRequest,
-        effects: &mut Effects,
-    ) {
+    pub(crate) fn keep_alive(&mut self, operation: u64, request: LeaseKeepAliveRequest, out: &mut Out<'_>) {
         if !self.node.is_leader() && !self.lessor.is_primary() {
             return self.ask_leader(operation, request.into());
         }
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            return self.renew(operation, request.id, effects); // flaw M-15247
+            return self.renew(operation, request.id, out); // flaw M-15247
         }
         let deadline = self.now + self.config.settings.request_timeout;
         self.reads.push(Read { operation, request: request.into(), deadline, token: None });
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.
-    pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
+    pub(crate) fn renew(&mut self, operation: u64, id: i64, out: &mut Out<'_>) {
         // The lessor learns only at the end of a step that this member lost its leadership.
         if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
-        self.pass(Failpoint::BeforeCheckpointInLeaseRenew, effects);
+        out.pass(Failpoint::BeforeCheckpointInLeaseRenew);
         match self.lessor.renew(&self.store, id, self.now, self.wall) {
-            Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
-            Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
+            Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, out),
+            Renewed::NotFound => self.answer_keep_alive(operation, id, 0, out),
             // The lease expired: the answer waits until the revocation is applied.
             Renewed::Expiring => {
                 self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout))
             }
             Renewed::Checkpointed => {
-                self.propose_checkpoints(vec![(id, 0)], effects);
+                self.propose_checkpoints(vec![(id, 0)], out);
                 self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout));
             }
             Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
@@ -61,9 +56,9 @@ impl Member {
     }
 
     /// Answers a keep-alive with the TTL to which the lease was renewed; 0 means that there is no such lease.
-    fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, effects: &mut Effects) {
+    fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, out: &mut Out<'_>) {
         let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
-        self.answer_here(operation, Ok(response.into()), effects);
+        self.answer_here(operation, Ok(response.into()), out);
     }
 
     /// Answers how much time a lease has left, or sends the request to the leader, which alone knows that.
@@ -71,12 +66,12 @@ impl Member {
         &mut self,
         operation: u64,
         request: LeaseTimeToLiveRequest,
-        effects: &mut Effects,
+        out: &mut Out<'_>,
     ) {
         if !self.lessor.is_primary() {
             return self.ask_leader(operation, request.into());
         }
-        self.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive, effects);
+        out.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive);
         let mut response = LeaseTimeToLiveResponse {
             header: self.header(),
             id: request.id,
@@ -90,18 +85,18 @@ impl Member {
                 response.keys = lease.keys().cloned().collect();
             }
         }
-        self.answer_here(operation, Ok(response.into()), effects);
+        self.answer_here(operation, Ok(response.into()), out);
     }
 
     /// Makes this member the primary lessor. Called when the first entry of its own term is applied.
-    pub(crate) fn become_lessor(&mut self, effects: &mut Effects) {
+    pub(crate) fn become_lessor(&mut self, out: &mut Out<'_>) {
         self.lessor.promote(&self.store, self.now, self.wall);
-        effects.facts.push(Fact::Lessor { primary: true });
+        out.fact(Fact::Lessor { primary: true });
     }
 
     /// If this member no longer leads: the lessor stops tracking time, and waiting renewals go to the new
     /// leader.
-    pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
+    pub(crate) fn note_lessor(&mut self, out: &mut Out<'_>) {
         if !self.lessor.is_primary() || self.node.is_leader() {
             self.demote_at = None;
             return;
@@ -116,14 +111,14 @@ impl Member {
         }
         self.demote_at = None;
         self.lessor.demote();
-        effects.facts.push(Fact::Lessor { primary: false });
+        out.fact(Fact::Lessor { primary: false });
         for (operation, id, _) in std::mem::take(&mut self.waiting_renewals) {
             self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
     }
 
     /// Starts the revocation of expired leases, proposes checkpoints, and ends renewals that waited too long.
-    pub(crate) fn look_after_leases(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_leases(&mut self, out: &mut Out<'_>) {
         if self.lessor.wake_at() <= self.now {
             for id in self.lessor.due(self.now, self.wall) {
                 let revoke = Request::LeaseRevoke(LeaseRevokeRequest { id });
@@ -136,53 +131,53 @@ impl Member {
             }
             let checkpoints = self.lessor.checkpoints(&self.store, self.now, self.wall);
             if !checkpoints.is_empty() {
-                self.propose_checkpoints(checkpoints, effects);
+                self.propose_checkpoints(checkpoints, out);
             }
         }
-        self.end_leases(effects);
+        self.end_leases(out);
         if self.waiting_renewals.iter().any(|(.., deadline)| *deadline <= self.now) {
             let now = self.now;
             let timed_out: Vec<_> =
                 self.waiting_renewals.extract_if(.., |(.., deadline)| *deadline <= now).collect();
             for (operation, ..) in timed_out {
-                self.reply(operation, Err(Error::Timeout), effects);
+                self.reply(operation, Err(Error::Timeout), out);
             }
         }
     }
 
     /// Proposes revocations of expired leases, as many as may be in progress at a time.
-    fn end_leases(&mut self, effects: &mut Effects) {
+    fn end_leases(&mut self, out: &mut Out<'_>) {
         while self.lessor.is_primary()
             && let Some(id) = self.lessor.next_revocation(self.now, self.wall)
         {
-            self.propose_internal(LeaseRevokeRequest { id }.into(), effects);
+            self.propose_internal(LeaseRevokeRequest { id }.into(), out);
         }
     }
 
     /// Applies a checkpoint, which records the time left of some leases, and retries renewals that waited for
     /// it.
-    pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
+    pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, out: &mut Out<'_>) {
         crate::apply::checkpoint(&mut self.store, request);
         for checkpoint in &request.checkpoints {
             self.lessor.checkpoint_applied(checkpoint.id);
             let waited: Vec<_> =
                 self.waiting_renewals.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
             for (operation, id, _) in waited {
-                self.renew(operation, id, effects);
+                self.renew(operation, id, out);
             }
         }
     }
 
     /// Proposes a checkpoint with the time left of these leases.
-    fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, effects: &mut Effects) {
+    fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, out: &mut Out<'_>) {
         let checkpoints =
             checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
         let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
-        self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
+        self.propose_command(crate::envelope::Command::Checkpoint(request), out);
     }
 
     /// A revocation was applied: answers the clients that tried to renew the lease after it expired.
-    pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
+    pub(crate) fn lease_gone(&mut self, id: i64, out: &mut Out<'_>) {
         self.lessor.revoked(id);
         if self.waiting_renewals.is_empty() {
             return;
@@ -190,7 +185,7 @@ impl Member {
         let waited: Vec<_> =
             self.waiting_renewals.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
         for (operation, ..) in waited {
-            self.answer_keep_alive(operation, id, 0, effects);
+            self.answer_keep_alive(operation, id, 0, out);
         }
     }
 }

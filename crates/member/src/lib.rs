@@ -21,7 +21,8 @@
 //! | `watch`, `watches` | watchers and their streams |
 //! | `services`, `lockers` | the lock and election services |
 //! | `maintenance`, `compactor` | status, hashes, space quota, leadership transfer; automatic compaction |
-//! | `image` | all replicated state in one piece, for snapshots |
+//! | `image`, `snapshot_stream` | all replicated state in one piece, for snapshots |
+//! | `out` | where the parts put facts, messages, answers and jobs; passes failpoints |
 //! | [`flaw`] | defects of real systems that a run can switch on |
 //! | [`failpoint`] | named points at which a process can be made to crash or pause |
 //! | `probes` | which interesting states the member has reached |
@@ -55,6 +56,7 @@ mod maintenance;
 mod member;
 pub mod mvcc;
 mod node;
+mod out;
 mod peers;
 mod persist;
 mod probes;
@@ -63,6 +65,7 @@ mod reads;
 mod requests;
 mod services;
 pub mod snapshot_file;
+mod snapshot_stream;
 mod start;
 pub mod wal;
 mod watch;
@@ -70,7 +73,7 @@ mod watches;
 
 pub use config::Config;
 pub use flaw::{Flaw, FlawArea, Flaws};
-pub use maintenance::SnapshotStream;
 pub use member::{Member, Status};
+pub use snapshot_stream::SnapshotStream;
 pub use start::StartError;
 pub use watch::Counts as WatcherCounts;

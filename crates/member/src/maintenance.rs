@@ -3,72 +3,15 @@
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
-    MoveLeaderResponse, ResponseHeader, SnapshotResponse, StatusResponse, alarm_request::AlarmAction,
+    MoveLeaderResponse, ResponseHeader, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::{Fact, MemberId, Probe};
-use sha2::{Digest as _, Sha256};
 
-use crate::io::Effects;
 use crate::member::Member;
-use crate::mvcc::Damaged;
-
-/// The version of etcd that this member names in its answers.
-pub const VERSION: &str = "3.6.0";
-
-/// How many bytes of the image one message of a snapshot stream has at most (`v3rpc/maintenance.go`,
-/// `snapshotSendBufferSize`).
-const BLOB: usize = 32 << 10;
-
-/// A snapshot for an operator: first the image in pieces, then its SHA-256, as in etcd. The image is in our
-/// format, which [`crate::Config::restore`] accepts, and not a bbolt file.
-#[derive(Clone, Debug)]
-pub struct SnapshotStream {
-    header: Option<ResponseHeader>,
-    /// The part of the image that is not sent yet.
-    rest: Bytes,
-    /// The SHA-256, until it is sent.
-    checksum: Option<Bytes>,
-}
-
-impl SnapshotStream {
-    fn new(header: Option<ResponseHeader>, image: Bytes) -> SnapshotStream {
-        let checksum = Some(Bytes::copy_from_slice(&Sha256::digest(&image)));
-        SnapshotStream { header, rest: image, checksum }
-    }
-
-    /// Joins the pieces of a snapshot to the image.
-    ///
-    /// # Errors
-    /// A piece is missing, or the checksum does not match.
-    pub fn collect(pieces: impl IntoIterator<Item = SnapshotResponse>) -> Result<Bytes, Damaged> {
-        let mut all: Vec<u8> = Vec::new();
-        pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece.blob));
-        let Some(end) = all.len().checked_sub(32) else {
-            return Err(Damaged::new(format!("{} bytes are not a snapshot", all.len())));
-        };
-        let checksum = all.split_off(end);
-        if checksum != Sha256::digest(&all)[..] {
-            return Err(Damaged::new("the SHA-256 after the snapshot does not match it"));
-        }
-        Ok(all.into())
-    }
-}
-
-impl Iterator for SnapshotStream {
-    type Item = SnapshotResponse;
-
-    fn next(&mut self) -> Option<SnapshotResponse> {
-        let blob = match self.rest.len() {
-            0 => self.checksum.take()?,
-            left => self.rest.split_to(left.min(BLOB)),
-        };
-        let remaining_bytes = self.rest.len() as u64;
-        let version = VERSION.to_string();
-        Some(SnapshotResponse { header: self.header, remaining_bytes, blob, version })
-    }
-}
+use crate::out::Out;
+use crate::snapshot_stream::{SnapshotStream, VERSION};
 
 /// A transfer of leadership that a client waits for.
 #[derive(Debug)]
@@ -140,7 +83,7 @@ impl Member {
     }
 
     /// Sends an operator a snapshot of all replicated state.
-    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, effects: &mut Effects) {
+    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, out: &mut Out<'_>) {
         let who = self.auth.who(token.map(|token| &token[..]), self.now);
         // The permission is the same as for a hash: the user must be root.
         let hash = Request::Hash(HashRequest {});
@@ -148,34 +91,34 @@ impl Member {
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
         let snapshot =
             stopped.and(admitted).map(|()| SnapshotStream::new(self.header(), self.encode_image()));
-        effects.snapshots.push((stream, snapshot));
+        out.send_snapshot(stream, snapshot);
     }
 
     /// A defragmentation is done: answers the client that requested it.
-    pub(crate) fn defragmented(&mut self, operation: u64, effects: &mut Effects) {
-        effects.facts.push(Fact::Probe { probe: Probe::BackendDefragmented });
-        self.reply(operation, Ok(DefragmentResponse { header: None }.into()), effects);
+    pub(crate) fn defragmented(&mut self, operation: u64, out: &mut Out<'_>) {
+        out.probe(Probe::BackendDefragmented);
+        self.reply(operation, Ok(DefragmentResponse { header: None }.into()), out);
     }
 
     // ---- leadership -------------------------------------------------------------------------------
 
     /// Transfers leadership to another member, if this one leads.
-    pub(crate) fn move_leader(&mut self, operation: u64, to: MemberId, effects: &mut Effects) {
+    pub(crate) fn move_leader(&mut self, operation: u64, to: MemberId, out: &mut Out<'_>) {
         if !self.node.is_leader() {
-            return self.reply(operation, Err(Error::NotLeader), effects);
+            return self.reply(operation, Err(Error::NotLeader), out);
         }
         if !self.node.log().conf_state().voters.contains(&to.raft_id()) {
-            return self.reply(operation, Err(Error::BadLeaderTransferee), effects);
+            return self.reply(operation, Err(Error::BadLeaderTransferee), out);
         }
         self.node.transfer_leader(to);
         let deadline = self.now + self.config.settings.request_timeout;
         self.transfers.push(Transfer { operation, to, deadline });
         // If `to` is this member, it leads already, and the client is answered at once.
-        self.look_after_transfers(effects);
+        self.look_after_transfers(out);
     }
 
     /// Answers the clients whose transfer has succeeded or timed out.
-    pub(crate) fn look_after_transfers(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_transfers(&mut self, out: &mut Out<'_>) {
         if self.transfers.is_empty() {
             return;
         }
@@ -185,7 +128,7 @@ impl Member {
         for Transfer { operation, to, .. } in ended.collect::<Vec<_>>() {
             let done = MoveLeaderResponse { header: None }.into();
             let result = if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) };
-            self.reply(operation, result, effects);
+            self.reply(operation, result, out);
         }
     }
 
@@ -204,15 +147,15 @@ impl Member {
     }
 
     /// Proposes the alarm NOSPACE for this member. Once the entry is applied, it restricts the whole cluster.
-    pub(crate) fn raise_no_space(&mut self, effects: &mut Effects) {
-        self.raise(self.config.id, AlarmType::Nospace, effects);
+    pub(crate) fn raise_no_space(&mut self, out: &mut Out<'_>) {
+        self.raise(self.config.id, AlarmType::Nospace, out);
     }
 
     /// Proposes an alarm.
-    fn raise(&mut self, member: MemberId, alarm: AlarmType, effects: &mut Effects) {
+    fn raise(&mut self, member: MemberId, alarm: AlarmType, out: &mut Out<'_>) {
         let member_id = member.raft_id();
         let request = AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
-        self.propose_internal(request.into(), effects);
+        self.propose_internal(request.into(), out);
     }
 
     // ---- comparison of hashes ---------------------------------------------------------------------
@@ -247,12 +190,7 @@ impl Member {
     }
 
     /// A member answered with its hash: raises the alarm CORRUPT for that member if the hash differs.
-    pub(crate) fn compared(
-        &mut self,
-        operation: u64,
-        result: Result<Response, Error>,
-        effects: &mut Effects,
-    ) {
+    pub(crate) fn compared(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
         let Some(at) = self.comparison.unanswered.iter().position(|(asked, _)| *asked == operation) else {
             return;
         };
@@ -264,7 +202,7 @@ impl Member {
             && other.hash_revision == own.hash_revision
             && other.hash != own.hash
         {
-            self.raise(member, AlarmType::Corrupt, effects);
+            self.raise(member, AlarmType::Corrupt, out);
         }
     }
 }

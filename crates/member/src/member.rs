@@ -15,7 +15,7 @@ use crate::backend::Ledger;
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
-use crate::failpoint::Failpoint;
+use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
 use crate::image::Image;
@@ -24,6 +24,7 @@ use crate::lessor::Lessor;
 use crate::maintenance::{Comparison, Transfer};
 use crate::mvcc::Store;
 use crate::node::{Node, Save, log_entry};
+use crate::out::{Now, Out};
 use crate::peers::Calls;
 use crate::persist::Persistence;
 use crate::proposals::Proposals;
@@ -115,7 +116,7 @@ pub struct Member {
     /// Whether this process has ended. All further inputs are ignored.
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
-    pub(crate) failpoint: Option<crate::failpoint::Armed>,
+    pub(crate) armed: Option<Armed>,
 }
 
 /// What the member remembers about leaders, to choose the text of a timeout's error.
@@ -203,6 +204,11 @@ impl Member {
         self.encode_image()
     }
 
+    /// Arms a failpoint, in place of the one that was armed before, if any.
+    pub fn arm(&mut self, armed: Option<Armed>) {
+        self.armed = armed;
+    }
+
     /// The time at which the member needs [`Input::Wake`], on its own clock.
     pub fn wake_at(&self) -> u64 {
         self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
@@ -238,44 +244,51 @@ impl Member {
         if self.finished {
             return;
         }
+        let mut armed = self.armed.take();
+        self.handle(input, &mut Out::new(effects, &mut armed, Now { clock: now, wall }));
+        self.armed = armed;
+    }
+
+    /// Handles one input, then raft's readies, then what is due.
+    fn handle(&mut self, input: Input, out: &mut Out<'_>) {
         match input {
             Input::Wake => {}
-            Input::Message(message) => self.message(message, effects),
+            Input::Message(message) => self.message(message, out),
             Input::Request { operation, request, token } => {
-                self.request(operation, request, token.as_ref(), effects);
+                self.request(operation, request, token.as_ref(), out);
             }
-            Input::Canceled { operation } => self.abandon(operation, effects),
-            Input::Peer { from, message } => self.peer(from, message, effects),
-            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), effects),
+            Input::Canceled { operation } => self.abandon(operation, out),
+            Input::Peer { from, message } => self.peer(from, message, out),
+            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
             Input::WatchTaken { stream } => self.hub.taken(stream),
             Input::WatchClosed { stream } => self.hub.closed(stream),
-            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, effects),
-            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), effects),
+            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, out),
+            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), out),
             Input::Connections(connections) => self.connections = connections,
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd exits when it cannot save its log: what is on the disk is unknown.
-                    effects.fatal = Some(format!("the write-ahead log could not be saved: {error}"));
+                    out.fatal(format!("the write-ahead log could not be saved: {error}"));
                     return;
                 }
-                self.job_done(job, effects);
+                self.job_done(job, out);
             }
             Input::Recovered => {}
-            Input::BackendDone(Ok(())) => self.backend_done(effects),
+            Input::BackendDone(Ok(())) => self.backend_done(out),
             Input::BackendDone(Err(error)) => {
-                effects.fatal = Some(error.to_string());
+                out.fatal(error.to_string());
                 return;
             }
             Input::SnapshotStatus { to, arrived } => {
                 self.persistence.snapshots_in_flight = self.persistence.snapshots_in_flight.saturating_sub(1);
                 self.node.report_snapshot(to, arrived);
             }
-            Input::Stop => self.stop(effects),
+            Input::Stop => self.stop(out),
         }
-        self.tick(effects);
-        self.drive(effects);
-        self.housekeeping(effects);
-        self.flush(effects);
+        self.tick(out);
+        self.drive(out);
+        self.housekeeping(out);
+        self.flush(out);
     }
 
     /// Gives raft a tick, if one is due. If the process was paused for several ticks, or the raft loop waited
@@ -284,7 +297,7 @@ impl Member {
     /// Raft gets no tick while a leader's snapshot is being written to disk. Before a campaign, raft searches
     /// the entries between the applied index and the commit index for configuration changes; it would panic,
     /// because the snapshot has replaced those entries (`docs/findings.md`). TiKV skips these ticks, too.
-    fn tick(&mut self, effects: &mut Effects) {
+    fn tick(&mut self, out: &mut Out<'_>) {
         let due = self.now >= self.next_tick;
         if due {
             let interval = self.config.settings.heartbeat_interval;
@@ -302,7 +315,7 @@ impl Member {
             && self.node.is_leader()
             && !self.node.leads_in_raft()
         {
-            effects.facts.push(Fact::Probe { probe: Probe::DeposedBySlowDisk });
+            out.probe(Probe::DeposedBySlowDisk);
         }
         if (due || missed > 0) && !self.persistence.awaits_snapshot() {
             self.node.tick();
@@ -310,9 +323,9 @@ impl Member {
     }
 
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
-    fn message(&mut self, mut message: Message, effects: &mut Effects) {
+    fn message(&mut self, mut message: Message, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
-        if self.is_from_removed(from, effects) {
+        if self.is_from_removed(from, out) {
             return;
         }
         self.leadership.heard.insert(from, self.now);
@@ -340,93 +353,93 @@ impl Member {
     }
 
     /// Handles raft's readies until there are none.
-    pub(crate) fn drive(&mut self, effects: &mut Effects) {
+    pub(crate) fn drive(&mut self, out: &mut Out<'_>) {
         loop {
-            self.propose_waiting(effects);
-            self.ask_read_index(effects);
+            self.propose_waiting(out);
+            self.ask_read_index(out);
             // A ready after a leader's snapshot may have entries that follow the snapshot, so no ready is
             // taken before the snapshot is installed.
             if self.persistence.awaits_snapshot() || self.node.waits_for_save() || !self.node.has_ready() {
                 break;
             }
             let job = self.persistence.next_job(self.next_job);
-            let actions = self.node.ready(job, &mut effects.facts);
+            let actions = self.node.ready(job, out);
             if self.node.is_leader() {
-                self.pass(Failpoint::RaftBeforeLeaderSend, effects);
+                out.pass(Failpoint::RaftBeforeLeaderSend);
             }
-            self.send(actions.messages, effects);
+            self.send(actions.messages, out);
             if let Some((job, save)) = actions.save {
-                self.save(job, save, effects);
+                self.save(job, save, out);
             }
             for state in actions.read_states {
-                self.read_index_confirmed(&state, effects);
+                self.read_index_confirmed(&state, out);
             }
-            self.apply_all(actions.committed, effects);
+            self.apply_all(actions.committed, out);
             if !self.node.waits_for_save() {
-                self.pass(Failpoint::RaftBeforeAdvance, effects);
+                out.pass(Failpoint::RaftBeforeAdvance);
             }
-            self.note_leader(effects);
+            self.note_leader(out);
         }
-        self.answer_reads(effects);
+        self.answer_reads(out);
         self.offer_snapshot();
     }
 
     /// Sends raft messages, and counts the snapshots among them.
-    pub(crate) fn send(&mut self, messages: Vec<Message>, effects: &mut Effects) {
+    pub(crate) fn send(&mut self, messages: Vec<Message>, out: &mut Out<'_>) {
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 self.persistence.snapshots_in_flight += 1;
             }
         }
-        effects.messages.extend(messages);
+        out.send(messages);
     }
 
     /// Queues what a ready must save as part of a disk job.
-    fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
+    fn save(&mut self, job: u64, save: Save, out: &mut Out<'_>) {
         self.next_job = self.next_job.max(job + 1);
         let hard_state = self.node.log().hard_state().clone();
-        effects.facts.push(Fact::Saving {
+        out.fact(Fact::Saving {
             job,
             term: hard_state.term,
             vote: MemberId::from_raft(hard_state.vote),
             commit: hard_state.commit,
             last_index: self.node.log().last(),
         });
-        self.queue_save(job, save, &hard_state, effects);
-        self.pass(Failpoint::WalBeforeSync, effects);
+        self.queue_save(job, save, &hard_state, out);
+        out.pass(Failpoint::WalBeforeSync);
     }
 
     /// A disk job is done: does what waited for it.
-    fn job_done(&mut self, job: u64, effects: &mut Effects) {
-        self.pass(Failpoint::WalAfterSync, effects);
+    fn job_done(&mut self, job: u64, out: &mut Out<'_>) {
+        out.pass(Failpoint::WalAfterSync);
         self.persistence.job_done(job, &mut self.wal);
-        self.pass(Failpoint::RaftAfterSave, effects);
+        out.pass(Failpoint::RaftAfterSave);
         let waited = self.node.waits_for_save();
         let persisted = self.node.persisted(job);
         if !self.node.is_leader() {
-            self.pass(Failpoint::RaftBeforeFollowerSend, effects);
+            out.pass(Failpoint::RaftBeforeFollowerSend);
         }
-        self.send(persisted.messages, effects);
+        self.send(persisted.messages, out);
         if let Some(index) = persisted.snapshot {
-            self.install_snapshots(index, effects);
+            self.install_snapshots(index, out);
         }
         if waited && !self.node.waits_for_save() {
-            self.pass(Failpoint::RaftBeforeAdvance, effects);
+            out.pass(Failpoint::RaftBeforeAdvance);
         }
-        self.log_snapshot_saved(job, effects);
+        self.log_snapshot_saved(job, out);
     }
 
     /// Applies committed entries, in order.
-    fn apply_all(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
+    fn apply_all(&mut self, entries: Vec<Entry>, out: &mut Out<'_>) {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
         for entry in entries {
-            self.apply(entry, effects);
+            self.apply(entry, out);
         }
         self.node.applied_to(last);
     }
 
     /// Applies one committed entry and reports it as a fact.
-    fn apply(&mut self, entry: Entry, effects: &mut Effects) {
+    fn apply(&mut self, entry: Entry, out: &mut Out<'_>) {
         assert_eq!(
             entry.index,
             self.applied.0 + 1,
@@ -439,19 +452,19 @@ impl Member {
         let mut request = 0;
         let mut mutated = false;
         if entry.get_entry_type() != EntryType::EntryNormal {
-            request = self.apply_configuration(&entry, effects);
+            request = self.apply_configuration(&entry, out);
         } else if !entry.data.is_empty() {
-            (request, mutated) = self.apply_entry(entry, effects);
+            (request, mutated) = self.apply_entry(entry, out);
         } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
             // This is the first entry of our own term: from now on this leader can confirm ReadIndex. Raft
             // also puts an empty entry in place of a configuration change that it refuses; the check of
             // `is_primary` excludes those. etcd does not exclude them, and gives all leases a new expiry
             // again, which may be too early for a lease with a checkpoint.
             self.reads.retry_now();
-            self.become_lessor(effects);
+            self.become_lessor(out);
         }
         self.persistence.applied(self.now);
-        effects.facts.push(Fact::Applied {
+        out.fact(Fact::Applied {
             index: described.index,
             term: described.term,
             digest: described.digest,
@@ -476,7 +489,7 @@ impl Member {
     }
 
     /// If there is a new leader: fails the reads whose ReadIndex is in progress, as etcd does.
-    fn note_leader(&mut self, effects: &mut Effects) {
+    fn note_leader(&mut self, out: &mut Out<'_>) {
         let leader = self.node.leader();
         self.leadership.present = !leader.is_none();
         if leader.is_none() || leader == self.leadership.leader {
@@ -485,15 +498,15 @@ impl Member {
         self.leadership.leader = leader;
         self.leadership.since = self.now;
         for read in self.reads.leader_changed() {
-            self.reply(read.operation, Err(Error::LeaderChanged), effects);
+            self.reply(read.operation, Err(Error::LeaderChanged), out);
         }
-        self.look_after_transfers(effects);
+        self.look_after_transfers(out);
     }
 
     // ---- linearizable reads -----------------------------------------------------------------------
 
     /// Requests a ReadIndex from raft, if reads wait for one.
-    fn ask_read_index(&mut self, effects: &mut Effects) {
+    fn ask_read_index(&mut self, out: &mut Out<'_>) {
         if !self.reads.wants_index(self.now) {
             return;
         }
@@ -502,41 +515,41 @@ impl Member {
             _ => self.fresh_id(),
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
-        effects.facts.push(Fact::ReadIndexAsked { context });
+        out.fact(Fact::ReadIndexAsked { context });
         self.node.read_index(context);
     }
 
     /// Raft returned an index: the reads of this context can be answered once it is applied.
-    fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
+    fn read_index_confirmed(&mut self, state: &raft::ReadState, out: &mut Out<'_>) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
         // Flaw R7: the read is answered without waiting for its index to be applied.
         let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
         if self.reads.confirm(context, index) {
-            effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
+            out.fact(Fact::ReadIndexConfirmed { context, index: state.index });
         }
     }
 
     /// Answers the reads whose index is applied.
-    fn answer_reads(&mut self, effects: &mut Effects) {
+    fn answer_reads(&mut self, out: &mut Out<'_>) {
         while let Some(reads) = self.reads.ready(self.applied.0) {
             for read in reads {
-                self.answer_read(read, effects);
+                self.answer_read(read, out);
             }
         }
     }
 
     /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
     /// state.
-    pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
+    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
         let Read { operation, request, token, .. } = read;
         match request {
-            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, effects),
+            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
             Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
-            Request::Authenticate(request) => return self.log_in(operation, request, effects),
+            Request::Authenticate(request) => return self.log_in(operation, request, out),
             Request::MemberList(_) => {
                 let result = self.with_header(Ok(self.member_list()));
-                return self.reply(operation, result, effects);
+                return self.reply(operation, result, out);
             }
             _ => {}
         }
@@ -549,7 +562,7 @@ impl Member {
             applied.result
         });
         let result = self.with_header(result);
-        self.reply(operation, result, effects);
+        self.reply(operation, result, out);
     }
 
     /// A new id for a request or a ReadIndex context, unique among all members and incarnations: 16 bits of
@@ -566,37 +579,37 @@ impl Member {
 
     /// Does everything that is due: each `look_after_…` below handles one concern, and does nothing if that
     /// concern has nothing due.
-    fn housekeeping(&mut self, effects: &mut Effects) {
-        self.expire(effects);
-        self.look_after_waiting_for_token(effects);
-        self.note_lessor(effects);
-        self.look_after_leases(effects);
-        self.look_after_calls(effects);
+    fn housekeeping(&mut self, out: &mut Out<'_>) {
+        self.expire(out);
+        self.look_after_waiting_for_token(out);
+        self.note_lessor(out);
+        self.look_after_leases(out);
+        self.look_after_calls(out);
         if self.transfers_wake_at() <= self.now {
-            self.look_after_transfers(effects);
+            self.look_after_transfers(out);
         }
-        self.look_after_watches(effects);
-        self.look_after_compaction(effects);
+        self.look_after_watches(out);
+        self.look_after_compaction(out);
         self.look_after_comparison();
-        self.publish(effects);
-        self.look_for_others(effects);
-        self.look_after_backend(effects);
-        self.look_after_removal(effects);
-        self.look_after_stop(effects);
-        self.report_probes(effects);
+        self.publish(out);
+        self.look_for_others(out);
+        self.look_after_backend(out);
+        self.look_after_removal(out);
+        self.look_after_stop(out);
+        self.report_probes(out);
         // The calls above may have made proposals and reads. They go to raft in this step.
         if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
-            self.drive(effects);
+            self.drive(out);
         }
     }
 
     /// Proposes an automatic compaction if one is due on this leader, and answers clients that waited for the
     /// removal of compacted revisions from the backend.
-    fn look_after_compaction(&mut self, effects: &mut Effects) {
+    fn look_after_compaction(&mut self, out: &mut Out<'_>) {
         let leads = self.node.is_leader();
         if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
             let request = CompactionRequest { revision, physical: false };
-            self.propose_internal(request.into(), effects);
+            self.propose_internal(request.into(), out);
         }
         if self.waiting_compactions.is_empty() {
             return;
@@ -605,13 +618,13 @@ impl Member {
         let done: Vec<_> =
             self.waiting_compactions.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
         for (operation, _, response) in done {
-            self.reply(operation, Ok(response), effects);
+            self.reply(operation, Ok(response), out);
         }
     }
 
     /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
     /// would cost as much as the rest of an idle step.
-    fn report_probes(&mut self, effects: &mut Effects) {
+    fn report_probes(&mut self, out: &mut Out<'_>) {
         if self.now < self.report_at {
             return;
         }
@@ -625,15 +638,13 @@ impl Member {
             self.auth.take_probes(),
         ];
         for probes in reached {
-            if !probes.is_empty() {
-                effects.facts.extend(probes.into_iter().map(|probe| Fact::Probe { probe }));
-            }
+            probes.into_iter().for_each(|probe| out.probe(probe));
         }
     }
 
     /// Proposes this member's name and client URLs to the log, at intervals, until this member has applied
     /// them (`server.go`, `publishV3`).
-    fn publish(&mut self, effects: &mut Effects) {
+    fn publish(&mut self, out: &mut Out<'_>) {
         let Publication::Due(at) = self.publication else { return };
         if at > self.now || self.node.leader().is_none() {
             return;
@@ -651,7 +662,7 @@ impl Member {
         let member_attributes = Some(attributes);
         let member_id = self.config.id.raft_id();
         let request = api::membershippb::ClusterMemberAttrSetRequest { member_id, member_attributes };
-        self.propose_command(crate::envelope::Command::Attributes(request), effects);
+        self.propose_command(crate::envelope::Command::Attributes(request), out);
     }
 
     /// Replaces all replicated state by that of a leader's snapshot.
@@ -669,7 +680,7 @@ impl Member {
     }
 
     /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
-    fn stop(&mut self, effects: &mut Effects) {
+    fn stop(&mut self, out: &mut Out<'_>) {
         if self.stopping.is_some() {
             return;
         }
@@ -681,7 +692,7 @@ impl Member {
         in_progress.extend(self.calls.take_all());
         for operation in in_progress {
             if !self.services.owns_request(operation) {
-                self.reply(operation, Err(Error::Stopped), effects);
+                self.reply(operation, Err(Error::Stopped), out);
             }
         }
         // etcd transfers leadership to the member connected longest; we pick the one with the longest
@@ -695,7 +706,7 @@ impl Member {
 
     /// Ends the member if it is stopping and nothing is left to wait for: a transfer of leadership, writes, a
     /// last backend commit.
-    fn look_after_stop(&mut self, effects: &mut Effects) {
+    fn look_after_stop(&mut self, out: &mut Out<'_>) {
         let Some(give_up_at) = self.stopping else { return };
         let waits_for_successor =
             self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
@@ -709,10 +720,10 @@ impl Member {
             return;
         }
         if self.persistence.is_dirty() {
-            self.commit_backend(effects);
+            self.commit_backend(out);
             return;
         }
         self.finished = true;
-        effects.finished = true;
+        out.finished();
     }
 }

@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use api::{Error, Request, Response};
 use record::MemberId;
 
-use crate::io::{Effects, PeerMessage};
+use crate::io::PeerMessage;
 use crate::member::{Member, NOBODY};
+use crate::out::Out;
 
 /// The bit of operation numbers that serve another member's call.
 const CALLED: u64 = 1 << 62;
@@ -82,9 +83,9 @@ impl Member {
 
     /// Handles a message from another member outside raft. A member that was removed from the cluster is told
     /// so, whatever it sent.
-    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, effects: &mut Effects) {
+    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, out: &mut Out<'_>) {
         if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
-            effects.peers.push((from, PeerMessage::Removed));
+            out.send_peer(from, PeerMessage::Removed);
             return;
         }
         match message {
@@ -92,16 +93,16 @@ impl Member {
                 self.calls.next += 1;
                 let operation = CALLED | self.calls.next;
                 self.calls.serving.insert(operation, (from, id));
-                self.serve_peer(operation, request, effects);
+                self.serve_peer(operation, request, out);
             }
-            PeerMessage::Answer { id, result } => self.answered(id, result, effects),
+            PeerMessage::Answer { id, result } => self.answered(id, result, out),
             PeerMessage::Removed => self.learned_of_removal(),
             PeerMessage::Hello => {}
         }
     }
 
     /// A call was answered.
-    fn answered(&mut self, id: u64, result: Result<Response, Error>, effects: &mut Effects) {
+    fn answered(&mut self, id: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
         let Some(call) = self.calls.outgoing.get_mut(&id) else { return };
         // These errors mean that the called member does not lead any more: a later attempt may reach the
         // current leader.
@@ -112,11 +113,11 @@ impl Member {
         }
         let call = self.calls.outgoing.remove(&id).expect("it was there a moment ago");
         let result = self.with_header(result);
-        self.reply(call.operation, result, effects);
+        self.reply(call.operation, result, out);
     }
 
     /// Sends calls that are due, and answers those that timed out with an error.
-    pub(crate) fn look_after_calls(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_calls(&mut self, out: &mut Out<'_>) {
         if self.calls.wake_at() > self.now {
             return;
         }
@@ -128,7 +129,7 @@ impl Member {
             .map(|(_, call)| call.operation)
             .collect();
         for operation in timed_out {
-            self.reply(operation, Err(Error::Timeout), effects);
+            self.reply(operation, Err(Error::Timeout), out);
         }
         let mut serve_here = Vec::new();
         for (id, call) in &mut self.calls.outgoing {
@@ -148,13 +149,13 @@ impl Member {
                 to if to == own => call.send_at = now + RETRY,
                 to => {
                     let request = call.request.clone();
-                    effects.peers.push((to, PeerMessage::Call { id: *id, request }));
+                    out.send_peer(to, PeerMessage::Call { id: *id, request });
                 }
             }
         }
         for id in serve_here {
             if let Some(call) = self.calls.outgoing.remove(&id) {
-                self.serve_peer(call.operation, call.request, effects);
+                self.serve_peer(call.operation, call.request, out);
             }
         }
     }
@@ -164,7 +165,7 @@ impl Member {
     /// entry. A voter would also learn of it by campaigning, but learners never campaign.
     ///
     /// A member that has no member list yet contacts the members of its initial configuration.
-    pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_for_others(&mut self, out: &mut Out<'_>) {
         let silence = 2 * self.config.settings.election_timeout();
         let leader = self.leadership.leader;
         let heard = self.leadership.heard.get(&leader).copied().unwrap_or(0);
@@ -176,26 +177,26 @@ impl Member {
         if others.is_empty() {
             others = self.config.peers.iter().map(|peer| peer.id).collect();
         }
-        let others = others.into_iter().filter(|id| *id != self.config.id);
-        effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
+        others.retain(|id| *id != self.config.id);
+        others.into_iter().for_each(|id| out.send_peer(id, PeerMessage::Hello));
     }
 
     /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
     /// of the services of this member, or its comparison of hashes.
-    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
+    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
         if operation == NOBODY {
             return;
         }
         if self.services.owns_request(operation) {
-            return self.service_answered(operation, result, effects);
+            return self.service_answered(operation, result, out);
         }
         if operation & OWN != 0 {
-            return self.compared(operation, result, effects);
+            return self.compared(operation, result, out);
         }
         if operation & CALLED == 0 {
-            effects.replies.push((operation, result));
+            out.reply(operation, result);
         } else if let Some((to, id)) = self.calls.serving.remove(&operation) {
-            effects.peers.push((to, PeerMessage::Answer { id, result }));
+            out.send_peer(to, PeerMessage::Answer { id, result });
         }
     }
 }

@@ -25,10 +25,10 @@ use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
 use crate::image::Image;
-use crate::io::Effects;
 use crate::member::Member;
 use crate::mvcc::Store;
 use crate::node::Save;
+use crate::out::Out;
 use crate::snapshot_file::{SnapshotFile, Snapshots};
 use crate::wal::{Marker, Position, Wal};
 
@@ -179,12 +179,12 @@ impl Persistence {
 
 impl Member {
     /// Starts the next job if the disk is free.
-    pub(crate) fn flush(&mut self, effects: &mut Effects) {
+    pub(crate) fn flush(&mut self, out: &mut Out<'_>) {
         if self.persistence.in_flight.is_none()
             && let Some(job) = self.persistence.queued.take()
         {
             self.persistence.in_flight = Some(job.id);
-            effects.jobs.push(job);
+            out.submit(job);
         }
     }
 
@@ -197,18 +197,18 @@ impl Member {
     }
 
     /// Queues the operations that save a ready, as part of job `job`.
-    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState, effects: &mut Effects) {
+    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState, out: &mut Out<'_>) {
         let mut ops = Vec::new();
-        self.pass(Failpoint::RaftBeforeSave, effects);
+        out.pass(Failpoint::RaftBeforeSave);
         let Save { entries, snapshot, must_sync, .. } = save;
         let position = match snapshot {
             Some(snapshot) => {
                 let marker = marker_of(&snapshot);
                 let data = snapshot.data.clone();
-                self.pass(Failpoint::RaftBeforeSaveSnap, effects);
+                out.pass(Failpoint::RaftBeforeSaveSnap);
                 self.persistence.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
                 self.persistence.incoming.push_back(snapshot);
-                self.pass(Failpoint::RaftAfterSaveSnap, effects);
+                out.pass(Failpoint::RaftAfterSaveSnap);
                 self.wal.replace(&marker, hard_state, &entries, &mut ops)
             }
             None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
@@ -225,13 +225,13 @@ impl Member {
     }
 
     /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit.
-    pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
-        self.scrub(effects);
-        if self.persistence.job.is_some() || effects.fatal.is_some() {
+    pub(crate) fn look_after_backend(&mut self, out: &mut Out<'_>) {
+        self.scrub(out);
+        if self.persistence.job.is_some() || out.is_fatal() {
             return;
         }
         if self.wants_defragmentation() {
-            return self.defragment(effects);
+            return self.defragment(out);
         }
         let persistence = &self.persistence;
         if !persistence.is_dirty() {
@@ -246,17 +246,17 @@ impl Member {
         let scrubbed =
             self.waiting_compactions.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
         if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
-            self.commit_backend(effects);
+            self.commit_backend(out);
         }
     }
 
     /// Writes all changes since the last backend commit, with the consistent index, in one transaction.
-    pub(crate) fn commit_backend(&mut self, effects: &mut Effects) {
+    pub(crate) fn commit_backend(&mut self, out: &mut Out<'_>) {
         if self.persistence.job.is_some() {
             return;
         }
-        self.pass(Failpoint::BeforeCommit, effects);
-        self.pass(Failpoint::CommitBeforePreCommitHook, effects);
+        out.pass(Failpoint::BeforeCommit);
+        out.pass(Failpoint::CommitBeforePreCommitHook);
         let conf_state = self.node.log().conf_state().clone();
         let hashes = (self.cluster.hash(), self.auth.hash());
         let rest = match &self.persistence.rest {
@@ -264,8 +264,8 @@ impl Member {
             _ => self.persistence.rest.insert((hashes, self.rest())).1.clone(),
         };
         let meta = meta_of(&self.store, rest, self.applied, &conf_state);
-        self.pass(Failpoint::CommitAfterPreCommitHook, effects);
-        self.pass(Failpoint::BeforeWritebackBuf, effects);
+        out.pass(Failpoint::CommitAfterPreCommitHook);
+        out.pass(Failpoint::BeforeWritebackBuf);
         let changes = self.store.take_changes();
         let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
         let mut deletes = Vec::new();
@@ -275,7 +275,7 @@ impl Member {
                 None => deletes.push(key),
             }
         }
-        self.pass(Failpoint::AfterWritebackBuf, effects);
+        out.pass(Failpoint::AfterWritebackBuf);
         let finished_before = self.backend.meta().finished_compact;
         let flaws = self.config.flaws;
         let job = if self.persistence.install {
@@ -294,46 +294,46 @@ impl Member {
         self.persistence.uncommitted = 0;
         let finished = self.backend.meta().finished_compact != finished_before;
         let consistent_index = self.backend.meta().consistent_index;
-        self.hand_out(job, UnderWay::Commit(consistent_index, conf_state, finished), effects);
+        self.hand_out(job, UnderWay::Commit(consistent_index, conf_state, finished), out);
     }
 
     /// Gives the driver a job for the backend.
-    fn hand_out(&mut self, job: Job, under_way: UnderWay, effects: &mut Effects) {
+    fn hand_out(&mut self, job: Job, under_way: UnderWay, out: &mut Out<'_>) {
         self.persistence.job = Some(under_way);
-        effects.backend = Some(job);
+        out.store(job);
     }
 
     /// The backend's job in progress has reached the disk.
-    pub(crate) fn backend_done(&mut self, effects: &mut Effects) {
+    pub(crate) fn backend_done(&mut self, out: &mut Out<'_>) {
         match self.persistence.job.take() {
             None => {}
             Some(UnderWay::Commit(consistent_index, conf_state, finished)) => {
                 self.persistence.durable = consistent_index;
                 self.persistence.durable_conf = conf_state;
-                effects.facts.push(Fact::BackendDurable { consistent_index });
-                self.pass(Failpoint::AfterCommit, effects);
+                out.fact(Fact::BackendDurable { consistent_index });
+                out.pass(Failpoint::AfterCommit);
                 if finished {
-                    self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
+                    out.pass(Failpoint::CompactAfterSetFinishedCompact);
                 }
-                self.pass(Failpoint::BeforeStartDbTxn, effects);
-                self.pass(Failpoint::AfterStartDbTxn, effects);
-                self.pass(Failpoint::BeforeStartDbTxn, effects);
-                self.pass(Failpoint::AfterStartDbTxn, effects);
+                out.pass(Failpoint::BeforeStartDbTxn);
+                out.pass(Failpoint::AfterStartDbTxn);
+                out.pass(Failpoint::BeforeStartDbTxn);
+                out.pass(Failpoint::AfterStartDbTxn);
                 if self.wants_log_snapshot() {
                     self.mark_log_snapshot();
                 }
             }
             Some(UnderWay::Copy) => {
-                self.pass(Failpoint::DefragBeforeRename, effects);
+                out.pass(Failpoint::DefragBeforeRename);
                 // M-20271: the copy replaces the backend only later, even if a leader's snapshot was
                 // installed meanwhile.
                 if !self.config.flaws.has(Flaw::DefragVsSnapshotSwap) {
-                    self.replace_by_copy(effects);
+                    self.replace_by_copy(out);
                 }
             }
             Some(UnderWay::Replace) => {
                 for operation in std::mem::take(&mut self.persistence.defragment) {
-                    self.defragmented(operation, effects);
+                    self.defragmented(operation, out);
                 }
             }
         }
@@ -355,31 +355,31 @@ impl Member {
 
     /// Does the next of a defragmentation's three steps: a backend commit, a copy of the whole backend, the
     /// replacement of the backend by the copy.
-    fn defragment(&mut self, effects: &mut Effects) {
+    fn defragment(&mut self, out: &mut Out<'_>) {
         if self.persistence.copy.is_some() {
-            return self.replace_by_copy(effects);
+            return self.replace_by_copy(out);
         }
         if self.persistence.is_dirty() {
-            return self.commit_backend(effects);
+            return self.commit_backend(out);
         }
-        self.pass(Failpoint::DefragBeforeCopy, effects);
+        out.pass(Failpoint::DefragBeforeCopy);
         let later = self.config.flaws.has(Flaw::DefragVsSnapshotSwap); // M-20271
         self.persistence.copy = Some(later.then(|| self.backend.clone()));
-        self.hand_out(Job::Copy, UnderWay::Copy, effects);
+        self.hand_out(Job::Copy, UnderWay::Copy, out);
     }
 
     /// Replaces the backend by its defragmented copy.
-    fn replace_by_copy(&mut self, effects: &mut Effects) {
+    fn replace_by_copy(&mut self, out: &mut Out<'_>) {
         let copy = self.persistence.copy.take().expect("the backend was copied before its copy takes over");
         if let Some(copy) = copy {
             self.backend = copy; // M-20271
         }
         self.backend.defragmented();
-        self.hand_out(Job::Replace, UnderWay::Replace, effects);
+        self.hand_out(Job::Replace, UnderWay::Replace, out);
     }
 
     /// Removes a batch of compacted revisions from the store, if one is due.
-    fn scrub(&mut self, effects: &mut Effects) {
+    fn scrub(&mut self, out: &mut Out<'_>) {
         let compaction = self.store.compaction();
         if compaction.scheduled == compaction.finished {
             self.persistence.scrub_at = None;
@@ -387,17 +387,17 @@ impl Member {
         }
         let at = *self.persistence.scrub_at.get_or_insert(self.now);
         if self.now >= at {
-            self.pass(Failpoint::CompactBeforeCommitBatch, effects);
+            out.pass(Failpoint::CompactBeforeCommitBatch);
             let before = self.store.compaction().finished;
             let more = self.store.scrub_step(self.config.settings.compaction_batch);
-            self.pass(Failpoint::CompactAfterCommitBatch, effects);
+            out.pass(Failpoint::CompactAfterCommitBatch);
             if self.store.compaction().finished != before {
-                self.pass(Failpoint::CompactBeforeSetFinishedCompact, effects);
-                self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
+                out.pass(Failpoint::CompactBeforeSetFinishedCompact);
+                out.pass(Failpoint::CompactAfterSetFinishedCompact);
             }
             self.persistence.dirty_since.get_or_insert(self.now);
             if more && self.store.compaction().finished == before {
-                effects.facts.push(Fact::Probe { probe: Probe::CompactionInSeveralBatches });
+                out.probe(Probe::CompactionInSeveralBatches);
             }
             self.persistence.scrub_at = more.then_some(self.now + self.config.settings.compaction_pause);
         }
@@ -438,7 +438,7 @@ impl Member {
     /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, except for the last
     /// ones (`catch-up-entries`), which slow followers may need, and removes WAL segments that are not
     /// needed.
-    pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
+    pub(crate) fn log_snapshot_saved(&mut self, job: u64, out: &mut Out<'_>) {
         let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
             return;
         };
@@ -446,13 +446,13 @@ impl Member {
         if keep_from > self.node.log().before().0 {
             self.node.log_mut().compact(keep_from);
             let (index, term) = self.node.log().before();
-            effects.facts.push(Fact::LogCompacted { index, term });
+            out.fact(Fact::LogCompacted { index, term });
         }
         let mut ops = Vec::new();
         self.wal.release(index, &mut ops);
         if !ops.is_empty() {
             self.write(ops);
-            self.pass(Failpoint::RaftAfterWalRelease, effects);
+            out.pass(Failpoint::RaftAfterWalRelease);
         }
     }
 
@@ -478,7 +478,7 @@ impl Member {
     /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
     /// store now, and the content of the backend as soon as the backend has no job. If the member crashes
     /// between the two, its next start finds the snapshot file and replaces the backend's content then.
-    pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
+    pub(crate) fn install_snapshots(&mut self, durable: u64, out: &mut Out<'_>) {
         while let Some(snapshot) =
             self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
         {
@@ -489,28 +489,27 @@ impl Member {
                 marker.index,
                 self.applied.0
             );
-            self.pass(Failpoint::RaftBeforeApplySnap, effects);
-            self.pass(Failpoint::ApplyBeforeOpenSnapshot, effects);
+            out.pass(Failpoint::RaftBeforeApplySnap);
+            out.pass(Failpoint::ApplyBeforeOpenSnapshot);
             match Image::decode(snapshot.data, &self.config) {
                 Ok(image) => self.replace_state(image),
                 Err(error) => {
-                    effects.fatal =
-                        Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
+                    out.fatal(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
                     return;
                 }
             }
             self.applied = (marker.index, marker.term);
             self.node.applied_to(marker.index);
-            self.report_configuration(effects);
-            effects.facts.push(Fact::SnapshotInstalled {
+            self.report_configuration(out);
+            out.fact(Fact::SnapshotInstalled {
                 index: marker.index,
                 term: marker.term,
                 revision: self.store.revision() as u64,
                 state_hash: self.state_hash(),
             });
-            self.pass(Failpoint::RaftAfterApplySnap, effects);
+            out.pass(Failpoint::RaftAfterApplySnap);
             if !self.persistence.defragment.is_empty() {
-                effects.facts.push(Fact::Probe { probe: Probe::SnapshotDuringDefragmentation });
+                out.probe(Probe::SnapshotDuringDefragmentation);
             }
             self.persistence.install = true;
             self.persistence.last_snapshot = marker.index;

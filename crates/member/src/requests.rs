@@ -19,8 +19,8 @@ use crate::cluster::Change;
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
-use crate::io::Effects;
 use crate::member::{Member, NOBODY};
+use crate::out::Out;
 use crate::proposals::Payload;
 use crate::reads::Read;
 
@@ -34,16 +34,16 @@ impl Member {
         operation: u64,
         request: Request,
         token: Option<&Bytes>,
-        effects: &mut Effects,
+        out: &mut Out<'_>,
     ) {
         if self.stopping.is_some() {
-            return self.reply(operation, Err(Error::Stopped), effects);
+            return self.reply(operation, Err(Error::Stopped), out);
         }
         if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops) {
-            return self.reply(operation, Err(error), effects);
+            return self.reply(operation, Err(error), out);
         }
         if self.is_learner() && !for_learners(&request) {
-            return self.reply(operation, Err(Error::NotSupportedForLearner), effects);
+            return self.reply(operation, Err(Error::NotSupportedForLearner), out);
         }
         let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
@@ -52,10 +52,10 @@ impl Member {
                 let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
                 return self.waiting_for_token.push((operation, request, token, until));
             }
-            Err(error) => return self.reply(operation, Err(error), effects),
+            Err(error) => return self.reply(operation, Err(error), out),
         };
         if let Err(error) = self.auth.admit(who.as_ref(), &request, &|id| self.keys_of(id)) {
-            return self.reply(operation, Err(error), effects);
+            return self.reply(operation, Err(error), out);
         }
         match request {
             Request::Lock(_)
@@ -63,29 +63,29 @@ impl Member {
             | Request::Campaign(_)
             | Request::Proclaim(_)
             | Request::Leader(_)
-            | Request::Resign(_) => self.serve_service(operation, request, token.cloned(), effects),
-            request => self.serve(operation, request, who, token.cloned(), effects),
+            | Request::Resign(_) => self.serve_service(operation, request, token.cloned(), out),
+            request => self.serve(operation, request, who, token.cloned(), out),
         }
     }
 
     /// Handles a request from another member, which only this member can serve. The other member has already
     /// checked the user's permission.
-    pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, effects: &mut Effects) {
+    pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
         if self.stopping.is_some() {
-            return self.reply(operation, Err(Error::Stopped), effects);
+            return self.reply(operation, Err(Error::Stopped), out);
         }
         match request {
             Request::HashKv(request) => {
                 let result = self.hash_kv(request).map(Response::HashKv);
-                self.reply(operation, result, effects);
+                self.reply(operation, result, out);
             }
             // The sender will retry with the current leader.
-            _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), effects),
+            _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), out),
             Request::LeaseTimeToLive(request) => {
-                self.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive, effects);
-                self.time_to_live(operation, request, effects);
+                out.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive);
+                self.time_to_live(operation, request, out);
             }
-            request => self.serve(operation, request, None, None, effects),
+            request => self.serve(operation, request, None, None, out),
         }
     }
 
@@ -96,15 +96,15 @@ impl Member {
     }
 
     /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
-    pub(crate) fn look_after_waiting_for_token(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_waiting_for_token(&mut self, out: &mut Out<'_>) {
         if self.waiting_for_token.is_empty() {
             return;
         }
         for (operation, request, token, until) in std::mem::take(&mut self.waiting_for_token) {
             if !self.awaits_login(token.as_ref()) {
-                self.request(operation, request, token.as_ref(), effects);
+                self.request(operation, request, token.as_ref(), out);
             } else if until <= self.now {
-                self.reply(operation, Err(Error::InvalidAuthToken), effects);
+                self.reply(operation, Err(Error::InvalidAuthToken), out);
             } else {
                 self.waiting_for_token.push((operation, request, token, until));
             }
@@ -127,7 +127,7 @@ impl Member {
         request: Request,
         who: Option<AuthInfo>,
         token: Option<Bytes>,
-        effects: &mut Effects,
+        out: &mut Out<'_>,
     ) {
         // For a read: whether it is serializable.
         let read = match &request {
@@ -142,34 +142,34 @@ impl Member {
                 Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
             // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
-                self.answer_read(read, effects)
+                self.answer_read(read, out)
             } else {
                 self.reads.push(read)
             };
         }
         match request {
-            Request::LeaseKeepAlive(request) => self.keep_alive(operation, request, effects),
-            Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, effects),
-            Request::Status(_) => self.answer_here(operation, Ok(self.status_response()), effects),
-            Request::Hash(_) => self.answer_here(operation, Ok(self.hash_response()), effects),
+            Request::LeaseKeepAlive(request) => self.keep_alive(operation, request, out),
+            Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
+            Request::Status(_) => self.answer_here(operation, Ok(self.status_response()), out),
+            Request::Hash(_) => self.answer_here(operation, Ok(self.hash_response()), out),
             Request::HashKv(request) => {
                 let result = self.hash_kv(request).map(Response::HashKv);
-                self.answer_here(operation, result, effects);
+                self.answer_here(operation, result, out);
             }
             Request::Defragment(_) => self.ask_defragmentation(operation),
             Request::MoveLeader(request) => {
-                self.move_leader(operation, MemberId::from_raft(request.target_id), effects)
+                self.move_leader(operation, MemberId::from_raft(request.target_id), out)
             }
             Request::MemberAdd(_)
             | Request::MemberRemove(_)
             | Request::MemberUpdate(_)
-            | Request::MemberPromote(_) => self.change_members(operation, request, effects),
+            | Request::MemberPromote(_) => self.change_members(operation, request, out),
             Request::LeaseGrant(LeaseGrantRequest { id: 0, ttl }) => {
                 let source = self.fresh_id();
                 let id = crate::lessor::fresh_lease_id(&self.store, source);
-                self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, effects);
+                self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, out);
             }
-            Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
+            Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), out),
             // ReadIndex comes first, so that the password is checked against the current users
             // (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
@@ -179,23 +179,23 @@ impl Member {
             request => {
                 let random = self.random();
                 let request = self.auth.seal(request, random);
-                self.propose(operation, request, who, effects);
+                self.propose(operation, request, who, out);
             }
         }
     }
 
     /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
-    pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, effects: &mut Effects) {
+    pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
         let checked = self.auth.check_password(&request.name, &request.password);
         match checked {
-            Err(error) => self.reply(operation, Err(error), effects),
+            Err(error) => self.reply(operation, Err(error), out),
             Ok(revision) => {
                 self.logins.insert(operation, (request.clone(), revision));
                 let random = self.random();
                 let simple_token = self.auth.fresh_token(random);
                 let command =
                     InternalAuthenticateRequest { name: request.name, password: String::new(), simple_token };
-                self.propose_for(operation, Command::Authenticate(command), None, effects);
+                self.propose_for(operation, Command::Authenticate(command), None, out);
             }
         }
     }
@@ -207,14 +207,9 @@ impl Member {
     }
 
     /// Answers a request that this member did not put through the log, with a filled-in response header.
-    pub(crate) fn answer_here(
-        &mut self,
-        operation: u64,
-        result: Result<Response, Error>,
-        effects: &mut Effects,
-    ) {
+    pub(crate) fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
         let result = self.with_header(result);
-        self.reply(operation, result, effects);
+        self.reply(operation, result, out);
     }
 
     /// The members as this one knows them.
@@ -226,25 +221,19 @@ impl Member {
 
     /// Proposes a client's request, unless too many committed entries wait to be applied or the backend has
     /// reached its quota.
-    fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, effects: &mut Effects) {
+    fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, out: &mut Out<'_>) {
         if self.node.committed() > self.applied.0 + self.config.settings.max_apply_gap {
-            return self.reply(operation, Err(Error::TooManyRequests), effects);
+            return self.reply(operation, Err(Error::TooManyRequests), out);
         }
         if !self.has_room(&request) {
-            self.raise_no_space(effects);
-            return self.reply(operation, Err(Error::NoSpace), effects);
+            self.raise_no_space(out);
+            return self.reply(operation, Err(Error::NoSpace), out);
         }
-        self.propose_for(operation, Command::Request(request), who, effects);
+        self.propose_for(operation, Command::Request(request), who, out);
     }
 
     /// Queues a command as a proposal, to be answered to `operation` when it is applied here.
-    fn propose_for(
-        &mut self,
-        operation: u64,
-        command: Command,
-        who: Option<AuthInfo>,
-        effects: &mut Effects,
-    ) {
+    fn propose_for(&mut self, operation: u64, command: Command, who: Option<AuthInfo>, out: &mut Out<'_>) {
         let id = self.fresh_id();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
         let no_client = operation == NOBODY || self.services.owns_request(operation);
@@ -258,31 +247,33 @@ impl Member {
             _ => None,
         };
         let Some(data) = envelope::encode(id, user, command) else {
-            return self.reply(operation, Err(Error::NotCapable), effects);
+            return self.reply(operation, Err(Error::NotCapable), out);
         };
         if data.len() as u64 > self.config.settings.max_request_bytes {
-            return self.reply(operation, Err(Error::RequestTooLarge), effects);
+            return self.reply(operation, Err(Error::RequestTooLarge), out);
         }
         if !no_client {
-            effects.facts.push(Fact::Proposed { operation, request: id });
+            out.fact(Fact::Proposed { operation, request: id });
         }
-        effects.facts.extend(internal.map(|what| Fact::ProposedInternal { request: id, what }));
+        if let Some(what) = internal {
+            out.fact(Fact::ProposedInternal { request: id, what });
+        }
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
 
     /// Proposes a request that the member makes itself, such as the revocation of an expired lease.
-    pub(crate) fn propose_internal(&mut self, request: Request, effects: &mut Effects) {
-        self.propose_for(NOBODY, Command::Request(request), None, effects);
+    pub(crate) fn propose_internal(&mut self, request: Request, out: &mut Out<'_>) {
+        self.propose_for(NOBODY, Command::Request(request), None, out);
     }
 
     /// Proposes a command that clients cannot request, such as a lease checkpoint.
-    pub(crate) fn propose_command(&mut self, command: Command, effects: &mut Effects) {
-        self.propose_for(NOBODY, command, None, effects);
+    pub(crate) fn propose_command(&mut self, command: Command, out: &mut Out<'_>) {
+        self.propose_for(NOBODY, command, None, out);
     }
 
     /// Gives queued proposals to raft, as long as raft knows a leader.
-    pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
+    pub(crate) fn propose_waiting(&mut self, out: &mut Out<'_>) {
         while self.node.takes_proposals()
             && let Some((id, payload)) = self.proposals.next_waiting()
         {
@@ -291,7 +282,7 @@ impl Member {
                 Payload::Change(change) => self.node.propose_change(change),
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
-                self.reply(operation, Err(Error::ProposalDropped), effects);
+                self.reply(operation, Err(Error::ProposalDropped), out);
             }
         }
     }
@@ -299,20 +290,20 @@ impl Member {
     // ---- changes of the membership ----------------------------------------------------------------
 
     /// Checks and proposes one membership change.
-    fn change_members(&mut self, operation: u64, request: Request, effects: &mut Effects) {
+    fn change_members(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
         // Only the leader knows how far a learner has caught up.
         if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
             return self.ask_leader(operation, request);
         }
         match self.checked_change(&self.cluster, &request) {
-            Ok(change) => self.propose_configuration(operation, &change, effects),
-            Err(error) => self.reply(operation, Err(error), effects),
+            Ok(change) => self.propose_configuration(operation, &change, out),
+            Err(error) => self.reply(operation, Err(error), out),
         }
     }
 
     /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
     /// against the membership that those before it would make.
-    pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], effects: &mut Effects) {
+    pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], out: &mut Out<'_>) {
         let mut cluster = self.cluster.clone();
         let mut changes = Vec::new();
         for request in requests {
@@ -322,20 +313,20 @@ impl Member {
             });
             match checked {
                 Ok(change) => changes.push(change),
-                Err(error) => return self.reply(operation, Err(error), effects),
+                Err(error) => return self.reply(operation, Err(error), out),
             }
         }
-        self.propose_configuration(operation, &Change::Joint(changes), effects);
+        self.propose_configuration(operation, &Change::Joint(changes), out);
     }
 
     /// Proposes a membership change as an entry that changes raft's configuration.
-    fn propose_configuration(&mut self, operation: u64, change: &Change, effects: &mut Effects) {
+    fn propose_configuration(&mut self, operation: u64, change: &Change, out: &mut Out<'_>) {
         let id = self.fresh_id();
         let learners = &self.node.log().conf_state().learners;
         // Flaw M-21737: an update of a learner forgets that it is one.
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
         let change = configuration::for_raft(id, change, |id| learners.contains(&id.raft_id()) && !forgets);
-        effects.facts.push(Fact::Proposed { operation, request: id });
+        out.fact(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
     }
@@ -343,7 +334,7 @@ impl Member {
     // ---- timeouts ---------------------------------------------------------------------------------
 
     /// Answers requests that have timed out inside the server with an error.
-    pub(crate) fn expire(&mut self, effects: &mut Effects) {
+    pub(crate) fn expire(&mut self, out: &mut Out<'_>) {
         for expired in self.proposals.expired(self.now) {
             self.logins.remove(&expired.operation);
             let error = if expired.proposed {
@@ -351,10 +342,10 @@ impl Member {
             } else {
                 Error::ContextDeadlineExceeded
             };
-            self.reply(expired.operation, Err(error), effects);
+            self.reply(expired.operation, Err(error), out);
         }
         for read in self.reads.expired(self.now) {
-            self.reply(read.operation, Err(Error::Timeout), effects);
+            self.reply(read.operation, Err(Error::Timeout), out);
         }
     }
 

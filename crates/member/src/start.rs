@@ -30,6 +30,7 @@ use crate::maintenance::Comparison;
 use crate::member::{Leadership, Member, Publication};
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::Node;
+use crate::out::{Now, Out};
 use crate::peers::Calls;
 use crate::persist::{Persistence, described, meta_of};
 use crate::proposals::Proposals;
@@ -186,7 +187,7 @@ impl Member {
             missed_ticks: 0,
             said_hello_at: now,
             report_at: now,
-            failpoint: config.failpoint,
+            armed: config.failpoint,
             lessor: Lessor::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
@@ -228,7 +229,7 @@ impl Member {
                 *state_hash = hash;
             }
         }
-        member.report_configuration(effects);
+        member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))
     }

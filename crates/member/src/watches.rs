@@ -3,8 +3,8 @@
 //! election services if they opened the stream.
 
 use crate::failpoint::Failpoint;
-use crate::io::Effects;
 use crate::member::Member;
+use crate::out::Out;
 use api::Error;
 use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -17,13 +17,13 @@ impl Member {
         stream: u64,
         request: WatchRequest,
         token: Option<&Bytes>,
-        effects: &mut Effects,
+        out: &mut Out<'_>,
     ) {
         if self.stopping.is_some() {
-            return self.refuse_stream(stream, Error::Stopped, effects);
+            return self.refuse_stream(stream, Error::Stopped, out);
         }
         if self.is_learner() {
-            return self.refuse_stream(stream, Error::NotSupportedForLearner, effects);
+            return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
         }
         let permitted = match &request.request_union {
             Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
@@ -39,28 +39,32 @@ impl Member {
     }
 
     /// Lets the hub do what is due, and passes on its responses.
-    pub(crate) fn look_after_watches(&mut self, effects: &mut Effects) {
+    pub(crate) fn look_after_watches(&mut self, out: &mut Out<'_>) {
         if self.hub.is_idle() {
             return;
         }
         self.hub.look_after(&self.store, self.now);
-        let before = effects.watch.len();
-        self.hub.drain(&self.store, &mut effects.watch);
-        for (_, response) in &mut effects.watch[before..] {
+        let mut responses = Vec::new();
+        self.hub.drain(&self.store, &mut responses);
+        if !responses.is_empty() {
+            out.pass(Failpoint::BeforeSendWatchResponse);
+        }
+        let mut own = Vec::new();
+        for (stream, mut response) in responses {
             if let Some(header) = &mut response.header {
                 header.cluster_id = self.config.cluster_id;
                 header.member_id = self.config.id.raft_id();
                 header.raft_term = self.applied.1;
             }
+            if self.services.owns_stream(stream) {
+                own.push((stream, response));
+            } else {
+                out.send_watch(stream, response);
+            }
         }
-        if effects.watch.len() > before {
-            self.pass_before(Failpoint::BeforeSendWatchResponse, before, effects);
-        }
-        let own: Vec<_> =
-            effects.watch.extract_if(before.., |(stream, _)| self.services.owns_stream(*stream)).collect();
         for (stream, response) in own {
             self.hub.taken(stream);
-            self.service_watched(stream, response, effects);
+            self.service_watched(stream, response, out);
         }
     }
 }
