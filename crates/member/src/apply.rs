@@ -6,7 +6,7 @@
 //! term.
 //!
 //! Not here: users, alarms and the quota (`crate::entries`), the limit on a request's size
-//! (`crate::requests`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
+//! (`crate::serve`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
 //! which a lease was granted is known here.
 
 mod check;

@@ -16,9 +16,10 @@ use record::Fact;
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
 use crate::lessor::Renewed;
-use crate::member::{Member, NOBODY};
+use crate::member::Member;
 use crate::out::Out;
 use crate::reads::Read;
+use crate::want::NOBODY;
 
 impl Member {
     /// Handles a keep-alive from a client of this member or of another one.

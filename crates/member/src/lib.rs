@@ -11,7 +11,8 @@
 //! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
 //! | `start` | first start, and recovery after a restart |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
-//! | `requests`, `proposals`, `reads` | a client's request: checks, proposals to the log, linearizable reads |
+//! | `serve`, `proposals`, `reads` | a client's request: checks, proposals to the log, linearizable reads |
+//! | `want` | what the parts of the member want of each other; `serve` carries it out |
 //! | `peers`, `forwarded` | requests between members outside raft; duplicates of forwarded proposals |
 //! | `envelope`, `entries` | the data of a log entry; applying an entry |
 //! | `apply`, [`mvcc`] | executing a request; the store of keys and leases |
@@ -19,7 +20,7 @@
 //! | [`auth`] | users, roles, permissions, tokens |
 //! | `lessor`, `leases` | when leases expire, which only the leader tracks |
 //! | `watch`, `watches` | watchers and their streams |
-//! | `services`, `lockers` | the lock and election services |
+//! | `services` | the lock and election services |
 //! | `maintenance`, `compactor` | status, hashes, space quota, leadership transfer; automatic compaction |
 //! | `image`, `snapshot_stream` | all replicated state in one piece, for snapshots |
 //! | `out` | where the parts put facts, messages, answers and jobs; passes failpoints |
@@ -49,7 +50,6 @@ mod image;
 pub mod io;
 mod leases;
 mod lessor;
-mod lockers;
 mod log;
 mod logging;
 mod maintenance;
@@ -62,12 +62,13 @@ mod persist;
 mod probes;
 mod proposals;
 mod reads;
-mod requests;
+mod serve;
 mod services;
 pub mod snapshot_file;
 mod snapshot_stream;
 mod start;
 pub mod wal;
+mod want;
 mod watch;
 mod watches;
 

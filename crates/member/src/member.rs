@@ -31,12 +31,8 @@ use crate::proposals::Proposals;
 use crate::reads::{Read, Reads};
 use crate::services::Services;
 use crate::wal::Wal;
+use crate::want::Wants;
 use crate::watch::Hub;
-
-/// The operation number of a request that the member makes itself and whose answer nobody waits for, such as the
-/// revocation of an expired lease. (The operation numbers of clients' requests come from the driver, the caller of
-/// [`Member::step`].)
-pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
 ///
@@ -117,6 +113,8 @@ pub struct Member {
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) armed: Option<Armed>,
+    /// Storage for what the parts want, reused by all steps; empty between them.
+    pub(crate) wants: Wants,
 }
 
 /// What the member remembers about leaders, to choose the text of a timeout's error.

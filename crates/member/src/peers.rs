@@ -14,11 +14,11 @@ use api::{Error, Request, Response};
 use record::MemberId;
 
 use crate::io::PeerMessage;
-use crate::member::{Member, NOBODY};
+use crate::member::Member;
 use crate::out::Out;
 
 /// The bit of operation numbers that serve another member's call.
-const CALLED: u64 = 1 << 62;
+pub(crate) const CALLED: u64 = 1 << 62;
 /// The bit of operation numbers that belong to the member's own comparisons of hashes.
 pub(crate) const OWN: u64 = 1 << 61;
 /// How long to wait before resending a call that was refused, in nanoseconds (`v3_server.go`: 50 ms).
@@ -30,7 +30,7 @@ pub(crate) struct Calls {
     /// The calls that this member makes, by its number for them.
     outgoing: BTreeMap<u64, Outgoing>,
     /// The calls that this member serves, by operation: the caller and the caller's number for the call.
-    serving: BTreeMap<u64, (MemberId, u64)>,
+    pub(crate) serving: BTreeMap<u64, (MemberId, u64)>,
     /// The last number used, for a call or for an operation that serves one.
     next: u64,
 }
@@ -179,24 +179,5 @@ impl Member {
         }
         others.retain(|id| *id != self.config.id);
         others.into_iter().for_each(|id| out.send_peer(id, PeerMessage::Hello));
-    }
-
-    /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
-    /// of the services of this member, or its comparison of hashes.
-    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
-        if operation == NOBODY {
-            return;
-        }
-        if self.services.owns_request(operation) {
-            return self.service_answered(operation, result, out);
-        }
-        if operation & OWN != 0 {
-            return self.compared(operation, result, out);
-        }
-        if operation & CALLED == 0 {
-            out.reply(operation, result);
-        } else if let Some((to, id)) = self.calls.serving.remove(&operation) {
-            out.send_peer(to, PeerMessage::Answer { id, result });
-        }
     }
 }

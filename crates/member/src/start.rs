@@ -188,6 +188,7 @@ impl Member {
             said_hello_at: now,
             report_at: now,
             armed: config.failpoint,
+            wants: Vec::new(),
             lessor: Lessor::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),

@@ -5,39 +5,8 @@
 use crate::failpoint::Failpoint;
 use crate::member::Member;
 use crate::out::Out;
-use api::Error;
-use api::etcdserverpb::WatchRequest;
-use api::etcdserverpb::watch_request::RequestUnion;
-use bytes::Bytes;
 
 impl Member {
-    /// Handles a client's message on a watch stream.
-    pub(crate) fn watch(
-        &mut self,
-        stream: u64,
-        request: WatchRequest,
-        token: Option<&Bytes>,
-        out: &mut Out<'_>,
-    ) {
-        if self.stopping.is_some() {
-            return self.refuse_stream(stream, Error::Stopped, out);
-        }
-        if self.is_learner() {
-            return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
-        }
-        let permitted = match &request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
-            _ => true,
-        };
-        self.hub.request(&self.store, self.now, stream, request, permitted);
-    }
-
-    /// Whether the user of a token may read a range.
-    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
-        let who = self.auth.who(token.map(|token| &token[..]), self.now);
-        who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
-    }
-
     /// Lets the hub do what is due, and passes on its responses.
     pub(crate) fn look_after_watches(&mut self, out: &mut Out<'_>) {
         if self.hub.is_idle() {
@@ -64,7 +33,7 @@ impl Member {
         }
         for (stream, response) in own {
             self.hub.taken(stream);
-            self.service_watched(stream, response, out);
+            self.with_wants(out, |own, _, wants| own.services.watched(stream, response, wants));
         }
     }
 }

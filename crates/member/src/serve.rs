@@ -1,4 +1,5 @@
 //! Accepts client requests, passes each to the part of the member that serves it, and ends those that time out.
+//! Carries out what the parts want of each other ([`Want`]), and gives each result to whoever waits for it.
 //!
 //! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered
 //! from the store at once. A write is proposed to the log and answered when it is applied. A request that only the
@@ -6,6 +7,8 @@
 //!
 //! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
+use api::etcdserverpb::WatchRequest;
+use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
     AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader,
 };
@@ -19,10 +22,13 @@ use crate::cluster::Change;
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
-use crate::member::{Member, NOBODY};
+use crate::io::PeerMessage;
+use crate::member::Member;
 use crate::out::Out;
+use crate::peers::{CALLED, OWN};
 use crate::proposals::Payload;
 use crate::reads::Read;
+use crate::want::{NOBODY, Want, Wants};
 
 /// The name under which salts and tokens are drawn.
 const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
@@ -63,7 +69,9 @@ impl Member {
             | Request::Campaign(_)
             | Request::Proclaim(_)
             | Request::Leader(_)
-            | Request::Resign(_) => self.serve_service(operation, request, token.cloned(), out),
+            | Request::Resign(_) => self.with_wants(out, |own, _, wants| {
+                own.services.begin(operation, request, token.cloned(), wants);
+            }),
             request => self.serve(operation, request, who, token.cloned(), out),
         }
     }
@@ -215,6 +223,99 @@ impl Member {
     /// The members as this one knows them.
     pub(crate) fn member_list(&self) -> Response {
         MemberListResponse { header: Some(ResponseHeader::default()), members: self.cluster.list() }.into()
+    }
+
+    // ---- what the parts want ----------------------------------------------------------------------
+
+    /// Lets a part of the member say what it wants, and carries that out.
+    pub(crate) fn with_wants(
+        &mut self,
+        out: &mut Out<'_>,
+        part: impl FnOnce(&mut Member, &mut Out<'_>, &mut Wants),
+    ) {
+        let mut wants = std::mem::take(&mut self.wants);
+        part(self, out, &mut wants);
+        // Each want may lead to others, which are in a list of their own and come before the next one.
+        for want in wants.drain(..) {
+            self.carry_out(want, out);
+        }
+        self.wants = wants;
+    }
+
+    /// Does what a part of the member wants.
+    fn carry_out(&mut self, want: Want, out: &mut Out<'_>) {
+        match want {
+            Want::Reply(operation, result) => self.reply(operation, result, out),
+            Want::Answer(operation, result) => self.answer_here(operation, result, out),
+            Want::Request { operation, request, token } => {
+                self.request(operation, request, token.as_ref(), out);
+            }
+            Want::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
+            Want::CloseWatch(stream) => self.hub.closed(stream),
+        }
+    }
+
+    /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
+    /// of the services of this member, or its comparison of hashes.
+    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
+        if operation == NOBODY {
+            return;
+        }
+        if self.services.owns_request(operation) {
+            return self.with_wants(out, |own, _, wants| own.services.answered(operation, result, wants));
+        }
+        if operation & OWN != 0 {
+            return self.compared(operation, result, out);
+        }
+        if operation & CALLED == 0 {
+            out.reply(operation, result);
+        } else if let Some((to, id)) = self.calls.serving.remove(&operation) {
+            out.send_peer(to, PeerMessage::Answer { id, result });
+        }
+    }
+
+    /// The client of a request is gone. Only calls of the services are abandoned; other requests continue.
+    pub(crate) fn abandon(&mut self, operation: u64, out: &mut Out<'_>) {
+        self.with_wants(out, |own, _, wants| own.services.abandon(operation, wants));
+    }
+
+    // ---- watch streams ----------------------------------------------------------------------------
+
+    /// Handles a client's message on a watch stream.
+    pub(crate) fn watch(
+        &mut self,
+        stream: u64,
+        request: WatchRequest,
+        token: Option<&Bytes>,
+        out: &mut Out<'_>,
+    ) {
+        if self.stopping.is_some() {
+            return self.refuse_stream(stream, Error::Stopped, out);
+        }
+        if self.is_learner() {
+            return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
+        }
+        let permitted = match &request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
+            _ => true,
+        };
+        self.hub.request(&self.store, self.now, stream, request, permitted);
+    }
+
+    /// Whether the user of a token may read a range.
+    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
+        let who = self.auth.who(token.map(|token| &token[..]), self.now);
+        who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
+    }
+
+    /// Refuses a watch stream and tells its client, or the services if the stream is theirs.
+    fn refuse_stream(&mut self, stream: u64, error: Error, out: &mut Out<'_>) {
+        self.hub.closed(stream);
+        if self.services.owns_stream(stream) {
+            self.with_wants(out, |own, _, wants| own.services.watch_ended(stream, error, wants));
+        } else {
+            out.end_watch(stream, error);
+        }
     }
 
     // ---- proposals to the log ---------------------------------------------------------------------
