@@ -5,7 +5,7 @@
 //! committed. A response header made here has only the revision; the caller fills in cluster, member and
 //! term.
 //!
-//! Not here: users, alarms and the quota (`crate::entries`), the limit on a request's size
+//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size
 //! (`crate::serve`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
 //! which a lease was granted is known here.
 

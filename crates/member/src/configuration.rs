@@ -110,7 +110,7 @@ impl Member {
         let wanted = Change::decode(context).unwrap_or_else(|error| {
             panic!("entry {} does not hold a membership change ({error}): it was encoded wrong", entry.index)
         });
-        let result = self.cluster.apply_change(entry.index, &wanted);
+        let result = self.replica.change(&wanted);
         if result.is_err() {
             // The change is no longer valid. Raft must still learn that its entry was applied, so it gets a change of
             // nothing.
@@ -135,7 +135,7 @@ impl Member {
             ids
         };
         out.fact(Fact::Configuration {
-            index: self.applied.0,
+            index: self.replica.applied(),
             voters: sorted(&conf_state.voters),
             outgoing: sorted(&conf_state.voters_outgoing),
             learners: sorted(&conf_state.learners),
@@ -147,15 +147,9 @@ impl Member {
         self.node.log().conf_state().learners.contains(&self.config.id.raft_id())
     }
 
-    /// Whether a member was removed from the cluster and has no part in raft's configuration any more. A
-    /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
-    /// configuration is left.
+    /// Whether a member was removed from the cluster, and has no part in raft's configuration any more.
     pub(crate) fn has_left(&self, id: MemberId) -> bool {
-        let conf_state = self.node.log().conf_state();
-        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
-            .iter()
-            .any(|part| part.contains(&id.raft_id()));
-        self.cluster.is_removed(id) && !takes_part
+        self.replica.has_left(id, self.node.log().conf_state())
     }
 
     /// If this member was removed from the cluster: schedules its end.

@@ -41,7 +41,7 @@ impl Member {
             return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
         out.pass(Failpoint::BeforeCheckpointInLeaseRenew);
-        match self.lessor.renew(&self.store, id, self.now, self.wall) {
+        match self.lessor.renew(&self.replica.store, id, self.now, self.wall) {
             Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, out),
             Renewed::NotFound => self.answer_keep_alive(operation, id, 0, out),
             // The lease expired: the answer waits until the revocation is applied.
@@ -58,7 +58,7 @@ impl Member {
 
     /// Answers a keep-alive with the TTL to which the lease was renewed; 0 means that there is no such lease.
     fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, out: &mut Out<'_>) {
-        let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
+        let response = LeaseKeepAliveResponse { header: self.replica.header(), id, ttl };
         self.answer_here(operation, Ok(response.into()), out);
     }
 
@@ -74,12 +74,12 @@ impl Member {
         }
         out.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive);
         let mut response = LeaseTimeToLiveResponse {
-            header: self.header(),
+            header: self.replica.header(),
             id: request.id,
             ttl: -1,
             ..LeaseTimeToLiveResponse::default()
         };
-        if let Some(lease) = self.store.lease(request.id) {
+        if let Some(lease) = self.replica.store.lease(request.id) {
             response.granted_ttl = lease.ttl;
             response.ttl = self.lessor.remaining(request.id, self.now, self.wall).unwrap_or(lease.ttl);
             if request.keys {
@@ -91,7 +91,7 @@ impl Member {
 
     /// Makes this member the primary lessor. Called when the first entry of its own term is applied.
     pub(crate) fn become_lessor(&mut self, out: &mut Out<'_>) {
-        self.lessor.promote(&self.store, self.now, self.wall);
+        self.lessor.promote(&self.replica.store, self.now, self.wall);
         out.fact(Fact::Lessor { primary: true });
     }
 
@@ -130,7 +130,7 @@ impl Member {
                     self.reads.push(Read { operation: NOBODY, request: revoke, deadline, token: None });
                 }
             }
-            let checkpoints = self.lessor.checkpoints(&self.store, self.now, self.wall);
+            let checkpoints = self.lessor.checkpoints(&self.replica.store, self.now, self.wall);
             if !checkpoints.is_empty() {
                 self.propose_checkpoints(checkpoints, out);
             }
@@ -155,10 +155,8 @@ impl Member {
         }
     }
 
-    /// Applies a checkpoint, which records the time left of some leases, and retries renewals that waited for
-    /// it.
-    pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, out: &mut Out<'_>) {
-        crate::apply::checkpoint(&mut self.store, request);
+    /// A checkpoint was applied: retries renewals that waited for it.
+    pub(crate) fn checkpoints_applied(&mut self, request: &LeaseCheckpointRequest, out: &mut Out<'_>) {
         for checkpoint in &request.checkpoints {
             self.lessor.checkpoint_applied(checkpoint.id);
             let waited: Vec<_> =

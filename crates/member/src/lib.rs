@@ -14,7 +14,8 @@
 //! | `serve`, `proposals`, `reads` | a client's request: checks, proposals to the log, linearizable reads |
 //! | `want` | what the parts of the member want of each other; `serve` carries it out |
 //! | `peers`, `forwarded` | requests between members outside raft; duplicates of forwarded proposals |
-//! | `envelope`, `entries` | the data of a log entry; applying an entry |
+//! | `envelope` | the data of a log entry |
+//! | `replica` | the replicated state, and how an entry changes it |
 //! | `apply`, [`mvcc`] | executing a request; the store of keys and leases |
 //! | [`cluster`], `changes`, `configuration` | the membership and the alarms; their changes through raft |
 //! | [`auth`] | users, roles, permissions, tokens |
@@ -41,7 +42,6 @@ mod compactor;
 pub mod config;
 mod configuration;
 pub mod disk;
-mod entries;
 mod envelope;
 pub mod failpoint;
 pub mod flaw;
@@ -62,6 +62,7 @@ mod persist;
 mod probes;
 mod proposals;
 mod reads;
+mod replica;
 mod serve;
 mod services;
 pub mod snapshot_file;

@@ -3,7 +3,7 @@
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
-    MoveLeaderResponse, ResponseHeader, StatusResponse, alarm_request::AlarmAction,
+    MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
@@ -34,11 +34,6 @@ pub(crate) struct Comparison {
 }
 
 impl Member {
-    /// A response header with the store's revision; `with_header` fills in the rest.
-    pub(crate) fn header(&self) -> Option<ResponseHeader> {
-        Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
-    }
-
     /// The response to a status request.
     pub(crate) fn status_response(&self) -> Response {
         let size = self.backend.size();
@@ -47,18 +42,19 @@ impl Member {
             errors.push(Error::NoLeader.text().to_string());
         }
         errors.extend(
-            self.cluster
+            self.replica
+                .cluster
                 .alarms()
                 .map(|alarm| format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())),
         );
         StatusResponse {
-            header: self.header(),
+            header: self.replica.header(),
             version: VERSION.to_string(),
             db_size: size.total as i64,
             leader: self.node.leader().raft_id(),
             raft_index: self.node.committed(),
             raft_term: self.node.term(),
-            raft_applied_index: self.applied.0,
+            raft_applied_index: self.replica.applied(),
             errors,
             db_size_in_use: size.in_use as i64,
             is_learner: self.is_learner(),
@@ -69,28 +65,28 @@ impl Member {
 
     /// The hash of the whole store. It can only be compared with those of our members, not with etcd's.
     pub(crate) fn hash_response(&self) -> Response {
-        let revision = self.store.revision();
-        let hash = self.store.hash_at(revision).unwrap_or(0);
-        HashResponse { header: self.header(), hash }.into()
+        let revision = self.replica.store.revision();
+        let hash = self.replica.store.hash_at(revision).unwrap_or(0);
+        HashResponse { header: self.replica.header(), hash }.into()
     }
 
     /// The hash of the store up to a revision.
     pub(crate) fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Error> {
-        let revision = if request.revision <= 0 { self.store.revision() } else { request.revision };
-        let hash = self.store.hash_at(revision)?;
-        let compact_revision = self.store.compact_revision();
-        Ok(HashKvResponse { header: self.header(), hash, compact_revision, hash_revision: revision })
+        let revision = if request.revision <= 0 { self.replica.store.revision() } else { request.revision };
+        let hash = self.replica.store.hash_at(revision)?;
+        let compact_revision = self.replica.store.compact_revision();
+        Ok(HashKvResponse { header: self.replica.header(), hash, compact_revision, hash_revision: revision })
     }
 
     /// Sends an operator a snapshot of all replicated state.
     pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, out: &mut Out<'_>) {
-        let who = self.auth.who(token.map(|token| &token[..]), self.now);
+        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
         // The permission is the same as for a hash: the user must be root.
         let hash = Request::Hash(HashRequest {});
-        let admitted = who.and_then(|who| self.auth.admit(who.as_ref(), &hash, &|id| self.keys_of(id)));
+        let admitted = who.and_then(|who| self.replica.admit(who.as_ref(), &hash));
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
         let snapshot =
-            stopped.and(admitted).map(|()| SnapshotStream::new(self.header(), self.encode_image()));
+            stopped.and(admitted).map(|()| SnapshotStream::new(self.replica.header(), self.replica.image()));
         out.send_snapshot(stream, snapshot);
     }
 
@@ -176,11 +172,11 @@ impl Member {
             return;
         }
         self.comparison.next = self.now + interval;
-        let revision = self.store.revision();
+        let revision = self.replica.store.revision();
         let Ok(own) = self.hash_kv(HashKvRequest { revision }) else { return };
         self.comparison.own = own;
         self.comparison.unanswered.clear();
-        let others: Vec<MemberId> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
+        let others: Vec<MemberId> = self.replica.cluster.ids().filter(|id| *id != self.config.id).collect();
         for member in others {
             // The mask clears the high bits, some of which mark other operations.
             let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;

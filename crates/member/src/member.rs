@@ -10,11 +10,11 @@ use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use record::{Fact, MemberId, Probe};
 
-use crate::auth::AuthStore;
+use crate::auth::AuthInfo;
 use crate::backend::Ledger;
-use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
+use crate::envelope::{self, Command, Envelope};
 use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
@@ -22,13 +22,13 @@ use crate::image::Image;
 use crate::io::{Effects, Input};
 use crate::lessor::Lessor;
 use crate::maintenance::{Comparison, Transfer};
-use crate::mvcc::Store;
 use crate::node::{Node, Save, log_entry};
 use crate::out::{Now, Out};
 use crate::peers::Calls;
 use crate::persist::Persistence;
 use crate::proposals::Proposals;
 use crate::reads::{Read, Reads};
+use crate::replica::{LeaseNews, Outcome, Replica};
 use crate::services::Services;
 use crate::wal::Wal;
 use crate::want::Wants;
@@ -45,9 +45,8 @@ pub struct Member {
     pub(crate) wal: Wal,
     /// What the backend will hold once its job in progress is done.
     pub(crate) backend: Ledger,
-    pub(crate) store: Store,
-    pub(crate) cluster: Cluster,
-    pub(crate) auth: AuthStore,
+    /// What the members agree on.
+    pub(crate) replica: Replica,
     pub(crate) lessor: Lessor,
     pub(crate) compactor: Compactor,
     /// All watch streams and their watchers.
@@ -78,8 +77,6 @@ pub struct Member {
     pub(crate) publication: Publication,
     /// How long each connection to another member has been up, as last reported.
     pub(crate) connections: Vec<(MemberId, u64)>,
-    /// Index and term of the last applied entry.
-    pub(crate) applied: (u64, u64),
     /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
     /// The requests that go through the log and are not answered yet.
@@ -160,9 +157,9 @@ impl Member {
         Status {
             leader: self.node.leader(),
             term: self.node.term(),
-            applied: self.applied.0,
-            revision: self.store.revision() as u64,
-            state_hash: self.state_hash(),
+            applied: self.replica.applied(),
+            revision: self.replica.store.revision() as u64,
+            state_hash: self.replica.hash(),
         }
     }
 
@@ -189,17 +186,17 @@ impl Member {
 
     /// All leases: their id, and the TTL in seconds with which they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
-        self.store.leases().map(|(id, lease)| (id, lease.ttl))
+        self.replica.store.leases().map(|(id, lease)| (id, lease.ttl))
     }
 
     /// Whether the alarm CORRUPT is on: then no lease can be revoked, neither by a client nor after its time.
     pub fn is_corrupt(&self) -> bool {
-        self.cluster.is_on(AlarmType::Corrupt)
+        self.replica.cluster.is_on(AlarmType::Corrupt)
     }
 
     /// All replicated state in one piece, as `etcdctl snapshot save` would return it.
     pub fn image(&self) -> bytes::Bytes {
-        self.encode_image()
+        self.replica.image()
     }
 
     /// Arms a failpoint, in place of the one that was armed before, if any.
@@ -438,15 +435,8 @@ impl Member {
 
     /// Applies one committed entry and reports it as a fact.
     fn apply(&mut self, entry: Entry, out: &mut Out<'_>) {
-        assert_eq!(
-            entry.index,
-            self.applied.0 + 1,
-            "entry {} follows applied entry {}: raft skipped or repeated one",
-            entry.index,
-            self.applied.0
-        );
         let described = log_entry(&entry);
-        self.applied = (entry.index, entry.term);
+        self.replica.advance(entry.index, entry.term);
         let mut request = 0;
         let mut mutated = false;
         if entry.get_entry_type() != EntryType::EntryNormal {
@@ -467,11 +457,63 @@ impl Member {
             term: described.term,
             digest: described.digest,
             request,
-            revision: self.store.revision() as u64,
-            state_hash: self.state_hash(),
+            revision: self.replica.store.revision() as u64,
+            state_hash: self.replica.hash(),
             mutated,
             executed: true,
         });
+    }
+
+    /// Applies a normal entry: gives it to the replicated state, tells the parts that must know, and answers the
+    /// client if the request came through this member. Returns the id of the request and whether it made a
+    /// revision.
+    fn apply_entry(&mut self, entry: Entry, out: &mut Out<'_>) -> (u64, bool) {
+        let index = entry.index;
+        let Envelope { id, user, auth_revision, command } =
+            envelope::decode(entry.data).unwrap_or_else(|error| {
+                panic!("entry {index} cannot be decoded ({error}): its checksum is right, so it was encoded wrong")
+            });
+        out.pass(Failpoint::BeforeApplyOneEntryNormal);
+        let waiting = self.proposals.applied(id);
+        let who = (!user.is_empty()).then_some(AuthInfo { user, revision: auth_revision });
+        let room = match &command {
+            Command::Request(request) => self.has_room(request),
+            _ => true,
+        };
+        let Outcome { result, mutated, news, lacks_space } =
+            self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
+        match news {
+            Some(LeaseNews::Granted { id, ttl }) => self.lessor.granted(id, ttl, self.now, self.wall),
+            Some(LeaseNews::Revoked(id)) => self.lease_gone(id, out),
+            None => {}
+        }
+        if let Command::Checkpoint(request) = &command {
+            self.checkpoints_applied(request, out);
+        }
+        if lacks_space {
+            self.raise_no_space(out);
+        }
+        if mutated {
+            self.hub.changed(&self.replica.store);
+        }
+        out.pass(Failpoint::AfterApplyOneEntryNormal);
+        if let Some(operation) = waiting {
+            // If users or roles changed after the password was checked, the login starts over.
+            if let Some((login, revision)) = self.logins.remove(&operation)
+                && revision != self.replica.auth.revision()
+            {
+                self.serve(operation, login.into(), None, None, out);
+                return (id, mutated);
+            }
+            let result = self.with_header(result);
+            match (&command, result) {
+                (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
+                    self.waiting_compactions.push((operation, request.revision, response));
+                }
+                (_, result) => self.reply(operation, result, out),
+            }
+        }
+        (id, mutated)
     }
 
     /// Fills in the response header: cluster, member and term.
@@ -480,7 +522,7 @@ impl Member {
             if let Some(header) = response.header_mut() {
                 header.cluster_id = self.config.cluster_id;
                 header.member_id = self.config.id.raft_id();
-                header.raft_term = self.applied.1;
+                header.raft_term = self.replica.term();
             }
             response
         })
@@ -530,7 +572,7 @@ impl Member {
 
     /// Answers the reads whose index is applied.
     fn answer_reads(&mut self, out: &mut Out<'_>) {
-        while let Some(reads) = self.reads.ready(self.applied.0) {
+        while let Some(reads) = self.reads.ready(self.replica.applied()) {
             for read in reads {
                 self.answer_read(read, out);
             }
@@ -546,19 +588,15 @@ impl Member {
             Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
             Request::Authenticate(request) => return self.log_in(operation, request, out),
             Request::MemberList(_) => {
-                let result = self.with_header(Ok(self.member_list()));
+                let result = self.with_header(Ok(self.replica.member_list()));
                 return self.reply(operation, result, out);
             }
             _ => {}
         }
         // Users and roles may have changed while the read waited.
-        let who = self.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
-        let permitted = who.and_then(|who| self.auth.permit(&who, &request, &|id| self.keys_of(id)));
-        let result = permitted.and_then(|()| {
-            let applied = crate::apply::apply(&mut self.store, &request);
-            debug_assert!(!applied.mutated, "a read changed the store: {request:?}");
-            applied.result
-        });
+        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
+        let result = permitted.and_then(|()| self.replica.read(&request));
         let result = self.with_header(result);
         self.reply(operation, result, out);
     }
@@ -605,7 +643,7 @@ impl Member {
     /// removal of compacted revisions from the backend.
     fn look_after_compaction(&mut self, out: &mut Out<'_>) {
         let leads = self.node.is_leader();
-        if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
+        if let Some(revision) = self.compactor.look_after(self.now, &self.replica.store, leads) {
             let request = CompactionRequest { revision, physical: false };
             self.propose_internal(request.into(), out);
         }
@@ -632,8 +670,8 @@ impl Member {
             self.lessor.take_probes(),
             self.compactor.take_probes(),
             self.services.take_probes(),
-            self.cluster.take_probes(),
-            self.auth.take_probes(),
+            self.replica.cluster.take_probes(),
+            self.replica.auth.take_probes(),
         ];
         for probes in reached {
             probes.into_iter().for_each(|probe| out.probe(probe));
@@ -647,7 +685,7 @@ impl Member {
         if at > self.now || self.node.leader().is_none() {
             return;
         }
-        let Some(own) = self.cluster.member(self.config.id) else { return };
+        let Some(own) = self.replica.cluster.member(self.config.id) else { return };
         if own.name == *self.config.name() && own.client_urls[..] == self.config.client_urls[..] {
             self.publication = Publication::Done;
             return;
@@ -664,14 +702,11 @@ impl Member {
     }
 
     /// Replaces all replicated state by that of a leader's snapshot.
-    pub(crate) fn replace_state(&mut self, image: Image) {
-        self.store = image.store;
-        self.cluster = image.cluster;
-        self.auth.replace(image.auth);
+    pub(crate) fn replace_state(&mut self, image: Image, applied: (u64, u64)) {
+        self.replica.replace(image, applied);
         self.persistence.rest = None;
-        self.store.set_flaws(self.config.flaws);
-        self.hub.replaced(&self.store);
-        self.lessor.replaced(&self.store, self.now, self.wall);
+        self.hub.replaced(&self.replica.store);
+        self.lessor.replaced(&self.replica.store, self.now, self.wall);
         if self.has_left(self.config.id) {
             self.learned_of_removal();
         }

@@ -173,7 +173,7 @@ impl Member {
             return;
         }
         self.said_hello_at = self.now;
-        let mut others: Vec<MemberId> = self.cluster.ids().collect();
+        let mut others: Vec<MemberId> = self.replica.cluster.ids().collect();
         if others.is_empty() {
             others = self.config.peers.iter().map(|peer| peer.id).collect();
         }

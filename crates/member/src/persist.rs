@@ -244,7 +244,7 @@ impl Member {
         // A client that requested a physical compaction waits for the commit that records the end of the
         // scrub.
         let scrubbed =
-            self.waiting_compactions.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
+            self.waiting_compactions.iter().any(|(_, revision, _)| self.replica.store.is_scrubbed(*revision));
         if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
             self.commit_backend(out);
         }
@@ -258,15 +258,16 @@ impl Member {
         out.pass(Failpoint::BeforeCommit);
         out.pass(Failpoint::CommitBeforePreCommitHook);
         let conf_state = self.node.log().conf_state().clone();
-        let hashes = (self.cluster.hash(), self.auth.hash());
+        let hashes = (self.replica.cluster.hash(), self.replica.auth.hash());
         let rest = match &self.persistence.rest {
             Some((of, rest)) if *of == hashes => rest.clone(),
-            _ => self.persistence.rest.insert((hashes, self.rest())).1.clone(),
+            _ => self.persistence.rest.insert((hashes, self.replica.rest())).1.clone(),
         };
-        let meta = meta_of(&self.store, rest, self.applied, &conf_state);
+        let meta =
+            meta_of(&self.replica.store, rest, (self.replica.applied(), self.replica.term()), &conf_state);
         out.pass(Failpoint::CommitAfterPreCommitHook);
         out.pass(Failpoint::BeforeWritebackBuf);
-        let changes = self.store.take_changes();
+        let changes = self.replica.store.take_changes();
         let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
         let mut deletes = Vec::new();
         for (key, value) in changes.rows.into_iter().chain(changes.leases) {
@@ -380,7 +381,7 @@ impl Member {
 
     /// Removes a batch of compacted revisions from the store, if one is due.
     fn scrub(&mut self, out: &mut Out<'_>) {
-        let compaction = self.store.compaction();
+        let compaction = self.replica.store.compaction();
         if compaction.scheduled == compaction.finished {
             self.persistence.scrub_at = None;
             return;
@@ -388,15 +389,15 @@ impl Member {
         let at = *self.persistence.scrub_at.get_or_insert(self.now);
         if self.now >= at {
             out.pass(Failpoint::CompactBeforeCommitBatch);
-            let before = self.store.compaction().finished;
-            let more = self.store.scrub_step(self.config.settings.compaction_batch);
+            let before = self.replica.store.compaction().finished;
+            let more = self.replica.store.scrub_step(self.config.settings.compaction_batch);
             out.pass(Failpoint::CompactAfterCommitBatch);
-            if self.store.compaction().finished != before {
+            if self.replica.store.compaction().finished != before {
                 out.pass(Failpoint::CompactBeforeSetFinishedCompact);
                 out.pass(Failpoint::CompactAfterSetFinishedCompact);
             }
             self.persistence.dirty_since.get_or_insert(self.now);
-            if more && self.store.compaction().finished == before {
+            if more && self.replica.store.compaction().finished == before {
                 out.probe(Probe::CompactionInSeveralBatches);
             }
             self.persistence.scrub_at = more.then_some(self.now + self.config.settings.compaction_pause);
@@ -409,7 +410,8 @@ impl Member {
     /// other snapshot is in progress.
     fn wants_log_snapshot(&self) -> bool {
         let persistence = &self.persistence;
-        self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.settings.snapshot_count
+        self.replica.applied() - persistence.last_snapshot.min(self.replica.applied())
+            > self.config.settings.snapshot_count
             && persistence.marking.is_none()
             && !persistence.install
             && persistence.incoming.is_empty()
@@ -463,14 +465,14 @@ impl Member {
         if !self.node.log().wants_snapshot() {
             return;
         }
-        let mut snapshot = Snapshot { data: self.encode_image(), ..Snapshot::default() };
+        let mut snapshot = Snapshot { data: self.replica.image(), ..Snapshot::default() };
         let mut conf_state = self.node.log().conf_state().clone();
         // R13: the snapshot has the cluster's first configuration instead of the current one.
         if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
             conf_state = crate::start::first_configuration(&self.config);
         }
         let metadata = snapshot.mut_metadata();
-        (metadata.index, metadata.term) = self.applied;
+        (metadata.index, metadata.term) = (self.replica.applied(), self.replica.term());
         metadata.set_conf_state(conf_state);
         self.node.log_mut().offer_snapshot(snapshot);
     }
@@ -484,28 +486,27 @@ impl Member {
         {
             let marker = marker_of(&snapshot);
             assert!(
-                marker.index > self.applied.0,
+                marker.index > self.replica.applied(),
                 "a snapshot at {} arrived at a member that has applied {}: raft should have refused it",
                 marker.index,
-                self.applied.0
+                self.replica.applied()
             );
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
             match Image::decode(snapshot.data, &self.config) {
-                Ok(image) => self.replace_state(image),
+                Ok(image) => self.replace_state(image, (marker.index, marker.term)),
                 Err(error) => {
                     out.fatal(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
                     return;
                 }
             }
-            self.applied = (marker.index, marker.term);
             self.node.applied_to(marker.index);
             self.report_configuration(out);
             out.fact(Fact::SnapshotInstalled {
                 index: marker.index,
                 term: marker.term,
-                revision: self.store.revision() as u64,
-                state_hash: self.state_hash(),
+                revision: self.replica.store.revision() as u64,
+                state_hash: self.replica.hash(),
             });
             out.pass(Failpoint::RaftAfterApplySnap);
             if !self.persistence.defragment.is_empty() {

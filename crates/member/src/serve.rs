@@ -9,9 +9,7 @@
 
 use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
-use api::etcdserverpb::{
-    AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader,
-};
+use api::etcdserverpb::{AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::{Fact, MemberId};
@@ -51,7 +49,7 @@ impl Member {
         if self.is_learner() && !for_learners(&request) {
             return self.reply(operation, Err(Error::NotSupportedForLearner), out);
         }
-        let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
+        let who = match self.replica.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
             // The entry of the login that issued the token is not applied here yet: the request waits for it.
             Err(Error::InvalidAuthToken) if self.awaits_login(token) => {
@@ -60,7 +58,7 @@ impl Member {
             }
             Err(error) => return self.reply(operation, Err(error), out),
         };
-        if let Err(error) = self.auth.admit(who.as_ref(), &request, &|id| self.keys_of(id)) {
+        if let Err(error) = self.replica.admit(who.as_ref(), &request) {
             return self.reply(operation, Err(error), out);
         }
         match request {
@@ -100,7 +98,7 @@ impl Member {
     /// Whether a token was issued by a login whose entry this member has not applied yet.
     fn awaits_login(&self, token: Option<&Bytes>) -> bool {
         let index = token.and_then(|token| crate::auth::token_index(token));
-        index.is_some_and(|index| index > self.applied.0)
+        index.is_some_and(|index| index > self.replica.applied())
     }
 
     /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
@@ -116,15 +114,6 @@ impl Member {
             } else {
                 self.waiting_for_token.push((operation, request, token, until));
             }
-        }
-    }
-
-    /// The keys attached to a lease; for 0, those of all leases.
-    pub(crate) fn keys_of(&self, lease: i64) -> Vec<Bytes> {
-        let of = |(_, lease): (i64, &crate::mvcc::Lease)| lease.keys().cloned().collect::<Vec<_>>();
-        match lease {
-            0 => self.store.leases().flat_map(of).collect(),
-            id => self.store.lease(id).map(|lease| of((id, lease))).unwrap_or_default(),
         }
     }
 
@@ -174,7 +163,7 @@ impl Member {
             | Request::MemberPromote(_) => self.change_members(operation, request, out),
             Request::LeaseGrant(LeaseGrantRequest { id: 0, ttl }) => {
                 let source = self.fresh_id();
-                let id = crate::lessor::fresh_lease_id(&self.store, source);
+                let id = crate::lessor::fresh_lease_id(&self.replica.store, source);
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, out);
             }
             Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), out),
@@ -186,7 +175,7 @@ impl Member {
             }
             request => {
                 let random = self.random();
-                let request = self.auth.seal(request, random);
+                let request = self.replica.auth.seal(request, random);
                 self.propose(operation, request, who, out);
             }
         }
@@ -194,13 +183,13 @@ impl Member {
 
     /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
-        let checked = self.auth.check_password(&request.name, &request.password);
+        let checked = self.replica.auth.check_password(&request.name, &request.password);
         match checked {
             Err(error) => self.reply(operation, Err(error), out),
             Ok(revision) => {
                 self.logins.insert(operation, (request.clone(), revision));
                 let random = self.random();
-                let simple_token = self.auth.fresh_token(random);
+                let simple_token = self.replica.auth.fresh_token(random);
                 let command =
                     InternalAuthenticateRequest { name: request.name, password: String::new(), simple_token };
                 self.propose_for(operation, Command::Authenticate(command), None, out);
@@ -218,11 +207,6 @@ impl Member {
     pub(crate) fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
         let result = self.with_header(result);
         self.reply(operation, result, out);
-    }
-
-    /// The members as this one knows them.
-    pub(crate) fn member_list(&self) -> Response {
-        MemberListResponse { header: Some(ResponseHeader::default()), members: self.cluster.list() }.into()
     }
 
     // ---- what the parts want ----------------------------------------------------------------------
@@ -299,13 +283,13 @@ impl Member {
             Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
             _ => true,
         };
-        self.hub.request(&self.store, self.now, stream, request, permitted);
+        self.hub.request(&self.replica.store, self.now, stream, request, permitted);
     }
 
     /// Whether the user of a token may read a range.
     fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
-        let who = self.auth.who(token.map(|token| &token[..]), self.now);
-        who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
+        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+        who.is_ok_and(|who| self.replica.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
     }
 
     /// Refuses a watch stream and tells its client, or the services if the stream is theirs.
@@ -323,7 +307,7 @@ impl Member {
     /// Proposes a client's request, unless too many committed entries wait to be applied or the backend has
     /// reached its quota.
     fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, out: &mut Out<'_>) {
-        if self.node.committed() > self.applied.0 + self.config.settings.max_apply_gap {
+        if self.node.committed() > self.replica.applied() + self.config.settings.max_apply_gap {
             return self.reply(operation, Err(Error::TooManyRequests), out);
         }
         if !self.has_room(&request) {
@@ -396,7 +380,7 @@ impl Member {
         if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
             return self.ask_leader(operation, request);
         }
-        match self.checked_change(&self.cluster, &request) {
+        match self.checked_change(&self.replica.cluster, &request) {
             Ok(change) => self.propose_configuration(operation, &change, out),
             Err(error) => self.reply(operation, Err(error), out),
         }
@@ -405,7 +389,7 @@ impl Member {
     /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
     /// against the membership that those before it would make.
     pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], out: &mut Out<'_>) {
-        let mut cluster = self.cluster.clone();
+        let mut cluster = self.replica.cluster.clone();
         let mut changes = Vec::new();
         for request in requests {
             let checked = self.checked_change(&cluster, request).and_then(|change| {

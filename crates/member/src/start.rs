@@ -35,6 +35,7 @@ use crate::peers::Calls;
 use crate::persist::{Persistence, described, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
+use crate::replica::Replica;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
@@ -155,6 +156,9 @@ impl Member {
         if found.cluster.is_removed(config.id) && !takes_part {
             return Err(StartError::Removed);
         }
+        // The backend holds the whole store already, so none of it counts as a change to commit.
+        let _ = found.store.take_changes();
+        let replica = Replica::new(found.store, found.cluster, found.auth, found.applied, config.flaws);
         let hard_state = found.log.hard_state().clone();
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
@@ -164,10 +168,10 @@ impl Member {
             before,
             entries: described(&found.log.all()),
             consistent_index: found.applied.0,
-            revision: found.store.revision() as u64,
-            state_hash: 0,
+            revision: replica.store.revision() as u64,
+            state_hash: replica.hash(),
         });
-        let compaction = found.store.compaction();
+        let compaction = replica.store.compaction();
         let scrubbing = compaction.scheduled != compaction.finished;
         effects.facts.extend(found.probes.drain(..).map(|probe| Fact::Probe { probe }));
         if scrubbing {
@@ -180,8 +184,6 @@ impl Member {
         if node.is_only_voter() {
             node.campaign();
         }
-        // The backend holds the whole store already, so none of it counts as a change to commit.
-        let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
@@ -208,10 +210,7 @@ impl Member {
             node,
             wal: found.wal,
             backend: found.ledger,
-            store: found.store,
-            cluster: found.cluster,
-            auth: found.auth,
-            applied: found.applied,
+            replica,
             persistence,
             proposals: Proposals::default(),
             reads: Reads::default(),
@@ -224,12 +223,6 @@ impl Member {
             stopping: None,
             finished: false,
         };
-        let hash = member.state_hash();
-        for fact in &mut effects.facts {
-            if let Fact::Recovered { state_hash, .. } = fact {
-                *state_hash = hash;
-            }
-        }
         member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))

@@ -12,9 +12,9 @@ impl Member {
         if self.hub.is_idle() {
             return;
         }
-        self.hub.look_after(&self.store, self.now);
+        self.hub.look_after(&self.replica.store, self.now);
         let mut responses = Vec::new();
-        self.hub.drain(&self.store, &mut responses);
+        self.hub.drain(&self.replica.store, &mut responses);
         if !responses.is_empty() {
             out.pass(Failpoint::BeforeSendWatchResponse);
         }
@@ -23,7 +23,7 @@ impl Member {
             if let Some(header) = &mut response.header {
                 header.cluster_id = self.config.cluster_id;
                 header.member_id = self.config.id.raft_id();
-                header.raft_term = self.applied.1;
+                header.raft_term = self.replica.term();
             }
             if self.services.owns_stream(stream) {
                 own.push((stream, response));
