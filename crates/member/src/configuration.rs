@@ -18,10 +18,13 @@ use api::etcdserverpb::{
 };
 use bytes::{Buf as _, Bytes};
 use protobuf::Message as _;
-use raft::eraftpb::{ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType};
+use raft::eraftpb::{
+    ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
+};
 use record::{Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
+use crate::config::Config;
 use crate::failpoint::Failpoint;
 use crate::io::PeerMessage;
 use crate::member::Member;
@@ -29,6 +32,13 @@ use crate::out::Out;
 
 /// How long a removed member continues, in nanoseconds (`server.go`, `stopWithDelay`: ten times 100 ms).
 const STOP_DELAY: u64 = 1_000_000_000;
+
+/// The initial configuration of the cluster. It is empty for a member that joins an existing cluster.
+pub(crate) fn first(config: &Config) -> ConfState {
+    let voters =
+        if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
+    ConfState { voters, ..ConfState::default() }
+}
 
 /// A configuration change as raft expects it in a proposal.
 pub(crate) enum Proposed {

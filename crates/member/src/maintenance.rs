@@ -2,12 +2,12 @@
 //! the member's own checks: the space quota, and the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
-    AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
-    MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
+    AlarmRequest, AlarmType, HashKvRequest, HashKvResponse, HashRequest, HashResponse, MoveLeaderResponse,
+    StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::{Fact, MemberId, Probe};
+use record::MemberId;
 
 use crate::member::Member;
 use crate::out::Out;
@@ -36,7 +36,7 @@ pub(crate) struct Comparison {
 impl Member {
     /// The response to a status request.
     pub(crate) fn status_response(&self) -> Response {
-        let size = self.backend.size();
+        let size = self.persistence.size();
         let mut errors = Vec::new();
         if self.node.leader().is_none() {
             errors.push(Error::NoLeader.text().to_string());
@@ -90,12 +90,6 @@ impl Member {
         out.send_snapshot(stream, snapshot);
     }
 
-    /// A defragmentation is done: answers the client that requested it.
-    pub(crate) fn defragmented(&mut self, operation: u64, out: &mut Out<'_>) {
-        out.probe(Probe::BackendDefragmented);
-        self.reply(operation, Ok(DefragmentResponse { header: None }.into()), out);
-    }
-
     // ---- leadership -------------------------------------------------------------------------------
 
     /// Transfers leadership to another member, if this one leads.
@@ -134,13 +128,6 @@ impl Member {
     }
 
     // ---- space ------------------------------------------------------------------------------------
-
-    /// Whether the backend stays below its space quota if this request is applied.
-    pub(crate) fn has_room(&self, request: &Request) -> bool {
-        let cost = crate::cluster::cost(request);
-        let quota = self.config.settings.quota_bytes();
-        quota.is_none_or(|quota| cost == 0 || self.backend.size().total + cost < quota)
-    }
 
     /// Proposes the alarm NOSPACE for this member. Once the entry is applied, it restricts the whole cluster.
     pub(crate) fn raise_no_space(&mut self, out: &mut Out<'_>) {

@@ -5,15 +5,15 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::{AlarmType, CompactionRequest};
+use api::etcdserverpb::{AlarmType, CompactionRequest, DefragmentResponse};
 use api::{Error, Request, Response};
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{Fact, MemberId, Probe};
 
 use crate::auth::AuthInfo;
-use crate::backend::Ledger;
 use crate::compactor::Compactor;
 use crate::config::Config;
+use crate::configuration;
 use crate::envelope::{self, Command, Envelope};
 use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
@@ -22,15 +22,16 @@ use crate::image::Image;
 use crate::io::{Effects, Input};
 use crate::lessor::Lessor;
 use crate::maintenance::{Comparison, Transfer};
-use crate::node::{Node, Save, log_entry};
+use crate::mvcc::Store;
+use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
 use crate::peers::Calls;
-use crate::persist::Persistence;
+use crate::persist::{Persistence, marker_of};
 use crate::proposals::Proposals;
 use crate::reads::{Read, Reads};
 use crate::replica::{LeaseNews, Outcome, Replica};
 use crate::services::Services;
-use crate::wal::Wal;
+use crate::wal::Marker;
 use crate::want::Wants;
 use crate::watch::Hub;
 
@@ -42,9 +43,6 @@ use crate::watch::Hub;
 pub struct Member {
     pub(crate) config: Config,
     pub(crate) node: Node,
-    pub(crate) wal: Wal,
-    /// What the backend will hold once its job in progress is done.
-    pub(crate) backend: Ledger,
     /// What the members agree on.
     pub(crate) replica: Replica,
     pub(crate) lessor: Lessor,
@@ -98,8 +96,6 @@ pub struct Member {
     pub(crate) said_hello_at: u64,
     /// When to report next which probes were reached.
     pub(crate) report_at: u64,
-    /// The number of the next disk job.
-    pub(crate) next_job: u64,
     /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
     pub(crate) next_id: u32,
     /// What the member remembers about leaders.
@@ -216,7 +212,7 @@ impl Member {
             ("tick", self.next_tick),
             ("reads", self.reads.wake_at()),
             ("proposals", self.proposals.wake_at()),
-            ("backend", self.persistence.wake_at(self.config.settings.backend_interval)),
+            ("backend", self.persistence.wake_at()),
             ("watchers", self.hub.wake_at()),
             ("leases", self.lessor.wake_at()),
             ("compaction", self.compactor.wake_at()),
@@ -269,13 +265,13 @@ impl Member {
                 self.job_done(job, out);
             }
             Input::Recovered => {}
-            Input::BackendDone(Ok(())) => self.backend_done(out),
+            Input::BackendDone(Ok(())) => self.store_done(out),
             Input::BackendDone(Err(error)) => {
                 out.fatal(error.to_string());
                 return;
             }
             Input::SnapshotStatus { to, arrived } => {
-                self.persistence.snapshots_in_flight = self.persistence.snapshots_in_flight.saturating_sub(1);
+                self.persistence.snapshot_ended();
                 self.node.report_snapshot(to, arrived);
             }
             Input::Stop => self.stop(out),
@@ -283,7 +279,7 @@ impl Member {
         self.tick(out);
         self.drive(out);
         self.housekeeping(out);
-        self.flush(out);
+        self.persistence.flush(out);
     }
 
     /// Gives raft a tick, if one is due. If the process was paused for several ticks, or the raft loop waited
@@ -357,14 +353,14 @@ impl Member {
             if self.persistence.awaits_snapshot() || self.node.waits_for_save() || !self.node.has_ready() {
                 break;
             }
-            let job = self.persistence.next_job(self.next_job);
+            let job = self.persistence.next_job();
             let actions = self.node.ready(job, out);
             if self.node.is_leader() {
                 out.pass(Failpoint::RaftBeforeLeaderSend);
             }
             self.send(actions.messages, out);
             if let Some((job, save)) = actions.save {
-                self.save(job, save, out);
+                self.persistence.save(job, save, self.node.log(), out);
             }
             for state in actions.read_states {
                 self.read_index_confirmed(&state, out);
@@ -383,32 +379,15 @@ impl Member {
     pub(crate) fn send(&mut self, messages: Vec<Message>, out: &mut Out<'_>) {
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
-                self.persistence.snapshots_in_flight += 1;
+                self.persistence.snapshot_sent();
             }
         }
         out.send(messages);
     }
 
-    /// Queues what a ready must save as part of a disk job.
-    fn save(&mut self, job: u64, save: Save, out: &mut Out<'_>) {
-        self.next_job = self.next_job.max(job + 1);
-        let hard_state = self.node.log().hard_state().clone();
-        out.fact(Fact::Saving {
-            job,
-            term: hard_state.term,
-            vote: MemberId::from_raft(hard_state.vote),
-            commit: hard_state.commit,
-            last_index: self.node.log().last(),
-        });
-        self.queue_save(job, save, &hard_state, out);
-        out.pass(Failpoint::WalBeforeSync);
-    }
-
     /// A disk job is done: does what waited for it.
     fn job_done(&mut self, job: u64, out: &mut Out<'_>) {
-        out.pass(Failpoint::WalAfterSync);
-        self.persistence.job_done(job, &mut self.wal);
-        out.pass(Failpoint::RaftAfterSave);
+        self.persistence.job_done(job, out);
         let waited = self.node.waits_for_save();
         let persisted = self.node.persisted(job);
         if !self.node.is_leader() {
@@ -421,7 +400,63 @@ impl Member {
         if waited && !self.node.waits_for_save() {
             out.pass(Failpoint::RaftBeforeAdvance);
         }
-        self.log_snapshot_saved(job, out);
+        self.persistence.log_snapshot_saved(job, self.node.log_mut(), out);
+    }
+
+    /// The backend's job in progress is done.
+    fn store_done(&mut self, out: &mut Out<'_>) {
+        for operation in self.persistence.store_done(self.replica.applied(), self.node.log(), out) {
+            out.probe(Probe::BackendDefragmented);
+            self.reply(operation, Ok(DefragmentResponse { header: None }.into()), out);
+        }
+    }
+
+    /// Makes a snapshot of all replicated state, if raft wants to send one to a follower.
+    fn offer_snapshot(&mut self) {
+        if !self.node.log().wants_snapshot() {
+            return;
+        }
+        let mut snapshot = Snapshot { data: self.replica.image(), ..Snapshot::default() };
+        let mut conf_state = self.node.log().conf_state().clone();
+        // R13: the snapshot has the cluster's first configuration instead of the current one.
+        if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
+            conf_state = configuration::first(&self.config);
+        }
+        let metadata = snapshot.mut_metadata();
+        (metadata.index, metadata.term) = (self.replica.applied(), self.replica.term());
+        metadata.set_conf_state(conf_state);
+        self.node.log_mut().offer_snapshot(snapshot);
+    }
+
+    /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
+    /// replicated state now.
+    fn install_snapshots(&mut self, durable: u64, out: &mut Out<'_>) {
+        while let Some(snapshot) = self.persistence.durable_snapshot(durable) {
+            let Marker { index, term, .. } = marker_of(&snapshot);
+            let applied = self.replica.applied();
+            assert!(
+                index > applied,
+                "a snapshot at {index} arrived at a member that has applied {applied}: raft should have refused it"
+            );
+            out.pass(Failpoint::RaftBeforeApplySnap);
+            out.pass(Failpoint::ApplyBeforeOpenSnapshot);
+            match Image::decode(snapshot.data, &self.config) {
+                Ok(image) => self.replace_state(image, (index, term)),
+                Err(error) => {
+                    return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
+                }
+            }
+            self.node.applied_to(index);
+            self.report_configuration(out);
+            out.fact(Fact::SnapshotInstalled {
+                index,
+                term,
+                revision: self.replica.store.revision() as u64,
+                state_hash: self.replica.hash(),
+            });
+            out.pass(Failpoint::RaftAfterApplySnap);
+            self.persistence.installed(index, out);
+        }
     }
 
     /// Applies committed entries, in order.
@@ -477,7 +512,7 @@ impl Member {
         let waiting = self.proposals.applied(id);
         let who = (!user.is_empty()).then_some(AuthInfo { user, revision: auth_revision });
         let room = match &command {
-            Command::Request(request) => self.has_room(request),
+            Command::Request(request) => self.persistence.has_room(request),
             _ => true,
         };
         let Outcome { result, mutated, news, lacks_space } =
@@ -629,7 +664,10 @@ impl Member {
         self.look_after_comparison();
         self.publish(out);
         self.look_for_others(out);
-        self.look_after_backend(out);
+        let compactions = &self.waiting_compactions;
+        let is_awaited =
+            |store: &Store| compactions.iter().any(|(_, revision, _)| store.is_scrubbed(*revision));
+        self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
         self.look_after_removal(out);
         self.look_after_stop(out);
         self.report_probes(out);
@@ -650,7 +688,7 @@ impl Member {
         if self.waiting_compactions.is_empty() {
             return;
         }
-        let finished = self.backend.meta().finished_compact;
+        let finished = self.persistence.finished_compaction();
         let done: Vec<_> =
             self.waiting_compactions.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
         for (operation, _, response) in done {
@@ -704,7 +742,6 @@ impl Member {
     /// Replaces all replicated state by that of a leader's snapshot.
     pub(crate) fn replace_state(&mut self, image: Image, applied: (u64, u64)) {
         self.replica.replace(image, applied);
-        self.persistence.rest = None;
         self.hub.replaced(&self.replica.store);
         self.lessor.replaced(&self.replica.store, self.now, self.wall);
         if self.has_left(self.config.id) {
@@ -746,14 +783,14 @@ impl Member {
         if waits_for_successor
             || self.node.is_saving()
             || self.persistence.is_writing()
-            || !self.backend_is_idle()
+            || !self.persistence.is_idle()
         {
             // Checked again at the next input. One will come, since there is always a next tick.
             self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
             return;
         }
         if self.persistence.is_dirty() {
-            self.commit_backend(out);
+            self.persistence.commit(&mut self.replica, self.node.log(), out);
             return;
         }
         self.finished = true;

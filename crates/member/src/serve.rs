@@ -153,7 +153,7 @@ impl Member {
                 let result = self.hash_kv(request).map(Response::HashKv);
                 self.answer_here(operation, result, out);
             }
-            Request::Defragment(_) => self.ask_defragmentation(operation),
+            Request::Defragment(_) => self.persistence.defragment(operation),
             Request::MoveLeader(request) => {
                 self.move_leader(operation, MemberId::from_raft(request.target_id), out)
             }
@@ -310,7 +310,7 @@ impl Member {
         if self.node.committed() > self.replica.applied() + self.config.settings.max_apply_gap {
             return self.reply(operation, Err(Error::TooManyRequests), out);
         }
-        if !self.has_room(&request) {
+        if !self.persistence.has_room(&request) {
             self.raise_no_space(out);
             return self.reply(operation, Err(Error::NoSpace), out);
         }

@@ -19,6 +19,7 @@ use crate::backend::{Backend, BackendError, Ledger, Loaded};
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
+use crate::configuration;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
@@ -29,10 +30,10 @@ use crate::log::Log;
 use crate::maintenance::Comparison;
 use crate::member::{Leadership, Member, Publication};
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
-use crate::node::Node;
+use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
 use crate::peers::Calls;
-use crate::persist::{Persistence, described, meta_of};
+use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::replica::Replica;
@@ -166,7 +167,7 @@ impl Member {
             vote: MemberId::from_raft(hard_state.vote),
             commit: hard_state.commit,
             before,
-            entries: described(&found.log.all()),
+            entries: found.log.all().iter().map(log_entry).collect(),
             consistent_index: found.applied.0,
             revision: replica.store.revision() as u64,
             state_hash: replica.hash(),
@@ -178,8 +179,15 @@ impl Member {
             effects.facts.push(Fact::Probe { probe: Probe::CompactionInterrupted });
         }
         let conf_state = found.log.conf_state().clone();
-        let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
-        let mut node = Node::new(&config, found.log, found.applied.0);
+        let mut node = Node::new(&config, found.log, replica.applied());
+        let on_disk = OnDisk {
+            wal: found.wal,
+            ledger: found.ledger,
+            files: found.files,
+            durable: (replica.applied(), conf_state),
+            marker: found.marker,
+        };
+        let persistence = Persistence::new(&config, on_disk, scrubbing);
         // An only voter has no other member to wait for.
         if node.is_only_voter() {
             node.campaign();
@@ -208,8 +216,6 @@ impl Member {
             connections: Vec::new(),
             config,
             node,
-            wal: found.wal,
-            backend: found.ledger,
             replica,
             persistence,
             proposals: Proposals::default(),
@@ -217,7 +223,6 @@ impl Member {
             forwarded: Forwarded::default(),
             now,
             wall: 0,
-            next_job: 1,
             next_id: 0,
             leadership: Leadership::default(),
             stopping: None,
@@ -229,13 +234,6 @@ impl Member {
     }
 }
 
-/// The initial configuration of the cluster. It is empty for a member that joins an existing cluster.
-pub(crate) fn first_configuration(config: &Config) -> ConfState {
-    let voters =
-        if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
-    ConfState { voters, ..ConfState::default() }
-}
-
 /// Makes the files of a first start: an empty store, or a restored one, and a log that begins after the
 /// initial configuration.
 fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError> {
@@ -245,7 +243,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         }
         disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
     }
-    let conf_state = first_configuration(config);
+    let conf_state = configuration::first(config);
     // A member that joins starts at index 0, so the leader sends it a snapshot first.
     let (index, term, peers) = if config.join {
         (0, 0, &[][..])
