@@ -90,7 +90,7 @@ pub fn checkpoint(store: &mut Store, request: &LeaseCheckpointRequest) {
 }
 
 /// A response header with the store's revision.
-fn header(store: &Store) -> Option<ResponseHeader> {
+pub(crate) fn header(store: &Store) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision: store.revision(), ..ResponseHeader::default() })
 }
 

@@ -5,7 +5,7 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::{AlarmType, CompactionRequest, DefragmentResponse};
+use api::etcdserverpb::{AlarmType, DefragmentResponse};
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{Fact, MemberId, Probe};
@@ -20,7 +20,7 @@ use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
 use crate::image::Image;
 use crate::io::{Effects, Input};
-use crate::lessor::Lessor;
+use crate::leases::Leases;
 use crate::maintenance::{Comparison, Transfer};
 use crate::mvcc::Store;
 use crate::node::{Node, log_entry};
@@ -45,7 +45,8 @@ pub struct Member {
     pub(crate) node: Node,
     /// What the members agree on.
     pub(crate) replica: Replica,
-    pub(crate) lessor: Lessor,
+    /// The lessor, and who waits for it.
+    pub(crate) leases: Leases,
     pub(crate) compactor: Compactor,
     /// All watch streams and their watchers.
     pub(crate) hub: Hub,
@@ -57,18 +58,11 @@ pub struct Member {
     pub(crate) transfers: Vec<Transfer>,
     /// The leader's comparison of all members' hashes.
     pub(crate) comparison: Comparison,
-    /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
-    pub(crate) waiting_renewals: Vec<(u64, i64, u64)>,
-    /// Compactions whose clients wait until the compacted revisions are removed from the backend: operation,
-    /// revision, answer.
-    pub(crate) waiting_compactions: Vec<(u64, i64, Response)>,
     /// Logins in the log, by operation, with the auth revision at which the password was checked.
     pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
     /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
     /// token, deadline.
     pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// Only with the flaw M-15247: when the lessor notices that this member no longer leads.
-    pub(crate) demote_at: Option<u64>,
     /// Set once this member knows that it was removed from the cluster: when its process ends.
     pub(crate) end_at: Option<u64>,
     /// Whether the others know this member's name.
@@ -177,7 +171,7 @@ impl Member {
 
     /// Whether this member is the primary lessor.
     pub fn is_lessor(&self) -> bool {
-        self.lessor.is_primary()
+        self.leases.is_primary()
     }
 
     /// All leases: their id, and the TTL in seconds with which they were granted.
@@ -214,7 +208,7 @@ impl Member {
             ("proposals", self.proposals.wake_at()),
             ("backend", self.persistence.wake_at()),
             ("watchers", self.hub.wake_at()),
-            ("leases", self.lessor.wake_at()),
+            ("leases", self.leases.wake_at()),
             ("compaction", self.compactor.wake_at()),
             ("comparison of hashes", self.comparison_at()),
             ("transfers", self.transfers_wake_at()),
@@ -478,13 +472,13 @@ impl Member {
             request = self.apply_configuration(&entry, out);
         } else if !entry.data.is_empty() {
             (request, mutated) = self.apply_entry(entry, out);
-        } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
+        } else if entry.term == self.node.term() && self.node.is_leader() && !self.leases.is_primary() {
             // This is the first entry of our own term: from now on this leader can confirm ReadIndex. Raft
             // also puts an empty entry in place of a configuration change that it refuses; the check of
             // `is_primary` excludes those. etcd does not exclude them, and gives all leases a new expiry
             // again, which may be too early for a lease with a checkpoint.
             self.reads.retry_now();
-            self.become_lessor(out);
+            self.leases.promote(&self.replica.store, out);
         }
         self.persistence.applied(self.now);
         out.fact(Fact::Applied {
@@ -518,12 +512,18 @@ impl Member {
         let Outcome { result, mutated, news, lacks_space } =
             self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
         match news {
-            Some(LeaseNews::Granted { id, ttl }) => self.lessor.granted(id, ttl, self.now, self.wall),
-            Some(LeaseNews::Revoked(id)) => self.lease_gone(id, out),
+            Some(LeaseNews::Granted { id, ttl }) => self.leases.granted(id, ttl, out.now),
+            Some(LeaseNews::Revoked(id)) => {
+                self.with_wants(out, |own, _, wants| own.leases.revoked(id, &own.replica.store, wants));
+            }
             None => {}
         }
         if let Command::Checkpoint(request) = &command {
-            self.checkpoints_applied(request, out);
+            for checkpoint in &request.checkpoints {
+                for operation in self.leases.checkpointed(checkpoint.id) {
+                    self.renew(operation, checkpoint.id, out);
+                }
+            }
         }
         if lacks_space {
             self.raise_no_space(out);
@@ -543,7 +543,7 @@ impl Member {
             let result = self.with_header(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
-                    self.waiting_compactions.push((operation, request.revision, response));
+                    self.compactor.wait(operation, request.revision, response);
                 }
                 (_, result) => self.reply(operation, result, out),
             }
@@ -620,7 +620,7 @@ impl Member {
         let Read { operation, request, token, .. } = read;
         match request {
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
-            Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
+            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
             Request::Authenticate(request) => return self.log_in(operation, request, out),
             Request::MemberList(_) => {
                 let result = self.with_header(Ok(self.replica.member_list()));
@@ -653,20 +653,23 @@ impl Member {
     fn housekeeping(&mut self, out: &mut Out<'_>) {
         self.expire(out);
         self.look_after_waiting_for_token(out);
-        self.note_lessor(out);
-        self.look_after_leases(out);
+        let leads = self.node.is_leader();
+        self.with_wants(out, |own, out, wants| own.leases.note_leadership(leads, out, wants));
+        self.with_wants(out, |own, out, wants| own.leases.due(&own.replica.store, out.now, wants));
         self.look_after_calls(out);
         if self.transfers_wake_at() <= self.now {
             self.look_after_transfers(out);
         }
         self.look_after_watches(out);
-        self.look_after_compaction(out);
+        let (leads, finished) = (self.node.is_leader(), self.persistence.finished_compaction());
+        self.with_wants(out, |own, out, wants| {
+            own.compactor.due(out.now.clock, &own.replica.store, leads, finished, wants);
+        });
         self.look_after_comparison();
         self.publish(out);
         self.look_for_others(out);
-        let compactions = &self.waiting_compactions;
-        let is_awaited =
-            |store: &Store| compactions.iter().any(|(_, revision, _)| store.is_scrubbed(*revision));
+        let compactor = &self.compactor;
+        let is_awaited = |store: &Store| compactor.waits_for_commit(store);
         self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
         self.look_after_removal(out);
         self.look_after_stop(out);
@@ -674,25 +677,6 @@ impl Member {
         // The calls above may have made proposals and reads. They go to raft in this step.
         if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
             self.drive(out);
-        }
-    }
-
-    /// Proposes an automatic compaction if one is due on this leader, and answers clients that waited for the
-    /// removal of compacted revisions from the backend.
-    fn look_after_compaction(&mut self, out: &mut Out<'_>) {
-        let leads = self.node.is_leader();
-        if let Some(revision) = self.compactor.look_after(self.now, &self.replica.store, leads) {
-            let request = CompactionRequest { revision, physical: false };
-            self.propose_internal(request.into(), out);
-        }
-        if self.waiting_compactions.is_empty() {
-            return;
-        }
-        let finished = self.persistence.finished_compaction();
-        let done: Vec<_> =
-            self.waiting_compactions.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
-        for (operation, _, response) in done {
-            self.reply(operation, Ok(response), out);
         }
     }
 
@@ -705,7 +689,7 @@ impl Member {
         self.report_at = self.now + self.config.settings.heartbeat_interval;
         let reached = [
             self.hub.take_probes(),
-            self.lessor.take_probes(),
+            self.leases.take_probes(),
             self.compactor.take_probes(),
             self.services.take_probes(),
             self.replica.cluster.take_probes(),
@@ -743,7 +727,7 @@ impl Member {
     pub(crate) fn replace_state(&mut self, image: Image, applied: (u64, u64)) {
         self.replica.replace(image, applied);
         self.hub.replaced(&self.replica.store);
-        self.lessor.replaced(&self.replica.store, self.now, self.wall);
+        self.leases.replaced(&self.replica.store, Now { clock: self.now, wall: self.wall });
         if self.has_left(self.config.id) {
             self.learned_of_removal();
         }

@@ -143,7 +143,7 @@ impl Member {
                 // By now, this member leads. It serves the call itself as soon as it has applied the first
                 // entry of its term. But it may also have lost its leadership again in raft, while it waits
                 // for a save and so does not know yet (`Node::leads_in_raft`); then the call waits.
-                to if to == own && self.lessor.is_primary() && self.node.leads_in_raft() => {
+                to if to == own && self.leases.is_primary() && self.node.leads_in_raft() => {
                     serve_here.push(*id)
                 }
                 to if to == own => call.send_at = now + RETRY,

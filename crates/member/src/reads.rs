@@ -21,7 +21,7 @@ use api::Request;
 use bytes::Bytes;
 
 /// A read that is not answered yet.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,

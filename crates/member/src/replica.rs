@@ -214,7 +214,7 @@ impl Replica {
 
     /// A response header with the store's revision; the member fills in the rest.
     pub(crate) fn header(&self) -> Option<ResponseHeader> {
-        Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
+        apply::header(&self.store)
     }
 
     /// The members as this one knows them.

@@ -7,9 +7,10 @@
 //!
 //! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
-use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
-use api::etcdserverpb::{AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest};
+use api::etcdserverpb::{
+    AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, LeaseTimeToLiveRequest, WatchRequest,
+};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::{Fact, MemberId};
@@ -145,7 +146,12 @@ impl Member {
             };
         }
         match request {
-            Request::LeaseKeepAlive(request) => self.keep_alive(operation, request, out),
+            Request::LeaseKeepAlive(request) => {
+                let leads = self.node.is_leader();
+                self.with_wants(out, |own, out, wants| {
+                    own.leases.keep_alive(operation, request, leads, &own.replica.store, out, wants);
+                });
+            }
             Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
             Request::Status(_) => self.answer_here(operation, Ok(self.status_response()), out),
             Request::Hash(_) => self.answer_here(operation, Ok(self.hash_response()), out),
@@ -179,6 +185,21 @@ impl Member {
                 self.propose(operation, request, who, out);
             }
         }
+    }
+
+    /// Renews a lease, after a ReadIndex confirmed that this member leads.
+    pub(crate) fn renew(&mut self, operation: u64, id: i64, out: &mut Out<'_>) {
+        let leads = self.node.is_leader();
+        self.with_wants(out, |own, out, wants| {
+            own.leases.renew(operation, id, leads, &own.replica.store, out, wants);
+        });
+    }
+
+    /// Answers how much time a lease has left, if this member knows it.
+    fn time_to_live(&mut self, operation: u64, request: LeaseTimeToLiveRequest, out: &mut Out<'_>) {
+        self.with_wants(out, |own, out, wants| {
+            own.leases.time_to_live(operation, request, &own.replica.store, out, wants);
+        });
     }
 
     /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
@@ -231,6 +252,9 @@ impl Member {
         match want {
             Want::Reply(operation, result) => self.reply(operation, result, out),
             Want::Answer(operation, result) => self.answer_here(operation, result, out),
+            Want::Read(read) => self.reads.push(read),
+            Want::Propose { operation, command, who } => self.propose_for(operation, command, who, out),
+            Want::AskLeader(operation, request) => self.ask_leader(operation, request),
             Want::Request { operation, request, token } => {
                 self.request(operation, request, token.as_ref(), out);
             }

@@ -25,7 +25,7 @@ use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
 use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
-use crate::lessor::Lessor;
+use crate::leases::Leases;
 use crate::log::Log;
 use crate::maintenance::Comparison;
 use crate::member::{Leadership, Member, Publication};
@@ -199,18 +199,15 @@ impl Member {
             report_at: now,
             armed: config.failpoint,
             wants: Vec::new(),
-            lessor: Lessor::new(&config),
+            leases: Leases::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
             services: Services::new(&config),
             calls: Calls::default(),
             transfers: Vec::new(),
             comparison: Comparison::default(),
-            waiting_renewals: Vec::new(),
-            waiting_compactions: Vec::new(),
             logins: std::collections::BTreeMap::new(),
             waiting_for_token: Vec::new(),
-            demote_at: None,
             end_at: None,
             publication: Publication::Due(now),
             connections: Vec::new(),

@@ -5,6 +5,10 @@ use api::etcdserverpb::WatchRequest;
 use api::{Error, Request, Response};
 use bytes::Bytes;
 
+use crate::auth::AuthInfo;
+use crate::envelope::Command;
+use crate::reads::Read;
+
 /// The operation number of a request that the member makes itself and whose answer nobody waits for, such as the
 /// revocation of an expired lease. (The operation numbers of clients' requests come from the driver, the caller of
 /// [`crate::Member::step`].)
@@ -17,6 +21,19 @@ pub(crate) enum Want {
     Reply(u64, Result<Response, Error>),
     /// The same for a response of this member, whose header it fills in.
     Answer(u64, Result<Response, Error>),
+    /// A linearizable read, or another request that needs a confirmed leader first.
+    Read(Read),
+    /// A command for the log, which is checked already.
+    Propose {
+        /// The number to which the command is answered when it is applied.
+        operation: u64,
+        /// The command.
+        command: Command,
+        /// The user who requested it.
+        who: Option<AuthInfo>,
+    },
+    /// A request that only the leader can serve.
+    AskLeader(u64, Request),
     /// A request with all checks, as if a client had sent it.
     Request {
         /// The number to which it is answered.
@@ -37,6 +54,13 @@ pub(crate) enum Want {
     },
     /// Closes a watch stream.
     CloseWatch(u64),
+}
+
+impl Want {
+    /// The proposal of a command that no client requested.
+    pub(crate) fn propose(command: Command) -> Want {
+        Want::Propose { operation: NOBODY, command, who: None }
+    }
 }
 
 /// What a part wants, in order.
