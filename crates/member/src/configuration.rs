@@ -21,7 +21,7 @@ use protobuf::Message as _;
 use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
 };
-use record::{Fact, MemberId};
+use record::{EtcdFact as Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
 use crate::config::Config;

@@ -13,7 +13,7 @@ use api::etcdserverpb::{
     LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use api::{Error, Request};
-use record::{Fact, Probe};
+use record::{EtcdFact as Fact, Probe};
 
 use crate::apply::header;
 use crate::config::Config;

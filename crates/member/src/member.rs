@@ -8,7 +8,7 @@
 use api::etcdserverpb::{AlarmType, DefragmentResponse};
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::auth::AuthInfo;
 use crate::compactor::Compactor;

@@ -4,7 +4,7 @@
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
 use raft::eraftpb::Message;
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::backend::Job;
 use crate::disk::DiskJob;

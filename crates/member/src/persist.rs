@@ -19,7 +19,7 @@ use api::Request;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Snapshot};
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::backend::{Job, Ledger, Meta, Size, Split};
 use crate::config::Config;
