@@ -7,7 +7,7 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `member`, [`io`], [`config`], [`disk`] | the step; inputs and effects; the configuration; disk operations |
+//! | `member`, [`io`], [`config`] | the step; inputs and effects; the configuration |
 //! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
 //! | `start` | first start, and recovery after a restart |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
@@ -41,7 +41,6 @@ pub mod cluster;
 mod compactor;
 pub mod config;
 mod configuration;
-pub mod disk;
 mod envelope;
 pub mod failpoint;
 pub mod flaw;
@@ -74,6 +73,8 @@ mod watch;
 mod watches;
 
 pub use config::Config;
+#[doc(no_inline)]
+pub use contract::disk;
 pub use flaw::{Flaw, FlawArea, Flaws};
 pub use member::{Member, Status};
 pub use snapshot_stream::SnapshotStream;

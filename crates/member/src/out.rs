@@ -56,7 +56,7 @@ impl<'a> Out<'a> {
     /// Crashes or pauses the process if the armed failpoint is `point` and has been passed often enough.
     #[cold]
     fn act(&mut self, point: Failpoint) {
-        let Some(armed) = self.armed.as_mut().filter(|armed| armed.point == point) else { return };
+        let Some(armed) = self.armed.as_mut().filter(|armed| armed.point == u16::from(point)) else { return };
         if armed.skip > 0 {
             armed.skip -= 1;
             return;
@@ -65,7 +65,7 @@ impl<'a> Out<'a> {
         *self.armed = None;
         self.fact(Fact::Failpoint { point });
         match action {
-            Action::Crash => std::panic::resume_unwind(Box::new(Struck(point))),
+            Action::Crash => std::panic::resume_unwind(Box::new(Struck(point.into()))),
             Action::Sleep(time) => {
                 let Effects { messages, peers, replies, watch, jobs, backend, .. } = &*self.effects;
                 let before = [
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_pause_divides_the_effects() {
         let (point, action) = (Failpoint::RaftBeforeSave, Action::Sleep(5));
-        let mut armed = Some(Armed { point, skip: 1, action });
+        let mut armed = Some(Armed { point: point.into(), skip: 1, action });
         let mut effects = Effects::default();
         let mut out = Out::new(&mut effects, &mut armed, Now::default());
         out.pass(Failpoint::RaftBeforeSave); // skipped
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_crash_leaves_the_effects_from_before() {
         let point = Failpoint::RaftBeforeSave;
-        let mut armed = Some(Armed { point, skip: 0, action: Action::Crash });
+        let mut armed = Some(Armed { point: point.into(), skip: 0, action: Action::Crash });
         let mut effects = Effects::default();
         let step = std::panic::AssertUnwindSafe(|| {
             let mut out = Out::new(&mut effects, &mut armed, Now::default());
@@ -181,7 +181,7 @@ mod tests {
             reply(&mut out);
         });
         let panic = std::panic::catch_unwind(step).expect_err("the step crashes");
-        assert_eq!(panic.downcast_ref(), Some(&Struck(point)));
+        assert_eq!(panic.downcast_ref(), Some(&Struck(point.into())));
         assert_eq!((effects.replies.len(), armed), (1, None));
     }
 }

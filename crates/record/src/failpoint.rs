@@ -89,6 +89,13 @@ impl fmt::Display for Failpoint {
     }
 }
 
+/// Its number, by which plans name it: they know no node's points.
+impl From<Failpoint> for u16 {
+    fn from(point: Failpoint) -> u16 {
+        point.number() as u16
+    }
+}
+
 impl FromStr for Failpoint {
     type Err = String;
 

@@ -69,7 +69,7 @@ impl World<'_> {
                     PointAction::Crash | PointAction::PowerLoss => Action::Crash,
                     PointAction::Pause => Action::Sleep(lasts),
                 };
-                let armed = Some(Armed { point: *point, skip: *skip, action });
+                let armed = Some(Armed { point: (*point).into(), skip: *skip, action });
                 members.for_each(|member| self.arm_point(member, Some((fault, *does)), armed));
                 Undo::ArmedPoints
             }
