@@ -19,10 +19,12 @@ use plan::Plan;
 use record::{Fact, MemberId, MessageKind, Nanos, Operation, Outcome};
 
 use crate::clients::Login;
-use crate::network::{Body, Packet, Party};
-use crate::process::Stage;
+use crate::clock::{MILLISECOND, SECOND};
+use crate::happening::Happening;
+use crate::machine::Stage;
+use crate::network::{Body, Packet, Party, client_head};
 use crate::triggers::Configuration;
-use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
+use crate::world::World;
 
 /// How long an operator waits for an answer: the default of `etcdctl --command-timeout`.
 const ANSWER_TIMEOUT: Nanos = 5 * SECOND;
@@ -111,12 +113,6 @@ impl World<'_> {
         })
     }
 
-    /// The ids of the members that belong to the cluster now.
-    pub(crate) fn members(&self) -> Vec<MemberId> {
-        let is_member = |member: &MemberId| self.processes[*member].stage == Stage::Member;
-        self.processes.ids().filter(is_member).collect()
-    }
-
     /// Does the next step of a task, or tries the current one again.
     pub(crate) fn continue_task(&mut self, at: usize) {
         if self.nemesis.over || self.operators.tasks[at].current.is_some() {
@@ -164,7 +160,7 @@ impl World<'_> {
         let (request, token, user) = Login::ask(self.operators.login.as_mut(), request);
         let operation = self.note_call(member, user, request.clone());
         self.operators.tasks[at].current = Some(operation);
-        let to = self.processes[member].incarnation;
+        let to = self.processes[member].machine.incarnation;
         self.send(Packet {
             from: Party::Client(self.operator()),
             to: Party::Member(member),
@@ -187,7 +183,7 @@ impl World<'_> {
         // The plan has no host for a member that a client added, so that member never starts.
         let lost = |other: MemberId| {
             let process = self.processes.get(other);
-            process.is_none_or(|process| process.gone || self.nemesis.excuses_refusal(other))
+            process.is_none_or(|process| process.machine.gone || self.nemesis.excuses_refusal(other))
         };
         let staying = voters.iter().filter(|other| **other != member && !lost(**other));
         if staying.clone().count() < quorum {
@@ -272,13 +268,13 @@ impl World<'_> {
         let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
         let joined: Vec<MemberId> = joined.collect();
         for member in &joined {
-            if self.processes[*member].stage != Stage::Absent {
+            if self.processes[*member].machine.stage != Stage::Absent {
                 continue;
             }
             let peers: Vec<member::config::Peer> =
                 joined.iter().map(|member| crate::setup::peer(*member)).collect();
             let process = &mut self.processes[*member];
-            process.stage = Stage::Member;
+            process.machine.stage = Stage::Member;
             process.config.join = true;
             process.config.peers = peers.into();
             self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
@@ -291,8 +287,9 @@ impl World<'_> {
         let connected =
             self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
                 let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
-                let since = since.max(process.started).max(self.processes[member].started);
-                (process.is_up() && process.stage == Stage::Member).then(|| (other, now - since))
+                let since = since.max(process.machine.started).max(self.processes[member].machine.started);
+                (process.machine.is_up() && process.machine.stage == Stage::Member)
+                    .then(|| (other, now - since))
             });
         let connections = connected.collect();
         self.feed(member, Input::Connections(connections));

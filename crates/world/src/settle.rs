@@ -27,9 +27,12 @@ use keyed::{Domain, Keyed};
 use plan::Plan;
 use record::{Fact, MemberEnd, MemberId, Members, Nanos, Phase};
 
+use crate::clock::{MILLISECOND, SECOND};
+use crate::happening::Happening;
+use crate::machine::{Stage, State};
 use crate::network::Party;
-use crate::process::{Process, Stage, State};
-use crate::world::{Happening, MILLISECOND, SECOND, World};
+use crate::process::Process;
+use crate::world::World;
 
 /// The name under which the core is drawn.
 const CORE: Domain = Domain::new("world core");
@@ -107,9 +110,9 @@ impl Settle {
     pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
         let status = process.member.as_ref().map(member::Member::status);
         MemberEnd {
-            member: process.id,
-            running: process.state == State::Running,
-            core: self.core[process.id],
+            member: process.machine.id,
+            running: process.machine.state == State::Running,
+            core: self.core[process.machine.id],
             applied: status.as_ref().map_or(0, |status| status.applied),
             revision: status.as_ref().map_or(0, |status| status.revision),
             state_hash: status.as_ref().map_or(0, |status| status.state_hash),
@@ -125,16 +128,20 @@ impl World<'_> {
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
         self.settle.all_healed =
-            self.members().iter().all(|member| healed[*member] || self.processes[*member].gone);
+            self.members().iter().all(|member| healed[*member] || self.processes[*member].machine.gone);
         self.settle.core =
             healed.iter().map(|(member, healed)| *healed && !self.nemesis.is_damaged(member)).collect();
-        self.end_faults(&healed);
+        // Each fault is over before the next one ends: the process that one has blocked starts on a disk that another
+        // one still slows.
+        for fault in self.nemesis.stop() {
+            self.reach(|nemesis, reach| nemesis.heal(fault, &healed, reach));
+        }
         for (member, healed) in healed.iter() {
             let process = &mut self.processes[member];
             if *healed {
-                process.blocked_by.clear();
-                process.disk.disarm();
-                if process.state == State::Down {
+                process.machine.blocked_by.clear();
+                process.machine.disk.disarm();
+                if process.machine.state == State::Down {
                     self.start(member);
                 }
             }
@@ -147,7 +154,7 @@ impl World<'_> {
     /// draws. Members with damaged disks come last, and are not required to work.
     fn choose_healed(&self) -> Members<bool> {
         let mut able: Vec<MemberId> =
-            (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
+            (self.members().into_iter()).filter(|member| !self.processes[*member].machine.gone).collect();
         // While the membership is changing, a core might not have a quorum afterwards.
         let changing = self.progress.joint || !self.progress.configuration.learners.is_empty();
         if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
@@ -168,7 +175,7 @@ impl World<'_> {
         // Members of the core may have been removed since, or may have refused to start.
         for member in self.processes.ids() {
             let process = &self.processes[member];
-            let able = !process.gone && process.stage == Stage::Member;
+            let able = !process.machine.gone && process.machine.stage == Stage::Member;
             self.settle.core[member] &= able;
             // A member that was added joins the core.
             if self.settle.all_healed && able && process.config.join {
@@ -211,8 +218,8 @@ impl World<'_> {
             missing.push("The cluster is still in a joint configuration.".to_string());
         }
         for member in &core {
-            if self.processes[*member].state != State::Running {
-                let why = self.processes[*member].why_it_does_not_run();
+            if self.processes[*member].machine.state != State::Running {
+                let why = self.processes[*member].machine.why_it_does_not_run();
                 let stop = if why.ends_with('.') { "" } else { "." };
                 missing.push(format!("Member {member} does not run: {why}{stop}"));
             }

@@ -9,90 +9,37 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use keyed::{Domain, Keyed};
+use keyed::{Domain, Draw, Keyed};
 use member::StartError;
 use member::backend::Job;
 use member::io::{Effects, Input, PeerMessage, Stall};
-use plan::{Plan, PointAction};
-use record::fact::{DropReason, MessageHead};
+use plan::{FaultKind, Plan, PointAction};
+use record::fact::DropReason;
 use record::{
     Fact, History, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Operation, Outcome, Phase,
     Record, Stop,
 };
 
 use crate::clients::{Client, Programs, Segment};
-use crate::clock::Clock;
+use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::context;
+use crate::deeds::Deed;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
-use crate::network::{Body, Network, Packet, Party, SendResult, head_of};
+use crate::happening::Happening;
+use crate::machine::{Blocker, Stage, State};
+use crate::network::{Body, Network, Packet, Party, SendResult, client_head, head_of};
 use crate::operators::Operators;
-use crate::process::{Blocker, Process, Stage, State};
+use crate::process::{self, Process};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
+use crate::strike::Reach;
 use crate::triggers::Progress;
 
-pub(crate) const MILLISECOND: Nanos = 1_000_000;
-pub(crate) const SECOND: Nanos = 1_000_000_000;
 /// If a member is woken this often without time advancing, the run panics: it would never end.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
-
-/// An event that is scheduled on the heap.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    /// A packet arrives.
-    Arrive(Box<Packet>),
-    /// A member asked to be woken.
-    Wake { member: MemberId, incarnation: u32 },
-    /// An asynchronous disk job ends.
-    JobDone { member: MemberId, incarnation: u32, job: u64 },
-    /// The disk operations of a recovery or of a job of the backend end (see `disk`, *sections*).
-    SectionDone { member: MemberId, incarnation: u32 },
-    /// A process slowed by a fault has finished its step and can take the next input.
-    SlowStepOver { member: MemberId, incarnation: u32 },
-    /// The supervisor of a host starts a process that ended by itself.
-    Supervise { member: MemberId },
-    /// A process that was asked to stop has not ended in time; it is killed.
-    StopOverdue { member: MemberId, incarnation: u32 },
-    /// A member's pause at a failpoint, in the middle of a step, is over.
-    FailpointPauseOver { member: MemberId, incarnation: u32 },
-    /// A process that crashed at a failpoint may start again.
-    FailpointOver { member: MemberId, fault: u32 },
-    /// The process of a member that was added to the cluster starts for the first time.
-    Join { member: MemberId },
-    /// An operator continues a task.
-    ContinueTask { task: usize },
-    /// An operator has waited long enough for an answer.
-    OperatorTimeout { operation: u64 },
-    /// A process reaches the disk operation at which a fault crashes it.
-    ArmedCrash { member: MemberId, incarnation: u32 },
-    /// The sender of a raft snapshot learns whether the snapshot arrived.
-    SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
-    /// A client decides what to do next.
-    ClientNext { client: usize },
-    /// A client stops waiting for the answer to an operation.
-    ClientTimeout { client: usize, operation: u64 },
-    /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
-    StreamDue { stream: u64, up: bool },
-    /// A slow client has finished processing a response of a stream.
-    StreamTake { stream: u64 },
-    /// The keepalive of a stream is due: its client pings the member, or gives the stream up.
-    StreamKeepalive { stream: u64 },
-    /// A client reopens a stream. `number` is the client's own number for it.
-    StreamResume { client: usize, number: u32 },
-    /// A fault begins.
-    FaultBegins { fault: usize },
-    /// A fault ends.
-    FaultEnds { fault: usize },
-    /// A flapping partition begins or heals.
-    Flap { fault: usize },
-    /// The chaos phase is over.
-    Heal,
-    /// Checks whether the cluster has settled.
-    SettleCheck,
-}
 
 /// The whole state of a run.
 pub(crate) struct World<'a> {
@@ -111,6 +58,8 @@ pub(crate) struct World<'a> {
     /// For each operation of the history, whether its request or its cancellation has reached a member.
     reached_member: Vec<bool>,
     pub(crate) settle: Settle,
+    /// Emptied lists of deeds, to be used again.
+    spare: Vec<Vec<Deed>>,
     pub(crate) events: u64,
     pub(crate) done: bool,
 }
@@ -125,7 +74,7 @@ impl<'a> World<'a> {
             let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
             let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
             if !id.is_among_first(first) {
-                process.stage = Stage::Absent;
+                process.machine.stage = Stage::Absent;
             }
             process
         });
@@ -146,6 +95,7 @@ impl<'a> World<'a> {
             clients,
             programs: Programs::new(plan, members),
             network,
+            spare: Vec::new(),
             events: 0,
             done: false,
         }
@@ -160,7 +110,7 @@ impl<'a> World<'a> {
         for client in 0..self.clients.len() {
             self.schedule_client(client);
         }
-        self.schedule_faults();
+        self.reach(Nemesis::schedule);
         self.queue.push(self.plan.phases.chaos, Happening::Heal);
     }
 
@@ -194,12 +144,12 @@ impl<'a> World<'a> {
             }
             Happening::Supervise { member } => {
                 let process = &self.processes[member];
-                if process.state == State::Down && process.blocked_by.is_empty() {
+                if process.machine.state == State::Down && process.machine.blocked_by.is_empty() {
                     self.start(member);
                 }
             }
             Happening::StopOverdue { member, incarnation } => {
-                if self.is_current(member, incarnation) && self.processes[member].stopping.is_some() {
+                if self.is_current(member, incarnation) && self.processes[member].machine.stopping.is_some() {
                     self.kill(member, Stop::Crash);
                 }
             }
@@ -208,9 +158,11 @@ impl<'a> World<'a> {
                     self.failpoint_pause_over(member);
                 }
             }
-            Happening::FailpointOver { member, fault } => self.unblock(member, fault),
+            Happening::FailpointOver { member, fault } => {
+                self.reach(|_, reach| reach.unblock(member, fault));
+            }
             Happening::Join { member } => {
-                if self.processes[member].state == State::Down {
+                if self.processes[member].machine.state == State::Down {
                     self.start(member);
                 }
             }
@@ -235,17 +187,73 @@ impl<'a> World<'a> {
             Happening::StreamTake { stream } => self.stream_take(stream),
             Happening::StreamKeepalive { stream } => self.stream_keepalive(stream),
             Happening::StreamResume { client, number } => self.stream_resume(client, number),
-            Happening::FaultBegins { fault } => self.fault_begins(fault),
-            Happening::FaultEnds { fault } => self.fault_ends(fault),
-            Happening::Flap { fault } => self.flap(fault),
+            Happening::FaultBegins { fault } => self.reach(|nemesis, reach| nemesis.begin(fault, reach)),
+            Happening::FaultEnds { fault } => self.reach(|nemesis, reach| nemesis.end(fault, reach)),
+            Happening::Flap { fault } => self.reach(|nemesis, reach| nemesis.flap(fault, reach)),
             Happening::Heal => self.heal(),
             Happening::SettleCheck => self.settle_check(),
         }
         if self.progress.changed {
             self.progress.changed = false;
-            self.conditions();
+            if self.nemesis.waits() {
+                self.reach(Nemesis::conditions);
+            }
         }
         !self.done
+    }
+
+    // ---- faults and deeds -----------------------------------------------------------------------
+
+    /// Lets the nemesis act, and carries out the deeds that it wants done.
+    pub(crate) fn reach(&mut self, act: impl FnOnce(&mut Nemesis, &mut Reach<'_>)) {
+        let mut deeds = self.spare.pop().unwrap_or_default();
+        let mut reach = Reach {
+            now: self.queue.now(),
+            plan: self.plan,
+            processes: &mut self.processes,
+            network: &mut self.network,
+            progress: &self.progress,
+            deeds: &mut deeds,
+        };
+        act(&mut self.nemesis, &mut reach);
+        self.carry_out(deeds);
+    }
+
+    /// Carries out deeds in their order. What one of them brings about is done before the next one.
+    fn carry_out(&mut self, mut deeds: Vec<Deed>) {
+        for deed in deeds.drain(..) {
+            match deed {
+                Deed::Note(member, fact) => self.note_of(member, fact),
+                Deed::Count(what) => self.recorder.count(what),
+                Deed::At(time, happening) => self.queue.push(time, happening),
+                Deed::Give(member, input) => self.feed(member, input),
+                Deed::GiveFirst(member, input) => self.feed_first(member, input),
+                Deed::Wake(member) => self.set_wake(member),
+                Deed::Start(member) => self.start(member),
+                Deed::End(member, stop) => self.kill(member, stop),
+                Deed::InjectDisk(member, fault) => {
+                    crate::faults::inject(self.plan, &mut self.processes[member], fault, self.queue.now());
+                    self.retime(member);
+                }
+                Deed::Retime(member) => self.retime(member),
+                Deed::Task { fault, members, draw } => self.task(fault, &members, draw),
+            }
+        }
+        self.spare.push(deeds);
+    }
+
+    /// An operator begins the task that is this fault of the plan.
+    fn task(&mut self, fault: usize, members: &[MemberId], draw: Draw) {
+        let plan = self.plan;
+        if let FaultKind::Operator(task) = &plan.faults[fault].kind {
+            let steps = self.steps_of(task, fault, members);
+            self.begin_task(steps, draw);
+        }
+    }
+
+    /// The ids of the members that belong to the cluster now.
+    pub(crate) fn members(&self) -> Vec<MemberId> {
+        process::members(&self.processes)
     }
 
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
@@ -267,7 +275,7 @@ impl<'a> World<'a> {
     /// Whether this incarnation of the process is still the running one (rule R5).
     pub(crate) fn is_current(&self, member: MemberId, incarnation: u32) -> bool {
         let process = &self.processes[member];
-        process.incarnation == incarnation && process.state != State::Down
+        process.machine.incarnation == incarnation && process.machine.state != State::Down
     }
 
     // ---- start and end of processes ---------------------------------------------------------------------------
@@ -275,25 +283,29 @@ impl<'a> World<'a> {
     /// Starts a process that is down.
     pub(crate) fn start(&mut self, member: MemberId) {
         let now = self.now();
-        if self.processes[member].gone || self.processes[member].stage != Stage::Member {
+        if self.processes[member].machine.gone || self.processes[member].machine.stage != Stage::Member {
             return;
         }
-        debug_assert_eq!(self.processes[member].state, State::Down, "a process that already runs is started");
-        let incarnation = self.processes[member].incarnation + 1;
+        debug_assert_eq!(
+            self.processes[member].machine.state,
+            State::Down,
+            "a process that already runs is started"
+        );
+        let incarnation = self.processes[member].machine.incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall_clock(now));
-        if let Some((nth, power)) = process.crash_in_recovery.take() {
-            process.armed_power = power;
-            process.disk.crash_at(process.disk.ordinal() + nth);
+        context::enter(now, member, process.machine.clock.wall_clock(now));
+        if let Some((nth, power)) = process.machine.crash_in_recovery.take() {
+            process.machine.armed_power = power;
+            process.machine.disk.crash_at(process.machine.disk.ordinal() + nth);
         }
-        process.disk.begin_section(now);
+        process.machine.disk.begin_section(now);
         let started = catch_unwind(AssertUnwindSafe(|| process.recover(now)));
-        let section = process.disk.end_section();
+        let section = process.machine.disk.end_section();
         context::leave(now);
         match started {
             Ok(Ok(())) => {
-                let incarnation = self.processes[member].incarnation;
+                let incarnation = self.processes[member].machine.incarnation;
                 self.look_for_interrupted_commit(member);
                 self.take_effects(member);
                 self.section_ends(member, incarnation, section.unwrap_or(now));
@@ -328,12 +340,12 @@ impl<'a> World<'a> {
         let excused = if lasting {
             self.nemesis.excuses_refusal(member)
         } else {
-            self.processes[member].disk.had_errors()
+            self.processes[member].machine.disk.had_errors()
         };
         if !excused {
             self.record_unexpected_end(member, stop.clone());
         }
-        self.processes[member].gone |= lasting;
+        self.processes[member].machine.gone |= lasting;
         self.end_process(member, stop);
         if !lasting {
             self.supervise(member);
@@ -345,15 +357,15 @@ impl<'a> World<'a> {
         let stop = Stop::Panic(text);
         self.record_unexpected_end(member, stop.clone());
         let process = &mut self.processes[member];
-        process.panics += 1;
-        process.gone |= process.panics >= 3;
+        process.machine.panics += 1;
+        process.machine.gone |= process.machine.panics >= 3;
         self.end_process(member, stop);
         self.supervise(member);
     }
 
     /// A member has learned that it no longer belongs to the cluster.
     fn removed(&mut self, member: MemberId) {
-        self.processes[member].stage = Stage::Removed;
+        self.processes[member].machine.stage = Stage::Removed;
         self.end_process(member, Stop::Removed);
     }
 
@@ -362,16 +374,30 @@ impl<'a> World<'a> {
         let now = self.now();
         let process = &mut self.processes[member];
         process.config.failpoint = None;
-        let Some((fault, does)) = process.point.take() else {
+        let Some((fault, does)) = process.machine.point.take() else {
             panic!("member {member} stopped at a failpoint that was not armed");
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
-        process.blocked_by.push(Blocker { fault, pauses: false });
+        process.machine.blocked_by.push(Blocker { fault, pauses: false });
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
         let down =
             self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
         self.queue.push(now + down, Happening::FailpointOver { member, fault });
+    }
+
+    /// A process has reached the disk operation at which a fault crashes it.
+    fn armed_crash(&mut self, member: MemberId) {
+        let now = self.now();
+        if self.processes[member].machine.disk.armed_crash().is_none_or(|at| at > now) {
+            return;
+        }
+        self.recorder.count("crash-at-disk-op-fired");
+        let stop = if self.processes[member].machine.armed_power { Stop::PowerLoss } else { Stop::Crash };
+        self.kill(member, stop);
+        if self.processes[member].machine.blocked_by.is_empty() {
+            self.supervise(member);
+        }
     }
 
     /// A pause at a failpoint is over: carries out the effects that waited.
@@ -398,7 +424,7 @@ impl<'a> World<'a> {
 
     /// Kills a process, if it runs.
     pub(crate) fn kill(&mut self, member: MemberId, stop: Stop) {
-        if self.processes[member].state != State::Down {
+        if self.processes[member].machine.state != State::Down {
             self.end_process(member, stop);
         }
     }
@@ -410,16 +436,16 @@ impl<'a> World<'a> {
         tracing::debug!(%member, ?stop, "process ends");
         let process = &mut self.processes[member];
         if let Some(backend) = &process.backend {
-            process.interrupted = backend.interrupted(now, &process.disk);
+            process.interrupted = backend.interrupted(now, &process.machine.disk);
         }
         process.show_backend(now);
         if power {
-            process.disk.power_loss(now)
+            process.machine.disk.power_loss(now)
         } else {
-            process.disk.crash(now)
+            process.machine.disk.crash(now)
         }
         process.drop_memory();
-        process.ended = Some((now, stop.clone()));
+        process.machine.ended = Some((now, stop.clone()));
         self.note_of(member, Fact::Stopped(stop));
         if !power {
             self.reset_connections(member);
@@ -449,7 +475,7 @@ impl<'a> World<'a> {
     pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
         let now = self.now();
         let process = &mut self.processes[member];
-        match process.state {
+        match process.machine.state {
             State::Down => {}
             State::Starting => {
                 // Until its recovery is on disk, it receives only the ends of disk jobs.
@@ -458,17 +484,24 @@ impl<'a> World<'a> {
                 }
             }
             State::Paused => process.inbox.push_back(input),
-            State::Running if now < process.busy_until || !process.inbox.is_empty() => {
+            State::Running if now < process.machine.busy_until || !process.inbox.is_empty() => {
                 process.inbox.push_back(input);
             }
             State::Running => self.step_member(member, input),
         }
     }
 
+    /// Gives a member an input before the inputs that wait.
+    fn feed_first(&mut self, member: MemberId, input: Input) {
+        self.processes[member].inbox.push_front(input);
+        self.drain_inbox(member);
+        self.set_wake(member);
+    }
+
     /// Gives a member the inputs that came while it could not run.
     pub(crate) fn drain_inbox(&mut self, member: MemberId) {
-        while self.processes[member].state == State::Running
-            && self.now() >= self.processes[member].busy_until
+        while self.processes[member].machine.state == State::Running
+            && self.now() >= self.processes[member].machine.busy_until
         {
             let Some(input) = self.processes[member].inbox.pop_front() else { break };
             self.step_member(member, input);
@@ -478,13 +511,13 @@ impl<'a> World<'a> {
     /// Wakes a member at the time for which it asked.
     fn wake(&mut self, member: MemberId) {
         // An earlier wake-up was set since; this one is out of date.
-        if self.processes[member].wake != self.now() {
+        if self.processes[member].machine.wake != self.now() {
             return;
         }
-        self.processes[member].wake = Nanos::MAX;
+        self.processes[member].machine.wake = Nanos::MAX;
         self.check_for_endless_wakes(member);
         // A paused process is woken when it resumes.
-        if self.processes[member].state == State::Running {
+        if self.processes[member].machine.state == State::Running {
             self.feed(member, Input::Wake);
         }
     }
@@ -493,15 +526,16 @@ impl<'a> World<'a> {
     fn check_for_endless_wakes(&mut self, member: MemberId) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
-        process.woken = if process.woken.0 == now { (now, process.woken.1 + 1) } else { (now, 0) };
-        if process.woken.1 < WAKES_AT_ONE_TIME_MAX {
+        process.machine.woken =
+            if process.machine.woken.0 == now { (now, process.machine.woken.1 + 1) } else { (now, 0) };
+        if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
             return;
         }
         let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
         panic!(
             "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
              again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
-            process.clock.monotonic(now)
+            process.machine.clock.monotonic(now)
         );
     }
 
@@ -509,9 +543,10 @@ impl<'a> World<'a> {
     fn step_member(&mut self, member: MemberId, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall_clock(now));
+        context::enter(now, member, process.machine.clock.wall_clock(now));
         let running = process.member.as_mut().expect("a process that runs has a member");
-        let (own_now, wall_clock) = (process.clock.monotonic(now), process.clock.wall_clock(now));
+        let (own_now, wall_clock) =
+            (process.machine.clock.monotonic(now), process.machine.clock.wall_clock(now));
         let effects = &mut **process.effects.get_or_insert_default();
         let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
         context::leave(now);
@@ -524,10 +559,11 @@ impl<'a> World<'a> {
             }
             return;
         }
-        if process.step_takes > 0 {
-            process.busy_until = now + process.step_takes;
-            let incarnation = process.incarnation;
-            self.queue.push(now + process.step_takes, Happening::SlowStepOver { member, incarnation });
+        if process.machine.step_takes > 0 {
+            process.machine.busy_until = now + process.machine.step_takes;
+            let incarnation = process.machine.incarnation;
+            self.queue
+                .push(now + process.machine.step_takes, Happening::SlowStepOver { member, incarnation });
         }
         self.take_effects(member);
     }
@@ -542,14 +578,14 @@ impl<'a> World<'a> {
             self.note_of(member, fact);
         }
         let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
-        let incarnation = self.processes[member].incarnation;
+        let incarnation = self.processes[member].machine.incarnation;
         for message in effects.messages.drain(..) {
             let to = MemberId::from_raft(message.to);
             let Some(receiver) = self.processes.get(to) else { continue };
             self.send(Packet {
                 from: Party::Member(member),
                 to: Party::Member(to),
-                incarnations: (incarnation, receiver.incarnation),
+                incarnations: (incarnation, receiver.machine.incarnation),
                 head: head_of(&message),
                 body: Body::Raft(message),
             });
@@ -571,7 +607,7 @@ impl<'a> World<'a> {
         let now = self.now();
         if !effects.jobs.is_empty() {
             for job in effects.jobs.drain(..) {
-                let over = self.processes[member].disk.submit(now, &job);
+                let over = self.processes[member].machine.disk.submit(now, &job);
                 if over != Nanos::MAX {
                     self.queue.push(over, Happening::JobDone { member, incarnation, job: job.id });
                 }
@@ -586,7 +622,7 @@ impl<'a> World<'a> {
             self.panicked(member, text);
         } else if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
-            if !self.processes[member].disk.had_errors() {
+            if !self.processes[member].machine.disk.had_errors() {
                 self.record_unexpected_end(member, stop.clone());
             }
             self.end_process(member, stop);
@@ -602,7 +638,7 @@ impl<'a> World<'a> {
 
     /// Sends messages between members that are not raft's, and watch responses.
     fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
-        let incarnation = self.processes[member].incarnation;
+        let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.peers.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
             let kind = match message {
@@ -612,7 +648,7 @@ impl<'a> World<'a> {
             self.send(Packet {
                 from: Party::Member(member),
                 to: Party::Member(to),
-                incarnations: (incarnation, receiver.incarnation),
+                incarnations: (incarnation, receiver.machine.incarnation),
                 head: client_head(kind),
                 body: Body::Peer(message),
             });
@@ -642,26 +678,26 @@ impl<'a> World<'a> {
         let over = self.now() + stall.time;
         let process = &mut self.processes[member];
         process.config.failpoint = None;
-        process.point = None;
+        process.machine.point = None;
         process.stalled = Some(Box::new(later));
-        process.busy_until = process.busy_until.max(over);
-        let incarnation = process.incarnation;
+        process.machine.busy_until = process.machine.busy_until.max(over);
+        let incarnation = process.machine.incarnation;
         self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
     pub(crate) fn set_wake(&mut self, member: MemberId) {
         let process = &mut self.processes[member];
-        if process.state != State::Running {
+        if process.machine.state != State::Running {
             return;
         }
         let Some(running) = &process.member else { return };
-        let Some(at) = process.clock.true_time_of(running.wake_at()) else { return };
+        let Some(at) = process.machine.clock.true_time_of(running.wake_at()) else { return };
         // A wake-up that was due while the process was paused happens now.
         let at = at.max(self.queue.now());
-        if at < process.wake {
-            process.wake = at;
-            let incarnation = process.incarnation;
+        if at < process.machine.wake {
+            process.machine.wake = at;
+            let incarnation = process.machine.incarnation;
             self.queue.push(at, Happening::Wake { member, incarnation });
         }
     }
@@ -674,7 +710,7 @@ impl<'a> World<'a> {
             return;
         }
         let now = self.now();
-        let Some(outcome) = self.processes[member].disk.complete(now, job) else {
+        let Some(outcome) = self.processes[member].machine.disk.complete(now, job) else {
             return; // a stall of the disk delayed it, and it was scheduled again
         };
         self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
@@ -685,13 +721,13 @@ impl<'a> World<'a> {
     fn begin_backend_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
         let now = self.now();
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall_clock(now));
+        context::enter(now, member, process.machine.clock.wall_clock(now));
         let backend = process.backend.as_mut().expect("a process that runs has a backend");
-        let disk = &process.disk;
+        let disk = &process.machine.disk;
         let begun = catch_unwind(AssertUnwindSafe(|| backend.begin(now, disk, job)));
         context::leave(now);
         let over = begun.map_err(|panic| crate::panics::text(&*panic))?;
-        let incarnation = process.incarnation;
+        let incarnation = process.machine.incarnation;
         self.section_ends(member, incarnation, over);
         self.look_for_armed_crash(member);
         Ok(())
@@ -701,10 +737,10 @@ impl<'a> World<'a> {
     fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
-            !process.section,
+            !process.machine.section,
             "member {member} hands out a job for its backend before it learned that the one before is done"
         );
-        process.section = true;
+        process.machine.section = true;
         if over != Nanos::MAX {
             self.queue.push(over, Happening::SectionDone { member, incarnation });
         }
@@ -719,20 +755,20 @@ impl<'a> World<'a> {
         }
         // If a fault delayed or shortened the section, its end was scheduled again; this event is out of date.
         let process = &mut self.processes[member];
-        if !process.section || !process.disk.section_over(now) {
+        if !process.machine.section || !process.machine.disk.section_over(now) {
             return;
         }
-        process.section = false;
-        let input = if process.state == State::Starting {
-            process.state = State::Running;
-            process.bootstrapped = true;
-            if process.is_paused_by_fault() {
-                process.state = State::Paused;
+        process.machine.section = false;
+        let input = if process.machine.state == State::Starting {
+            process.machine.state = State::Running;
+            process.machine.bootstrapped = true;
+            if process.machine.is_paused_by_fault() {
+                process.machine.state = State::Paused;
             }
             Input::Recovered
         } else {
             let backend = process.backend.as_mut().expect("a process that runs has a backend");
-            Input::BackendDone(backend.end(now, &process.disk))
+            Input::BackendDone(backend.end(now, &process.machine.disk))
         };
         self.feed(member, input);
         self.drain_inbox(member);
@@ -740,8 +776,8 @@ impl<'a> World<'a> {
 
     /// The disk became slower or faster, so the jobs and the section under way end at other times.
     pub(crate) fn retime(&mut self, member: MemberId) {
-        let retimed = self.processes[member].disk.retime();
-        let incarnation = self.processes[member].incarnation;
+        let retimed = self.processes[member].machine.disk.retime();
+        let incarnation = self.processes[member].machine.incarnation;
         for (job, at) in retimed.jobs.into_iter().filter(|(_, at)| *at != Nanos::MAX) {
             self.queue.push(at, Happening::JobDone { member, incarnation, job });
         }
@@ -754,8 +790,8 @@ impl<'a> World<'a> {
     /// Schedules the crash at a disk operation, once the time of that operation is known.
     fn look_for_armed_crash(&mut self, member: MemberId) {
         let process = &self.processes[member];
-        if let Some(at) = process.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
-            let incarnation = process.incarnation;
+        if let Some(at) = process.machine.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
+            let incarnation = process.machine.incarnation;
             self.queue.push(at, Happening::ArmedCrash { member, incarnation });
         }
     }
@@ -805,7 +841,7 @@ impl<'a> World<'a> {
             Party::Client(_) => true,
             Party::Member(member) => {
                 let process = &self.processes[member];
-                process.incarnation == incarnation && process.is_up()
+                process.machine.incarnation == incarnation && process.machine.is_up()
             }
         };
         let refused = if !self.network.reaches(&packet) {
@@ -932,8 +968,8 @@ impl<'a> World<'a> {
         let operations = self.history.operations.len() as u64;
         let mut disk_operations = 0;
         for process in self.processes.values() {
-            disk_operations += process.disk.operations();
-            for (fault, count) in process.disk.counts() {
+            disk_operations += process.machine.disk.operations();
+            for (fault, count) in process.machine.disk.counts() {
                 *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;
             }
         }
@@ -947,11 +983,6 @@ impl<'a> World<'a> {
         record.stats.disk_operations = disk_operations;
         record
     }
-}
-
-/// The head of a message that is not raft's: only its kind matters.
-pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
-    MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
 /// Whether the request changes the membership. Before such a change a member checks its connections to the

@@ -58,7 +58,7 @@ pub(crate) struct Client {
     /// When its next event [`Happening::ClientNext`] is due; `Nanos::MAX` for none. Other such events on the
     /// heap are out of date.
     ///
-    /// [`Happening::ClientNext`]: crate::world::Happening::ClientNext
+    /// [`Happening::ClientNext`]: crate::happening::Happening::ClientNext
     next_event: Nanos,
     /// The index of its memory in [`Programs`].
     memory: usize,

@@ -28,9 +28,11 @@ use member::io::Input;
 use record::{Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
 
 use super::transport::{Receiver, Sender, TimeoutAction};
-use crate::network::{Body, Packet, Party};
-use crate::process::State;
-use crate::world::{Happening, SECOND, World, client_head};
+use crate::clock::SECOND;
+use crate::happening::Happening;
+use crate::machine::State;
+use crate::network::{Body, Packet, Party, client_head};
+use crate::world::World;
 
 /// The name under which the processing times of clients are drawn.
 const PROCESSING: Domain = Domain::new("world watch processing");
@@ -187,7 +189,7 @@ impl World<'_> {
         self.programs.streams.all.push(Stream {
             client,
             member,
-            incarnation: self.processes[member].incarnation,
+            incarnation: self.processes[member].machine.incarnation,
             number,
             token,
             open: true,
@@ -426,7 +428,7 @@ impl World<'_> {
     /// Sends an item from the member to the client, reliably, unless the member's end no longer exists.
     fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
         let now = self.now();
-        let incarnation = self.processes[member].incarnation;
+        let incarnation = self.processes[member].machine.incarnation;
         let state = self.programs.streams.get_mut(stream);
         if !state.served || state.incarnation != incarnation {
             return;
@@ -481,7 +483,7 @@ impl World<'_> {
                 }
             }
             Segment::Ping => {
-                if self.processes[member].state == State::Running {
+                if self.processes[member].machine.state == State::Running {
                     self.send_down(stream, Segment::Pong);
                 }
             }
@@ -508,7 +510,7 @@ impl World<'_> {
 
     /// A member's process ended, and with it its streams. Unless power failed, the host's kernel resets them.
     pub(crate) fn reset_streams(&mut self, member: MemberId, power_failed: bool) {
-        let incarnation = self.processes[member].incarnation;
+        let incarnation = self.processes[member].machine.incarnation;
         if power_failed {
             self.programs.streams.powered_off[member] = incarnation;
         }
@@ -534,8 +536,8 @@ impl World<'_> {
             return;
         }
         let process = &self.processes[to];
-        let powered_off =
-            process.state == State::Down && self.programs.streams.powered_off[to] == process.incarnation;
+        let powered_off = process.machine.state == State::Down
+            && self.programs.streams.powered_off[to] == process.machine.incarnation;
         if !powered_off {
             self.send_down(stream, Segment::Reset);
         }

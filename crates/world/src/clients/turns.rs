@@ -14,8 +14,9 @@ use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, 
 
 use super::acts::{self, ActInput, Context, Step};
 use super::{Login, LoginState};
-use crate::network::{Body, Packet, Party};
-use crate::world::{Happening, World, client_head};
+use crate::happening::Happening;
+use crate::network::{Body, Packet, Party, client_head};
+use crate::world::World;
 
 impl World<'_> {
     /// Schedules a client's next decision, unless an earlier one is scheduled already.
@@ -203,7 +204,7 @@ impl World<'_> {
         self.send(Packet {
             from: Party::Client(client),
             to: Party::Member(member),
-            incarnations: (0, self.processes[member].incarnation),
+            incarnations: (0, self.processes[member].machine.incarnation),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Request(operation, request, token),
         });
@@ -232,7 +233,7 @@ impl World<'_> {
         self.send(Packet {
             from: Party::Client(client),
             to: Party::Member(member),
-            incarnations: (0, self.processes[member].incarnation),
+            incarnations: (0, self.processes[member].machine.incarnation),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Cancel(operation),
         });

@@ -26,8 +26,10 @@ use record::{MemberId, Nanos, Probe};
 
 use super::acts::Command;
 use super::{Client, Login, LoginState};
+use crate::clock::{MILLISECOND, SECOND};
+use crate::happening::Happening;
 use crate::network::Party;
-use crate::world::{Happening, MILLISECOND, SECOND, World};
+use crate::world::World;
 
 /// How long a client waits before it reopens a stream for the first time: the longest `backoff` in
 /// `client/v3/watch.go`.

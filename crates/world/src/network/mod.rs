@@ -117,6 +117,11 @@ impl Network {
         }
     }
 
+    /// All parties that are clients.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Party> + use<> {
+        (0..self.links.clients()).map(Party::Client)
+    }
+
     /// The link's behaviour without faults.
     fn usual(&self, pair: Pair) -> Link {
         match pair {
@@ -318,6 +323,11 @@ fn damaged(body: &Body, place: u64) -> Option<Body> {
     let mut message = Message::default();
     message.merge_from_bytes(&bytes).ok()?;
     Some(Body::Raft(message))
+}
+
+/// The head of a message that is not raft's: only its kind matters.
+pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
+    MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
 /// The head of a raft message, for the trace.
