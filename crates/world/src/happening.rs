@@ -2,6 +2,7 @@
 
 use record::MemberId;
 
+use crate::caller_event::CallerEvent;
 use crate::network::Packet;
 
 /// An event that is scheduled on the heap.
@@ -27,18 +28,14 @@ pub(crate) enum Happening {
     FailpointOver { member: MemberId, fault: u32 },
     /// The process of a member that was added to the cluster starts for the first time.
     Join { member: MemberId },
-    /// An operator continues a task.
-    ContinueTask { task: usize },
-    /// An operator has waited long enough for an answer.
-    OperatorTimeout { operation: u64 },
     /// A process reaches the disk operation at which a fault crashes it.
     ArmedCrash { member: MemberId, incarnation: u32 },
     /// The sender of a raft snapshot learns whether the snapshot arrived.
     SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
     /// A client decides what to do next.
     ClientNext { client: usize },
-    /// A client stops waiting for the answer to an operation.
-    ClientTimeout { client: usize, operation: u64 },
+    /// The caller of a call stops waiting for its answer.
+    CallTimesOut { call: u64 },
     /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
     StreamDue { stream: u64, up: bool },
     /// A slow client has finished processing a response of a stream.
@@ -47,6 +44,8 @@ pub(crate) enum Happening {
     StreamKeepalive { stream: u64 },
     /// A client reopens a stream. `number` is the client's own number for it.
     StreamResume { client: usize, number: u32 },
+    /// An event of the callers.
+    Callers(CallerEvent),
     /// A fault begins.
     FaultBegins { fault: usize },
     /// A fault ends.

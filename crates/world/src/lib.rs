@@ -14,13 +14,18 @@
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
 mod backend;
+mod caller_event;
+mod callers;
+mod calls;
 mod clients;
 mod clock;
 pub mod context;
 mod deeds;
+mod desk;
 mod digests;
 pub mod disk;
 mod faults;
+mod final_read;
 mod happening;
 mod machine;
 mod network;
@@ -36,6 +41,7 @@ mod setup;
 mod strike;
 mod tasks;
 mod triggers;
+mod view;
 mod world;
 
 use plan::Plan;

@@ -20,14 +20,11 @@
 //! not agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The
 //! cluster as a whole must serve clients all the same.
 
-use api::Request;
-use api::etcdserverpb::RangeRequest;
-use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use plan::Plan;
 use record::{Fact, MemberEnd, MemberId, Members, Nanos, Phase};
 
-use crate::clock::{MILLISECOND, SECOND};
+use crate::clock::MILLISECOND;
 use crate::happening::Happening;
 use crate::machine::{Stage, State};
 use crate::network::Party;
@@ -49,12 +46,6 @@ pub(crate) struct Settle {
     core: Members<bool>,
     /// Whether every member that can run was healed, not only a core.
     all_healed: bool,
-    /// The operation number of the final read, while it is under way.
-    current: Option<u64>,
-    /// How often the final read was tried.
-    attempts: usize,
-    /// Whether it was answered.
-    answered: bool,
     /// What had not settled when the time was over, each as a sentence; empty if everything had.
     pub(crate) unsettled: Vec<String>,
 }
@@ -62,48 +53,12 @@ pub(crate) struct Settle {
 impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
         let core = Members::new(plan.most_members(), |_| true);
-        Settle {
-            healed_at: None,
-            core,
-            all_healed: false,
-            current: None,
-            attempts: 0,
-            answered: false,
-            unsettled: Vec::new(),
-        }
-    }
-
-    /// Whether the chaos phase is over.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.healed_at.is_some()
-    }
-
-    /// The operation number of the final read, while it is under way.
-    pub(crate) fn current(&self) -> Option<u64> {
-        self.current
-    }
-
-    /// The member that the final read asks; each attempt asks the next member of the core.
-    pub(crate) fn endpoint(&self) -> MemberId {
-        let core = self.core_members();
-        core[self.attempts % core.len()]
+        Settle { healed_at: None, core, all_healed: false, unsettled: Vec::new() }
     }
 
     /// The members that are required to work again.
     fn core_members(&self) -> Vec<MemberId> {
         self.core.iter().filter(|(_, expected)| **expected).map(|(member, _)| member).collect()
-    }
-
-    /// How long the final read waits for an answer before the next attempt; our choice.
-    pub(crate) fn read_timeout(&self) -> Nanos {
-        3 * SECOND
-    }
-
-    /// The final read ended; `succeeded` if it was answered.
-    pub(crate) fn ended(&mut self, succeeded: bool) {
-        self.current = None;
-        self.attempts += 1;
-        self.answered |= succeeded;
     }
 
     /// The state of a member at the end of the run, for the record.
@@ -125,6 +80,7 @@ impl World<'_> {
     pub(crate) fn heal(&mut self) {
         self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
         self.settle.healed_at = Some(self.now());
+        self.callers.chaos_ended();
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
         self.settle.all_healed =
@@ -197,7 +153,7 @@ impl World<'_> {
     /// settled.
     fn not_settled(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
-        for (at, client) in self.clients.iter().enumerate() {
+        for (at, client) in self.callers.clients.iter().enumerate() {
             if let Some((operation, member)) = client.current {
                 missing
                     .push(format!("Client {at} still waits for operation {operation} at member {member}."));
@@ -259,14 +215,8 @@ impl World<'_> {
                 return missing;
             }
         }
-        if !self.settle.answered {
-            missing.push(format!(
-                "A linearizable read of everything was not answered in {} attempts.",
-                self.settle.attempts
-            ));
-            if self.settle.current.is_none() && agreed {
-                self.final_read();
-            }
+        let all = self.settle.core_members();
+        if !self.ask(|callers, view, orders| callers.settling(view, &all, &mut missing, orders)) {
             return missing;
         }
         let revision = statuses.iter().map(|status| status.revision).max().unwrap_or(0) as i64;
@@ -283,16 +233,5 @@ impl World<'_> {
             ));
         }
         missing
-    }
-
-    /// Calls the final read: of all keys, as a client of its own, whose number comes after those of the
-    /// plan's clients.
-    fn final_read(&mut self) {
-        let everything = Bytes::from_static(b"\0");
-        let request =
-            RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
-        let client = self.clients.len();
-        self.settle.current = Some(self.history.operations.len() as u64);
-        self.call(client, Request::Range(request));
     }
 }

@@ -9,15 +9,21 @@ use api::etcdserverpb::{
 use plan::OperatorTask;
 use record::MemberId;
 
-use crate::operators::{Step, peer_url};
-use crate::world::World;
+use crate::operators::{Operators, Step, peer_url};
+use crate::view::View;
 
 /// etcd's number for the alarm NOSPACE (`AlarmType` in `rpc.proto`).
 const NO_SPACE: i32 = 1;
 
-impl World<'_> {
+impl Operators {
     /// The steps of a task, which is a fault of the plan and strikes these members.
-    pub(crate) fn steps_of(&self, task: &OperatorTask, fault: usize, members: &[MemberId]) -> Vec<Step> {
+    pub(crate) fn steps_of(
+        &self,
+        view: &View<'_>,
+        task: &OperatorTask,
+        fault: usize,
+        members: &[MemberId],
+    ) -> Vec<Step> {
         // A task without a target does not use it.
         let target = members.first().copied().unwrap_or(MemberId::new(1));
         // The new member that the plan reserves for this fault.
@@ -48,7 +54,7 @@ impl World<'_> {
             OperatorTask::Defragment => members.iter().map(|member| defragment(*member)).collect(),
             OperatorTask::Compact { keep, physical } => vec![compact(keep, physical)],
             OperatorTask::ReclaimSpace => {
-                let all = self.members();
+                let all = view.members();
                 let mut steps = vec![compact(0, true)];
                 steps.extend(all.iter().map(|member| defragment(*member)));
                 steps.extend(all.iter().map(|member| disarm(*member)));

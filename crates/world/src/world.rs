@@ -9,36 +9,38 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use keyed::{Domain, Draw, Keyed};
+use keyed::{Domain, Keyed};
 use member::StartError;
 use member::backend::Job;
 use member::io::{Effects, Input, PeerMessage, Stall};
-use plan::{FaultKind, Plan, PointAction};
+use plan::{Plan, PointAction};
 use record::fact::DropReason;
-use record::{
-    Fact, History, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Operation, Outcome, Phase,
-    Record, Stop,
-};
+use record::{Fact, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Phase, Record, Stop};
 
-use crate::clients::{Client, Programs, Segment};
+use crate::callers::{Callers, Ended};
+use crate::calls::{self, Calls};
+use crate::clients::Segment;
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::context;
-use crate::deeds::Deed;
+use crate::deeds::{Deed, Orders};
+use crate::desk::Journal;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;
 use crate::machine::{Blocker, Stage, State};
 use crate::network::{Body, Network, Packet, Party, SendResult, client_head, head_of};
-use crate::operators::Operators;
 use crate::process::{self, Process};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
 use crate::strike::Reach;
-use crate::triggers::Progress;
+use crate::triggers::{Configuration, Progress};
+use crate::view::View;
 
 /// If a member is woken this often without time advancing, the run panics: it would never end.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
+/// How long after its addition the process of a new member starts; our choice.
+const JOIN_DELAY: Nanos = 200 * MILLISECOND;
 const DISK: Domain = Domain::new("world disk");
 
 /// The whole state of a run.
@@ -47,16 +49,11 @@ pub(crate) struct World<'a> {
     pub(crate) queue: Queue<Happening>,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Members<Process>,
-    pub(crate) clients: Vec<Client>,
-    /// State that clients share: memories, watch streams, lists outside etcd.
-    pub(crate) programs: Programs,
+    pub(crate) callers: Callers,
+    calls: Calls,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
-    pub(crate) operators: Operators,
     pub(crate) progress: Progress,
-    pub(crate) history: History,
-    /// For each operation of the history, whether its request or its cancellation has reached a member.
-    reached_member: Vec<bool>,
     pub(crate) settle: Settle,
     /// Emptied lists of deeds, to be used again.
     spare: Vec<Vec<Deed>>,
@@ -78,22 +75,18 @@ impl<'a> World<'a> {
             }
             process
         });
-        let clients = crate::clients::clients(plan);
-        // Two more clients: one for the final read of the settle phase, the last one for all operators.
-        let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
+        let callers = Callers::new(plan);
+        let network = Network::new(plan.seed, members, callers.parties(), plan.network.clone());
         World {
             plan,
             queue: Queue::new(),
             recorder: Recorder::new(observer, keep_events),
             processes,
             nemesis: Nemesis::new(plan),
-            operators: Operators::new(plan),
             progress: Progress::new(members, first),
-            history: History::default(),
-            reached_member: Vec::new(),
             settle: Settle::new(plan),
-            clients,
-            programs: Programs::new(plan, members),
+            callers,
+            calls: Calls::default(),
             network,
             spare: Vec::new(),
             events: 0,
@@ -107,7 +100,7 @@ impl<'a> World<'a> {
         for member in MemberId::first(self.plan.cluster.members) {
             self.start(member);
         }
-        for client in 0..self.clients.len() {
+        for client in 0..self.callers.clients.len() {
             self.schedule_client(client);
         }
         self.reach(Nemesis::schedule);
@@ -166,11 +159,6 @@ impl<'a> World<'a> {
                     self.start(member);
                 }
             }
-            Happening::ContinueTask { task } => self.continue_task(task),
-            Happening::OperatorTimeout { operation } => {
-                let gave_up = self.now();
-                self.operator_answered(operation, Outcome::Unknown { gave_up });
-            }
             Happening::ArmedCrash { member, incarnation } => {
                 if self.is_current(member, incarnation) {
                     self.armed_crash(member);
@@ -182,7 +170,10 @@ impl<'a> World<'a> {
                 }
             }
             Happening::ClientNext { client } => self.client_next(client),
-            Happening::ClientTimeout { client, operation } => self.client_timeout(client, operation),
+            Happening::CallTimesOut { call } => self.call_ended(call, Ended::TimedOut),
+            Happening::Callers(event) => {
+                self.ask(|callers, view, orders| callers.event(view, event, orders));
+            }
             Happening::StreamDue { stream, up } => self.stream_due(stream, up),
             Happening::StreamTake { stream } => self.stream_take(stream),
             Happening::StreamKeepalive { stream } => self.stream_keepalive(stream),
@@ -226,7 +217,12 @@ impl<'a> World<'a> {
                 Deed::Note(member, fact) => self.note_of(member, fact),
                 Deed::Count(what) => self.recorder.count(what),
                 Deed::At(time, happening) => self.queue.push(time, happening),
-                Deed::Give(member, input) => self.feed(member, input),
+                Deed::Called { call, client, digest } => {
+                    self.calls.begin(call, client);
+                    self.note_of(MemberId::NONE, Fact::Called { operation: call, client, digest });
+                }
+                Deed::Send(packet) => self.send(packet),
+                Deed::Give(member, input) => self.give(member, input),
                 Deed::GiveFirst(member, input) => self.feed_first(member, input),
                 Deed::Wake(member) => self.set_wake(member),
                 Deed::Start(member) => self.start(member),
@@ -236,19 +232,28 @@ impl<'a> World<'a> {
                     self.retime(member);
                 }
                 Deed::Retime(member) => self.retime(member),
-                Deed::Task { fault, members, draw } => self.task(fault, &members, draw),
+                Deed::Task { fault, members, draw } => {
+                    self.ask(|callers, view, orders| callers.task(view, (fault, &members, draw), orders));
+                }
             }
         }
         self.spare.push(deeds);
     }
 
-    /// An operator begins the task that is this fault of the plan.
-    fn task(&mut self, fault: usize, members: &[MemberId], draw: Draw) {
-        let plan = self.plan;
-        if let FaultKind::Operator(task) = &plan.faults[fault].kind {
-            let steps = self.steps_of(task, fault, members);
-            self.begin_task(steps, draw);
-        }
+    /// Lets the callers act, and carries out what they order.
+    pub(crate) fn ask<T>(&mut self, ask: impl FnOnce(&mut Callers, &View<'_>, &mut Orders) -> T) -> T {
+        let mut orders = Orders::new(self.spare.pop().unwrap_or_default());
+        let view = View {
+            now: self.queue.now(),
+            plan: self.plan,
+            processes: &self.processes,
+            network: &self.network,
+            progress: &self.progress,
+            nemesis: &self.nemesis,
+        };
+        let result = ask(&mut self.callers, &view, &mut orders);
+        self.carry_out(orders.into_deeds());
+        result
     }
 
     /// The ids of the members that belong to the cluster now.
@@ -327,6 +332,26 @@ impl<'a> World<'a> {
         });
         if let Some(found) = found {
             self.note(member, Fact::Probe { probe: interrupted.found(found) });
+        }
+    }
+
+    /// Schedules the first start of members that were added to the configuration.
+    fn start_joiners(&mut self) {
+        let Configuration { voters, learners, .. } = &self.progress.configuration;
+        // The plan has no host for a member that a client added.
+        let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
+        let joined: Vec<MemberId> = joined.collect();
+        for member in &joined {
+            if self.processes[*member].machine.stage != Stage::Absent {
+                continue;
+            }
+            let peers: Vec<member::config::Peer> =
+                joined.iter().map(|member| crate::setup::peer(*member)).collect();
+            let process = &mut self.processes[*member];
+            process.machine.stage = Stage::Member;
+            process.config.join = true;
+            process.config.peers = peers.into();
+            self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
         }
     }
 
@@ -455,21 +480,24 @@ impl<'a> World<'a> {
 
     /// The process ended but its host runs on, so the kernel resets the connections of its clients.
     fn reset_connections(&mut self, member: MemberId) {
-        let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
+        let broken: Vec<(usize, u64)> = (self.callers.clients.iter().enumerate())
             .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == member).map(|(op, _)| (at, op)))
             .collect();
-        for (client, operation) in broken {
-            self.send(Packet {
-                from: Party::Member(member),
-                to: Party::Client(client),
-                incarnations: (0, 0),
-                head: client_head(MessageKind::ClientResponse),
-                body: Body::Reset(operation),
-            });
+        for (client, call) in broken {
+            self.send(calls::reset(Party::Member(member), Party::Client(client), call));
         }
     }
 
     // ---- inputs and effects of members ------------------------------------------------------------------------
+
+    /// Gives an input to a member: now, or when the process can run again. If it changes the membership, the member first
+    /// learns of its connections to the others (etcd's strict reconfiguration check looks at them).
+    fn give(&mut self, member: MemberId, input: Input) {
+        if changes_members(&input) {
+            self.feed_connections(member);
+        }
+        self.feed(member, input);
+    }
 
     /// Gives an input to a member: now, or when the process can run again.
     pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
@@ -489,6 +517,20 @@ impl<'a> World<'a> {
             }
             State::Running => self.step_member(member, input),
         }
+    }
+
+    /// Tells a member how long it has been connected to each other member, as its transport would know.
+    fn feed_connections(&mut self, member: MemberId) {
+        let now = self.now();
+        let connected =
+            self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
+                let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
+                let since = since.max(process.machine.started).max(self.processes[member].machine.started);
+                (process.machine.is_up() && process.machine.stage == Stage::Member)
+                    .then(|| (other, now - since))
+            });
+        let connections = connected.collect();
+        self.feed(member, Input::Connections(connections));
     }
 
     /// Gives a member an input before the inputs that wait.
@@ -582,27 +624,27 @@ impl<'a> World<'a> {
         for message in effects.messages.drain(..) {
             let to = MemberId::from_raft(message.to);
             let Some(receiver) = self.processes.get(to) else { continue };
-            self.send(Packet {
+            self.send(Box::new(Packet {
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),
                 head: head_of(&message),
                 body: Body::Raft(message),
-            });
+            }));
         }
         // Most steps have none of these.
         if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
             self.take_rare_effects(member, &mut effects);
         }
         for (operation, result) in effects.replies.drain(..) {
-            let client = self.client_of(operation);
-            self.send(Packet {
+            let client = self.calls.client_of(operation);
+            self.send(Box::new(Packet {
                 from: Party::Member(member),
                 to: Party::Client(client),
                 incarnations: (incarnation, 0),
                 head: client_head(MessageKind::ClientResponse),
                 body: Body::Response(operation, result),
-            });
+            }));
         }
         let now = self.now();
         if !effects.jobs.is_empty() {
@@ -645,13 +687,13 @@ impl<'a> World<'a> {
                 PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
                 PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
             };
-            self.send(Packet {
+            self.send(Box::new(Packet {
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),
                 head: client_head(kind),
                 body: Body::Peer(message),
-            });
+            }));
         }
         for (stream, response) in effects.watch.drain(..) {
             self.watch_response(member, stream, response);
@@ -799,12 +841,12 @@ impl<'a> World<'a> {
     // ---- messages -------------------------------------------------------------------------------
 
     /// Sends a packet. The network decides whether and when it arrives.
-    pub(crate) fn send(&mut self, packet: Packet) {
+    pub(crate) fn send(&mut self, packet: Box<Packet>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
         let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
-        match self.network.send(now, Box::new(packet)) {
+        match self.network.send(now, packet) {
             SendResult::Dropped(why) => {
                 self.recorder.note(now, from, Fact::Dropped { to, kind, why });
                 if kind == MessageKind::Snapshot {
@@ -860,7 +902,7 @@ impl<'a> World<'a> {
             self.recorder.note(now, from, Fact::Dropped { to, kind, why });
             match (&packet.body, why) {
                 (Body::Request(operation, ..), DropReason::Dead) => {
-                    self.refuse_connection(&packet, *operation);
+                    self.send(calls::reset(packet.to, packet.from, *operation));
                 }
                 (Body::Stream(stream, segment), DropReason::Dead) => {
                     if let Party::Member(member) = packet.to {
@@ -874,7 +916,7 @@ impl<'a> World<'a> {
         self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
         match packet.to {
             Party::Member(member) => self.arrives_at_member(member, from, packet.body),
-            Party::Client(client) => self.arrives_at_client(client, packet.body),
+            Party::Client(_) => self.arrives_at_client(packet.body),
         }
     }
 
@@ -884,19 +926,14 @@ impl<'a> World<'a> {
             Body::Raft(message) => self.feed(member, Input::Message(message)),
             Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
             Body::Request(operation, request, token) => {
-                // Requests travel over TCP, which drops duplicates.
-                let reached = &mut self.reached_member[operation as usize];
-                if !std::mem::replace(reached, true) {
-                    if changes_members(&request) {
-                        self.feed_connections(member);
-                    }
-                    self.feed(member, Input::Request { operation, request, token });
+                if self.calls.arrives(operation) {
+                    self.give(member, Input::Request { operation, request, token });
                 }
             }
             Body::Cancel(operation) => {
                 // It travels on the request's connection. If the simulated network delivers it first, the
                 // request is no longer served.
-                if std::mem::replace(&mut self.reached_member[operation as usize], true) {
+                if !self.calls.arrives(operation) {
                     self.feed(member, Input::Canceled { operation });
                 }
             }
@@ -906,19 +943,10 @@ impl<'a> World<'a> {
     }
 
     /// Gives the content of a packet to its client.
-    fn arrives_at_client(&mut self, client: usize, body: Body) {
-        let now = self.queue.now();
+    fn arrives_at_client(&mut self, body: Body) {
         match body {
-            Body::Response(operation, result) => {
-                let outcome = match result {
-                    Ok(response) => Outcome::Answer { at: now, response },
-                    Err(error) => Outcome::Error { at: now, error },
-                };
-                self.operation_ended(client, operation, outcome);
-            }
-            Body::Reset(operation) => {
-                self.operation_ended(client, operation, Outcome::Unknown { gave_up: now });
-            }
+            Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
+            Body::Reset(call) => self.call_ended(call, Ended::Reset),
             Body::Stream(stream, segment) => self.stream_at_client(stream, segment),
             Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
                 unreachable!("only members are sent {body:?}")
@@ -926,34 +954,17 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The process has ended but its host runs on, so the client's connection is refused at once.
-    fn refuse_connection(&mut self, packet: &Packet, operation: u64) {
-        self.send(Packet {
-            from: packet.to,
-            to: packet.from,
-            incarnations: (0, 0),
-            head: client_head(MessageKind::ClientResponse),
-            body: Body::Reset(operation),
-        });
-    }
-
-    // ---- clients --------------------------------------------------------------------------------
-
-    /// The client that called an operation.
-    fn client_of(&self, operation: u64) -> usize {
-        self.history.operations[operation as usize].client as usize
-    }
-
-    /// Adds an operation that is called now to the history, and returns its number.
-    pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
-        let number = self.history.operations.len() as u64;
-        let digest = crate::digests::request(&operation.request);
-        self.note(MemberId::NONE, Fact::Called { operation: number, client: operation.client, digest });
-        self.progress.operations += 1;
-        self.progress.changed = true;
-        self.reached_member.push(false);
-        self.history.operations.push(operation);
-        number
+    /// A call has ended for its caller.
+    fn call_ended(&mut self, call: u64, how: Ended) {
+        let client = self.calls.client_of(call);
+        if client >= self.callers.clients.len() {
+            self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
+        } else if let Ended::TimedOut = how {
+            self.client_timeout(client, call);
+        } else {
+            let outcome = how.outcome(self.now());
+            self.operation_ended(client, call, outcome);
+        }
     }
 
     // ---- the end --------------------------------------------------------------------------------
@@ -965,7 +976,8 @@ impl<'a> World<'a> {
         let members: Vec<MemberEnd> =
             self.processes.values().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();
-        let operations = self.history.operations.len() as u64;
+        let Journal { history, stats, .. } = self.callers.journal;
+        let operations = history.operations.len() as u64;
         let mut disk_operations = 0;
         for process in self.processes.values() {
             disk_operations += process.machine.disk.operations();
@@ -974,7 +986,8 @@ impl<'a> World<'a> {
             }
         }
         let mut record = self.recorder.record;
-        record.history = self.history;
+        record.history = history;
+        record.stats.add(&stats);
         record.members = members;
         record.unsettled = self.settle.unsettled;
         record.stats.virtual_ns = now;
@@ -985,9 +998,14 @@ impl<'a> World<'a> {
     }
 }
 
-/// Whether the request changes the membership. Before such a change a member checks its connections to the
-/// other members (etcd's strict reconfiguration check).
-fn changes_members(request: &api::Request) -> bool {
+/// Whether the input asks for a change of the membership.
+fn changes_members(input: &Input) -> bool {
     use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
-    matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
+    match input {
+        Input::Request { request, .. } => {
+            matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
+        }
+        Input::Reconfigure { .. } => true,
+        _ => false,
+    }
 }

@@ -104,8 +104,6 @@ pub(crate) struct Programs {
     /// Lists of values that are not stored in etcd and that clients protect by a lock of etcd, by key.
     outside: BTreeMap<Bytes, ExternalList>,
     streams: Streams,
-    /// The login for the final read of the settle phase.
-    root: Option<Login>,
 }
 
 impl Programs {
@@ -114,7 +112,6 @@ impl Programs {
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
             streams: Streams::new(plan.seed, members),
-            root: Login::root(plan),
         }
     }
 }

@@ -171,13 +171,13 @@ impl World<'_> {
     /// Opens a stream to the client's current endpoint. Nothing is sent yet: the first request opens it there.
     pub(super) fn open_stream(&mut self, client: usize, number: u32) -> u64 {
         let now = self.now();
-        let stream = self.history.watches.len() as u64;
-        let state = &self.clients[client];
+        let stream = self.callers.journal.history.watches.len() as u64;
+        let state = &self.callers.clients[client];
         let (member, token) = (state.member(), state.token());
         let last_received = state.clock.monotonic(now);
         let first_check = state.after(now, state.plan.keepalive);
         self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
-        self.history.watches.push(WatchStream {
+        self.callers.journal.history.watches.push(WatchStream {
             client: client as u32,
             member,
             opened: now,
@@ -185,8 +185,8 @@ impl World<'_> {
             received: Vec::new(),
             ended: None,
         });
-        self.programs.streams.processed.push(0);
-        self.programs.streams.all.push(Stream {
+        self.callers.programs.streams.processed.push(0);
+        self.callers.programs.streams.all.push(Stream {
             client,
             member,
             incarnation: self.processes[member].machine.incarnation,
@@ -216,14 +216,14 @@ impl World<'_> {
     /// A client sends a request on a stream; the history records it.
     pub(super) fn send_on_stream(&mut self, stream: u64, request: WatchRequest) {
         let now = self.now();
-        self.history.watches[stream as usize].sent.push((now, request.clone()));
+        self.callers.journal.history.watches[stream as usize].sent.push((now, request.clone()));
         self.push_up(stream, Up::Request(request));
     }
 
     /// Sends an item from the client to the member, reliably.
     fn push_up(&mut self, stream: u64, item: Up) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let number = state.up.push(now, item.clone());
         self.arm(stream, true);
         self.send_up(stream, Segment::Up(number, item));
@@ -231,7 +231,7 @@ impl World<'_> {
 
     /// Sends a packet from the client's end.
     fn send_up(&mut self, stream: u64, segment: Segment) {
-        let state = self.programs.streams.get(stream);
+        let state = self.callers.programs.streams.get(stream);
         let packet = Packet {
             from: Party::Client(state.client),
             to: Party::Member(state.member),
@@ -239,12 +239,12 @@ impl World<'_> {
             head: client_head(MessageKind::WatchRequest),
             body: Body::Stream(stream, segment),
         };
-        self.send(packet);
+        self.send(Box::new(packet));
     }
 
     /// A client closes a stream, if it is open.
     pub(super) fn close_stream(&mut self, stream: u64) {
-        if self.programs.streams.is_open(stream) {
+        if self.callers.programs.streams.is_open(stream) {
             self.end_stream(stream, StreamEnd::Closed);
             self.push_up(stream, Up::Close);
         }
@@ -253,26 +253,26 @@ impl World<'_> {
     /// Ends a stream for its client; the history records how it ended.
     fn end_stream(&mut self, stream: u64, end: StreamEnd) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         state.open = false;
         state.inbox.clear();
         if end != StreamEnd::Closed {
             state.up.stop();
         }
-        self.history.watches[stream as usize].ended = Some((now, end));
+        self.callers.journal.history.watches[stream as usize].ended = Some((now, end));
         self.note(MemberId::NONE, Fact::WatchEnded { stream });
     }
 
     /// A client learns that a stream broke or that the member ended it.
     fn break_stream(&mut self, stream: u64, end: StreamEnd) {
-        let state = self.programs.streams.get(stream);
+        let state = self.callers.programs.streams.get(stream);
         if !state.open {
             return;
         }
         let (client, number) = (state.client, state.number);
         self.end_stream(stream, end);
         self.count_work(if end == StreamEnd::Broken { "streams-broken" } else { "streams-refused" });
-        self.clients[client].stream_broke();
+        self.callers.clients[client].stream_broke();
         let error = if let StreamEnd::Refused(error) = end { Some(error) } else { None };
         self.stream_lost(client, number, stream, error);
     }
@@ -280,9 +280,9 @@ impl World<'_> {
     /// A packet of a stream arrives at its client.
     pub(crate) fn stream_at_client(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let open = state.open;
-        let reading = self.clients[state.client].clock.monotonic(now);
+        let reading = self.callers.clients[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
                 state.up.take_ack(now, received, taken);
@@ -307,7 +307,10 @@ impl World<'_> {
             }
             // The client's end no longer exists. If the client closed it, the member has been told already.
             Segment::Down(..) | Segment::Probe => {
-                if !matches!(self.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
+                if !matches!(
+                    self.callers.journal.history.watches[stream as usize].ended,
+                    Some((_, StreamEnd::Closed))
+                ) {
                     self.send_up(stream, Segment::Reset);
                 }
             }
@@ -317,14 +320,14 @@ impl World<'_> {
 
     /// The client's end acknowledges what has arrived from the member.
     fn acknowledge_down(&mut self, stream: u64) {
-        let (received, taken) = self.programs.streams.get(stream).down_in.acknowledged();
+        let (received, taken) = self.callers.programs.streams.get(stream).down_in.acknowledged();
         self.send_up(stream, Segment::Ack(received, taken));
     }
 
     /// The client takes the responses that have arrived, as fast as its processing time allows.
     fn take_ready(&mut self, stream: u64) {
         loop {
-            let streams = &mut self.programs.streams;
+            let streams = &mut self.callers.programs.streams;
             let state = &streams.all[stream as usize];
             if state.busy || state.inbox.is_empty() {
                 return;
@@ -333,9 +336,9 @@ impl World<'_> {
             *processed += 1;
             let draw = streams.processing.draw(stream, *processed);
             // In the settle phase slow clients are no longer slow.
-            let time = match self.settle.has_begun() {
+            let time = match self.callers.journal.settling {
                 true => 0,
-                false => self.clients[state.client].plan.watch_processing.sample(draw),
+                false => self.callers.clients[state.client].plan.watch_processing.sample(draw),
             };
             if time > 0 {
                 streams.get_mut(stream).busy = true;
@@ -349,8 +352,8 @@ impl World<'_> {
 
     /// A slow client has finished processing a response.
     pub(crate) fn stream_take(&mut self, stream: u64) {
-        self.programs.streams.get_mut(stream).busy = false;
-        if self.programs.streams.is_open(stream) {
+        self.callers.programs.streams.get_mut(stream).busy = false;
+        if self.callers.programs.streams.is_open(stream) {
             self.take(stream);
             self.take_ready(stream);
             self.acknowledge_down(stream);
@@ -360,7 +363,7 @@ impl World<'_> {
     /// The client takes the oldest response that has arrived.
     fn take(&mut self, stream: u64) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let Some(item) = state.inbox.pop_front() else { return };
         state.down_in.take(1);
         let client = state.client;
@@ -375,7 +378,9 @@ impl World<'_> {
                         digest: crate::digests::watch(&response),
                     },
                 );
-                self.history.watches[stream as usize].received.push((now, (*response).clone()));
+                self.callers.journal.history.watches[stream as usize]
+                    .received
+                    .push((now, (*response).clone()));
                 self.take_watch_response(client, stream, &response);
             }
             Down::Refused(error) => self.break_stream(stream, StreamEnd::Refused(error)),
@@ -386,11 +391,11 @@ impl World<'_> {
     /// nothing arrives for another `keepalive_timeout`.
     pub(crate) fn stream_keepalive(&mut self, stream: u64) {
         let now = self.now();
-        let state = self.programs.streams.get(stream);
+        let state = self.callers.programs.streams.get(stream);
         if !state.open {
             return;
         }
-        let client = &self.clients[state.client];
+        let client = &self.callers.clients[state.client];
         let reading = client.clock.monotonic(now);
         let quiet_until = client.when(state.last_received + client.plan.keepalive);
         let next = match state.pinged {
@@ -404,7 +409,7 @@ impl World<'_> {
             _ => now + SECOND.min(client.plan.keepalive_timeout),
         };
         if now >= quiet_until {
-            self.programs.streams.get_mut(stream).pinged.get_or_insert(reading);
+            self.callers.programs.streams.get_mut(stream).pinged.get_or_insert(reading);
             self.send_up(stream, Segment::Ping);
         }
         if next != Nanos::MAX {
@@ -422,14 +427,14 @@ impl World<'_> {
     /// A member ends a stream with an error.
     pub(crate) fn watch_refused(&mut self, member: MemberId, stream: u64, error: Error) {
         self.push_down(member, stream, Down::Refused(error));
-        self.programs.streams.get_mut(stream).served = false;
+        self.callers.programs.streams.get_mut(stream).served = false;
     }
 
     /// Sends an item from the member to the client, reliably, unless the member's end no longer exists.
     fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
         let now = self.now();
         let incarnation = self.processes[member].machine.incarnation;
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         if !state.served || state.incarnation != incarnation {
             return;
         }
@@ -440,7 +445,7 @@ impl World<'_> {
 
     /// Sends a packet from the member's end.
     fn send_down(&mut self, stream: u64, segment: Segment) {
-        let state = self.programs.streams.get(stream);
+        let state = self.callers.programs.streams.get(stream);
         // A reset comes from the kernel, so it is sent even if the process has ended.
         let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
         let packet = Packet {
@@ -450,13 +455,13 @@ impl World<'_> {
             head: client_head(MessageKind::WatchResponse),
             body: Body::Stream(stream, segment),
         };
-        self.send(packet);
+        self.send(Box::new(packet));
     }
 
     /// A packet of a stream arrives at its member, whose process is up.
     pub(crate) fn stream_at_member(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let (member, served) = (state.member, state.served);
         match segment {
             Segment::Up(number, item) => {
@@ -466,7 +471,7 @@ impl World<'_> {
                 for item in items.into_iter().filter(|_| served) {
                     match item {
                         Up::Request(request) => {
-                            self.programs.streams.get_mut(stream).known = true;
+                            self.callers.programs.streams.get_mut(stream).known = true;
                             self.feed(member, Input::Watch { stream, request, token: token.clone() });
                         }
                         Up::Close => self.stop_serving(stream),
@@ -494,7 +499,7 @@ impl World<'_> {
 
     /// The member learns that the client's end of a stream no longer exists.
     fn stop_serving(&mut self, stream: u64) {
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         state.down.stop();
         let (member, known) = (state.member, state.known);
         if std::mem::replace(&mut state.served, false) && known {
@@ -504,7 +509,7 @@ impl World<'_> {
 
     /// The member's end acknowledges what has arrived from the client.
     fn acknowledge_up(&mut self, stream: u64) {
-        let (received, taken) = self.programs.streams.get(stream).up_in.acknowledged();
+        let (received, taken) = self.callers.programs.streams.get(stream).up_in.acknowledged();
         self.send_down(stream, Segment::Ack(received, taken));
     }
 
@@ -512,10 +517,10 @@ impl World<'_> {
     pub(crate) fn reset_streams(&mut self, member: MemberId, power_failed: bool) {
         let incarnation = self.processes[member].machine.incarnation;
         if power_failed {
-            self.programs.streams.powered_off[member] = incarnation;
+            self.callers.programs.streams.powered_off[member] = incarnation;
         }
-        for stream in 0..self.programs.streams.all.len() as u64 {
-            let state = self.programs.streams.get_mut(stream);
+        for stream in 0..self.callers.programs.streams.all.len() as u64 {
+            let state = self.callers.programs.streams.get_mut(stream);
             if state.member != member || state.incarnation != incarnation {
                 continue;
             }
@@ -537,7 +542,7 @@ impl World<'_> {
         }
         let process = &self.processes[to];
         let powered_off = process.machine.state == State::Down
-            && self.programs.streams.powered_off[to] == process.machine.incarnation;
+            && self.callers.programs.streams.powered_off[to] == process.machine.incarnation;
         if !powered_off {
             self.send_down(stream, Segment::Reset);
         }
@@ -545,7 +550,7 @@ impl World<'_> {
 
     /// Schedules the time-out of one direction, up or down, unless an earlier one is scheduled already.
     fn arm(&mut self, stream: u64, up: bool) {
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let (due, armed) = match up {
             true => (state.up.due(), &mut state.up_armed),
             false => (state.down.due(), &mut state.down_armed),
@@ -559,7 +564,7 @@ impl World<'_> {
     /// The time-out of one direction fires.
     pub(crate) fn stream_due(&mut self, stream: u64, up: bool) {
         let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+        let state = self.callers.programs.streams.get_mut(stream);
         let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
         // The time-out was scheduled again since, for another time.
         if *armed != now {

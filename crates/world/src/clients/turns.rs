@@ -14,6 +14,7 @@ use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, 
 
 use super::acts::{self, ActInput, Context, Step};
 use super::{Login, LoginState};
+use crate::desk::Caller;
 use crate::happening::Happening;
 use crate::network::{Body, Packet, Party, client_head};
 use crate::world::World;
@@ -21,9 +22,9 @@ use crate::world::World;
 impl World<'_> {
     /// Schedules a client's next decision, unless an earlier one is scheduled already.
     pub(crate) fn schedule_client(&mut self, client: usize) {
-        let settling = self.settle.has_begun();
+        let settling = self.callers.journal.settling;
         let now = self.now();
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         if state.current.is_some() {
             return;
         }
@@ -49,8 +50,8 @@ impl World<'_> {
     /// A client decides what to do next.
     pub(crate) fn client_next(&mut self, client: usize) {
         let now = self.now();
-        let settling = self.settle.has_begun();
-        let state = &mut self.clients[client];
+        let settling = self.callers.journal.settling;
+        let state = &mut self.callers.clients[client];
         // The decision was scheduled again since, for another time.
         if state.next_event != now {
             return;
@@ -64,7 +65,7 @@ impl World<'_> {
         if begins && self.log_in(client) {
             return;
         }
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         if state.act.is_none()
             && state.ready.is_none()
             && !settling
@@ -73,11 +74,11 @@ impl World<'_> {
             self.count_work("endpoint-syncs");
             return self.call(client, request);
         }
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         if let Some(request) = state.ready.take() {
             let literal = std::mem::take(&mut state.literal);
             let request =
-                if literal { request } else { self.programs.memories[state.memory].resolve(request) };
+                if literal { request } else { self.callers.programs.memories[state.memory].resolve(request) };
             return self.call(client, request);
         }
         if state.act.is_some() {
@@ -102,12 +103,12 @@ impl World<'_> {
 
     /// Gives the act under way the input it waited for, and does the step that it returns.
     fn carry_on(&mut self, client: usize, input: ActInput<'_>) {
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         let Some(act) = state.act.as_mut() else { return };
         let mut context = Context {
-            memory: &mut self.programs.memories[state.memory],
-            outside: &mut self.programs.outside,
-            stats: &mut self.recorder.record.stats,
+            memory: &mut self.callers.programs.memories[state.memory],
+            outside: &mut self.callers.programs.outside,
+            stats: &mut self.callers.journal.stats,
         };
         match act.next(input, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
@@ -124,7 +125,7 @@ impl World<'_> {
             }
         }
         // At least 1 µs passes between two steps, so that a chain of steps without a request cannot stop time.
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         state.not_before = state.not_before.max(self.queue.now() + 1_000);
         self.schedule_client(client);
     }
@@ -132,10 +133,10 @@ impl World<'_> {
     /// Records what a client's copy of these keys contains, if there is a copy.
     fn view(&mut self, client: usize, keys: &plan::act::Keys) {
         let at = self.now();
-        let memory = self.clients[client].memory;
-        if let Some(copy) = self.programs.memories[memory].copies.get(keys) {
+        let memory = self.callers.clients[client].memory;
+        if let Some(copy) = self.callers.programs.memories[memory].copies.get(keys) {
             let pairs = copy.pairs.iter().map(|(key, revision)| (key.clone(), *revision)).collect();
-            self.history.caches.push(CacheView {
+            self.callers.journal.history.caches.push(CacheView {
                 client: memory as u32,
                 at,
                 keys: (keys.key.clone(), keys.end.clone()),
@@ -147,21 +148,21 @@ impl World<'_> {
 
     /// Records at the end what every copy contains, and how many values the lists outside etcd have lost.
     pub(crate) fn last_views(&mut self) {
-        for memory in 0..self.programs.memories.len() {
-            let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
+        for memory in 0..self.callers.programs.memories.len() {
+            let keys: Vec<_> = self.callers.programs.memories[memory].copies.keys().cloned().collect();
             keys.iter().for_each(|keys| self.view(memory, keys));
         }
-        let lost: usize = (self.programs.outside.values())
+        let lost: usize = (self.callers.programs.outside.values())
             .map(|list| list.added.iter().filter(|value| !list.values.contains(value)).count())
             .sum();
-        if !self.programs.outside.is_empty() {
-            self.recorder.record.stats.work.insert("lost-adds".into(), lost as u64);
+        if !self.callers.programs.outside.is_empty() {
+            self.callers.journal.stats.work.insert("lost-adds".into(), lost as u64);
         }
     }
 
     /// Requests a token, if the client needs one before its next request. Returns whether it did.
     fn log_in(&mut self, client: usize) -> bool {
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         let Some(login) = state.login.as_mut().filter(|login| login.state == LoginState::Needed) else {
             return false;
         };
@@ -173,51 +174,24 @@ impl World<'_> {
     }
 
     /// A client sends a request; the history records the call.
-    pub(crate) fn call(&mut self, client: usize, mut request: Request) {
+    fn call(&mut self, client: usize, request: Request) {
         let now = self.now();
-        let operation = self.history.operations.len() as u64;
-        let (member, timeout_at, token, user) = match self.clients.get_mut(client) {
-            Some(state) => {
-                let member = state.member();
-                state.current = Some((operation, member));
-                let token = state.token();
-                let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| &login.user);
-                (member, state.after(now, state.plan.timeout), token, user.map(Arc::clone))
-            }
-            None => {
-                let (token, user);
-                (request, token, user) = Login::ask(self.programs.root.as_mut(), request);
-                (self.settle.endpoint(), now + self.settle.read_timeout(), token, user)
-            }
-        };
-        let operation = self.next_operation(Operation {
-            client: client as u32,
-            member,
-            user,
-            request: request.clone(),
-            call: now,
-            outcome: Outcome::Unknown { gave_up: now },
-        });
+        let state = &mut self.callers.clients[client];
+        let (member, token) = (state.member(), state.token());
+        let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| Arc::clone(&login.user));
         // While its clock is frozen, a client has no time-out. Then this is a time long after the run.
-        let at = timeout_at.min(Nanos::MAX / 2);
-        self.queue.push(at, Happening::ClientTimeout { client, operation });
-        self.send(Packet {
-            from: Party::Client(client),
-            to: Party::Member(member),
-            incarnations: (0, self.processes[member].machine.incarnation),
-            head: client_head(MessageKind::ClientRequest),
-            body: Body::Request(operation, request, token),
+        let gives_up = state.after(now, state.plan.timeout).min(Nanos::MAX / 2);
+        let call = self.ask(|callers, view, orders| {
+            let desk = &mut callers.journal.desk(view, orders);
+            desk.call(Caller { client, user }, member, request, token, gives_up)
         });
+        self.callers.clients[client].current = Some((call, member));
     }
 
     /// A client stops waiting for the answer to an operation, if it still does.
     pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
         let gave_up = self.now();
-        if self
-            .clients
-            .get(client)
-            .is_some_and(|state| state.current.is_some_and(|(under_way, _)| under_way == operation))
-        {
+        if self.callers.clients[client].current.is_some_and(|(under_way, _)| under_way == operation) {
             self.cancel_call(client, operation);
         }
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
@@ -226,57 +200,42 @@ impl World<'_> {
     /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
     /// lock and campaign need this: a member keeps them waiting without a limit.
     fn cancel_call(&mut self, client: usize, operation: u64) {
-        let Operation { member, ref request, .. } = self.history.operations[operation as usize];
+        let Operation { member, ref request, .. } =
+            self.callers.journal.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
             return;
         }
-        self.send(Packet {
+        self.send(Box::new(Packet {
             from: Party::Client(client),
             to: Party::Member(member),
             incarnations: (0, self.processes[member].machine.incarnation),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Cancel(operation),
-        });
+        }));
     }
 
     /// A client learns the outcome of its operation, or stops waiting for it. An answer that comes after that
     /// is ignored.
     pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
-        if client == self.operator() {
-            return self.operator_answered(operation, outcome);
-        }
-        let of_settle_phase = client >= self.clients.len();
-        let current = if of_settle_phase {
-            self.settle.current()
-        } else {
-            self.clients[client].current.map(|(current, _)| current)
-        };
-        if current != Some(operation) {
+        if self.callers.clients[client].current.map(|(current, _)| current) != Some(operation) {
             return;
         }
         let succeeded = matches!(outcome, Outcome::Answer { .. });
         let digest = crate::digests::outcome(&outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
-        self.recorder.record.stats.answered += u64::from(succeeded);
+        self.callers.journal.stats.answered += u64::from(succeeded);
         let index = operation as usize;
-        if of_settle_phase {
-            let about_login = self.programs.root.as_mut().is_some_and(|root| root.take_outcome(&outcome));
-            let answered = succeeded && !about_login;
-            self.settle.ended(answered);
-            self.history.operations[index].outcome = outcome;
-            return;
-        }
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         state.ended(succeeded, now);
         if !self.logged_in(client, index, &outcome) {
             match &outcome {
                 Outcome::Answer { response, .. } => {
-                    let request = &self.history.operations[index].request;
-                    let memory = self.clients[client].memory;
-                    self.programs.memories[memory].learn(request, response);
-                    let state = &mut self.clients[client];
+                    let request = &self.callers.journal.history.operations[index].request;
+                    let memory = self.callers.clients[client].memory;
+                    self.callers.programs.memories[memory].learn(request, response);
+                    let state = &mut self.callers.clients[client];
                     // A member list that no act asked for is from the synchronization of endpoints.
                     if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
                         state.synced(list, |member| self.processes.contains(member));
@@ -287,7 +246,7 @@ impl World<'_> {
                 Outcome::Unknown { .. } => self.carry_on(client, ActInput::Unknown),
             }
         }
-        self.history.operations[index].outcome = outcome;
+        self.callers.journal.history.operations[index].outcome = outcome;
         self.schedule_client(client);
     }
 
@@ -296,7 +255,7 @@ impl World<'_> {
     /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
     /// does (`client/v3/retry_interceptor.go`).
     fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
-        let Some(login) = &mut self.clients[client].login else { return false };
+        let Some(login) = &mut self.callers.clients[client].login else { return false };
         if login.state == LoginState::Requested {
             login.token = match outcome {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
@@ -319,18 +278,19 @@ impl World<'_> {
         login.repeated = true;
         login.token = None;
         login.state = LoginState::Needed;
-        let state = &mut self.clients[client];
-        (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
+        let state = &mut self.callers.clients[client];
+        (state.ready, state.literal) =
+            (Some(self.callers.journal.history.operations[operation].request.clone()), true);
         true
     }
 
     /// Counts an action of the clients, for the statistics of the run.
     pub(super) fn count_work(&mut self, what: &str) {
-        self.recorder.record.stats.did(what);
+        self.callers.journal.stats.did(what);
     }
 
     /// Counts an action of the clients that is also a probe.
     pub(super) fn count_probe(&mut self, probe: Probe) {
-        self.recorder.record.stats.reached(probe);
+        self.callers.journal.stats.reached(probe);
     }
 }

@@ -160,8 +160,8 @@ impl World<'_> {
     pub(super) fn command(&mut self, client: usize, command: Command) {
         match command {
             Command::Watch(watch) => {
-                let state = &self.clients[client];
-                let newest = self.programs.memories[state.memory].newest();
+                let state = &self.callers.clients[client];
+                let newest = self.callers.programs.memories[state.memory].newest();
                 let next = match watch.from {
                     Start::Now => 0,
                     Start::At(revision) => revision,
@@ -185,13 +185,13 @@ impl World<'_> {
                 self.open_watcher(client, Watcher::new(watch, next, Some(follow)));
             }
             Command::Cancel(name) => {
-                if let Some(serial) = self.clients[client].watchers.names.get(&name).copied() {
+                if let Some(serial) = self.callers.clients[client].watchers.names.get(&name).copied() {
                     self.cancel(client, serial);
                 }
             }
             Command::Progress(number) => self.ask_progress(client, number),
             Command::Close(number) => {
-                let watchers = &mut self.clients[client].watchers;
+                let watchers = &mut self.callers.clients[client].watchers;
                 let client_stream = watchers.streams.remove(&number);
                 let gone: Vec<u64> = (watchers.all.iter())
                     .filter(|(_, watcher)| watcher.watch.stream == number)
@@ -209,7 +209,7 @@ impl World<'_> {
 
     /// Adds a watcher and requests it.
     fn open_watcher(&mut self, client: usize, watcher: Watcher) {
-        let watchers = &mut self.clients[client].watchers;
+        let watchers = &mut self.callers.clients[client].watchers;
         watchers.opened += 1;
         let serial = watchers.opened;
         watchers.names.insert(watcher.watch.name, serial);
@@ -220,14 +220,14 @@ impl World<'_> {
 
     /// Requests a watcher on its stream, and opens the stream first if it is not open.
     fn create(&mut self, client: usize, number: u32, serial: u64) {
-        let stream = match self.clients[client].watchers.stream_number(number) {
+        let stream = match self.callers.clients[client].watchers.stream_number(number) {
             Some(stream) => stream,
             None => self.open_stream(client, number),
         };
-        let client_stream = self.clients[client].watchers.streams.entry(number).or_default();
+        let client_stream = self.callers.clients[client].watchers.streams.entry(number).or_default();
         client_stream.stream = Some(stream);
         client_stream.creating.push_back(serial);
-        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+        let Some(watcher) = self.callers.clients[client].watcher(serial) else { return };
         watcher.id = None;
         watcher.parts.clear();
         let request = watcher.request();
@@ -236,17 +236,17 @@ impl World<'_> {
 
     /// The client no longer wants a watcher. If it is not created yet, the client cancels it once it is.
     fn cancel(&mut self, client: usize, serial: u64) {
-        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+        let Some(watcher) = self.callers.clients[client].watcher(serial) else { return };
         watcher.cancelled = true;
         let (id, number) = (watcher.id, watcher.watch.stream);
-        match (id, self.clients[client].watchers.stream_number(number)) {
+        match (id, self.callers.clients[client].watchers.stream_number(number)) {
             (Some(watch_id), Some(stream)) => {
                 let cancel = watch_request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
                 self.send_on_stream(stream, cancel);
             }
             (None, Some(_)) => {}
             (_, None) => {
-                self.clients[client].watchers.forget(serial);
+                self.callers.clients[client].watchers.forget(serial);
             }
         }
     }
@@ -254,7 +254,9 @@ impl World<'_> {
     /// Sends a progress request on a stream, if it is open.
     fn ask_progress(&mut self, client: usize, number: u32) {
         let now = self.now();
-        let Some(client_stream) = self.clients[client].watchers.streams.get_mut(&number) else { return };
+        let Some(client_stream) = self.callers.clients[client].watchers.streams.get_mut(&number) else {
+            return;
+        };
         let Some(stream) = client_stream.stream else { return };
         client_stream.asked = now;
         self.send_on_stream(stream, watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})));
@@ -263,8 +265,8 @@ impl World<'_> {
     /// A client takes a response of a stream.
     pub(super) fn take_watch_response(&mut self, client: usize, stream: u64, response: &WatchResponse) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
-        let state = &mut self.clients[client];
-        self.programs.memories[state.memory].sees(revision);
+        let state = &mut self.callers.clients[client];
+        self.callers.programs.memories[state.memory].sees(revision);
         let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
         client_stream.wait = REOPEN_WAIT_MIN;
         if response.created {
@@ -310,13 +312,13 @@ impl World<'_> {
 
     /// A progress notification says that a watcher has received every event up to `revision`.
     fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.note_seen(revision);
         // After a cancellation the keys were listed again, and the old watcher must not touch the new copy.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
-            && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
+            && let Some(copy) = self.callers.programs.memories[memory].copies.get_mut(&follow.keys)
         {
             copy.revision = copy.revision.max(revision);
         }
@@ -324,7 +326,7 @@ impl World<'_> {
 
     /// A watcher receives events.
     fn received(&mut self, client: usize, serial: u64, events: &[Event]) {
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         let revisions = events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
@@ -340,7 +342,7 @@ impl World<'_> {
             self.cancel(client, serial);
             return self.list_again(client, follow);
         }
-        if let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys) {
+        if let Some(copy) = self.callers.programs.memories[memory].copies.get_mut(&follow.keys) {
             copy.apply(events);
         }
     }
@@ -348,14 +350,14 @@ impl World<'_> {
     /// Schedules a new list of the keys of a copy.
     fn list_again(&mut self, client: usize, follow: Follow) {
         self.count_probe(Probe::Relists);
-        self.clients[client].relists.push_back(follow);
+        self.callers.clients[client].relists.push_back(follow);
         self.schedule_client(client);
     }
 
     /// The member has cancelled a watcher: on request, or because its start revision was compacted, or because
     /// the client has no permission.
     fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
-        let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
+        let Some(mut watcher) = self.callers.clients[client].watchers.forget(serial) else { return };
         if watcher.cancelled {
             return;
         }
@@ -374,7 +376,7 @@ impl World<'_> {
     /// A stream broke. Its watchers wait until it is reopened to another endpoint.
     pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
         let now = self.now();
-        let state = &mut self.clients[client];
+        let state = &mut self.callers.clients[client];
         if let Some(login) = &mut state.login
             && login.state == LoginState::Done
             && error.is_some_and(Login::is_refused)
@@ -404,7 +406,7 @@ impl World<'_> {
 
     /// A client reopens a stream, and requests each of its watchers again from where that one was.
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
-        let watchers = &self.clients[client].watchers;
+        let watchers = &self.callers.clients[client].watchers;
         let Some(client_stream) = watchers.streams.get(&number) else { return };
         let is_requested = |serial: &u64, watcher: &Watcher| {
             watcher.id.is_some_and(|id| client_stream.ids.get(&id) == Some(serial))
@@ -428,8 +430,8 @@ impl World<'_> {
     /// while a stream has such a watcher (`progressIfSync` of etcd since 3.5.22, issue 20221).
     pub(crate) fn poll_watches(&mut self, revision: i64) {
         let now = self.now();
-        for client in 0..self.clients.len() {
-            let watchers = &self.clients[client].watchers;
+        for client in 0..self.callers.clients.len() {
+            let watchers = &self.callers.clients[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
             let streams = watchers.streams.keys().filter(|number| behind(number));
             let future: Vec<u64> = streams
@@ -444,8 +446,8 @@ impl World<'_> {
                 && now >= client_stream.asked + PROGRESS_INTERVAL
                 && state.watchers.wanted(number).any(|(_, watcher)| watcher.seen < revision)
         };
-        for client in 0..self.clients.len() {
-            let state = &self.clients[client];
+        for client in 0..self.callers.clients.len() {
+            let state = &self.callers.clients[client];
             let to_ask: Vec<u32> = (state.watchers.streams.iter())
                 .filter(|(number, client_stream)| behind(state, **number, client_stream))
                 .map(|(number, _)| *number)
@@ -458,7 +460,7 @@ impl World<'_> {
     /// of `core` count, and only if client and member can reach each other.
     pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
-        for (at, client) in self.clients.iter().enumerate() {
+        for (at, client) in self.callers.clients.iter().enumerate() {
             // A learner serves neither watches nor lists.
             let reaches = |member: MemberId| {
                 core.contains(&member)
@@ -475,8 +477,9 @@ impl World<'_> {
                 behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
             for (number, client_stream) in &client.watchers.streams {
-                if let Some(stream) =
-                    client_stream.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
+                if let Some(stream) = client_stream
+                    .stream
+                    .filter(|stream| reaches(self.callers.programs.streams.member(*stream)))
                     && !client_stream.creating.is_empty()
                 {
                     behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
@@ -484,9 +487,9 @@ impl World<'_> {
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
                 let sentence = match client_stream.stream {
-                    Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
+                    Some(stream) if reaches(self.callers.programs.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
-                        self.programs.streams.member(stream)
+                        self.callers.programs.streams.member(stream)
                     ),
                     None if is_served => format!("Client {at} has not opened its watch stream again."),
                     _ => continue,
