@@ -11,6 +11,7 @@ use member::io::Input;
 use record::{Fact, MemberId, MessageKind, Nanos, Stop};
 
 use crate::caller_event::CallerEvent;
+use crate::clients::segment::Segment;
 use crate::happening::Happening;
 use crate::network::{Body, Packet, Party, client_head};
 
@@ -23,6 +24,8 @@ pub(crate) enum Deed {
     Count(&'static str),
     /// Lets this happen at this time.
     At(Nanos, Happening),
+    /// Tells the callers this now, in its place among the deeds.
+    Then(CallerEvent),
     /// A client calls.
     Called { call: u64, client: u32, digest: u64 },
     /// Sends a packet.
@@ -82,6 +85,34 @@ impl Orders {
         self.send_up(client, to, MessageKind::ClientRequest, Body::Request(call, request, token));
     }
 
+    /// Tells this incarnation of a member that the client no longer waits for an answer.
+    pub(crate) fn cancel(&mut self, call: u64, client: usize, to: (MemberId, u32)) {
+        self.send_up(client, to, MessageKind::ClientRequest, Body::Cancel(call));
+    }
+
+    /// Sends a packet of a stream from the client to this incarnation of the member.
+    pub(crate) fn segment_up(&mut self, client: usize, to: (MemberId, u32), stream: u64, segment: Segment) {
+        self.send_up(client, to, MessageKind::WatchRequest, Body::Stream(stream, segment));
+    }
+
+    /// Sends a packet of a stream from this incarnation of the member to the client.
+    pub(crate) fn segment_down(
+        &mut self,
+        from: (MemberId, u32),
+        client: usize,
+        stream: u64,
+        segment: Segment,
+    ) {
+        let (member, incarnation) = from;
+        self.0.push(Deed::Send(Box::new(Packet {
+            from: Party::Member(member),
+            to: Party::Client(client),
+            incarnations: (incarnation, 0),
+            head: client_head(MessageKind::WatchResponse),
+            body: Body::Stream(stream, segment),
+        })));
+    }
+
     /// Sends a packet from a client to this incarnation of a member.
     fn send_up(&mut self, client: usize, to: (MemberId, u32), kind: MessageKind, body: Body) {
         let (member, incarnation) = to;
@@ -102,6 +133,11 @@ impl Orders {
     /// Tells the callers this at a time.
     pub(crate) fn at(&mut self, time: Nanos, event: CallerEvent) {
         self.0.push(Deed::At(time, Happening::Callers(event)));
+    }
+
+    /// Tells the callers this once all orders before it are carried out.
+    pub(crate) fn then(&mut self, event: CallerEvent) {
+        self.0.push(Deed::Then(event));
     }
 
     /// Records a fact of no member.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::Request;
+use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::{Fact, History, MemberId, Nanos, Operation, Outcome, Probe, Stats};
 
@@ -36,6 +36,27 @@ pub(crate) struct Desk<'a> {
     pub(crate) stats: &'a mut Stats,
     /// Whether the chaos phase is over.
     pub(crate) settling: bool,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Answer(Result<Response, Error>),
+    /// Its connection broke.
+    Reset,
+    /// Its caller waits no longer.
+    TimedOut,
+}
+
+impl Ended {
+    /// What the history says of it.
+    pub(crate) fn outcome(self, now: Nanos) -> Outcome {
+        match self {
+            Ended::Answer(Ok(response)) => Outcome::Answer { at: now, response },
+            Ended::Answer(Err(error)) => Outcome::Error { at: now, error },
+            Ended::Reset | Ended::TimedOut => Outcome::Unknown { gave_up: now },
+        }
+    }
 }
 
 /// Who calls: the number of a client, and the user it is logged in as.

@@ -32,18 +32,8 @@ pub(crate) enum Happening {
     ArmedCrash { member: MemberId, incarnation: u32 },
     /// The sender of a raft snapshot learns whether the snapshot arrived.
     SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
-    /// A client decides what to do next.
-    ClientNext { client: usize },
     /// The caller of a call stops waiting for its answer.
     CallTimesOut { call: u64 },
-    /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
-    StreamDue { stream: u64, up: bool },
-    /// A slow client has finished processing a response of a stream.
-    StreamTake { stream: u64 },
-    /// The keepalive of a stream is due: its client pings the member, or gives the stream up.
-    StreamKeepalive { stream: u64 },
-    /// A client reopens a stream. `number` is the client's own number for it.
-    StreamResume { client: usize, number: u32 },
     /// An event of the callers.
     Callers(CallerEvent),
     /// A fault begins.

@@ -153,11 +153,8 @@ impl World<'_> {
     /// settled.
     fn not_settled(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
-        for (at, client) in self.callers.clients.iter().enumerate() {
-            if let Some((operation, member)) = client.current {
-                missing
-                    .push(format!("Client {at} still waits for operation {operation} at member {member}."));
-            }
+        for (client, call, member) in self.callers.waiting() {
+            missing.push(format!("Client {client} still waits for operation {call} at member {member}."));
         }
         let mut core = self.settle.core_members();
         let voters = &self.progress.configuration.voters;
@@ -216,12 +213,11 @@ impl World<'_> {
             }
         }
         let all = self.settle.core_members();
-        if !self.ask(|callers, view, orders| callers.settling(view, &all, &mut missing, orders)) {
+        let others_first =
+            !self.ask(|callers, view, orders| callers.settling(view, (&all, &core), &mut missing, orders));
+        if others_first {
             return missing;
         }
-        let revision = statuses.iter().map(|status| status.revision).max().unwrap_or(0) as i64;
-        self.poll_watches(revision);
-        missing.extend(self.watches_behind(revision, &core));
         if statuses.iter().any(|status| status.applied != statuses[0].applied) {
             let applied: Vec<u64> = statuses.iter().map(|status| status.applied).collect();
             missing

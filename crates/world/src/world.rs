@@ -8,6 +8,7 @@
 //! since then, the event is dropped (rule R5).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use keyed::{Domain, Keyed};
 use member::StartError;
@@ -17,13 +18,13 @@ use plan::{Plan, PointAction};
 use record::fact::DropReason;
 use record::{Fact, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Phase, Record, Stop};
 
-use crate::callers::{Callers, Ended};
+use crate::callers::Callers;
 use crate::calls::{self, Calls};
-use crate::clients::Segment;
+use crate::clients::segment::{Down, Segment};
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::context;
 use crate::deeds::{Deed, Orders};
-use crate::desk::Journal;
+use crate::desk::{Ended, Journal};
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;
@@ -100,9 +101,7 @@ impl<'a> World<'a> {
         for member in MemberId::first(self.plan.cluster.members) {
             self.start(member);
         }
-        for client in 0..self.callers.clients.len() {
-            self.schedule_client(client);
-        }
+        self.ask(|callers, view, orders| callers.begin(view, orders));
         self.reach(Nemesis::schedule);
         self.queue.push(self.plan.phases.chaos, Happening::Heal);
     }
@@ -169,15 +168,10 @@ impl<'a> World<'a> {
                     self.feed(member, Input::SnapshotStatus { to, arrived });
                 }
             }
-            Happening::ClientNext { client } => self.client_next(client),
             Happening::CallTimesOut { call } => self.call_ended(call, Ended::TimedOut),
             Happening::Callers(event) => {
                 self.ask(|callers, view, orders| callers.event(view, event, orders));
             }
-            Happening::StreamDue { stream, up } => self.stream_due(stream, up),
-            Happening::StreamTake { stream } => self.stream_take(stream),
-            Happening::StreamKeepalive { stream } => self.stream_keepalive(stream),
-            Happening::StreamResume { client, number } => self.stream_resume(client, number),
             Happening::FaultBegins { fault } => self.reach(|nemesis, reach| nemesis.begin(fault, reach)),
             Happening::FaultEnds { fault } => self.reach(|nemesis, reach| nemesis.end(fault, reach)),
             Happening::Flap { fault } => self.reach(|nemesis, reach| nemesis.flap(fault, reach)),
@@ -217,6 +211,9 @@ impl<'a> World<'a> {
                 Deed::Note(member, fact) => self.note_of(member, fact),
                 Deed::Count(what) => self.recorder.count(what),
                 Deed::At(time, happening) => self.queue.push(time, happening),
+                Deed::Then(event) => {
+                    self.ask(|callers, view, orders| callers.event(view, event, orders));
+                }
                 Deed::Called { call, client, digest } => {
                     self.calls.begin(call, client);
                     self.note_of(MemberId::NONE, Fact::Called { operation: call, client, digest });
@@ -475,14 +472,13 @@ impl<'a> World<'a> {
         if !power {
             self.reset_connections(member);
         }
-        self.reset_streams(member, power);
+        self.ask(|callers, view, orders| callers.process_ended(view, member, power, orders));
     }
 
     /// The process ended but its host runs on, so the kernel resets the connections of its clients.
     fn reset_connections(&mut self, member: MemberId) {
-        let broken: Vec<(usize, u64)> = (self.callers.clients.iter().enumerate())
-            .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == member).map(|(op, _)| (at, op)))
-            .collect();
+        let waiting = self.callers.waiting().filter(|(_, _, to)| *to == member);
+        let broken: Vec<(usize, u64)> = waiting.map(|(client, call, _)| (client, call)).collect();
         for (client, call) in broken {
             self.send(calls::reset(Party::Member(member), Party::Client(client), call));
         }
@@ -695,12 +691,17 @@ impl<'a> World<'a> {
                 body: Body::Peer(message),
             }));
         }
-        for (stream, response) in effects.watch.drain(..) {
-            self.watch_response(member, stream, response);
+        if effects.watch.is_empty() && effects.watch_ended.is_empty() {
+            return;
         }
-        for (stream, error) in effects.watch_ended.drain(..) {
-            self.watch_refused(member, stream, error);
-        }
+        self.ask(|callers, view, orders| {
+            for (stream, response) in effects.watch.drain(..) {
+                callers.item(view, member, stream, Down::Response(Arc::new(response)), orders);
+            }
+            for (stream, error) in effects.watch_ended.drain(..) {
+                callers.item(view, member, stream, Down::Refused(error), orders);
+            }
+        });
     }
 
     /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
@@ -906,7 +907,9 @@ impl<'a> World<'a> {
                 }
                 (Body::Stream(stream, segment), DropReason::Dead) => {
                     if let Party::Member(member) = packet.to {
-                        self.stream_packet_undelivered(member, *stream, segment);
+                        self.ask(|callers, view, orders| {
+                            callers.undelivered(view, member, *stream, segment, orders);
+                        });
                     }
                 }
                 _ => {}
@@ -916,7 +919,7 @@ impl<'a> World<'a> {
         self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
         match packet.to {
             Party::Member(member) => self.arrives_at_member(member, from, packet.body),
-            Party::Client(_) => self.arrives_at_client(packet.body),
+            Party::Client(client) => self.arrives_at_client(client, packet.body),
         }
     }
 
@@ -937,17 +940,17 @@ impl<'a> World<'a> {
                     self.feed(member, Input::Canceled { operation });
                 }
             }
-            Body::Stream(stream, segment) => self.stream_at_member(stream, segment),
+            Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, segment),
             Body::Response(..) | Body::Reset(_) => unreachable!("only clients are sent {body:?}"),
         }
     }
 
     /// Gives the content of a packet to its client.
-    fn arrives_at_client(&mut self, body: Body) {
+    fn arrives_at_client(&mut self, client: usize, body: Body) {
         match body {
             Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
             Body::Reset(call) => self.call_ended(call, Ended::Reset),
-            Body::Stream(stream, segment) => self.stream_at_client(stream, segment),
+            Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, segment),
             Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
                 unreachable!("only members are sent {body:?}")
             }
@@ -956,15 +959,12 @@ impl<'a> World<'a> {
 
     /// A call has ended for its caller.
     fn call_ended(&mut self, call: u64, how: Ended) {
-        let client = self.calls.client_of(call);
-        if client >= self.callers.clients.len() {
-            self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
-        } else if let Ended::TimedOut = how {
-            self.client_timeout(client, call);
-        } else {
-            let outcome = how.outcome(self.now());
-            self.operation_ended(client, call, outcome);
-        }
+        self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
+    }
+
+    /// A packet of the callers' own arrives at one of its ends.
+    fn segment(&mut self, at: Party, stream: u64, segment: Segment) {
+        self.ask(|callers, view, orders| callers.segment(view, at, stream, segment, orders));
     }
 
     // ---- the end --------------------------------------------------------------------------------
@@ -972,11 +972,10 @@ impl<'a> World<'a> {
     /// Ends the run and returns its record.
     pub(crate) fn finish(mut self) -> Record {
         self.note(MemberId::NONE, Fact::Phase(Phase::End));
-        self.last_views();
+        let Journal { history, stats, .. } = self.ask(Callers::finish);
         let members: Vec<MemberEnd> =
             self.processes.values().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();
-        let Journal { history, stats, .. } = self.callers.journal;
         let operations = history.operations.len() as u64;
         let mut disk_operations = 0;
         for process in self.processes.values() {

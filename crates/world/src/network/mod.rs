@@ -30,7 +30,7 @@ use record::{MessageKind, Nanos};
 pub(crate) use partitions::{between, bridge, majorities_ring};
 pub(crate) use party::{Pair, Party};
 
-use crate::clients::Segment;
+use crate::clients::segment::Segment;
 
 use links::{Fate, LinkState};
 use partitions::Cuts;
