@@ -1,6 +1,6 @@
 //! One member's process: its host, the member and its backend, and its inputs that wait. A process can start, stop
-//! gracefully, crash, lose power, pause, resume, run slowly, and end itself; `world.rs` and `faults/process.rs`
-//! carry that out.
+//! gracefully, crash, lose power, pause, resume, run slowly, and end itself; `lives.rs`, `feeding.rs` and
+//! `faults/process.rs` carry that out.
 //!
 //! Invariants: a process that is down has no member in memory. What belongs to an ended incarnation has no
 //! effect any more (rule R5). A process that starts receives no messages until its recovery is on disk.
@@ -79,7 +79,7 @@ impl Process {
         }
     }
 
-    /// Starts a new incarnation, which recovers from the disk. `World::start` calls this and does the rest.
+    /// Starts a new incarnation, which recovers from the disk.
     pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
         self.machine.incarnation += 1;
         self.machine.started = now;

@@ -1,4 +1,7 @@
-//! The main loop of a run. [`World::step`] takes the next event from the heap and carries it out.
+//! The main loop of a run. [`World::step`] takes the next event from the heap and carries it out. The world owns the
+//! whole state of a run, and only this file, `lives.rs` (starts and ends of processes), `feeding.rs` (inputs and
+//! effects of members) and `traffic.rs` (packets) change it. All others get what they need: faults a [`Reach`],
+//! callers a [`View`]; what they want done besides is a list of deeds.
 //!
 //! An event often is an input for a member: a message, the end of a disk job, a wake-up. The world calls the
 //! member directly (rule R1). The member returns effects: messages to send, disk jobs, answers to clients.
@@ -7,41 +10,29 @@
 //! Every event that concerns a process carries the incarnation it was meant for. If the process has ended
 //! since then, the event is dropped (rule R5).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-
 use keyed::{Domain, Keyed};
-use member::StartError;
-use member::backend::Job;
-use member::io::{Effects, Input, PeerMessage, Stall};
-use plan::{Plan, PointAction};
-use record::fact::DropReason;
-use record::{Fact, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Phase, Record, Stop};
+use member::io::Input;
+use plan::Plan;
+use record::{Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
 
 use crate::callers::Callers;
-use crate::calls::{self, Calls};
-use crate::clients::segment::{Down, Segment};
-use crate::clock::{Clock, MILLISECOND, SECOND};
-use crate::context;
+use crate::calls::Calls;
+use crate::clock::Clock;
 use crate::deeds::{Deed, Orders};
 use crate::desk::{Ended, Journal};
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;
-use crate::machine::{Blocker, Stage, State};
-use crate::network::{Body, Network, Packet, Party, SendResult, client_head, head_of};
-use crate::process::{self, Process};
+use crate::machine::{Stage, State};
+use crate::network::Network;
+use crate::process::Process;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
-use crate::settle::Settle;
+use crate::settle::{CHECK_INTERVAL, Settle};
 use crate::strike::Reach;
-use crate::triggers::{Configuration, Progress};
+use crate::triggers::Progress;
 use crate::view::View;
 
-/// If a member is woken this often without time advancing, the run panics: it would never end.
-const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
-/// How long after its addition the process of a new member starts; our choice.
-const JOIN_DELAY: Nanos = 200 * MILLISECOND;
 const DISK: Domain = Domain::new("world disk");
 
 /// The whole state of a run.
@@ -51,15 +42,15 @@ pub(crate) struct World<'a> {
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Members<Process>,
     pub(crate) callers: Callers,
-    calls: Calls,
+    pub(crate) calls: Calls,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
     pub(crate) progress: Progress,
-    pub(crate) settle: Settle,
+    settle: Settle,
     /// Emptied lists of deeds, to be used again.
     spare: Vec<Vec<Deed>>,
-    pub(crate) events: u64,
-    pub(crate) done: bool,
+    events: u64,
+    done: bool,
 }
 
 impl<'a> World<'a> {
@@ -240,6 +231,14 @@ impl<'a> World<'a> {
     /// Lets the callers act, and carries out what they order.
     pub(crate) fn ask<T>(&mut self, ask: impl FnOnce(&mut Callers, &View<'_>, &mut Orders) -> T) -> T {
         let mut orders = Orders::new(self.spare.pop().unwrap_or_default());
+        let (callers, _, view) = self.parts();
+        let result = ask(callers, &view, &mut orders);
+        self.carry_out(orders.into_deeds());
+        result
+    }
+
+    /// The parts that read the rest.
+    fn parts(&mut self) -> (&mut Callers, &mut Settle, View<'_>) {
         let view = View {
             now: self.queue.now(),
             plan: self.plan,
@@ -248,15 +247,10 @@ impl<'a> World<'a> {
             progress: &self.progress,
             nemesis: &self.nemesis,
         };
-        let result = ask(&mut self.callers, &view, &mut orders);
-        self.carry_out(orders.into_deeds());
-        result
+        (&mut self.callers, &mut self.settle, view)
     }
 
-    /// The ids of the members that belong to the cluster now.
-    pub(crate) fn members(&self) -> Vec<MemberId> {
-        process::members(&self.processes)
-    }
+    // ---- facts ----------------------------------------------------------------------------------
 
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
@@ -280,691 +274,41 @@ impl<'a> World<'a> {
         process.machine.incarnation == incarnation && process.machine.state != State::Down
     }
 
-    // ---- start and end of processes ---------------------------------------------------------------------------
+    // ---- the settle phase -----------------------------------------------------------------------
 
-    /// Starts a process that is down.
-    pub(crate) fn start(&mut self, member: MemberId) {
-        let now = self.now();
-        if self.processes[member].machine.gone || self.processes[member].machine.stage != Stage::Member {
-            return;
+    /// Ends the chaos phase: faults end, and members that are down start.
+    fn heal(&mut self) {
+        self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
+        self.recorder.record.healed = self.now();
+        let (callers, settle, view) = self.parts();
+        callers.chaos_ended();
+        let healed = settle.begin(&view);
+        // Each fault is over before the next one ends: the process that one has blocked starts on a disk that another
+        // one still slows.
+        for fault in self.nemesis.stop() {
+            self.reach(|nemesis, reach| nemesis.heal(fault, &healed, reach));
         }
-        debug_assert_eq!(
-            self.processes[member].machine.state,
-            State::Down,
-            "a process that already runs is started"
-        );
-        let incarnation = self.processes[member].machine.incarnation + 1;
-        self.note_of(member, Fact::Started { incarnation });
-        let process = &mut self.processes[member];
-        context::enter(now, member, process.machine.clock.wall_clock(now));
-        if let Some((nth, power)) = process.machine.crash_in_recovery.take() {
-            process.machine.armed_power = power;
-            process.machine.disk.crash_at(process.machine.disk.ordinal() + nth);
-        }
-        process.machine.disk.begin_section(now);
-        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now)));
-        let section = process.machine.disk.end_section();
-        context::leave(now);
-        match started {
-            Ok(Ok(())) => {
-                let incarnation = self.processes[member].machine.incarnation;
-                self.look_for_interrupted_commit(member);
-                self.take_effects(member);
-                self.section_ends(member, incarnation, section.unwrap_or(now));
-                self.look_for_armed_crash(member);
-            }
-            Ok(Err(error)) => self.start_refused(member, error),
-            Err(panic) => self.panicked(member, crate::panics::text(&*panic)),
-        }
-    }
-
-    /// Notes what became of a backend commit in which the last process ended.
-    fn look_for_interrupted_commit(&mut self, member: MemberId) {
-        let process = &mut self.processes[member];
-        let Some(interrupted) = process.interrupted.take() else { return };
-        let facts = process.effects.iter().flat_map(|effects| &effects.facts);
-        let found = facts.into_iter().find_map(|fact| match fact {
-            Fact::Recovered { consistent_index, .. } => Some(*consistent_index),
-            _ => None,
-        });
-        if let Some(found) = found {
-            self.note(member, Fact::Probe { probe: interrupted.found(found) });
-        }
-    }
-
-    /// Schedules the first start of members that were added to the configuration.
-    fn start_joiners(&mut self) {
-        let Configuration { voters, learners, .. } = &self.progress.configuration;
-        // The plan has no host for a member that a client added.
-        let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
-        let joined: Vec<MemberId> = joined.collect();
-        for member in &joined {
-            if self.processes[*member].machine.stage != Stage::Absent {
-                continue;
-            }
-            let peers: Vec<member::config::Peer> =
-                joined.iter().map(|member| crate::setup::peer(*member)).collect();
-            let process = &mut self.processes[*member];
-            process.machine.stage = Stage::Member;
-            process.config.join = true;
-            process.config.peers = peers.into();
-            self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
-        }
-    }
-
-    /// A member refused to start. If its disk is damaged, it stays down; otherwise the supervisor tries again.
-    fn start_refused(&mut self, member: MemberId, error: StartError) {
-        if let StartError::Removed = error {
-            return self.removed(member);
-        }
-        let stop = Stop::Refused(error.to_string());
-        let lasting = error.is_lasting();
-        let excused = if lasting {
-            self.nemesis.excuses_refusal(member)
-        } else {
-            self.processes[member].machine.disk.had_errors()
-        };
-        if !excused {
-            self.record_unexpected_end(member, stop.clone());
-        }
-        self.processes[member].machine.gone |= lasting;
-        self.end_process(member, stop);
-        if !lasting {
-            self.supervise(member);
-        }
-    }
-
-    /// A member panicked. The supervisor starts it again, but not after the third panic.
-    fn panicked(&mut self, member: MemberId, text: String) {
-        let stop = Stop::Panic(text);
-        self.record_unexpected_end(member, stop.clone());
-        let process = &mut self.processes[member];
-        process.machine.panics += 1;
-        process.machine.gone |= process.machine.panics >= 3;
-        self.end_process(member, stop);
-        self.supervise(member);
-    }
-
-    /// A member has learned that it no longer belongs to the cluster.
-    fn removed(&mut self, member: MemberId) {
-        self.processes[member].machine.stage = Stage::Removed;
-        self.end_process(member, Stop::Removed);
-    }
-
-    /// A process crashes at a failpoint, and stays down for the duration of the fault.
-    fn crashed_at_failpoint(&mut self, member: MemberId) {
-        let now = self.now();
-        let process = &mut self.processes[member];
-        process.config.failpoint = None;
-        let Some((fault, does)) = process.machine.point.take() else {
-            panic!("member {member} stopped at a failpoint that was not armed");
-        };
-        let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
-        process.machine.blocked_by.push(Blocker { fault, pauses: false });
-        self.recorder.count("failpoint-fired");
-        self.kill(member, stop);
-        let down =
-            self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
-        self.queue.push(now + down, Happening::FailpointOver { member, fault });
-    }
-
-    /// A process has reached the disk operation at which a fault crashes it.
-    fn armed_crash(&mut self, member: MemberId) {
-        let now = self.now();
-        if self.processes[member].machine.disk.armed_crash().is_none_or(|at| at > now) {
-            return;
-        }
-        self.recorder.count("crash-at-disk-op-fired");
-        let stop = if self.processes[member].machine.armed_power { Stop::PowerLoss } else { Stop::Crash };
-        self.kill(member, stop);
-        if self.processes[member].machine.blocked_by.is_empty() {
-            self.supervise(member);
-        }
-    }
-
-    /// A pause at a failpoint is over: carries out the effects that waited.
-    fn failpoint_pause_over(&mut self, member: MemberId) {
-        let Some(effects) = self.processes[member].stalled.take() else { return };
-        self.processes[member].effects = Some(effects);
-        self.take_effects(member);
-        self.drain_inbox(member);
-    }
-
-    /// Records that a process ended although no fault explains it. At most 100 are kept.
-    pub(crate) fn record_unexpected_end(&mut self, member: MemberId, stop: Stop) {
-        let at = self.now();
-        if self.recorder.record.surprises.len() < 100 {
-            self.recorder.record.surprises.push((at, member, stop));
-        }
-    }
-
-    /// Schedules the restart of a process that ended by itself, as systemd would do.
-    fn supervise(&mut self, member: MemberId) {
-        self.queue
-            .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
-    }
-
-    /// Kills a process, if it runs.
-    pub(crate) fn kill(&mut self, member: MemberId, stop: Stop) {
-        if self.processes[member].machine.state != State::Down {
-            self.end_process(member, stop);
-        }
-    }
-
-    /// Ends a process: its memory is lost, its disk keeps what had reached it, its connections break.
-    pub(crate) fn end_process(&mut self, member: MemberId, stop: Stop) {
-        let now = self.now();
-        let power = stop == Stop::PowerLoss;
-        tracing::debug!(%member, ?stop, "process ends");
-        let process = &mut self.processes[member];
-        if let Some(backend) = &process.backend {
-            process.interrupted = backend.interrupted(now, &process.machine.disk);
-        }
-        process.show_backend(now);
-        if power {
-            process.machine.disk.power_loss(now)
-        } else {
-            process.machine.disk.crash(now)
-        }
-        process.drop_memory();
-        process.machine.ended = Some((now, stop.clone()));
-        self.note_of(member, Fact::Stopped(stop));
-        if !power {
-            self.reset_connections(member);
-        }
-        self.ask(|callers, view, orders| callers.process_ended(view, member, power, orders));
-    }
-
-    /// The process ended but its host runs on, so the kernel resets the connections of its clients.
-    fn reset_connections(&mut self, member: MemberId) {
-        let waiting = self.callers.waiting().filter(|(_, _, to)| *to == member);
-        let broken: Vec<(usize, u64)> = waiting.map(|(client, call, _)| (client, call)).collect();
-        for (client, call) in broken {
-            self.send(calls::reset(Party::Member(member), Party::Client(client), call));
-        }
-    }
-
-    // ---- inputs and effects of members ------------------------------------------------------------------------
-
-    /// Gives an input to a member: now, or when the process can run again. If it changes the membership, the member first
-    /// learns of its connections to the others (etcd's strict reconfiguration check looks at them).
-    fn give(&mut self, member: MemberId, input: Input) {
-        if changes_members(&input) {
-            self.feed_connections(member);
-        }
-        self.feed(member, input);
-    }
-
-    /// Gives an input to a member: now, or when the process can run again.
-    pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
-        let now = self.now();
-        let process = &mut self.processes[member];
-        match process.machine.state {
-            State::Down => {}
-            State::Starting => {
-                // Until its recovery is on disk, it receives only the ends of disk jobs.
-                if matches!(input, Input::JobDone { .. }) {
-                    process.inbox.push_back(input);
-                }
-            }
-            State::Paused => process.inbox.push_back(input),
-            State::Running if now < process.machine.busy_until || !process.inbox.is_empty() => {
-                process.inbox.push_back(input);
-            }
-            State::Running => self.step_member(member, input),
-        }
-    }
-
-    /// Tells a member how long it has been connected to each other member, as its transport would know.
-    fn feed_connections(&mut self, member: MemberId) {
-        let now = self.now();
-        let connected =
-            self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
-                let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
-                let since = since.max(process.machine.started).max(self.processes[member].machine.started);
-                (process.machine.is_up() && process.machine.stage == Stage::Member)
-                    .then(|| (other, now - since))
-            });
-        let connections = connected.collect();
-        self.feed(member, Input::Connections(connections));
-    }
-
-    /// Gives a member an input before the inputs that wait.
-    fn feed_first(&mut self, member: MemberId, input: Input) {
-        self.processes[member].inbox.push_front(input);
-        self.drain_inbox(member);
-        self.set_wake(member);
-    }
-
-    /// Gives a member the inputs that came while it could not run.
-    pub(crate) fn drain_inbox(&mut self, member: MemberId) {
-        while self.processes[member].machine.state == State::Running
-            && self.now() >= self.processes[member].machine.busy_until
-        {
-            let Some(input) = self.processes[member].inbox.pop_front() else { break };
-            self.step_member(member, input);
-        }
-    }
-
-    /// Wakes a member at the time for which it asked.
-    fn wake(&mut self, member: MemberId) {
-        // An earlier wake-up was set since; this one is out of date.
-        if self.processes[member].machine.wake != self.now() {
-            return;
-        }
-        self.processes[member].machine.wake = Nanos::MAX;
-        self.check_for_endless_wakes(member);
-        // A paused process is woken when it resumes.
-        if self.processes[member].machine.state == State::Running {
-            self.feed(member, Input::Wake);
-        }
-    }
-
-    /// Panics if a member asks again and again to be woken at once: time would never advance.
-    fn check_for_endless_wakes(&mut self, member: MemberId) {
-        let now = self.queue.now();
-        let process = &mut self.processes[member];
-        process.machine.woken =
-            if process.machine.woken.0 == now { (now, process.machine.woken.1 + 1) } else { (now, 0) };
-        if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
-            return;
-        }
-        let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
-        panic!(
-            "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
-             again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
-            process.machine.clock.monotonic(now)
-        );
-    }
-
-    /// Steps a member with one input, and carries out the effects.
-    fn step_member(&mut self, member: MemberId, input: Input) {
-        let now = self.queue.now();
-        let process = &mut self.processes[member];
-        context::enter(now, member, process.machine.clock.wall_clock(now));
-        let running = process.member.as_mut().expect("a process that runs has a member");
-        let (own_now, wall_clock) =
-            (process.machine.clock.monotonic(now), process.machine.clock.wall_clock(now));
-        let effects = &mut **process.effects.get_or_insert_default();
-        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
-        context::leave(now);
-        if let Err(panic) = stepped {
-            if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
-                self.take_effects(member);
-                self.crashed_at_failpoint(member);
-            } else {
-                self.panicked(member, crate::panics::text(&*panic));
-            }
-            return;
-        }
-        if process.machine.step_takes > 0 {
-            process.machine.busy_until = now + process.machine.step_takes;
-            let incarnation = process.machine.incarnation;
-            self.queue
-                .push(now + process.machine.step_takes, Happening::SlowStepOver { member, incarnation });
-        }
-        self.take_effects(member);
-    }
-
-    /// Carries out the effects of a member's step.
-    fn take_effects(&mut self, member: MemberId) {
-        let Some(mut effects) = self.processes[member].effects.take() else { return };
-        if let Some(stall) = effects.stall.take() {
-            self.pause_at_failpoint(member, stall, &mut effects);
-        }
-        for fact in effects.facts.drain(..) {
-            self.note_of(member, fact);
-        }
-        let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
-        let incarnation = self.processes[member].machine.incarnation;
-        for message in effects.messages.drain(..) {
-            let to = MemberId::from_raft(message.to);
-            let Some(receiver) = self.processes.get(to) else { continue };
-            self.send(Box::new(Packet {
-                from: Party::Member(member),
-                to: Party::Member(to),
-                incarnations: (incarnation, receiver.machine.incarnation),
-                head: head_of(&message),
-                body: Body::Raft(message),
-            }));
-        }
-        // Most steps have none of these.
-        if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
-            self.take_rare_effects(member, &mut effects);
-        }
-        for (operation, result) in effects.replies.drain(..) {
-            let client = self.calls.client_of(operation);
-            self.send(Box::new(Packet {
-                from: Party::Member(member),
-                to: Party::Client(client),
-                incarnations: (incarnation, 0),
-                head: client_head(MessageKind::ClientResponse),
-                body: Body::Response(operation, result),
-            }));
-        }
-        let now = self.now();
-        if !effects.jobs.is_empty() {
-            for job in effects.jobs.drain(..) {
-                let over = self.processes[member].machine.disk.submit(now, &job);
-                if over != Nanos::MAX {
-                    self.queue.push(over, Happening::JobDone { member, incarnation, job: job.id });
-                }
-            }
-            self.look_for_armed_crash(member);
-        }
-        let fatal = effects.fatal.take();
-        let finished = std::mem::take(&mut effects.finished);
-        let removed = std::mem::take(&mut effects.removed);
-        self.processes[member].effects = Some(effects);
-        if let Some(text) = broken {
-            self.panicked(member, text);
-        } else if let Some(why) = fatal {
-            let stop = Stop::Fatal(why);
-            if !self.processes[member].machine.disk.had_errors() {
-                self.record_unexpected_end(member, stop.clone());
-            }
-            self.end_process(member, stop);
-            self.supervise(member);
-        } else if removed {
-            self.removed(member);
-        } else if finished {
-            self.end_process(member, Stop::Graceful);
-        } else {
-            self.set_wake(member);
-        }
-    }
-
-    /// Sends messages between members that are not raft's, and watch responses.
-    fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
-        let incarnation = self.processes[member].machine.incarnation;
-        for (to, message) in effects.peers.drain(..) {
-            let Some(receiver) = self.processes.get(to) else { continue };
-            let kind = match message {
-                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
-                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
-            };
-            self.send(Box::new(Packet {
-                from: Party::Member(member),
-                to: Party::Member(to),
-                incarnations: (incarnation, receiver.machine.incarnation),
-                head: client_head(kind),
-                body: Body::Peer(message),
-            }));
-        }
-        if effects.watch.is_empty() && effects.watch_ended.is_empty() {
-            return;
-        }
-        self.ask(|callers, view, orders| {
-            for (stream, response) in effects.watch.drain(..) {
-                callers.item(view, member, stream, Down::Response(Arc::new(response)), orders);
-            }
-            for (stream, error) in effects.watch_ended.drain(..) {
-                callers.item(view, member, stream, Down::Refused(error), orders);
-            }
-        });
-    }
-
-    /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
-    fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
-        let [messages, peers, replies, watch, jobs, backend] = stall.before;
-        let later = Effects {
-            messages: effects.messages.split_off(messages),
-            peers: effects.peers.split_off(peers),
-            replies: effects.replies.split_off(replies),
-            watch: effects.watch.split_off(watch.min(effects.watch.len())),
-            watch_ended: std::mem::take(&mut effects.watch_ended),
-            jobs: effects.jobs.split_off(jobs),
-            backend: if backend == 0 { effects.backend.take() } else { None },
-            ..Effects::default()
-        };
-        self.recorder.count("failpoint-fired");
-        let over = self.now() + stall.time;
-        let process = &mut self.processes[member];
-        process.config.failpoint = None;
-        process.machine.point = None;
-        process.stalled = Some(Box::new(later));
-        process.machine.busy_until = process.machine.busy_until.max(over);
-        let incarnation = process.machine.incarnation;
-        self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
-    }
-
-    /// Sets the member's wake-up, unless an earlier one is set already.
-    pub(crate) fn set_wake(&mut self, member: MemberId) {
-        let process = &mut self.processes[member];
-        if process.machine.state != State::Running {
-            return;
-        }
-        let Some(running) = &process.member else { return };
-        let Some(at) = process.machine.clock.true_time_of(running.wake_at()) else { return };
-        // A wake-up that was due while the process was paused happens now.
-        let at = at.max(self.queue.now());
-        if at < process.machine.wake {
-            process.machine.wake = at;
-            let incarnation = process.machine.incarnation;
-            self.queue.push(at, Happening::Wake { member, incarnation });
-        }
-    }
-
-    // ---- disk -----------------------------------------------------------------------------------
-
-    /// An asynchronous disk job has ended: the member learns its outcome.
-    fn job_done(&mut self, member: MemberId, incarnation: u32, job: u64) {
-        if !self.is_current(member, incarnation) {
-            return;
-        }
-        let now = self.now();
-        let Some(outcome) = self.processes[member].machine.disk.complete(now, job) else {
-            return; // a stall of the disk delayed it, and it was scheduled again
-        };
-        self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
-        self.feed(member, Input::JobDone { job, result: outcome.result });
-    }
-
-    /// Begins a job of a member's backend. If the database panics, returns the text of the panic.
-    fn begin_backend_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
-        let now = self.now();
-        let process = &mut self.processes[member];
-        context::enter(now, member, process.machine.clock.wall_clock(now));
-        let backend = process.backend.as_mut().expect("a process that runs has a backend");
-        let disk = &process.machine.disk;
-        let begun = catch_unwind(AssertUnwindSafe(|| backend.begin(now, disk, job)));
-        context::leave(now);
-        let over = begun.map_err(|panic| crate::panics::text(&*panic))?;
-        let incarnation = process.machine.incarnation;
-        self.section_ends(member, incarnation, over);
-        self.look_for_armed_crash(member);
-        Ok(())
-    }
-
-    /// Schedules the end of a section. While the disk is stalled, the end has no time yet (`Nanos::MAX`).
-    fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
-        let process = &mut self.processes[member];
-        assert!(
-            !process.machine.section,
-            "member {member} hands out a job for its backend before it learned that the one before is done"
-        );
-        process.machine.section = true;
-        if over != Nanos::MAX {
-            self.queue.push(over, Happening::SectionDone { member, incarnation });
-        }
-    }
-
-    /// The disk operations of a recovery or of a job of the backend have ended. If it was the recovery, the process
-    /// now runs.
-    fn section_done(&mut self, member: MemberId, incarnation: u32) {
-        let now = self.now();
-        if !self.is_current(member, incarnation) {
-            return;
-        }
-        // If a fault delayed or shortened the section, its end was scheduled again; this event is out of date.
-        let process = &mut self.processes[member];
-        if !process.machine.section || !process.machine.disk.section_over(now) {
-            return;
-        }
-        process.machine.section = false;
-        let input = if process.machine.state == State::Starting {
-            process.machine.state = State::Running;
-            process.machine.bootstrapped = true;
-            if process.machine.is_paused_by_fault() {
-                process.machine.state = State::Paused;
-            }
-            Input::Recovered
-        } else {
-            let backend = process.backend.as_mut().expect("a process that runs has a backend");
-            Input::BackendDone(backend.end(now, &process.machine.disk))
-        };
-        self.feed(member, input);
-        self.drain_inbox(member);
-    }
-
-    /// The disk became slower or faster, so the jobs and the section under way end at other times.
-    pub(crate) fn retime(&mut self, member: MemberId) {
-        let retimed = self.processes[member].machine.disk.retime();
-        let incarnation = self.processes[member].machine.incarnation;
-        for (job, at) in retimed.jobs.into_iter().filter(|(_, at)| *at != Nanos::MAX) {
-            self.queue.push(at, Happening::JobDone { member, incarnation, job });
-        }
-        if let Some(at) = retimed.section.filter(|at| *at != Nanos::MAX) {
-            self.queue.push(at, Happening::SectionDone { member, incarnation });
-        }
-        self.look_for_armed_crash(member);
-    }
-
-    /// Schedules the crash at a disk operation, once the time of that operation is known.
-    fn look_for_armed_crash(&mut self, member: MemberId) {
-        let process = &self.processes[member];
-        if let Some(at) = process.machine.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
-            let incarnation = process.machine.incarnation;
-            self.queue.push(at, Happening::ArmedCrash { member, incarnation });
-        }
-    }
-
-    // ---- messages -------------------------------------------------------------------------------
-
-    /// Sends a packet. The network decides whether and when it arrives.
-    pub(crate) fn send(&mut self, packet: Box<Packet>) {
-        let now = self.queue.now();
-        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
-        self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
-        let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
-        match self.network.send(now, packet) {
-            SendResult::Dropped(why) => {
-                self.recorder.note(now, from, Fact::Dropped { to, kind, why });
-                if kind == MessageKind::Snapshot {
-                    self.report_snapshot(from, incarnation, to, false);
-                }
-            }
-            SendResult::Held => self.recorder.count("message-held"),
-            SendResult::Arrives { at, packet, again, late } => {
-                if late {
-                    self.recorder.count("message-reordered");
-                }
-                if let Some(again) = again {
-                    self.recorder.count("message-duplicated");
-                    self.queue.push(again, Happening::Arrive(packet.clone()));
-                }
-                self.queue.push(at, Happening::Arrive(packet));
+        for (member, _) in healed.iter().filter(|(_, healed)| **healed) {
+            let machine = &mut self.processes[member].machine;
+            machine.blocked_by.clear();
+            machine.disk.disarm();
+            if machine.state == State::Down {
+                self.start(member);
             }
         }
+        self.note(MemberId::NONE, Fact::Phase(Phase::Settle));
+        self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
-    /// Tells the sender of a raft snapshot whether it arrived. etcd sends snapshots by HTTP: a success is known
-    /// after 5 ms here, a failure after 1 s.
-    fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
-        let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
-        self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
-    }
-
-    /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
-    fn arrive(&mut self, packet: Box<Packet>) {
-        let now = self.queue.now();
-        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
-        let kind = packet.head.kind;
-        let alive = |party: Party, incarnation: u32| match party {
-            Party::Client(_) => true,
-            Party::Member(member) => {
-                let process = &self.processes[member];
-                process.machine.incarnation == incarnation && process.machine.is_up()
-            }
-        };
-        let refused = if !self.network.reaches(&packet) {
-            Some(DropReason::CutAtArrival)
-        } else if matches!(packet.body, Body::Reset(_) | Body::Stream(_, Segment::Reset))
-            || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
-        {
-            None
-        } else {
-            Some(DropReason::Dead)
-        };
-        if kind == MessageKind::Snapshot {
-            self.report_snapshot(from, packet.incarnations.0, to, refused.is_none());
+    /// Checks whether the cluster has settled, and ends the run if it has or if the time is over.
+    fn settle_check(&mut self) {
+        let mut orders = Orders::new(self.spare.pop().unwrap_or_default());
+        let (callers, settle, view) = self.parts();
+        self.done = settle.check(&view, callers, &mut orders);
+        self.carry_out(orders.into_deeds());
+        if !self.done {
+            self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
         }
-        if let Some(why) = refused {
-            self.recorder.note(now, from, Fact::Dropped { to, kind, why });
-            match (&packet.body, why) {
-                (Body::Request(operation, ..), DropReason::Dead) => {
-                    self.send(calls::reset(packet.to, packet.from, *operation));
-                }
-                (Body::Stream(stream, segment), DropReason::Dead) => {
-                    if let Party::Member(member) = packet.to {
-                        self.ask(|callers, view, orders| {
-                            callers.undelivered(view, member, *stream, segment, orders);
-                        });
-                    }
-                }
-                _ => {}
-            }
-            return;
-        }
-        self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
-        match packet.to {
-            Party::Member(member) => self.arrives_at_member(member, from, packet.body),
-            Party::Client(client) => self.arrives_at_client(client, packet.body),
-        }
-    }
-
-    /// Gives the content of a packet to its member.
-    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
-        match body {
-            Body::Raft(message) => self.feed(member, Input::Message(message)),
-            Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
-            Body::Request(operation, request, token) => {
-                if self.calls.arrives(operation) {
-                    self.give(member, Input::Request { operation, request, token });
-                }
-            }
-            Body::Cancel(operation) => {
-                // It travels on the request's connection. If the simulated network delivers it first, the
-                // request is no longer served.
-                if !self.calls.arrives(operation) {
-                    self.feed(member, Input::Canceled { operation });
-                }
-            }
-            Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, segment),
-            Body::Response(..) | Body::Reset(_) => unreachable!("only clients are sent {body:?}"),
-        }
-    }
-
-    /// Gives the content of a packet to its client.
-    fn arrives_at_client(&mut self, client: usize, body: Body) {
-        match body {
-            Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
-            Body::Reset(call) => self.call_ended(call, Ended::Reset),
-            Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, segment),
-            Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
-                unreachable!("only members are sent {body:?}")
-            }
-        }
-    }
-
-    /// A call has ended for its caller.
-    fn call_ended(&mut self, call: u64, how: Ended) {
-        self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
-    }
-
-    /// A packet of the callers' own arrives at one of its ends.
-    fn segment(&mut self, at: Party, stream: u64, segment: Segment) {
-        self.ask(|callers, view, orders| callers.segment(view, at, stream, segment, orders));
     }
 
     // ---- the end --------------------------------------------------------------------------------
@@ -994,17 +338,5 @@ impl<'a> World<'a> {
         record.stats.operations = operations;
         record.stats.disk_operations = disk_operations;
         record
-    }
-}
-
-/// Whether the input asks for a change of the membership.
-fn changes_members(input: &Input) -> bool {
-    use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
-    match input {
-        Input::Request { request, .. } => {
-            matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
-        }
-        Input::Reconfigure { .. } => true,
-        _ => false,
     }
 }
