@@ -7,10 +7,11 @@ use plan::{FaultKind, Plan};
 use record::MemberId;
 
 use crate::caller_event::CallerEvent;
+use crate::calls::Ended;
 use crate::clients::Clients;
 use crate::clients::segment::{Down, Segment};
 use crate::deeds::Orders;
-use crate::desk::{Ended, Journal};
+use crate::desk::Journal;
 use crate::final_read::FinalRead;
 use crate::network::Party;
 use crate::operators::{self, Operators};
@@ -67,9 +68,11 @@ impl Callers {
         if client < self.clients.count() {
             self.clients.ended(desk, call, how);
         } else if client == operators::client_number(view.plan) {
-            self.operators.ended(desk, call, how.outcome(view.now));
+            let outcome = desk.outcome(how);
+            self.operators.ended(desk, call, outcome);
         } else {
-            self.final_read.ended(desk, call, how.outcome(view.now));
+            let outcome = desk.outcome(how);
+            self.final_read.ended(desk, call, outcome);
         }
     }
 

@@ -1,8 +1,19 @@
 //! The calls of a run as the world knows them. Their numbers are those of the history.
 
+use api::{Error, Response};
 use record::MessageKind;
 
 use crate::network::{Body, Packet, Party, client_head};
+
+/// How a call ended for its caller.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Answer(Result<Response, Error>),
+    /// Its connection broke.
+    Reset,
+    /// Its caller waits no longer.
+    TimedOut,
+}
 
 /// All calls of a run.
 #[derive(Default)]

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use api::{Error, Request, Response};
+use api::Request;
 use bytes::Bytes;
 use record::{Fact, History, MemberId, Nanos, Operation, Outcome, Probe, Stats};
 
+use crate::calls::Ended;
 use crate::deeds::Orders;
 use crate::view::View;
 
@@ -36,27 +37,6 @@ pub(crate) struct Desk<'a> {
     pub(crate) stats: &'a mut Stats,
     /// Whether the chaos phase is over.
     pub(crate) settling: bool,
-}
-
-/// How a call ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    Answer(Result<Response, Error>),
-    /// Its connection broke.
-    Reset,
-    /// Its caller waits no longer.
-    TimedOut,
-}
-
-impl Ended {
-    /// What the history says of it.
-    pub(crate) fn outcome(self, now: Nanos) -> Outcome {
-        match self {
-            Ended::Answer(Ok(response)) => Outcome::Answer { at: now, response },
-            Ended::Answer(Err(error)) => Outcome::Error { at: now, error },
-            Ended::Reset | Ended::TimedOut => Outcome::Unknown { gave_up: now },
-        }
-    }
 }
 
 /// Who calls: the number of a client, and the user it is logged in as.
@@ -107,6 +87,16 @@ impl Desk<'_> {
             outcome: Outcome::Unknown { gave_up: self.now() },
         });
         call
+    }
+
+    /// What the history says of the end of a call.
+    pub(crate) fn outcome(&self, how: Ended) -> Outcome {
+        let now = self.now();
+        match how {
+            Ended::Answer(Ok(response)) => Outcome::Answer { at: now, response },
+            Ended::Answer(Err(error)) => Outcome::Error { at: now, error },
+            Ended::Reset | Ended::TimedOut => Outcome::Unknown { gave_up: now },
+        }
     }
 
     /// Records that a call has ended for its caller. The caller writes the outcome into the history when it has

@@ -4,10 +4,9 @@ use member::io::Input;
 use record::fact::DropReason;
 use record::{Fact, MemberId, MessageKind};
 
-use crate::calls;
+use crate::calls::{self, Ended};
 use crate::clients::segment::Segment;
 use crate::clock::{MILLISECOND, SECOND};
-use crate::desk::Ended;
 use crate::happening::Happening;
 use crate::network::{Body, Packet, Party, SendResult};
 use crate::world::World;

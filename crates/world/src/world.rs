@@ -16,10 +16,10 @@ use plan::Plan;
 use record::{Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
 
 use crate::callers::Callers;
-use crate::calls::Calls;
+use crate::calls::{Calls, Ended};
 use crate::clock::Clock;
 use crate::deeds::{Deed, Orders};
-use crate::desk::{Ended, Journal};
+use crate::desk::Journal;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use api::{Error, Request, Response};
 use record::{CacheView, Nanos, Operation, Outcome};
 
-use super::acts::{self, ActInput, Context, Step};
+use super::acts::{ActInput, Context, Step, start};
 use super::{Clients, Login, LoginState};
 use crate::caller_event::CallerEvent;
-use crate::desk::{Caller, Desk, Ended};
+use crate::calls::Ended;
+use crate::desk::{Caller, Desk};
 
 impl Clients {
     /// The run begins.
@@ -92,12 +93,12 @@ impl Clients {
             };
         }
         if let Some(follow) = state.relists.pop_front() {
-            state.act = Some(Box::new(acts::List::follow(follow)));
+            state.act = Some(start::follow(follow));
             return self.carry_on(desk, client, ActInput::Begin);
         }
         match state.plan.operations.get(state.next) {
             Some(next) if !settling && now >= next.at => {
-                state.act = Some(acts::start(next.act.clone()));
+                state.act = Some(start::start(next.act.clone()));
                 state.next += 1;
                 self.carry_on(desk, client, ActInput::Begin);
             }
@@ -208,7 +209,7 @@ impl Clients {
         if let Ended::TimedOut = how {
             self.cancel_call(desk, client, operation);
         }
-        let outcome = how.outcome(now);
+        let outcome = desk.outcome(how);
         let succeeded = matches!(outcome, Outcome::Answer { .. });
         desk.returned(operation, &outcome);
         desk.stats.answered += u64::from(succeeded);
