@@ -4,6 +4,16 @@
 //! The crate simulates everything around the members: virtual time, network, disks, clocks, processes, clients
 //! and operators. It also injects the faults of the plan; the part that does so is called the nemesis.
 //!
+//! * `world`, `lives`, `feeding`, `traffic` and `pump` are the world: it has the whole state of a run, and only these
+//!   files change all of it.
+//! * `network`, `disk`, `clock`, `machine`, `process`, `backend`, `queue`, `calls`: what the world is made of.
+//! * `faults` and `settle`: the two phases of a run. Faults get a `Reach` of the world (`strike`).
+//! * `callers`, `clients`, `operators`, `tasks`, `final_read`: those who call the members. They work at a `desk`: they
+//!   read a `View` of the world, and write orders.
+//!
+//! What faults and callers want done besides is a list of `deeds`, which the world carries out. So none of them names
+//! the world.
+//!
 //! A run uses one thread and one heap of future events (rule R1; the rules are in `ARCHITECTURE.md`). With
 //! `--cfg madsim`, as in this repository, the whole run is one task of madsim, which intercepts every read of
 //! the operating system's clock and randomness. Without the flag the same loop runs without that guard and

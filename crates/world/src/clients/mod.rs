@@ -4,8 +4,8 @@
 //! * `acts`: one state machine for each act that takes several requests; `memory`: what clients remember of
 //!   their answers for later acts.
 //! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
-//! * `transport`: one direction of a watch stream, reliable and in order; `streams`: both ends of all
-//!   streams; `watchers`: what a client does with the responses on its streams.
+//! * `segment`: what the packets of a watch stream carry; `transport`: one direction of a stream, reliable and in
+//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its streams.
 //!
 //! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
 //! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a
