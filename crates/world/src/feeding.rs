@@ -149,7 +149,7 @@ impl World<'_> {
             self.pause_at_failpoint(member, stall, &mut effects);
         }
         for fact in effects.facts.drain(..) {
-            self.note_of(member, fact);
+            self.note_of(member, Fact::Own(fact));
         }
         let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;

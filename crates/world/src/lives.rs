@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use member::StartError;
 use plan::PointAction;
-use record::{Fact, MemberId, Nanos, Stop};
+use record::{EtcdFact, Fact, MemberId, Nanos, Stop};
 
 use crate::calls;
 use crate::clock::MILLISECOND;
@@ -63,11 +63,11 @@ impl World<'_> {
         let Some(interrupted) = process.interrupted.take() else { return };
         let facts = process.effects.iter().flat_map(|effects| &effects.facts);
         let found = facts.into_iter().find_map(|fact| match fact {
-            Fact::Recovered { consistent_index, .. } => Some(*consistent_index),
+            EtcdFact::Recovered { consistent_index, .. } => Some(*consistent_index),
             _ => None,
         });
         if let Some(found) = found {
-            self.note(member, Fact::Probe { probe: interrupted.found(found) });
+            self.note(member, Fact::Own(EtcdFact::Probe { probe: interrupted.found(found) }));
         }
     }
 

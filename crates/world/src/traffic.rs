@@ -1,8 +1,7 @@
 //! The packets: how they are sent, and what happens when they arrive.
 
 use member::io::Input;
-use record::fact::DropReason;
-use record::{Fact, MemberId, MessageKind};
+use record::{DropReason, Fact, MemberId, MessageKind};
 
 use crate::calls::{self, Ended};
 use crate::clients::segment::Segment;

@@ -13,7 +13,7 @@
 use keyed::{Domain, Keyed};
 use member::io::Input;
 use plan::Plan;
-use record::{Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
+use record::{Etcd, EtcdFact, Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
 
 use crate::callers::Callers;
 use crate::calls::{Calls, Ended};
@@ -54,7 +54,7 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer, keep_events: bool) -> World<'a> {
+    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> World<'a> {
         let members = plan.most_members();
         let first = plan.cluster.members;
         let peers = crate::setup::peers(plan);
@@ -255,7 +255,7 @@ impl<'a> World<'a> {
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
         self.progress.note(member, &fact);
-        let configured = matches!(fact, Fact::Configuration { .. });
+        let configured = matches!(fact, Fact::Own(EtcdFact::Configuration { .. }));
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
             self.start_joiners();
