@@ -12,7 +12,7 @@ pub mod member_id;
 pub mod members;
 
 pub use fact::{DropReason, FaultEffect, Phase, Stop};
-pub use hash::TraceHash;
+pub use hash::{TraceHash, TraceHasher};
 pub use member_id::MemberId;
 pub use members::Members;
 
