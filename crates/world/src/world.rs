@@ -328,7 +328,7 @@ impl<'a> World<'a> {
                 *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;
             }
         }
-        let mut record = self.recorder.record;
+        let mut record = self.recorder.into_record();
         record.history = history;
         record.stats.add(&stats);
         record.members = members;
