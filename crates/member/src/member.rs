@@ -5,8 +5,8 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::{AlarmType, DefragmentResponse};
-use api::{Error, Request, Response};
+use api::etcdserverpb::{AlarmType, DefragmentResponse, HashKvRequest};
+use api::{Error, Request};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{Fact, MemberId, Probe};
 
@@ -18,10 +18,14 @@ use crate::envelope::{self, Command, Envelope};
 use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::Image;
-use crate::io::{Effects, Input};
+use crate::io::{Effects, Input, PeerMessage};
+use crate::leadership::Leadership;
 use crate::leases::Leases;
-use crate::maintenance::{Comparison, Transfer};
+use crate::logins::Logins;
+use crate::maintenance::{self, Comparison, Transfers};
+use crate::membership::Membership;
 use crate::mvcc::Store;
 use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
@@ -32,7 +36,7 @@ use crate::reads::{Read, Reads};
 use crate::replica::{LeaseNews, Outcome, Replica};
 use crate::services::Services;
 use crate::wal::Marker;
-use crate::want::Wants;
+use crate::want::{NOBODY, Wants};
 use crate::watch::Hub;
 
 /// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
@@ -55,20 +59,13 @@ pub struct Member {
     /// Requests to and from other members outside raft.
     pub(crate) calls: Calls,
     /// Transfers of leadership that clients wait for.
-    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) transfers: Transfers,
     /// The leader's comparison of all members' hashes.
     pub(crate) comparison: Comparison,
-    /// Logins in the log, by operation, with the auth revision at which the password was checked.
-    pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
-    /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
-    /// token, deadline.
-    pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// Set once this member knows that it was removed from the cluster: when its process ends.
-    pub(crate) end_at: Option<u64>,
-    /// Whether the others know this member's name.
-    pub(crate) publication: Publication,
-    /// How long each connection to another member has been up, as last reported.
-    pub(crate) connections: Vec<(MemberId, u64)>,
+    /// Logins in the log, and the requests that wait for one.
+    pub(crate) logins: Logins,
+    /// This member's own place in the cluster.
+    pub(crate) membership: Membership,
     /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
     /// The requests that go through the log and are not answered yet.
@@ -86,12 +83,10 @@ pub struct Member {
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
     pub(crate) missed_ticks: u32,
-    /// When this member last sent the others a [`crate::io::PeerMessage::Hello`].
-    pub(crate) said_hello_at: u64,
     /// When to report next which probes were reached.
     pub(crate) report_at: u64,
-    /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
-    pub(crate) next_id: u32,
+    /// The numbers of requests and ReadIndex contexts.
+    pub(crate) ids: Ids,
     /// What the member remembers about leaders.
     pub(crate) leadership: Leadership,
     /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
@@ -102,28 +97,6 @@ pub struct Member {
     pub(crate) armed: Option<Armed>,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
-}
-
-/// What the member remembers about leaders, to choose the text of a timeout's error.
-#[derive(Debug, Default)]
-pub(crate) struct Leadership {
-    /// The last known leader; none if there was none yet.
-    pub(crate) leader: MemberId,
-    /// When this member learned of that leader.
-    pub(crate) since: u64,
-    /// Whether there is a leader now.
-    pub(crate) present: bool,
-    /// When each peer was last heard from.
-    pub(crate) heard: std::collections::BTreeMap<MemberId, u64>,
-}
-
-/// Whether the other members know this member's name. Until they do, member lists show it as not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Publication {
-    /// This member proposes its name to the log at this time, unless the name is known by then.
-    Due(u64),
-    /// The name is known.
-    Done,
 }
 
 /// A summary of a member's state.
@@ -210,10 +183,10 @@ impl Member {
             ("watchers", self.hub.wake_at()),
             ("leases", self.leases.wake_at()),
             ("compaction", self.compactor.wake_at()),
-            ("comparison of hashes", self.comparison_at()),
-            ("transfers", self.transfers_wake_at()),
+            ("comparison of hashes", self.comparison.wake_at(self.node.is_leader())),
+            ("transfers", self.transfers.wake_at()),
             ("calls", self.calls.wake_at()),
-            ("end", self.end_at.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
+            ("end", self.membership.ends_at().min(self.stopping.unwrap_or(u64::MAX))),
         ]
     }
 
@@ -249,7 +222,7 @@ impl Member {
             Input::WatchClosed { stream } => self.hub.closed(stream),
             Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, out),
             Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), out),
-            Input::Connections(connections) => self.connections = connections,
+            Input::Connections(connections) => self.membership.connected(connections),
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd exits when it cannot save its log: what is on the disk is unknown.
@@ -310,10 +283,11 @@ impl Member {
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
     fn message(&mut self, mut message: Message, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
-        if self.is_from_removed(from, out) {
-            return;
+        // A removed member is told so, whatever it sent.
+        if self.has_left(from) {
+            return out.send_peer(from, PeerMessage::Removed);
         }
-        self.leadership.heard.insert(from, self.now);
+        self.leadership.heard(from, self.now);
         // `MsgTimeoutNow` asks raft to campaign at once; see `tick` for why that must not happen now.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
@@ -324,8 +298,8 @@ impl Member {
             let mut entries = message.take_entries().into_vec();
             entries.retain(|entry| {
                 let id = match entry.get_entry_type() {
-                    EntryType::EntryNormal => crate::envelope::id_of(&entry.data),
-                    _ => crate::configuration::id_of(entry),
+                    EntryType::EntryNormal => envelope::id_of(&entry.data),
+                    _ => configuration::id_of(entry),
                 };
                 id.is_none_or(|id| self.forwarded.is_new(id))
             });
@@ -534,13 +508,11 @@ impl Member {
         out.pass(Failpoint::AfterApplyOneEntryNormal);
         if let Some(operation) = waiting {
             // If users or roles changed after the password was checked, the login starts over.
-            if let Some((login, revision)) = self.logins.remove(&operation)
-                && revision != self.replica.auth.revision()
-            {
+            if let Some(login) = self.logins.applied(operation, self.replica.auth.revision()) {
                 self.serve(operation, login.into(), None, None, out);
                 return (id, mutated);
             }
-            let result = self.with_header(result);
+            let result = self.replica.stamped(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
                     self.compactor.wait(operation, request.revision, response);
@@ -551,27 +523,42 @@ impl Member {
         (id, mutated)
     }
 
-    /// Fills in the response header: cluster, member and term.
-    pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
-        result.map(|mut response| {
-            if let Some(header) = response.header_mut() {
-                header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id.raft_id();
-                header.raft_term = self.replica.term();
-            }
-            response
-        })
+    /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
+    fn apply_configuration(&mut self, entry: &Entry, out: &mut Out<'_>) -> u64 {
+        out.pass(Failpoint::BeforeApplyOneConfChange);
+        let (mut change, wanted) = configuration::read(entry);
+        let result = wanted.as_ref().map(|(_, wanted)| self.replica.change(wanted));
+        if let Some(Err(_)) = &result {
+            change = configuration::nothing(); // it is no longer valid
+        }
+        self.node.apply_change(&change);
+        self.report_configuration(out);
+        if self.has_left(self.config.id) {
+            self.membership.left(self.now);
+        }
+        let Some(((id, wanted), result)) = wanted.zip(result) else { return 0 };
+        if let Some(operation) = self.proposals.applied(id) {
+            let answer = result.map(|members| configuration::answer(&wanted, members));
+            self.answer_here(operation, answer, out);
+        }
+        id
+    }
+
+    /// Reports the current configuration as a fact.
+    pub(crate) fn report_configuration(&mut self, out: &mut Out<'_>) {
+        out.fact(configuration::report(self.replica.applied(), self.node.log().conf_state()));
+    }
+
+    /// Whether a member was removed from the cluster, and has no part in raft's configuration any more.
+    pub(crate) fn has_left(&self, id: MemberId) -> bool {
+        self.replica.has_left(id, self.node.log().conf_state())
     }
 
     /// If there is a new leader: fails the reads whose ReadIndex is in progress, as etcd does.
     fn note_leader(&mut self, out: &mut Out<'_>) {
-        let leader = self.node.leader();
-        self.leadership.present = !leader.is_none();
-        if leader.is_none() || leader == self.leadership.leader {
+        if !self.leadership.led_by(self.node.leader(), self.now) {
             return;
         }
-        self.leadership.leader = leader;
-        self.leadership.since = self.now;
         for read in self.reads.leader_changed() {
             self.reply(read.operation, Err(Error::LeaderChanged), out);
         }
@@ -587,7 +574,7 @@ impl Member {
         }
         let context = match self.reads.last_context() {
             Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // flaw M-20418b
-            _ => self.fresh_id(),
+            _ => self.ids.fresh(),
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
         out.fact(Fact::ReadIndexAsked { context });
@@ -623,8 +610,7 @@ impl Member {
             Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
             Request::Authenticate(request) => return self.log_in(operation, request, out),
             Request::MemberList(_) => {
-                let result = self.with_header(Ok(self.replica.member_list()));
-                return self.reply(operation, result, out);
+                return self.answer_here(operation, Ok(self.replica.member_list()), out);
             }
             _ => {}
         }
@@ -632,18 +618,7 @@ impl Member {
         let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
         let permitted = who.and_then(|who| self.replica.permit(&who, &request));
         let result = permitted.and_then(|()| self.replica.read(&request));
-        let result = self.with_header(result);
-        self.reply(operation, result, out);
-    }
-
-    /// A new id for a request or a ReadIndex context, unique among all members and incarnations: 16 bits of
-    /// the member id, 16 bits of the incarnation and a 32-bit counter. etcd's `idutil` has the wall clock in
-    /// place of the incarnation, so its ids can repeat when that clock is set back (flaw R39).
-    pub(crate) fn fresh_id(&mut self) -> u64 {
-        self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
-        self.config.id.raft_id() << 48
-            | u64::from(self.config.incarnation & 0xffff) << 32
-            | u64::from(self.next_id)
+        self.answer_here(operation, result, out);
     }
 
     // ---- what is due at the end of a step ---------------------------------------------------------
@@ -657,7 +632,7 @@ impl Member {
         self.with_wants(out, |own, out, wants| own.leases.note_leadership(leads, out, wants));
         self.with_wants(out, |own, out, wants| own.leases.due(&own.replica.store, out.now, wants));
         self.look_after_calls(out);
-        if self.transfers_wake_at() <= self.now {
+        if self.transfers.wake_at() <= self.now {
             self.look_after_transfers(out);
         }
         self.look_after_watches(out);
@@ -665,13 +640,16 @@ impl Member {
         self.with_wants(out, |own, out, wants| {
             own.compactor.due(out.now.clock, &own.replica.store, leads, finished, wants);
         });
-        self.look_after_comparison();
+        self.look_after_comparison(out);
         self.publish(out);
-        self.look_for_others(out);
+        self.greet(out);
         let compactor = &self.compactor;
         let is_awaited = |store: &Store| compactor.waits_for_commit(store);
         self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
-        self.look_after_removal(out);
+        if self.membership.ends_at() <= self.now {
+            self.finished = true;
+            out.removed();
+        }
         self.look_after_stop(out);
         self.report_probes(out);
         // The calls above may have made proposals and reads. They go to raft in this step.
@@ -700,27 +678,73 @@ impl Member {
         }
     }
 
-    /// Proposes this member's name and client URLs to the log, at intervals, until this member has applied
-    /// them (`server.go`, `publishV3`).
+    /// Proposes this member's name and client URLs to the log, until they are known.
     fn publish(&mut self, out: &mut Out<'_>) {
-        let Publication::Due(at) = self.publication else { return };
-        if at > self.now || self.node.leader().is_none() {
+        if self.node.leader().is_none() {
             return;
         }
-        let Some(own) = self.replica.cluster.member(self.config.id) else { return };
-        if own.name == *self.config.name() && own.client_urls[..] == self.config.client_urls[..] {
-            self.publication = Publication::Done;
+        let listed = self.replica.cluster.member(self.config.id);
+        if let Some(command) = self.membership.publish(self.now, listed) {
+            self.propose_for(NOBODY, command, None, out);
+        }
+    }
+
+    /// Sends all other members a greeting if this member has not heard from its leader for two election
+    /// timeouts. Only a removed member gets an answer, which is how it learns of its removal if it missed the
+    /// entry. A voter would also learn of it by campaigning, but learners never campaign.
+    ///
+    /// A member that has no member list yet contacts the members of its initial configuration.
+    fn greet(&mut self, out: &mut Out<'_>) {
+        if self.node.is_leader() || !self.leadership.greets(self.now) {
             return;
         }
-        self.publication = Publication::Due(self.now + self.config.settings.request_timeout);
-        let attributes = api::membershippb::Attributes {
-            name: self.config.name().to_string(),
-            client_urls: self.config.client_urls.to_vec(),
-        };
-        let member_attributes = Some(attributes);
-        let member_id = self.config.id.raft_id();
-        let request = api::membershippb::ClusterMemberAttrSetRequest { member_id, member_attributes };
-        self.propose_command(crate::envelope::Command::Attributes(request), out);
+        let mut others: Vec<MemberId> = self.replica.cluster.ids().collect();
+        if others.is_empty() {
+            others = self.config.peers.iter().map(|peer| peer.id).collect();
+        }
+        others.retain(|id| *id != self.config.id);
+        others.into_iter().for_each(|id| out.send_peer(id, PeerMessage::Hello));
+    }
+
+    /// Sends calls that are due, and answers those that timed out with an error.
+    fn look_after_calls(&mut self, out: &mut Out<'_>) {
+        if self.calls.wake_at() > self.now {
+            return;
+        }
+        self.with_wants(out, |own, out, wants| own.calls.timed_out(out.now.clock, wants));
+        // A leader serves calls as soon as it has applied the first entry of its term. But it may also have lost its
+        // leadership again in raft, while it waits for a save and so does not know yet (`Node::leads_in_raft`).
+        let serves = self.leases.is_primary() && self.node.leads_in_raft();
+        let leader = self.node.leader();
+        self.with_wants(out, |own, out, wants| own.calls.due(leader, serves, out, wants));
+    }
+
+    /// Answers the clients whose transfer has succeeded or timed out.
+    pub(crate) fn look_after_transfers(&mut self, out: &mut Out<'_>) {
+        let leader = self.node.leader();
+        self.with_wants(out, |own, out, wants| own.transfers.due(leader, out.now.clock, wants));
+    }
+
+    /// Lets the hub do what is due, and passes on the responses for the services.
+    fn look_after_watches(&mut self, out: &mut Out<'_>) {
+        let services = &self.services;
+        for (stream, response) in self.hub.due(&self.replica, |stream| services.owns_stream(stream), out) {
+            self.hub.taken(stream);
+            self.with_wants(out, |own, _, wants| own.services.watched(stream, response, wants));
+        }
+    }
+
+    /// If a comparison of hashes is due and this member leads: asks the others for theirs.
+    fn look_after_comparison(&mut self, out: &mut Out<'_>) {
+        if !self.comparison.starts(self.node.is_leader(), self.now) {
+            return;
+        }
+        let revision = self.replica.store.revision();
+        let Ok(hash) = maintenance::hash_kv(&self.replica, HashKvRequest { revision }) else { return };
+        self.with_wants(out, |own, _, wants| {
+            let others = own.replica.cluster.ids().filter(|id| *id != own.config.id);
+            own.comparison.begin(hash, others, &mut own.ids, wants);
+        });
     }
 
     /// Replaces all replicated state by that of a leader's snapshot.
@@ -729,7 +753,7 @@ impl Member {
         self.hub.replaced(&self.replica.store);
         self.leases.replaced(&self.replica.store, Now { clock: self.now, wall: self.wall });
         if self.has_left(self.config.id) {
-            self.learned_of_removal();
+            self.membership.learned_of_removal(self.now);
         }
     }
 

@@ -337,6 +337,11 @@ impl Node {
         self.raw.mut_store()
     }
 
+    /// Whether this member is a learner.
+    pub(crate) fn is_learner(&self) -> bool {
+        self.log().conf_state().learners.contains(&self.raw.raft.id)
+    }
+
     /// Whether this member is the only voter.
     pub(crate) fn is_only_voter(&self) -> bool {
         let voters = &self.log().conf_state().voters;

@@ -625,7 +625,7 @@ mod tests {
             let found = OnDisk { wal, ledger, files, durable, marker: 1 };
             let persistence = Persistence::new(&config, found, false);
             let (cluster, auth) = (Cluster::bootstrap(&[], &config), AuthStore::new(&config));
-            let replica = Replica::new(Store::new(), cluster, auth, (1, 1), config.flaws);
+            let replica = Replica::new(&config, Store::new(), cluster, auth, (1, 1));
             Run { persistence, log, replica, now: 0 }
         }
 

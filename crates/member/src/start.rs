@@ -23,12 +23,16 @@ use crate::configuration;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
+use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::log::Log;
-use crate::maintenance::Comparison;
-use crate::member::{Leadership, Member, Publication};
+use crate::logins::Logins;
+use crate::maintenance::{Comparison, Transfers};
+use crate::member::Member;
+use crate::membership::Membership;
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
@@ -159,7 +163,7 @@ impl Member {
         }
         // The backend holds the whole store already, so none of it counts as a change to commit.
         let _ = found.store.take_changes();
-        let replica = Replica::new(found.store, found.cluster, found.auth, found.applied, config.flaws);
+        let replica = Replica::new(&config, found.store, found.cluster, found.auth, found.applied);
         let hard_state = found.log.hard_state().clone();
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
@@ -195,7 +199,6 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
-            said_hello_at: now,
             report_at: now,
             armed: config.failpoint,
             wants: Vec::new(),
@@ -203,14 +206,13 @@ impl Member {
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
             services: Services::new(&config),
-            calls: Calls::default(),
-            transfers: Vec::new(),
-            comparison: Comparison::default(),
-            logins: std::collections::BTreeMap::new(),
-            waiting_for_token: Vec::new(),
-            end_at: None,
-            publication: Publication::Due(now),
-            connections: Vec::new(),
+            calls: Calls::new(&config),
+            transfers: Transfers::new(&config),
+            comparison: Comparison::new(&config),
+            logins: Logins::default(),
+            membership: Membership::new(&config, now),
+            ids: Ids::new(&config),
+            leadership: Leadership::new(&config, now),
             config,
             node,
             replica,
@@ -220,8 +222,6 @@ impl Member {
             forwarded: Forwarded::default(),
             now,
             wall: 0,
-            next_id: 0,
-            leadership: Leadership::default(),
             stopping: None,
             finished: false,
         };

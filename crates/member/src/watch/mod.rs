@@ -143,6 +143,8 @@ pub(crate) struct Hub {
     sync_at: Option<u64>,
     /// When the next retry of victims is due; `None` until [`Hub::look_after`] sets it.
     victims_at: Option<u64>,
+    /// Storage for the responses of a step, reused by all steps.
+    pub(crate) responses: Vec<(u64, WatchResponse)>,
     probes: Probes,
 }
 
@@ -186,6 +188,7 @@ impl Hub {
             cursor: Name::default(),
             sync_at: None,
             victims_at: None,
+            responses: Vec::new(),
             probes: Probes::default(),
         }
     }
