@@ -52,6 +52,11 @@ impl Logins {
     pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting)
     }
+
+    /// When a request has waited for too long; `u64::MAX` if none waits.
+    pub(crate) fn due_at(&self) -> u64 {
+        self.waiting.iter().map(|waiting| waiting.until).min().unwrap_or(u64::MAX)
+    }
 }
 
 /// Whether a token was issued by a login whose entry is not among those applied so far.

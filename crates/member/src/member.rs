@@ -5,7 +5,7 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::{AlarmType, DefragmentResponse, HashKvRequest};
+use api::etcdserverpb::{AlarmType, DefragmentResponse};
 use api::{Error, Request};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{Fact, MemberId, Probe};
@@ -24,19 +24,19 @@ use crate::io::{Effects, Input, PeerMessage};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::logins::Logins;
-use crate::maintenance::{self, Comparison, Transfers};
+use crate::maintenance::{Comparison, Transfers};
 use crate::membership::Membership;
-use crate::mvcc::Store;
 use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
 use crate::peers::Calls;
 use crate::persist::{Persistence, marker_of};
 use crate::proposals::Proposals;
-use crate::reads::{Read, Reads};
+use crate::reads::Reads;
 use crate::replica::{LeaseNews, Outcome, Replica};
+use crate::round::Round;
 use crate::services::Services;
 use crate::wal::Marker;
-use crate::want::{NOBODY, Wants};
+use crate::want::Wants;
 use crate::watch::Hub;
 
 /// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
@@ -76,9 +76,6 @@ pub struct Member {
     pub(crate) forwarded: Forwarded,
     /// The reading of the member's monotonic clock at this step.
     pub(crate) now: u64,
-    /// The reading of its wall clock at this step, in nanoseconds since 1970. Only the ids of new members and
-    /// flaw M-12291 use it.
-    pub(crate) wall: i64,
     /// When raft's next tick is due.
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
@@ -95,6 +92,10 @@ pub struct Member {
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) armed: Option<Armed>,
+    /// Whether a step is under way. It stays so if the step crashes at a failpoint.
+    pub(crate) in_step: bool,
+    /// When the parts must be looked at again.
+    pub(crate) round: Round,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
 }
@@ -167,29 +168,6 @@ impl Member {
         self.armed = armed;
     }
 
-    /// The time at which the member needs [`Input::Wake`], on its own clock.
-    pub fn wake_at(&self) -> u64 {
-        self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
-    }
-
-    /// When each part of the member next has something to do, with the part's name for panic messages.
-    #[inline]
-    pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
-        [
-            ("tick", self.next_tick),
-            ("reads", self.reads.wake_at()),
-            ("proposals", self.proposals.wake_at()),
-            ("backend", self.persistence.wake_at()),
-            ("watchers", self.hub.wake_at()),
-            ("leases", self.leases.wake_at()),
-            ("compaction", self.compactor.wake_at()),
-            ("comparison of hashes", self.comparison.wake_at(self.node.is_leader())),
-            ("transfers", self.transfers.wake_at()),
-            ("calls", self.calls.wake_at()),
-            ("end", self.membership.ends_at().min(self.stopping.unwrap_or(u64::MAX))),
-        ]
-    }
-
     /// Handles one input at `now`, in nanoseconds of the member's monotonic clock; `wall` is its wall clock
     /// in nanoseconds since 1970.
     ///
@@ -198,17 +176,22 @@ impl Member {
     pub fn step(&mut self, now: u64, wall: i64, input: Input, effects: &mut Effects) {
         debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
         self.now = now;
-        self.wall = wall;
         if self.finished {
             return;
         }
         let mut armed = self.armed.take();
+        self.in_step = true;
         self.handle(input, &mut Out::new(effects, &mut armed, Now { clock: now, wall }));
+        self.in_step = false;
         self.armed = armed;
     }
 
     /// Handles one input, then raft's readies, then what is due.
     fn handle(&mut self, input: Input, out: &mut Out<'_>) {
+        // A wake-up changes nothing by itself. What a message or the end of a write changes requires a round where it does.
+        if !matches!(input, Input::Wake | Input::Message(_) | Input::JobDone { .. }) {
+            self.round.require();
+        }
         match input {
             Input::Wake => {}
             Input::Message(message) => self.message(message, out),
@@ -363,12 +346,15 @@ impl Member {
         }
         self.send(persisted.messages, out);
         if let Some(index) = persisted.snapshot {
+            self.round.require();
             self.install_snapshots(index, out);
         }
         if waited && !self.node.waits_for_save() {
             out.pass(Failpoint::RaftBeforeAdvance);
         }
-        self.persistence.log_snapshot_saved(job, self.node.log_mut(), out);
+        if self.persistence.log_snapshot_saved(job, self.node.log_mut(), out) {
+            self.round.require();
+        }
     }
 
     /// The backend's job in progress is done.
@@ -409,7 +395,7 @@ impl Member {
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
             match Image::decode(snapshot.data, &self.config) {
-                Ok(image) => self.replace_state(image, (index, term)),
+                Ok(image) => self.replace_state(image, (index, term), out.now),
                 Err(error) => {
                     return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
                 }
@@ -427,9 +413,20 @@ impl Member {
         }
     }
 
+    /// Replaces all replicated state by that of a leader's snapshot.
+    fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) {
+        self.replica.replace(image, applied);
+        self.hub.replaced(&self.replica.store);
+        self.leases.replaced(&self.replica.store, now);
+        if self.has_left(self.config.id) {
+            self.membership.learned_of_removal(self.now);
+        }
+    }
+
     /// Applies committed entries, in order.
     fn apply_all(&mut self, entries: Vec<Entry>, out: &mut Out<'_>) {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        self.round.require();
         for entry in entries {
             self.apply(entry, out);
         }
@@ -559,6 +556,7 @@ impl Member {
         if !self.leadership.led_by(self.node.leader(), self.now) {
             return;
         }
+        self.round.require();
         for read in self.reads.leader_changed() {
             self.reply(read.operation, Err(Error::LeaderChanged), out);
         }
@@ -595,213 +593,10 @@ impl Member {
     /// Answers the reads whose index is applied.
     fn answer_reads(&mut self, out: &mut Out<'_>) {
         while let Some(reads) = self.reads.ready(self.replica.applied()) {
+            self.round.require();
             for read in reads {
                 self.answer_read(read, out);
             }
         }
-    }
-
-    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
-    /// state.
-    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
-        let Read { operation, request, token, .. } = read;
-        match request {
-            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
-            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
-            Request::Authenticate(request) => return self.log_in(operation, request, out),
-            Request::MemberList(_) => {
-                return self.answer_here(operation, Ok(self.replica.member_list()), out);
-            }
-            _ => {}
-        }
-        // Users and roles may have changed while the read waited.
-        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
-        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
-        let result = permitted.and_then(|()| self.replica.read(&request));
-        self.answer_here(operation, result, out);
-    }
-
-    // ---- what is due at the end of a step ---------------------------------------------------------
-
-    /// Does everything that is due: each `look_after_…` below handles one concern, and does nothing if that
-    /// concern has nothing due.
-    fn housekeeping(&mut self, out: &mut Out<'_>) {
-        self.expire(out);
-        self.look_after_waiting_for_token(out);
-        let leads = self.node.is_leader();
-        self.with_wants(out, |own, out, wants| own.leases.note_leadership(leads, out, wants));
-        self.with_wants(out, |own, out, wants| own.leases.due(&own.replica.store, out.now, wants));
-        self.look_after_calls(out);
-        if self.transfers.wake_at() <= self.now {
-            self.look_after_transfers(out);
-        }
-        self.look_after_watches(out);
-        let (leads, finished) = (self.node.is_leader(), self.persistence.finished_compaction());
-        self.with_wants(out, |own, out, wants| {
-            own.compactor.due(out.now.clock, &own.replica.store, leads, finished, wants);
-        });
-        self.look_after_comparison(out);
-        self.publish(out);
-        self.greet(out);
-        let compactor = &self.compactor;
-        let is_awaited = |store: &Store| compactor.waits_for_commit(store);
-        self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
-        if self.membership.ends_at() <= self.now {
-            self.finished = true;
-            out.removed();
-        }
-        self.look_after_stop(out);
-        self.report_probes(out);
-        // The calls above may have made proposals and reads. They go to raft in this step.
-        if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
-            self.drive(out);
-        }
-    }
-
-    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
-    /// would cost as much as the rest of an idle step.
-    fn report_probes(&mut self, out: &mut Out<'_>) {
-        if self.now < self.report_at {
-            return;
-        }
-        self.report_at = self.now + self.config.settings.heartbeat_interval;
-        let reached = [
-            self.hub.take_probes(),
-            self.leases.take_probes(),
-            self.compactor.take_probes(),
-            self.services.take_probes(),
-            self.replica.cluster.take_probes(),
-            self.replica.auth.take_probes(),
-        ];
-        for probes in reached {
-            probes.into_iter().for_each(|probe| out.probe(probe));
-        }
-    }
-
-    /// Proposes this member's name and client URLs to the log, until they are known.
-    fn publish(&mut self, out: &mut Out<'_>) {
-        if self.node.leader().is_none() {
-            return;
-        }
-        let listed = self.replica.cluster.member(self.config.id);
-        if let Some(command) = self.membership.publish(self.now, listed) {
-            self.propose_for(NOBODY, command, None, out);
-        }
-    }
-
-    /// Sends all other members a greeting if this member has not heard from its leader for two election
-    /// timeouts. Only a removed member gets an answer, which is how it learns of its removal if it missed the
-    /// entry. A voter would also learn of it by campaigning, but learners never campaign.
-    ///
-    /// A member that has no member list yet contacts the members of its initial configuration.
-    fn greet(&mut self, out: &mut Out<'_>) {
-        if self.node.is_leader() || !self.leadership.greets(self.now) {
-            return;
-        }
-        let mut others: Vec<MemberId> = self.replica.cluster.ids().collect();
-        if others.is_empty() {
-            others = self.config.peers.iter().map(|peer| peer.id).collect();
-        }
-        others.retain(|id| *id != self.config.id);
-        others.into_iter().for_each(|id| out.send_peer(id, PeerMessage::Hello));
-    }
-
-    /// Sends calls that are due, and answers those that timed out with an error.
-    fn look_after_calls(&mut self, out: &mut Out<'_>) {
-        if self.calls.wake_at() > self.now {
-            return;
-        }
-        self.with_wants(out, |own, out, wants| own.calls.timed_out(out.now.clock, wants));
-        // A leader serves calls as soon as it has applied the first entry of its term. But it may also have lost its
-        // leadership again in raft, while it waits for a save and so does not know yet (`Node::leads_in_raft`).
-        let serves = self.leases.is_primary() && self.node.leads_in_raft();
-        let leader = self.node.leader();
-        self.with_wants(out, |own, out, wants| own.calls.due(leader, serves, out, wants));
-    }
-
-    /// Answers the clients whose transfer has succeeded or timed out.
-    pub(crate) fn look_after_transfers(&mut self, out: &mut Out<'_>) {
-        let leader = self.node.leader();
-        self.with_wants(out, |own, out, wants| own.transfers.due(leader, out.now.clock, wants));
-    }
-
-    /// Lets the hub do what is due, and passes on the responses for the services.
-    fn look_after_watches(&mut self, out: &mut Out<'_>) {
-        let services = &self.services;
-        for (stream, response) in self.hub.due(&self.replica, |stream| services.owns_stream(stream), out) {
-            self.hub.taken(stream);
-            self.with_wants(out, |own, _, wants| own.services.watched(stream, response, wants));
-        }
-    }
-
-    /// If a comparison of hashes is due and this member leads: asks the others for theirs.
-    fn look_after_comparison(&mut self, out: &mut Out<'_>) {
-        if !self.comparison.starts(self.node.is_leader(), self.now) {
-            return;
-        }
-        let revision = self.replica.store.revision();
-        let Ok(hash) = maintenance::hash_kv(&self.replica, HashKvRequest { revision }) else { return };
-        self.with_wants(out, |own, _, wants| {
-            let others = own.replica.cluster.ids().filter(|id| *id != own.config.id);
-            own.comparison.begin(hash, others, &mut own.ids, wants);
-        });
-    }
-
-    /// Replaces all replicated state by that of a leader's snapshot.
-    pub(crate) fn replace_state(&mut self, image: Image, applied: (u64, u64)) {
-        self.replica.replace(image, applied);
-        self.hub.replaced(&self.replica.store);
-        self.leases.replaced(&self.replica.store, Now { clock: self.now, wall: self.wall });
-        if self.has_left(self.config.id) {
-            self.membership.learned_of_removal(self.now);
-        }
-    }
-
-    /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
-    fn stop(&mut self, out: &mut Out<'_>) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let patience = self.config.settings.election_timeout();
-        self.stopping = Some(self.now + patience);
-        let mut in_progress = self.services.take_all();
-        in_progress.extend(self.proposals.take_all());
-        in_progress.extend(self.reads.take_all());
-        in_progress.extend(self.calls.take_all());
-        for operation in in_progress {
-            if !self.services.owns_request(operation) {
-                self.reply(operation, Err(Error::Stopped), out);
-            }
-        }
-        // etcd transfers leadership to the member connected longest; we pick the one with the longest
-        // matching log.
-        if self.node.is_leader()
-            && let Some(successor) = self.node.best_follower()
-        {
-            self.node.transfer_leader(successor);
-        }
-    }
-
-    /// Ends the member if it is stopping and nothing is left to wait for: a transfer of leadership, writes, a
-    /// last backend commit.
-    fn look_after_stop(&mut self, out: &mut Out<'_>) {
-        let Some(give_up_at) = self.stopping else { return };
-        let waits_for_successor =
-            self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
-        if waits_for_successor
-            || self.node.is_saving()
-            || self.persistence.is_writing()
-            || !self.persistence.is_idle()
-        {
-            // Checked again at the next input. One will come, since there is always a next tick.
-            self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
-            return;
-        }
-        if self.persistence.is_dirty() {
-            self.persistence.commit(&mut self.replica, self.node.log(), out);
-            return;
-        }
-        self.finished = true;
-        out.finished();
     }
 }

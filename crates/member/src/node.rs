@@ -305,6 +305,11 @@ impl Node {
         self.known_leader.0
     }
 
+    /// The leader that [`Node::leader`] returns, and whether it is this member.
+    pub(crate) fn known_leader(&self) -> (MemberId, bool) {
+        self.known_leader
+    }
+
     fn id(&self) -> MemberId {
         MemberId::from_raft(self.raw.raft.id)
     }

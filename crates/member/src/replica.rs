@@ -246,10 +246,8 @@ impl Replica {
     /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
     /// configuration is left.
     pub(crate) fn has_left(&self, id: MemberId, conf_state: &ConfState) -> bool {
-        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
-            .iter()
-            .any(|part| part.contains(&id.raft_id()));
-        self.cluster.is_removed(id) && !takes_part
+        let parts = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners];
+        self.cluster.is_removed(id) && !parts.iter().any(|part| part.contains(&id.raft_id()))
     }
 
     /// A hash over all replicated state. Its cost does not depend on the store's size.
@@ -274,6 +272,15 @@ impl Replica {
 }
 
 #[cfg(test)]
+impl Replica {
+    /// The state of a cluster without members, keys and users.
+    pub(crate) fn empty(config: &Config, applied: (u64, u64)) -> Replica {
+        let (cluster, auth) = (Cluster::bootstrap(&[], config), AuthStore::new(config));
+        Replica::new(config, Store::new(), cluster, auth, applied)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
@@ -287,9 +294,7 @@ mod tests {
     use crate::out::Now;
 
     fn replica() -> Replica {
-        let config = Config::new(MemberId::new(1), Arc::new([]));
-        let (cluster, auth) = (Cluster::bootstrap(&[], &config), AuthStore::new(&config));
-        Replica::new(&config, Store::new(), cluster, auth, (0, 1))
+        Replica::empty(&Config::new(MemberId::new(1), Arc::new([])), (0, 1))
     }
 
     /// Applies a request as the next entry.

@@ -141,19 +141,6 @@ impl Member {
         self.look_after_transfers(out);
     }
 
-    /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
-    pub(crate) fn look_after_waiting_for_token(&mut self, out: &mut Out<'_>) {
-        for waiting in self.logins.take_waiting() {
-            if !logins::is_ahead(waiting.token.as_ref(), self.replica.applied()) {
-                self.request(waiting.operation, waiting.request, waiting.token.as_ref(), out);
-            } else if waiting.until <= self.now {
-                self.reply(waiting.operation, Err(Error::InvalidAuthToken), out);
-            } else {
-                self.logins.wait(waiting);
-            }
-        }
-    }
-
     /// Serves a request whose form and permission are checked.
     pub(crate) fn serve(
         &mut self,
@@ -224,6 +211,26 @@ impl Member {
                 self.propose(operation, request, who, out);
             }
         }
+    }
+
+    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
+    /// state.
+    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
+        let Read { operation, request, token, .. } = read;
+        match request {
+            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
+            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
+            Request::Authenticate(request) => return self.log_in(operation, request, out),
+            Request::MemberList(_) => {
+                return self.answer_here(operation, Ok(self.replica.member_list()), out);
+            }
+            _ => {}
+        }
+        // Users and roles may have changed while the read waited.
+        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
+        let result = permitted.and_then(|()| self.replica.read(&request));
+        self.answer_here(operation, result, out);
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.
@@ -430,6 +437,7 @@ impl Member {
                 Payload::Change(change) => self.node.propose_change(change),
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
+                self.round.require();
                 self.reply(operation, Err(Error::ProposalDropped), out);
             }
         }
@@ -482,25 +490,6 @@ impl Member {
         out.fact(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
-    }
-
-    // ---- timeouts ---------------------------------------------------------------------------------
-
-    /// Answers requests that have timed out inside the server with an error.
-    pub(crate) fn expire(&mut self, out: &mut Out<'_>) {
-        for expired in self.proposals.expired(self.now) {
-            self.logins.expired(expired.operation);
-            let error = if expired.proposed {
-                let voters = self.node.is_leader().then(|| &self.node.log().conf_state().voters[..]);
-                self.leadership.why_late(expired.started, voters)
-            } else {
-                Error::ContextDeadlineExceeded
-            };
-            self.reply(expired.operation, Err(error), out);
-        }
-        for read in self.reads.expired(self.now) {
-            self.reply(read.operation, Err(Error::Timeout), out);
-        }
     }
 }
 

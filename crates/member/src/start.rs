@@ -41,6 +41,7 @@ use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::replica::Replica;
+use crate::round::Round;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
@@ -201,6 +202,8 @@ impl Member {
             missed_ticks: 0,
             report_at: now,
             armed: config.failpoint,
+            in_step: false,
+            round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),
             compactor: Compactor::new(&config),
@@ -221,10 +224,10 @@ impl Member {
             reads: Reads::default(),
             forwarded: Forwarded::default(),
             now,
-            wall: 0,
             stopping: None,
             finished: false,
         };
+        member.round.set_alarm(member.slow_clocks());
         member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))

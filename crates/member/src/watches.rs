@@ -41,3 +41,40 @@ impl Hub {
         own
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use api::etcdserverpb::watch_request::RequestUnion;
+    use api::etcdserverpb::{ResponseHeader, WatchCreateRequest, WatchRequest};
+    use record::MemberId;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::io::Effects;
+    use crate::out::Now;
+
+    #[test]
+    fn responses_go_to_those_who_opened_the_stream() {
+        let config = Config { cluster_id: 9, ..Config::new(MemberId::new(3), Arc::new([])) };
+        let (mut hub, replica) = (Hub::new(&config), Replica::empty(&config, (5, 7)));
+        for stream in [1, 2] {
+            let create = WatchCreateRequest { key: "k".into(), ..WatchCreateRequest::default() };
+            let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+            hub.request(&replica.store, 0, stream, request, true);
+        }
+        assert_eq!(hub.due_at(), 0);
+        let (mut effects, mut armed) = (Effects::default(), None);
+        let mut out = Out::new(&mut effects, &mut armed, Now::default());
+        let own = hub.due(&replica, |stream| stream == 2, &mut out);
+        assert!(hub.due(&replica, |_| false, &mut out).is_empty());
+        let streams = |responses: &[(u64, WatchResponse)]| -> Vec<u64> {
+            responses.iter().map(|(stream, _)| *stream).collect()
+        };
+        assert_eq!((streams(&own), streams(&effects.watch)), (vec![2], vec![1]));
+        let header = ResponseHeader { cluster_id: 9, member_id: 3, revision: 1, raft_term: 7 };
+        assert!(own.iter().chain(&effects.watch).all(|(_, response)| response.header == Some(header)));
+        assert_eq!(hub.due_at(), u64::MAX, "watchers that are up to date wait for a change");
+    }
+}

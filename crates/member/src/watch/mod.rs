@@ -312,6 +312,26 @@ impl Hub {
         sync.min(victims).min(progress)
     }
 
+    /// When [`Hub::look_after`] or [`Hub::drain`] next does something if nothing but time passes; 0 if the next step must
+    /// call them.
+    ///
+    /// Retries of victims keep to their interval even while no channel has room, and a pass without watchers moves the
+    /// cursor back; so these are due at their times, too. The times of a group that is empty have no effect: they are set
+    /// anew when it gets its first watcher.
+    pub(crate) fn due_at(&self) -> u64 {
+        if self.is_idle() {
+            return u64::MAX;
+        }
+        if !self.to_drain.is_empty() {
+            return 0;
+        }
+        let passes = !self.unsynced.is_empty() || self.cursor != Name::default();
+        let sync = if passes { self.sync_at.unwrap_or(0) } else { u64::MAX };
+        let victims = if self.victims.is_empty() { u64::MAX } else { self.victims_at.unwrap_or(0) };
+        let progress = self.timers.first().map_or(u64::MAX, |(due, _)| *due);
+        sync.min(victims).min(progress)
+    }
+
     /// Appends the responses for which the transport has room to `out`, each with the number of its stream.
     /// Their headers have only the revision. In a cancellation by compaction it is 0, as in etcd.
     pub(crate) fn drain(&mut self, store: &Store, out: &mut Vec<(u64, WatchResponse)>) {
