@@ -168,6 +168,11 @@ impl Compactor {
         }
     }
 
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it.
+    pub(crate) fn due_at(&self) -> u64 {
+        if self.waiting.is_empty() { self.wake_at() } else { 0 }
+    }
+
     /// Whether the requested compaction is still in progress. If it has succeeded or timed out, records that.
     fn is_in_progress(&mut self, now: u64, store: &Store) -> bool {
         let Some(requested) = &self.requested else { return false };

@@ -67,6 +67,12 @@ impl Leases {
         self.lessor.wake_at()
     }
 
+    /// When [`Leases::due`] next does something if nothing but time passes; 0 if the next step must call it.
+    pub(crate) fn due_at(&self) -> u64 {
+        let waiting = self.waiting.iter().map(|(.., deadline)| *deadline).min().unwrap_or(u64::MAX);
+        self.lessor.due_at().min(waiting).min(self.demote_at.unwrap_or(u64::MAX))
+    }
+
     // ---- requests of clients ----------------------------------------------------------------------
 
     /// Handles a keep-alive from a client of this member or of another one.
@@ -330,8 +336,10 @@ mod tests {
         // A client that renews it now waits for the revocation.
         assert_eq!(run.at(at, |leases, store, out, wants| leases.renew(2, 7, true, store, out, wants)), []);
         run.leases.confirmed(7);
+        assert_eq!(run.leases.due_at(), 0);
         let revoke = Want::propose(Command::Request(LeaseRevokeRequest { id: 7 }.into()));
         assert_eq!(run.at(at, due), [revoke]);
+        assert_eq!(run.leases.due_at(), at + run.leases.request_timeout, "then it counts as lost");
         let wants = run.at(at, |leases, store, _, wants| leases.revoked(7, store, wants));
         assert_eq!(wants, [answer(2, 7, 0, &run.store)]);
     }

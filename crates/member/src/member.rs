@@ -6,7 +6,7 @@
 //! returns it; its changes reach the backend file with a later backend commit.
 
 use api::etcdserverpb::{AlarmType, DefragmentResponse};
-use api::{Error, Request, Response};
+use api::{Error, Request};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{EtcdFact as Fact, MemberId, Probe};
 
@@ -18,18 +18,22 @@ use crate::envelope::{self, Command, Envelope};
 use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::Image;
-use crate::io::{Effects, Input};
+use crate::io::{Effects, Input, PeerMessage};
+use crate::leadership::Leadership;
 use crate::leases::Leases;
-use crate::maintenance::{Comparison, Transfer};
-use crate::mvcc::Store;
+use crate::logins::Logins;
+use crate::maintenance::{Comparison, Transfers};
+use crate::membership::Membership;
 use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
 use crate::peers::Calls;
 use crate::persist::{Persistence, marker_of};
 use crate::proposals::Proposals;
-use crate::reads::{Read, Reads};
+use crate::reads::Reads;
 use crate::replica::{LeaseNews, Outcome, Replica};
+use crate::round::Round;
 use crate::services::Services;
 use crate::wal::Marker;
 use crate::want::Wants;
@@ -55,20 +59,13 @@ pub struct Member {
     /// Requests to and from other members outside raft.
     pub(crate) calls: Calls,
     /// Transfers of leadership that clients wait for.
-    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) transfers: Transfers,
     /// The leader's comparison of all members' hashes.
     pub(crate) comparison: Comparison,
-    /// Logins in the log, by operation, with the auth revision at which the password was checked.
-    pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
-    /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
-    /// token, deadline.
-    pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// Set once this member knows that it was removed from the cluster: when its process ends.
-    pub(crate) end_at: Option<u64>,
-    /// Whether the others know this member's name.
-    pub(crate) publication: Publication,
-    /// How long each connection to another member has been up, as last reported.
-    pub(crate) connections: Vec<(MemberId, u64)>,
+    /// Logins in the log, and the requests that wait for one.
+    pub(crate) logins: Logins,
+    /// This member's own place in the cluster.
+    pub(crate) membership: Membership,
     /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
     /// The requests that go through the log and are not answered yet.
@@ -79,19 +76,14 @@ pub struct Member {
     pub(crate) forwarded: Forwarded,
     /// The reading of the member's monotonic clock at this step.
     pub(crate) now: u64,
-    /// The reading of its wall clock at this step, in nanoseconds since 1970. Only the ids of new members and
-    /// flaw M-12291 use it.
-    pub(crate) wall: i64,
     /// When raft's next tick is due.
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
     pub(crate) missed_ticks: u32,
-    /// When this member last sent the others a [`crate::io::PeerMessage::Hello`].
-    pub(crate) said_hello_at: u64,
     /// When to report next which probes were reached.
     pub(crate) report_at: u64,
-    /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
-    pub(crate) next_id: u32,
+    /// The numbers of requests and ReadIndex contexts.
+    pub(crate) ids: Ids,
     /// What the member remembers about leaders.
     pub(crate) leadership: Leadership,
     /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
@@ -100,30 +92,12 @@ pub struct Member {
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) armed: Option<Armed>,
+    /// Whether a step is under way. It stays so if the step crashes at a failpoint.
+    pub(crate) in_step: bool,
+    /// When the parts must be looked at again.
+    pub(crate) round: Round,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
-}
-
-/// What the member remembers about leaders, to choose the text of a timeout's error.
-#[derive(Debug, Default)]
-pub(crate) struct Leadership {
-    /// The last known leader; none if there was none yet.
-    pub(crate) leader: MemberId,
-    /// When this member learned of that leader.
-    pub(crate) since: u64,
-    /// Whether there is a leader now.
-    pub(crate) present: bool,
-    /// When each peer was last heard from.
-    pub(crate) heard: std::collections::BTreeMap<MemberId, u64>,
-}
-
-/// Whether the other members know this member's name. Until they do, member lists show it as not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Publication {
-    /// This member proposes its name to the log at this time, unless the name is known by then.
-    Due(u64),
-    /// The name is known.
-    Done,
 }
 
 /// A summary of a member's state.
@@ -194,29 +168,6 @@ impl Member {
         self.armed = armed;
     }
 
-    /// The time at which the member needs [`Input::Wake`], on its own clock.
-    pub fn wake_at(&self) -> u64 {
-        self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
-    }
-
-    /// When each part of the member next has something to do, with the part's name for panic messages.
-    #[inline]
-    pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
-        [
-            ("tick", self.next_tick),
-            ("reads", self.reads.wake_at()),
-            ("proposals", self.proposals.wake_at()),
-            ("backend", self.persistence.wake_at()),
-            ("watchers", self.hub.wake_at()),
-            ("leases", self.leases.wake_at()),
-            ("compaction", self.compactor.wake_at()),
-            ("comparison of hashes", self.comparison_at()),
-            ("transfers", self.transfers_wake_at()),
-            ("calls", self.calls.wake_at()),
-            ("end", self.end_at.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
-        ]
-    }
-
     /// Handles one input at `now`, in nanoseconds of the member's monotonic clock; `wall` is its wall clock
     /// in nanoseconds since 1970.
     ///
@@ -225,17 +176,22 @@ impl Member {
     pub fn step(&mut self, now: u64, wall: i64, input: Input, effects: &mut Effects) {
         debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
         self.now = now;
-        self.wall = wall;
         if self.finished {
             return;
         }
         let mut armed = self.armed.take();
+        self.in_step = true;
         self.handle(input, &mut Out::new(effects, &mut armed, Now { clock: now, wall }));
+        self.in_step = false;
         self.armed = armed;
     }
 
     /// Handles one input, then raft's readies, then what is due.
     fn handle(&mut self, input: Input, out: &mut Out<'_>) {
+        // A wake-up changes nothing by itself. What a message or the end of a write changes requires a round where it does.
+        if !matches!(input, Input::Wake | Input::Message(_) | Input::JobDone { .. }) {
+            self.round.require();
+        }
         match input {
             Input::Wake => {}
             Input::Message(message) => self.message(message, out),
@@ -249,7 +205,7 @@ impl Member {
             Input::WatchClosed { stream } => self.hub.closed(stream),
             Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, out),
             Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), out),
-            Input::Connections(connections) => self.connections = connections,
+            Input::Connections(connections) => self.membership.connected(connections),
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd exits when it cannot save its log: what is on the disk is unknown.
@@ -310,10 +266,11 @@ impl Member {
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
     fn message(&mut self, mut message: Message, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
-        if self.is_from_removed(from, out) {
-            return;
+        // A removed member is told so, whatever it sent.
+        if self.has_left(from) {
+            return out.send_peer(from, PeerMessage::Removed);
         }
-        self.leadership.heard.insert(from, self.now);
+        self.leadership.heard(from, self.now);
         // `MsgTimeoutNow` asks raft to campaign at once; see `tick` for why that must not happen now.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
@@ -324,8 +281,8 @@ impl Member {
             let mut entries = message.take_entries().into_vec();
             entries.retain(|entry| {
                 let id = match entry.get_entry_type() {
-                    EntryType::EntryNormal => crate::envelope::id_of(&entry.data),
-                    _ => crate::configuration::id_of(entry),
+                    EntryType::EntryNormal => envelope::id_of(&entry.data),
+                    _ => configuration::id_of(entry),
                 };
                 id.is_none_or(|id| self.forwarded.is_new(id))
             });
@@ -389,12 +346,15 @@ impl Member {
         }
         self.send(persisted.messages, out);
         if let Some(index) = persisted.snapshot {
+            self.round.require();
             self.install_snapshots(index, out);
         }
         if waited && !self.node.waits_for_save() {
             out.pass(Failpoint::RaftBeforeAdvance);
         }
-        self.persistence.log_snapshot_saved(job, self.node.log_mut(), out);
+        if self.persistence.log_snapshot_saved(job, self.node.log_mut(), out) {
+            self.round.require();
+        }
     }
 
     /// The backend's job in progress is done.
@@ -435,7 +395,7 @@ impl Member {
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
             match Image::decode(snapshot.data, &self.config) {
-                Ok(image) => self.replace_state(image, (index, term)),
+                Ok(image) => self.replace_state(image, (index, term), out.now),
                 Err(error) => {
                     return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
                 }
@@ -453,9 +413,20 @@ impl Member {
         }
     }
 
+    /// Replaces all replicated state by that of a leader's snapshot.
+    fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) {
+        self.replica.replace(image, applied);
+        self.hub.replaced(&self.replica.store);
+        self.leases.replaced(&self.replica.store, now);
+        if self.has_left(self.config.id) {
+            self.membership.learned_of_removal(self.now);
+        }
+    }
+
     /// Applies committed entries, in order.
     fn apply_all(&mut self, entries: Vec<Entry>, out: &mut Out<'_>) {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        self.round.require();
         for entry in entries {
             self.apply(entry, out);
         }
@@ -534,13 +505,11 @@ impl Member {
         out.pass(Failpoint::AfterApplyOneEntryNormal);
         if let Some(operation) = waiting {
             // If users or roles changed after the password was checked, the login starts over.
-            if let Some((login, revision)) = self.logins.remove(&operation)
-                && revision != self.replica.auth.revision()
-            {
+            if let Some(login) = self.logins.applied(operation, self.replica.auth.revision()) {
                 self.serve(operation, login.into(), None, None, out);
                 return (id, mutated);
             }
-            let result = self.with_header(result);
+            let result = self.replica.stamped(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
                     self.compactor.wait(operation, request.revision, response);
@@ -551,27 +520,43 @@ impl Member {
         (id, mutated)
     }
 
-    /// Fills in the response header: cluster, member and term.
-    pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
-        result.map(|mut response| {
-            if let Some(header) = response.header_mut() {
-                header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id.raft_id();
-                header.raft_term = self.replica.term();
-            }
-            response
-        })
+    /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
+    fn apply_configuration(&mut self, entry: &Entry, out: &mut Out<'_>) -> u64 {
+        out.pass(Failpoint::BeforeApplyOneConfChange);
+        let (mut change, wanted) = configuration::read(entry);
+        let result = wanted.as_ref().map(|(_, wanted)| self.replica.change(wanted));
+        if let Some(Err(_)) = &result {
+            change = configuration::nothing(); // it is no longer valid
+        }
+        self.node.apply_change(&change);
+        self.report_configuration(out);
+        if self.has_left(self.config.id) {
+            self.membership.left(self.now);
+        }
+        let Some(((id, wanted), result)) = wanted.zip(result) else { return 0 };
+        if let Some(operation) = self.proposals.applied(id) {
+            let answer = result.map(|members| configuration::answer(&wanted, members));
+            self.answer_here(operation, answer, out);
+        }
+        id
+    }
+
+    /// Reports the current configuration as a fact.
+    pub(crate) fn report_configuration(&mut self, out: &mut Out<'_>) {
+        out.fact(configuration::report(self.replica.applied(), self.node.log().conf_state()));
+    }
+
+    /// Whether a member was removed from the cluster, and has no part in raft's configuration any more.
+    pub(crate) fn has_left(&self, id: MemberId) -> bool {
+        self.replica.has_left(id, self.node.log().conf_state())
     }
 
     /// If there is a new leader: fails the reads whose ReadIndex is in progress, as etcd does.
     fn note_leader(&mut self, out: &mut Out<'_>) {
-        let leader = self.node.leader();
-        self.leadership.present = !leader.is_none();
-        if leader.is_none() || leader == self.leadership.leader {
+        if !self.leadership.led_by(self.node.leader(), self.now) {
             return;
         }
-        self.leadership.leader = leader;
-        self.leadership.since = self.now;
+        self.round.require();
         for read in self.reads.leader_changed() {
             self.reply(read.operation, Err(Error::LeaderChanged), out);
         }
@@ -587,7 +572,7 @@ impl Member {
         }
         let context = match self.reads.last_context() {
             Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // flaw M-20418b
-            _ => self.fresh_id(),
+            _ => self.ids.fresh(),
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
         out.fact(Fact::ReadIndexAsked { context });
@@ -608,176 +593,10 @@ impl Member {
     /// Answers the reads whose index is applied.
     fn answer_reads(&mut self, out: &mut Out<'_>) {
         while let Some(reads) = self.reads.ready(self.replica.applied()) {
+            self.round.require();
             for read in reads {
                 self.answer_read(read, out);
             }
         }
-    }
-
-    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
-    /// state.
-    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
-        let Read { operation, request, token, .. } = read;
-        match request {
-            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
-            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
-            Request::Authenticate(request) => return self.log_in(operation, request, out),
-            Request::MemberList(_) => {
-                let result = self.with_header(Ok(self.replica.member_list()));
-                return self.reply(operation, result, out);
-            }
-            _ => {}
-        }
-        // Users and roles may have changed while the read waited.
-        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
-        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
-        let result = permitted.and_then(|()| self.replica.read(&request));
-        let result = self.with_header(result);
-        self.reply(operation, result, out);
-    }
-
-    /// A new id for a request or a ReadIndex context, unique among all members and incarnations: 16 bits of
-    /// the member id, 16 bits of the incarnation and a 32-bit counter. etcd's `idutil` has the wall clock in
-    /// place of the incarnation, so its ids can repeat when that clock is set back (flaw R39).
-    pub(crate) fn fresh_id(&mut self) -> u64 {
-        self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
-        self.config.id.raft_id() << 48
-            | u64::from(self.config.incarnation & 0xffff) << 32
-            | u64::from(self.next_id)
-    }
-
-    // ---- what is due at the end of a step ---------------------------------------------------------
-
-    /// Does everything that is due: each `look_after_…` below handles one concern, and does nothing if that
-    /// concern has nothing due.
-    fn housekeeping(&mut self, out: &mut Out<'_>) {
-        self.expire(out);
-        self.look_after_waiting_for_token(out);
-        let leads = self.node.is_leader();
-        self.with_wants(out, |own, out, wants| own.leases.note_leadership(leads, out, wants));
-        self.with_wants(out, |own, out, wants| own.leases.due(&own.replica.store, out.now, wants));
-        self.look_after_calls(out);
-        if self.transfers_wake_at() <= self.now {
-            self.look_after_transfers(out);
-        }
-        self.look_after_watches(out);
-        let (leads, finished) = (self.node.is_leader(), self.persistence.finished_compaction());
-        self.with_wants(out, |own, out, wants| {
-            own.compactor.due(out.now.clock, &own.replica.store, leads, finished, wants);
-        });
-        self.look_after_comparison();
-        self.publish(out);
-        self.look_for_others(out);
-        let compactor = &self.compactor;
-        let is_awaited = |store: &Store| compactor.waits_for_commit(store);
-        self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
-        self.look_after_removal(out);
-        self.look_after_stop(out);
-        self.report_probes(out);
-        // The calls above may have made proposals and reads. They go to raft in this step.
-        if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
-            self.drive(out);
-        }
-    }
-
-    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
-    /// would cost as much as the rest of an idle step.
-    fn report_probes(&mut self, out: &mut Out<'_>) {
-        if self.now < self.report_at {
-            return;
-        }
-        self.report_at = self.now + self.config.settings.heartbeat_interval;
-        let reached = [
-            self.hub.take_probes(),
-            self.leases.take_probes(),
-            self.compactor.take_probes(),
-            self.services.take_probes(),
-            self.replica.cluster.take_probes(),
-            self.replica.auth.take_probes(),
-        ];
-        for probes in reached {
-            probes.into_iter().for_each(|probe| out.probe(probe));
-        }
-    }
-
-    /// Proposes this member's name and client URLs to the log, at intervals, until this member has applied
-    /// them (`server.go`, `publishV3`).
-    fn publish(&mut self, out: &mut Out<'_>) {
-        let Publication::Due(at) = self.publication else { return };
-        if at > self.now || self.node.leader().is_none() {
-            return;
-        }
-        let Some(own) = self.replica.cluster.member(self.config.id) else { return };
-        if own.name == *self.config.name() && own.client_urls[..] == self.config.client_urls[..] {
-            self.publication = Publication::Done;
-            return;
-        }
-        self.publication = Publication::Due(self.now + self.config.settings.request_timeout);
-        let attributes = api::membershippb::Attributes {
-            name: self.config.name().to_string(),
-            client_urls: self.config.client_urls.to_vec(),
-        };
-        let member_attributes = Some(attributes);
-        let member_id = self.config.id.raft_id();
-        let request = api::membershippb::ClusterMemberAttrSetRequest { member_id, member_attributes };
-        self.propose_command(crate::envelope::Command::Attributes(request), out);
-    }
-
-    /// Replaces all replicated state by that of a leader's snapshot.
-    pub(crate) fn replace_state(&mut self, image: Image, applied: (u64, u64)) {
-        self.replica.replace(image, applied);
-        self.hub.replaced(&self.replica.store);
-        self.leases.replaced(&self.replica.store, Now { clock: self.now, wall: self.wall });
-        if self.has_left(self.config.id) {
-            self.learned_of_removal();
-        }
-    }
-
-    /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
-    fn stop(&mut self, out: &mut Out<'_>) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let patience = self.config.settings.election_timeout();
-        self.stopping = Some(self.now + patience);
-        let mut in_progress = self.services.take_all();
-        in_progress.extend(self.proposals.take_all());
-        in_progress.extend(self.reads.take_all());
-        in_progress.extend(self.calls.take_all());
-        for operation in in_progress {
-            if !self.services.owns_request(operation) {
-                self.reply(operation, Err(Error::Stopped), out);
-            }
-        }
-        // etcd transfers leadership to the member connected longest; we pick the one with the longest
-        // matching log.
-        if self.node.is_leader()
-            && let Some(successor) = self.node.best_follower()
-        {
-            self.node.transfer_leader(successor);
-        }
-    }
-
-    /// Ends the member if it is stopping and nothing is left to wait for: a transfer of leadership, writes, a
-    /// last backend commit.
-    fn look_after_stop(&mut self, out: &mut Out<'_>) {
-        let Some(give_up_at) = self.stopping else { return };
-        let waits_for_successor =
-            self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
-        if waits_for_successor
-            || self.node.is_saving()
-            || self.persistence.is_writing()
-            || !self.persistence.is_idle()
-        {
-            // Checked again at the next input. One will come, since there is always a next tick.
-            self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
-            return;
-        }
-        if self.persistence.is_dirty() {
-            self.persistence.commit(&mut self.replica, self.node.log(), out);
-            return;
-        }
-        self.finished = true;
-        out.finished();
     }
 }

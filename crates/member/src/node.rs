@@ -305,6 +305,11 @@ impl Node {
         self.known_leader.0
     }
 
+    /// The leader that [`Node::leader`] returns, and whether it is this member.
+    pub(crate) fn known_leader(&self) -> (MemberId, bool) {
+        self.known_leader
+    }
+
     fn id(&self) -> MemberId {
         MemberId::from_raft(self.raw.raft.id)
     }
@@ -335,6 +340,11 @@ impl Node {
 
     pub(crate) fn log_mut(&mut self) -> &mut Log {
         self.raw.mut_store()
+    }
+
+    /// Whether this member is a learner.
+    pub(crate) fn is_learner(&self) -> bool {
+        self.log().conf_state().learners.contains(&self.raw.raft.id)
     }
 
     /// Whether this member is the only voter.

@@ -178,6 +178,17 @@ impl Persistence {
         commit.min(self.scrub_at.unwrap_or(u64::MAX))
     }
 
+    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call it. A commit
+    /// waits for its interval, or for an applied entry, the end of the backend's job, or that of a snapshot; a
+    /// defragmentation for the end of a job; a scrub for its pause.
+    pub(crate) fn due_at(&self, store: &Store) -> u64 {
+        let compaction = store.compaction();
+        match self.scrub_at {
+            None if compaction.scheduled != compaction.finished => 0,
+            _ => self.wake_at(),
+        }
+    }
+
     // ---- jobs on the disk -------------------------------------------------------------------------
 
     /// The number of the job to which operations queued now will belong.
@@ -513,10 +524,10 @@ impl Persistence {
 
     /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, except for the last
     /// ones (`catch-up-entries`), which slow followers may need, and removes WAL segments that are not
-    /// needed.
-    pub(crate) fn log_snapshot_saved(&mut self, job: u64, log: &mut Log, out: &mut Out<'_>) {
+    /// needed. Returns whether it did.
+    pub(crate) fn log_snapshot_saved(&mut self, job: u64, log: &mut Log, out: &mut Out<'_>) -> bool {
         let Some((_, index)) = self.marking.take_if(|(marking, _)| *marking == job) else {
-            return;
+            return false;
         };
         let keep_from = index.saturating_sub(self.limits.catch_up_entries);
         if keep_from > log.before().0 {
@@ -530,6 +541,7 @@ impl Persistence {
             self.write(ops);
             out.pass(Failpoint::RaftAfterWalRelease);
         }
+        true
     }
 
     // ---- snapshots between members ----------------------------------------------------------------
@@ -597,8 +609,6 @@ mod tests {
     use raft::eraftpb::{Entry, HardState};
 
     use super::*;
-    use crate::auth::AuthStore;
-    use crate::cluster::Cluster;
     use crate::envelope::Command;
     use crate::io::Effects;
     use crate::out::Now;
@@ -624,8 +634,7 @@ mod tests {
             let (ledger, files) = (Ledger::default(), Snapshots::default());
             let found = OnDisk { wal, ledger, files, durable, marker: 1 };
             let persistence = Persistence::new(&config, found, false);
-            let (cluster, auth) = (Cluster::bootstrap(&[], &config), AuthStore::new(&config));
-            let replica = Replica::new(Store::new(), cluster, auth, (1, 1), config.flaws);
+            let replica = Replica::empty(&config, (1, 1));
             Run { persistence, log, replica, now: 0 }
         }
 

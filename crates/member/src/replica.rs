@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::apply;
 use crate::auth::{AuthInfo, AuthStore};
 use crate::cluster::{Change, Cluster};
+use crate::config::Config;
 use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaws;
@@ -29,6 +30,8 @@ pub(crate) struct Replica {
     pub(crate) auth: AuthStore,
     /// Index and term of the last applied entry.
     applied: (u64, u64),
+    /// The ids of the cluster and of this member, for response headers.
+    ids: (u64, u64),
     flaws: Flaws,
 }
 
@@ -63,13 +66,14 @@ impl From<Result<Response, Error>> for Outcome {
 impl Replica {
     /// This state, which holds the effects of all entries up to `applied`, an index and its term.
     pub(crate) fn new(
+        config: &Config,
         store: Store,
         cluster: Cluster,
         auth: AuthStore,
         applied: (u64, u64),
-        flaws: Flaws,
     ) -> Replica {
-        Replica { store, cluster, auth, applied, flaws }
+        let ids = (config.cluster_id, config.id.raft_id());
+        Replica { store, cluster, auth, applied, ids, flaws: config.flaws }
     }
 
     /// The index of the last applied entry.
@@ -212,7 +216,23 @@ impl Replica {
         applied.result
     }
 
-    /// A response header with the store's revision; the member fills in the rest.
+    /// Fills in the cluster, the member and the term of a response header.
+    pub(crate) fn stamp(&self, header: &mut ResponseHeader) {
+        (header.cluster_id, header.member_id) = self.ids;
+        header.raft_term = self.applied.1;
+    }
+
+    /// The same in a result, if it has a header.
+    pub(crate) fn stamped(&self, mut result: Result<Response, Error>) -> Result<Response, Error> {
+        if let Ok(response) = &mut result
+            && let Some(header) = response.header_mut()
+        {
+            self.stamp(header);
+        }
+        result
+    }
+
+    /// A response header with the store's revision.
     pub(crate) fn header(&self) -> Option<ResponseHeader> {
         apply::header(&self.store)
     }
@@ -226,10 +246,8 @@ impl Replica {
     /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
     /// configuration is left.
     pub(crate) fn has_left(&self, id: MemberId, conf_state: &ConfState) -> bool {
-        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
-            .iter()
-            .any(|part| part.contains(&id.raft_id()));
-        self.cluster.is_removed(id) && !takes_part
+        let parts = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners];
+        self.cluster.is_removed(id) && !parts.iter().any(|part| part.contains(&id.raft_id()))
     }
 
     /// A hash over all replicated state. Its cost does not depend on the store's size.
@@ -254,6 +272,15 @@ impl Replica {
 }
 
 #[cfg(test)]
+impl Replica {
+    /// The state of a cluster without members, keys and users.
+    pub(crate) fn empty(config: &Config, applied: (u64, u64)) -> Replica {
+        let (cluster, auth) = (Cluster::bootstrap(&[], config), AuthStore::new(config));
+        Replica::new(config, Store::new(), cluster, auth, applied)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
@@ -263,14 +290,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::Config;
     use crate::io::Effects;
     use crate::out::Now;
 
     fn replica() -> Replica {
-        let config = Config::new(MemberId::new(1), Arc::new([]));
-        let (cluster, auth) = (Cluster::bootstrap(&[], &config), AuthStore::new(&config));
-        Replica::new(Store::new(), cluster, auth, (0, 1), Flaws::NONE)
+        Replica::empty(&Config::new(MemberId::new(1), Arc::new([])), (0, 1))
     }
 
     /// Applies a request as the next entry.

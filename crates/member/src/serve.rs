@@ -9,7 +9,8 @@
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
-    AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, LeaseTimeToLiveRequest, WatchRequest,
+    AlarmType, AuthenticateRequest, HashRequest, InternalAuthenticateRequest, LeaseGrantRequest,
+    LeaseTimeToLiveRequest, WatchRequest,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
@@ -17,20 +18,19 @@ use record::{EtcdFact as Fact, MemberId};
 
 use crate::apply;
 use crate::auth::AuthInfo;
-use crate::cluster::Change;
+use crate::cluster::{Change, Cluster};
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
 use crate::io::PeerMessage;
+use crate::logins::{self, Waiting};
+use crate::maintenance;
 use crate::member::Member;
-use crate::out::Out;
-use crate::peers::{CALLED, OWN};
+use crate::out::{Now, Out};
 use crate::proposals::Payload;
 use crate::reads::Read;
+use crate::snapshot_stream::SnapshotStream;
 use crate::want::{NOBODY, Want, Wants};
-
-/// The name under which salts and tokens are drawn.
-const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
 
 impl Member {
     /// Handles a client's request: checks its form, its user and the user's permission, then serves it.
@@ -47,15 +47,15 @@ impl Member {
         if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops) {
             return self.reply(operation, Err(error), out);
         }
-        if self.is_learner() && !for_learners(&request) {
+        if self.node.is_learner() && !for_learners(&request) {
             return self.reply(operation, Err(Error::NotSupportedForLearner), out);
         }
         let who = match self.replica.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
             // The entry of the login that issued the token is not applied here yet: the request waits for it.
-            Err(Error::InvalidAuthToken) if self.awaits_login(token) => {
+            Err(Error::InvalidAuthToken) if logins::is_ahead(token, self.replica.applied()) => {
                 let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
-                return self.waiting_for_token.push((operation, request, token, until));
+                return self.logins.wait(Waiting { operation, request, token, until });
             }
             Err(error) => return self.reply(operation, Err(error), out),
         };
@@ -83,7 +83,7 @@ impl Member {
         }
         match request {
             Request::HashKv(request) => {
-                let result = self.hash_kv(request).map(Response::HashKv);
+                let result = maintenance::hash_kv(&self.replica, request).map(Response::HashKv);
                 self.reply(operation, result, out);
             }
             // The sender will retry with the current leader.
@@ -96,26 +96,49 @@ impl Member {
         }
     }
 
-    /// Whether a token was issued by a login whose entry this member has not applied yet.
-    fn awaits_login(&self, token: Option<&Bytes>) -> bool {
-        let index = token.and_then(|token| crate::auth::token_index(token));
-        index.is_some_and(|index| index > self.replica.applied())
+    /// Handles a message from another member outside raft. A member that was removed from the cluster is told
+    /// so, whatever it sent.
+    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, out: &mut Out<'_>) {
+        if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
+            return out.send_peer(from, PeerMessage::Removed);
+        }
+        match message {
+            PeerMessage::Call { id, request } => {
+                let operation = self.calls.arrived(from, id);
+                self.serve_peer(operation, request, out);
+            }
+            PeerMessage::Answer { id, result } => {
+                self.with_wants(out, |own, out, wants| own.calls.answered(id, result, out.now.clock, wants));
+            }
+            PeerMessage::Removed => self.membership.learned_of_removal(self.now),
+            PeerMessage::Hello => {}
+        }
     }
 
-    /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
-    pub(crate) fn look_after_waiting_for_token(&mut self, out: &mut Out<'_>) {
-        if self.waiting_for_token.is_empty() {
-            return;
+    /// Sends an operator a snapshot of all replicated state.
+    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, out: &mut Out<'_>) {
+        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+        // The permission is the same as for a hash: the user must be root.
+        let hash = Request::Hash(HashRequest {});
+        let admitted = who.and_then(|who| self.replica.admit(who.as_ref(), &hash));
+        let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
+        let snapshot =
+            stopped.and(admitted).map(|()| SnapshotStream::new(self.replica.header(), self.replica.image()));
+        out.send_snapshot(stream, snapshot);
+    }
+
+    /// Transfers leadership to another member, if this one leads.
+    fn move_leader(&mut self, operation: u64, to: MemberId, out: &mut Out<'_>) {
+        if !self.node.is_leader() {
+            return self.reply(operation, Err(Error::NotLeader), out);
         }
-        for (operation, request, token, until) in std::mem::take(&mut self.waiting_for_token) {
-            if !self.awaits_login(token.as_ref()) {
-                self.request(operation, request, token.as_ref(), out);
-            } else if until <= self.now {
-                self.reply(operation, Err(Error::InvalidAuthToken), out);
-            } else {
-                self.waiting_for_token.push((operation, request, token, until));
-            }
+        if !self.node.log().conf_state().voters.contains(&to.raft_id()) {
+            return self.reply(operation, Err(Error::BadLeaderTransferee), out);
         }
+        self.node.transfer_leader(to);
+        self.transfers.begin(operation, to, self.now);
+        // If `to` is this member, it leads already, and the client is answered at once.
+        self.look_after_transfers(out);
     }
 
     /// Serves a request whose form and permission are checked.
@@ -153,10 +176,13 @@ impl Member {
                 });
             }
             Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
-            Request::Status(_) => self.answer_here(operation, Ok(self.status_response()), out),
-            Request::Hash(_) => self.answer_here(operation, Ok(self.hash_response()), out),
+            Request::Status(_) => {
+                let status = maintenance::status(&self.replica, &self.node, self.persistence.size());
+                self.answer_here(operation, Ok(status), out);
+            }
+            Request::Hash(_) => self.answer_here(operation, Ok(maintenance::hash(&self.replica)), out),
             Request::HashKv(request) => {
-                let result = self.hash_kv(request).map(Response::HashKv);
+                let result = maintenance::hash_kv(&self.replica, request).map(Response::HashKv);
                 self.answer_here(operation, result, out);
             }
             Request::Defragment(_) => self.persistence.defragment(operation),
@@ -168,7 +194,7 @@ impl Member {
             | Request::MemberUpdate(_)
             | Request::MemberPromote(_) => self.change_members(operation, request, out),
             Request::LeaseGrant(LeaseGrantRequest { id: 0, ttl }) => {
-                let source = self.fresh_id();
+                let source = self.ids.fresh();
                 let id = crate::lessor::fresh_lease_id(&self.replica.store, source);
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, out);
             }
@@ -180,11 +206,31 @@ impl Member {
                 self.reads.push(Read { operation, request, deadline, token: None });
             }
             request => {
-                let random = self.random();
+                let random = self.ids.random();
                 let request = self.replica.auth.seal(request, random);
                 self.propose(operation, request, who, out);
             }
         }
+    }
+
+    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
+    /// state.
+    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
+        let Read { operation, request, token, .. } = read;
+        match request {
+            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
+            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
+            Request::Authenticate(request) => return self.log_in(operation, request, out),
+            Request::MemberList(_) => {
+                return self.answer_here(operation, Ok(self.replica.member_list()), out);
+            }
+            _ => {}
+        }
+        // Users and roles may have changed while the read waited.
+        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
+        let result = permitted.and_then(|()| self.replica.read(&request));
+        self.answer_here(operation, result, out);
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.
@@ -208,8 +254,8 @@ impl Member {
         match checked {
             Err(error) => self.reply(operation, Err(error), out),
             Ok(revision) => {
-                self.logins.insert(operation, (request.clone(), revision));
-                let random = self.random();
+                self.logins.begun(operation, request.clone(), revision);
+                let random = self.ids.random();
                 let simple_token = self.replica.auth.fresh_token(random);
                 let command =
                     InternalAuthenticateRequest { name: request.name, password: String::new(), simple_token };
@@ -218,15 +264,9 @@ impl Member {
         }
     }
 
-    /// A keyed draw for a salt or a token (rule R2 of ARCHITECTURE.md).
-    fn random(&mut self) -> u64 {
-        let nth = self.fresh_id();
-        keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
-    }
-
     /// Answers a request that this member did not put through the log, with a filled-in response header.
     pub(crate) fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
-        let result = self.with_header(result);
+        let result = self.replica.stamped(result);
         self.reply(operation, result, out);
     }
 
@@ -254,7 +294,11 @@ impl Member {
             Want::Answer(operation, result) => self.answer_here(operation, result, out),
             Want::Read(read) => self.reads.push(read),
             Want::Propose { operation, command, who } => self.propose_for(operation, command, who, out),
-            Want::AskLeader(operation, request) => self.ask_leader(operation, request),
+            Want::AskLeader(operation, request) => self.calls.ask(None, operation, request, self.now),
+            Want::AskMember(to, operation, request) => {
+                self.calls.ask(Some(to), operation, request, self.now);
+            }
+            Want::Serve(operation, request) => self.serve_peer(operation, request, out),
             Want::Request { operation, request, token } => {
                 self.request(operation, request, token.as_ref(), out);
             }
@@ -272,13 +316,13 @@ impl Member {
         if self.services.owns_request(operation) {
             return self.with_wants(out, |own, _, wants| own.services.answered(operation, result, wants));
         }
-        if operation & OWN != 0 {
-            return self.compared(operation, result, out);
+        if self.comparison.owns(operation) {
+            return self.with_wants(out, |own, _, wants| own.comparison.compared(operation, result, wants));
         }
-        if operation & CALLED == 0 {
+        if self.calls.owns(operation) {
+            self.calls.answer(operation, result, out);
+        } else {
             out.reply(operation, result);
-        } else if let Some((to, id)) = self.calls.serving.remove(&operation) {
-            out.send_peer(to, PeerMessage::Answer { id, result });
         }
     }
 
@@ -300,7 +344,7 @@ impl Member {
         if self.stopping.is_some() {
             return self.refuse_stream(stream, Error::Stopped, out);
         }
-        if self.is_learner() {
+        if self.node.is_learner() {
             return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
         }
         let permitted = match &request.request_union {
@@ -342,8 +386,14 @@ impl Member {
     }
 
     /// Queues a command as a proposal, to be answered to `operation` when it is applied here.
-    fn propose_for(&mut self, operation: u64, command: Command, who: Option<AuthInfo>, out: &mut Out<'_>) {
-        let id = self.fresh_id();
+    pub(crate) fn propose_for(
+        &mut self,
+        operation: u64,
+        command: Command,
+        who: Option<AuthInfo>,
+        out: &mut Out<'_>,
+    ) {
+        let id = self.ids.fresh();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
         let no_client = operation == NOBODY || self.services.owns_request(operation);
         let internal = match &command {
@@ -371,14 +421,10 @@ impl Member {
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
 
-    /// Proposes a request that the member makes itself, such as the revocation of an expired lease.
-    pub(crate) fn propose_internal(&mut self, request: Request, out: &mut Out<'_>) {
-        self.propose_for(NOBODY, Command::Request(request), None, out);
-    }
-
-    /// Proposes a command that clients cannot request, such as a lease checkpoint.
-    pub(crate) fn propose_command(&mut self, command: Command, out: &mut Out<'_>) {
-        self.propose_for(NOBODY, command, None, out);
+    /// Proposes the alarm NOSPACE for this member.
+    pub(crate) fn raise_no_space(&mut self, out: &mut Out<'_>) {
+        let alarm = maintenance::raise(self.config.id, AlarmType::Nospace);
+        self.propose_for(NOBODY, alarm, None, out);
     }
 
     /// Gives queued proposals to raft, as long as raft knows a leader.
@@ -391,6 +437,7 @@ impl Member {
                 Payload::Change(change) => self.node.propose_change(change),
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
+                self.round.require();
                 self.reply(operation, Err(Error::ProposalDropped), out);
             }
         }
@@ -402,12 +449,17 @@ impl Member {
     fn change_members(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
         // Only the leader knows how far a learner has caught up.
         if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
-            return self.ask_leader(operation, request);
+            return self.calls.ask(None, operation, request, self.now);
         }
-        match self.checked_change(&self.replica.cluster, &request) {
+        match self.checked_change(&self.replica.cluster, &request, out.now) {
             Ok(change) => self.propose_configuration(operation, &change, out),
             Err(error) => self.reply(operation, Err(error), out),
         }
+    }
+
+    /// The membership change that a request asks for, or the reason for refusing it.
+    fn checked_change(&self, cluster: &Cluster, request: &Request, now: Now) -> Result<Change, Error> {
+        self.membership.checked(cluster, request, now, |id| self.node.match_index(id))
     }
 
     /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
@@ -416,7 +468,7 @@ impl Member {
         let mut cluster = self.replica.cluster.clone();
         let mut changes = Vec::new();
         for request in requests {
-            let checked = self.checked_change(&cluster, request).and_then(|change| {
+            let checked = self.checked_change(&cluster, request, out.now).and_then(|change| {
                 cluster.apply_change(0, &change)?;
                 Ok(change)
             });
@@ -430,7 +482,7 @@ impl Member {
 
     /// Proposes a membership change as an entry that changes raft's configuration.
     fn propose_configuration(&mut self, operation: u64, change: &Change, out: &mut Out<'_>) {
-        let id = self.fresh_id();
+        let id = self.ids.fresh();
         let learners = &self.node.log().conf_state().learners;
         // Flaw M-21737: an update of a learner forgets that it is one.
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
@@ -438,44 +490,6 @@ impl Member {
         out.fact(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
-    }
-
-    // ---- timeouts ---------------------------------------------------------------------------------
-
-    /// Answers requests that have timed out inside the server with an error.
-    pub(crate) fn expire(&mut self, out: &mut Out<'_>) {
-        for expired in self.proposals.expired(self.now) {
-            self.logins.remove(&expired.operation);
-            let error = if expired.proposed {
-                self.why_late(expired.started)
-            } else {
-                Error::ContextDeadlineExceeded
-            };
-            self.reply(expired.operation, Err(error), out);
-        }
-        for read in self.reads.expired(self.now) {
-            self.reply(read.operation, Err(Error::Timeout), out);
-        }
-    }
-
-    /// The error that etcd gives for a proposal that timed out: it names a failed leader or a lost connection
-    /// if one may be the cause. `started` is when the request arrived.
-    fn why_late(&self, started: u64) -> Error {
-        let election = self.config.settings.election_timeout();
-        if started >= self.leadership.since.saturating_sub(2 * election) && started <= self.leadership.since {
-            return Error::TimeoutDueToLeaderFail;
-        }
-        let connected =
-            |peer: MemberId| self.leadership.heard.get(&peer).is_some_and(|heard| *heard >= started);
-        let cut_off = if self.node.is_leader() {
-            let voters = &self.node.log().conf_state().voters;
-            let heard = voters.iter().copied().map(MemberId::from_raft);
-            let heard = heard.filter(|voter| *voter == self.config.id || connected(*voter));
-            heard.count() <= voters.len() / 2
-        } else {
-            !connected(self.leadership.leader)
-        };
-        if cut_off { Error::TimeoutDueToConnectionLost } else { Error::Timeout }
     }
 }
 

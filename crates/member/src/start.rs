@@ -23,12 +23,16 @@ use crate::configuration;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
+use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::log::Log;
-use crate::maintenance::Comparison;
-use crate::member::{Leadership, Member, Publication};
+use crate::logins::Logins;
+use crate::maintenance::{Comparison, Transfers};
+use crate::member::Member;
+use crate::membership::Membership;
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::{Node, log_entry};
 use crate::out::{Now, Out};
@@ -37,6 +41,7 @@ use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::replica::Replica;
+use crate::round::Round;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
@@ -159,7 +164,7 @@ impl Member {
         }
         // The backend holds the whole store already, so none of it counts as a change to commit.
         let _ = found.store.take_changes();
-        let replica = Replica::new(found.store, found.cluster, found.auth, found.applied, config.flaws);
+        let replica = Replica::new(&config, found.store, found.cluster, found.auth, found.applied);
         let hard_state = found.log.hard_state().clone();
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
@@ -195,22 +200,22 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
-            said_hello_at: now,
             report_at: now,
             armed: config.failpoint,
+            in_step: false,
+            round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
             services: Services::new(&config),
-            calls: Calls::default(),
-            transfers: Vec::new(),
-            comparison: Comparison::default(),
-            logins: std::collections::BTreeMap::new(),
-            waiting_for_token: Vec::new(),
-            end_at: None,
-            publication: Publication::Due(now),
-            connections: Vec::new(),
+            calls: Calls::new(&config),
+            transfers: Transfers::new(&config),
+            comparison: Comparison::new(&config),
+            logins: Logins::default(),
+            membership: Membership::new(&config, now),
+            ids: Ids::new(&config),
+            leadership: Leadership::new(&config, now),
             config,
             node,
             replica,
@@ -219,12 +224,10 @@ impl Member {
             reads: Reads::default(),
             forwarded: Forwarded::default(),
             now,
-            wall: 0,
-            next_id: 0,
-            leadership: Leadership::default(),
             stopping: None,
             finished: false,
         };
+        member.round.set_alarm(member.slow_clocks());
         member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))

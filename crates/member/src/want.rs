@@ -4,6 +4,7 @@
 use api::etcdserverpb::WatchRequest;
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use record::MemberId;
 
 use crate::auth::AuthInfo;
 use crate::envelope::Command;
@@ -34,6 +35,10 @@ pub(crate) enum Want {
     },
     /// A request that only the leader can serve.
     AskLeader(u64, Request),
+    /// A request that only this other member can serve.
+    AskMember(MemberId, u64, Request),
+    /// A request that only this member can serve, with the checks done by the member at which it arrived.
+    Serve(u64, Request),
     /// A request with all checks, as if a client had sent it.
     Request {
         /// The number to which it is answered.
