@@ -77,9 +77,9 @@ pub trait Watched: Node {
         None
     }
 
-    /// What must end before a run has settled, one sentence each.
-    fn owes(&self) -> Vec<String> {
-        Vec::new()
+    /// What must end before a run has settled, one sentence each; `None` if another node has to know.
+    fn owes(&self) -> Option<Vec<String>> {
+        None
     }
 
     /// What it waits for, and until when: for the message about a node that wants to be woken again and again.
@@ -88,13 +88,11 @@ pub trait Watched: Node {
     }
 }
 
-/// A summary of a node's state. Nodes that have applied the same are equal in all but the leader and the term.
+/// A summary of a node's state. Nodes that have applied the same are equal in all but the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The leader that it follows, itself if it leads, or none.
     pub leader: MemberId,
-    /// Its term.
-    pub term: u64,
     /// The index of the last entry that it has applied.
     pub applied: u64,
     /// The revision of its state: how often it was changed.

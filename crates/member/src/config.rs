@@ -1,4 +1,4 @@
-//! A member's configuration: who it is, how it starts, and which flaws and failpoints it has. Its settings,
+//! A member's configuration: who it is, how it starts, and which flaws it has. Its settings,
 //! such as intervals and limits, are in the crate `settings`.
 
 use std::sync::Arc;
@@ -28,11 +28,8 @@ pub struct Config {
     pub cluster_id: u64,
     /// The voters of the initial cluster, including this member.
     pub peers: Arc<[Peer]>,
-    /// Whether this is the member's first start. If it is not, a start on an empty disk is refused: the
-    /// member has lost its votes and the entries it acknowledged, so it must be removed from the cluster and
-    /// added again, as etcd requires ("member has already been bootstrapped").
-    pub bootstrap: bool,
-    /// The number of this start, from 1. It is part of every request id, so that ids never repeat.
+    /// The number of this start ([`Boot::incarnation`](contract::Boot::incarnation), which replaces it). It is part of
+    /// every request id, so that ids never repeat.
     pub incarnation: u32,
     /// The seed of the member's keyed draws, such as election timeouts (rule R2 of ARCHITECTURE.md).
     pub seed: u64,
@@ -47,8 +44,6 @@ pub struct Config {
     pub restore: Option<bytes::Bytes>,
     /// Intervals, limits and switches.
     pub settings: Settings,
-    /// The failpoint at which this process crashes or pauses, if one is armed.
-    pub failpoint: Option<crate::failpoint::Armed>,
     /// The flaws this member has; none by default.
     pub flaws: Flaws,
 }
@@ -65,14 +60,12 @@ impl Config {
             id,
             cluster_id: 1,
             peers,
-            bootstrap: true,
             incarnation: 1,
             seed: 0,
             client_urls: Arc::new([]),
             join: false,
             restore: None,
             settings: Settings::etcd(),
-            failpoint: None,
             flaws: Flaws::default(),
         }
     }

@@ -111,10 +111,9 @@ impl Member {
 
     // ---- when to wake -----------------------------------------------------------------------------
 
-    /// The time at which the member needs [`Input::Wake`], on its own clock.
-    pub fn wake_at(&self) -> u64 {
-        // Where a step crashes at a failpoint, its round has not come.
-        let slow = if self.in_step { self.slow_clocks() } else { self.round.alarm() };
+    /// The time at which the member needs [`contract::Input::Wake`], on its own clock.
+    pub(crate) fn wake_at(&self) -> u64 {
+        let slow = self.round.alarm();
         debug_assert_eq!(
             slow,
             self.slow_clocks(),
@@ -127,7 +126,7 @@ impl Member {
     /// When each part of the member next has something to do, with the part's name for panic messages.
     /// The first two move at any step, the others only in one that needs a round ([`crate::round`]).
     #[inline]
-    pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
+    pub(crate) fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
             ("tick", self.next_tick),
             ("reads", self.reads.wake_at()),

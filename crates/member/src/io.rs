@@ -1,106 +1,37 @@
-//! What goes into a member's step and what comes out: inputs, effects, and the messages between members that
-//! are not raft's. The *driver* is the code that calls [`crate::Member::step`] and carries out the effects.
+//! The types of which a member's inputs and effects are made. What holds for them, the crate [`contract`] says.
+
+use std::sync::Arc;
 
 use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use raft::eraftpb::Message;
-use record::{EtcdFact as Fact, MemberId};
+use contract::{NoWork, Types};
+use prost::Message as _;
+use protobuf::Message as _;
+use raft::eraftpb::{Message as RaftMessage, MessageType};
+use record::{MessageHead, MessageKind};
 
-use crate::backend::BackendError;
-use crate::disk::{DiskError, DiskJob};
+use crate::backend::Backend;
+use crate::config::Config;
 use crate::snapshot_stream::SnapshotStream;
 
 /// One input of a member.
-#[derive(Debug)]
-pub enum Input {
-    /// The time that [`crate::Member::wake_at`] returned has come.
-    Wake,
-    /// A peer's raft message.
-    Message(Message),
-    /// A peer's message outside raft.
-    Peer {
-        /// The sender.
-        from: MemberId,
-        /// The message.
-        message: PeerMessage,
-    },
-    /// A client's request.
-    Request {
-        /// The driver's number for the request, which the answer has, too. Unique in this incarnation and
-        /// below 2^61.
-        operation: u64,
-        /// The request.
-        request: Request,
-        /// The client's token (gRPC metadata `token`); `None` if it has none.
-        token: Option<Bytes>,
-    },
-    /// The client of a request no longer waits for its answer. A call of the lock or election service then
-    /// leaves its queue; other requests continue.
-    Canceled {
-        /// The driver's number for the request.
-        operation: u64,
-    },
-    /// A client's message on a watch stream; the first one opens the stream.
-    Watch {
-        /// The driver's number for the stream, unique in this incarnation and below 2^61.
-        stream: u64,
-        /// The client's message.
-        request: WatchRequest,
-        /// The token with which the stream was opened.
-        token: Option<Bytes>,
-    },
-    /// The client's side has taken a response of this stream, so the transport has room for one more.
-    WatchTaken {
-        /// The stream.
-        stream: u64,
-    },
-    /// The client's side of a stream is gone.
-    WatchClosed {
-        /// The stream.
-        stream: u64,
-    },
-    /// A disk job ended. Jobs end in the order in which they were issued.
-    JobDone {
-        /// Its number.
-        job: u64,
-        /// Its result.
-        result: Result<(), DiskError>,
-    },
-    /// A request for several membership changes at once, by a joint configuration. This is our extension; no
-    /// call of etcd's does it. The answer is that of a `MemberRemove`.
-    Reconfigure {
-        /// The driver's number for the request.
-        operation: u64,
-        /// `MemberAdd`, `MemberRemove`, `MemberPromote`, `MemberUpdate`.
-        changes: Vec<Request>,
-    },
-    /// An operator requests a snapshot of all replicated state (`Maintenance.Snapshot`).
-    Snapshot {
-        /// The driver's number for the stream on which the snapshot is sent.
-        stream: u64,
-        /// The operator's token.
-        token: Option<Bytes>,
-    },
-    /// The state of the connections to other members: for how long messages have passed both ways, in
-    /// nanoseconds. A member is absent while they do not pass. The checks of a membership change use the last
-    /// one given, so the driver gives it before such a request.
-    Connections(Vec<(MemberId, u64)>),
-    /// The recovery of this process has reached the disk. It comes once, before all inputs but the ends of disk
-    /// jobs.
-    Recovered,
-    /// The backend's job ([`Effects::backend`]) ended.
-    BackendDone(Result<(), BackendError>),
-    /// The transport has delivered a snapshot to a follower, or has failed to.
-    SnapshotStatus {
-        /// The follower.
-        to: MemberId,
-        /// Whether it was delivered.
-        arrived: bool,
-    },
-    /// A request to stop: the member transfers its leadership, saves its state and then sets
-    /// [`Effects::finished`].
-    Stop,
+pub type Input = contract::Input<Etcd>;
+
+/// What the driver must do after a step of a member.
+pub type Effects = contract::Effects<Etcd>;
+
+/// The name of a member's types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Etcd {}
+
+/// A message between members.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// A message of raft's. It is large and passes through many hands, so they pass its address.
+    Raft(Box<RaftMessage>),
+    /// A message outside raft.
+    Peer(Box<PeerMessage>),
 }
 
 /// A message between members outside raft. etcd uses HTTP on the peer port for these.
@@ -130,46 +61,170 @@ pub enum PeerMessage {
     Removed,
 }
 
-/// A pause in the middle of a step, at a failpoint. The driver carries out the effects from before the pause
-/// at once and those from after it when `time` has passed. Until then, the process does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stall {
-    /// The length of the pause, in nanoseconds of virtual time.
-    pub time: u64,
-    /// How many messages, peer messages, replies, watch responses, disk jobs and jobs for the backend come before
-    /// the pause.
-    pub before: [usize; 6],
+/// What a client asks, with what it says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask<W> {
+    /// What it asks.
+    pub what: W,
+    /// What it says about itself.
+    pub meta: Meta,
 }
 
-/// What the driver must do after a step. It empties this value before the next step.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// What happened in the step, in order, for the trace. Record these before carrying out anything else.
-    pub facts: Vec<Fact>,
-    /// Messages to peers.
-    pub messages: Vec<Message>,
-    /// Peer messages outside raft, with their receivers.
-    pub peers: Vec<(MemberId, PeerMessage)>,
-    /// Responses on watch streams. At most [`watch_window`](crate::config::Settings::watch_window) per stream
-    /// are in flight at a time; see [`Input::WatchTaken`].
-    pub watch: Vec<(u64, WatchResponse)>,
-    /// Snapshots for operators, or the error, with the driver's number for the stream.
-    pub snapshots: Vec<(u64, Result<SnapshotStream, Error>)>,
-    /// Watch streams that the member ends, with the reason.
-    pub watch_ended: Vec<(u64, Error)>,
-    /// Answers to clients, with the driver's number for the request.
-    pub replies: Vec<(u64, Result<Response, Error>)>,
-    /// Disk jobs to start.
-    pub jobs: Vec<DiskJob>,
-    /// What to do with the backend, which the driver has. It gives [`Input::BackendDone`] once that is durable.
-    /// Until then, the member hands out no other job for the backend. It does not wait for it otherwise.
-    pub backend: Option<crate::backend::Job>,
-    /// If set, the member cannot continue, and the process ends with this message.
-    pub fatal: Option<String>,
-    /// Whether the member has stopped, as requested by [`Input::Stop`].
-    pub finished: bool,
-    /// Whether the member has ended because it was removed from the cluster.
-    pub removed: bool,
-    /// A pause in the middle of the step.
-    pub stall: Option<Stall>,
+/// What a client says about itself with each request and on each stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Its token (gRPC metadata `token`).
+    pub token: Option<Bytes>,
+    /// The common name in its certificate, if the driver has checked one.
+    pub certificate: Option<Arc<str>>,
+    /// Whether it is to be refused if this member knows no leader (gRPC metadata `hasleader`).
+    pub require_leader: bool,
+}
+
+/// A client's call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// A call of etcd's API.
+    Api(Request),
+    /// Several membership changes at once, by a joint configuration: `MemberAdd`, `MemberRemove`, `MemberPromote`,
+    /// `MemberUpdate`. This is our extension; no call of etcd's does it. The answer is that of a `MemberRemove`.
+    Reconfigure(Vec<Request>),
+}
+
+/// What a client sends on a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Up {
+    /// A message on a watch stream.
+    Watch(WatchRequest),
+    /// An operator requests a snapshot of all replicated state (`Maintenance.Snapshot`).
+    Snapshot,
+}
+
+/// What a member sends on a stream.
+#[derive(Clone, Debug)]
+pub enum Down {
+    /// A response on a watch stream. At most [`watch_window`](crate::config::Settings::watch_window) of them are under
+    /// way at a time.
+    Watch(WatchResponse),
+    /// A snapshot. The transport sends its pieces and then ends the stream.
+    Snapshot(SnapshotStream),
+    /// The member ends the stream with this error.
+    Refused(Error),
+}
+
+impl<W> Ask<W> {
+    /// What a client asks that has this token.
+    pub fn with_token(what: W, token: Option<Bytes>) -> Box<Ask<W>> {
+        Box::new(Ask { what, meta: Meta { token, ..Meta::default() } })
+    }
+}
+
+impl Types for Etcd {
+    type Words = record::Etcd;
+    type Config = Config;
+    type Message = Message;
+    type Request = Box<Ask<Call>>;
+    type Answer = Result<Response, Error>;
+    type Up = Box<Ask<Up>>;
+    type Down = Down;
+    type Store = Backend;
+    type Work = NoWork;
+
+    fn head(message: &Message) -> MessageHead {
+        match message {
+            Message::Raft(message) => head_of(message),
+            Message::Peer(message) => MessageHead::of(match **message {
+                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
+                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
+            }),
+        }
+    }
+
+    fn message_bytes(message: &Message) -> u64 {
+        match message {
+            Message::Raft(message) => u64::from(message.compute_size()),
+            Message::Peer(_) => 64,
+        }
+    }
+
+    fn request_bytes(request: &Box<Ask<Call>>) -> u64 {
+        match &request.what {
+            Call::Api(Request::Put(put)) => put.encoded_len() as u64,
+            // Other calls are small; their exact size would not change the effect of a limit.
+            Call::Api(_) | Call::Reconfigure(_) => 64,
+        }
+    }
+
+    fn answer_bytes(answer: &Result<Response, Error>) -> u64 {
+        match answer {
+            Ok(Response::Range(range)) => range.encoded_len() as u64,
+            _ => 64,
+        }
+    }
+
+    fn damaged(message: &Message, place: u64) -> Option<Message> {
+        let Message::Raft(message) = message else { return None };
+        let mut bytes = message.write_to_bytes().expect("a message encodes");
+        if bytes.is_empty() {
+            return None;
+        }
+        let bit = place % (bytes.len() as u64 * 8);
+        bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+        let mut message = RaftMessage::default();
+        message.merge_from_bytes(&bytes).ok()?;
+        Some(Message::Raft(Box::new(message)))
+    }
+
+    /// Raft waits with further messages to a follower until it knows what became of a snapshot.
+    fn wants_receipt(message: &Message) -> bool {
+        matches!(message, Message::Raft(message) if message.get_msg_type() == MessageType::MsgSnapshot)
+    }
+
+    /// etcd's check of a reconfiguration looks at the connections to the other members.
+    fn wants_connections(request: &Box<Ask<Call>>) -> bool {
+        use Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
+        match &request.what {
+            Call::Api(request) => {
+                matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
+            }
+            Call::Reconfigure(_) => true,
+        }
+    }
+}
+
+/// The head of a raft message, for the trace.
+fn head_of(message: &RaftMessage) -> MessageHead {
+    let kind = match message.get_msg_type() {
+        MessageType::MsgAppend => MessageKind::Append,
+        MessageType::MsgAppendResponse => MessageKind::AppendResponse,
+        MessageType::MsgRequestVote => MessageKind::RequestVote,
+        MessageType::MsgRequestVoteResponse => MessageKind::RequestVoteResponse,
+        MessageType::MsgRequestPreVote => MessageKind::RequestPreVote,
+        MessageType::MsgRequestPreVoteResponse => MessageKind::RequestPreVoteResponse,
+        MessageType::MsgHeartbeat => MessageKind::Heartbeat,
+        MessageType::MsgHeartbeatResponse => MessageKind::HeartbeatResponse,
+        MessageType::MsgSnapshot => MessageKind::Snapshot,
+        MessageType::MsgPropose => MessageKind::Propose,
+        MessageType::MsgTransferLeader => MessageKind::TransferLeader,
+        MessageType::MsgTimeoutNow => MessageKind::TimeoutNow,
+        MessageType::MsgReadIndex => MessageKind::ReadIndex,
+        MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
+        _ => MessageKind::Other,
+    };
+    let (index, log_term) = match kind {
+        MessageKind::Snapshot => {
+            let metadata = message.get_snapshot().get_metadata();
+            (metadata.index, metadata.term)
+        }
+        _ => (message.index, message.log_term),
+    };
+    MessageHead {
+        kind,
+        term: message.term,
+        index,
+        log_term,
+        commit: message.commit,
+        reject: message.reject,
+        entries: message.entries.len() as u32,
+    }
 }

@@ -13,6 +13,7 @@ use api::etcdserverpb::{
     LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use api::{Error, Request};
+use contract::Now;
 use record::{EtcdFact as Fact, Probe};
 
 use crate::apply::header;
@@ -22,7 +23,7 @@ use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
 use crate::lessor::{Lessor, Renewed};
 use crate::mvcc::Store;
-use crate::out::{Now, Out};
+use crate::out::Out;
 use crate::reads::Read;
 use crate::want::{NOBODY, Want, Wants};
 

@@ -1,9 +1,9 @@
 //! One etcd member as a deterministic state machine.
 //!
-//! [`Member::step`] takes the time on the member's own clock and one input (a wake-up, a message, a request,
+//! [`Member`] is a [`contract::Node`]: it takes the time on its own clocks and one input (a wake-up, a message, a request,
 //! the end of a disk operation), and returns effects: messages, answers, disk operations, and facts for the
 //! simulator's trace. The code that calls it is the *driver*: in this project the simulator, but it could
-//! also be a real server.
+//! also be a real server. What member and driver promise each other, the crate [`contract`] says.
 //!
 //! A member consists of parts, each with its own state. A part does not know the others: it gets what it needs in a
 //! call, puts facts, messages, answers and jobs into `out`, and says what it wants of the others in a list of wants. Only
@@ -12,7 +12,8 @@
 //! | file | job |
 //! |---|---|
 //! | `member`, `serve`, `due`, `start` | the step and raft's readies; requests, and what the parts want; what is due at the end of a step; first start and recovery |
-//! | [`io`], [`config`] | inputs and effects; the configuration |
+//! | `refusal` | why a member does not start |
+//! | [`io`], [`config`] | the types of inputs and effects; the configuration |
 //! | `out`, `want`, `round` | the effects of a step while it runs; what a part wants; whether a step must look at what is due |
 //! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
@@ -70,6 +71,7 @@ mod persist;
 mod probes;
 mod proposals;
 mod reads;
+mod refusal;
 mod replica;
 mod round;
 mod serve;
@@ -83,10 +85,11 @@ mod watch;
 mod watches;
 
 pub use config::Config;
+pub use contract::Status;
 #[doc(no_inline)]
 pub use contract::disk;
 pub use flaw::{Flaw, FlawArea, Flaws};
-pub use member::{Member, Status};
+pub use member::Member;
+pub use refusal::StartError;
 pub use snapshot_stream::SnapshotStream;
-pub use start::StartError;
 pub use watch::Counts as WatcherCounts;

@@ -1,13 +1,16 @@
-//! The state of one etcd member, and the step that changes it: [`Member::step`] takes the time and one input,
-//! and returns effects.
+//! The state of one etcd member, and the step that changes it: it takes the time and one input, and returns effects.
 //!
 //! A step first handles its input, then raft's readies until there are none (see [`crate::node`]), then
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
+use std::sync::Arc;
+
 use api::etcdserverpb::{AlarmType, DefragmentResponse};
 use api::{Error, Request};
-use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
+use contract::disk::Disk;
+use contract::{Armed, Boot, Now, Started, Status, Watched};
+use raft::eraftpb::{Entry, EntryType, Message as RaftMessage, MessageType, Snapshot};
 use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::auth::AuthInfo;
@@ -15,29 +18,33 @@ use crate::compactor::Compactor;
 use crate::config::Config;
 use crate::configuration;
 use crate::envelope::{self, Command, Envelope};
-use crate::failpoint::{Armed, Failpoint};
+use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
 use crate::ids::Ids;
 use crate::image::Image;
-use crate::io::{Effects, Input, PeerMessage};
+use crate::io::{Effects, Etcd, Input, Message, PeerMessage};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::logins::Logins;
 use crate::maintenance::{Comparison, Transfers};
 use crate::membership::Membership;
 use crate::node::{Node, log_entry};
-use crate::out::{Now, Out};
+use crate::out::Out;
 use crate::peers::Calls;
 use crate::persist::{Persistence, marker_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
+use crate::refusal::StartError;
 use crate::replica::{LeaseNews, Outcome, Replica};
 use crate::round::Round;
 use crate::services::Services;
 use crate::wal::Marker;
 use crate::want::Wants;
 use crate::watch::Hub;
+
+/// Before a run has settled, leases with a time to live of up to this many seconds must have ended; our choice.
+const LEASES_WAITED_FOR: i64 = 20;
 
 /// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
 ///
@@ -92,41 +99,74 @@ pub struct Member {
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) armed: Option<Armed>,
-    /// Whether a step is under way. It stays so if the step crashes at a failpoint.
-    pub(crate) in_step: bool,
     /// When the parts must be looked at again.
     pub(crate) round: Round,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
 }
 
-/// A summary of a member's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The leader it follows, itself if it leads, or none.
-    pub leader: MemberId,
-    /// Its term.
-    pub term: u64,
-    /// Last applied index.
-    pub applied: u64,
-    /// The store's revision.
-    pub revision: u64,
-    /// The hash of all replicated state: the store, the membership, users and roles.
-    pub state_hash: u64,
+impl contract::Node for Member {
+    type Types = Etcd;
+    type Refusal = StartError;
+
+    /// Starts a member. See `start`.
+    ///
+    /// # Errors
+    /// The disk fails, or its content cannot be trusted.
+    fn start(boot: Boot<Etcd>, disk: Arc<dyn Disk>, effects: &mut Effects) -> Started<Member> {
+        Member::boot(boot, disk, effects)
+    }
+
+    fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        debug_assert!(
+            now.clock >= self.now,
+            "a monotonic clock went back from {} to {}",
+            self.now,
+            now.clock
+        );
+        self.now = now.clock;
+        if self.finished {
+            return;
+        }
+        let mut armed = self.armed.take();
+        let mut out = Out::new(effects, &mut armed, now);
+        self.handle(input, &mut out);
+        let wake_at = if out.is_end() { u64::MAX } else { self.wake_at() };
+        out.over(wake_at);
+        self.armed = armed;
+    }
 }
 
-impl Member {
-    /// A summary of the member's state.
-    pub fn status(&self) -> Status {
-        Status {
+impl Watched for Member {
+    fn arm(&mut self, armed: Option<Armed>) {
+        self.armed = armed;
+    }
+
+    /// The hash is that of all replicated state: the store, the membership, users and roles.
+    fn status(&self) -> Option<Status> {
+        Some(Status {
             leader: self.node.leader(),
-            term: self.node.term(),
             applied: self.replica.applied(),
             revision: self.replica.store.revision() as u64,
             state_hash: self.replica.hash(),
-        }
+        })
     }
 
+    /// The primary lessor owes the end of leases that are short enough to be waited for. It cannot revoke a lease while
+    /// the alarm CORRUPT is on.
+    fn owes(&self) -> Option<Vec<String>> {
+        let corrupt = self.replica.cluster.is_on(AlarmType::Corrupt);
+        let waited_for = |(_, ttl): &(i64, i64)| *ttl <= LEASES_WAITED_FOR && !corrupt;
+        let sentence = |(id, ttl)| format!("Lease {id} of {ttl} s has not ended.");
+        self.leases.is_primary().then(|| self.leases().filter(waited_for).map(sentence).collect())
+    }
+
+    fn explain(&self) -> String {
+        format!("{:?}", self.alarm_clocks())
+    }
+}
+
+impl Member {
     /// The configuration that this member has applied: the voters, in a joint configuration those of both
     /// halves, and the learners.
     pub fn configuration(&self) -> (Vec<MemberId>, Vec<MemberId>) {
@@ -143,19 +183,9 @@ impl Member {
         self.hub.counts()
     }
 
-    /// Whether this member is the primary lessor.
-    pub fn is_lessor(&self) -> bool {
-        self.leases.is_primary()
-    }
-
     /// All leases: their id, and the TTL in seconds with which they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
         self.replica.store.leases().map(|(id, lease)| (id, lease.ttl))
-    }
-
-    /// Whether the alarm CORRUPT is on: then no lease can be revoked, neither by a client nor after its time.
-    pub fn is_corrupt(&self) -> bool {
-        self.replica.cluster.is_on(AlarmType::Corrupt)
     }
 
     /// All replicated state in one piece, as `etcdctl snapshot save` would return it.
@@ -163,48 +193,26 @@ impl Member {
         self.replica.image()
     }
 
-    /// Arms a failpoint, in place of the one that was armed before, if any.
-    pub fn arm(&mut self, armed: Option<Armed>) {
-        self.armed = armed;
-    }
-
-    /// Handles one input at `now`, in nanoseconds of the member's monotonic clock; `wall` is its wall clock
-    /// in nanoseconds since 1970.
-    ///
-    /// # Panics
-    /// On a bug of the member or of raft, with the values that show it.
-    pub fn step(&mut self, now: u64, wall: i64, input: Input, effects: &mut Effects) {
-        debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
-        self.now = now;
-        if self.finished {
-            return;
-        }
-        let mut armed = self.armed.take();
-        self.in_step = true;
-        self.handle(input, &mut Out::new(effects, &mut armed, Now { clock: now, wall }));
-        self.in_step = false;
-        self.armed = armed;
-    }
-
     /// Handles one input, then raft's readies, then what is due.
     fn handle(&mut self, input: Input, out: &mut Out<'_>) {
-        // A wake-up changes nothing by itself. What a message or the end of a write changes requires a round where it does.
-        if !matches!(input, Input::Wake | Input::Message(_) | Input::JobDone { .. }) {
+        // A wake-up changes nothing by itself. What a raft message or the end of a write changes requires a round where
+        // it does.
+        let quiet = matches!(
+            input,
+            Input::Wake | Input::Message { message: Message::Raft(_), .. } | Input::JobDone { .. }
+        );
+        if !quiet {
             self.round.require();
         }
         match input {
-            Input::Wake => {}
-            Input::Message(message) => self.message(message, out),
-            Input::Request { operation, request, token } => {
-                self.request(operation, request, token.as_ref(), out);
-            }
-            Input::Canceled { operation } => self.abandon(operation, out),
-            Input::Peer { from, message } => self.peer(from, message, out),
-            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
-            Input::WatchTaken { stream } => self.hub.taken(stream),
-            Input::WatchClosed { stream } => self.hub.closed(stream),
-            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, out),
-            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), out),
+            Input::Wake | Input::Recovered => {}
+            Input::Message { message: Message::Raft(message), .. } => self.message(message, out),
+            Input::Message { from, message: Message::Peer(message) } => self.peer(from, *message, out),
+            Input::Call { call, request } => self.call(call, *request, out),
+            Input::Cancel { call } => self.abandon(call, out),
+            Input::Item { stream, item } => self.item(stream, *item, out),
+            Input::Taken { stream } => self.hub.taken(stream),
+            Input::Closed { stream } => self.hub.closed(stream),
             Input::Connections(connections) => self.membership.connected(connections),
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
@@ -214,13 +222,13 @@ impl Member {
                 }
                 self.job_done(job, out);
             }
-            Input::Recovered => {}
-            Input::BackendDone(Ok(())) => self.store_done(out),
-            Input::BackendDone(Err(error)) => {
+            Input::StoreDone(Ok(())) => self.store_done(out),
+            Input::StoreDone(Err(error)) => {
                 out.fatal(error.to_string());
                 return;
             }
-            Input::SnapshotStatus { to, arrived } => {
+            Input::WorkDone { done, .. } => match done {},
+            Input::Receipt { to, arrived } => {
                 self.persistence.snapshot_ended();
                 self.node.report_snapshot(to, arrived);
             }
@@ -264,7 +272,7 @@ impl Member {
     }
 
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
-    fn message(&mut self, mut message: Message, out: &mut Out<'_>) {
+    fn message(&mut self, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
         // A removed member is told so, whatever it sent.
         if self.has_left(from) {
@@ -291,7 +299,7 @@ impl Member {
             }
             message.set_entries(entries.into());
         }
-        self.node.step(message);
+        self.node.step(*message);
     }
 
     /// Handles raft's readies until there are none.
@@ -327,7 +335,7 @@ impl Member {
     }
 
     /// Sends raft messages, and counts the snapshots among them.
-    pub(crate) fn send(&mut self, messages: Vec<Message>, out: &mut Out<'_>) {
+    pub(crate) fn send(&mut self, messages: Vec<RaftMessage>, out: &mut Out<'_>) {
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 self.persistence.snapshot_sent();

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use api::etcdserverpb::Member as Listed;
 use api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use api::{Error, Request};
+use contract::Now;
 use record::MemberId;
 
 use crate::cluster::{Change, Cluster, Health, Progress};
 use crate::config::Config;
 use crate::envelope::Command;
-use crate::out::Now;
 
 /// How long a removed member continues, in nanoseconds (`server.go`, `stopWithDelay`: ten times 100 ms).
 const STOP_DELAY: u64 = 1_000_000_000;

@@ -3,35 +3,32 @@
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
-use raft::eraftpb::Message;
+use contract::{Action, Armed, End, Now, Stall, Struck};
+use raft::eraftpb::Message as RaftMessage;
 use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::backend::Job;
 use crate::disk::DiskJob;
-use crate::failpoint::{Action, Armed, Failpoint, Struck};
-use crate::io::{Effects, PeerMessage, Stall};
+use crate::failpoint::Failpoint;
+use crate::io::{Down, Effects, Message, PeerMessage};
 use crate::snapshot_stream::SnapshotStream;
 
-/// The readings of a member's clocks in one step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Now {
-    /// The monotonic clock, in nanoseconds. All times and deadlines are readings of it.
-    pub(crate) clock: u64,
-    /// The wall clock, in nanoseconds since 1970. Only the ids of new members and flaw M-12291 use it.
-    pub(crate) wall: i64,
-}
-
-/// The effects of one step while it runs, in the order in which they come about.
+/// The effects of one step while it runs, in the order in which they come about, with two exceptions: of all messages,
+/// raft's come first, and of all items, the refusals come last.
 pub(crate) struct Out<'a> {
     effects: &'a mut Effects,
     armed: &'a mut Option<Armed>,
     pub(crate) now: Now,
+    /// How many messages are raft's. They stand before those of the member itself.
+    raft: usize,
+    /// How many items are no refusals. They stand before the refusals.
+    served: usize,
 }
 
 impl<'a> Out<'a> {
     /// Fills `effects` in a step at `now`. `armed` is the armed failpoint, if any; it is taken when it acts.
     pub(crate) fn new(effects: &'a mut Effects, armed: &'a mut Option<Armed>, now: Now) -> Out<'a> {
-        Out { effects, armed, now }
+        Out { effects, armed, now, raft: 0, served: 0 }
     }
 
     /// Reports a fact for the trace.
@@ -67,53 +64,63 @@ impl<'a> Out<'a> {
         match action {
             Action::Crash => std::panic::resume_unwind(Box::new(Struck(point.into()))),
             Action::Sleep(time) => {
-                let Effects { messages, peers, replies, watch, jobs, backend, .. } = &*self.effects;
-                let before = [
-                    messages.len(),
-                    peers.len(),
-                    replies.len(),
-                    watch.len(),
-                    jobs.len(),
-                    usize::from(backend.is_some()),
-                ];
-                self.effects.stall = Some(Stall { time, before });
+                let mut before = std::mem::take(self.effects);
+                self.effects.items = before.items.split_off(self.served);
+                self.effects.end = before.end.take();
+                self.effects.stall = Some(Box::new(Stall { time, before }));
+                (self.raft, self.served) = (0, 0);
             }
         }
     }
 
     /// Sends raft's messages, each to the member that it names.
-    pub(crate) fn send(&mut self, messages: Vec<Message>) {
-        self.effects.messages.extend(messages);
+    pub(crate) fn send(&mut self, messages: Vec<RaftMessage>) {
+        let at = self.raft;
+        self.raft += messages.len();
+        let messages = messages.into_iter().map(|message| {
+            let to = MemberId::from_raft(message.to);
+            (to, Message::Raft(Box::new(message)))
+        });
+        if at == self.effects.messages.len() {
+            self.effects.messages.extend(messages);
+        } else {
+            self.effects.messages.splice(at..at, messages);
+        }
     }
 
     /// Sends another member a message outside raft.
     pub(crate) fn send_peer(&mut self, to: MemberId, message: PeerMessage) {
-        self.effects.peers.push((to, message));
+        self.effects.messages.push((to, Message::Peer(Box::new(message))));
     }
 
     /// Answers a request of the driver's clients.
     pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>) {
-        self.effects.replies.push((operation, result));
+        self.effects.answers.push((operation, result));
     }
 
     /// Sends a response on a client's watch stream.
     pub(crate) fn send_watch(&mut self, stream: u64, response: WatchResponse) {
-        self.effects.watch.push((stream, response));
+        self.serve(stream, Down::Watch(response));
     }
 
-    /// Ends a client's watch stream.
-    pub(crate) fn end_watch(&mut self, stream: u64, error: Error) {
-        self.effects.watch_ended.push((stream, error));
+    /// Sends an operator a snapshot.
+    pub(crate) fn send_snapshot(&mut self, stream: u64, snapshot: SnapshotStream) {
+        self.serve(stream, Down::Snapshot(snapshot));
     }
 
-    /// Sends an operator a snapshot, or the error.
-    pub(crate) fn send_snapshot(&mut self, stream: u64, snapshot: Result<SnapshotStream, Error>) {
-        self.effects.snapshots.push((stream, snapshot));
+    fn serve(&mut self, stream: u64, item: Down) {
+        self.effects.items.insert(self.served, (stream, item));
+        self.served += 1;
+    }
+
+    /// Ends a client's stream.
+    pub(crate) fn refuse(&mut self, stream: u64, error: Error) {
+        self.effects.items.push((stream, Down::Refused(error)));
     }
 
     /// Hands out a job for the backend. There is at most one at a time.
     pub(crate) fn store(&mut self, job: Job) {
-        self.effects.backend = Some(job);
+        self.effects.store = Some(job);
     }
 
     /// Hands out a job for the disk.
@@ -123,22 +130,40 @@ impl<'a> Out<'a> {
 
     /// The member cannot continue: its process ends with this message.
     pub(crate) fn fatal(&mut self, why: String) {
-        self.effects.fatal = Some(why);
+        self.effects.end = Some(End::Fatal(why));
     }
 
     /// Whether the process ends with this step because the member cannot continue.
     pub(crate) fn is_fatal(&self) -> bool {
-        self.effects.fatal.is_some()
+        matches!(self.effects.end, Some(End::Fatal(_)))
     }
 
     /// The member has stopped, as requested.
     pub(crate) fn finished(&mut self) {
-        self.effects.finished = true;
+        self.effects.end.get_or_insert(End::Finished);
     }
 
     /// The member ends because it was removed from the cluster.
     pub(crate) fn removed(&mut self) {
-        self.effects.removed = true;
+        if !self.is_fatal() {
+            self.effects.end = Some(End::Removed);
+        }
+    }
+
+    /// The step is over; `wake_at` says when the member must be woken.
+    pub(crate) fn over(&mut self, wake_at: u64) {
+        self.effects.wake_at = wake_at;
+        if let Some(stall) = &mut self.effects.stall {
+            // What has happened is known at once. A process that ends does not wait for the end of its pause.
+            stall.before.facts.append(&mut self.effects.facts);
+            stall.before.end = self.effects.end.take();
+            stall.before.wake_at = wake_at;
+        }
+    }
+
+    /// Whether the process ends with this step.
+    pub(crate) fn is_end(&self) -> bool {
+        self.effects.end.is_some()
     }
 }
 
@@ -158,15 +183,30 @@ mod tests {
         let mut out = Out::new(&mut effects, &mut armed, Now::default());
         out.pass(Failpoint::RaftBeforeSave); // skipped
         reply(&mut out);
+        out.send_peer(MemberId::new(2), PeerMessage::Hello);
+        out.refuse(7, Error::Stopped);
+        out.send(vec![RaftMessage::default()]);
         out.pass(Failpoint::RaftAfterSaveSnap); // another one
         reply(&mut out);
         out.pass(Failpoint::RaftBeforeSave);
         reply(&mut out);
+        out.send_watch(8, WatchResponse::default());
+        out.probe(Probe::BackendDefragmented);
+        out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
+        out.over(9);
         assert_eq!(armed, None);
-        assert_eq!(effects.stall, Some(Stall { time: 5, before: [0, 0, 2, 0, 0, 0] }));
-        assert_eq!(effects.replies.len(), 3);
-        assert_eq!(effects.facts, [Fact::Failpoint { point }]);
+        let Stall { time, before } = *effects.stall.expect("it has paused");
+        assert_eq!((time, before.wake_at, before.end), (5, 9, Some(End::Fatal("why".to_string()))));
+        assert_eq!((before.answers.len(), effects.answers.len()), (2, 1));
+        let raft_first = [Message::Raft(Box::default()), Message::Peer(Box::new(PeerMessage::Hello))];
+        assert_eq!(before.messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), raft_first);
+        let probe = Fact::Probe { probe: Probe::BackendDefragmented };
+        assert_eq!((before.facts, effects.facts), (vec![Fact::Failpoint { point }, probe], vec![]));
+        // Refusals come last in a step.
+        assert!(before.items.is_empty());
+        assert!(matches!(effects.items[..], [(8, Down::Watch(_)), (7, Down::Refused(Error::Stopped))]));
+        assert_eq!((effects.end, effects.wake_at), (None, 9));
     }
 
     #[test]
@@ -182,6 +222,6 @@ mod tests {
         });
         let panic = std::panic::catch_unwind(step).expect_err("the step crashes");
         assert_eq!(panic.downcast_ref(), Some(&Struck(point.into())));
-        assert_eq!((effects.replies.len(), armed), (1, None));
+        assert_eq!((effects.answers.len(), armed), (1, None));
     }
 }

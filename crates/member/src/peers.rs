@@ -158,8 +158,8 @@ mod tests {
     use api::etcdserverpb::LeaseKeepAliveRequest;
 
     use super::*;
-    use crate::io::Effects;
-    use crate::out::Now;
+    use crate::io::{Effects, Message};
+    use contract::Now;
 
     const OWN: MemberId = MemberId::new(1);
     const OTHER: MemberId = MemberId::new(2);
@@ -172,6 +172,14 @@ mod tests {
         LeaseKeepAliveRequest { id: 7 }.into()
     }
 
+    fn sent(effects: Effects) -> Vec<(MemberId, PeerMessage)> {
+        let messages = effects.messages.into_iter().map(|(to, message)| match message {
+            Message::Peer(message) => (to, *message),
+            Message::Raft(message) => panic!("raft sends {message:?}"),
+        });
+        messages.collect()
+    }
+
     /// What is sent at `now`, and what is served here.
     fn due(
         calls: &mut Calls,
@@ -182,7 +190,7 @@ mod tests {
         let (mut effects, mut armed, mut wants) = (Effects::default(), None, Wants::new());
         let mut out = Out::new(&mut effects, &mut armed, Now { clock: now, wall: 0 });
         calls.due(leader, serves, &mut out, &mut wants);
-        (effects.peers, wants)
+        (sent(effects), wants)
     }
 
     #[test]
@@ -232,6 +240,6 @@ mod tests {
         let mut out = Out::new(&mut effects, &mut armed, Now::default());
         calls.answer(operation, Err(Error::Stopped), &mut out);
         calls.answer(operation, Err(Error::Stopped), &mut out);
-        assert_eq!(effects.peers, [(OTHER, PeerMessage::Answer { id: 9, result: Err(Error::Stopped) })]);
+        assert_eq!(sent(effects), [(OTHER, PeerMessage::Answer { id: 9, result: Err(Error::Stopped) })]);
     }
 }

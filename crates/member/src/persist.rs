@@ -4,7 +4,7 @@
 //! The member hands out everything for its disk as *jobs*, and continues. The write-ahead log (WAL) and snapshot
 //! files are written by [`DiskJob`]s, one at a time. The backend belongs to the driver, which does the
 //! [`Job`]s for it, also one at a time: commits, the copy of a defragmentation, the replacement of the whole file.
-//! Only when the driver reports that such a job is done ([`crate::io::Input::BackendDone`]) does the consistent
+//! Only when the driver reports that such a job is done ([`contract::Input::StoreDone`]) does the consistent
 //! index of a backend commit count as durable.
 //!
 //! A *snapshot of the log* is a marker in the WAL that says from which index a restart may replay. It comes
@@ -611,7 +611,7 @@ mod tests {
     use super::*;
     use crate::envelope::Command;
     use crate::io::Effects;
-    use crate::out::Now;
+    use contract::Now;
 
     /// A member's disk at the start of a log, its log and its state.
     struct Run {
@@ -663,7 +663,7 @@ mod tests {
         }
 
         fn due(&mut self) -> Option<Job> {
-            self.out(|run, out| run.persistence.due(&mut run.replica, &run.log, |_| false, out)).1.backend
+            self.out(|run, out| run.persistence.due(&mut run.replica, &run.log, |_| false, out)).1.store
         }
 
         fn job_done(&mut self, job: u64) -> Effects {
@@ -735,7 +735,7 @@ mod tests {
         assert!(matches!(run.due(), Some(Job::Commit(_))));
         assert!(run.store_done().0.is_empty());
         assert!(matches!(run.due(), Some(Job::Copy)));
-        assert!(matches!(run.store_done().1.backend, Some(Job::Replace)));
+        assert!(matches!(run.store_done().1.store, Some(Job::Replace)));
         assert_eq!(run.store_done().0, [7]);
     }
 }

@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::io::Effects;
-    use crate::out::Now;
+    use contract::Now;
 
     fn replica() -> Replica {
         Replica::empty(&Config::new(MemberId::new(1), Arc::new([])), (0, 1))

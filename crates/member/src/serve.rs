@@ -14,6 +14,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use contract::Now;
 use record::{EtcdFact as Fact, MemberId};
 
 use crate::apply;
@@ -22,17 +23,46 @@ use crate::cluster::{Change, Cluster};
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
-use crate::io::PeerMessage;
+use crate::io::{Ask, Call, Meta, PeerMessage, Up};
 use crate::logins::{self, Waiting};
 use crate::maintenance;
 use crate::member::Member;
-use crate::out::{Now, Out};
+use crate::out::Out;
 use crate::proposals::Payload;
 use crate::reads::Read;
 use crate::snapshot_stream::SnapshotStream;
 use crate::want::{NOBODY, Want, Wants};
 
 impl Member {
+    /// Handles a client's call.
+    pub(crate) fn call(&mut self, operation: u64, ask: Ask<Call>, out: &mut Out<'_>) {
+        let Ask { what, meta } = ask;
+        if self.lacks_leader(&meta) {
+            return self.reply(operation, Err(Error::NoLeader), out);
+        }
+        match what {
+            Call::Api(request) => self.request(operation, request, meta.token.as_ref(), out),
+            Call::Reconfigure(changes) => self.reconfigure(operation, &changes, out),
+        }
+    }
+
+    /// Handles what a client sends on a stream.
+    pub(crate) fn item(&mut self, stream: u64, ask: Ask<Up>, out: &mut Out<'_>) {
+        let Ask { what, meta } = ask;
+        if self.lacks_leader(&meta) {
+            return self.refuse_stream(stream, Error::NoLeader, out);
+        }
+        match what {
+            Up::Watch(request) => self.watch(stream, request, meta.token.as_ref(), out),
+            Up::Snapshot => self.snapshot(stream, meta.token.as_ref(), out),
+        }
+    }
+
+    /// Whether a client must be refused because it wants a member that knows a leader.
+    fn lacks_leader(&self, meta: &Meta) -> bool {
+        meta.require_leader && self.node.leader().is_none()
+    }
+
     /// Handles a client's request: checks its form, its user and the user's permission, then serves it.
     pub(crate) fn request(
         &mut self,
@@ -122,9 +152,13 @@ impl Member {
         let hash = Request::Hash(HashRequest {});
         let admitted = who.and_then(|who| self.replica.admit(who.as_ref(), &hash));
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
-        let snapshot =
-            stopped.and(admitted).map(|()| SnapshotStream::new(self.replica.header(), self.replica.image()));
-        out.send_snapshot(stream, snapshot);
+        match stopped.and(admitted) {
+            Ok(()) => {
+                let snapshot = SnapshotStream::new(self.replica.header(), self.replica.image());
+                out.send_snapshot(stream, snapshot);
+            }
+            Err(error) => out.refuse(stream, error),
+        }
     }
 
     /// Transfers leadership to another member, if this one leads.
@@ -366,7 +400,7 @@ impl Member {
         if self.services.owns_stream(stream) {
             self.with_wants(out, |own, _, wants| own.services.watch_ended(stream, error, wants));
         } else {
-            out.end_watch(stream, error);
+            out.refuse(stream, error);
         }
     }
 

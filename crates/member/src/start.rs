@@ -6,26 +6,27 @@
 //! entries after that marker.
 //!
 //! A start uses the disk synchronously, in one section (see [`crate::disk`]): until the driver reports its end
-//! ([`crate::io::Input::Recovered`]), the member must get no other input but the ends of disk jobs.
+//! ([`contract::Input::Recovered`]), the member must get no other input but the ends of disk jobs.
 
 use std::sync::Arc;
 
+use contract::{Boot, Now};
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
 use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
-use crate::backend::{Backend, BackendError, Ledger, Loaded};
+use crate::backend::{Backend, Ledger, Loaded};
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
 use crate::configuration;
-use crate::disk::{Disk, DiskError, DiskOp};
+use crate::disk::{Disk, DiskOp};
 use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
 use crate::ids::Ids;
 use crate::image::{Image, decode_rest, encode_rest};
-use crate::io::Effects;
+use crate::io::{Effects, Etcd};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::log::Log;
@@ -35,11 +36,12 @@ use crate::member::Member;
 use crate::membership::Membership;
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::{Node, log_entry};
-use crate::out::{Now, Out};
+use crate::out::Out;
 use crate::peers::Calls;
 use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
+use crate::refusal::StartError;
 use crate::replica::Replica;
 use crate::round::Round;
 use crate::services::Services;
@@ -52,66 +54,6 @@ const BACKEND: &str = "backend.redb";
 /// The term of the initial configuration. etcd's log begins with one entry in this term for each initial
 /// member; our log begins after those entries, at the same index.
 const BOOTSTRAP_TERM: u64 = 1;
-
-/// Why a member does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The disk failed. A later start may work.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The write-ahead log is damaged.
-    #[error(transparent)]
-    Wal(WalError),
-    /// The backend is damaged.
-    #[error(transparent)]
-    Backend(BackendError),
-    /// The backend can be read, but its rows do not make a store.
-    #[error("the backend's rows are invalid: {0}")]
-    Store(#[from] Damaged),
-    /// The log and the backend do not fit together: the log begins after the backend's consistent index, or
-    /// ends before it.
-    #[error(
-        "the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable"
-    )]
-    Apart {
-        /// The backend's consistent index.
-        backend: u64,
-        /// What the log holds.
-        what: String,
-    },
-    /// The disk is empty, but this is not the first start.
-    #[error(
-        "the data directory is empty, but this member has already been bootstrapped: its votes and acknowledgements are gone; remove it from the cluster and add it as a new member"
-    )]
-    LostDisk,
-    /// The member's own state says that it was removed from the cluster.
-    #[error("this member has been removed from the cluster permanently")]
-    Removed,
-}
-
-impl StartError {
-    /// Whether every later start will fail in the same way.
-    pub fn is_lasting(&self) -> bool {
-        match self {
-            StartError::Disk(_) | StartError::Wal(WalError::Disk(_)) => false,
-            StartError::Backend(BackendError::Disk { .. }) => false,
-            StartError::Wal(_) | StartError::Backend(_) | StartError::Store(_) => true,
-            StartError::Apart { .. } | StartError::LostDisk | StartError::Removed => true,
-        }
-    }
-}
-
-impl From<WalError> for StartError {
-    fn from(error: WalError) -> StartError {
-        StartError::Wal(error)
-    }
-}
-
-impl From<BackendError> for StartError {
-    fn from(error: BackendError) -> StartError {
-        StartError::Backend(error)
-    }
-}
 
 /// The state of a member as found on disk, or as made at its first start.
 struct Found {
@@ -132,23 +74,22 @@ struct Found {
 }
 
 impl Member {
-    /// Starts a member on `disk` at `now` on its own clock. Returns it and its backend, which the driver keeps.
-    ///
-    /// # Errors
-    /// The disk fails, or its content cannot be trusted.
-    pub fn start(
-        config: Config,
-        now: u64,
+    /// Starts a member on `disk`. Returns it and its backend, which the driver keeps.
+    pub(crate) fn boot(
+        boot: Boot<Etcd>,
         disk: Arc<dyn Disk>,
         effects: &mut Effects,
     ) -> Result<(Member, Backend), StartError> {
+        let Boot { id, mut config, incarnation, first, now: Now { clock: now, wall }, armed } = boot;
+        debug_assert_eq!(id, config.id, "the configuration is that of another member");
+        config.incarnation = incarnation;
         let mut found = match Replay::read(&*disk) {
             Ok(replay) => recover(&config, &disk, replay)?,
-            Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
+            Err(WalError::Empty) if first => bootstrap(&config, &disk)?,
             Err(WalError::Empty) => return Err(StartError::LostDisk),
             // An earlier first start crashed before its end. The member has not voted or acknowledged
             // anything yet, so it may start over.
-            Err(WalError::Damaged(_)) if config.bootstrap => {
+            Err(WalError::Damaged(_)) if first => {
                 let mut found = bootstrap(&config, &disk)?;
                 found.probes.push(Probe::FirstStartBegunAgain);
                 found
@@ -201,8 +142,7 @@ impl Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
             report_at: now,
-            armed: config.failpoint,
-            in_step: false,
+            armed,
             round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),
@@ -228,7 +168,7 @@ impl Member {
             finished: false,
         };
         member.round.set_alarm(member.slow_clocks());
-        member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
+        member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))
     }

@@ -52,8 +52,8 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::io::Effects;
-    use crate::out::Now;
+    use crate::io::{Down, Effects};
+    use contract::Now;
 
     #[test]
     fn responses_go_to_those_who_opened_the_stream() {
@@ -69,12 +69,11 @@ mod tests {
         let mut out = Out::new(&mut effects, &mut armed, Now::default());
         let own = hub.due(&replica, |stream| stream == 2, &mut out);
         assert!(hub.due(&replica, |_| false, &mut out).is_empty());
-        let streams = |responses: &[(u64, WatchResponse)]| -> Vec<u64> {
-            responses.iter().map(|(stream, _)| *stream).collect()
+        let ([(2, own)], [(1, Down::Watch(sent))]) = (&own[..], &effects.items[..]) else {
+            panic!("each response goes where its stream was opened: {own:?}, {:?}", effects.items);
         };
-        assert_eq!((streams(&own), streams(&effects.watch)), (vec![2], vec![1]));
         let header = ResponseHeader { cluster_id: 9, member_id: 3, revision: 1, raft_term: 7 };
-        assert!(own.iter().chain(&effects.watch).all(|(_, response)| response.header == Some(header)));
+        assert_eq!((own.header, sent.header), (Some(header), Some(header)));
         assert_eq!(hub.due_at(), u64::MAX, "watchers that are up to date wait for a change");
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use api::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
 use api::{Request, Response};
 use bytes::Bytes;
-use contract::Store as _;
+use contract::{Boot, Node as _, Now, Store as _};
 use etcdsim_member::backend::Backend;
 use etcdsim_member::config::Peer;
-use etcdsim_member::io::{Effects, Input};
+use etcdsim_member::io::{Ask, Call, Down, Effects, Input, Up};
 use etcdsim_member::{Config, Member, SnapshotStream};
 use record::MemberId;
 
@@ -27,8 +27,9 @@ impl Alone {
         let peers: Arc<[Peer]> =
             [Peer { id, name: "one".into(), peer_urls: [format!("http://m{id}:2380")].into() }].into();
         let config = Config { restore, ..Config::new(id, peers) };
-        let mut effects = Effects::default();
-        let (member, backend) = Member::start(config, 0, TestDisk::new(), &mut effects).expect("a good disk");
+        let boot = Boot { id, config, incarnation: 1, first: true, now: Now::default(), armed: None };
+        let (member, backend) =
+            Member::start(boot, TestDisk::new(), &mut Effects::default()).expect("a good disk");
         let mut alone = Alone { member, backend, now: 0, operations: 0 };
         alone.settle(Input::Recovered);
         alone
@@ -41,24 +42,25 @@ impl Alone {
         while let Some(input) = inputs.pop() {
             let mut effects = Effects::default();
             self.now += 1_000_000;
-            self.member.step(self.now, 0, input, &mut effects);
+            self.member.step(Now { clock: self.now, wall: 0 }, input, &mut effects);
             inputs.extend(effects.jobs.iter().map(|job| Input::JobDone { job: job.id, result: Ok(()) }));
-            if let Some(job) = effects.backend {
-                inputs.insert(0, Input::BackendDone(self.backend.perform(&job)));
+            if let Some(job) = effects.store {
+                inputs.insert(0, Input::StoreDone(self.backend.perform(&job)));
             }
-            collected.replies.extend(effects.replies);
-            collected.snapshots.extend(effects.snapshots);
+            collected.answers.extend(effects.answers);
+            collected.items.extend(effects.items);
         }
         collected
     }
 
     fn ask(&mut self, request: impl Into<Request>) -> Response {
         self.operations += 1;
-        let operation = self.operations;
-        let collected = self.settle(Input::Request { operation, request: request.into(), token: None });
+        let call = self.operations;
+        let request = Ask::with_token(Call::Api(request.into()), None);
+        let collected = self.settle(Input::Call { call, request });
         let (answered, result) =
-            collected.replies.into_iter().next().expect("a cluster of one answers at once");
-        assert_eq!(answered, operation);
+            collected.answers.into_iter().next().expect("a cluster of one answers at once");
+        assert_eq!(answered, call);
         result.expect("a good request")
     }
 
@@ -80,9 +82,11 @@ fn a_snapshot_initializes_a_new_cluster() {
         let (key, value) = (format!("k{}", nth % 300).into(), Bytes::from(vec![b'v'; nth]));
         first.ask(PutRequest { key, value, lease: 7, ..PutRequest::default() });
     }
-    let collected = first.settle(Input::Snapshot { stream: 1, token: None });
-    let (_, stream) = collected.snapshots.into_iter().next().expect("a snapshot");
-    let pieces: Vec<_> = stream.expect("it is permitted").collect();
+    let collected = first.settle(Input::Item { stream: 1, item: Ask::with_token(Up::Snapshot, None) });
+    let Some((1, Down::Snapshot(stream))) = collected.items.into_iter().next() else {
+        panic!("it is permitted");
+    };
+    let pieces: Vec<_> = stream.collect();
     assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.blob.len() <= 32 << 10));
     assert_eq!((pieces[pieces.len() - 1].blob.len(), pieces[pieces.len() - 2].remaining_bytes), (32, 0));
 

@@ -65,6 +65,13 @@ impl From<MessageKind> for u16 {
     }
 }
 
+impl MessageHead {
+    /// The head of a message of which nothing but the kind matters.
+    pub const fn of(kind: MessageKind) -> MessageHead {
+        MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
+    }
+}
+
 impl Head for MessageHead {
     type Kind = MessageKind;
 
@@ -76,7 +83,7 @@ impl Head for MessageHead {
             CallKind::Up => MessageKind::WatchRequest,
             CallKind::Down => MessageKind::WatchResponse,
         };
-        MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
+        MessageHead::of(kind)
     }
 
     #[inline]

@@ -2,7 +2,10 @@
 //! asks them when it is their turn. They read the world ([`View`]) and write orders ([`Orders`]), which the world
 //! carries out; they never change it themselves.
 
+use std::sync::Arc;
+
 use keyed::Draw;
+use member::io;
 use plan::{FaultKind, Plan};
 use record::MemberId;
 
@@ -82,9 +85,14 @@ impl Callers {
         view: &View<'_>,
         from: MemberId,
         stream: u64,
-        item: Down,
+        item: io::Down,
         orders: &mut Orders,
     ) {
+        let item = match item {
+            io::Down::Watch(response) => Down::Response(Arc::new(response)),
+            io::Down::Refused(error) => Down::Refused(error),
+            io::Down::Snapshot(_) => unreachable!("no caller asks for a snapshot"),
+        };
         self.clients.item(&mut self.journal.desk(view, orders), from, stream, item);
     }
 

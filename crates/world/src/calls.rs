@@ -1,9 +1,9 @@
 //! The calls of a run as the world knows them. Their numbers are those of the history.
 
 use api::{Error, Response};
-use record::MessageKind;
+use trace::CallKind;
 
-use crate::network::{Body, Packet, Party, client_head};
+use crate::network::{Body, Packet, Party};
 
 /// How a call ended for its caller.
 #[derive(Debug)]
@@ -48,11 +48,5 @@ impl Calls {
 /// Tells a client that the connection of its call is broken: the process has ended but its host runs on, so the
 /// kernel answers.
 pub(crate) fn reset(from: Party, to: Party, call: u64) -> Box<Packet> {
-    Box::new(Packet {
-        from,
-        to,
-        incarnations: (0, 0),
-        head: client_head(MessageKind::ClientResponse),
-        body: Body::Reset(call),
-    })
+    Packet::of_call((from, 0), (to, 0), CallKind::Answer, Body::Reset(call))
 }

@@ -94,6 +94,11 @@ impl Clock {
         EPOCH + self.monotonic(now) as i64 + self.offset + swing
     }
 
+    /// Both readings at a true time, as a step gets them.
+    pub(crate) fn read(&self, now: Nanos) -> contract::Now {
+        contract::Now { clock: self.monotonic(now), wall: self.wall_clock(now) }
+    }
+
     /// Changes the rate, in parts per million of true time.
     pub(crate) fn set_rate(&mut self, now: Nanos, rate: u32) {
         self.anchor = (now, self.monotonic(now));

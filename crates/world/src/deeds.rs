@@ -7,13 +7,14 @@
 use api::Request;
 use bytes::Bytes;
 use keyed::Draw;
-use member::io::Input;
-use record::{Fact, MemberId, MessageKind, Nanos, Stop};
+use member::io::{Ask, Call, Input};
+use record::{Fact, MemberId, Nanos, Stop};
+use trace::CallKind;
 
 use crate::caller_event::CallerEvent;
 use crate::clients::segment::Segment;
 use crate::happening::Happening;
-use crate::network::{Body, Packet, Party, client_head};
+use crate::network::{Body, Packet, Party};
 
 /// One thing to do.
 #[derive(Debug)]
@@ -82,17 +83,18 @@ impl Orders {
         request: Request,
         token: Option<Bytes>,
     ) {
-        self.send_up(client, to, MessageKind::ClientRequest, Body::Request(call, request, token));
+        let ask = Ask::with_token(Call::Api(request), token);
+        self.send_up(client, to, CallKind::Request, Body::Request(call, ask));
     }
 
     /// Tells this incarnation of a member that the client no longer waits for an answer.
     pub(crate) fn cancel(&mut self, call: u64, client: usize, to: (MemberId, u32)) {
-        self.send_up(client, to, MessageKind::ClientRequest, Body::Cancel(call));
+        self.send_up(client, to, CallKind::Request, Body::Cancel(call));
     }
 
     /// Sends a packet of a stream from the client to this incarnation of the member.
     pub(crate) fn segment_up(&mut self, client: usize, to: (MemberId, u32), stream: u64, segment: Segment) {
-        self.send_up(client, to, MessageKind::WatchRequest, Body::Stream(stream, segment));
+        self.send_up(client, to, CallKind::Up, Body::Stream(stream, segment));
     }
 
     /// Sends a packet of a stream from this incarnation of the member to the client.
@@ -103,26 +105,16 @@ impl Orders {
         stream: u64,
         segment: Segment,
     ) {
-        let (member, incarnation) = from;
-        self.0.push(Deed::Send(Box::new(Packet {
-            from: Party::Member(member),
-            to: Party::Client(client),
-            incarnations: (incarnation, 0),
-            head: client_head(MessageKind::WatchResponse),
-            body: Body::Stream(stream, segment),
-        })));
+        let from = (Party::Member(from.0), from.1);
+        let to = (Party::Client(client), 0);
+        let body = Body::Stream(stream, segment);
+        self.0.push(Deed::Send(Packet::of_call(from, to, CallKind::Down, body)));
     }
 
     /// Sends a packet from a client to this incarnation of a member.
-    fn send_up(&mut self, client: usize, to: (MemberId, u32), kind: MessageKind, body: Body) {
-        let (member, incarnation) = to;
-        self.0.push(Deed::Send(Box::new(Packet {
-            from: Party::Client(client),
-            to: Party::Member(member),
-            incarnations: (0, incarnation),
-            head: client_head(kind),
-            body,
-        })));
+    fn send_up(&mut self, client: usize, to: (MemberId, u32), kind: CallKind, body: Body) {
+        let (from, to) = ((Party::Client(client), 0), (Party::Member(to.0), to.1));
+        self.0.push(Deed::Send(Packet::of_call(from, to, kind, body)));
     }
 
     /// Gives a member an input that does not travel: from its own end of a stream, or from an operator's hand.

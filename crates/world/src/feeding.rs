@@ -1,31 +1,31 @@
 //! How members get their inputs, and how the effects of their steps are carried out. Here, and nowhere else, the world
-//! calls [`member::Member::step`].
+//! calls [`contract::Node::step`].
 //!
 //! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries and
 //! of the jobs of a backend are inputs, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
+use contract::{End, Node as _, Stall, Struck, Types as _, Watched};
 use member::backend::Job;
-use member::io::{Effects, Input, PeerMessage, Stall};
-use record::{Fact, MemberId, MessageKind, Nanos, Stop};
+use member::io::{Effects, Etcd, Input};
+use record::{Fact, MemberId, Nanos, Stop};
+use trace::CallKind;
 
-use crate::clients::segment::Down;
 use crate::context;
 use crate::happening::Happening;
 use crate::machine::{Stage, State};
-use crate::network::{Body, Packet, Party, client_head, head_of};
+use crate::network::{Body, Packet, Party};
 use crate::world::World;
 
 /// If a member is woken this often without time advancing, the run panics: it would never end.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 
 impl World<'_> {
-    /// Gives an input to a member: now, or when the process can run again. If it changes the membership, the member first
-    /// learns of its connections to the others (etcd's strict reconfiguration check looks at them).
+    /// Gives an input to a member: now, or when the process can run again. If the member must know its connections to the
+    /// others for it, it learns of them first.
     pub(crate) fn give(&mut self, member: MemberId, input: Input) {
-        if changes_members(&input) {
+        if matches!(&input, Input::Call { request, .. } if Etcd::wants_connections(request)) {
             self.feed_connections(member);
         }
         self.feed(member, input);
@@ -105,10 +105,10 @@ impl World<'_> {
         if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
             return;
         }
-        let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
+        let clocks = process.member.as_ref().map(Watched::explain).unwrap_or_default();
         panic!(
             "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
-             again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
+             again: something it waits for has come and is not looked after; its clocks: {clocks}",
             process.machine.clock.monotonic(now)
         );
     }
@@ -119,13 +119,12 @@ impl World<'_> {
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
         let running = process.member.as_mut().expect("a process that runs has a member");
-        let (own_now, wall_clock) =
-            (process.machine.clock.monotonic(now), process.machine.clock.wall_clock(now));
+        let own_now = process.machine.clock.read(now);
         let effects = &mut **process.effects.get_or_insert_default();
-        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, input, effects)));
         context::leave(now);
         if let Err(panic) = stepped {
-            if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
+            if panic.downcast_ref::<Struck>().is_some() {
                 self.take_effects(member);
                 self.crashed_at_failpoint(member);
             } else {
@@ -146,37 +145,35 @@ impl World<'_> {
     pub(crate) fn take_effects(&mut self, member: MemberId) {
         let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
-            self.pause_at_failpoint(member, stall, &mut effects);
+            effects = self.pause_at_failpoint(member, *stall, effects);
         }
         for fact in effects.facts.drain(..) {
             self.note_of(member, Fact::Own(fact));
         }
-        let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
+        let broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;
-        for message in effects.messages.drain(..) {
-            let to = MemberId::from_raft(message.to);
+        for (to, message) in effects.messages.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
             self.send(Box::new(Packet {
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),
-                head: head_of(&message),
-                body: Body::Raft(message),
+                head: Etcd::head(&message),
+                receipt: Etcd::wants_receipt(&message),
+                body: Body::Node(message),
             }));
         }
-        // Most steps have none of these.
-        if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
-            self.take_rare_effects(member, &mut effects);
+        if !effects.items.is_empty() {
+            self.ask(|callers, view, orders| {
+                for (stream, item) in effects.items.drain(..) {
+                    callers.item(view, member, stream, item, orders);
+                }
+            });
         }
-        for (operation, result) in effects.replies.drain(..) {
-            let client = self.calls.client_of(operation);
-            self.send(Box::new(Packet {
-                from: Party::Member(member),
-                to: Party::Client(client),
-                incarnations: (incarnation, 0),
-                head: client_head(MessageKind::ClientResponse),
-                body: Body::Response(operation, result),
-            }));
+        for (call, answer) in effects.answers.drain(..) {
+            let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
+            let body = Body::Response(call, answer);
+            self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
         }
         let now = self.now();
         if !effects.jobs.is_empty() {
@@ -188,80 +185,43 @@ impl World<'_> {
             }
             self.look_for_armed_crash(member);
         }
-        let fatal = effects.fatal.take();
-        let finished = std::mem::take(&mut effects.finished);
-        let removed = std::mem::take(&mut effects.removed);
+        let end = effects.end.take();
+        self.processes[member].machine.wants_wake = effects.wake_at;
         self.processes[member].effects = Some(effects);
         if let Some(text) = broken {
-            self.panicked(member, text);
-        } else if let Some(why) = fatal {
-            let stop = Stop::Fatal(why);
-            if !self.processes[member].machine.disk.had_errors() {
-                self.record_unexpected_end(member, stop.clone());
+            return self.panicked(member, text);
+        }
+        match end {
+            Some(End::Fatal(why)) => {
+                let stop = Stop::Fatal(why);
+                if !self.processes[member].machine.disk.had_errors() {
+                    self.record_unexpected_end(member, stop.clone());
+                }
+                self.end_process(member, stop);
+                self.supervise(member);
             }
-            self.end_process(member, stop);
-            self.supervise(member);
-        } else if removed {
-            self.removed(member);
-        } else if finished {
-            self.end_process(member, Stop::Graceful);
-        } else {
-            self.set_wake(member);
+            Some(End::Removed) => self.removed(member),
+            Some(End::Finished) => self.end_process(member, Stop::Graceful),
+            None => self.set_wake(member),
         }
     }
 
-    /// Sends messages between members that are not raft's, and watch responses.
-    fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
-        let incarnation = self.processes[member].machine.incarnation;
-        for (to, message) in effects.peers.drain(..) {
-            let Some(receiver) = self.processes.get(to) else { continue };
-            let kind = match message {
-                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
-                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
-            };
-            self.send(Box::new(Packet {
-                from: Party::Member(member),
-                to: Party::Member(to),
-                incarnations: (incarnation, receiver.machine.incarnation),
-                head: client_head(kind),
-                body: Body::Peer(message),
-            }));
-        }
-        if effects.watch.is_empty() && effects.watch_ended.is_empty() {
-            return;
-        }
-        self.ask(|callers, view, orders| {
-            for (stream, response) in effects.watch.drain(..) {
-                callers.item(view, member, stream, Down::Response(Arc::new(response)), orders);
-            }
-            for (stream, error) in effects.watch_ended.drain(..) {
-                callers.item(view, member, stream, Down::Refused(error), orders);
-            }
-        });
-    }
-
-    /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
-    fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
-        let [messages, peers, replies, watch, jobs, backend] = stall.before;
-        let later = Effects {
-            messages: effects.messages.split_off(messages),
-            peers: effects.peers.split_off(peers),
-            replies: effects.replies.split_off(replies),
-            watch: effects.watch.split_off(watch.min(effects.watch.len())),
-            watch_ended: std::mem::take(&mut effects.watch_ended),
-            jobs: effects.jobs.split_off(jobs),
-            backend: if backend == 0 { effects.backend.take() } else { None },
-            ..Effects::default()
-        };
+    /// A step pauses at a failpoint. Returns what is carried out at once; the rest waits until the pause is over.
+    fn pause_at_failpoint(
+        &mut self,
+        member: MemberId,
+        stall: Stall<Etcd>,
+        later: Box<Effects>,
+    ) -> Box<Effects> {
         self.recorder.count("failpoint-fired");
         let over = self.now() + stall.time;
         let process = &mut self.processes[member];
-        process.config.failpoint = None;
-        process.machine.point = None;
-        process.stalled = Some(Box::new(later));
+        process.machine.take_point();
+        process.stalled = Some(later);
         process.machine.busy_until = process.machine.busy_until.max(over);
         let incarnation = process.machine.incarnation;
         self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
+        Box::new(stall.before)
     }
 
     /// A pause at a failpoint is over: carries out the effects that waited.
@@ -278,8 +238,7 @@ impl World<'_> {
         if process.machine.state != State::Running {
             return;
         }
-        let Some(running) = &process.member else { return };
-        let Some(at) = process.machine.clock.true_time_of(running.wake_at()) else { return };
+        let Some(at) = process.machine.clock.true_time_of(process.machine.wants_wake) else { return };
         // A wake-up that was due while the process was paused happens now.
         let at = at.max(self.queue.now());
         if at < process.machine.wake {
@@ -304,14 +263,14 @@ impl World<'_> {
         self.feed(member, Input::JobDone { job, result: outcome.result });
     }
 
-    /// Begins a job of a member's backend. If the database panics, returns the text of the panic.
-    fn begin_backend_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
+    /// Begins a job of a member's store. If the database panics, returns the text of the panic.
+    fn begin_store_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
         let now = self.now();
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
-        let backend = process.backend.as_mut().expect("a process that runs has a backend");
+        let keeper = process.keeper.as_mut().expect("a process that runs has a store");
         let disk = &process.machine.disk;
-        let begun = catch_unwind(AssertUnwindSafe(|| backend.begin(now, disk, job)));
+        let begun = catch_unwind(AssertUnwindSafe(|| keeper.begin(now, disk, job)));
         context::leave(now);
         let over = begun.map_err(|panic| crate::panics::text(&*panic))?;
         let incarnation = process.machine.incarnation;
@@ -354,8 +313,8 @@ impl World<'_> {
             }
             Input::Recovered
         } else {
-            let backend = process.backend.as_mut().expect("a process that runs has a backend");
-            Input::BackendDone(backend.end(now, &process.machine.disk))
+            let keeper = process.keeper.as_mut().expect("a process that runs has a store");
+            Input::StoreDone(keeper.end(now, &process.machine.disk))
         };
         self.feed(member, input);
         self.drain_inbox(member);
@@ -381,17 +340,5 @@ impl World<'_> {
             let incarnation = process.machine.incarnation;
             self.queue.push(at, Happening::ArmedCrash { member, incarnation });
         }
-    }
-}
-
-/// Whether the input asks for a change of the membership.
-fn changes_members(input: &Input) -> bool {
-    use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
-    match input {
-        Input::Request { request, .. } => {
-            matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
-        }
-        Input::Reconfigure { .. } => true,
-        _ => false,
     }
 }

@@ -30,8 +30,8 @@ pub(crate) enum Happening {
     Join { member: MemberId },
     /// A process reaches the disk operation at which a fault crashes it.
     ArmedCrash { member: MemberId, incarnation: u32 },
-    /// The sender of a raft snapshot learns whether the snapshot arrived.
-    SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
+    /// The sender of a message learns whether it arrived.
+    Receipt { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
     /// The caller of a call stops waiting for its answer.
     CallTimesOut { call: u64 },
     /// An event of the callers.

@@ -6,7 +6,7 @@
 //!
 //! * `world`, `lives`, `feeding`, `traffic` and `pump` are the world: it has the whole state of a run, and only these
 //!   files change all of it.
-//! * `network`, `disk`, `clock`, `machine`, `process`, `backend`, `queue`, `calls`: what the world is made of.
+//! * `network`, `disk`, `clock`, `machine`, `process`, `keeper`, `queue`, `calls`: what the world is made of.
 //! * `faults` and `settle`: the two phases of a run. Faults get a `Reach` of the world (`strike`).
 //! * `callers`, `clients`, `operators`, `tasks`, `final_read`: those who call the members. They work at a `desk`: they
 //!   read a `View` of the world, and write orders.
@@ -23,7 +23,6 @@
 //! into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
-mod backend;
 mod caller_event;
 mod callers;
 mod calls;
@@ -38,6 +37,7 @@ mod faults;
 mod feeding;
 mod final_read;
 mod happening;
+mod keeper;
 mod lives;
 mod machine;
 mod network;

@@ -4,14 +4,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use contract::Refusal as _;
 use member::StartError;
 use plan::PointAction;
-use record::{EtcdFact, Fact, MemberId, Nanos, Stop};
+use record::{EtcdFact, Fact, MemberId, Nanos, Probe, Stop};
+use trace::{OwnFact as _, Sign};
 
 use crate::calls;
 use crate::clock::MILLISECOND;
 use crate::context;
 use crate::happening::Happening;
+use crate::keeper::Found;
 use crate::machine::{Blocker, Stage, State};
 use crate::network::Party;
 use crate::triggers::Configuration;
@@ -62,12 +65,17 @@ impl World<'_> {
         let process = &mut self.processes[member];
         let Some(interrupted) = process.interrupted.take() else { return };
         let facts = process.effects.iter().flat_map(|effects| &effects.facts);
-        let found = facts.into_iter().find_map(|fact| match fact {
-            EtcdFact::Recovered { consistent_index, .. } => Some(*consistent_index),
+        let mark = facts.into_iter().find_map(|fact| match fact.sign() {
+            Some(Sign::Durable(mark)) => Some(mark),
             _ => None,
         });
-        if let Some(found) = found {
-            self.note(member, Fact::Own(EtcdFact::Probe { probe: interrupted.found(found) }));
+        if let Some(mark) = mark {
+            let probe = match interrupted.found(mark) {
+                Found::KeptWhole => Probe::CommitKeptWhole,
+                Found::Torn => Probe::TornCommitFound,
+                Found::LostWhole => Probe::CommitLostWhole,
+            };
+            self.note(member, Fact::Own(EtcdFact::Probe { probe }));
         }
     }
 
@@ -93,7 +101,7 @@ impl World<'_> {
 
     /// A member refused to start. If its disk is damaged, it stays down; otherwise the supervisor tries again.
     fn start_refused(&mut self, member: MemberId, error: StartError) {
-        if let StartError::Removed = error {
+        if error.is_removal() {
             return self.removed(member);
         }
         let stop = Stop::Refused(error.to_string());
@@ -134,8 +142,7 @@ impl World<'_> {
     pub(crate) fn crashed_at_failpoint(&mut self, member: MemberId) {
         let now = self.now();
         let process = &mut self.processes[member];
-        process.config.failpoint = None;
-        let Some((fault, does)) = process.machine.point.take() else {
+        let Some((fault, does)) = process.machine.take_point() else {
             panic!("member {member} stopped at a failpoint that was not armed");
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
@@ -188,8 +195,8 @@ impl World<'_> {
         let power = stop == Stop::PowerLoss;
         tracing::debug!(%member, ?stop, "process ends");
         let process = &mut self.processes[member];
-        if let Some(backend) = &process.backend {
-            process.interrupted = backend.interrupted(now, &process.machine.disk);
+        if let Some(keeper) = &process.keeper {
+            process.interrupted = keeper.interrupted(now, &process.machine.disk);
         }
         process.show_backend(now);
         if power {

@@ -4,6 +4,7 @@
 //! A fault that keeps a process from running is called its blocker. The process runs again when its last
 //! blocker is gone.
 
+use contract::Armed;
 use plan::PointAction;
 use record::{MemberId, Nanos, Stop};
 
@@ -61,6 +62,8 @@ pub(crate) struct Machine {
     pub(crate) section: bool,
     /// When it was last woken, and how many times in a row at that time.
     pub(crate) woken: (Nanos, u32),
+    /// When the process wants to be woken, on its own clock.
+    pub(crate) wants_wake: u64,
     /// The true time of its next wake-up; `Nanos::MAX` for none.
     pub(crate) wake: Nanos,
     /// How long a step takes, while a fault slows the process; otherwise 0.
@@ -80,6 +83,8 @@ pub(crate) struct Machine {
     pub(crate) stopping: Option<u32>,
     /// An armed failpoint: the fault that armed it, and what happens there.
     pub(crate) point: Option<(u32, PointAction)>,
+    /// The same failpoint, as the process knows it.
+    pub(crate) armed: Option<Armed>,
     /// A fault crashes its next start at this disk operation, counted from 1; true for a power loss.
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
     /// Whether the armed crash at a disk operation is a power loss.
@@ -99,6 +104,7 @@ impl Machine {
             disk,
             section: false,
             woken: (0, 0),
+            wants_wake: u64::MAX,
             wake: Nanos::MAX,
             step_takes: 0,
             busy_until: 0,
@@ -108,6 +114,7 @@ impl Machine {
             blocked_by: Vec::new(),
             stopping: None,
             point: None,
+            armed: None,
             crash_in_recovery: None,
             armed_power: false,
         }
@@ -121,6 +128,12 @@ impl Machine {
     /// Whether a fault keeps it paused.
     pub(crate) fn is_paused_by_fault(&self) -> bool {
         self.blocked_by.iter().any(|blocker| blocker.pauses)
+    }
+
+    /// The armed failpoint has acted.
+    pub(crate) fn take_point(&mut self) -> Option<(u32, PointAction)> {
+        self.armed = None;
+        self.point.take()
     }
 
     /// Its process has ended.

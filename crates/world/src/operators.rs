@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use api::etcdserverpb::{CompactionRequest, MemberRemoveRequest, RangeRequest};
 use api::{Error, Request, Response};
 use keyed::Draw;
-use member::io::Input;
+use member::io::{Ask, Call, Input};
 use plan::Plan;
 use record::{MemberId, Nanos, Outcome};
 
@@ -191,7 +191,8 @@ impl Operators {
         let caller = Caller { client: client_number(desk.view.plan), user: None };
         let call = desk.note_call(caller, member, recorded, desk.now() + ANSWER_TIMEOUT);
         self.tasks[at].current = Some(call);
-        desk.orders.give(member, Input::Reconfigure { operation: call, changes });
+        let request = Ask::with_token(Call::Reconfigure(changes), None);
+        desk.orders.give(member, Input::Call { call, request });
     }
 
     /// An operator has an answer, or stops waiting for one.

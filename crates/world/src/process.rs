@@ -8,16 +8,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use contract::disk::Disk;
+use contract::{Armed, Boot, Node as _, Watched as _};
+use member::backend::Backend;
 use member::config::BackendWrites;
-use member::failpoint::Armed;
 use member::io::{Effects, Input};
 use member::{Config, Member};
 use plan::PointAction;
 use record::{MemberId, Members, Nanos};
 
-use crate::backend::{Host, Interrupted};
 use crate::clock::Clock;
 use crate::disk::SimDisk;
+use crate::keeper::{Interrupted, Keeper};
 use crate::machine::{Machine, Stage, State};
 
 /// One member's process and host.
@@ -25,7 +27,7 @@ pub(crate) struct Process {
     pub(crate) machine: Machine,
     pub(crate) member: Option<Member>,
     /// The backend of that member.
-    pub(crate) backend: Option<Host>,
+    pub(crate) keeper: Option<Keeper<Backend>>,
     /// The backend commit in which the last process ended, until the next one has looked for it.
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) config: Config,
@@ -43,7 +45,7 @@ impl Process {
         Process {
             machine: Machine::new(id, disk, clock),
             member: None,
-            backend: None,
+            keeper: None,
             interrupted: None,
             config,
             inbox: VecDeque::new(),
@@ -56,7 +58,7 @@ impl Process {
     pub(crate) fn drop_memory(&mut self) {
         // Destructors cannot change the disk: it refuses calls of an ended incarnation.
         self.member = None;
-        self.backend = None;
+        self.keeper = None;
         self.inbox.clear();
         self.stalled = None;
         self.effects = None;
@@ -65,15 +67,14 @@ impl Process {
 
     /// Brings the file of the backend up to date, if the process has one: from now on somebody can see it.
     pub(crate) fn show_backend(&mut self, now: Nanos) {
-        if let Some(backend) = &mut self.backend {
-            backend.bring_up_to_date(now, &self.machine.disk);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.bring_up_to_date(now, &self.machine.disk);
         }
     }
 
     /// Sets or clears its failpoint, now and for its next start.
     pub(crate) fn arm_point(&mut self, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
-        self.machine.point = point;
-        self.config.failpoint = armed;
+        (self.machine.point, self.machine.armed) = (point, armed);
         if let Some(running) = &mut self.member {
             running.arm(armed);
         }
@@ -84,15 +85,20 @@ impl Process {
         self.machine.incarnation += 1;
         self.machine.started = now;
         self.machine.section = false;
-        self.config.incarnation = self.machine.incarnation;
-        self.config.bootstrap = !self.machine.bootstrapped;
-        let disk: Arc<dyn member::disk::Disk> = self.machine.disk.attach(self.machine.incarnation);
+        let boot = Boot {
+            id: self.machine.id,
+            config: self.config.clone(),
+            incarnation: self.machine.incarnation,
+            first: !self.machine.bootstrapped,
+            now: self.machine.clock.read(now),
+            armed: self.machine.armed,
+        };
+        let disk: Arc<dyn Disk> = self.machine.disk.attach(self.machine.incarnation);
         let effects = self.effects.get_or_insert_default();
-        let (member, backend) =
-            Member::start(self.config.clone(), self.machine.clock.monotonic(now), disk, effects)?;
+        let (member, store) = Member::start(boot, disk, effects)?;
         let eager = self.config.settings.backend_writes == BackendWrites::Eager;
-        let index = member.status().applied;
-        self.backend = Some(Host::new(backend, eager, index));
+        let index = member.status().map_or(0, |status| status.applied);
+        self.keeper = Some(Keeper::new(store, eager, index));
         self.member = Some(member);
         self.machine.state = State::Starting;
         Ok(())

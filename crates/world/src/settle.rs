@@ -8,8 +8,8 @@
 //! - every operation under way has ended,
 //! - no configuration is joint,
 //! - the members of the core agree on a leader,
-//! - leases of up to 20 s that no client renews have ended, unless the alarm CORRUPT is on, which keeps etcd from
-//!   revoking them,
+//! - what the members owe has ended: leases of up to 20 s that no client renews, unless the alarm CORRUPT is on, which
+//!   keeps etcd from revoking them,
 //! - a linearizable read of all keys was answered (it also shows the judge which writes took effect),
 //! - watches at members of the core have received everything, and
 //! - the members of the core have applied the same index and have the same state.
@@ -20,6 +20,7 @@
 //! not agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The
 //! cluster as a whole must serve clients all the same.
 
+use contract::{Status, Watched};
 use keyed::{Domain, Keyed};
 use plan::Plan;
 use record::{MemberEnd, MemberId, Members, Nanos};
@@ -36,8 +37,6 @@ use crate::view::View;
 const CORE: Domain = Domain::new("world core");
 /// Time between two checks whether the cluster has settled; our choice.
 pub(crate) const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
-/// The settle phase waits for the end of leases with a time to live of up to this many seconds; our choice.
-const LEASES_WAITED_FOR: i64 = 20;
 
 /// The state of the settle phase.
 pub(crate) struct Settle {
@@ -64,7 +63,7 @@ impl Settle {
 
     /// The state of a member at the end of the run, for the record.
     pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
-        let status = process.member.as_ref().map(member::Member::status);
+        let status = process.member.as_ref().and_then(Watched::status);
         MemberEnd {
             member: process.machine.id,
             running: process.machine.state == State::Running,
@@ -147,8 +146,8 @@ impl Settle {
             missing.push("The leader is cut off from every member of the core.".to_string());
             return missing;
         }
-        let status = |member: &MemberId| view.processes[*member].member.as_ref().expect("it runs").status();
-        let statuses: Vec<member::Status> = core.iter().map(status).collect();
+        let member = |id: &MemberId| view.processes[*id].member.as_ref().expect("it runs");
+        let statuses: Vec<Status> = core.iter().filter_map(|id| member(id).status()).collect();
         let leaders: Vec<MemberId> = statuses.iter().map(|status| status.leader).collect();
         let agreed = leaders.iter().all(|leader| *leader == leaders[0] && !leader.is_none());
         if !agreed {
@@ -156,15 +155,8 @@ impl Settle {
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
             ));
         }
-        // Only the leader tracks the time of leases.
-        let lessor =
-            |member: &&MemberId| view.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
-        if let Some(leader) = core.iter().find(lessor) {
-            let leader = view.processes[*leader].member.as_ref().expect("it runs");
-            let waited_for = |(_, ttl): &(i64, i64)| *ttl <= LEASES_WAITED_FOR && !leader.is_corrupt();
-            for (id, ttl) in leader.leases().filter(waited_for) {
-                missing.push(format!("Lease {id} of {ttl} s has not ended."));
-            }
+        if let Some(owed) = core.iter().find_map(|id| member(id).owes()) {
+            missing.extend(owed);
             if !missing.is_empty() {
                 return missing;
             }

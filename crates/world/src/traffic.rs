@@ -1,7 +1,8 @@
 //! The packets: how they are sent, and what happens when they arrive.
 
 use member::io::Input;
-use record::{DropReason, Fact, MemberId, MessageKind};
+use record::{DropReason, Fact, MemberId};
+use trace::Head as _;
 
 use crate::calls::{self, Ended};
 use crate::clients::segment::Segment;
@@ -16,12 +17,12 @@ impl World<'_> {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
-        let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
+        let (kind, receipt, incarnation) = (packet.head.kind(), packet.receipt, packet.incarnations.0);
         match self.network.send(now, packet) {
             SendResult::Dropped(why) => {
                 self.recorder.note(now, from, Fact::Dropped { to, kind, why });
-                if kind == MessageKind::Snapshot {
-                    self.report_snapshot(from, incarnation, to, false);
+                if receipt {
+                    self.give_receipt(from, incarnation, to, false);
                 }
             }
             SendResult::Held => self.recorder.count("message-held"),
@@ -38,18 +39,18 @@ impl World<'_> {
         }
     }
 
-    /// Tells the sender of a raft snapshot whether it arrived. etcd sends snapshots by HTTP: a success is known
+    /// Tells the sender of a message whether it arrived. etcd sends raft's snapshots by HTTP: a success is known
     /// after 5 ms here, a failure after 1 s.
-    fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
+    fn give_receipt(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
-        self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
+        self.queue.push(at, Happening::Receipt { member: sender, incarnation, to, arrived });
     }
 
     /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
     pub(crate) fn arrive(&mut self, packet: Box<Packet>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
-        let kind = packet.head.kind;
+        let kind = packet.head.kind();
         let alive = |party: Party, incarnation: u32| match party {
             Party::Client(_) => true,
             Party::Member(member) => {
@@ -66,8 +67,8 @@ impl World<'_> {
         } else {
             Some(DropReason::Dead)
         };
-        if kind == MessageKind::Snapshot {
-            self.report_snapshot(from, packet.incarnations.0, to, refused.is_none());
+        if packet.receipt {
+            self.give_receipt(from, packet.incarnations.0, to, refused.is_none());
         }
         if let Some(why) = refused {
             self.recorder.note(now, from, Fact::Dropped { to, kind, why });
@@ -96,18 +97,17 @@ impl World<'_> {
     /// Gives the content of a packet to its member.
     fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
         match body {
-            Body::Raft(message) => self.feed(member, Input::Message(message)),
-            Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
-            Body::Request(operation, request, token) => {
-                if self.calls.arrives(operation) {
-                    self.give(member, Input::Request { operation, request, token });
+            Body::Node(message) => self.feed(member, Input::Message { from, message }),
+            Body::Request(call, request) => {
+                if self.calls.arrives(call) {
+                    self.give(member, Input::Call { call, request });
                 }
             }
-            Body::Cancel(operation) => {
+            Body::Cancel(call) => {
                 // It travels on the request's connection. If the simulated network delivers it first, the
                 // request is no longer served.
-                if !self.calls.arrives(operation) {
-                    self.feed(member, Input::Canceled { operation });
+                if !self.calls.arrives(call) {
+                    self.feed(member, Input::Cancel { call });
                 }
             }
             Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, segment),
@@ -121,7 +121,7 @@ impl World<'_> {
             Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
             Body::Reset(call) => self.call_ended(call, Ended::Reset),
             Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, segment),
-            Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
+            Body::Node(_) | Body::Request(..) | Body::Cancel(_) => {
                 unreachable!("only members are sent {body:?}")
             }
         }

@@ -2,7 +2,7 @@
 //! plan, incarnations and which members exist: they decide by the plan and by the answers they received. Operators,
 //! the members' ends of streams and the final read use the rest.
 
-use member::Status;
+use contract::{Status, Watched as _};
 use plan::Plan;
 use record::{MemberId, Members, Nanos};
 
@@ -78,7 +78,7 @@ impl View<'_> {
 
     /// What a member that runs says of itself.
     pub(crate) fn status(&self, member: MemberId) -> Option<Status> {
-        self.processes[member].member.as_ref().map(member::Member::status)
+        self.processes[member].member.as_ref()?.status()
     }
 
     /// Whether two parties cannot rely on reaching each other.

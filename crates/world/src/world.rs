@@ -154,9 +154,9 @@ impl<'a> World<'a> {
                     self.armed_crash(member);
                 }
             }
-            Happening::SnapshotStatus { member, incarnation, to, arrived } => {
+            Happening::Receipt { member, incarnation, to, arrived } => {
                 if self.is_current(member, incarnation) {
-                    self.feed(member, Input::SnapshotStatus { to, arrived });
+                    self.feed(member, Input::Receipt { to, arrived });
                 }
             }
             Happening::CallTimesOut { call } => self.call_ended(call, Ended::TimedOut),

@@ -10,7 +10,7 @@
 //! answers pings.
 //!
 //! The client takes one response after another, each after its processing time. Each one that it takes makes
-//! room in the member's window for another (`Input::WatchTaken`).
+//! room in the member's window for another (`Input::Taken`).
 //!
 //! In names, *up* is the direction from the client to the member, and *down* the other one.
 //!
@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use api::etcdserverpb::WatchRequest;
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
-use member::io::Input;
+use member::io::{self, Ask, Input};
 use record::{EtcdFact, Fact, MemberId, Members, Nanos, StreamEnd, WatchStream};
 
 use super::Clients;
@@ -402,7 +402,8 @@ impl Clients {
                     match item {
                         Up::Request(request) => {
                             self.streams.get_mut(stream).known = true;
-                            desk.orders.give(member, Input::Watch { stream, request, token: token.clone() });
+                            let item = Ask::with_token(io::Up::Watch(request), token.clone());
+                            desk.orders.give(member, Input::Item { stream, item });
                         }
                         // Its turn comes when the member has taken what came before, and has answered.
                         Up::Close => desk.orders.then(CallerEvent::StreamClosed { stream }),
@@ -415,7 +416,7 @@ impl Clients {
                 let newly_taken = state.down.take_ack(now, received, taken);
                 self.arm(desk, stream, false);
                 for _ in (0..newly_taken).filter(|_| served) {
-                    desk.orders.give(member, Input::WatchTaken { stream });
+                    desk.orders.give(member, Input::Taken { stream });
                 }
             }
             Segment::Ping => {
@@ -434,7 +435,7 @@ impl Clients {
         state.down.stop();
         let (member, known) = (state.member, state.known);
         if std::mem::replace(&mut state.served, false) && known {
-            desk.orders.give(member, Input::WatchClosed { stream });
+            desk.orders.give(member, Input::Closed { stream });
         }
     }
 

@@ -17,14 +17,12 @@ mod partitions;
 mod party;
 mod rules;
 
-use api::{Error, Request, Response};
-use bytes::Bytes;
+use contract::{HeadOf, Types};
 use keyed::Ratio;
-use member::io::PeerMessage;
+use member::io::Etcd;
 use plan::{Link, Network as Setup, RuleAction};
-use protobuf::Message as _;
-use raft::eraftpb::{Message, MessageType};
-use record::{DropReason, MessageHead, MessageKind, Nanos};
+use record::{DropReason, Nanos};
+use trace::{CallKind, Head as _};
 
 pub(crate) use partitions::{between, bridge, majorities_ring};
 pub(crate) use party::{Pair, Party};
@@ -39,15 +37,14 @@ use rules::ActiveRule;
 /// The content of a packet.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    Raft(Message),
-    /// Calls between members that are not raft messages.
-    Peer(PeerMessage),
-    /// A client's request, with its number in the history and its token.
-    Request(u64, Request, Option<Bytes>),
+    /// A message between members.
+    Node(<Etcd as Types>::Message),
+    /// A client's request, with its number in the history.
+    Request(u64, <Etcd as Types>::Request),
     /// The client no longer waits for this operation.
     Cancel(u64),
     /// A member's answer.
-    Response(u64, Result<Response, Error>),
+    Response(u64, <Etcd as Types>::Answer),
     /// The connection over which this operation was sent broke, because the member's process ended.
     Reset(u64),
     /// A packet of a watch stream, with the stream's number in the history.
@@ -62,9 +59,20 @@ pub(crate) struct Packet {
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
     pub(crate) incarnations: (u32, u32),
     /// What the trace shows of it.
-    pub(crate) head: MessageHead,
+    pub(crate) head: HeadOf<Etcd>,
+    /// Whether the sender learns what became of it.
+    pub(crate) receipt: bool,
     /// What it carries.
     pub(crate) body: Body,
+}
+
+impl Packet {
+    /// A packet between a member and a client, with the incarnations of its sender and its receiver.
+    pub(crate) fn of_call(from: (Party, u32), to: (Party, u32), kind: CallKind, body: Body) -> Box<Packet> {
+        let head = HeadOf::<Etcd>::of_call(kind);
+        let incarnations = (from.1, to.1);
+        Box::new(Packet { from: from.0, to: to.0, incarnations, head, receipt: false, body })
+    }
 }
 
 /// What becomes of a sent packet.
@@ -297,71 +305,19 @@ impl Network {
 
 /// Size of a packet on the wire in bytes. 40 is for the headers of IP and TCP.
 fn size(body: &Body) -> u64 {
-    use prost::Message as _;
-    let encoded = match body {
-        Body::Raft(message) => message.compute_size() as usize,
-        Body::Request(_, Request::Put(put), _) => put.encoded_len(),
-        Body::Response(_, Ok(Response::Range(range))) => range.encoded_len(),
-        Body::Stream(_, segment) => segment.size(),
-        // Other calls are small; their exact size would not change the effect of a limit.
-        Body::Request(..) | Body::Response(..) | Body::Cancel(_) | Body::Reset(_) | Body::Peer(_) => 64,
+    let content = match body {
+        Body::Node(message) => Etcd::message_bytes(message),
+        Body::Request(_, request) => Etcd::request_bytes(request),
+        Body::Response(_, answer) => Etcd::answer_bytes(answer),
+        Body::Stream(_, segment) => segment.size() as u64,
+        Body::Cancel(_) | Body::Reset(_) => 64,
     };
-    encoded as u64 + 40
+    content + 40
 }
 
-/// A raft message with one bit flipped; `None` if a receiver could not decode it. `place`, taken modulo the
-/// number of bits, says which one.
+/// What a packet carries with one bit of it flipped; `None` if a receiver could not decode it. Only messages between
+/// members can be damaged unnoticed.
 fn damaged(body: &Body, place: u64) -> Option<Body> {
-    let Body::Raft(message) = body else { return None };
-    let mut bytes = message.write_to_bytes().expect("a message encodes");
-    if bytes.is_empty() {
-        return None;
-    }
-    let bit = place % (bytes.len() as u64 * 8);
-    bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-    let mut message = Message::default();
-    message.merge_from_bytes(&bytes).ok()?;
-    Some(Body::Raft(message))
-}
-
-/// The head of a message that is not raft's: only its kind matters.
-pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
-    MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
-}
-
-/// The head of a raft message, for the trace.
-pub(crate) fn head_of(message: &Message) -> MessageHead {
-    let kind = match message.get_msg_type() {
-        MessageType::MsgAppend => MessageKind::Append,
-        MessageType::MsgAppendResponse => MessageKind::AppendResponse,
-        MessageType::MsgRequestVote => MessageKind::RequestVote,
-        MessageType::MsgRequestVoteResponse => MessageKind::RequestVoteResponse,
-        MessageType::MsgRequestPreVote => MessageKind::RequestPreVote,
-        MessageType::MsgRequestPreVoteResponse => MessageKind::RequestPreVoteResponse,
-        MessageType::MsgHeartbeat => MessageKind::Heartbeat,
-        MessageType::MsgHeartbeatResponse => MessageKind::HeartbeatResponse,
-        MessageType::MsgSnapshot => MessageKind::Snapshot,
-        MessageType::MsgPropose => MessageKind::Propose,
-        MessageType::MsgTransferLeader => MessageKind::TransferLeader,
-        MessageType::MsgTimeoutNow => MessageKind::TimeoutNow,
-        MessageType::MsgReadIndex => MessageKind::ReadIndex,
-        MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
-        _ => MessageKind::Other,
-    };
-    let (index, log_term) = match kind {
-        MessageKind::Snapshot => {
-            let metadata = message.get_snapshot().get_metadata();
-            (metadata.index, metadata.term)
-        }
-        _ => (message.index, message.log_term),
-    };
-    MessageHead {
-        kind,
-        term: message.term,
-        index,
-        log_term,
-        commit: message.commit,
-        reject: message.reject,
-        entries: message.entries.len() as u32,
-    }
+    let Body::Node(message) = body else { return None };
+    Etcd::damaged(message, place).map(Body::Node)
 }
