@@ -36,6 +36,7 @@ pub mod disk;
 mod faults;
 mod feeding;
 mod final_read;
+mod gather;
 mod happening;
 mod keeper;
 mod lives;

@@ -3,6 +3,7 @@
 use plan::Plan;
 use record::{Etcd, Nanos, Observer, Record};
 
+use crate::gather::Gather;
 use crate::world::World;
 use crate::{Options, panics, runtime};
 
@@ -11,8 +12,9 @@ const CLOCK_STEP: Nanos = 1_000_000;
 
 /// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Options) -> Record {
+    let mut gather = Gather::new(observer);
     let pump = |clock: &runtime::Clock| {
-        let mut world = World::new(plan, observer, options.keep_events);
+        let mut world = World::new(plan, &mut gather, options.keep_events);
         world.begin();
         let mut advanced_to = 0;
         while world.step() {
@@ -24,5 +26,7 @@ pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Optio
         }
         world.finish()
     };
-    panics::silenced(|| runtime::with_runtime(plan.seed, pump))
+    let mut record = panics::silenced(|| runtime::with_runtime(plan.seed, pump));
+    gather.put_into(&mut record);
+    record
 }

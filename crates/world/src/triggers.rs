@@ -2,13 +2,14 @@
 //! of striking at a fixed time. [`Progress`] follows the facts of the run and answers whether a condition is met now.
 
 use plan::Condition;
-use record::{EtcdFact, Fact, MemberId, Members, Role};
+use record::{Fact, MemberId, Members};
+use trace::{OwnFact as _, Sign};
 
 /// The state that conditions depend on, kept up to date from the facts.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Role and term of each member; members that are down are followers.
-    roles: Members<(Role, u64)>,
+    /// Whether each member leads, and in which term; members that are down do not.
+    roles: Members<(bool, u64)>,
     /// The index that each member has applied.
     applied: Members<u64>,
     /// For each member, the index up to which its backend is durable. After a restart its configuration is at
@@ -17,7 +18,7 @@ pub(crate) struct Progress {
     /// How many snapshots each member has installed.
     snapshots: Members<u32>,
     /// How often a member became leader.
-    elections: u32,
+    pub(crate) elections: u32,
     /// How many operations clients have called.
     operations: u64,
     /// The newest configuration that any member applied.
@@ -45,7 +46,7 @@ impl Progress {
                 voters: MemberId::first(voters).collect(),
                 ..Configuration::default()
             },
-            roles: Members::new(members, |_| (Role::Follower, 0)),
+            roles: Members::new(members, |_| (false, 0)),
             applied: Members::new(members, |_| 0),
             durable: Members::new(members, |_| 0),
             snapshots: Members::new(members, |_| 0),
@@ -53,54 +54,60 @@ impl Progress {
         }
     }
 
-    /// Takes a fact about a member into account.
+    /// Takes a fact about a member into account. Returns whether it says who belongs to the cluster.
     #[inline]
-    pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) {
+    pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) -> bool {
         match fact {
-            Fact::Own(EtcdFact::State { term, role, .. }) => {
-                self.elections += u32::from(*role == Role::Leader);
-                self.roles[member] = (*role, *term);
-                self.changed = true;
+            Fact::Own(own) => {
+                if let Some(sign) = own.sign() {
+                    self.note_sign(member, sign);
+                    return matches!(sign, Sign::Members { .. });
+                }
             }
             Fact::Called { .. } => {
                 self.operations += 1;
                 self.changed = true;
             }
             Fact::Stopped(_) => {
-                self.roles[member] = (Role::Follower, 0);
-                self.changed = true;
-            }
-            Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners })
-                if *index >= self.configuration.index =>
-            {
-                let mut all = [&voters[..], &outgoing[..]].concat();
-                all.sort_unstable();
-                all.dedup();
-                self.configuration = Configuration { index: *index, voters: all, learners: learners.clone() };
-                self.joint = !outgoing.is_empty();
-                self.changed = true;
-            }
-            Fact::Own(EtcdFact::Applied { index, .. }) => {
-                self.applied[member] = *index;
-                self.changed = true;
-            }
-            Fact::Own(
-                EtcdFact::Recovered { consistent_index, .. } | EtcdFact::BackendDurable { consistent_index },
-            ) => {
-                self.durable[member] = *consistent_index;
-            }
-            Fact::Own(EtcdFact::SnapshotInstalled { index, .. }) => {
-                self.applied[member] = *index;
-                self.snapshots[member] += 1;
+                self.roles[member] = (false, 0);
                 self.changed = true;
             }
             _ => {}
         }
+        false
+    }
+
+    /// Takes into account what a fact of a member's own means.
+    fn note_sign(&mut self, member: MemberId, sign: Sign<'_>) {
+        match sign {
+            Sign::Role { term, leads } => {
+                self.elections += u32::from(leads);
+                self.roles[member] = (leads, term);
+            }
+            Sign::Applied(index) => self.applied[member] = index,
+            // No condition depends on it.
+            Sign::Durable(index) => return self.durable[member] = index,
+            Sign::SnapshotAt(index) => {
+                self.applied[member] = index;
+                self.snapshots[member] += 1;
+            }
+            Sign::Members { index, voters, outgoing, learners } => {
+                if index < self.configuration.index {
+                    return;
+                }
+                let mut all = [voters, outgoing].concat();
+                all.sort_unstable();
+                all.dedup();
+                self.configuration = Configuration { index, voters: all, learners: learners.to_vec() };
+                self.joint = !outgoing.is_empty();
+            }
+        }
+        self.changed = true;
     }
 
     /// The leader; if several members believe they lead, the one of the highest term.
     pub(crate) fn leader(&self) -> Option<MemberId> {
-        let leaders = self.roles.iter().filter(|(_, (role, _))| *role == Role::Leader);
+        let leaders = self.roles.iter().filter(|(_, (leads, _))| *leads);
         leaders.max_by_key(|(_, (_, term))| *term).map(|(member, _)| member)
     }
 

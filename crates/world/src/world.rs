@@ -13,7 +13,7 @@
 use keyed::{Domain, Keyed};
 use member::io::Input;
 use plan::Plan;
-use record::{Etcd, EtcdFact, Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
+use record::{Etcd, Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
 
 use crate::callers::Callers;
 use crate::calls::{Calls, Ended};
@@ -254,8 +254,7 @@ impl<'a> World<'a> {
 
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
-        self.progress.note(member, &fact);
-        let configured = matches!(fact, Fact::Own(EtcdFact::Configuration { .. }));
+        let configured = self.progress.note(member, &fact);
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
             self.start_joiners();
@@ -334,6 +333,7 @@ impl<'a> World<'a> {
         record.members = members;
         record.unsettled = self.settle.unsettled;
         record.stats.virtual_ns = now;
+        record.stats.elections = u64::from(self.progress.elections);
         record.stats.events = self.events;
         record.stats.operations = operations;
         record.stats.disk_operations = disk_operations;

@@ -1,0 +1,67 @@
+//! Gathers what the record of a run says of etcd, from the events: the applied entries, and how often each probe was
+//! reached. It stands between the world and whoever observes the run.
+
+use std::collections::BTreeMap;
+
+use api::Request;
+use record::probe::Counts;
+use record::{Applied, Etcd, EtcdFact, Event, Fact, Observer, Probe, Record};
+
+/// An observer that gathers, and passes all events on.
+pub(crate) struct Gather<'a> {
+    observer: &'a mut dyn Observer<Etcd>,
+    applied: Vec<Applied>,
+    probes: Counts,
+    /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
+    proposed: BTreeMap<u64, u64>,
+    /// The requests that members proposed themselves, by request id in the raft log.
+    internal: BTreeMap<u64, Box<Request>>,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(observer: &'a mut dyn Observer<Etcd>) -> Gather<'a> {
+        Gather {
+            observer,
+            applied: Vec::new(),
+            probes: Counts::default(),
+            proposed: BTreeMap::new(),
+            internal: BTreeMap::new(),
+        }
+    }
+
+    /// The run is over: puts into its record what was gathered.
+    pub(crate) fn put_into(self, record: &mut Record) {
+        record.applied = self.applied;
+        record.stats.probes.add(&self.probes);
+    }
+}
+
+impl Observer<Etcd> for Gather<'_> {
+    fn event(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::Own(EtcdFact::Proposed { operation, request }) => {
+                self.proposed.insert(*request, *operation);
+            }
+            Fact::Own(EtcdFact::ProposedInternal { request, what }) => {
+                self.internal.insert(*request, what.clone());
+            }
+            // Every member applies every entry. The record takes each entry from the first one that does.
+            Fact::Own(EtcdFact::Applied { index, request, revision, mutated, executed: true, .. })
+                if self.applied.last().is_none_or(|last| last.index < *index) =>
+            {
+                self.applied.push(Applied {
+                    index: *index,
+                    operation: self.proposed.get(request).copied(),
+                    internal: self.internal.get(request).cloned(),
+                    revision: *revision,
+                    mutated: *mutated,
+                    time: event.time,
+                });
+            }
+            Fact::Own(EtcdFact::Probe { probe }) => self.probes[*probe] += 1,
+            Fact::Own(EtcdFact::Failpoint { point }) => self.probes[Probe::At(*point)] += 1,
+            _ => {}
+        }
+        self.observer.event(event);
+    }
+}
