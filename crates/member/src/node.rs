@@ -449,14 +449,14 @@ impl Node {
             after_save = rest;
         }
         if release_now {
-            actions.messages.append(&mut after_save);
+            append(&mut actions.messages, std::mem::take(&mut after_save));
         }
         if needs_write || !self.unpersisted.is_empty() {
             let job = needs_write.then_some(job);
             self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: after_save, snapshot });
         } else {
             self.raw.on_persist_ready(number);
-            actions.messages.append(&mut after_save);
+            append(&mut actions.messages, after_save);
         }
         self.replace_timeout();
         actions
@@ -492,7 +492,7 @@ impl Node {
             }
             let ready = self.unpersisted.pop_front().expect("it was there a moment ago");
             number = ready.number;
-            persisted.messages.extend(ready.messages);
+            append(&mut persisted.messages, ready.messages);
             persisted.snapshot = persisted.snapshot.max(ready.snapshot);
         }
         self.raw.on_persist_ready(number);
@@ -522,6 +522,11 @@ impl Node {
         }
         self.reported = Reported { state, commit };
     }
+}
+
+/// Appends messages, without copying them if there were none before.
+fn append(to: &mut Vec<Message>, mut messages: Vec<Message>) {
+    if to.is_empty() { *to = messages } else { to.append(&mut messages) }
 }
 
 /// An entry as facts describe it: index, term and a digest of the content.
