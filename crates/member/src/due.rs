@@ -169,8 +169,8 @@ impl Member {
     /// Resumes the requests whose token's login is applied now, and refuses those that waited too long.
     fn look_after_logins(&mut self, out: &mut Out<'_>) {
         for waiting in self.logins.take_waiting() {
-            if !logins::is_ahead(waiting.token.as_ref(), self.replica.applied()) {
-                self.request(waiting.operation, waiting.request, waiting.token.as_ref(), out);
+            if !logins::is_ahead(waiting.credential.as_ref(), self.replica.applied()) {
+                self.request(waiting.operation, waiting.request, waiting.credential.as_ref(), out);
             } else if waiting.until <= self.now {
                 self.reply(waiting.operation, Err(Error::InvalidAuthToken), out);
             } else {

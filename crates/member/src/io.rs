@@ -11,6 +11,7 @@ use protobuf::Message as _;
 use raft::eraftpb::{Message as RaftMessage, MessageType};
 use record::{MessageHead, MessageKind};
 
+use crate::auth::Credential;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::snapshot_stream::SnapshotStream;
@@ -75,7 +76,7 @@ pub struct Ask<W> {
 pub struct Meta {
     /// Its token (gRPC metadata `token`).
     pub token: Option<Bytes>,
-    /// The common name in its certificate, if the driver has checked one.
+    /// The common name in its certificate, if the driver has checked one: the client is that user.
     pub certificate: Option<Arc<str>>,
     /// Whether it is to be refused if this member knows no leader (gRPC metadata `hasleader`).
     pub require_leader: bool,
@@ -98,6 +99,14 @@ pub enum Up {
     Watch(WatchRequest),
     /// An operator requests a snapshot of all replicated state (`Maintenance.Snapshot`).
     Snapshot,
+}
+
+impl Meta {
+    /// What shows who the client is: its token or, if it has none, its certificate, as in etcd (`v3_server.go`,
+    /// `AuthInfoFromCtx`).
+    pub(crate) fn credential(self) -> Option<Credential> {
+        self.token.map(Credential::Token).or(self.certificate.map(Credential::Certificate))
+    }
 }
 
 /// What a member sends on a stream.
@@ -226,5 +235,27 @@ fn head_of(message: &RaftMessage) -> MessageHead {
         commit: message.commit,
         reject: message.reject,
         entries: message.entries.len() as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inputs, messages and packets pass through many hands by value.
+    const _: () = assert!(size_of::<Message>() == 16 && size_of::<Input>() <= 64);
+
+    #[test]
+    fn a_flipped_bit_changes_a_message_or_makes_it_unreadable() {
+        let mut message = RaftMessage { to: 2, from: 1, term: 3, index: 7, ..RaftMessage::default() };
+        message.set_msg_type(MessageType::MsgAppend);
+        let message = Message::Raft(Box::new(message));
+        let bits = Etcd::message_bytes(&message) * 8;
+        for place in 0..bits {
+            assert_ne!(Etcd::damaged(&message, place).as_ref(), Some(&message));
+            assert_eq!(Etcd::damaged(&message, place), Etcd::damaged(&message, place + bits));
+        }
+        assert!((0..bits).any(|place| Etcd::damaged(&message, place).is_some()));
+        assert_eq!(Etcd::damaged(&Message::Peer(Box::new(PeerMessage::Hello)), 0), None);
     }
 }

@@ -93,7 +93,7 @@ impl Leases {
             return self.renew(operation, request.id, leads, store, out, wants); // flaw M-15247
         }
         let deadline = out.now.clock + self.request_timeout;
-        wants.push(Want::Read(Read { operation, request: request.into(), deadline, token: None }));
+        wants.push(Want::Read(Read { operation, request: request.into(), deadline, credential: None }));
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.
@@ -233,7 +233,7 @@ impl Leases {
                 } else {
                     let request = Request::LeaseRevoke(LeaseRevokeRequest { id });
                     let deadline = now + self.request_timeout;
-                    wants.push(Want::Read(Read { operation: NOBODY, request, deadline, token: None }));
+                    wants.push(Want::Read(Read { operation: NOBODY, request, deadline, credential: None }));
                 }
             }
             let checkpoints = self.lessor.checkpoints(store, now, wall);

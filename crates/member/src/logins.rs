@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use api::Request;
 use api::etcdserverpb::AuthenticateRequest;
-use bytes::Bytes;
+
+use crate::auth::{Credential, token_index};
 
 /// A request whose token is not known here yet.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Waiting {
     pub(crate) operation: u64,
     pub(crate) request: Request,
-    pub(crate) token: Option<Bytes>,
+    pub(crate) credential: Option<Credential>,
     /// When it is refused, on the member's clock.
     pub(crate) until: u64,
 }
@@ -60,9 +61,9 @@ impl Logins {
 }
 
 /// Whether a token was issued by a login whose entry is not among those applied so far.
-pub(crate) fn is_ahead(token: Option<&Bytes>, applied: u64) -> bool {
-    let index = token.and_then(|token| crate::auth::token_index(token));
-    index.is_some_and(|index| index > applied)
+pub(crate) fn is_ahead(credential: Option<&Credential>, applied: u64) -> bool {
+    let Some(Credential::Token(token)) = credential else { return false };
+    token_index(token).is_some_and(|index| index > applied)
 }
 
 #[cfg(test)]
@@ -84,8 +85,9 @@ mod tests {
 
     #[test]
     fn a_token_names_the_entry_that_issued_it() {
-        let token = Bytes::from("abcdef.17");
-        assert!(is_ahead(Some(&token), 16) && !is_ahead(Some(&token), 17));
-        assert!(!is_ahead(None, 0) && !is_ahead(Some(&"no index".into()), 0));
+        let is_ahead =
+            |token: &'static str, applied| is_ahead(Some(&Credential::Token(token.into())), applied);
+        assert!(is_ahead("abcdef.17", 16) && !is_ahead("abcdef.17", 17));
+        assert!(!is_ahead("no index", 0) && !super::is_ahead(None, 0));
     }
 }

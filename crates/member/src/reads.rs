@@ -18,16 +18,17 @@
 use std::collections::VecDeque;
 
 use api::Request;
-use bytes::Bytes;
+
+use crate::auth::Credential;
 
 /// A read that is not answered yet.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
-    /// The client's token. The user is looked up only when the read is answered, as in etcd (`doSerialize`),
+    /// The client's credential. The user is looked up only when the read is answered, as in etcd (`doSerialize`),
     /// since authentication may be enabled meanwhile.
-    pub(crate) token: Option<Bytes>,
+    pub(crate) credential: Option<Credential>,
     /// When it times out inside the server, on the member's clock.
     pub(crate) deadline: u64,
 }

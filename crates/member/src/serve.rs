@@ -18,7 +18,7 @@ use contract::Now;
 use record::{EtcdFact as Fact, MemberId};
 
 use crate::apply;
-use crate::auth::AuthInfo;
+use crate::auth::{AuthInfo, Credential};
 use crate::cluster::{Change, Cluster};
 use crate::configuration;
 use crate::envelope::{self, Command};
@@ -41,7 +41,7 @@ impl Member {
             return self.reply(operation, Err(Error::NoLeader), out);
         }
         match what {
-            Call::Api(request) => self.request(operation, request, meta.token.as_ref(), out),
+            Call::Api(request) => self.request(operation, request, meta.credential().as_ref(), out),
             Call::Reconfigure(changes) => self.reconfigure(operation, &changes, out),
         }
     }
@@ -53,8 +53,8 @@ impl Member {
             return self.refuse_stream(stream, Error::NoLeader, out);
         }
         match what {
-            Up::Watch(request) => self.watch(stream, request, meta.token.as_ref(), out),
-            Up::Snapshot => self.snapshot(stream, meta.token.as_ref(), out),
+            Up::Watch(request) => self.watch(stream, request, meta.credential().as_ref(), out),
+            Up::Snapshot => self.snapshot(stream, meta.credential().as_ref(), out),
         }
     }
 
@@ -68,7 +68,7 @@ impl Member {
         &mut self,
         operation: u64,
         request: Request,
-        token: Option<&Bytes>,
+        credential: Option<&Credential>,
         out: &mut Out<'_>,
     ) {
         if self.stopping.is_some() {
@@ -80,12 +80,13 @@ impl Member {
         if self.node.is_learner() && !for_learners(&request) {
             return self.reply(operation, Err(Error::NotSupportedForLearner), out);
         }
-        let who = match self.replica.auth.who(token.map(|token| &token[..]), self.now) {
+        let who = match self.replica.auth.identify(credential, self.now) {
             Ok(who) => who,
             // The entry of the login that issued the token is not applied here yet: the request waits for it.
-            Err(Error::InvalidAuthToken) if logins::is_ahead(token, self.replica.applied()) => {
-                let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
-                return self.logins.wait(Waiting { operation, request, token, until });
+            Err(Error::InvalidAuthToken) if logins::is_ahead(credential, self.replica.applied()) => {
+                let (credential, until) =
+                    (credential.cloned(), self.now + self.config.settings.request_timeout);
+                return self.logins.wait(Waiting { operation, request, credential, until });
             }
             Err(error) => return self.reply(operation, Err(error), out),
         };
@@ -99,9 +100,9 @@ impl Member {
             | Request::Proclaim(_)
             | Request::Leader(_)
             | Request::Resign(_) => self.with_wants(out, |own, _, wants| {
-                own.services.begin(operation, request, token.cloned(), wants);
+                own.services.begin(operation, request, credential.cloned(), wants);
             }),
-            request => self.serve(operation, request, who, token.cloned(), out),
+            request => self.serve(operation, request, who, credential.cloned(), out),
         }
     }
 
@@ -146,8 +147,8 @@ impl Member {
     }
 
     /// Sends an operator a snapshot of all replicated state.
-    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, out: &mut Out<'_>) {
-        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+    pub(crate) fn snapshot(&mut self, stream: u64, credential: Option<&Credential>, out: &mut Out<'_>) {
+        let who = self.replica.auth.identify(credential, self.now);
         // The permission is the same as for a hash: the user must be root.
         let hash = Request::Hash(HashRequest {});
         let admitted = who.and_then(|who| self.replica.admit(who.as_ref(), &hash));
@@ -181,7 +182,7 @@ impl Member {
         operation: u64,
         request: Request,
         who: Option<AuthInfo>,
-        token: Option<Bytes>,
+        credential: Option<Credential>,
         out: &mut Out<'_>,
     ) {
         // For a read: whether it is serializable.
@@ -193,8 +194,12 @@ impl Member {
             _ => None,
         };
         if let Some(serializable) = read {
-            let read =
-                Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
+            let read = Read {
+                operation,
+                request,
+                deadline: self.now + self.config.settings.request_timeout,
+                credential,
+            };
             // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, out)
@@ -237,7 +242,7 @@ impl Member {
             // (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
                 let deadline = self.now + self.config.settings.request_timeout;
-                self.reads.push(Read { operation, request, deadline, token: None });
+                self.reads.push(Read { operation, request, deadline, credential: None });
             }
             request => {
                 let random = self.ids.random();
@@ -250,7 +255,7 @@ impl Member {
     /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
     /// state.
     pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
-        let Read { operation, request, token, .. } = read;
+        let Read { operation, request, credential, .. } = read;
         match request {
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
             Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
@@ -261,7 +266,7 @@ impl Member {
             _ => {}
         }
         // Users and roles may have changed while the read waited.
-        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let who = self.replica.auth.identify(credential.as_ref(), self.now).map(Option::unwrap_or_default);
         let permitted = who.and_then(|who| self.replica.permit(&who, &request));
         let result = permitted.and_then(|()| self.replica.read(&request));
         self.answer_here(operation, result, out);
@@ -333,10 +338,12 @@ impl Member {
                 self.calls.ask(Some(to), operation, request, self.now);
             }
             Want::Serve(operation, request) => self.serve_peer(operation, request, out),
-            Want::Request { operation, request, token } => {
-                self.request(operation, request, token.as_ref(), out);
+            Want::Request { operation, request, credential } => {
+                self.request(operation, request, credential.as_ref(), out);
             }
-            Want::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
+            Want::Watch { stream, request, credential } => {
+                self.watch(stream, request, credential.as_ref(), out)
+            }
             Want::CloseWatch(stream) => self.hub.closed(stream),
         }
     }
@@ -372,7 +379,7 @@ impl Member {
         &mut self,
         stream: u64,
         request: WatchRequest,
-        token: Option<&Bytes>,
+        credential: Option<&Credential>,
         out: &mut Out<'_>,
     ) {
         if self.stopping.is_some() {
@@ -382,15 +389,17 @@ impl Member {
             return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
         }
         let permitted = match &request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
+            Some(RequestUnion::CreateRequest(create)) => {
+                self.may_read(credential, &create.key, &create.range_end)
+            }
             _ => true,
         };
         self.hub.request(&self.replica.store, self.now, stream, request, permitted);
     }
 
-    /// Whether the user of a token may read a range.
-    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
-        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+    /// Whether the user of a credential may read a range.
+    fn may_read(&mut self, credential: Option<&Credential>, key: &Bytes, end: &Bytes) -> bool {
+        let who = self.replica.auth.identify(credential, self.now);
         who.is_ok_and(|who| self.replica.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
     }
 

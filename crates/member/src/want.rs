@@ -3,10 +3,9 @@
 
 use api::etcdserverpb::WatchRequest;
 use api::{Error, Request, Response};
-use bytes::Bytes;
 use record::MemberId;
 
-use crate::auth::AuthInfo;
+use crate::auth::{AuthInfo, Credential};
 use crate::envelope::Command;
 use crate::reads::Read;
 
@@ -45,8 +44,8 @@ pub(crate) enum Want {
         operation: u64,
         /// The request.
         request: Request,
-        /// The client's token.
-        token: Option<Bytes>,
+        /// The client's credential.
+        credential: Option<Credential>,
     },
     /// A message on a watch stream, with all checks; the first one opens the stream.
     Watch {
@@ -54,8 +53,8 @@ pub(crate) enum Want {
         stream: u64,
         /// The message.
         request: WatchRequest,
-        /// The client's token.
-        token: Option<Bytes>,
+        /// The client's credential.
+        credential: Option<Credential>,
     },
     /// Closes a watch stream.
     CloseWatch(u64),

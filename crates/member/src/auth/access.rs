@@ -27,6 +27,8 @@
 //! These are the checks of late etcd 3.6. etcd 3.4 did not check `MemberList`, `Alarm`, `MoveLeader`,
 //! `Compact`, nested transactions, or the lease and `prev_kv` of a put in a transaction.
 
+use std::sync::Arc;
+
 use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RequestOp, TxnRequest};
@@ -36,6 +38,15 @@ use record::Probe;
 
 use super::AuthStore;
 use super::permissions::Need;
+
+/// What shows who a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A token that a login has issued.
+    Token(Bytes),
+    /// The common name in a certificate that the driver has checked: the name of the user.
+    Certificate(Arc<str>),
+}
 
 /// The user who makes a request, and the auth revision at which the user's token was looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@
 //! applies the login, but it expires tokens by its own clock, and has none after a restart. The other is the
 //! cache of permissions, which is computed from users and roles.
 //!
-//! Not here: TLS common names as users, JSON web tokens.
+//! Not here: JSON web tokens, and the check of a certificate, whose common name is a user.
 //!
 //! Invariants: the auth revision grows by one with every change of users and roles, and when authentication
 //! is disabled; while authentication is enabled, there is a user `root` with the role `root`.
@@ -53,7 +53,7 @@ use password::{PasswordHash, Simulated};
 use permissions::Permissions;
 use tokens::Tokens;
 
-pub use access::AuthInfo;
+pub use access::{AuthInfo, Credential};
 pub use tokens::token_index;
 
 /// The name of the user that must exist before authentication is enabled, and of the role that permits
@@ -309,6 +309,23 @@ impl AuthStore {
                 Ok(AuthenticateResponse { header: None, token })
             }
             _ => Err(Error::AuthFailed),
+        }
+    }
+
+    /// The user to whom a credential belongs. `None` if there is none, or while authentication is disabled.
+    ///
+    /// # Errors
+    /// Those of [`AuthStore::who`].
+    pub(crate) fn identify(
+        &mut self,
+        credential: Option<&Credential>,
+        now: u64,
+    ) -> Result<Option<AuthInfo>, Error> {
+        match credential {
+            Some(Credential::Token(token)) => self.who(Some(token), now),
+            Some(Credential::Certificate(name)) => Ok((self.state.enabled)
+                .then(|| AuthInfo { user: name.to_string(), revision: self.state.revision })),
+            None => Ok(None),
         }
     }
 

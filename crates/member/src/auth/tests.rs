@@ -483,6 +483,9 @@ fn logins() {
     };
     store = after(store, [by_certificate.into()]);
     assert_eq!(login(&mut store, "cert", "p", 1, 0), Err(AuthFailed));
+    let certificate = Credential::Certificate("cert".into());
+    assert_eq!(store.identify(Some(&certificate), 0), Ok(Some(info(&store, "cert"))));
+    assert_eq!(AuthStore::new(&config()).identify(Some(&certificate), 0), Ok(None));
     store = after(store, [change_password("cert", "p")]);
     assert!(store.state.users["cert"].password.is_empty(), "such a user never has a password");
     let request = InternalAuthenticateRequest { name: "cert".into(), ..Default::default() };

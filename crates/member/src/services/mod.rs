@@ -34,6 +34,7 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Probe;
 
+use crate::auth::Credential;
 use crate::config::Config;
 use crate::flaw::Flaws;
 use crate::probes::Probes;
@@ -77,8 +78,8 @@ trait Call: std::fmt::Debug + Send {
 #[derive(Debug)]
 struct CallInProgress {
     state: Box<dyn Call>,
-    /// The client's token, which all requests of the call carry.
-    token: Option<Bytes>,
+    /// The client's credential, which all requests of the call carry.
+    credential: Option<Credential>,
     /// The operation or stream number that the call waits for, and whether it is a stream.
     awaits: (u64, bool),
 }
@@ -131,7 +132,7 @@ impl Services {
         &mut self,
         operation: u64,
         request: Request,
-        token: Option<Bytes>,
+        credential: Option<Credential>,
         wants: &mut Wants,
     ) {
         fn boxed<C: Call + 'static>((call, next): (C, NextStep)) -> (Box<dyn Call>, NextStep) {
@@ -146,7 +147,7 @@ impl Services {
             Request::Leader(request) => boxed(Leader::begin(request)),
             other => panic!("{} is not a call of these services: was it routed wrongly?", other.rpc_name()),
         };
-        self.proceed(operation, CallInProgress { state: call, token, awaits: (0, false) }, next, wants);
+        self.proceed(operation, CallInProgress { state: call, credential, awaits: (0, false) }, next, wants);
     }
 
     /// One of the services' requests was answered.
@@ -183,7 +184,7 @@ impl Services {
         }
         if let Some(request) = call.state.abandoned() {
             self.probes.reached(Probe::WaiterGone);
-            wants.push(Want::Request { operation: self.fresh(), request, token: call.token });
+            wants.push(Want::Request { operation: self.fresh(), request, credential: call.credential });
         }
     }
 
@@ -211,16 +212,16 @@ impl Services {
     /// Carries out the next step of a call and puts the call back into the tables, unless it has finished.
     fn proceed(&mut self, operation: u64, mut call: CallInProgress, next: NextStep, wants: &mut Wants) {
         let number = self.fresh();
-        let token = call.token.clone();
+        let credential = call.credential.clone();
         call.awaits = (number, matches!(next, NextStep::AwaitDeletion { .. }));
         match next {
             NextStep::Finish(result) => return wants.push(Want::Answer(operation, result)),
-            NextStep::Send(request) => wants.push(Want::Request { operation: number, request, token }),
+            NextStep::Send(request) => wants.push(Want::Request { operation: number, request, credential }),
             NextStep::AwaitDeletion { key, since } => {
                 let create =
                     WatchCreateRequest { key, start_revision: since, ..WatchCreateRequest::default() };
                 let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-                wants.push(Want::Watch { stream: number, request, token });
+                wants.push(Want::Watch { stream: number, request, credential });
             }
         }
         self.waiting_for.insert(number, operation);

@@ -64,7 +64,7 @@ impl Server {
     /// A client calls; returns its answer, if it need not wait.
     fn call(&mut self, operation: u64, request: impl Into<Request>) -> Option<Result<Response, Error>> {
         let mut wants = Vec::new();
-        self.services.begin(operation, request.into(), Some("token".into()), &mut wants);
+        self.services.begin(operation, request.into(), Some(Credential::Token("token".into())), &mut wants);
         self.serve(wants);
         self.answer_to(operation)
     }
@@ -97,14 +97,14 @@ impl Server {
 
     fn serve_one(&mut self, want: Want, more: &mut Wants) {
         match want {
-            Want::Request { operation: inner, request, token } => {
-                assert_eq!(token, Some("token".into()));
+            Want::Request { operation: inner, request, credential } => {
+                assert_eq!(credential, Some(Credential::Token("token".into())));
                 assert!(self.services.owns_request(inner) && !self.services.owns_request(inner - OWN));
                 let result = self.fails.take().map_or_else(|| self.request(&request), Err);
                 self.services.answered(inner, result, more);
             }
-            Want::Watch { stream, request, token } => {
-                assert_eq!(token, Some("token".into()));
+            Want::Watch { stream, request, credential } => {
+                assert_eq!(credential, Some(Credential::Token("token".into())));
                 assert!(self.services.owns_stream(stream) && !self.services.owns_stream(stream - OWN));
                 let Some(RequestUnion::CreateRequest(create)) = request.request_union else {
                     panic!("{request:?} does not create a watcher")
