@@ -1,82 +1,29 @@
 //! A snapshot of one cluster initializes another one, with everything except its members.
 
-use std::sync::Arc;
-
+use api::Response;
 use api::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
-use api::{Request, Response};
+use api::mvccpb::KeyValue;
 use bytes::Bytes;
-use contract::{Boot, Node as _, Now, Store as _};
-use etcdsim_member::backend::Backend;
-use etcdsim_member::config::Peer;
-use etcdsim_member::io::{Ask, Call, Down, Effects, Input, Up};
-use etcdsim_member::{Config, Member, SnapshotStream};
+use etcdsim_member::io::{Ask, Down, Input, Up};
+use etcdsim_member::{Config, SnapshotStream};
 use record::MemberId;
 
+use crate::alone::{self, Alone};
 use crate::storage::disk::TestDisk;
 
-/// A cluster of one with a disk that answers at once.
-struct Alone {
-    member: Member,
-    backend: Backend,
-    now: u64,
-    operations: u64,
-}
-
-impl Alone {
-    fn start(id: MemberId, restore: Option<Bytes>) -> Alone {
-        let peers: Arc<[Peer]> =
-            [Peer { id, name: "one".into(), peer_urls: [format!("http://m{id}:2380")].into() }].into();
-        let config = Config { restore, ..Config::new(id, peers) };
-        let boot = Boot { id, config, incarnation: 1, first: true, now: Now::default(), armed: None };
-        let (member, backend) =
-            Member::start(boot, TestDisk::new(), &mut Effects::default()).expect("a good disk");
-        let mut alone = Alone { member, backend, now: 0, operations: 0 };
-        alone.settle(Input::Recovered);
-        alone
-    }
-
-    /// Handles an input and all that follows from it; returns the effects for clients.
-    fn settle(&mut self, input: Input) -> Effects {
-        let mut collected = Effects::default();
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            let mut effects = Effects::default();
-            self.now += 1_000_000;
-            self.member.step(Now { clock: self.now, wall: 0 }, input, &mut effects);
-            inputs.extend(effects.jobs.iter().map(|job| Input::JobDone { job: job.id, result: Ok(()) }));
-            if let Some(job) = effects.store {
-                inputs.insert(0, Input::StoreDone(self.backend.perform(&job)));
-            }
-            collected.answers.extend(effects.answers);
-            collected.items.extend(effects.items);
-        }
-        collected
-    }
-
-    fn ask(&mut self, request: impl Into<Request>) -> Response {
-        self.operations += 1;
-        let call = self.operations;
-        let request = Ask::with_token(Call::Api(request.into()), None);
-        let collected = self.settle(Input::Call { call, request });
-        let (answered, result) =
-            collected.answers.into_iter().next().expect("a cluster of one answers at once");
-        assert_eq!(answered, call);
-        result.expect("a good request")
-    }
-
-    fn everything(&mut self) -> Vec<api::mvccpb::KeyValue> {
-        let all = Bytes::from_static(b"\0");
-        let range = RangeRequest { key: all.clone(), range_end: all, ..RangeRequest::default() };
-        match self.ask(range) {
-            Response::Range(range) => range.kvs,
-            other => panic!("a range was answered by {other:?}"),
-        }
+/// All keys of a member.
+fn everything(member: &mut Alone) -> Vec<KeyValue> {
+    let all = Bytes::from_static(b"\0");
+    let range = RangeRequest { key: all.clone(), range_end: all, ..RangeRequest::default() };
+    match member.ask(range) {
+        Response::Range(range) => range.kvs,
+        other => panic!("a range was answered by {other:?}"),
     }
 }
 
 #[test]
 fn a_snapshot_initializes_a_new_cluster() {
-    let mut first = Alone::start(MemberId::new(1), None);
+    let mut first = Alone::start(alone::config(MemberId::new(1)), TestDisk::new(), 1);
     first.ask(LeaseGrantRequest { id: 7, ttl: 60 });
     for nth in 0..1_000 {
         let (key, value) = (format!("k{}", nth % 300).into(), Bytes::from(vec![b'v'; nth]));
@@ -91,8 +38,9 @@ fn a_snapshot_initializes_a_new_cluster() {
     assert_eq!((pieces[pieces.len() - 1].blob.len(), pieces[pieces.len() - 2].remaining_bytes), (32, 0));
 
     let image = SnapshotStream::collect(pieces.iter().cloned()).expect("nothing is missing");
-    let mut second = Alone::start(MemberId::new(2), Some(image));
-    assert_eq!(second.everything(), first.everything());
+    let config = Config { restore: Some(image), ..alone::config(MemberId::new(2)) };
+    let mut second = Alone::start(config, TestDisk::new(), 1);
+    assert_eq!(everything(&mut second), everything(&mut first));
     assert_eq!(second.member.leases().collect::<Vec<_>>(), [(7, 60)]);
     assert_eq!(second.member.configuration().0, [MemberId::new(2)]);
     let put = PutRequest { key: "k0".into(), value: "new".into(), ..PutRequest::default() };
