@@ -5,29 +5,12 @@
 //! (etcd issue 18089). The rows are encoded in our own way, so only the hashes of our members can be
 //! compared.
 
-use std::cell::Cell;
-
 use api::Error;
 use prost::Message as _;
 
+use super::last_hash::Prefix;
 use super::revision::Revision;
 use super::{Store, row};
-
-/// The last hash, so that the next one needs to read only the rows after it.
-///
-/// Rows up to a revision of the past change only by a compaction.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LastHash(Cell<Prefix>);
-
-/// A hash of the rows up to a revision.
-#[derive(Clone, Copy, Debug, Default)]
-struct Prefix {
-    /// The compact revision when it was taken.
-    compacted: i64,
-    /// The last revision in it; 0 if there is none.
-    revision: i64,
-    hash: u32,
-}
 
 impl Store {
     /// The CRC32C of all rows up to `revision`, in order. Its cost depends on the rows since the last call, or on all
@@ -43,7 +26,7 @@ impl Store {
             return Err(Error::Compacted);
         }
         let compacted = self.compaction.scheduled;
-        let last = self.last_hash.0.get();
+        let last = self.last_hash.get();
         let follows = last.compacted == compacted && last.revision <= revision;
         let mut prefix = if follows { last } else { Prefix { compacted, ..Prefix::default() } };
         let mut bytes = Vec::new();
@@ -60,7 +43,7 @@ impl Store {
         }
         prefix.revision = revision;
         if last.compacted != compacted || last.revision < revision {
-            self.last_hash.0.set(prefix);
+            self.last_hash.set(prefix);
         }
         Ok(prefix.hash)
     }
@@ -69,6 +52,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::super::KeyRange;
+    use super::super::last_hash::LastHash;
     use super::*;
 
     #[test]

@@ -24,6 +24,7 @@ mod compaction;
 mod hash;
 mod index;
 mod key_range;
+mod last_hash;
 mod lease;
 mod revision;
 mod row;
@@ -68,7 +69,7 @@ pub struct Store {
     /// The sum of the digests of all rows, which does not depend on their order.
     content: u64,
     /// Where the next [`Store::hash_at`] may begin.
-    last_hash: hash::LastHash,
+    last_hash: last_hash::LastHash,
     leases: lease::Leases,
     /// The last compaction, and how far its scrub is.
     compaction: Compaction,
@@ -96,7 +97,7 @@ impl Store {
             index: index::Index::default(),
             rows: BTreeMap::new(),
             content: 0,
-            last_hash: hash::LastHash::default(),
+            last_hash: last_hash::LastHash::default(),
             leases: lease::Leases::default(),
             compaction: Compaction::default(),
             scrubs: VecDeque::new(),
