@@ -111,8 +111,8 @@ impl Compactor {
         self.probes.take()
     }
 
-    /// A client's compaction to `revision` was applied. The client gets this answer once the compacted revisions are
-    /// removed from the backend.
+    /// A client's compaction to `revision` was applied. The client gets this answer once the compacted
+    /// revisions are removed from the backend.
     pub(crate) fn wait(&mut self, operation: u64, revision: i64, response: Response) {
         self.waiting.push((operation, revision, response));
     }
@@ -122,8 +122,8 @@ impl Compactor {
         self.waiting.iter().any(|(_, revision, _)| store.is_scrubbed(*revision))
     }
 
-    /// Proposes a compaction if one is due on this leader, and answers clients that waited. `finished` is the last
-    /// compaction whose revisions are removed from the backend.
+    /// Proposes a compaction if one is due on this leader, and answers clients that waited. `finished` is the
+    /// last compaction whose revisions are removed from the backend.
     pub(crate) fn due(&mut self, now: u64, store: &Store, is_leader: bool, finished: i64, wants: &mut Wants) {
         if let Some(revision) = self.look_after(now, store, is_leader) {
             let request = CompactionRequest { revision, physical: false };
@@ -168,7 +168,8 @@ impl Compactor {
         }
     }
 
-    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it.
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call
+    /// it.
     pub(crate) fn due_at(&self) -> u64 {
         if self.waiting.is_empty() { self.wake_at() } else { 0 }
     }

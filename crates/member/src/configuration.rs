@@ -94,8 +94,8 @@ pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
     (context.len() >= 8).then(|| (&context[..]).get_u64())
 }
 
-/// What an entry with a configuration change holds: raft's change; and the id of the request with the whole membership
-/// change, which the entry with which a leader leaves a joint configuration does not have.
+/// What an entry with a configuration change holds: raft's change; and the id of the request with the whole
+/// membership change, which the entry with which a leader leaves a joint configuration does not have.
 pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
     let (change, mut context) = parts(entry);
     if context.len() < 8 {
@@ -108,7 +108,8 @@ pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
     (change, Some((id, wanted)))
 }
 
-/// The change that raft gets instead of one that is no longer valid: raft must still learn that the entry was applied.
+/// The change that raft gets instead of one that is no longer valid: raft must still learn that the entry was
+/// applied.
 pub(crate) fn nothing() -> ConfChangeV2 {
     simple(ConfChangeSingle::default())
 }

@@ -1,5 +1,5 @@
-//! What is due at the end of a step: everything that waits for a time, for a change of the leader, or for what the step
-//! has changed. Also how the member stops, and when it must be woken.
+//! What is due at the end of a step: everything that waits for a time, for a change of the leader, or for
+//! what the step has changed. Also how the member stops, and when it must be woken.
 
 use api::Error;
 use api::etcdserverpb::HashKvRequest;
@@ -74,15 +74,18 @@ impl Member {
     /// When a round next does something if nothing but time passes; 0 if each step needs one.
     ///
     /// Why a round before that time would do nothing:
-    /// - Proposals, reads, waiting requests, calls and transfers end at their deadlines, and calls are sent at a time of
-    ///   their own. A request for a token waits for an applied entry, a transfer for a new leader.
+    /// - Proposals, reads, waiting requests, calls and transfers end at their deadlines, and calls are sent
+    ///   at a time of their own. A request for a token waits for an applied entry, a transfer for a new
+    ///   leader.
     /// - Leases: see [`crate::leases::Leases::due_at`]. The lessor gives up its role when the leader changes.
     /// - Watchers: see [`crate::watch::Hub::due_at`].
-    /// - Compaction and comparison have a time of their own, and the latter a leader. While a client waits for a
-    ///   compaction, each step has a round, because the backend commit that it waits for is made by a round.
-    /// - A name is published at a time of its own, once there is a leader and an entry has made this member known.
-    /// - A greeting waits for a time. It is later than it was with each message from the leader, and another one after a
-    ///   change of the leader.
+    /// - Compaction and comparison have a time of their own, and the latter a leader. While a client waits
+    ///   for a compaction, each step has a round, because the backend commit that it waits for is made by a
+    ///   round.
+    /// - A name is published at a time of its own, once there is a leader and an entry has made this member
+    ///   known.
+    /// - A greeting waits for a time. It is later than it was with each message from the leader, and another
+    ///   one after a change of the leader.
     /// - The backend: see [`crate::persist::Persistence::due_at`].
     /// - While the member stops, each step has a round.
     fn round_at(&self) -> u64 {
@@ -124,7 +127,7 @@ impl Member {
     }
 
     /// When each part of the member next has something to do, with the part's name for panic messages.
-    /// The first two move at any step, the others only in one that needs a round ([`crate::round`]).
+    /// The first two move at any step, the others only in one that has a round (`round.rs`).
     #[inline]
     pub(crate) fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
@@ -233,8 +236,9 @@ impl Member {
             return;
         }
         self.with_wants(out, |own, out, wants| own.calls.timed_out(out.now.clock, wants));
-        // A leader serves calls as soon as it has applied the first entry of its term. But it may also have lost its
-        // leadership again in raft, while it waits for a save and so does not know yet (`Node::leads_in_raft`).
+        // A leader serves calls as soon as it has applied the first entry of its term. But it may also have
+        // lost its leadership again in raft, while it waits for a save and so does not know yet
+        // (`Node::leads_in_raft`).
         let serves = self.leases.is_primary() && self.node.leads_in_raft();
         let leader = self.node.leader();
         self.with_wants(out, |own, out, wants| own.calls.due(leader, serves, out, wants));

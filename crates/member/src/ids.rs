@@ -1,5 +1,5 @@
-//! Numbers that no other member and no other incarnation of this one has: ids of requests, contexts of ReadIndex, and
-//! the keys of draws for secrets.
+//! Numbers that no other member and no other incarnation of this one has: ids of requests, contexts of
+//! ReadIndex, and the keys of draws for secrets.
 
 use keyed::{Domain, Keyed};
 
@@ -8,9 +8,9 @@ use crate::config::Config;
 /// The name under which salts and tokens are drawn.
 const SECRETS: Domain = Domain::new("member salts and tokens");
 
-/// Makes the ids of one incarnation. An id has 16 bits of the member id, 16 bits of the incarnation and a 32-bit
-/// counter. etcd's `idutil` has the wall clock in place of the incarnation, so its ids can repeat when that clock is set
-/// back (flaw R39).
+/// Makes the ids of one incarnation. An id has 16 bits of the member id, 16 bits of the incarnation and a
+/// 32-bit counter. etcd's `idutil` has the wall clock in place of the incarnation, so its ids can repeat when
+/// that clock is set back (flaw R39).
 #[derive(Debug)]
 pub(crate) struct Ids {
     /// The member id and the incarnation, in the upper 32 bits.

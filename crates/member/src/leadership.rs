@@ -1,5 +1,5 @@
-//! What a member remembers about its leaders and from whom it hears, to choose the text of a timeout's error and to
-//! notice that nobody talks to it any more.
+//! What a member remembers about its leaders and from whom it hears, to choose the text of a timeout's error
+//! and to notice that nobody talks to it any more.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,9 @@ impl Leadership {
         true
     }
 
-    /// The error that etcd gives for a proposal that timed out: it names a failed leader or a lost connection
-    /// if one may be the cause. `started` is when the request arrived; `voters` are those of a member that leads, as
-    /// raft names them, and `None` on others.
+    /// The error that etcd gives for a proposal that timed out (`v3_server.go`, `parseProposeCtxErr`): it
+    /// names a failed leader or a lost connection if one may be the cause. `started` is when the request
+    /// arrived; `voters` are those of a member that leads, as raft names them, and `None` on others.
     pub(crate) fn why_late(&self, started: u64, voters: Option<&[u64]>) -> Error {
         let election = self.election_timeout;
         if started >= self.since.saturating_sub(2 * election) && started <= self.since {
@@ -70,8 +70,8 @@ impl Leadership {
         if cut_off { Error::TimeoutDueToConnectionLost } else { Error::Timeout }
     }
 
-    /// Whether this member, which does not lead, should greet the others: it has not heard from its leader for two
-    /// election timeouts, and has not greeted them for as long. Remembers that it does so now.
+    /// Whether this member, which does not lead, should greet the others: it has not heard from its leader
+    /// for two election timeouts, and has not greeted them for as long. Remembers that it does so now.
     pub(crate) fn greets(&mut self, now: u64) -> bool {
         let due = now >= self.greets_at();
         if due {

@@ -222,8 +222,8 @@ impl Leases {
         self.lessor.confirmed(id);
     }
 
-    /// Starts the revocation of expired leases, proposes checkpoints and revocations, and ends renewals that waited too
-    /// long.
+    /// Starts the revocation of expired leases, proposes checkpoints and revocations, and ends renewals that
+    /// waited too long.
     pub(crate) fn due(&mut self, store: &Store, now: Now, wants: &mut Wants) {
         let Now { clock: now, wall } = now;
         if self.lessor.wake_at() <= now {
@@ -252,7 +252,8 @@ impl Leases {
     }
 }
 
-/// The answer to a keep-alive, with the TTL to which the lease was renewed; 0 means that there is no such lease.
+/// The answer to a keep-alive, with the TTL to which the lease was renewed; 0 means that there is no such
+/// lease.
 fn answer(operation: u64, id: i64, ttl: i64, store: &Store) -> Want {
     Want::Answer(operation, Ok(LeaseKeepAliveResponse { header: header(store), id, ttl }.into()))
 }

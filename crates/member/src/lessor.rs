@@ -381,9 +381,9 @@ impl Lessor {
         next(&self.revoke_times, &self.scan_ticker).min(next(&self.checkpoint_times, &self.checkpoint_ticker))
     }
 
-    /// When a call of [`Lessor::due`], [`Lessor::checkpoints`] or [`Lessor::next_revocation`] next does something if
-    /// nothing but time passes; 0 if each does. The last one forgets revocations that count as lost, and reaches a probe
-    /// while one waits for others.
+    /// When a call of [`Lessor::due`], [`Lessor::checkpoints`] or [`Lessor::next_revocation`] next does
+    /// something if nothing but time passes; 0 if each does. The last one forgets revocations that count as
+    /// lost, and reaches a probe while one waits for others.
     pub(crate) fn due_at(&self) -> u64 {
         if self.primary && !self.confirmed.is_empty() {
             return 0;

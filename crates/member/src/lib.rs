@@ -5,16 +5,16 @@
 //! simulator's trace. The code that calls it is the *driver*: in this project the simulator, but it could
 //! also be a real server. What member and driver promise each other, the crate [`contract`] says.
 //!
-//! A member consists of parts, each with its own state. A part does not know the others: it gets what it needs in a
-//! call, puts facts, messages, answers and jobs into `out`, and says what it wants of the others in a list of wants. Only
-//! the files of the first row know all parts.
+//! A member consists of parts, each with its own state. A part does not know the others: it gets what it
+//! needs in a call, puts facts, messages, answers and jobs into `out`, and says what it wants of the others
+//! in a list of wants. Only the files of the first row know all parts.
 //!
 //! | file | job |
 //! |---|---|
-//! | `member`, `serve`, `due`, `start` | the step and raft's readies; requests, and what the parts want; what is due at the end of a step; first start and recovery |
+//! | `member`, `serve`, `due`, `start` | the step; requests, and what the parts want; what is due; first start and recovery |
 //! | `refusal` | why a member does not start |
 //! | [`io`], [`config`] | the types of inputs and effects; the configuration |
-//! | `out`, `want`, `round` | the effects of a step while it runs; what a part wants; whether a step must look at what is due |
+//! | `out`, `want`, `round` | a step's effects; what a part wants; whether anything can be due |
 //! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
 //! | `proposals`, `reads` | requests that go through the log; linearizable reads |

@@ -1,5 +1,5 @@
-//! Logins that are in the log, and requests that wait for one: their token was issued by an entry that this member has
-//! not applied yet.
+//! Logins that are in the log, and requests that wait for one: their token was issued by an entry that this
+//! member has not applied yet.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,9 @@ impl Logins {
         self.in_log.insert(operation, (request, revision));
     }
 
-    /// The entry of an operation was applied, and the auth revision is now this one. Returns the login if users or roles
-    /// changed after the password was checked: it must start over. `None` for any other operation.
+    /// The entry of an operation was applied, and the auth revision is now this one. Returns the login if
+    /// users or roles changed after the password was checked: it must start over. `None` for any other
+    /// operation.
     pub(crate) fn applied(&mut self, operation: u64, revision: u64) -> Option<AuthenticateRequest> {
         let (request, checked_at) = self.in_log.remove(&operation)?;
         (checked_at != revision).then_some(request)

@@ -1,5 +1,5 @@
-//! What operators ask of one member (its status, hashes, transfers of leadership), and the member's own check: the
-//! comparison of all members' hashes by the leader.
+//! What operators ask of one member (its status, hashes, transfers of leadership), and the member's own
+//! check: the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, HashKvRequest, HashKvResponse, HashResponse, MoveLeaderResponse, StatusResponse,
@@ -97,7 +97,8 @@ impl Transfers {
         self.waiting.push(Transfer { operation, to, deadline });
     }
 
-    /// Answers the clients whose transfer has succeeded or timed out. `leader` is the current leader, or none.
+    /// Answers the clients whose transfer has succeeded or timed out. `leader` is the current leader, or
+    /// none.
     pub(crate) fn due(&mut self, leader: MemberId, now: u64, wants: &mut Wants) {
         let ended = self.waiting.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
         wants.extend(ended.map(|Transfer { operation, to, .. }| {

@@ -195,8 +195,8 @@ impl Member {
 
     /// Handles one input, then raft's readies, then what is due.
     fn handle(&mut self, input: Input, out: &mut Out<'_>) {
-        // A wake-up changes nothing by itself. What a raft message or the end of a write changes requires a round where
-        // it does.
+        // A wake-up changes nothing by itself. What a raft message or the end of a write changes requires a
+        // round where it does.
         let quiet = matches!(
             input,
             Input::Wake | Input::Message { message: Message::Raft(_), .. } | Input::JobDone { .. }
@@ -472,9 +472,9 @@ impl Member {
         });
     }
 
-    /// Applies a normal entry: gives it to the replicated state, tells the parts that must know, and answers the
-    /// client if the request came through this member. Returns the id of the request and whether it made a
-    /// revision.
+    /// Applies a normal entry: gives it to the replicated state, tells the parts that must know, and answers
+    /// the client if the request came through this member. Returns the id of the request and whether it made
+    /// a revision.
     fn apply_entry(&mut self, entry: Entry, out: &mut Out<'_>) -> (u64, bool) {
         let index = entry.index;
         let Envelope { id, user, auth_revision, command } =

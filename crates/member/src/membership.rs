@@ -1,8 +1,8 @@
-//! What a member does about its own place in the cluster: it publishes its name, remembers which members are connected,
-//! checks changes of the membership before they are proposed, and ends when it was removed.
+//! What a member does about its own place in the cluster: it publishes its name, remembers which members are
+//! connected, checks changes of the membership before they are proposed, and ends when it was removed.
 //!
-//! The rules for a change are in `cluster/check.rs`; this file gives them what only the member knows, which is its
-//! connections and the progress of learners.
+//! The rules for a change are in `cluster/check.rs`; this file gives them what only the member knows, which
+//! is its connections and the progress of learners.
 //!
 //! A member that applies its own removal continues for a second, so that other members can learn of the
 //! removal from it, and then ends.
@@ -65,8 +65,8 @@ impl Membership {
         self.connections = connections;
     }
 
-    /// The membership change that a request asks for, or the reason for refusing it. `matched` returns a member's match
-    /// index, if this member leads.
+    /// The membership change that a request asks for, or the reason for refusing it. `matched` returns a
+    /// member's match index, if this member leads.
     pub(crate) fn checked(
         &self,
         cluster: &Cluster,
@@ -101,8 +101,9 @@ impl Membership {
         }
     }
 
-    /// The command that publishes this member's name and client URLs, at intervals, until this member has applied
-    /// them (`server.go`, `publishV3`). `listed` is what the cluster knows of it. Call this only while there is a leader.
+    /// The command that publishes this member's name and client URLs, at intervals, until this member has
+    /// applied them (`server.go`, `publishV3`). `listed` is what the cluster knows of it. Call this only
+    /// while there is a leader.
     pub(crate) fn publish(&mut self, now: u64, listed: Option<&Listed>) -> Option<Command> {
         if self.publishes_at() > now {
             return None;

@@ -1,5 +1,5 @@
-//! Where the parts of a member put what has happened and what leaves it. [`Out`] fills the effects of one step, and
-//! carries what a part needs to know of the step: the time, and the armed failpoint.
+//! Where the parts of a member put what has happened and what leaves it. [`Out`] fills the effects of one
+//! step, and carries what a part needs to know of the step: the time, and the armed failpoint.
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
@@ -42,7 +42,8 @@ impl<'a> Out<'a> {
         self.fact(Fact::Probe { probe });
     }
 
-    /// Marks this place in the code as a failpoint: it comes after all effects so far, and before all that follow.
+    /// Marks this place in the code as a failpoint: it comes after all effects so far, and before all that
+    /// follow.
     #[inline]
     pub(crate) fn pass(&mut self, point: Failpoint) {
         if self.armed.is_some() {

@@ -102,8 +102,8 @@ impl Calls {
         wants.extend(timed_out.map(|(_, call)| Want::Reply(call.operation, Err(Error::Timeout))));
     }
 
-    /// Sends the calls that are due. `leader` is the current one, or none; `serves` says whether this member can serve
-    /// what only a leader can.
+    /// Sends the calls that are due. `leader` is the current one, or none; `serves` says whether this member
+    /// can serve what only a leader can.
     pub(crate) fn due(&mut self, leader: MemberId, serves: bool, out: &mut Out<'_>, wants: &mut Wants) {
         let now = out.now.clock;
         let mut serve_here = Vec::new();

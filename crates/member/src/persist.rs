@@ -178,9 +178,9 @@ impl Persistence {
         commit.min(self.scrub_at.unwrap_or(u64::MAX))
     }
 
-    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call it. A commit
-    /// waits for its interval, or for an applied entry, the end of the backend's job, or that of a snapshot; a
-    /// defragmentation for the end of a job; a scrub for its pause.
+    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call
+    /// it. A commit waits for its interval, or for an applied entry, the end of the backend's job, or that of
+    /// a snapshot; a defragmentation for the end of a job; a scrub for its pause.
     pub(crate) fn due_at(&self, store: &Store) -> u64 {
         let compaction = store.compaction();
         match self.scrub_at {
@@ -311,8 +311,8 @@ impl Persistence {
         self.ledger.meta().finished_compact
     }
 
-    /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit. `is_awaited` says whether
-    /// a client waits for the commit that records the end of a scrub.
+    /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit. `is_awaited`
+    /// says whether a client waits for the commit that records the end of a scrub.
     pub(crate) fn due(
         &mut self,
         replica: &mut Replica,
@@ -394,8 +394,8 @@ impl Persistence {
         out.store(job);
     }
 
-    /// The backend's job in progress has reached the disk. `applied` is the last applied index. Returns the operations
-    /// whose defragmentation is done.
+    /// The backend's job in progress has reached the disk. `applied` is the last applied index. Returns the
+    /// operations whose defragmentation is done.
     pub(crate) fn store_done(&mut self, applied: u64, log: &Log, out: &mut Out<'_>) -> Vec<u64> {
         match self.job.take() {
             None => {}
@@ -561,14 +561,15 @@ impl Persistence {
         !self.incoming.is_empty()
     }
 
-    /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them that
-    /// must replace the replicated state.
+    /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them
+    /// that must replace the replicated state.
     pub(crate) fn durable_snapshot(&mut self, index: u64) -> Option<Snapshot> {
         self.incoming.pop_front_if(|next| next.get_metadata().index <= index)
     }
 
-    /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon as the
-    /// backend has no job. If the member crashes before, its next start finds the snapshot file and does so then.
+    /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon
+    /// as the backend has no job. If the member crashes before, its next start finds the snapshot file and
+    /// does so then.
     pub(crate) fn installed(&mut self, index: u64, out: &mut Out<'_>) {
         if !self.defragment.is_empty() {
             out.probe(Probe::SnapshotDuringDefragmentation);

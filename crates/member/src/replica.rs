@@ -1,9 +1,9 @@
-//! The replicated state of one member: keys and leases, the membership with its alarms, users and roles. It changes only
-//! when an entry of the log is applied, or when a snapshot replaces it.
+//! The replicated state of one member: keys and leases, the membership with its alarms, users and roles. It
+//! changes only when an entry of the log is applied, or when a snapshot replaces it.
 //!
-//! The permission of a request is checked here even if it was checked when the request arrived, because users and roles
-//! may have changed since (etcd's `apply_auth.go`). All members must come to the same result, so applying depends only
-//! on the entry and on this state.
+//! The permission of a request is checked here even if it was checked when the request arrived, because users
+//! and roles may have changed since (etcd's `apply_auth.go`). All members must come to the same result, so
+//! applying depends only on the entry and on this state.
 
 use api::etcdserverpb::{Member as Listed, MemberListResponse, ResponseHeader};
 use api::{Error, Request, Response};
@@ -98,8 +98,8 @@ impl Replica {
         );
     }
 
-    /// Executes the command of the current entry, which `who` requested. `mine` says whether its client still waits at
-    /// this member; `room`, whether this member has the space that a request needs.
+    /// Executes the command of the current entry, which `who` requested. `mine` says whether its client still
+    /// waits at this member; `room`, whether this member has the space that a request needs.
     pub(crate) fn apply(
         &mut self,
         command: &Command,
@@ -113,7 +113,8 @@ impl Replica {
                 Some(error) => Err(error).into(),
                 None => self.execute(request, mine, room, out),
             },
-            // No client sees the result of a command that none requested; so it does not matter which error this is.
+            // No client sees the result of a command that none requested; so it does not matter which error
+            // this is.
             Command::Checkpoint(request) => {
                 apply::checkpoint(&mut self.store, request);
                 Err(Error::NotCapable).into()
@@ -157,7 +158,8 @@ impl Replica {
         };
         let lacks_space = !room && result.is_ok() && mine;
         if lacks_space {
-            // As in etcd, the request takes effect, but its answer is an error (`apply.go`, `quotaApplierV3`).
+            // As in etcd, the request takes effect, but its answer is an error (`apply.go`,
+            // `quotaApplierV3`).
             result = Err(Error::NoSpace);
         }
         Outcome { result, mutated, news, lacks_space }

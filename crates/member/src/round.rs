@@ -1,14 +1,14 @@
-//! Decides at the end of a step whether the member must look at everything that may be due (`due`). That costs as much
-//! as an idle step, and after most messages there is nothing.
+//! Decides at the end of a step whether the member must look at everything that may be due (`due`). That
+//! costs as much as an idle step, and after most messages there is nothing.
 //!
 //! A round can be left out if it would do nothing. What it does depends on three things:
-//! - *Time.* Each part says when it next has something to do, if nothing but time passes. The least of these times is
-//!   known since the last round.
+//! - *Time.* Each part says when it next has something to do, if nothing but time passes. The least of these
+//!   times is known since the last round.
 //! - *The leader* that this member sees. The last round knew it, too.
-//! - *Everything else*: what a client or another member wants, an applied entry, an answered read, the end of a job.
-//!   Whoever changes a part outside a round says so ([`Round::require`]), and the round follows in the same step, or
-//!   in the next one if it is over. Only a message, a tick or the end of a write that have no such consequence leave
-//!   every part as the last round left it.
+//! - *Everything else*: what a client or another member wants, an applied entry, an answered read, the end of
+//!   a job. Whoever changes a part outside a round says so ([`Round::require`]), and the round follows in the
+//!   same step, or in the next one if it is over. Only a message, a tick or the end of a write that have no
+//!   such consequence leave every part as the last round left it.
 
 use record::MemberId;
 
@@ -43,7 +43,8 @@ impl Round {
         self.required || now >= self.next || leader != self.leader
     }
 
-    /// A round begins, with this leader. What changes from now on needs another one: the round may have passed the part.
+    /// A round begins, with this leader. What changes from now on needs another one: the round may have
+    /// passed the part.
     pub(crate) fn begin(&mut self, leader: (MemberId, bool)) {
         (self.required, self.leader) = (false, leader);
     }

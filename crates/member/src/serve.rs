@@ -1,11 +1,11 @@
-//! Accepts client requests, passes each to the part of the member that serves it, and ends those that time out.
-//! Carries out what the parts want of each other ([`Want`]), and gives each result to whoever waits for it.
+//! Accepts requests and passes each to the part of the member that serves it. Carries out what the parts want
+//! of each other ([`Want`]), and gives each result to whoever waits for it.
 //!
 //! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered
 //! from the store at once. A write is proposed to the log and answered when it is applied. A request that only the
 //! leader can answer is sent to the leader. A request about this member itself, such as its status, is answered here.
 //!
-//! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
+//! Error texts are etcd's.
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{

@@ -1,5 +1,6 @@
-//! What a part of the member wants of the others. A part does not know who does it: it appends a [`Want`] to a list, and
-//! the member (`serve`) carries out the list in order, depth first: what follows from one want is done before the next.
+//! What a part of the member wants of the others. A part does not know who does it: it appends a [`Want`] to
+//! a list, and the member (`serve`) carries out the list in order, depth first: what follows from one want is
+//! done before the next.
 
 use api::etcdserverpb::WatchRequest;
 use api::{Error, Request, Response};

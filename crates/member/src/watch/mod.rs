@@ -312,12 +312,12 @@ impl Hub {
         sync.min(victims).min(progress)
     }
 
-    /// When [`Hub::look_after`] or [`Hub::drain`] next does something if nothing but time passes; 0 if the next step must
-    /// call them.
+    /// When [`Hub::look_after`] or [`Hub::drain`] next does something if nothing but time passes; 0 if the
+    /// next step must call them.
     ///
-    /// Retries of victims keep to their interval even while no channel has room, and a pass without watchers moves the
-    /// cursor back; so these are due at their times, too. The times of a group that is empty have no effect: they are set
-    /// anew when it gets its first watcher.
+    /// Retries of victims keep to their interval even while no channel has room, and a pass without watchers
+    /// moves the cursor back; so these are due at their times, too. The times of a group that is empty have
+    /// no effect: they are set anew when it gets its first watcher.
     pub(crate) fn due_at(&self) -> u64 {
         if self.is_idle() {
             return u64::MAX;
