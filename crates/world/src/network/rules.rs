@@ -3,7 +3,7 @@
 //! The first rule that matches decides.
 
 use plan::{MessageRule, RuleAction};
-use record::fact::MessageHead;
+use record::MessageHead;
 
 use super::party::{Pair, Party};
 
