@@ -936,7 +936,7 @@ impl<'a> World<'a> {
                 *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;
             }
         }
-        let mut record = self.recorder.record;
+        let mut record = self.recorder.into_record();
         record.history = self.history;
         record.members = members;
         record.unsettled = self.settle.unsettled;
