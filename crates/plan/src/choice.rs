@@ -5,7 +5,7 @@ use keyed::{Domain, Draw, Keyed};
 use record::MemberId;
 use record::hash::digest;
 
-use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
+use crate::{Condition, FlawAt, Spread, Target};
 
 /// A decided value of any field.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,8 @@ pub(crate) enum Value {
     Who(Who),
     Members(Vec<MemberId>),
     Condition(Condition),
-    Operations(Vec<PlannedOperation>),
+    /// Operations, one line of text each.
+    Lines(Vec<String>),
     Flaws(Vec<FlawAt>),
 }
 

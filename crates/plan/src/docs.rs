@@ -143,7 +143,7 @@ fn describe(form: Form) -> String {
         Form::Who => "a target".into(),
         Form::Members => "a list of members".into(),
         Form::Condition => "a condition".into(),
-        Form::Operations => "a list of operations".into(),
+        Form::Operations { .. } => "a list of operations".into(),
         Form::Flaws => "a list of flaws".into(),
     }
 }

@@ -10,7 +10,8 @@ use record::MemberId;
 
 use crate::choice::{Choice, Context, Dice, Value, Who};
 use crate::units::Unit;
-use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
+use crate::words::BadWords;
+use crate::{Condition, FlawAt, Spread, Target};
 
 /// A field's name, form and meaning.
 #[derive(Debug)]
@@ -39,8 +40,8 @@ pub(crate) enum Form {
     Members,
     /// A condition that comes true during a run.
     Condition,
-    /// A list of operations.
-    Operations,
+    /// A list of operations. What an operation may be is not known here: `check` says what is wrong with a line.
+    Operations { check: fn(&str) -> Result<(), BadWords> },
     /// A list of flaws.
     Flaws,
 }
@@ -169,7 +170,7 @@ pub(crate) trait FieldType: Sized {
 }
 
 /// Panics because a field's value is not of its type.
-fn unfit(value: Value) -> ! {
+pub(crate) fn unfit(value: Value) -> ! {
     panic!("{value:?} does not fit the form of the field: the field's table and its struct disagree")
 }
 
@@ -234,7 +235,6 @@ values!(
     Spread = Spread,
     Vec<MemberId> = Members,
     Condition = Condition,
-    Vec<PlannedOperation> = Operations,
     Vec<FlawAt> = Flaws,
 );
 

@@ -14,7 +14,7 @@ use crate::field::{Form, Key, Section, Set};
 use crate::mistakes::{Mistake, suggest};
 use crate::units::Unit;
 use crate::words::{BadWords, bad};
-use crate::{FlawAt, Spread, Target, operation, words};
+use crate::{FlawAt, Spread, Target, words};
 
 /// A TOML value with its position.
 pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
@@ -146,8 +146,9 @@ impl Reader {
             Form::Who => self.who(key, node),
             Form::Members => self.members(key, node),
             Form::Condition => self.condition(key, node),
-            Form::Operations => {
-                self.lines(key, node, operation::parse).map(Value::Operations).map(Choice::Fixed)
+            Form::Operations { check } => {
+                let line = |text: &str| check(text).map(|()| text.to_string());
+                self.lines(key, node, line).map(Value::Lines).map(Choice::Fixed)
             }
             Form::Flaws => self.lines(key, node, parse_flaw).map(Value::Flaws).map(Choice::Fixed),
         }

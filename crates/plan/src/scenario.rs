@@ -303,7 +303,7 @@ impl Reader {
         for (span, table) in self.tables(root, "client") {
             let client = self.section(table, keys(sections::CLIENT), "[[client]]", &[]);
             let idle = match client.find("operations") {
-                Some(set) => matches!(&set.choice, Choice::Fixed(Value::Operations(list)) if list.is_empty())
+                Some(set) => matches!(&set.choice, Choice::Fixed(Value::Lines(lines)) if lines.is_empty())
                     .then(|| set.span.clone()),
                 None => (!client.is_unread("operations")).then_some(span),
             };

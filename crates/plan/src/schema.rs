@@ -162,7 +162,7 @@ fn name(form: Form) -> &'static str {
         Form::Who => "target",
         Form::Members => "members",
         Form::Condition => "condition",
-        Form::Operations => "operations",
+        Form::Operations { .. } => "operations",
         Form::Flaws => "flaws",
     }
 }

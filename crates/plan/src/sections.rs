@@ -10,7 +10,9 @@ use record::Nanos;
 use crate::choice::Value;
 use crate::field::{Field, FieldType, Form, HOUR, Key, MS, SHARE, Words, count, fields, number, time, words};
 use crate::units::Unit;
-use crate::{Client, Cluster, Disk, Expect, Failover, Link, Network, Phases, Plan, Settings, Spread};
+use crate::{
+    Client, Cluster, Disk, Expect, Failover, Link, Network, Phases, Plan, Settings, Spread, operation,
+};
 
 /// A duration of up to a day.
 const LONG: Form = time(0, 24 * HOUR);
@@ -135,7 +137,7 @@ pub(crate) static CLIENT: &[Field<Client>] = &fields! {
     "watch-processing" LATENCY => watch_processing, "How long it takes to process one response of a watch stream. A slow consumer makes the server hold back what it cannot send.";
     "keepalive" time(MS, HOUR) => keepalive, "A watch stream on which nothing came for this long is tested with a ping.";
     "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream counts as broken.";
-    "operations" Form::Operations => operations, "What it does, in order, one line per act.";
+    "operations" Form::Operations { check: operation::check } => operations, "What it does, in order, one line per act.";
 };
 
 pub(crate) const AUTO_SYNC: Form = Form::Number { unit: Unit::Time, low: 0, high: HOUR, zero: Some("never") };

@@ -12,7 +12,7 @@ use crate::field::{Field, Form};
 use crate::sections;
 use crate::units::Unit;
 use crate::words::{print_condition, print_target};
-use crate::{Fault, FaultKind, Plan, Spread, Trigger, operation};
+use crate::{Fault, FaultKind, Plan, Spread, Trigger};
 
 impl Plan {
     /// The plan as a file from which [`Plan::parse`] reads the same plan.
@@ -130,9 +130,8 @@ pub(crate) fn print(form: Form, value: &Value) -> String {
         (_, Value::Who(Who::Target(target))) => quote(&print_target(target)),
         (_, Value::Members(members)) => format!("{members:?}"),
         (_, Value::Condition(condition)) => quote(&print_condition(condition)),
-        (_, Value::Operations(operations)) => {
-            let lines =
-                operations.iter().map(|operation| format!("    {},\n", quote(&operation::print(operation))));
+        (_, Value::Lines(lines)) => {
+            let lines = lines.iter().map(|line| format!("    {},\n", quote(line)));
             format!("[\n{}]", lines.collect::<String>())
         }
         (_, Value::Flaws(flaws)) => {

@@ -8,13 +8,13 @@ mod faults;
 use record::MemberId;
 
 use crate::choice::{Choice, Value};
-use crate::field::{HOUR, Section, Words};
+use crate::field::{FieldType, HOUR, Section, Words};
 use crate::read::Reader;
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::MOST_TIMES;
 use crate::units::Unit;
 use crate::workload::{MOST_CLIENTS, Traffic, Workload};
-use crate::{Cluster, Phases, Spread};
+use crate::{Cluster, Phases, PlannedOperation, Spread};
 
 /// The maximum number of operations of a run. More would not fit into memory.
 const MOST_OPERATIONS: i128 = 5_000_000;
@@ -256,8 +256,9 @@ fn most_added(fault: &FaultEntry) -> i128 {
 /// The machines that the requests of an explicit client name as new members.
 fn machines_added(client: &Section) -> Vec<MemberId> {
     match client.choice("operations") {
-        Some(Choice::Fixed(Value::Operations(operations))) => {
-            crate::plan::machines_added(operations).collect()
+        Some(Choice::Fixed(lines)) => {
+            let operations = Vec::<PlannedOperation>::of(lines.clone());
+            crate::plan::machines_added(&operations).collect()
         }
         _ => Vec::new(),
     }

@@ -51,6 +51,8 @@ use api::etcdserverpb::compare::{CompareResult, CompareTarget};
 use api::etcdserverpb::range_request::SortTarget;
 
 use crate::PlannedOperation;
+use crate::choice::Value;
+use crate::field::{FieldType, unfit};
 use crate::words::BadWords;
 
 pub(crate) use parse::parse;
@@ -88,6 +90,28 @@ impl FromStr for PlannedOperation {
 impl fmt::Display for PlannedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&print(self))
+    }
+}
+
+/// What is wrong with a line, if anything is.
+pub(crate) fn check(line: &str) -> Result<(), BadWords> {
+    parse(line).map(|_| ())
+}
+
+/// A file has operations as lines of text. Each was checked when the file was read.
+impl FieldType for Vec<PlannedOperation> {
+    fn value(&self) -> Option<Value> {
+        Some(Value::Lines(self.iter().map(print).collect()))
+    }
+
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Lines(lines) => {
+                let operation = |line: &String| parse(line).expect("the line was checked when it was read");
+                lines.iter().map(operation).collect()
+            }
+            other => unfit(other),
+        }
     }
 }
 
