@@ -15,13 +15,13 @@ use keyed::Ratio;
 use record::MemberId;
 
 use crate::choice::Who;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Usual};
 use crate::open::{Open, Written, toml};
 use crate::own::Workload;
 use crate::sections;
 use crate::write::{differences, fault_fields, print, quote};
 use crate::{
-    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, NetworkFault, Plan, Scenario,
+    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, NAMES, Network, NetworkFault, Plan, Scenario,
     ScenarioErrors, Settings, Spread,
 };
 
@@ -239,7 +239,7 @@ impl ScenarioBuilder {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let top = Plan { title: self.title.clone(), flaws: self.flaws.clone(), ..Plan::default() };
-        differences(&mut text, "", sections::TOP, &top, &Plan::default());
+        differences(&mut text, NAMES, "", sections::TOP, &top, &Plan::default());
         if self.swarm {
             line(&mut text, "swarm", "true");
         }
@@ -249,13 +249,20 @@ impl ScenarioBuilder {
         }
         let usual = Cluster::default();
         let changed = Cluster { settings: self.settings.clone(), ..Cluster::default() };
-        differences(&mut cluster, "", &sections::CLUSTER, &changed, &usual);
+        differences(&mut cluster, NAMES, "", &sections::CLUSTER, &changed, &usual);
         under(&mut text, "[cluster]", &cluster);
         let usual = Network::default();
-        differences(&mut text, "[network]", sections::NETWORK, &self.network, &usual);
-        differences(&mut text, "[network.peers]", sections::LINK, &self.network.peers, &usual.peers);
-        differences(&mut text, "[network.clients]", sections::LINK, &self.network.clients, &usual.clients);
-        differences(&mut text, "[disk]", sections::DISK, &self.disk, &Disk::default());
+        differences(&mut text, NAMES, "[network]", sections::NETWORK, &self.network, &usual);
+        differences(&mut text, NAMES, "[network.peers]", sections::LINK, &self.network.peers, &usual.peers);
+        differences(
+            &mut text,
+            NAMES,
+            "[network.clients]",
+            sections::LINK,
+            &self.network.clients,
+            &usual.clients,
+        );
+        differences(&mut text, NAMES, "[disk]", sections::DISK, &self.disk, &Disk::default());
         if let Some(workload) = &self.workload {
             workload.write(&mut text);
         }
@@ -269,7 +276,7 @@ impl ScenarioBuilder {
         }
         for client in &self.clients {
             text += "\n[[client]]\n";
-            differences(&mut text, "", sections::CLIENT, client, &Client::default());
+            differences(&mut text, NAMES, "", sections::CLIENT, client, &Client::default());
         }
         text
     }
@@ -345,7 +352,7 @@ impl NamedWorkload {
     pub fn value_bytes(self, bytes: Spread) -> NamedWorkload {
         let key = crate::workload::WORKLOAD.iter().find(|field| field.key.name == "value-bytes");
         let form = key.expect("the workload's table has the length of values").key.form;
-        self.set("value-bytes", &print(form, &crate::choice::Value::Spread(bytes)))
+        self.set("value-bytes", &print(NAMES, form, &crate::choice::Value::Spread(bytes)))
     }
 
     /// How long a client waits for an answer, drawn for each. Left out: 2 s.
@@ -487,8 +494,8 @@ impl ScenarioFault {
         line(text, "kind", &quote(kind.name));
         self.frame.write(text);
         // All fields of a link are written, because those left out would be those of the scenario's network.
-        let usual = (kind.new)(Link::default());
+        let usual = (kind.new)(Usual { link: Link::default(), point: NAMES.usual_point });
         let is_link = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
-        fault_fields(text, &self.kind, (!is_link).then_some(&usual));
+        fault_fields(text, NAMES, &self.kind, (!is_link).then_some(&usual));
     }
 }

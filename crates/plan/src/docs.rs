@@ -9,7 +9,7 @@ use crate::sections::{self, Clocks, Swarm};
 use crate::units::Unit;
 use crate::words::GROUPS;
 use crate::workload::{MIX, Mix, WORKLOAD, WORKLOADS, Workload};
-use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, Settings, swarm, write};
+use crate::{Client, Cluster, Disk, Expect, Link, NAMES, Network, Phases, Plan, Settings, swarm, write};
 
 /// Marks where generated text begins.
 const BEGINS: &str = "<!-- made: ";
@@ -87,7 +87,7 @@ fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
 /// The default of a field; empty if there is nothing to say.
 fn left_out<T>(field: &Field<T>, usual: &T) -> String {
     let value = field.get(usual).filter(|_| field.key.name != "seed");
-    let default = value.map(|value| write::print(field.key.form, &value));
+    let default = value.map(|value| write::print(NAMES, field.key.form, &value));
     // An empty text is not shown as a default, nor is a list: lists are empty by default.
     let default = default.filter(|text| text != "\"\"" && !text.starts_with('['));
     default.map_or(String::new(), |text| format!("`{text}`"))
@@ -112,7 +112,7 @@ fn row(table: &mut String, key: &Key, cells: &[String]) {
         let space = if cell.is_empty() { "" } else { " " };
         let _ = write!(table, "{space}{cell} |");
     }
-    let _ = writeln!(table, " {} |", key.about);
+    let _ = writeln!(table, " {} |", NAMES.about(key));
 }
 
 /// A description of a form.
@@ -135,7 +135,9 @@ fn describe(form: Form) -> String {
             };
             format!("{what}{bounds}{word}")
         }
-        Form::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+        Form::Word(_) | Form::Message | Form::Point => {
+            NAMES.words(form).map(|(_, word)| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")
+        }
         Form::Switch => "`true`, `false`".into(),
         Form::Text => "a text".into(),
         Form::Spread { unit: Unit::Size, .. } => "a distribution of sizes".into(),

@@ -8,11 +8,13 @@ use keyed::Ratio;
 use record::{MemberId, Nanos};
 
 use crate::choice::{Choice, Context, Dice, Value, Who};
-use crate::kinds::{Family, Kind, Whom};
+use crate::kinds::{Family, Kind, Usual, Whom};
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{self, Clocks, MOST_TIMES, Swarm};
 use crate::workload::{Endpoints, MIX, Mix, Setup, WORKLOAD, Workload};
-use crate::{Client, ClockFault, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
+use crate::{
+    Client, ClockFault, Condition, Fault, FaultKind, Link, NAMES, Network, Plan, Target, Trigger, swarm,
+};
 
 impl Scenario {
     /// The plan of this seed. The same scenario and seed always give the same plan.
@@ -279,7 +281,7 @@ impl Strikes<'_> {
     /// The fault itself, with its fields decided.
     fn kind(&self, target: &Target, dice: Dice) -> FaultKind {
         let fill = |link: Link| {
-            let mut kind = (self.entry.kind.new)(link);
+            let mut kind = (self.entry.kind.new)(Usual { link, point: NAMES.usual_point });
             self.entry.fields.draw(self.entry.kind.fields, dice, &self.expansion.context, &mut kind);
             kind
         };

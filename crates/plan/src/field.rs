@@ -28,6 +28,10 @@ pub(crate) enum Form {
     Number { unit: Unit, low: i128, high: i128, zero: Option<&'static str> },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A kind of messages between members, by its name.
+    Message,
+    /// A point of a member's code, by its name.
+    Point,
     /// True or false.
     Switch,
     /// Any text.
@@ -44,6 +48,37 @@ pub(crate) enum Form {
     Operations { check: fn(&str) -> Result<(), BadWords> },
     /// A list of flaws.
     Flaws,
+}
+
+/// The names that the simulated nodes give their kinds of messages and the points of their code. A plan has numbers
+/// instead. A name stands at the place of its number; one that no file can name is empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names {
+    pub messages: &'static [&'static str],
+    pub points: &'static [&'static str],
+    /// The point of a fault that names none.
+    pub usual_point: u16,
+}
+
+impl Names {
+    /// The words for the values of this form, each with its number; none if its values are no words.
+    pub fn words(self, form: Form) -> impl Iterator<Item = (usize, &'static str)> + Clone {
+        let words = match form {
+            Form::Word(words) => words,
+            Form::Message => self.messages,
+            Form::Point => self.points,
+            _ => &[],
+        };
+        words.iter().copied().enumerate().filter(|(_, word)| !word.is_empty())
+    }
+
+    /// The meaning of a field, for the documentation.
+    pub fn about(self, key: &Key) -> String {
+        match (key.form, self.points.get(usize::from(self.usual_point))) {
+            (Form::Point, Some(usual)) => format!("{} Left out: {usual}.", key.about),
+            _ => key.about.to_string(),
+        }
+    }
 }
 
 /// A field of a struct of the plan.
@@ -191,7 +226,7 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(u32, u64, i64);
+numbers!(u16, u32, u64, i64);
 
 impl FieldType for bool {
     fn value(&self) -> Option<Value> {

@@ -11,6 +11,7 @@
 //! * `field`, `sections`, `kinds`, `workload`: tables of all fields of a file. Everything else here follows
 //!   from them: reading, drawing, writing, the documentation and the schema. The fields of `[cluster]` are the
 //!   rows of the crate `settings`.
+//! * `etcd`: the names that files have for numbers in a plan.
 //! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
 //! * `choice`: what a scenario can leave open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with the position of every mistake.
@@ -29,6 +30,7 @@ mod build;
 mod check;
 mod choice;
 mod docs;
+mod etcd;
 mod expand;
 mod field;
 mod kinds;
@@ -53,6 +55,7 @@ pub use act::{Act, LAST, SEEN};
 pub use build::{NamedWorkload, ScenarioBuilder, ScenarioFault};
 pub use choice::Who;
 pub use docs::document;
+pub(crate) use etcd::NAMES;
 pub use kinds::{
     ClockFault, DiskCall, DiskFault, FaultKind, Files, MessageRule, NetworkFault, OperatorTask, PointAction,
     ProcessFault, RuleAction,

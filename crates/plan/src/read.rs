@@ -10,7 +10,7 @@ use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::choice::{Choice, Value, Who};
-use crate::field::{Form, Key, Section, Set};
+use crate::field::{Form, Key, Names, Section, Set};
 use crate::mistakes::{Mistake, suggest};
 use crate::units::Unit;
 use crate::words::{BadWords, bad};
@@ -20,8 +20,8 @@ use crate::{FlawAt, Spread, Target, words};
 pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
 
 /// Reads fields and collects mistakes.
-#[derive(Default)]
 pub(crate) struct Reader {
+    pub names: Names,
     pub mistakes: Vec<Mistake>,
     /// Whether the file is a plan, in which nothing may be left open.
     pub plan: bool,
@@ -38,6 +38,11 @@ pub(crate) struct Named {
 }
 
 impl Reader {
+    /// A reader of a plan or a scenario of nodes with these names.
+    pub fn new(names: Names, plan: bool) -> Reader {
+        Reader { names, mistakes: Vec::new(), plan, named: Vec::new() }
+    }
+
     /// Adds a mistake.
     pub fn report(
         &mut self,
@@ -133,7 +138,7 @@ impl Reader {
     fn form(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         match key.form {
             Form::Number { .. } => self.number(key, node),
-            Form::Word(words) => self.word(key, words, node),
+            Form::Word(_) | Form::Message | Form::Point => self.word(key, node),
             Form::Switch => match node.get_ref().as_bool() {
                 Some(on) => Some(Choice::number(on.into())),
                 None => self.expected(key, node, "`true` or `false`"),
@@ -188,13 +193,14 @@ impl Reader {
     }
 
     /// Reads one of several words.
-    fn word(&mut self, key: &Key, words: &'static [&'static str], node: &Node<'_>) -> Option<Choice> {
+    fn word(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a word")?;
-        if let Some(at) = words.iter().position(|word| *word == text) {
-            return Some(Choice::number(at as i128));
+        let words = self.names.words(key.form);
+        if let Some((number, _)) = words.clone().find(|(_, word)| *word == text) {
+            return Some(Choice::number(number as i128));
         }
         let message = format!("`{}` cannot be {text:?}", key.name);
-        self.report(node.span(), message, "unknown word", suggest(&text, words.iter().copied()));
+        self.report(node.span(), message, "unknown word", suggest(&text, words.map(|(_, word)| word)));
         None
     }
 

@@ -12,7 +12,7 @@ use crate::mistakes::{Mistake, ScenarioErrors, suggest};
 use crate::own::Own;
 use crate::read::{Node, Reader};
 use crate::workload::{MIX, WORKLOAD};
-use crate::{Plan, check, sections};
+use crate::{NAMES, Plan, check, sections};
 
 /// A scenario file. [`Scenario::expand`] makes a [`Plan`] from it and a seed.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioError
         });
         return Err(ScenarioErrors::new(name, text, mistakes.collect()));
     }
-    let mut reader = Reader { plan: root.get_ref().contains_key("seed"), ..Reader::default() };
+    let mut reader = Reader::new(NAMES, root.get_ref().contains_key("seed"));
     let scenario = reader.file(name, text, root.get_ref());
     let seed = reader.plan.then(|| scenario.top.choice("seed").map_or(0, |seed| seed.bounds().0 as u64));
     check::check(&mut reader, &scenario, text);

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::field::{Form, Key};
 use crate::kinds::kinds;
-use crate::sections;
 use crate::units::Unit;
 use crate::words::GROUPS;
 use crate::workload::{MIX, WORKLOAD};
+use crate::{NAMES, sections};
 
 /// The JSON schema of scenarios and plans. `docs/scenario.schema.json` is this, printed.
 pub fn schema() -> Value {
@@ -109,14 +109,17 @@ fn object<'a>(keys: impl Iterator<Item = &'a Key>, required: Vec<&str>) -> Value
 /// A field: the form of its value, and its meaning.
 fn property(key: &Key) -> Value {
     let mut property = match key.form {
-        Form::Word(words) => json!({ "anyOf": [{ "enum": words }, any(json!({ "enum": words }))] }),
+        Form::Word(_) | Form::Message | Form::Point => {
+            let words: Vec<&str> = NAMES.words(key.form).map(|(_, word)| word).collect();
+            json!({ "anyOf": [{ "enum": words }, any(json!({ "enum": words }))] })
+        }
         Form::Number { unit, zero: Some(word), .. } => {
             let one = json!({ "anyOf": [{ "$ref": reference(unit_name(unit)) }, { "const": word }] });
             json!({ "anyOf": [one, any(one)] })
         }
         form => json!({ "$ref": reference(name(form)) }),
     };
-    property["description"] = key.about.into();
+    property["description"] = NAMES.about(key).into();
     property
 }
 
@@ -154,7 +157,7 @@ fn unit_name(unit: Unit) -> &'static str {
 fn name(form: Form) -> &'static str {
     match form {
         Form::Number { unit, .. } => unit_name(unit),
-        Form::Word(_) => "word",
+        Form::Word(_) | Form::Message | Form::Point => "word",
         Form::Switch => "switch",
         Form::Text => "text",
         Form::Spread { unit: Unit::Size, .. } => "sizes",

@@ -8,29 +8,30 @@ use std::fmt::Write;
 
 use crate::choice::{Value, Who};
 use crate::expand::ends_at_client;
-use crate::field::{Field, Form};
+use crate::field::{Field, Form, Names};
+use crate::kinds::Usual;
 use crate::sections;
 use crate::units::Unit;
 use crate::words::{print_condition, print_target};
-use crate::{Fault, FaultKind, Plan, Spread, Trigger};
+use crate::{Fault, FaultKind, NAMES, Plan, Spread, Trigger};
 
 impl Plan {
     /// The plan as a file from which [`Plan::parse`] reads the same plan.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
-        section(&mut text, "", sections::TOP, self);
-        section(&mut text, "[cluster]", &sections::CLUSTER, &self.cluster);
-        section(&mut text, "[network]", sections::NETWORK, &self.network);
-        section(&mut text, "[network.peers]", sections::LINK, &self.network.peers);
-        section(&mut text, "[network.clients]", sections::LINK, &self.network.clients);
-        section(&mut text, "[disk]", sections::DISK, &self.disk);
-        section(&mut text, "[run]", sections::RUN, &self.phases);
-        section(&mut text, "[expect]", sections::EXPECT, &self.expect);
+        section(&mut text, NAMES, "", sections::TOP, self);
+        section(&mut text, NAMES, "[cluster]", &sections::CLUSTER, &self.cluster);
+        section(&mut text, NAMES, "[network]", sections::NETWORK, &self.network);
+        section(&mut text, NAMES, "[network.peers]", sections::LINK, &self.network.peers);
+        section(&mut text, NAMES, "[network.clients]", sections::LINK, &self.network.clients);
+        section(&mut text, NAMES, "[disk]", sections::DISK, &self.disk);
+        section(&mut text, NAMES, "[run]", sections::RUN, &self.phases);
+        section(&mut text, NAMES, "[expect]", sections::EXPECT, &self.expect);
         for fault in &self.faults {
             self.fault(&mut text, fault);
         }
         for client in &self.clients {
-            section(&mut text, "[[client]]", sections::CLIENT, client);
+            section(&mut text, NAMES, "[[client]]", sections::CLIENT, client);
         }
         text
     }
@@ -59,29 +60,41 @@ impl Plan {
         // that the section `[network.peers]` or `[network.clients]` gives it, so only the others are written.
         let links = &self.network;
         let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
-        fault_fields(text, &fault.kind, Some(&(kind.new)(base)));
+        fault_fields(
+            text,
+            NAMES,
+            &fault.kind,
+            Some(&(kind.new)(Usual { link: base, point: NAMES.usual_point })),
+        );
     }
 }
 
 /// Writes the fields that a fault of its kind has. If `usual` is given, only those that differ from the ones of
 /// `usual`.
-pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&FaultKind>) {
+pub(crate) fn fault_fields(text: &mut String, names: Names, fault: &FaultKind, usual: Option<&FaultKind>) {
     for field in fault.kind().fields {
         let value = field.get(fault);
         if usual.is_none_or(|usual| value != field.get(usual)) {
-            line_of(text, field, value);
+            line_of(text, names, field, value);
         }
     }
 }
 
 /// Writes a section with the fields of `it` that differ from those of `usual`. `head` is the section's first line,
 /// such as `[network]`; it is left out if it is empty or if there are no such fields.
-pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
+pub(crate) fn differences<T>(
+    text: &mut String,
+    names: Names,
+    head: &str,
+    fields: &[Field<T>],
+    it: &T,
+    usual: &T,
+) {
     let mut body = String::new();
     for field in fields {
         let value = field.get(it);
         if value != field.get(usual) {
-            line_of(&mut body, field, value);
+            line_of(&mut body, names, field, value);
         }
     }
     if !body.is_empty() && !head.is_empty() {
@@ -92,19 +105,19 @@ pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>],
 
 /// Writes a section with all fields of `it`. `head` is its first line, such as `[network]`; empty for the fields at
 /// the top of the file.
-fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
+fn section<T>(text: &mut String, names: Names, head: &str, fields: &[Field<T>], it: &T) {
     if !head.is_empty() {
         writeln!(text, "\n{head}").expect("a string takes any text");
     }
     for field in fields {
-        line_of(text, field, field.get(it));
+        line_of(text, names, field, field.get(it));
     }
 }
 
 /// Writes the line of a field, unless it has no value or one that is the same as leaving it out.
-fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
+fn line_of<T>(text: &mut String, names: Names, field: &Field<T>, value: Option<Value>) {
     if let Some(value) = value.filter(|value| !is_nothing(value)) {
-        writeln!(text, "{} = {}", field.key.name, print(field.key.form, &value))
+        writeln!(text, "{} = {}", field.key.name, print(names, field.key.form, &value))
             .expect("a string takes any text");
     }
 }
@@ -118,12 +131,16 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// A field's value as TOML. `form` is the form of the field's values, for example a number with a unit.
-pub(crate) fn print(form: Form, value: &Value) -> String {
+pub(crate) fn print(names: Names, form: Form, value: &Value) -> String {
     match (form, value) {
         (Form::Number { zero: Some(word), .. }, Value::Number(0)) => quote(word),
         (Form::Number { unit: Unit::Count, .. }, Value::Number(number)) => number.to_string(),
         (Form::Number { unit, .. }, Value::Number(number)) => quote(&unit.print(*number)),
-        (Form::Word(words), Value::Number(at)) => quote(words[*at as usize]),
+        (Form::Word(_) | Form::Message | Form::Point, Value::Number(number)) => {
+            // A plan that was made in code may have a number without a name. The reader says that it is unknown.
+            let word = names.words(form).find(|(known, _)| *known as i128 == *number);
+            word.map_or_else(|| quote(&number.to_string()), |(_, word)| quote(word))
+        }
         (Form::Switch, Value::Number(on)) => (*on != 0).to_string(),
         (Form::Spread { unit, .. }, Value::Spread(spread)) => print_spread(unit, spread),
         (_, Value::Text(text)) => quote(text),

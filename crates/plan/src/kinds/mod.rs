@@ -37,8 +37,17 @@ pub(crate) struct Kind {
     pub source: &'static str,
     /// Its own fields in files, besides those that all faults have.
     pub fields: &'static [Field<FaultKind>],
-    /// Makes the fault with its defaults. Those of a `link` fault are the fields of the given link.
-    pub new: fn(Link) -> FaultKind,
+    /// Makes the fault with its defaults.
+    pub new: fn(Usual) -> FaultKind,
+}
+
+/// What the defaults of faults depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usual {
+    /// The fields that a `link` fault leaves out are those of this link.
+    pub link: Link,
+    /// The point of a `failpoint` that names none.
+    pub point: u16,
 }
 
 impl std::fmt::Debug for Kind {
@@ -259,7 +268,7 @@ mod tests {
     #[test]
     fn every_row_makes_its_own_kind() {
         for kind in kinds() {
-            let made = (kind.new)(Link::default());
+            let made = (kind.new)(Usual { link: Link::default(), point: 0 });
             assert!(std::ptr::eq(made.kind(), kind), "the row {:?} makes {:?}", kind.name, made.name());
         }
     }

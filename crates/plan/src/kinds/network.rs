@@ -1,10 +1,10 @@
 //! Faults of the network: bad links, partitions, and rules on single messages. The head of [`super`] says what
 //! a row contains. (VOPR, in the sources, is TigerBeetle's simulator.)
 
-use record::{FaultEffect, MessageKind, Nanos};
+use record::{FaultEffect, Nanos};
 
 use super::{Alone, FaultKind, LATE, Lasts, SPAN, Whom};
-use crate::field::{Field, FieldType, Form, HOUR, Key, SECOND, SHARE, Words, count, time, words};
+use crate::field::{Field, FieldType, Form, HOUR, Key, SECOND, SHARE, count, time};
 use crate::sections::{BANDWIDTH, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
 use crate::{Link, Target};
@@ -13,8 +13,8 @@ use crate::{Link, Target};
 /// and acts on the next `count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRule {
-    /// Only messages of this kind match; `None` for any.
-    pub kind: Option<record::MessageKind>,
+    /// Only messages of the kind with this number match; `None` for any. Each kind of node has kinds of its own.
+    pub kind: Option<u16>,
     /// The receivers of messages that match. The senders are the target of the fault.
     pub to: Target,
     /// Only messages of this term match; `None` for any.
@@ -41,24 +41,6 @@ pub enum RuleAction {
     /// Holds it until the fault ends. Held messages are then released in order.
     Hold,
 }
-
-words!(MessageKind:
-    "append" = MessageKind::Append,
-    "append-response" = MessageKind::AppendResponse,
-    "vote" = MessageKind::RequestVote,
-    "vote-response" = MessageKind::RequestVoteResponse,
-    "pre-vote" = MessageKind::RequestPreVote,
-    "pre-vote-response" = MessageKind::RequestPreVoteResponse,
-    "heartbeat" = MessageKind::Heartbeat,
-    "heartbeat-response" = MessageKind::HeartbeatResponse,
-    "snapshot" = MessageKind::Snapshot,
-    "propose" = MessageKind::Propose,
-    "transfer-leader" = MessageKind::TransferLeader,
-    "timeout-now" = MessageKind::TimeoutNow,
-    "read-index" = MessageKind::ReadIndex,
-    "read-index-response" = MessageKind::ReadIndexResponse,
-    "other" = MessageKind::Other,
-);
 
 /// What a rule does with messages, by name.
 const ACTIONS: &[&str] = &["drop", "delay", "duplicate", "hold"];
@@ -104,7 +86,7 @@ fn rule_mut(kind: &mut FaultKind) -> &mut MessageRule {
 
 /// The fields of a rule for messages.
 static RULE: &[Field<FaultKind>] = &[
-    of_rule!("message" Form::Word(MessageKind::NAMES) => kind, "Only raft messages of this kind. Left out: any."),
+    of_rule!("message" Form::Message => kind, "Only raft messages of this kind. Left out: any."),
     of_rule!("to" Form::Who => to, "The receivers; the target is the senders. Left out: `all`."),
     of_rule!("term" INDEX => term, "Only messages of this term. Left out: any."),
     Field {
@@ -175,7 +157,7 @@ family! {
             effect: FaultEffect::NONE,
             source: "TigerBeetle's VOPR: delay of up to 30 ms plus an exponential of up to 100 ms, loss 0 to 30 %, duplicates 0 to 50 %, queues of 2 to 20 packets. FoundationDB: 0.1 to 0.8 ms for 99.9 %, a tail to 100 ms.",
             fields: link_fields!(of_link),
-            new: |link| FaultKind::Network(NetworkFault::Link { to: Target::All, both: true, link }),
+            new: |usual| FaultKind::Network(NetworkFault::Link { to: Target::All, both: true, link: usual.link }),
         }
 
         "Nothing passes from the target to `to`; with `both`, nothing passes back either."

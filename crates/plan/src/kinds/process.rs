@@ -1,7 +1,7 @@
 //! Faults of a member's process: crashes, power losses, pauses, slowness. The head of [`super`] says what a row
 //! contains. (VOPR, in the sources, is TigerBeetle's simulator.)
 
-use record::{Failpoint, FaultEffect, Nanos};
+use record::{FaultEffect, Nanos};
 
 use super::{Alone, FaultKind, Lasts, TIMES, Whom};
 
@@ -19,11 +19,6 @@ pub enum PointAction {
 }
 
 words!(PointAction: "crash" = PointAction::Crash, "power-loss" = PointAction::PowerLoss, "pause" = PointAction::Pause);
-
-impl Words for Failpoint {
-    const NAMES: &'static [&'static str] = Failpoint::NAMES;
-    const ALL: &'static [Failpoint] = Failpoint::ALL;
-}
 
 family! {
     /// Faults of a member's process.
@@ -135,7 +130,7 @@ family! {
         }
 
         "The process crashes, loses power or pauses at a named point of its code. The names are etcd's own."
-        Failpoint { point: Failpoint, skip: u32, does: PointAction } => {
+        Failpoint { point: u16, skip: u32, does: PointAction } => {
             number: 33,
             name: "failpoint",
             whom: Whom::Members,
@@ -145,11 +140,11 @@ family! {
             effect: FaultEffect::NONE,
             source: "etcd's gofail points (tests/robustness/failpoint/gofail.go): panic and sleep at each.",
             fields: of! { Process:
-                "point" Form::Word(Failpoint::NAMES) => ProcessFault::Failpoint { point, .. } => *point, "Where. Left out: raftBeforeSave.";
+                "point" Form::Point => ProcessFault::Failpoint { point, .. } => *point, "Where.";
                 "skip" count(0, 1_000_000) => ProcessFault::Failpoint { skip, .. } => *skip, "How many times the process passes the point first. Left out: 0.";
                 "do" Form::Word(PointAction::NAMES) => ProcessFault::Failpoint { does, .. } => *does, "What happens there. Left out: `crash`.";
             },
-            new: |_| FaultKind::Process(ProcessFault::Failpoint { point: Failpoint::RaftBeforeSave, skip: 0, does: PointAction::Crash }),
+            new: |usual| FaultKind::Process(ProcessFault::Failpoint { point: usual.point, skip: 0, does: PointAction::Crash }),
         }
     }
 }

@@ -6,7 +6,7 @@
 use member::failpoint::{Action, Armed};
 use member::io::Input;
 use plan::{PointAction, ProcessFault};
-use record::{Fact, MemberId, Nanos, Stop};
+use record::{Fact, Failpoint, MemberId, Nanos, Stop};
 
 use super::Strike;
 use super::undo::Undo;
@@ -69,7 +69,9 @@ impl World<'_> {
                     PointAction::Crash | PointAction::PowerLoss => Action::Crash,
                     PointAction::Pause => Action::Sleep(lasts),
                 };
-                let armed = Some(Armed { point: *point, skip: *skip, action });
+                // A plan that was made in code may have a number that is no point: then nothing happens.
+                let point = Failpoint::try_from(*point).ok();
+                let armed = point.map(|point| Armed { point, skip: *skip, action });
                 members.for_each(|member| self.arm_point(member, Some((fault, *does)), armed));
                 Undo::ArmedPoints
             }
