@@ -1,5 +1,5 @@
-//! One program for the scenarios, the canaries, the comparison with a real etcd, the trace hashes written down and the
-//! names in comments. Its tests are rows of tables.
+//! One program for the scenarios, the canaries, the comparison with a real etcd, the trace hashes written down, the
+//! names in comments and the structure of the sources. Its tests are rows of tables.
 
 mod backend_writes;
 mod canaries;
@@ -7,6 +7,7 @@ mod conformance;
 mod hashes;
 mod names;
 mod scenarios;
+mod structure;
 mod without_evidence;
 
 use libtest_mimic::Arguments;
@@ -20,6 +21,7 @@ fn main() {
         canaries::trials(),
         conformance::trials(),
         hashes::trials(),
+        structure::trials(),
         without_evidence::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();

@@ -2,32 +2,25 @@
 //!
 //! * `history`: what the clients asked and saw.
 //! * `fact`: the event trace, which says what happened inside the cluster.
-//! * `hash`: the trace hash over all events. The same plan always gives the same hash.
 //! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
 //!   crash.
 //! * `run`: the [`Record`], which has all of this and the counts.
 //!
-//! Everything here is a plain value. `docs/glossary.md` defines the terms.
+//! Everything here is a plain value. The parts of the trace that are not about etcd are in `trace`, and are re-exported.
+//! `docs/glossary.md` defines the terms.
 //!
 //! Architecture invariant: this crate knows nothing of members, worlds or oracles.
 
 pub mod fact;
 pub mod failpoint;
-pub mod hash;
 pub mod history;
-pub mod member_id;
-pub mod members;
 pub mod probe;
 pub mod run;
 
 pub use fact::{Event, Fact, FaultEffect, LogEntry, MessageKind, Observer, Phase, Role, Stop};
 pub use failpoint::Failpoint;
-pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
-pub use member_id::MemberId;
-pub use members::Members;
 pub use probe::Probe;
 pub use run::{Applied, MemberEnd, Record, Stats};
-
-/// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
-pub type Nanos = u64;
+pub use trace::hash::{self, TraceHash};
+pub use trace::{DropReason, MemberId, Members, Nanos};

@@ -55,6 +55,7 @@ const HOMES: &[(&str, &str, Layer)] = &[
     ("settings", "", Layer::Member),
     ("world", "", Layer::World),
     ("record", "", Layer::World),
+    ("trace", "", Layer::World),
     ("plan", "", Layer::World),
     ("keyed", "", Layer::World),
     ("madsim", "", Layer::World),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// It prints as the bare number, and is a bare number in files.
 ///
 /// ```
-/// use etcdsim_record::MemberId;
+/// use etcdsim_trace::MemberId;
 ///
 /// let second = MemberId::new(2);
 /// assert_eq!(second, MemberId::from_raft(2));

@@ -1,0 +1,20 @@
+//! The event trace of a simulated run, whatever nodes it simulates: what a trace of etcd has besides is in `record`.
+//!
+//! * `member_id`, `members`: the id of a node of a cluster, and tables with a row for each node.
+//! * `fact`: what happens to processes, machines and messages.
+//! * `hash`: the trace hash over all events. The same plan always gives the same hash.
+//!
+//! Architecture invariant: this crate knows no node, no plan, no world and no oracle.
+
+pub mod fact;
+pub mod hash;
+pub mod member_id;
+pub mod members;
+
+pub use fact::{DropReason, FaultEffect, Phase, Stop};
+pub use hash::TraceHash;
+pub use member_id::MemberId;
+pub use members::Members;
+
+/// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
+pub type Nanos = u64;
