@@ -57,6 +57,7 @@ const HOMES: &[(&str, &str, Layer)] = &[
     ("record", "", Layer::World),
     ("trace", "", Layer::World),
     ("plan", "", Layer::World),
+    ("schedule", "", Layer::World),
     ("keyed", "", Layer::World),
     ("madsim", "", Layer::World),
     ("verify", "", Layer::Oracles),

@@ -49,11 +49,10 @@ use std::str::FromStr;
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget};
 use api::etcdserverpb::range_request::SortTarget;
+use schedule::field::Line;
+use schedule::words::BadWords;
 
 use crate::PlannedOperation;
-use crate::choice::Value;
-use crate::field::{FieldType, unfit};
-use crate::words::BadWords;
 
 pub(crate) use parse::parse;
 pub(crate) use print::print;
@@ -93,25 +92,16 @@ impl fmt::Display for PlannedOperation {
     }
 }
 
-/// What is wrong with a line, if anything is.
-pub(crate) fn check(line: &str) -> Result<(), BadWords> {
-    parse(line).map(|_| ())
-}
+/// A client's operations in a file.
+impl Line for PlannedOperation {
+    const PATTERN: &'static str = "^[0-9.]+(h|m|s|ms|us|ns)? +(put|get|delete|compact|txn|call) ";
 
-/// A file has operations as lines of text. Each was checked when the file was read.
-impl FieldType for Vec<PlannedOperation> {
-    fn value(&self) -> Option<Value> {
-        Some(Value::Lines(self.iter().map(print).collect()))
+    fn print(&self) -> String {
+        print(self)
     }
 
-    fn of(value: Value) -> Self {
-        match value {
-            Value::Lines(lines) => {
-                let operation = |line: &String| parse(line).expect("the line was checked when it was read");
-                lines.iter().map(operation).collect()
-            }
-            other => unfit(other),
-        }
+    fn parse(line: &str) -> Result<PlannedOperation, BadWords> {
+        parse(line)
     }
 }
 

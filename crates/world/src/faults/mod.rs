@@ -166,7 +166,7 @@ impl World<'_> {
             FaultKind::Disk(kind) => self.begin_disk(kind, &strike),
             FaultKind::Clock(kind) => self.begin_clock(kind, &strike),
             FaultKind::Process(kind) => self.begin_process(kind, &strike),
-            FaultKind::Operator(task) => self.begin_operator(task, &strike),
+            FaultKind::Task(task) => self.begin_operator(task, &strike),
         };
         self.nemesis.active.insert(at, ActiveFault { members, undo });
         if let Some(duration) = fault.duration.filter(|_| !fault.kind.lasts_from_its_strike()) {
