@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use etcdsim::{
-    Context, Event, Fact, MemberId, Monitor, NamedWorkload, Nanos, Observer, Oracle, ProcessFault, Scenario,
-    ScenarioFault, Severity, Sheet, Simulation, SimulationFailure, Target, Violation,
+    Context, Etcd, EtcdFact, Event, Fact, MemberId, Monitor, NamedWorkload, Nanos, Observer, Oracle,
+    ProcessFault, Scenario, ScenarioFault, Severity, Sheet, Simulation, SimulationFailure, Target, Violation,
 };
 
 const PATIENCE: Oracle = Oracle::own("PATIENCE", "every answer comes within 3 s", Severity::Stuck);
@@ -57,9 +57,9 @@ impl Monitor for Flaps {
 /// Counts the members that become leaders.
 struct Elections(Arc<AtomicU64>);
 
-impl Observer for Elections {
+impl Observer<Etcd> for Elections {
     fn event(&mut self, event: &Event) {
-        if let Fact::State { role: etcdsim::record::Role::Leader, .. } = event.fact {
+        if let Fact::Own(EtcdFact::State { role: etcdsim::record::Role::Leader, .. }) = event.fact {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }

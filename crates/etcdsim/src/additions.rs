@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plan::Plan;
-use record::{Event, Observer, Record};
+use record::{Etcd, Event, Observer, Record};
 use verify::{Context, Judge, Monitor, Sheet};
 
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
@@ -16,14 +16,17 @@ type Make<T> = Arc<dyn Fn(&Plan) -> Box<T> + Send + Sync>;
 /// looks at the records of all runs.
 #[derive(Clone, Default)]
 pub struct Additions {
-    observers: Vec<Make<dyn Observer>>,
+    observers: Vec<Make<dyn Observer<Etcd>>>,
     monitors: Vec<Make<dyn Monitor>>,
     judges: Vec<Arc<dyn Judge + Send + Sync>>,
 }
 
 impl Additions {
     /// Adds an observer; `make` is called once for each run.
-    pub fn observer<O: Observer + 'static>(&mut self, make: impl Fn(&Plan) -> O + Send + Sync + 'static) {
+    pub fn observer<O: Observer<Etcd> + 'static>(
+        &mut self,
+        make: impl Fn(&Plan) -> O + Send + Sync + 'static,
+    ) {
         self.observers.push(Arc::new(move |plan| Box::new(make(plan))));
     }
 
@@ -63,9 +66,9 @@ impl fmt::Debug for Additions {
 }
 
 /// All observers of one run.
-struct Observers(Vec<Box<dyn Observer>>);
+struct Observers(Vec<Box<dyn Observer<Etcd>>>);
 
-impl Observer for Observers {
+impl Observer<Etcd> for Observers {
     fn event(&mut self, event: &Event) {
         self.0.iter_mut().for_each(|observer| observer.event(event));
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
-use record::{Event, Fact, MemberId, Nanos, Observer, Record};
+use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record};
 use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
@@ -52,7 +52,7 @@ pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
 /// If the simulator, an oracle or the observer panicked.
 pub fn run_plan_observed(
     plan: &Plan,
-    observer: &mut dyn Observer,
+    observer: &mut dyn Observer<Etcd>,
     options: world::Options,
 ) -> Result<Outcome, HarnessFailure> {
     run_plan_with(plan, observer, OwnOracles::default(), options)
@@ -61,7 +61,7 @@ pub fn run_plan_observed(
 /// Runs a plan with an observer and with custom oracles besides those of the table, and judges its record.
 pub(crate) fn run_plan_with(
     plan: &Plan,
-    observer: &mut dyn Observer,
+    observer: &mut dyn Observer<Etcd>,
     own: OwnOracles<'_>,
     options: world::Options,
 ) -> Result<Outcome, HarnessFailure> {
@@ -134,10 +134,10 @@ struct EventReceivers<'a> {
     lessors: Lessors,
     /// When each process started: after a restart a member may answer from an older state (K2).
     starts: Vec<(MemberId, Nanos)>,
-    observer: &'a mut dyn Observer,
+    observer: &'a mut dyn Observer<Etcd>,
 }
 
-impl Observer for EventReceivers<'_> {
+impl Observer<Etcd> for EventReceivers<'_> {
     #[inline]
     fn event(&mut self, event: &Event) {
         if let Fact::Started { .. } = event.fact {

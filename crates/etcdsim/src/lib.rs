@@ -119,12 +119,12 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
-//! use etcdsim::{Event, Fact, Observer, Simulation};
+//! use etcdsim::{Etcd, Event, Fact, Observer, Simulation};
 //!
 //! /// Counts the starts of processes.
 //! struct Starts(Arc<AtomicU64>);
 //!
-//! impl Observer for Starts {
+//! impl Observer<Etcd> for Starts {
 //!     fn event(&mut self, event: &Event) {
 //!         if let Fact::Started { .. } = event.fact {
 //!             self.0.fetch_add(1, Ordering::Relaxed);
@@ -207,7 +207,9 @@ pub use plan::{
     ProcessFault, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who,
     Workload, WorkloadContext,
 };
-pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
+pub use record::{
+    Etcd, EtcdFact, Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash,
+};
 pub use verify::{
     Check, Context, Expectations, Judge, Missing, Monitor, NotJudged, Oracle, Severity, Sheet, Verdict,
     Violation,

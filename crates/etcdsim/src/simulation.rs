@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use plan::{Plan, Scenario, Workload};
-use record::Observer;
+use record::{Etcd, Observer};
 use verify::{Judge, Monitor, Oracle};
 
 use crate::additions::Additions;
@@ -144,7 +144,7 @@ impl Simulation {
     /// Adds an observer, which sees every event of a run as it happens and cannot change the run. `make` is
     /// called once for each run.
     #[must_use]
-    pub fn observer<O: Observer + 'static>(
+    pub fn observer<O: Observer<Etcd> + 'static>(
         mut self,
         make: impl Fn(&Plan) -> O + Send + Sync + 'static,
     ) -> Simulation {

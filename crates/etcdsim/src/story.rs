@@ -11,8 +11,9 @@
 use std::collections::BTreeMap;
 
 use plan::Plan;
-use record::fact::{MessageHead, Stop};
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Observer};
+use record::{
+    Etcd, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Observer, Stop,
+};
 use serde::Serialize;
 use verify::{Severity, describe};
 
@@ -76,13 +77,13 @@ struct EntryFinder {
     requests: BTreeMap<u64, u64>,
 }
 
-impl Observer for EntryFinder {
+impl Observer<Etcd> for EntryFinder {
     fn event(&mut self, event: &Event) {
         match event.fact {
-            Fact::Proposed { operation, request } if self.wanted.contains_key(&operation) => {
+            Fact::Own(EtcdFact::Proposed { operation, request }) if self.wanted.contains_key(&operation) => {
                 self.requests.insert(request, operation);
             }
-            Fact::Applied { index, term, request, .. } => {
+            Fact::Own(EtcdFact::Applied { index, term, request, .. }) => {
                 if let Some(operation) = self.requests.get(&request) {
                     self.wanted.entry(*operation).or_default().get_or_insert((index, term));
                 }
@@ -165,7 +166,7 @@ impl Follower {
             _ => return,
         }
         let shown = at.map_or_else(|| entries.to_vec(), |entry| vec![*entry]);
-        self.keep(&Event { fact: Fact::Appended(shown), ..event.clone() });
+        self.keep(&Event { fact: Fact::Own(EtcdFact::Appended(shown)), ..event.clone() });
     }
 
     /// A member sent a message.
@@ -294,12 +295,12 @@ fn lost(member: MemberId, copy: &MemberCopy) -> String {
     format!("{start}{end}{back}.")
 }
 
-impl Observer for Follower {
+impl Observer<Etcd> for Follower {
     fn event(&mut self, event: &Event) {
         let (index, _) = self.entry;
         match &event.fact {
-            Fact::Appended(entries) => self.appended(event, entries),
-            Fact::Saving { job, last_index, .. } if *last_index >= index => {
+            Fact::Own(EtcdFact::Appended(entries)) => self.appended(event, entries),
+            Fact::Own(EtcdFact::Saving { job, last_index, .. }) if *last_index >= index => {
                 let copy = self.copies.entry(event.member).or_default();
                 if copy.has_entry() && copy.job.is_none() {
                     copy.job = Some(*job);
@@ -314,7 +315,7 @@ impl Observer for Follower {
                     self.keep(event);
                 }
             }
-            Fact::Committed { index: committed, .. } if *committed >= index => {
+            Fact::Own(EtcdFact::Committed { index: committed, .. }) if *committed >= index => {
                 let copy = self.copies.entry(event.member).or_default();
                 let noted = copy.committed_early.is_some() || copy.acknowledged_early.is_some();
                 if copy.has_entry() && copy.durable.is_none() && !noted {
@@ -324,8 +325,10 @@ impl Observer for Follower {
             }
             Fact::Sent { to, head } => self.sent(event, *to, head),
             Fact::Stopped(stop) => self.stopped(event, stop),
-            Fact::Recovered { before, entries, .. } => self.recovered(event, *before, entries),
-            Fact::Proposed { operation, .. } if *operation == self.operation => self.keep(event),
+            Fact::Own(EtcdFact::Recovered { before, entries, .. }) => self.recovered(event, *before, entries),
+            Fact::Own(EtcdFact::Proposed { operation, .. }) if *operation == self.operation => {
+                self.keep(event)
+            }
             Fact::Returned { operation, answered: true, .. } if *operation == self.operation => {
                 self.acknowledged = Some(event.time);
                 self.keep(event);
@@ -348,17 +351,17 @@ mod tests {
     }
 
     fn appended(term: u64) -> Fact {
-        Fact::Appended(vec![LogEntry { index: 57, term, digest: 0 }])
+        Fact::Own(EtcdFact::Appended(vec![LogEntry { index: 57, term, digest: 0 }]))
     }
 
     fn saving(job: u64) -> Fact {
-        Fact::Saving { job, term: 2, vote: MemberId::new(1), commit: 56, last_index: 57 }
+        Fact::Own(EtcdFact::Saving { job, term: 2, vote: MemberId::new(1), commit: 56, last_index: 57 })
     }
 
     fn recovered(last: u64) -> Fact {
         let entries = (50..=last).map(|index| LogEntry { index, term: 1, digest: 0 }).collect();
         let before = (49, 1);
-        Fact::Recovered {
+        Fact::Own(EtcdFact::Recovered {
             term: 2,
             vote: MemberId::new(1),
             commit: 56,
@@ -367,7 +370,7 @@ mod tests {
             consistent_index: 50,
             revision: 9,
             state_hash: 0,
-        }
+        })
     }
 
     fn acknowledgement() -> Fact {
@@ -380,7 +383,7 @@ mod tests {
     #[test]
     fn an_early_acknowledgement_and_a_power_loss_make_a_story() {
         let story = story_of([
-            (10, 1, Fact::Proposed { operation: 4, request: 77 }),
+            (10, 1, Fact::Own(EtcdFact::Proposed { operation: 4, request: 77 })),
             (10, 1, appended(2)),
             (10, 1, saving(3)),
             (11, 2, appended(2)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::common::folder::Folder;
 use etcdsim::{
-    Act, Client, Context, Event, Fact, MemberId, Monitor, NamedWorkload, Observer, Oracle, Scenario,
+    Act, Client, Context, Etcd, Event, Fact, MemberId, Monitor, NamedWorkload, Observer, Oracle, Scenario,
     Severity, Sheet, Simulation, SimulationFailure, Violation, WorkloadContext,
 };
 
@@ -96,7 +96,7 @@ fn invalid_clients_are_an_error() {
 #[test]
 fn observers_are_made_for_each_run() {
     struct Count(Arc<AtomicU64>);
-    impl Observer for Count {
+    impl Observer<Etcd> for Count {
         fn event(&mut self, _: &Event) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }

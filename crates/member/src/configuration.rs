@@ -19,7 +19,7 @@ use api::etcdserverpb::{
 use bytes::{Buf as _, Bytes};
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType};
-use record::{Fact, MemberId};
+use record::{EtcdFact as Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
 use crate::failpoint::Failpoint;

@@ -5,7 +5,7 @@
 //! point remain, and there are none from after it. After a pause, the effects from before it are carried out
 //! at once, and those from after it when the pause is over ([`crate::io::Stall`]).
 
-use record::Fact;
+use record::EtcdFact as Fact;
 pub use record::Failpoint;
 
 use crate::io::{Effects, Stall};

@@ -5,7 +5,7 @@ use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use raft::eraftpb::Message;
-use record::{Fact, MemberId};
+use record::{EtcdFact as Fact, MemberId};
 
 use crate::backend::BackendError;
 use crate::disk::{DiskError, DiskJob};

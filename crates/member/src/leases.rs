@@ -11,7 +11,7 @@ use api::etcdserverpb::{
     LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use api::{Error, Request};
-use record::Fact;
+use record::EtcdFact as Fact;
 
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;

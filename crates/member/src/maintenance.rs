@@ -7,7 +7,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 use sha2::{Digest as _, Sha256};
 
 use crate::io::Effects;

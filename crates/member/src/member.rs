@@ -8,7 +8,7 @@
 use api::etcdserverpb::{AlarmType, CompactionRequest};
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
 use crate::backend::Ledger;

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use keyed::{Domain, Keyed};
 use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
-use record::{Fact, LogEntry, MemberId, Role};
+use record::{EtcdFact as Fact, LogEntry, MemberId, Role};
 
 use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;

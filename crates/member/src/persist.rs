@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
-use record::{Fact, Probe};
+use record::{EtcdFact as Fact, Probe};
 
 use crate::backend::{Job, Ledger, Meta, Split};
 use crate::disk::{DiskJob, DiskOp};

@@ -11,7 +11,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::{Fact, MemberId};
+use record::{EtcdFact as Fact, MemberId};
 
 use crate::apply;
 use crate::auth::AuthInfo;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
-use record::{Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
 use crate::backend::{Backend, BackendError, Ledger, Loaded};

@@ -1,39 +1,17 @@
-//! The event trace: what happened in a run, when, and to which member.
+//! The part of the event trace that is etcd's: what happened in its members and to its clients.
 //!
-//! A [`Fact`] is one thing that happened. The member reports what its log and its state machine did. The world,
-//! which simulates everything around the members, reports what the disks, the network and the processes did. An
-//! [`Event`] is a fact with its time and its member.
+//! An [`EtcdFact`] is one thing that happened. The member reports what its log and its state machine did, the world
+//! what the clients did. What the world reports of any node, such as the end of a process or a lost message, is a
+//! [`Fact`] of `trace`, in which these are [`Fact::Own`]. An [`Event`] is a fact with its time and its member.
 //!
 //! The oracles I1 to I10 of `verify` are invariants of the cluster. They see these events and nothing else, so
 //! whatever an invariant needs must be in a fact.
 //!
 //! Not here: payloads of messages, and values of keys. Facts carry 64-bit hashes of them, called digests.
 
-pub use trace::{DropReason, FaultEffect, Phase, Stop};
+use trace::{OwnFact, Sign, Vocabulary};
 
-use crate::{Failpoint, MemberId, Nanos, Probe, TraceHash};
-
-/// A fact with its time and its member.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// When, on the simulator's true clock.
-    pub time: Nanos,
-    /// The member that the fact is about; [`MemberId::NONE`] if it is about a client or the whole run.
-    pub member: MemberId,
-    /// What happened.
-    pub fact: Fact,
-}
-
-/// Code that sees every event of a run, in order, while it runs.
-pub trait Observer {
-    /// Is called with the next event.
-    fn event(&mut self, event: &Event);
-}
-
-/// The observer that ignores all events.
-impl Observer for () {
-    fn event(&mut self, _: &Event) {}
-}
+use crate::{Failpoint, MemberId, MessageHead, Probe};
 
 /// A raft role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,90 +37,9 @@ pub struct LogEntry {
     pub digest: u64,
 }
 
-/// The kinds of messages. Those without a comment are raft's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are raft's own")]
-pub enum MessageKind {
-    Append,
-    AppendResponse,
-    RequestVote,
-    RequestVoteResponse,
-    RequestPreVote,
-    RequestPreVoteResponse,
-    Heartbeat,
-    HeartbeatResponse,
-    Snapshot,
-    Propose,
-    TransferLeader,
-    TimeoutNow,
-    ReadIndex,
-    ReadIndexResponse,
-    /// A client's request to a member.
-    ClientRequest,
-    /// A member's answer to a client.
-    ClientResponse,
-    /// A client's message on a watch stream.
-    WatchRequest,
-    /// A member's message on a watch stream.
-    WatchResponse,
-    /// A request of one member to another outside raft, for example to renew a lease at the leader.
-    PeerCall,
-    /// The answer to a [`MessageKind::PeerCall`].
-    PeerAnswer,
-    Other,
-}
-
-/// What the invariants need to know about a message. Fields that a kind of message does not have are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageHead {
-    /// The kind of message.
-    pub kind: MessageKind,
-    /// The term in the message (0 for proposals and client messages).
-    pub term: u64,
-    /// Of an append: the index before its first entry. Of an answer to an append: the last index that was
-    /// accepted, or the index that was rejected. Of a snapshot: its index.
-    pub index: u64,
-    /// The term of the entry at `index`.
-    pub log_term: u64,
-    /// The commit index in the message.
-    pub commit: u64,
-    /// Whether the message rejects a request.
-    pub reject: bool,
-    /// The number of entries in the message.
-    pub entries: u32,
-}
-
-/// One thing that happened.
+/// One thing that happened in a member or to a client.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
-    // ---- processes; reported by the world -------------------------------------------------------
-    /// A process begins. What it finds on its disk follows as [`Fact::Recovered`].
-    Started {
-        /// The number of starts of this member, from 1.
-        incarnation: u32,
-    },
-    /// A process ended.
-    Stopped(Stop),
-    /// A process is paused. Its clocks go on.
-    Paused,
-    /// A paused process continues.
-    Resumed,
-    /// A fault of the plan begins or ends.
-    Fault {
-        /// The fault's id in the plan.
-        fault: u32,
-        /// The name of its kind, as in a scenario.
-        what: &'static str,
-        /// The number of its kind, for the trace hash.
-        kind: u64,
-        /// What remains after it ends. Some oracles must know.
-        effect: FaultEffect,
-        /// True if it begins, false if it ends.
-        begins: bool,
-    },
-    /// A new phase of the run begins.
-    Phase(Phase),
-
+pub enum EtcdFact {
     // ---- raft and the state machine; reported by the member -------------------------------------
     /// What a process found on its disk when it started. It replaces everything known about this member's log.
     Recovered {
@@ -248,7 +145,7 @@ pub enum Fact {
     },
     /// The answer to a ReadIndex reached the member.
     ReadIndexConfirmed {
-        /// The number from [`Fact::ReadIndexAsked`].
+        /// The number from [`EtcdFact::ReadIndexAsked`].
         context: u64,
         /// The index that the member must have applied before it reads.
         index: u64,
@@ -257,14 +154,14 @@ pub enum Fact {
     Proposed {
         /// The client operation's number in the history.
         operation: u64,
-        /// The id that the member chose for it, as in [`Fact::Applied`].
+        /// The id that the member chose for it, as in [`EtcdFact::Applied`].
         request: u64,
     },
 
     /// A member proposes a request that is no client's: the revocation of a lease, an automatic compaction, a
     /// step of the lock or election service.
     ProposedInternal {
-        /// The id that the member chose for it, as in [`Fact::Applied`].
+        /// The id that the member chose for it, as in [`EtcdFact::Applied`].
         request: u64,
         /// The proposed request.
         what: Box<api::Request>,
@@ -298,61 +195,7 @@ pub enum Fact {
         probe: Probe,
     },
 
-    // ---- disk; reported by the world --------------------------------------------------------------
-    /// A disk job ended.
-    JobDone {
-        /// Its number.
-        job: u64,
-        /// Whether its writes, and those of all jobs before it, are durable now.
-        synced: bool,
-        /// Whether the disk reported an error.
-        failed: bool,
-    },
-
-    // ---- network; reported by the world -----------------------------------------------------------
-    /// A message was sent. The event's member is the sender, or none for a client.
-    Sent {
-        /// The receiver; none for a client.
-        to: MemberId,
-        /// The message.
-        head: MessageHead,
-    },
-    /// A message was delivered. The event's member is the receiver.
-    Delivered {
-        /// The sender.
-        from: MemberId,
-        /// The message.
-        head: MessageHead,
-    },
-    /// A message was lost. The event's member is the sender.
-    Dropped {
-        /// The receiver that it did not reach; none for a client.
-        to: MemberId,
-        /// The kind of message.
-        kind: MessageKind,
-        /// The reason.
-        why: DropReason,
-    },
-
     // ---- clients; reported by the world -----------------------------------------------------------
-    /// A client sends operation `operation` of the history.
-    Called {
-        /// Number in the history.
-        operation: u64,
-        /// The client.
-        client: u32,
-        /// Digest of the request.
-        digest: u64,
-    },
-    /// A client has its answer, or gives up (`answered` false).
-    Returned {
-        /// Number in the history.
-        operation: u64,
-        /// Whether there was an answer.
-        answered: bool,
-        /// Digest of the answer.
-        digest: u64,
-    },
     /// A client opened watch stream `stream`.
     WatchOpened {
         /// Number among the streams of the history.
@@ -380,38 +223,29 @@ pub enum Fact {
     },
 }
 
-impl Event {
-    /// Adds this event to a trace hash. Each kind of fact has a number, its tag, which must never change. Names
-    /// enter the hash as numbers, and texts do not enter it. A role, a kind of message and a reason enter by
-    /// their places in their enums, so a new one belongs at the end.
-    pub fn absorb_into(&self, hash: &mut TraceHash) {
-        let (time, who) = (self.time, self.member.raft_id());
-        let mut put = |tag: u64, words: &[u64]| {
-            let mut all = [0_u64; 12];
-            all[0] = time;
-            all[1] = who | tag << 32;
-            all[2..2 + words.len()].copy_from_slice(words);
-            hash.absorb(&all[..2 + words.len()]);
-        };
-        match &self.fact {
-            Fact::Started { incarnation } => put(1, &[u64::from(*incarnation)]),
-            Fact::Stopped(stop) => match stop {
-                Stop::Graceful => put(2, &[0]),
-                Stop::Crash => put(2, &[1]),
-                Stop::PowerLoss => put(2, &[2]),
-                // The texts are left out: a better sentence must not change the hash of a run.
-                Stop::Fatal(_) => put(2, &[3]),
-                Stop::Panic(_) => put(2, &[4]),
-                Stop::Refused(_) => put(2, &[5]),
-                Stop::Removed => put(2, &[6]),
-            },
-            Fact::Paused => put(3, &[]),
-            Fact::Resumed => put(4, &[]),
-            Fact::Fault { fault, what: _, kind, effect: _, begins } => {
-                put(5, &[u64::from(*fault), *kind, u64::from(*begins)]);
-            }
-            Fact::Phase(phase) => put(6, &[*phase as u64]),
-            Fact::Recovered {
+/// What a trace of etcd has besides the kernel's facts: [`EtcdFact`] and [`MessageHead`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Etcd {}
+
+impl Vocabulary for Etcd {
+    type Fact = EtcdFact;
+    type Head = MessageHead;
+}
+
+/// An event of a run of etcd.
+pub type Event = trace::Event<Etcd>;
+
+/// One thing that happened in a run of etcd.
+pub type Fact = trace::Fact<Etcd>;
+
+// A run may keep all its events.
+const _: () = assert!(size_of::<Event>() <= 104);
+
+impl OwnFact for EtcdFact {
+    /// A role enters the hash by its place in its enum, so a new one belongs at the end.
+    fn absorb(&self, put: &mut impl FnMut(u64, &[u64])) {
+        match self {
+            EtcdFact::Recovered {
                 term,
                 vote,
                 commit,
@@ -436,73 +270,98 @@ impl Event {
                 );
                 entries.iter().for_each(|entry| put(8, &[entry.index, entry.term, entry.digest]));
             }
-            Fact::State { term, vote, role, leader } => {
+            EtcdFact::State { term, vote, role, leader } => {
                 put(9, &[*term, vote.raft_id(), *role as u64, leader.raft_id()])
             }
-            Fact::Appended(entries) => {
+            EtcdFact::Appended(entries) => {
                 entries.iter().for_each(|entry| put(10, &[entry.index, entry.term, entry.digest]));
             }
-            Fact::LogCompacted { index, term } => put(11, &[*index, *term]),
-            Fact::SnapshotInstalled { index, term, revision, state_hash } => {
+            EtcdFact::LogCompacted { index, term } => put(11, &[*index, *term]),
+            EtcdFact::SnapshotInstalled { index, term, revision, state_hash } => {
                 put(12, &[*index, *term, *revision, *state_hash]);
             }
-            Fact::Saving { job, term, vote, commit, last_index } => {
+            EtcdFact::Saving { job, term, vote, commit, last_index } => {
                 put(13, &[*job, *term, vote.raft_id(), *commit, *last_index]);
             }
-            Fact::Committed { index, term } => put(14, &[*index, *term]),
-            Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => put(
-                15,
-                &[
-                    *index,
-                    *term,
-                    *digest,
-                    *request,
-                    *revision,
-                    *state_hash,
-                    u64::from(*mutated) | u64::from(*executed) << 1,
-                ],
-            ),
-            Fact::BackendDurable { consistent_index } => put(16, &[*consistent_index]),
-            Fact::ReadIndexAsked { context } => put(17, &[*context]),
-            Fact::ReadIndexConfirmed { context, index } => put(18, &[*context, *index]),
-            Fact::Proposed { operation, request } => put(19, &[*operation, *request]),
-            Fact::ProposedInternal { request, what } => put(26, &[*request, what.number()]),
-            Fact::Configuration { index, voters, outgoing, learners } => {
+            EtcdFact::Committed { index, term } => put(14, &[*index, *term]),
+            EtcdFact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
+                put(
+                    15,
+                    &[
+                        *index,
+                        *term,
+                        *digest,
+                        *request,
+                        *revision,
+                        *state_hash,
+                        u64::from(*mutated) | u64::from(*executed) << 1,
+                    ],
+                )
+            }
+            EtcdFact::BackendDurable { consistent_index } => put(16, &[*consistent_index]),
+            EtcdFact::ReadIndexAsked { context } => put(17, &[*context]),
+            EtcdFact::ReadIndexConfirmed { context, index } => put(18, &[*context, *index]),
+            EtcdFact::Proposed { operation, request } => put(19, &[*operation, *request]),
+            EtcdFact::ProposedInternal { request, what } => put(26, &[*request, what.number()]),
+            EtcdFact::Configuration { index, voters, outgoing, learners } => {
                 put(27, &[*index, voters.len() as u64, outgoing.len() as u64, learners.len() as u64]);
                 for members in [voters, outgoing, learners] {
                     members.iter().for_each(|id| put(28, &[id.raft_id()]));
                 }
             }
-            Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
-            Fact::Failpoint { point } => put(30, &[point.number()]),
-            Fact::Probe { probe } => put(31, &[probe.number()]),
-            Fact::JobDone { job, synced, failed } => {
-                put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
-            }
-            Fact::Sent { to, head } => put(21, &head.words(*to)),
-            Fact::Delivered { from, head } => put(22, &head.words(*from)),
-            Fact::Dropped { to, kind, why } => {
-                put(23, &[to.raft_id() | (*kind as u64) << 32 | (*why as u64) << 48]);
-            }
-            Fact::Called { operation, client, digest } => put(24, &[*operation, u64::from(*client), *digest]),
-            Fact::Returned { operation, answered, digest } => {
-                put(25, &[*operation, u64::from(*answered), *digest]);
-            }
-            Fact::WatchOpened { stream, client, to } => {
+            EtcdFact::Lessor { primary } => put(29, &[u64::from(*primary)]),
+            EtcdFact::Failpoint { point } => put(30, &[point.number()]),
+            EtcdFact::Probe { probe } => put(31, &[probe.number()]),
+            EtcdFact::WatchOpened { stream, client, to } => {
                 put(32, &[*stream, u64::from(*client), to.raft_id()]);
             }
-            Fact::WatchReceived { stream, revision, events, digest } => {
+            EtcdFact::WatchReceived { stream, revision, events, digest } => {
                 put(33, &[*stream, *revision, u64::from(*events), *digest]);
             }
-            Fact::WatchEnded { stream } => put(34, &[*stream]),
+            EtcdFact::WatchEnded { stream } => put(34, &[*stream]),
         }
+    }
+
+    #[inline]
+    fn sign(&self) -> Option<Sign<'_>> {
+        Some(match self {
+            EtcdFact::State { term, role, .. } => Sign::Role { term: *term, leads: *role == Role::Leader },
+            EtcdFact::Applied { index, .. } => Sign::Applied(*index),
+            EtcdFact::Recovered { consistent_index, .. } | EtcdFact::BackendDurable { consistent_index } => {
+                Sign::Durable(*consistent_index)
+            }
+            EtcdFact::SnapshotInstalled { index, .. } => Sign::SnapshotAt(*index),
+            EtcdFact::Configuration { index, voters, outgoing, learners } => {
+                Sign::Members { index: *index, voters, outgoing, learners }
+            }
+            _ => return None,
+        })
     }
 }
 
-impl MessageHead {
-    /// The head as words for the trace hash, with the other end of the message.
-    fn words(&self, peer: MemberId) -> [u64; 5] {
-        let flags = peer.raft_id() | (self.kind as u64) << 32 | u64::from(self.reject) << 48;
-        [flags, self.term, self.index, self.log_term << 20 ^ self.commit, u64::from(self.entries)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_learns_who_leads_what_is_applied_and_who_belongs_to_the_cluster() {
+        let state = |role| EtcdFact::State { term: 4, vote: MemberId::NONE, role, leader: MemberId::NONE };
+        assert_eq!(state(Role::Leader).sign(), Some(Sign::Role { term: 4, leads: true }));
+        assert_eq!(state(Role::Candidate).sign(), Some(Sign::Role { term: 4, leads: false }));
+        let durable = EtcdFact::BackendDurable { consistent_index: 9 };
+        assert_eq!(durable.sign(), Some(Sign::Durable(9)));
+        let installed = EtcdFact::SnapshotInstalled { index: 7, term: 3, revision: 5, state_hash: 1 };
+        assert_eq!(installed.sign(), Some(Sign::SnapshotAt(7)));
+        let ids: Vec<MemberId> = MemberId::first(4).collect();
+        let (voters, learners) = ids.split_at(3);
+        let configuration = EtcdFact::Configuration {
+            index: 9,
+            voters: voters.to_vec(),
+            outgoing: Vec::new(),
+            learners: learners.to_vec(),
+        };
+        let members = Sign::Members { index: 9, voters, outgoing: &[], learners };
+        assert_eq!(configuration.sign(), Some(members));
+        assert_eq!(EtcdFact::Lessor { primary: true }.sign(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What a run of the simulator leaves behind. The oracles (`verify`) judge a run by this alone.
 //!
 //! * `history`: what the clients asked and saw.
-//! * `fact`: the event trace, which says what happened inside the cluster.
+//! * `fact`, `head`: the event trace, which says what happened inside the cluster.
 //! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
 //!   crash.
 //! * `run`: the [`Record`], which has all of this and the counts.
@@ -13,14 +13,16 @@
 
 pub mod fact;
 pub mod failpoint;
+pub mod head;
 pub mod history;
 pub mod probe;
 pub mod run;
 
-pub use fact::{Event, Fact, FaultEffect, LogEntry, MessageKind, Observer, Phase, Role, Stop};
+pub use fact::{Etcd, EtcdFact, Event, Fact, LogEntry, Role};
 pub use failpoint::Failpoint;
+pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use probe::Probe;
 pub use run::{Applied, MemberEnd, Record, Stats};
 pub use trace::hash::{self, TraceHash};
-pub use trace::{DropReason, MemberId, Members, Nanos};
+pub use trace::{DropReason, FaultEffect, MemberId, Members, Nanos, Observer, Phase, Stop};

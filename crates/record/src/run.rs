@@ -67,7 +67,7 @@ pub struct MemberEnd {
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The hash of all replicated state, as in `Fact::Applied`.
+    /// The hash of all replicated state, as in `EtcdFact::Applied`.
     pub state_hash: u64,
 }
 

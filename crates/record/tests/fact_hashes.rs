@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use etcdsim_record::fact::{DropReason, MessageHead};
 use etcdsim_record::{
-    Event, Fact, Failpoint, FaultEffect, LogEntry, MemberId, MessageKind, Phase, Probe, Role, Stop, TraceHash,
+    DropReason, EtcdFact, Event, Fact, Failpoint, FaultEffect, LogEntry, MemberId, MessageHead, MessageKind,
+    Phase, Probe, Role, Stop, TraceHash,
 };
 
 const FILE: &str = "tests/data/fact-hashes.txt";
@@ -66,7 +66,7 @@ fn facts() -> Vec<(&'static str, Vec<Fact>)> {
         ("Phase", [Phase::Chaos, Phase::Heal, Phase::Settle, Phase::End].map(Fact::Phase).to_vec()),
         (
             "Recovered",
-            vec![Fact::Recovered {
+            vec![Fact::Own(EtcdFact::Recovered {
                 term: 4,
                 vote: id(2),
                 commit: 9,
@@ -75,60 +75,65 @@ fn facts() -> Vec<(&'static str, Vec<Fact>)> {
                 consistent_index: 6,
                 revision: 5,
                 state_hash: 77,
-            }],
+            })],
         ),
         (
             "State",
             [Role::Follower, Role::PreCandidate, Role::Candidate, Role::Leader]
-                .map(|role| Fact::State { term: 4, vote: id(2), role, leader: id(3) })
+                .map(|role| Fact::Own(EtcdFact::State { term: 4, vote: id(2), role, leader: id(3) }))
                 .to_vec(),
         ),
-        ("Appended", vec![Fact::Appended(entries())]),
-        ("LogCompacted", vec![Fact::LogCompacted { index: 7, term: 3 }]),
+        ("Appended", vec![Fact::Own(EtcdFact::Appended(entries()))]),
+        ("LogCompacted", vec![Fact::Own(EtcdFact::LogCompacted { index: 7, term: 3 })]),
         (
             "SnapshotInstalled",
-            vec![Fact::SnapshotInstalled { index: 7, term: 3, revision: 5, state_hash: 77 }],
+            vec![Fact::Own(EtcdFact::SnapshotInstalled { index: 7, term: 3, revision: 5, state_hash: 77 })],
         ),
-        ("Saving", vec![Fact::Saving { job: 11, term: 4, vote: id(2), commit: 9, last_index: 10 }]),
-        ("Committed", vec![Fact::Committed { index: 9, term: 4 }]),
+        (
+            "Saving",
+            vec![Fact::Own(EtcdFact::Saving { job: 11, term: 4, vote: id(2), commit: 9, last_index: 10 })],
+        ),
+        ("Committed", vec![Fact::Own(EtcdFact::Committed { index: 9, term: 4 })]),
         (
             "Applied",
             [(true, false), (false, true)]
-                .map(|(mutated, executed)| Fact::Applied {
-                    index: 9,
-                    term: 4,
-                    digest: 91,
-                    request: 15,
-                    revision: 6,
-                    state_hash: 78,
-                    mutated,
-                    executed,
+                .map(|(mutated, executed)| {
+                    Fact::Own(EtcdFact::Applied {
+                        index: 9,
+                        term: 4,
+                        digest: 91,
+                        request: 15,
+                        revision: 6,
+                        state_hash: 78,
+                        mutated,
+                        executed,
+                    })
                 })
                 .to_vec(),
         ),
-        ("BackendDurable", vec![Fact::BackendDurable { consistent_index: 9 }]),
-        ("ReadIndexAsked", vec![Fact::ReadIndexAsked { context: 21 }]),
-        ("ReadIndexConfirmed", vec![Fact::ReadIndexConfirmed { context: 21, index: 9 }]),
-        ("Proposed", vec![Fact::Proposed { operation: 31, request: 15 }]),
+        ("BackendDurable", vec![Fact::Own(EtcdFact::BackendDurable { consistent_index: 9 })]),
+        ("ReadIndexAsked", vec![Fact::Own(EtcdFact::ReadIndexAsked { context: 21 })]),
+        ("ReadIndexConfirmed", vec![Fact::Own(EtcdFact::ReadIndexConfirmed { context: 21, index: 9 })]),
+        ("Proposed", vec![Fact::Own(EtcdFact::Proposed { operation: 31, request: 15 })]),
         (
             "ProposedInternal",
-            vec![Fact::ProposedInternal {
+            vec![Fact::Own(EtcdFact::ProposedInternal {
                 request: 16,
                 what: Box::new(api::Request::Compact(api::etcdserverpb::CompactionRequest::default())),
-            }],
+            })],
         ),
         (
             "Configuration",
-            vec![Fact::Configuration {
+            vec![Fact::Own(EtcdFact::Configuration {
                 index: 9,
                 voters: vec![id(1), id(2), id(3)],
                 outgoing: vec![id(1), id(2)],
                 learners: vec![id(4)],
-            }],
+            })],
         ),
-        ("Lessor", vec![Fact::Lessor { primary: true }]),
-        ("Failpoint", vec![Fact::Failpoint { point: Failpoint::RaftAfterSave }]),
-        ("Probe", vec![Fact::Probe { probe: Probe::DeposedBySlowDisk }]),
+        ("Lessor", vec![Fact::Own(EtcdFact::Lessor { primary: true })]),
+        ("Failpoint", vec![Fact::Own(EtcdFact::Failpoint { point: Failpoint::RaftAfterSave })]),
+        ("Probe", vec![Fact::Own(EtcdFact::Probe { probe: Probe::DeposedBySlowDisk })]),
         (
             "JobDone",
             [(true, false), (false, true)]
@@ -153,9 +158,12 @@ fn facts() -> Vec<(&'static str, Vec<Fact>)> {
         ),
         ("Called", vec![Fact::Called { operation: 31, client: 5, digest: 41 }]),
         ("Returned", vec![Fact::Returned { operation: 31, answered: true, digest: 42 }]),
-        ("WatchOpened", vec![Fact::WatchOpened { stream: 3, client: 5, to: id(2) }]),
-        ("WatchReceived", vec![Fact::WatchReceived { stream: 3, revision: 6, events: 2, digest: 43 }]),
-        ("WatchEnded", vec![Fact::WatchEnded { stream: 3 }]),
+        ("WatchOpened", vec![Fact::Own(EtcdFact::WatchOpened { stream: 3, client: 5, to: id(2) })]),
+        (
+            "WatchReceived",
+            vec![Fact::Own(EtcdFact::WatchReceived { stream: 3, revision: 6, events: 2, digest: 43 })],
+        ),
+        ("WatchEnded", vec![Fact::Own(EtcdFact::WatchEnded { stream: 3 })]),
     ]
 }
 

@@ -1,5 +1,10 @@
-//! What happens in a run of any nodes: how processes end, what faults leave behind, the parts of a run, and why messages
-//! are lost.
+//! What happens in a run, when, and to which member. A [`Fact`] is one thing that happened: the kernel, which simulates
+//! everything around the nodes, reports what the disks, the network, the processes and the calls did, and a node
+//! reports facts of its own ([`Fact::Own`]). An [`Event`](crate::Event) is a fact with its time and its member.
+//!
+//! Not here: payloads of messages, and what callers ask. Facts carry 64-bit hashes of them, called digests.
+
+use crate::{KindOf, MemberId, Vocabulary};
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,4 +92,96 @@ pub enum DropReason {
     Dead,
     /// The link's queue was full.
     Overflow,
+}
+
+/// One thing that happened. All but [`Fact::Own`] are reported by the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact<V: Vocabulary> {
+    // ---- processes --------------------------------------------------------------------------------
+    /// A process begins.
+    Started {
+        /// The number of starts of this member, from 1.
+        incarnation: u32,
+    },
+    /// A process ended.
+    Stopped(Stop),
+    /// A process is paused. Its clocks go on.
+    Paused,
+    /// A paused process continues.
+    Resumed,
+    /// A fault of the plan begins or ends.
+    Fault {
+        /// The fault's id in the plan.
+        fault: u32,
+        /// The name of its kind, as in a scenario.
+        what: &'static str,
+        /// The number of its kind, for the trace hash.
+        kind: u64,
+        /// What remains after it ends. Some oracles must know.
+        effect: FaultEffect,
+        /// True if it begins, false if it ends.
+        begins: bool,
+    },
+    /// A new phase of the run begins.
+    Phase(Phase),
+
+    // ---- disk -------------------------------------------------------------------------------------
+    /// A disk job ended.
+    JobDone {
+        /// Its number.
+        job: u64,
+        /// Whether its writes, and those of all jobs before it, are durable now.
+        synced: bool,
+        /// Whether the disk reported an error.
+        failed: bool,
+    },
+
+    // ---- network ----------------------------------------------------------------------------------
+    /// A message was sent. The event's member is the sender, or none for a client.
+    Sent {
+        /// The receiver; none for a client.
+        to: MemberId,
+        /// The message.
+        head: V::Head,
+    },
+    /// A message was delivered. The event's member is the receiver.
+    Delivered {
+        /// The sender.
+        from: MemberId,
+        /// The message.
+        head: V::Head,
+    },
+    /// A message was lost. The event's member is the sender.
+    Dropped {
+        /// The receiver that it did not reach; none for a client.
+        to: MemberId,
+        /// The kind of message.
+        kind: KindOf<V>,
+        /// The reason.
+        why: DropReason,
+    },
+
+    // ---- calls ------------------------------------------------------------------------------------
+    /// A client sends operation `operation` of the history.
+    Called {
+        /// Number in the history.
+        operation: u64,
+        /// The client.
+        client: u32,
+        /// Digest of the request.
+        digest: u64,
+    },
+    /// A client has its answer, or gives up (`answered` false).
+    Returned {
+        /// Number in the history.
+        operation: u64,
+        /// Whether there was an answer.
+        answered: bool,
+        /// Digest of the answer.
+        digest: u64,
+    },
+
+    // ---- the node and those who call it ------------------------------------------------------------
+    /// What only this kind of node has.
+    Own(V::Fact),
 }

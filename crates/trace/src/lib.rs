@@ -1,20 +1,25 @@
 //! The event trace of a simulated run, whatever nodes it simulates: what a trace of etcd has besides is in `record`.
 //!
 //! * `member_id`, `members`: the id of a node of a cluster, and tables with a row for each node.
-//! * `fact`: what happens to processes, machines and messages.
+//! * `fact`, `event`: what happens to processes, machines and messages, when, and to which node.
+//! * `vocabulary`: what a kind of node adds to that.
 //! * `hash`: the trace hash over all events. The same plan always gives the same hash.
 //!
 //! Architecture invariant: this crate knows no node, no plan, no world and no oracle.
 
+pub mod event;
 pub mod fact;
 pub mod hash;
 pub mod member_id;
 pub mod members;
+pub mod vocabulary;
 
-pub use fact::{DropReason, FaultEffect, Phase, Stop};
+pub use event::{Event, Observer};
+pub use fact::{DropReason, Fact, FaultEffect, Phase, Stop};
 pub use hash::TraceHash;
 pub use member_id::MemberId;
 pub use members::Members;
+pub use vocabulary::{CallKind, Head, KindOf, OwnFact, Sign, Vocabulary};
 
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
 pub type Nanos = u64;

@@ -34,7 +34,7 @@ mod triggers;
 mod world;
 
 use plan::Plan;
-use record::{Observer, Record};
+use record::{Etcd, Observer, Record};
 pub use runtime::GUARDED;
 
 /// What a run keeps in its record.
@@ -48,6 +48,6 @@ pub struct Options {
 ///
 /// # Panics
 /// On a bug of the simulator itself. If a member panics, the run goes on and the record says so.
-pub fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {
+pub fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Options) -> Record {
     pump::run(plan, observer, options)
 }

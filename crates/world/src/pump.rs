@@ -1,7 +1,7 @@
 //! The loop of a run: steps the world until the run is over, and lets madsim's clock follow virtual time.
 
 use plan::Plan;
-use record::{Nanos, Observer, Record};
+use record::{Etcd, Nanos, Observer, Record};
 
 use crate::world::World;
 use crate::{Options, panics, runtime};
@@ -10,7 +10,7 @@ use crate::{Options, panics, runtime};
 const CLOCK_STEP: Nanos = 1_000_000;
 
 /// Runs a plan to its end.
-pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {
+pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Options) -> Record {
     let pump = |clock: &runtime::Clock| {
         let mut world = World::new(plan, observer, options.keep_events);
         world.begin();

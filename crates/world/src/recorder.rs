@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
+use record::{Applied, Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
 
 /// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a> {
-    observer: &'a mut dyn Observer,
+    observer: &'a mut dyn Observer<Etcd>,
     keep_events: bool,
     pub(crate) record: Record,
     /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
@@ -17,7 +17,7 @@ pub(crate) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub(crate) fn new(observer: &'a mut dyn Observer, keep_events: bool) -> Recorder<'a> {
+    pub(crate) fn new(observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> Recorder<'a> {
         Recorder {
             observer,
             keep_events,
@@ -31,14 +31,14 @@ impl<'a> Recorder<'a> {
     #[inline]
     pub(crate) fn note(&mut self, time: Nanos, member: MemberId, fact: Fact) {
         match &fact {
-            Fact::Proposed { operation, request } => {
+            Fact::Own(EtcdFact::Proposed { operation, request }) => {
                 self.proposed.insert(*request, *operation);
             }
-            Fact::ProposedInternal { request, what } => {
+            Fact::Own(EtcdFact::ProposedInternal { request, what }) => {
                 self.internal.insert(*request, what.clone());
             }
             // Every member applies every entry. The record takes each entry from the first one that does.
-            Fact::Applied { index, request, revision, mutated, executed: true, .. }
+            Fact::Own(EtcdFact::Applied { index, request, revision, mutated, executed: true, .. })
                 if self.record.applied.last().is_none_or(|last| last.index < *index) =>
             {
                 self.record.applied.push(Applied {
@@ -50,18 +50,16 @@ impl<'a> Recorder<'a> {
                     time,
                 });
             }
-            Fact::State { role: Role::Leader, .. } => self.record.stats.elections += 1,
+            Fact::Own(EtcdFact::State { role: Role::Leader, .. }) => self.record.stats.elections += 1,
             Fact::Sent { .. } => self.record.stats.messages += 1,
             Fact::Dropped { why, .. } => {
                 let name = match why {
-                    record::fact::DropReason::Loss => "message-lost",
-                    record::fact::DropReason::CutAtSend | record::fact::DropReason::CutAtArrival => {
-                        "message-cut"
-                    }
-                    record::fact::DropReason::Corrupt => "message-corrupted",
-                    record::fact::DropReason::Rule => "message-rule",
-                    record::fact::DropReason::Dead => "message-to-dead",
-                    record::fact::DropReason::Overflow => "message-overflow",
+                    record::DropReason::Loss => "message-lost",
+                    record::DropReason::CutAtSend | record::DropReason::CutAtArrival => "message-cut",
+                    record::DropReason::Corrupt => "message-corrupted",
+                    record::DropReason::Rule => "message-rule",
+                    record::DropReason::Dead => "message-to-dead",
+                    record::DropReason::Overflow => "message-overflow",
                 };
                 self.count(name);
             }
@@ -72,8 +70,8 @@ impl<'a> Recorder<'a> {
                     self.record.strikes.push((time, *what));
                 }
             }
-            Fact::Probe { probe } => self.record.stats.probes[*probe] += 1,
-            Fact::Failpoint { point } => self.record.stats.probes[Probe::At(*point)] += 1,
+            Fact::Own(EtcdFact::Probe { probe }) => self.record.stats.probes[*probe] += 1,
+            Fact::Own(EtcdFact::Failpoint { point }) => self.record.stats.probes[Probe::At(*point)] += 1,
             _ => {}
         }
         let event = Event { time, member, fact };

@@ -2,7 +2,7 @@
 //! of striking at a fixed time. [`Progress`] follows the facts of the run and answers whether a condition is met now.
 
 use plan::Condition;
-use record::{Fact, MemberId, Members, Role};
+use record::{EtcdFact, Fact, MemberId, Members, Role};
 
 /// The state that conditions depend on, kept up to date from the facts.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Progress {
     #[inline]
     pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) {
         match fact {
-            Fact::State { term, role, .. } => {
+            Fact::Own(EtcdFact::State { term, role, .. }) => {
                 self.elections += u32::from(*role == Role::Leader);
                 self.roles[member] = (*role, *term);
                 self.changed = true;
@@ -66,7 +66,7 @@ impl Progress {
                 self.roles[member] = (Role::Follower, 0);
                 self.changed = true;
             }
-            Fact::Configuration { index, voters, outgoing, learners }
+            Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners })
                 if *index >= self.configuration.index =>
             {
                 let mut all = [&voters[..], &outgoing[..]].concat();
@@ -76,14 +76,16 @@ impl Progress {
                 self.joint = !outgoing.is_empty();
                 self.changed = true;
             }
-            Fact::Applied { index, .. } => {
+            Fact::Own(EtcdFact::Applied { index, .. }) => {
                 self.applied[member] = *index;
                 self.changed = true;
             }
-            Fact::Recovered { consistent_index, .. } | Fact::BackendDurable { consistent_index } => {
+            Fact::Own(
+                EtcdFact::Recovered { consistent_index, .. } | EtcdFact::BackendDurable { consistent_index },
+            ) => {
                 self.durable[member] = *consistent_index;
             }
-            Fact::SnapshotInstalled { index, .. } => {
+            Fact::Own(EtcdFact::SnapshotInstalled { index, .. }) => {
                 self.applied[member] = *index;
                 self.snapshots[member] += 1;
                 self.changed = true;

@@ -14,10 +14,9 @@ use member::StartError;
 use member::backend::Job;
 use member::io::{Effects, Input, PeerMessage, Stall};
 use plan::{Plan, PointAction};
-use record::fact::{DropReason, MessageHead};
 use record::{
-    Fact, History, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Operation, Outcome, Phase,
-    Record, Stop,
+    DropReason, Etcd, EtcdFact, Fact, History, MemberEnd, MemberId, Members, MessageHead, MessageKind, Nanos,
+    Observer, Operation, Outcome, Phase, Record, Stop,
 };
 
 use crate::clients::{Client, Programs, Segment};
@@ -116,7 +115,7 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer, keep_events: bool) -> World<'a> {
+    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> World<'a> {
         let members = plan.most_members();
         let first = plan.cluster.members;
         let peers = crate::setup::peers(plan);
@@ -251,7 +250,7 @@ impl<'a> World<'a> {
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
         self.progress.note(member, &fact);
-        let configured = matches!(fact, Fact::Configuration { .. });
+        let configured = matches!(fact, Fact::Own(EtcdFact::Configuration { .. }));
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
             self.start_joiners();
@@ -310,11 +309,11 @@ impl<'a> World<'a> {
         let Some(interrupted) = process.interrupted.take() else { return };
         let facts = process.effects.iter().flat_map(|effects| &effects.facts);
         let found = facts.into_iter().find_map(|fact| match fact {
-            Fact::Recovered { consistent_index, .. } => Some(*consistent_index),
+            EtcdFact::Recovered { consistent_index, .. } => Some(*consistent_index),
             _ => None,
         });
         if let Some(found) = found {
-            self.note(member, Fact::Probe { probe: interrupted.found(found) });
+            self.note(member, Fact::Own(EtcdFact::Probe { probe: interrupted.found(found) }));
         }
     }
 
@@ -539,7 +538,7 @@ impl<'a> World<'a> {
             self.pause_at_failpoint(member, stall, &mut effects);
         }
         for fact in effects.facts.drain(..) {
-            self.note_of(member, fact);
+            self.note_of(member, Fact::Own(fact));
         }
         let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
         let incarnation = self.processes[member].incarnation;

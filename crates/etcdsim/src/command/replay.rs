@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use owo_colors::OwoColorize;
-use record::{Event, Observer};
+use record::{Etcd, Event, Observer};
 use verify::describe;
 
 use super::{Mistakes, log, values};
@@ -183,7 +183,7 @@ impl Tracer {
     }
 }
 
-impl Observer for Tracer {
+impl Observer<Etcd> for Tracer {
     fn event(&mut self, event: &Event) {
         if self.outs.is_empty() {
             return;

@@ -9,7 +9,7 @@
 //!
 //! To add a probe, add a row and count it where it is reached:
 //!
-//! * in the member by `Probes::reached`, which becomes a [`Fact::Probe`](crate::Fact::Probe) at its next tick;
+//! * in the member by `Probes::reached`, which becomes an [`EtcdFact::Probe`](crate::EtcdFact::Probe) at its next tick;
 //! * in a client by [`Stats::reached`](crate::Stats::reached);
 //! * in an invariant of `verify`, which sees every fact, by a count;
 //! * in `etcdsim`, if only the whole history shows it.
@@ -46,7 +46,7 @@ macro_rules! probes {
             }
 
             /// Its number in the trace hash. Failpoints have numbers of their own: they are
-            /// reported as `Fact::Failpoint`.
+            /// reported as `EtcdFact::Failpoint`.
             #[inline]
             pub const fn number(self) -> u64 {
                 match self {

@@ -1,7 +1,8 @@
 //! Turns an event of the trace into one line: when, who, what. All code that prints events uses this form.
 
-use record::fact::{DropReason, MessageHead, Stop};
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};
+use record::{
+    DropReason, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Role, Stop,
+};
 
 /// An event on one line: ` 3.204118042  m2   sends an append response to m1, term 2, index 57`.
 pub fn event(event: &Event) -> String {
@@ -29,7 +30,16 @@ pub fn fact(fact: &Fact) -> String {
             format!("fault {fault}, {what}, {}", if *begins { "begins" } else { "ends" })
         }
         Fact::Phase(phase) => format!("phase: {}", phase.name()),
-        Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
+        Fact::Own(EtcdFact::Recovered {
+            term,
+            vote,
+            commit,
+            before,
+            entries,
+            consistent_index,
+            revision,
+            state_hash,
+        }) => {
             format!(
                 "recovers {} after {}, term {term}, vote {}, commit {commit}; store at index {consistent_index}, revision {revision}, hash {state_hash:016x}",
                 entries_of(entries, "no entries"),
@@ -37,21 +47,32 @@ pub fn fact(fact: &Fact) -> String {
                 member(*vote),
             )
         }
-        Fact::State { term, vote, role, leader } => {
+        Fact::Own(EtcdFact::State { term, vote, role, leader }) => {
             format!("{} in term {term}, vote {}, leader {}", role_of(*role), member(*vote), member(*leader))
         }
-        Fact::Appended(entries) => format!("appends {}", entries_of(entries, "nothing")),
-        Fact::LogCompacted { index, term } => format!("drops its log up to {}", place((*index, *term))),
-        Fact::SnapshotInstalled { index, term, revision, state_hash } => format!(
+        Fact::Own(EtcdFact::Appended(entries)) => format!("appends {}", entries_of(entries, "nothing")),
+        Fact::Own(EtcdFact::LogCompacted { index, term }) => {
+            format!("drops its log up to {}", place((*index, *term)))
+        }
+        Fact::Own(EtcdFact::SnapshotInstalled { index, term, revision, state_hash }) => format!(
             "installs the snapshot of {}; store at revision {revision}, hash {state_hash:016x}",
             place((*index, *term))
         ),
-        Fact::Saving { job, term, vote, commit, last_index } => format!(
+        Fact::Own(EtcdFact::Saving { job, term, vote, commit, last_index }) => format!(
             "writes job {job}: log up to {last_index}, term {term}, vote {}, commit {commit}",
             member(*vote)
         ),
-        Fact::Committed { index, term } => format!("commits up to {}", place((*index, *term))),
-        Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
+        Fact::Own(EtcdFact::Committed { index, term }) => format!("commits up to {}", place((*index, *term))),
+        Fact::Own(EtcdFact::Applied {
+            index,
+            term,
+            digest,
+            request,
+            revision,
+            state_hash,
+            mutated,
+            executed,
+        }) => {
             let how = match (executed, mutated) {
                 (false, _) => "skips (its store has it)",
                 (true, true) => "applies",
@@ -62,14 +83,16 @@ pub fn fact(fact: &Fact) -> String {
                 "{how} {at}, digest {digest:016x}, request {request:x}; revision {revision}, hash {state_hash:016x}"
             )
         }
-        Fact::BackendDurable { consistent_index } => {
+        Fact::Own(EtcdFact::BackendDurable { consistent_index }) => {
             format!("has its store on disk up to index {consistent_index}")
         }
-        Fact::ReadIndexAsked { context } => format!("asks for a read index, context {context:x}"),
-        Fact::ReadIndexConfirmed { context, index } => {
+        Fact::Own(EtcdFact::ReadIndexAsked { context }) => {
+            format!("asks for a read index, context {context:x}")
+        }
+        Fact::Own(EtcdFact::ReadIndexConfirmed { context, index }) => {
             format!("has read index {index} confirmed, context {context:x}")
         }
-        Fact::Proposed { operation, request } => {
+        Fact::Own(EtcdFact::Proposed { operation, request }) => {
             format!("proposes operation #{operation} as request {request:x}")
         }
         Fact::JobDone { job, synced, failed } => {
@@ -92,10 +115,10 @@ pub fn fact(fact: &Fact) -> String {
             format!("operation #{operation} is answered, digest {digest:016x}")
         }
         Fact::Returned { operation, answered: false, .. } => format!("operation #{operation} is given up"),
-        Fact::ProposedInternal { request, what } => {
+        Fact::Own(EtcdFact::ProposedInternal { request, what }) => {
             format!("proposes a {} of its own as request {request:x}", what.rpc_name())
         }
-        Fact::Configuration { index, voters, outgoing, learners } => {
+        Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners }) => {
             let mut text = format!("has voters {} from index {index} on", members(voters));
             if !outgoing.is_empty() {
                 text += &format!("; jointly with {}", members(outgoing));
@@ -105,17 +128,17 @@ pub fn fact(fact: &Fact) -> String {
             }
             text
         }
-        Fact::Lessor { primary: true } => "is the lessor".to_string(),
-        Fact::Lessor { primary: false } => "is no longer the lessor".to_string(),
-        Fact::Failpoint { point } => format!("reaches failpoint {point}"),
-        Fact::Probe { probe } => format!("reaches probe {probe}"),
-        Fact::WatchOpened { stream, client, to } => {
+        Fact::Own(EtcdFact::Lessor { primary: true }) => "is the lessor".to_string(),
+        Fact::Own(EtcdFact::Lessor { primary: false }) => "is no longer the lessor".to_string(),
+        Fact::Own(EtcdFact::Failpoint { point }) => format!("reaches failpoint {point}"),
+        Fact::Own(EtcdFact::Probe { probe }) => format!("reaches probe {probe}"),
+        Fact::Own(EtcdFact::WatchOpened { stream, client, to }) => {
             format!("client {client} opens watch stream {stream} to member {to}")
         }
-        Fact::WatchReceived { stream, revision, events, .. } => {
+        Fact::Own(EtcdFact::WatchReceived { stream, revision, events, .. }) => {
             format!("watch stream {stream} brings {events} events, revision {revision}")
         }
-        Fact::WatchEnded { stream } => format!("watch stream {stream} is over"),
+        Fact::Own(EtcdFact::WatchEnded { stream }) => format!("watch stream {stream} is over"),
     }
 }
 
@@ -264,7 +287,7 @@ mod tests {
             super::event(&event),
             "  3.204118042  m2   sends an append response to m1, term 2, index 57"
         );
-        let event = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::fact::Phase::Chaos) };
+        let event = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::Phase::Chaos) };
         assert_eq!(super::event(&event), "  0.000000000  -    phase: chaos");
     }
 
@@ -277,11 +300,13 @@ mod tests {
         };
         assert_eq!(fact(&lost), "loses a pre-vote response to m3: lost on the link");
         let ids = |numbers: &[u32]| numbers.iter().copied().map(MemberId::new).collect::<Vec<_>>();
-        let configuration = |outgoing: &[u32], learners: &[u32]| Fact::Configuration {
-            index: 7,
-            voters: ids(&[1, 2]),
-            outgoing: ids(outgoing),
-            learners: ids(learners),
+        let configuration = |outgoing: &[u32], learners: &[u32]| {
+            Fact::Own(EtcdFact::Configuration {
+                index: 7,
+                voters: ids(&[1, 2]),
+                outgoing: ids(outgoing),
+                learners: ids(learners),
+            })
         };
         assert_eq!(fact(&configuration(&[], &[])), "has voters m1, m2 from index 7 on");
         assert_eq!(

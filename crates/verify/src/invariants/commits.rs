@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Event, Fact, MemberId, Nanos};
+use record::{EtcdFact, Event, Fact, MemberId, Nanos};
 
 /// The highest number of terms that are remembered. A leader elected in a term older than all of these is not judged.
 const TERMS_MAX: usize = 256;
@@ -56,7 +56,7 @@ impl Commits {
 impl Commit {
     /// The event that reported it.
     pub fn event(&self) -> Event {
-        let fact = Fact::Committed { index: self.index, term: self.term };
+        let fact = Fact::Own(EtcdFact::Committed { index: self.index, term: self.term });
         Event { time: self.time, member: self.member, fact }
     }
 }

@@ -1,6 +1,6 @@
 //! How much of a member's raft state is on its disk, as far as the facts prove it.
 //!
-//! A [`Fact::Saving`] hands state to the disk, and a synced [`Fact::JobDone`] makes it durable. A process that is
+//! An [`EtcdFact::Saving`] hands state to the disk, and a synced [`Fact::JobDone`] makes it durable. A process that is
 //! killed leaves unsynced writes in the page cache, and the next incarnation reads them back without knowing that
 //! they are not durable. So there are two views:
 //!
@@ -15,8 +15,7 @@
 
 use std::collections::VecDeque;
 
-use record::fact::MessageHead;
-use record::{Event, Fact, MemberId, Nanos};
+use record::{EtcdFact, Event, Fact, MemberId, MessageHead, Nanos};
 
 use super::phrases;
 
@@ -265,7 +264,8 @@ impl Job {
     /// The event in the trace with which this save began.
     fn event(&self, member: MemberId) -> Event {
         let OnDisk { term, vote, commit, .. } = self.held;
-        let fact = Fact::Saving { job: self.number, term, vote, commit, last_index: self.last };
+        let fact =
+            Fact::Own(EtcdFact::Saving { job: self.number, term, vote, commit, last_index: self.last });
         Event { time: self.time, member, fact }
     }
 }

@@ -77,7 +77,7 @@ impl ElectionSafety {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Probe, Role, Stop};
+    use record::{EtcdFact, Fact, LogEntry, Probe, Role, Stop};
 
     use crate::Oracle;
 
@@ -116,7 +116,7 @@ mod tests {
         run.lose_state(1, 4, 1, 0);
         run.start(1, 0);
         run.leads(1, 5);
-        run.report(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
+        run.report(1, Fact::Own(EtcdFact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }])));
         run.finds_nothing();
     }
 

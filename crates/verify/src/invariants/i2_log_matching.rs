@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Event, Fact, LogEntry, MemberId, Nanos};
+use record::{EtcdFact, Event, Fact, LogEntry, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
@@ -163,7 +163,7 @@ impl Sighting {
     /// The entry's arrival in the first log that had it, as an append of this one entry.
     fn event(&self, index: u64) -> Event {
         let entry = LogEntry { index, term: self.term, digest: self.digest };
-        Event { time: self.time, member: self.member, fact: Fact::Appended(vec![entry]) }
+        Event { time: self.time, member: self.member, fact: Fact::Own(EtcdFact::Appended(vec![entry])) }
     }
 }
 
@@ -182,13 +182,15 @@ mod tests {
         run.append(1, &[(1, 1), (2, 1)]);
         run.append(2, &[(1, 1)]);
         run.finds_nothing();
-        run.report(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        run.report(2, Fact::Own(EtcdFact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }])));
         let violation = run.broke(
             Oracle::I2,
             "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
              One leader made two entries with one index and term, or an entry was changed on its way.",
         );
-        assert!(violation.events[0].ends_with(&describe::fact(&Fact::Appended(vec![entry(2, 1)]))));
+        assert!(
+            violation.events[0].ends_with(&describe::fact(&Fact::Own(EtcdFact::Appended(vec![entry(2, 1)]))))
+        );
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
         run.append(1, &[(1, 1)]);
         run.stop(1, Stop::Crash);
         run.report(1, Fact::Started { incarnation: 2 });
-        let found = Fact::Recovered {
+        let found = Fact::Own(EtcdFact::Recovered {
             term: 1,
             vote: MemberId::NONE,
             commit: 0,
@@ -235,7 +237,7 @@ mod tests {
             consistent_index: 0,
             revision: 1,
             state_hash: 0,
-        };
+        });
         run.report(1, found);
         run.broke(
             Oracle::I2,
@@ -249,15 +251,15 @@ mod tests {
         let mut run = Script::new(3);
         for member in 1..=2 {
             run.append(member, &[(1, 1), (2, 1), (3, 1)]);
-            run.report(member, Fact::LogCompacted { index: 3, term: 1 });
+            run.report(member, Fact::Own(EtcdFact::LogCompacted { index: 3, term: 1 }));
         }
         run.append(3, &[(1, 1)]);
-        run.report(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        run.report(3, Fact::Own(EtcdFact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }])));
         assert_eq!(run.sheet.violations().len(), 1);
 
         let mut run = Script::new(1);
         run.append(1, &[(1, 1), (2, 1), (3, 1)]);
-        run.report(1, Fact::LogCompacted { index: 2, term: 1 });
+        run.report(1, Fact::Own(EtcdFact::LogCompacted { index: 2, term: 1 }));
         assert_eq!(run.invariants.logs.first.base(), 2);
     }
 

@@ -10,7 +10,7 @@
 //! Not checked: that an operation of a client is in the log only once (K4); what the entries do to the store (I8);
 //! entries below the window that is remembered.
 
-use record::{Event, Fact, MemberId, Nanos};
+use record::{EtcdFact, Event, Fact, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
@@ -23,7 +23,7 @@ pub(super) struct StateMachineSafety {
     first_executions: Window<Execution>,
 }
 
-/// An applied entry, as [`Fact::Applied`] reports it.
+/// An applied entry, as [`EtcdFact::Applied`] reports it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applied {
     pub index: u64,
@@ -161,14 +161,23 @@ impl Execution {
     /// The event that reported it.
     pub fn event(&self) -> Event {
         let Applied { index, term, digest, request, revision, state_hash, mutated, executed } = self.applied;
-        let fact = Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed };
+        let fact = Fact::Own(EtcdFact::Applied {
+            index,
+            term,
+            digest,
+            request,
+            revision,
+            state_hash,
+            mutated,
+            executed,
+        });
         Event { time: self.time, member: self.member, fact }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Probe, Stop};
+    use record::{EtcdFact, Fact, LogEntry, Probe, Stop};
 
     use crate::describe;
 
@@ -210,11 +219,13 @@ mod tests {
     fn what_one_store_can_still_execute_is_not_forgotten() {
         let mut run = applied_by_one();
         run.install(2, 3, 1);
-        (1..=2).for_each(|member| run.report(member, Fact::BackendDurable { consistent_index: 3 }));
+        (1..=2).for_each(|member| {
+            run.report(member, Fact::Own(EtcdFact::BackendDurable { consistent_index: 3 }))
+        });
         run.report(3, applied(LogEntry { digest: 7, ..entry(1, 1) }, (1, 1_001), true));
         assert_eq!(run.sheet.violations().len(), 1);
         run.install(3, 3, 1);
-        run.report(3, Fact::BackendDurable { consistent_index: 3 });
+        run.report(3, Fact::Own(EtcdFact::BackendDurable { consistent_index: 3 }));
         assert!(
             run.invariants.machine.first_execution(2).is_none()
                 && run.invariants.machine.first_execution(3).is_some()

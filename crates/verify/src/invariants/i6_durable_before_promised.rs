@@ -28,8 +28,7 @@
 //! Not checked: that the term is durable before *any* answer names it; what a member promises of a log that it
 //! recovered but whose writes were never synced (see `disk.rs`; I7 catches it when the log is lost).
 
-use record::fact::MessageHead;
-use record::{Event, MemberId, MessageKind};
+use record::{Event, MemberId, MessageHead, MessageKind};
 
 use super::member::Member;
 use super::{Breach, Breaches, phrases};
@@ -170,7 +169,7 @@ fn vote(
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Probe, Role, Stop};
+    use record::{EtcdFact, Fact, Probe, Role, Stop};
 
     use crate::describe;
 
@@ -203,7 +202,8 @@ mod tests {
              job 3, which holds 56 and 57, was still being written.",
         );
         assert_eq!(violation.title, "Member 3 acknowledged entries before they were durable");
-        let expected = Fact::Saving { job, term: 2, vote: MemberId::new(1), commit: 0, last_index: 57 };
+        let expected =
+            Fact::Own(EtcdFact::Saving { job, term: 2, vote: MemberId::new(1), commit: 0, last_index: 57 });
         assert!(violation.events[1].ends_with(&describe::fact(&expected)));
         assert_eq!(violation.events.len(), 3);
     }
@@ -392,7 +392,10 @@ mod tests {
         let job = run.save(3);
         run.state(3, 3, 0, Role::Follower);
         run.append(3, &[(55, 3)]);
-        run.report(3, Fact::Saving { job, term: 3, vote: MemberId::NONE, commit: 0, last_index: 55 });
+        run.report(
+            3,
+            Fact::Own(EtcdFact::Saving { job, term: 3, vote: MemberId::NONE, commit: 0, last_index: 55 }),
+        );
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.finds_nothing();
@@ -414,14 +417,25 @@ mod tests {
                 if now.next() == Some(installed) {
                     run.report(
                         3,
-                        Fact::SnapshotInstalled { index: 90, term: 2, revision: 90, state_hash: 0 },
+                        Fact::Own(EtcdFact::SnapshotInstalled {
+                            index: 90,
+                            term: 2,
+                            revision: 90,
+                            state_hash: 0,
+                        }),
                     );
                 }
             };
             step(&mut run);
             run.report(
                 3,
-                Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 },
+                Fact::Own(EtcdFact::Saving {
+                    job: 3,
+                    term: 2,
+                    vote: MemberId::new(1),
+                    commit: 90,
+                    last_index: 90,
+                }),
             );
             step(&mut run);
             run.sync(3, 3);
@@ -431,7 +445,13 @@ mod tests {
             step(&mut run);
             run.report(
                 3,
-                Fact::Saving { job: 4, term: 2, vote: MemberId::new(1), commit: 90, last_index: 91 },
+                Fact::Own(EtcdFact::Saving {
+                    job: 4,
+                    term: 2,
+                    vote: MemberId::new(1),
+                    commit: 90,
+                    last_index: 91,
+                }),
             );
             run.sync(3, 4);
             step(&mut run);
@@ -445,7 +465,13 @@ mod tests {
     fn a_snapshot_is_acknowledged_before_its_write_is_synced() {
         let mut run = follower();
         run.install(3, 90, 2);
-        let write = Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 };
+        let write = Fact::Own(EtcdFact::Saving {
+            job: 3,
+            term: 2,
+            vote: MemberId::new(1),
+            commit: 90,
+            last_index: 90,
+        });
         run.report(3, write);
         run.send(3, 1, ACK, 2, 90);
         run.broke(

@@ -280,12 +280,16 @@ fn torn(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
 
 /// The fact that made this consistent index durable, as evidence.
 fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) -> Event {
-    Event { time, member: member.id, fact: record::Fact::BackendDurable { consistent_index } }
+    Event {
+        time,
+        member: member.id,
+        fact: record::Fact::Own(record::EtcdFact::BackendDurable { consistent_index }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, FaultEffect, MemberId, MessageKind, Probe, Role, Stop};
+    use record::{EtcdFact, Fact, FaultEffect, MemberId, MessageKind, Probe, Role, Stop};
 
     use crate::Oracle;
 
@@ -300,7 +304,7 @@ mod tests {
         (2..=3).for_each(|other| run.write(other, &[(1, 2), (2, 2), (3, 2), (4, 2)]));
         run.commit(1, 3, 2);
         (1..=3).for_each(|index| run.apply(1, index, 2));
-        run.report(1, Fact::BackendDurable { consistent_index: 2 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 2 }));
         run.finds_nothing();
         run
     }
@@ -382,7 +386,7 @@ mod tests {
     #[test]
     fn the_consistent_index_goes_back() {
         let mut run = member();
-        run.report(1, Fact::BackendDurable { consistent_index: 1 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 1 }));
         run.broke(
             Oracle::I7,
             "The store of member 1 was durable with consistent index 2, and is now with 1.",
@@ -392,7 +396,7 @@ mod tests {
     #[test]
     fn the_consistent_index_is_ahead_of_what_was_applied() {
         let mut run = member();
-        run.report(1, Fact::BackendDurable { consistent_index: 4 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 4 }));
         run.broke(
             Oracle::I7,
             "The store of member 1 is durable with consistent index 4, but 1 has applied only what comes up to 3: a restart would skip the rest.",
@@ -407,7 +411,7 @@ mod tests {
         (2..=3).for_each(|other| run.write(other, &[(5, 2)]));
         run.commit(1, 5, 2);
         (4..=5).for_each(|index| run.apply(1, index, 2));
-        run.report(1, Fact::BackendDurable { consistent_index: 5 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 5 }));
         run.broke(
             Oracle::I7,
             "The store of member 1 is durable with consistent index 5, but of its log only what comes up to 4 is on disk: \
@@ -510,7 +514,16 @@ mod tests {
         let (before, consistent_index, commit) = ((4, 2), 3, 4);
         run.report(
             1,
-            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash },
+            Fact::Own(EtcdFact::Recovered {
+                term,
+                vote,
+                commit,
+                before,
+                entries,
+                consistent_index,
+                revision,
+                state_hash,
+            }),
         );
         run.broke(Oracle::I7, "The store of member 1 holds everything up to 3, and its log begins after 4.");
 
@@ -546,10 +559,11 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.start(1, 3);
         run.install(1, 9, 3);
-        let write = Fact::Saving { job: 4, term: 3, vote: MemberId::NONE, commit: 9, last_index: 9 };
+        let write =
+            Fact::Own(EtcdFact::Saving { job: 4, term: 3, vote: MemberId::NONE, commit: 9, last_index: 9 });
         run.report(1, write);
         run.sync(1, 4);
-        run.report(1, Fact::BackendDurable { consistent_index: 9 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 9 }));
         run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::RestartsWithShorterLog], 1);
     }
@@ -587,7 +601,7 @@ mod tests {
         run.lose_after(1, 0);
         run.lose_state(1, 0, 0, 0);
         run.start(1, 0);
-        run.report(1, Fact::BackendDurable { consistent_index: 0 });
+        run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 0 }));
         run.votes(1, 2, 3);
         run.finds_nothing();
         assert_eq!(run.invariants.probes()[Probe::DisksDamaged], 1);

@@ -94,7 +94,7 @@ fn differ(event: &Event, member: &Member, store: &Store, first: &Execution, brea
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Probe, Stop};
+    use record::{EtcdFact, Fact, Probe, Stop};
 
     use crate::Oracle;
 
@@ -149,7 +149,10 @@ mod tests {
     #[test]
     fn a_snapshot_of_something_else() {
         let mut run = applied_by_one();
-        run.report(2, Fact::SnapshotInstalled { index: 2, term: 1, revision: 3, state_hash: 1_002 });
+        run.report(
+            2,
+            Fact::Own(EtcdFact::SnapshotInstalled { index: 2, term: 1, revision: 3, state_hash: 1_002 }),
+        );
         run.broke(
             Oracle::I8,
             "Member 2 installed a snapshot of everything up to entry 2. \

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use record::{Event, Fact, MemberId, Nanos};
+use record::{EtcdFact, Event, Fact, MemberId, Nanos};
 
 use super::commits::Commit;
 use super::member::Member;
@@ -126,7 +126,7 @@ impl ReadIndex {
                     ))
                     .prove(member.restart())
             } else if let Some((time, before)) = first.answer {
-                let fact = Fact::ReadIndexConfirmed { context, index: before };
+                let fact = Fact::Own(EtcdFact::ReadIndexConfirmed { context, index: before });
                 breach
                     .say(format!(
                         "Member {id} took a confirmation of index {index} for context {context:#x}, which had been confirmed with index {before} already."
@@ -151,7 +151,7 @@ impl ReadIndex {
 impl Question {
     /// The event in the trace with which the question was asked.
     fn event(&self, context: u64) -> Event {
-        Event { time: self.time, member: self.member, fact: Fact::ReadIndexAsked { context } }
+        Event { time: self.time, member: self.member, fact: Fact::Own(EtcdFact::ReadIndexAsked { context }) }
     }
 }
 
@@ -163,11 +163,11 @@ mod tests {
     use super::*;
 
     fn ask(run: &mut Script, member: u32, context: u64) {
-        run.report(member, Fact::ReadIndexAsked { context });
+        run.report(member, Fact::Own(EtcdFact::ReadIndexAsked { context }));
     }
 
     fn confirm(run: &mut Script, member: u32, context: u64, index: u64) {
-        run.report(member, Fact::ReadIndexConfirmed { context, index });
+        run.report(member, Fact::Own(EtcdFact::ReadIndexConfirmed { context, index }));
     }
 
     #[test]

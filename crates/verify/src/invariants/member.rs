@@ -2,8 +2,7 @@
 //!
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
-use record::fact::MessageHead;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Role};
+use record::{EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, MessageHead, Nanos, Role};
 
 use super::configuration::Configuration;
 use super::disk::{Disk, OnDisk};
@@ -63,7 +62,7 @@ pub(super) struct Member {
 pub(super) struct RaftState {
     /// When they were reported.
     pub time: Nanos,
-    /// Whether a [`Fact::State`] reported them; otherwise they were recovered.
+    /// Whether an [`EtcdFact::State`] reported them; otherwise they were recovered.
     pub reported: bool,
     pub term: u64,
     pub vote: MemberId,
@@ -179,7 +178,11 @@ impl Member {
     /// The event of this incarnation that last reported the commit index.
     pub fn commit_event(&self) -> Option<Event> {
         let (time, term) = self.commit_reported?;
-        Some(Event { time, member: self.id, fact: Fact::Committed { index: self.commit, term } })
+        Some(Event {
+            time,
+            member: self.id,
+            fact: Fact::Own(EtcdFact::Committed { index: self.commit, term }),
+        })
     }
 
     /// The events between this incarnation and the one before.
@@ -196,7 +199,11 @@ impl Member {
     /// The event of this incarnation that last reported term, vote and role.
     pub fn state_event(&self) -> Option<Event> {
         let RaftState { time, reported, term, vote, role, leader } = self.state;
-        reported.then_some(Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
+        reported.then_some(Event {
+            time,
+            member: self.id,
+            fact: Fact::Own(EtcdFact::State { term, vote, role, leader }),
+        })
     }
 }
 

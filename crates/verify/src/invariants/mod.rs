@@ -43,9 +43,10 @@ mod script;
 mod twin;
 mod window;
 
-use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Members, Probe, Role, Stop};
+use record::{
+    EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, Probe, Role, Stop,
+};
 
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet, Violation, describe};
@@ -339,23 +340,34 @@ impl Invariants {
             Fact::Dropped { .. }
             | Fact::Called { .. }
             | Fact::Returned { .. }
-            | Fact::WatchOpened { .. }
-            | Fact::WatchReceived { .. }
-            | Fact::WatchEnded { .. }
-            | Fact::Failpoint { .. }
-            | Fact::Probe { .. }
-            | Fact::Proposed { .. }
-            | Fact::Phase(_) => {}
-            Fact::Appended(entries) => self.appended(event, entries),
-            Fact::Saving { job, term, vote, commit, last_index } => {
+            | Fact::Phase(_)
+            | Fact::Own(
+                EtcdFact::WatchOpened { .. }
+                | EtcdFact::WatchReceived { .. }
+                | EtcdFact::WatchEnded { .. }
+                | EtcdFact::Failpoint { .. }
+                | EtcdFact::Probe { .. }
+                | EtcdFact::Proposed { .. },
+            ) => {}
+            Fact::Own(EtcdFact::Appended(entries)) => self.appended(event, entries),
+            Fact::Own(EtcdFact::Saving { job, term, vote, commit, last_index }) => {
                 let held = OnDisk { matched: *last_index, term: *term, vote: *vote, commit: *commit };
                 self.members[event.member].saving(event.time, *job, held);
             }
             Fact::JobDone { job, synced, failed } => {
                 self.members[event.member].disk.done(event.time, *job, *synced, *failed);
             }
-            Fact::Committed { index, term } => self.committed(event, *index, *term),
-            Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
+            Fact::Own(EtcdFact::Committed { index, term }) => self.committed(event, *index, *term),
+            Fact::Own(EtcdFact::Applied {
+                index,
+                term,
+                digest,
+                request,
+                revision,
+                state_hash,
+                mutated,
+                executed,
+            }) => {
                 let (index, term, digest, request) = (*index, *term, *digest, *request);
                 let (revision, state_hash) = (*revision, *state_hash);
                 let (mutated, executed) = (*mutated, *executed);
@@ -363,19 +375,23 @@ impl Invariants {
                     Applied { index, term, digest, request, revision, state_hash, mutated, executed };
                 self.applied(event, &applied);
             }
-            Fact::ReadIndexAsked { context } => {
+            Fact::Own(EtcdFact::ReadIndexAsked { context }) => {
                 let member = &self.members[event.member];
                 self.reads.asked(event, *context, member, self.commits.newest, &mut self.breaches);
             }
-            Fact::ReadIndexConfirmed { context, index } => {
+            Fact::Own(EtcdFact::ReadIndexConfirmed { context, index }) => {
                 self.probes[Probe::ReadsConfirmed] += 1;
                 let member = &self.members[event.member];
                 self.reads.confirmed(event, (*context, *index), member, &mut self.breaches);
             }
-            Fact::State { term, vote, role, leader } => self.state(event, *term, *vote, *role, *leader),
-            Fact::BackendDurable { consistent_index } => self.backend_durable(event, *consistent_index),
-            Fact::LogCompacted { index, term } => self.compacted(event, *index, *term),
-            Fact::SnapshotInstalled { index, term, revision, state_hash } => {
+            Fact::Own(EtcdFact::State { term, vote, role, leader }) => {
+                self.state(event, *term, *vote, *role, *leader)
+            }
+            Fact::Own(EtcdFact::BackendDurable { consistent_index }) => {
+                self.backend_durable(event, *consistent_index)
+            }
+            Fact::Own(EtcdFact::LogCompacted { index, term }) => self.compacted(event, *index, *term),
+            Fact::Own(EtcdFact::SnapshotInstalled { index, term, revision, state_hash }) => {
                 let (index, revision, state_hash) = (*index, *revision, *state_hash);
                 let store = Store { index, revision, state_hash, origin: Origin::Snapshot };
                 self.installed(event, *term, &store);
@@ -387,11 +403,13 @@ impl Invariants {
             }
             Fact::Paused => self.cluster_probes.paused(event.member, &mut self.probes),
             Fact::Resumed => self.cluster_probes.resumed(event.member),
-            Fact::Lessor { primary } => self.cluster_probes.lessor(event.member, *primary, &mut self.probes),
-            Fact::ProposedInternal { what, .. } => {
+            Fact::Own(EtcdFact::Lessor { primary }) => {
+                self.cluster_probes.lessor(event.member, *primary, &mut self.probes)
+            }
+            Fact::Own(EtcdFact::ProposedInternal { what, .. }) => {
                 self.cluster_probes.asked(event.member, what, &mut self.probes)
             }
-            Fact::Configuration { index, voters, outgoing, learners } => {
+            Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners }) => {
                 let (voters, outgoing, learners) = (voters.clone(), outgoing.clone(), learners.clone());
                 self.configured(event, Configuration { index: *index, voters, outgoing, learners });
             }
@@ -399,7 +417,7 @@ impl Invariants {
             // A fault without a member strikes no member's disk.
             Fact::Fault { effect, begins: true, .. } if !event.member.is_none() => self.fault(event, *effect),
             Fact::Fault { .. } => {}
-            Fact::Recovered {
+            Fact::Own(EtcdFact::Recovered {
                 term,
                 vote,
                 commit,
@@ -408,7 +426,7 @@ impl Invariants {
                 consistent_index,
                 revision,
                 state_hash,
-            } => {
+            }) => {
                 // `recovered` sets `matched`, once it knows where the log ends.
                 let hard_state = OnDisk { matched: 0, term: *term, vote: *vote, commit: *commit };
                 let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);

@@ -3,8 +3,9 @@
 //! The script keeps what a member would know (its log, its term and vote, the number of its next job), so that a test
 //! says only what happens. It never judges.
 
-use record::fact::MessageHead;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageKind, Role, Stop};
+use record::{
+    EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, MessageKind, Role, Stop,
+};
 
 use super::{Invariants, Monitor, Oracle, Sheet, Violation, describe};
 
@@ -48,7 +49,7 @@ impl Script {
     /// Members that have not started yet.
     pub fn without_members(members: u32) -> Script {
         let (invariants, sheet) = (Invariants::new(members), Sheet::default());
-        let last = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::fact::Phase::Chaos) };
+        let last = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::Phase::Chaos) };
         Script { invariants, sheet, members: Members::new(members, |_| Known::default()), last }
     }
 
@@ -98,8 +99,16 @@ impl Script {
         let Known { log, before, term, vote, commit, .. } = known.clone();
         self.report(member, Fact::Started { incarnation });
         let (entries, consistent_index) = (log, applied);
-        let found =
-            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash };
+        let found = Fact::Own(EtcdFact::Recovered {
+            term,
+            vote,
+            commit,
+            before,
+            entries,
+            consistent_index,
+            revision,
+            state_hash,
+        });
         self.report(member, found);
     }
 
@@ -142,7 +151,7 @@ impl Script {
         let vote: MemberId = vote.into();
         let known = self.known(member);
         (known.term, known.vote) = (term, vote);
-        self.report(member, Fact::State { term, vote, role, leader: MemberId::NONE });
+        self.report(member, Fact::Own(EtcdFact::State { term, vote, role, leader: MemberId::NONE }));
     }
 
     /// Term and vote change and are durable at once.
@@ -168,7 +177,7 @@ impl Script {
         let known = self.known(member);
         known.log.retain(|old| old.index < entries[0].index);
         known.log.extend(&entries);
-        self.report(member, Fact::Appended(entries));
+        self.report(member, Fact::Own(EtcdFact::Appended(entries)));
     }
 
     /// Everything in memory is handed to the disk; returns the number of the job.
@@ -178,7 +187,7 @@ impl Script {
         known.jobs += 1;
         let last_index = known.log.last().map_or(known.before.0, |entry| entry.index);
         let Known { jobs: job, term, vote, commit, .. } = *known;
-        self.report(member, Fact::Saving { job, term, vote, commit, last_index });
+        self.report(member, Fact::Own(EtcdFact::Saving { job, term, vote, commit, last_index }));
         job
     }
 
@@ -223,14 +232,14 @@ impl Script {
         let member: MemberId = member.into();
         let ids = |numbers: &[u32]| numbers.iter().copied().map(MemberId::new).collect();
         let (voters, outgoing, learners) = (ids(voters), ids(outgoing), ids(learners));
-        self.report(member, Fact::Configuration { index, voters, outgoing, learners });
+        self.report(member, Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners }));
     }
 
     /// A member learns that the entries up to this one are committed.
     pub fn commit(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
         let member: MemberId = member.into();
         self.known(member).commit = index;
-        self.report(member, Fact::Committed { index, term });
+        self.report(member, Fact::Own(EtcdFact::Committed { index, term }));
     }
 
     /// Applies an entry; the store is then the same as everyone's after that index.
@@ -252,7 +261,7 @@ impl Script {
         known.log.clear();
         known.before = (index, term);
         let (revision, state_hash) = (index, 1_000 + index);
-        self.report(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
+        self.report(member, Fact::Own(EtcdFact::SnapshotInstalled { index, term, revision, state_hash }));
     }
 
     /// A snapshot of everything up to `index` replaces log and store; at the same moment the member reports the
@@ -291,5 +300,14 @@ fn seconds(line: &str) -> f64 {
 /// The application of an entry, after which the store has this revision and hash.
 pub fn applied(entry: LogEntry, (revision, state_hash): (u64, u64), executed: bool) -> Fact {
     let LogEntry { index, term, digest } = entry;
-    Fact::Applied { index, term, digest, request: index, revision, state_hash, mutated: true, executed }
+    Fact::Own(EtcdFact::Applied {
+        index,
+        term,
+        digest,
+        request: index,
+        revision,
+        state_hash,
+        mutated: true,
+        executed,
+    })
 }

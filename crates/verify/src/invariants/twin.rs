@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
-use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Stop};
+use record::{EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Stop};
 
 use super::Invariants;
 use crate::oracle::Monitor;
@@ -116,8 +115,13 @@ impl Naive {
                 self.job += 1;
                 self.jobs[member].push_back((self.job, self.logs[member].clone()));
                 let last_index = self.logs[member].len() as u64;
-                let write =
-                    Fact::Saving { job: self.job, term: 0, vote: MemberId::NONE, commit: 0, last_index };
+                let write = Fact::Own(EtcdFact::Saving {
+                    job: self.job,
+                    term: 0,
+                    vote: MemberId::NONE,
+                    commit: 0,
+                    last_index,
+                });
                 (vec![(member, write)], None)
             }
             Op::Done(member) => {
@@ -128,7 +132,7 @@ impl Naive {
             Op::PowerLoss(member) => {
                 self.jobs[member].clear();
                 self.logs[member] = self.disks[member].clone();
-                let found = Fact::Recovered {
+                let found = Fact::Own(EtcdFact::Recovered {
                     term: 0,
                     vote: MemberId::NONE,
                     commit: 0,
@@ -137,7 +141,7 @@ impl Naive {
                     consistent_index: 0,
                     revision: 1,
                     state_hash: 0,
-                };
+                });
                 (vec![(member, Fact::Stopped(Stop::PowerLoss)), (member, found)], None)
             }
             Op::Commit { member, back } => {
@@ -151,7 +155,7 @@ impl Naive {
                     self.durable(*other, index) && self.logs[*other][index - 1].0.term == entry.term
                 };
                 let broken = (0..MEMBERS).filter(has).count() < MEMBERS / 2 + 1;
-                let fact = Fact::Committed { index: index as u64, term: entry.term };
+                let fact = Fact::Own(EtcdFact::Committed { index: index as u64, term: entry.term });
                 (vec![(member, fact)], broken.then_some(Oracle::I5))
             }
             Op::Acknowledge { member, back } => {
@@ -178,7 +182,7 @@ impl Naive {
                 broken = Some(Oracle::I2);
             }
         }
-        (vec![(member, Fact::Appended(entries.to_vec()))], broken)
+        (vec![(member, Fact::Own(EtcdFact::Appended(entries.to_vec())))], broken)
     }
 
     /// Whether the first `index` entries of a member's log are on its disk.

@@ -1,7 +1,7 @@
 //! When a member was the lessor, that is, the leader that tracks the time of leases. It is learned from the events of
 //! a run.
 
-use record::{Event, Fact, MemberId, Nanos, Observer};
+use record::{Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer};
 
 /// The times in which a member, as leader, was the lessor. It observes the events of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,16 +29,18 @@ impl Lessors {
     }
 }
 
-impl Observer for Lessors {
+impl Observer<Etcd> for Lessors {
     #[inline]
     fn event(&mut self, event: &Event) {
         let is_of_lessor = |lessors: &Lessors| lessors.now.is_some_and(|(member, _)| member == event.member);
         match event.fact {
-            Fact::Lessor { primary: true } if !is_of_lessor(self) => {
+            Fact::Own(EtcdFact::Lessor { primary: true }) if !is_of_lessor(self) => {
                 self.end(event.time);
                 self.now = Some((event.member, event.time));
             }
-            Fact::Lessor { primary: false } | Fact::Stopped(_) | Fact::Paused if is_of_lessor(self) => {
+            Fact::Own(EtcdFact::Lessor { primary: false }) | Fact::Stopped(_) | Fact::Paused
+                if is_of_lessor(self) =>
+            {
                 self.end(event.time);
             }
             _ => {}
@@ -55,12 +57,12 @@ mod tests {
     fn a_time_ends_with_its_member_or_with_the_next() {
         let mut lessors = Lessors::default();
         let facts = [
-            (1, 1, Fact::Lessor { primary: true }),
+            (1, 1, Fact::Own(EtcdFact::Lessor { primary: true })),
             (2, 2, Fact::Stopped(Stop::Crash)),
-            (3, 2, Fact::Lessor { primary: true }),
-            (4, 1, Fact::Lessor { primary: false }),
+            (3, 2, Fact::Own(EtcdFact::Lessor { primary: true })),
+            (4, 1, Fact::Own(EtcdFact::Lessor { primary: false })),
             (5, 2, Fact::Paused),
-            (8, 1, Fact::Lessor { primary: true }),
+            (8, 1, Fact::Own(EtcdFact::Lessor { primary: true })),
         ];
         for (time, member, fact) in facts {
             lessors.event(&Event { time, member: MemberId::new(member), fact });

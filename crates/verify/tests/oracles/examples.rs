@@ -3,7 +3,7 @@
 
 use etcdsim_verify::table::{Kind, TABLE};
 use etcdsim_verify::{Oracle, Verdict};
-use record::{Fact, MemberId, MessageKind, Stop};
+use record::{EtcdFact, Fact, MemberId, MessageKind, Stop};
 
 use super::build::*;
 use super::evidence::revoke;
@@ -257,14 +257,17 @@ fn of_invariants(oracle: Oracle) -> Examples {
             &|run, fires| {
                 applied_by_one(run);
                 let (revision, state_hash) = (if fires { 3 } else { 2 }, 1_002);
-                run.report(2, Fact::SnapshotInstalled { index: 2, term: 1, revision, state_hash });
+                run.report(
+                    2,
+                    Fact::Own(EtcdFact::SnapshotInstalled { index: 2, term: 1, revision, state_hash }),
+                );
             },
             2,
         ),
         "I9" => two(
             &|run, fires| {
-                run.report(1, Fact::ReadIndexAsked { context: 16 });
-                run.report(2, Fact::ReadIndexAsked { context: if fires { 16 } else { 17 } });
+                run.report(1, Fact::Own(EtcdFact::ReadIndexAsked { context: 16 }));
+                run.report(2, Fact::Own(EtcdFact::ReadIndexAsked { context: if fires { 16 } else { 17 } }));
             },
             2,
         ),

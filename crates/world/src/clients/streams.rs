@@ -25,7 +25,7 @@ use api::etcdserverpb::{WatchRequest, WatchResponse};
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::Input;
-use record::{Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
+use record::{EtcdFact, Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
 
 use super::transport::{Receiver, Sender, TimeoutAction};
 use crate::network::{Body, Packet, Party};
@@ -174,7 +174,10 @@ impl World<'_> {
         let (member, token) = (state.member(), state.token());
         let last_received = state.clock.monotonic(now);
         let first_check = state.after(now, state.plan.keepalive);
-        self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
+        self.note(
+            MemberId::NONE,
+            Fact::Own(EtcdFact::WatchOpened { stream, client: client as u32, to: member }),
+        );
         self.history.watches.push(WatchStream {
             client: client as u32,
             member,
@@ -258,7 +261,7 @@ impl World<'_> {
             state.up.stop();
         }
         self.history.watches[stream as usize].ended = Some((now, end));
-        self.note(MemberId::NONE, Fact::WatchEnded { stream });
+        self.note(MemberId::NONE, Fact::Own(EtcdFact::WatchEnded { stream }));
     }
 
     /// A client learns that a stream broke or that the member ended it.
@@ -366,12 +369,12 @@ impl World<'_> {
             Down::Response(response) => {
                 self.note(
                     MemberId::NONE,
-                    Fact::WatchReceived {
+                    Fact::Own(EtcdFact::WatchReceived {
                         stream,
                         revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
                         events: response.events.len() as u32,
                         digest: crate::digests::watch(&response),
-                    },
+                    }),
                 );
                 self.history.watches[stream as usize].received.push((now, (*response).clone()));
                 self.take_watch_response(client, stream, &response);

@@ -24,8 +24,7 @@ use member::io::PeerMessage;
 use plan::{Link, Network as Setup, RuleAction};
 use protobuf::Message as _;
 use raft::eraftpb::{Message, MessageType};
-use record::fact::{DropReason, MessageHead};
-use record::{MessageKind, Nanos};
+use record::{DropReason, MessageHead, MessageKind, Nanos};
 
 pub(crate) use partitions::{between, bridge, majorities_ring};
 pub(crate) use party::{Pair, Party};

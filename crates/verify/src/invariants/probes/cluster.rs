@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{MemberId, MessageKind, Probe};
+use record::{MemberId, MessageHead, MessageKind, Probe};
 
 use super::super::configuration::Configuration;
 use super::super::window::Window;
@@ -171,8 +170,7 @@ impl ClusterProbes {
 #[cfg(test)]
 mod tests {
     use api::etcdserverpb::LeaseRevokeRequest;
-    use record::fact::MessageHead;
-    use record::{Fact, MemberId, MessageKind, Probe, Role, Stop};
+    use record::{EtcdFact, Fact, MemberId, MessageHead, MessageKind, Probe, Role, Stop};
 
     use super::super::super::script::Script;
 
@@ -217,13 +215,13 @@ mod tests {
     #[test]
     fn a_lease_is_due_while_its_old_lessor_is_paused() {
         let mut run = run();
-        run.report(1, Fact::Lessor { primary: true });
+        run.report(1, Fact::Own(EtcdFact::Lessor { primary: true }));
         run.report(1, Fact::Paused);
-        run.report(2, Fact::Lessor { primary: true });
+        run.report(2, Fact::Own(EtcdFact::Lessor { primary: true }));
         let what: api::Request = LeaseRevokeRequest { id: 7 }.into();
-        run.report(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
+        run.report(2, Fact::Own(EtcdFact::ProposedInternal { request: 1, what: Box::new(what.clone()) }));
         run.report(1, Fact::Resumed);
-        run.report(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
+        run.report(2, Fact::Own(EtcdFact::ProposedInternal { request: 2, what: Box::new(what) }));
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::LeasesDue], probes[Probe::LeasesDueWhileAnOldLessorIsPaused]), (2, 1));
         assert_eq!(

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{Event, Fact, MemberId, MessageKind, Probe, Role, Stop};
+use record::{EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Probe, Role, Stop};
 
 /// What must be remembered to count these probes.
 #[derive(Debug, Default)]
@@ -69,7 +68,7 @@ impl ProcessProbes {
         match &event.fact {
             Fact::Sent { head, .. } => sent(event.member, head, probes),
             Fact::Dropped { kind: MessageKind::Snapshot, .. } => probes[Probe::SnapshotsLost] += 1,
-            Fact::Saving { job, .. } => {
+            Fact::Own(EtcdFact::Saving { job, .. }) => {
                 if let Some(process) = self.process(event.member) {
                     (process.saving, process.acted) = (*job, true);
                 }
@@ -80,23 +79,25 @@ impl ProcessProbes {
                     process.saved = *job;
                 }
             }
-            Fact::Committed { .. } => {
+            Fact::Own(EtcdFact::Committed { .. }) => {
                 if let Some(process) = self.process(event.member) {
                     (process.committed, process.acted) = (true, true);
                 }
             }
-            Fact::State { term, role, .. } => self.state(event.member, *term, *role, probes),
+            Fact::Own(EtcdFact::State { term, role, .. }) => self.state(event.member, *term, *role, probes),
             Fact::Started { .. } => {
                 if let Some(process) = self.process(event.member) {
                     *process = Process { runs: true, ..Process::new() };
                 }
             }
             Fact::Stopped(stop) => self.stopped(event.member, stop, probes),
-            Fact::Configuration { index, voters, outgoing, .. } if *index >= self.configuration.index => {
+            Fact::Own(EtcdFact::Configuration { index, voters, outgoing, .. })
+                if *index >= self.configuration.index =>
+            {
                 let (voters, outgoing) = (voters.clone(), outgoing.clone());
                 self.configuration = Newest { index: *index, voters, outgoing };
             }
-            Fact::Failpoint { .. } => {
+            Fact::Own(EtcdFact::Failpoint { .. }) => {
                 probes[Probe::FailpointsStruckInJoint] += u64::from(!self.configuration.outgoing.is_empty());
                 let leads = self.process(event.member).is_some_and(|process| process.leads());
                 probes[Probe::FailpointsStruckOnLeaders] += u64::from(leads);
@@ -179,7 +180,7 @@ fn sent(member: MemberId, head: &MessageHead, probes: &mut Counts) {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Failpoint, Probe, Role, Stop};
+    use record::{EtcdFact, Fact, Failpoint, Probe, Role, Stop};
 
     use super::super::super::script::Script;
 
@@ -230,10 +231,10 @@ mod tests {
     fn failpoints_strike_leaders_in_joint_configurations() {
         let mut run = Script::new(4);
         (1..=4).for_each(|member| run.configure(member, 0, &[1, 2, 3, 4], &[], &[]));
-        run.report(2, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
+        run.report(2, Fact::Own(EtcdFact::Failpoint { point: Failpoint::RaftBeforeSave }));
         run.configure(1, 1, &[1, 2, 3], &[1, 2, 4], &[]);
         run.leads(1, 1);
-        run.report(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
+        run.report(1, Fact::Own(EtcdFact::Failpoint { point: Failpoint::RaftBeforeSave }));
         let probes = run.invariants.probes();
         assert_eq!(
             (probes[Probe::FailpointsStruckInJoint], probes[Probe::FailpointsStruckOnLeaders]),

@@ -1,0 +1,74 @@
+//! An event: a fact, its time and its member.
+
+use crate::{Fact, Head, MemberId, Nanos, OwnFact, Stop, TraceHash, Vocabulary};
+
+/// A fact with its time and its member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<V: Vocabulary> {
+    /// When, on the simulator's true clock.
+    pub time: Nanos,
+    /// The member that the fact is about; [`MemberId::NONE`] if it is about a client or the whole run.
+    pub member: MemberId,
+    /// What happened.
+    pub fact: Fact<V>,
+}
+
+/// Code that sees every event of a run, in order, while it runs.
+pub trait Observer<V: Vocabulary> {
+    /// Is called with the next event.
+    fn event(&mut self, event: &Event<V>);
+}
+
+/// The observer that ignores all events.
+impl<V: Vocabulary> Observer<V> for () {
+    fn event(&mut self, _: &Event<V>) {}
+}
+
+impl<V: Vocabulary> Event<V> {
+    /// Adds this event to a trace hash. Each kind of fact has a number, its tag, which must never change. Names
+    /// enter the hash as numbers, and texts do not enter it. A reason enters by its place in its enum, so a new one
+    /// belongs at the end.
+    pub fn absorb_into(&self, hash: &mut TraceHash) {
+        let (time, who) = (self.time, self.member.raft_id());
+        let mut put = |tag: u64, words: &[u64]| {
+            let mut all = [0_u64; 12];
+            all[0] = time;
+            all[1] = who | tag << 32;
+            all[2..2 + words.len()].copy_from_slice(words);
+            hash.absorb(&all[..2 + words.len()]);
+        };
+        match &self.fact {
+            Fact::Started { incarnation } => put(1, &[u64::from(*incarnation)]),
+            Fact::Stopped(stop) => match stop {
+                Stop::Graceful => put(2, &[0]),
+                Stop::Crash => put(2, &[1]),
+                Stop::PowerLoss => put(2, &[2]),
+                // The texts are left out: a better sentence must not change the hash of a run.
+                Stop::Fatal(_) => put(2, &[3]),
+                Stop::Panic(_) => put(2, &[4]),
+                Stop::Refused(_) => put(2, &[5]),
+                Stop::Removed => put(2, &[6]),
+            },
+            Fact::Paused => put(3, &[]),
+            Fact::Resumed => put(4, &[]),
+            Fact::Fault { fault, what: _, kind, effect: _, begins } => {
+                put(5, &[u64::from(*fault), *kind, u64::from(*begins)]);
+            }
+            Fact::Phase(phase) => put(6, &[*phase as u64]),
+            Fact::JobDone { job, synced, failed } => {
+                put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
+            }
+            Fact::Sent { to, head } => put(21, &head.words(*to)),
+            Fact::Delivered { from, head } => put(22, &head.words(*from)),
+            Fact::Dropped { to, kind, why } => {
+                let kind: u16 = (*kind).into();
+                put(23, &[to.raft_id() | u64::from(kind) << 32 | (*why as u64) << 48]);
+            }
+            Fact::Called { operation, client, digest } => put(24, &[*operation, u64::from(*client), *digest]),
+            Fact::Returned { operation, answered, digest } => {
+                put(25, &[*operation, u64::from(*answered), *digest]);
+            }
+            Fact::Own(fact) => fact.absorb(&mut put),
+        }
+    }
+}
