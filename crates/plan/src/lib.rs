@@ -1,8 +1,8 @@
 //! Scenarios and plans of etcd: what a run of the simulator is to do.
 //!
-//! The crate `schedule` has scenarios and plans of any nodes, and their text; `docs/scenarios.md` describes it. Here is
-//! what etcd's have besides ([`Etcd`], its [`Part`](schedule::Part)), and the names under which everybody else knows all
-//! of it.
+//! The crate `schedule` has scenarios and plans of any nodes, and their text; `docs/scenarios.md` describes it. Here
+//! is what etcd's have besides ([`Etcd`], its [`Part`](schedule::Part)), and the names under which everybody else
+//! knows all of it.
 //!
 //! * `etcd`: the part. The settings of the section `[cluster]` are the rows of the crate `settings`; `swarm.toml` is
 //!   what the swarm may choose.

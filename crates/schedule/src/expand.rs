@@ -270,7 +270,7 @@ impl Strikes<'_> {
 
     /// A fault of a family, with the fields that the entry sets and defaults for the others.
     fn fill<F: Kinds>(&self, link: Link, dice: Dice) -> F {
-        let row = F::rows().iter().find(|row| std::ptr::eq(&row.kind, self.entry.kind));
+        let row = F::rows().iter().find(|row| row.kind.number == self.entry.kind.number);
         let row = row.expect("the entry's kind is a row of its family");
         let mut fault = (row.new)(Usual { link, point: self.point });
         self.entry.fields.draw(row.fields, dice, &self.expansion.context, &mut fault);

@@ -1,6 +1,6 @@
 //! The fields of scenario and plan files. There are tables of all fields in `sections`, `kinds` and a node's
-//! [`Part`](crate::Part). Everything that deals with fields goes through these tables: reading a file, deciding by draws what it leaves
-//! open, writing a plan, and generating the documentation and the schema.
+//! [`Part`](crate::Part). Everything that deals with fields goes through these tables: reading a file, deciding by
+//! draws what it leaves open, writing a plan, and generating the documentation and the schema.
 //!
 //! A [`Key`] is a field's name, the form of its value and its meaning. A [`Field`] also knows in which field of
 //! a Rust struct the value is stored.

@@ -11,8 +11,8 @@
 //!
 //! * `plan`: the types of a plan. `part`: what a kind of node brings. `client`: clients for any node.
 //! * `kinds`: the kinds of faults, one row each, one file for each family.
-//! * `field`, `sections`, `kinds`: tables of all fields of a file. Everything else here follows from them and from those
-//!   of the part: reading, drawing, writing, the documentation and the schema.
+//! * `field`, `sections`, `kinds`: tables of all fields of a file. Everything else here follows from them and from
+//!   those of the part: reading, drawing, writing, the documentation and the schema.
 //! * `units`, `words`: how amounts, targets and conditions are written.
 //! * `choice`: what a scenario can leave open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with the position of every mistake.
@@ -23,9 +23,9 @@
 //! Not here: what any of this does to a cluster (`world`).
 //!
 //! Architecture invariant: this crate knows no node, no world and no oracle. Architecture invariant: a scenario and a
-//! seed always give the same plan, on every machine. Draws are keyed (rule R2 of `ARCHITECTURE.md`), and arithmetic uses
-//! integers. Architecture invariant: no user input makes it panic. Only what has the part's types has type parameters:
-//! text is read and written by code that is compiled once.
+//! seed always give the same plan, on every machine. Draws are keyed (rule R2 of `ARCHITECTURE.md`), and arithmetic
+//! uses integers. Architecture invariant: no user input makes it panic. Only what has the part's types has type
+//! parameters: text is read and written by code that is compiled once.
 
 mod build;
 mod check;

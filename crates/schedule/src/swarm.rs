@@ -1,10 +1,10 @@
 //! The swarm: if a scenario says `swarm = true`, the seed also chooses what the scenario leaves out, and which
 //! faults the run has.
 //!
-//! What it can choose is itself written as a scenario, the `swarm.toml` of the nodes' part. Its sections fill in the fields that the
-//! scenario leaves out. Each of its faults is part of a run with a certain probability: its own `chance` times
-//! the *density* of the run, which is drawn once for each run. Runs with few kinds of faults often find what
-//! others miss, so low densities are as likely as high ones: the density is log-uniform ("Swarm Testing",
+//! What it can choose is itself written as a scenario, the `swarm.toml` of the nodes' part. Its sections fill in the
+//! fields that the scenario leaves out. Each of its faults is part of a run with a certain probability: its own
+//! `chance` times the *density* of the run, which is drawn once for each run. Runs with few kinds of faults often
+//! find what others miss, so low densities are as likely as high ones: the density is log-uniform ("Swarm Testing",
 //! ISSTA'12).
 
 use keyed::Ratio;

@@ -20,7 +20,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Turn `nth` of a client at this time, in whole microseconds, which print shorter. `None` if that is not before the
+    /// Turn `nth` of a client at this time, in whole microseconds, which print shorter. `None` if it is not before the
     /// end.
     pub fn new(dice: Dice, client: u32, nth: u64, at: Nanos, end: Nanos) -> Option<Turn> {
         let draw = dice.nth(client.into()).nth(nth).field("what");

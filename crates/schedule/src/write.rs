@@ -1,8 +1,8 @@
 //! Writes a plan as a TOML file. [`Plan::parse`] reads it back as the same plan.
 //!
 //! Plans and scenarios have the same file format. It consists of sections such as `[network]`. `sections.rs` and the
-//! nodes' part have a table of the fields ([`Field`]) of each section; this file goes through these tables and writes one
-//! line for each field. Other files use parts of it to print a scenario that was built in code.
+//! nodes' part have a table of the fields ([`Field`]) of each section; this file goes through these tables and writes
+//! one line for each field. Other files use parts of it to print a scenario that was built in code.
 
 use std::fmt::Write;
 
