@@ -22,6 +22,7 @@ mod pitfalls;
 mod recorded;
 mod regressions;
 // The library itself is built without its tests, so they are reached from here.
+#[expect(dead_code, reason = "only what its tests use")]
 #[path = "../src/search/steps.rs"]
 mod steps;
 mod sums;

@@ -1,6 +1,6 @@
 //! Takes linearizable histories of a few hundred operations and makes one change after which the verdict is certain.
 //!
-//! `metamorphic.rs` has small histories, where the brute force decides.
+//! `metamorphic.rs` uses small histories, which a brute-force checker can judge.
 
 use crate::common::{history_of, judge};
 use linear::generate::{INITIAL, KeyedInput, Random, Shape, generate};
@@ -31,8 +31,8 @@ fn is_linearizable(operations: Vec<Op>) -> bool {
     judge(&Keyed::new(Register { initial: INITIAL }), &history_of(operations))
 }
 
-/// Any of the operations for which this is true.
-fn any(operations: &[Op], random: &mut Random, wanted: impl Fn(&Op) -> bool) -> Option<usize> {
+/// The index of a random operation that is `wanted`.
+fn random_index(operations: &[Op], random: &mut Random, wanted: impl Fn(&Op) -> bool) -> Option<usize> {
     let places: Vec<usize> = (0..operations.len()).filter(|&place| wanted(&operations[place])).collect();
     places.get(random.below(places.len() as u64) as usize).copied()
 }
@@ -57,14 +57,14 @@ fn unchanged_histories_are_linearizable() {
 fn a_read_that_ended_before_its_value_was_written_is_a_violation() {
     for (mut operations, mut random) in good() {
         let saw_a_write = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
-        let Some(reader) = any(&operations, &mut random, saw_a_write) else { continue };
+        let Some(reader) = random_index(&operations, &mut random, saw_a_write) else { continue };
         let value = seen(&operations[reader]);
         let sets = |operation: &&mut Op| match operation.input.input {
             Input::Write(new) | Input::Cas(_, new) => Some(new) == value,
             Input::Read => false,
         };
         let end = operations[reader].returned().unwrap_or(0);
-        let writer = operations.iter_mut().find(sets).expect("who wrote what was read");
+        let writer = operations.iter_mut().find(sets).expect("some operation wrote the value that was read");
         writer.call = end + 1;
         if let Outcome::Answered { at, .. } = &mut writer.outcome {
             *at = (*at).max(end + 2);
@@ -77,7 +77,7 @@ fn a_read_that_ended_before_its_value_was_written_is_a_violation() {
 fn a_value_whose_write_is_lost_is_a_violation() {
     for (mut operations, mut random) in good() {
         let saw_a_write = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
-        let Some(reader) = any(&operations, &mut random, saw_a_write) else { continue };
+        let Some(reader) = random_index(&operations, &mut random, saw_a_write) else { continue };
         let value = seen(&operations[reader]);
         operations.retain(|operation| match operation.input.input {
             Input::Write(new) | Input::Cas(_, new) => Some(new) != value,
@@ -92,7 +92,7 @@ fn a_read_of_what_was_overwritten_is_a_violation() {
     for (mut operations, _) in good() {
         let end = operations.iter().filter_map(Operation::returned).max().unwrap_or(0);
         let key = operations[0].input.key;
-        // Two writes and a read, one after the other, after all that was answered.
+        // Two writes and a read, in sequence, called after every answered operation has returned.
         let mut add = |input, output, from: u64| {
             let outcome = Outcome::Answered { output, at: end + from + 1 };
             let input = linear::models::keyed::Input { key, input };
@@ -108,7 +108,7 @@ fn a_read_of_what_was_overwritten_is_a_violation() {
     }
 }
 
-/// A queue that two clients use one after the other, all elements different.
+/// One client inserts distinct elements. Another takes each of them while the next one is being inserted.
 fn queue_history(length: u32) -> Vec<Operation<queue::Input<u32>, queue::Output<u32>>> {
     let mut operations = Vec::new();
     for element in 0..length {

@@ -24,5 +24,5 @@ pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use probe::Probe;
 pub use run::{Applied, MemberEnd, Record, Stats};
-pub use trace::hash::{self, TraceHash};
+pub use trace::hash::{self, TraceHash, TraceHasher};
 pub use trace::{DropReason, FaultEffect, MemberId, Members, Nanos, Observer, Phase, Stop};

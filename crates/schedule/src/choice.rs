@@ -1,4 +1,4 @@
-//! The values of fields. A [`Value`] is decided. A [`Choice`] may be a range or a list from which the seed chooses;
+//! The values of a scenario's fields. A [`Value`] is decided. A [`Choice`] may be a range or a list from which the seed chooses;
 //! [`Choice::draw`] decides it with a draw.
 
 use keyed::{Domain, Draw, Keyed};
@@ -59,8 +59,7 @@ pub enum Choice {
     },
     /// One of these, with equal probability.
     Any(Vec<Choice>),
-    /// A value that a function makes from several numbers, each of which is a choice: a distribution, for
-    /// example.
+    /// A value, such as a distribution, that a function makes from several numbers. Each number is itself a choice.
     Made(fn(&[i128]) -> Value, Vec<Choice>),
 }
 
@@ -130,7 +129,7 @@ impl Choice {
         }
     }
 
-    /// Every fixed value in it.
+    /// The fixed values that it may give. A range or a made value has none.
     pub fn values(&self) -> Vec<&Value> {
         match self {
             Choice::Fixed(value) => vec![value],
@@ -140,14 +139,14 @@ impl Choice {
     }
 }
 
-/// A drawn number with only its first six digits, because people read plans.
+/// Cuts a drawn number to six significant digits (the others become 0), because people read plans.
 fn readable(drawn: i128) -> i128 {
-    let rest = 10_i128.pow(drawn.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_sub(5));
-    drawn / rest * rest
+    let unit = 10_i128.pow(drawn.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_sub(5));
+    drawn / unit * unit
 }
 
 impl Who {
-    /// The target in a cluster and workload of this plan.
+    /// The members or clients that this stands for in the given cluster and workload.
     fn resolve(&self, context: &Context) -> Target {
         match self {
             Who::Target(target) => target.clone(),

@@ -7,7 +7,8 @@
 //! * the JSON schema, and the table in `docs/scenarios.md`.
 //!
 //! To add a setting, add its row and use `config.settings.NAME` in the member. To let the swarm vary it, add a
-//! line to `plan/src/swarm.toml`. (The swarm is what a seed chooses when a scenario leaves the choice to it.)
+//! line to `plan/src/swarm.toml`. (The swarm: the settings that a scenario leaves open, with the ranges
+//! from which the seed chooses their values.)
 //!
 //! The files: `table` has the rows, `row` says what a row contains, and `derived` has values that are
 //! calculated from settings.
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_numbers_in_the_order_of_their_list() {
+    fn named_values_are_numbered_by_their_place_in_the_list() {
         let ids = row("ids").unwrap();
         assert!(matches!(ids.form, Form::Word(&["numbered", "hashed"])));
         let mut settings = Settings::default();

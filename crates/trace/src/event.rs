@@ -1,6 +1,6 @@
 //! An event: a fact, its time and its member.
 
-use crate::{Fact, Head, MemberId, Nanos, OwnFact, Stop, TraceHash, Vocabulary};
+use crate::{Fact, Head, MemberId, Nanos, OwnFact, Stop, TraceHasher, Vocabulary};
 
 /// A fact with its time and its member.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +28,13 @@ impl<V: Vocabulary> Event<V> {
     /// Adds this event to a trace hash. Each kind of fact has a number, its tag, which must never change. Names
     /// enter the hash as numbers, and texts do not enter it. A reason enters by its place in its enum, so a new one
     /// belongs at the end.
-    pub fn absorb_into(&self, hash: &mut TraceHash) {
+    #[inline]
+    pub fn absorb_into(&self, hasher: &mut TraceHasher) {
         let (time, who) = (self.time, self.member.raft_id());
+        // The number of words says where a fact with several parts goes on.
         let mut put = |tag: u64, words: &[u64]| {
-            let mut all = [0_u64; 12];
-            all[0] = time;
-            all[1] = who | tag << 32;
-            all[2..2 + words.len()].copy_from_slice(words);
-            hash.absorb(&all[..2 + words.len()]);
+            hasher.absorb(&[time, who, tag << 32 | words.len() as u64]);
+            hasher.absorb(words);
         };
         match &self.fact {
             Fact::Started { incarnation } => put(1, &[u64::from(*incarnation)]),

@@ -16,7 +16,7 @@ pub mod vocabulary;
 
 pub use event::{Event, Observer};
 pub use fact::{DropReason, Fact, FaultEffect, Phase, Stop};
-pub use hash::TraceHash;
+pub use hash::{TraceHash, TraceHasher};
 pub use member_id::MemberId;
 pub use members::Members;
 pub use vocabulary::{CallKind, Head, KindOf, OwnFact, Sign, Vocabulary};

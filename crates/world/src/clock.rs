@@ -8,6 +8,9 @@
 
 use record::Nanos;
 
+pub(crate) const MILLISECOND: Nanos = 1_000_000;
+pub(crate) const SECOND: Nanos = 1_000_000_000;
+
 /// The rate of true time, in parts per million.
 pub(crate) const EXACT: u32 = 1_000_000;
 

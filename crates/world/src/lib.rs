@@ -4,6 +4,16 @@
 //! The crate simulates everything around the members: virtual time, network, disks, clocks, processes, clients
 //! and operators. It also injects the faults of the plan; the part that does so is called the nemesis.
 //!
+//! * `world`, `lives`, `feeding`, `traffic` and `pump` are the world: it has the whole state of a run, and only these
+//!   files change all of it.
+//! * `network`, `disk`, `clock`, `machine`, `process`, `backend`, `queue`, `calls`: what the world is made of.
+//! * `faults` and `settle`: the two phases of a run. Faults get a `Reach` of the world (`strike`).
+//! * `callers`, `clients`, `operators`, `tasks`, `final_read`: those who call the members. They work at a `desk`: they
+//!   read a `View` of the world, and write orders.
+//!
+//! What faults and callers want done besides is a list of `deeds`, which the world carries out. So none of them names
+//! the world.
+//!
 //! A run uses one thread and one heap of future events (rule R1; the rules are in `ARCHITECTURE.md`). With
 //! `--cfg madsim`, as in this repository, the whole run is one task of madsim, which intercepts every read of
 //! the operating system's clock and randomness. Without the flag the same loop runs without that guard and
@@ -14,12 +24,22 @@
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
 mod backend;
+mod caller_event;
+mod callers;
+mod calls;
 mod clients;
 mod clock;
 pub mod context;
+mod deeds;
+mod desk;
 mod digests;
 pub mod disk;
 mod faults;
+mod feeding;
+mod final_read;
+mod happening;
+mod lives;
+mod machine;
 mod network;
 mod operators;
 mod panics;
@@ -30,7 +50,11 @@ mod recorder;
 mod runtime;
 mod settle;
 mod setup;
+mod strike;
+mod tasks;
+mod traffic;
 mod triggers;
+mod view;
 mod world;
 
 use plan::Plan;

@@ -9,27 +9,25 @@
 //! watches the member list. Operators stop at the end of the chaos phase; what they have begun stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use api::etcdserverpb::{CompactionRequest, MemberRemoveRequest, RangeRequest};
 use api::{Error, Request, Response};
 use keyed::Draw;
 use member::io::Input;
 use plan::Plan;
-use record::{Fact, MemberId, MessageKind, Nanos, Operation, Outcome};
+use record::{MemberId, Nanos, Outcome};
 
+use crate::caller_event::CallerEvent;
 use crate::clients::Login;
-use crate::network::{Body, Packet, Party};
-use crate::process::Stage;
+use crate::clock::{MILLISECOND, SECOND};
+use crate::desk::{Caller, Desk};
 use crate::triggers::Configuration;
-use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
+use crate::view::View;
 
 /// How long an operator waits for an answer: the default of `etcdctl --command-timeout`.
 const ANSWER_TIMEOUT: Nanos = 5 * SECOND;
 /// How long an operator waits before it tries a step again; our choice.
 const RETRY_WAIT: Nanos = 500 * MILLISECOND;
-/// How long after its addition the process of a new member starts; our choice.
-const JOIN_DELAY: Nanos = 200 * MILLISECOND;
 /// How often a step is tried at most; our choice.
 const ATTEMPTS_MAX: u32 = 30;
 
@@ -85,19 +83,19 @@ pub(crate) fn peer_url(member: MemberId) -> String {
     format!("http://m{member}:2380")
 }
 
-impl World<'_> {
-    /// The client number of the operators. The number before it is that of the client that reads in the
-    /// settle phase.
-    pub(crate) fn operator(&self) -> usize {
-        self.clients.len() + 1
-    }
+/// The client number of the operators of a plan. The number before it is that of the client that reads in the
+/// settle phase.
+pub(crate) fn client_number(plan: &Plan) -> usize {
+    plan.clients.len() + 1
+}
 
+impl Operators {
     /// An operator begins a task.
-    pub(crate) fn begin_task(&mut self, steps: Vec<Step>, draw: Draw) {
-        let endpoint = draw.then(20).below(self.processes.len() as u64) as usize;
+    pub(crate) fn begin_task(&mut self, desk: &mut Desk<'_>, steps: Vec<Step>, draw: Draw) {
+        let endpoint = draw.then(20).below(desk.view.hosts() as u64) as usize;
         let task = Task { steps: steps.into(), attempts: 0, current: None, endpoint };
-        self.operators.tasks.push(task);
-        self.continue_task(self.operators.tasks.len() - 1);
+        self.tasks.push(task);
+        self.continue_task(desk, self.tasks.len() - 1);
     }
 
     /// The new member that a fault adds. `fault` is the index of the fault in the plan.
@@ -105,42 +103,36 @@ impl World<'_> {
     /// # Panics
     /// If the fault adds none.
     pub(crate) fn joiner_of(&self, fault: usize) -> MemberId {
-        let joiner = self.operators.joiners.get(&fault);
+        let joiner = self.joiners.get(&fault);
         *joiner.unwrap_or_else(|| {
             panic!("fault {fault} asks for a new member, but its row in `plan` says that it adds none")
         })
     }
 
-    /// The ids of the members that belong to the cluster now.
-    pub(crate) fn members(&self) -> Vec<MemberId> {
-        let is_member = |member: &MemberId| self.processes[*member].stage == Stage::Member;
-        self.processes.ids().filter(is_member).collect()
-    }
-
     /// Does the next step of a task, or tries the current one again.
-    pub(crate) fn continue_task(&mut self, at: usize) {
-        if self.nemesis.over || self.operators.tasks[at].current.is_some() {
+    pub(crate) fn continue_task(&mut self, desk: &mut Desk<'_>, at: usize) {
+        if desk.settling || self.tasks[at].current.is_some() {
             return;
         }
-        let Some(step) = self.operators.tasks[at].steps.front().cloned() else { return };
-        let removal = removed_by(&step).map(|member| (member, self.may_be_removed(member)));
-        let members = self.members();
-        let task = &mut self.operators.tasks[at];
+        let Some(step) = self.tasks[at].steps.front().cloned() else { return };
+        let removal = removed_by(&step).map(|member| (member, self.may_be_removed(desk.view, member)));
+        let members = desk.view.members();
+        let task = &mut self.tasks[at];
         task.attempts += 1;
         match removal {
             Some((_, Removal::Unsafe)) => {
-                self.recorder.count("removal-refrained-from");
+                desk.orders.count("removal-refrained-from");
                 task.steps.clear();
                 return;
             }
             Some((_, Removal::Later)) if task.attempts <= ATTEMPTS_MAX => {
-                self.queue.push(self.queue.now() + RETRY_WAIT, Happening::ContinueTask { task: at });
+                desk.orders.at(desk.now() + RETRY_WAIT, CallerEvent::ContinueTask { task: at });
                 return;
             }
-            Some((member, Removal::Now)) => _ = self.operators.leaving.insert(member),
+            Some((member, Removal::Now)) => _ = self.leaving.insert(member),
             _ => {}
         }
-        let task = &mut self.operators.tasks[at];
+        let task = &mut self.tasks[at];
         task.endpoint += 1;
         if task.attempts > ATTEMPTS_MAX {
             task.steps.clear();
@@ -150,8 +142,8 @@ impl World<'_> {
         let (member, request) = match step {
             Step::Ask(request) => (anyone, request),
             Step::AskMember(member, request) => (member, request),
-            Step::AskLeader(request) => (self.progress.leader().unwrap_or(anyone), request),
-            Step::Reconfigure(changes) => return self.ask_to_reconfigure(at, anyone, changes),
+            Step::AskLeader(request) => (desk.view.leader().unwrap_or(anyone), request),
+            Step::Reconfigure(changes) => return self.ask_to_reconfigure(desk, at, anyone, changes),
             Step::Compact { revision: None, .. } => {
                 let key = bytes::Bytes::from_static(b"\0");
                 (anyone, RangeRequest { key, limit: 1, ..RangeRequest::default() }.into())
@@ -161,17 +153,10 @@ impl World<'_> {
                 (anyone, CompactionRequest { revision, physical }.into())
             }
         };
-        let (request, token, user) = Login::ask(self.operators.login.as_mut(), request);
-        let operation = self.note_call(member, user, request.clone());
-        self.operators.tasks[at].current = Some(operation);
-        let to = self.processes[member].incarnation;
-        self.send(Packet {
-            from: Party::Client(self.operator()),
-            to: Party::Member(member),
-            incarnations: (0, to),
-            head: client_head(MessageKind::ClientRequest),
-            body: Body::Request(operation, request, token),
-        });
+        let (request, token, user) = Login::ask(self.login.as_mut(), request);
+        let caller = Caller { client: client_number(desk.view.plan), user };
+        let call = desk.call(caller, member, request, token, desk.now() + ANSWER_TIMEOUT);
+        self.tasks[at].current = Some(call);
     }
 
     /// Whether an operator may remove a member.
@@ -181,64 +166,43 @@ impl World<'_> {
     /// ever: raft has no way out of that (`docs/findings.md`). So without this member there must be a quorum of
     /// the current configuration whose members have that configuration on disk, are not lost, and are not
     /// about to be removed themselves.
-    fn may_be_removed(&self, member: MemberId) -> Removal {
-        let Configuration { index, voters, .. } = &self.progress.configuration;
+    fn may_be_removed(&self, view: &View<'_>, member: MemberId) -> Removal {
+        let Configuration { index, voters, .. } = view.configuration();
         let quorum = voters.len() / 2 + 1;
-        // The plan has no host for a member that a client added, so that member never starts.
-        let lost = |other: MemberId| {
-            let process = self.processes.get(other);
-            process.is_none_or(|process| process.gone || self.nemesis.excuses_refusal(other))
-        };
-        let staying = voters.iter().filter(|other| **other != member && !lost(**other));
+        let staying = voters.iter().filter(|other| **other != member && !view.is_lost(**other));
         if staying.clone().count() < quorum {
             return Removal::Unsafe;
         }
-        let ready = staying.filter(|other| {
-            !self.operators.leaving.contains(other) && self.progress.durable[**other] >= *index
-        });
-        if self.progress.joint || ready.count() < quorum { Removal::Later } else { Removal::Now }
+        let ready = staying.filter(|other| !self.leaving.contains(other) && view.durable(**other) >= *index);
+        if view.is_joint() || ready.count() < quorum { Removal::Later } else { Removal::Now }
     }
 
     /// Asks a member for several changes of the membership at once. etcd's API has no call for that, so it is an
     /// input of the member instead of a request.
-    fn ask_to_reconfigure(&mut self, at: usize, member: MemberId, changes: Vec<Request>) {
+    fn ask_to_reconfigure(
+        &mut self,
+        desk: &mut Desk<'_>,
+        at: usize,
+        member: MemberId,
+        changes: Vec<Request>,
+    ) {
         // The history can record only one request: the last one, the removal.
-        let operation = self.note_call(member, None, changes[changes.len() - 1].clone());
-        self.operators.tasks[at].current = Some(operation);
-        self.feed_connections(member);
-        self.feed(member, Input::Reconfigure { operation, changes });
-    }
-
-    /// Records a call of the operators, and schedules its time-out. Returns its operation number.
-    fn note_call(&mut self, member: MemberId, user: Option<Arc<str>>, request: Request) -> u64 {
-        let now = self.now();
-        let client = self.operator() as u32;
-        let operation = self.next_operation(Operation {
-            client,
-            member,
-            user,
-            request,
-            call: now,
-            outcome: Outcome::Unknown { gave_up: now },
-        });
-        self.queue.push(now + ANSWER_TIMEOUT, Happening::OperatorTimeout { operation });
-        operation
+        let recorded = changes[changes.len() - 1].clone();
+        let caller = Caller { client: client_number(desk.view.plan), user: None };
+        let call = desk.note_call(caller, member, recorded, desk.now() + ANSWER_TIMEOUT);
+        self.tasks[at].current = Some(call);
+        desk.orders.give(member, Input::Reconfigure { operation: call, changes });
     }
 
     /// An operator has an answer, or stops waiting for one.
-    pub(crate) fn operator_answered(&mut self, operation: u64, outcome: Outcome) {
-        let Some(at) = self.operators.tasks.iter().position(|task| task.current == Some(operation)) else {
-            return;
-        };
-        let digest = crate::digests::outcome(&outcome);
-        let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
-        let task = &mut self.operators.tasks[at];
+    pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: u64, outcome: Outcome) {
+        let Some(at) = self.tasks.iter().position(|task| task.current == Some(call)) else { return };
+        desk.returned(call, &outcome);
+        let task = &mut self.tasks[at];
         task.current = None;
-        let about_login = self.operators.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
+        let about_login = self.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
         // Whether the step goes on at once with what the answer said, although it is not done.
         let mut learned = about_login;
-        let task = &mut self.operators.tasks[at];
         let done = match &outcome {
             _ if about_login => false,
             Outcome::Answer { response, .. } => match task.steps.front_mut() {
@@ -259,43 +223,10 @@ impl World<'_> {
             task.steps.pop_front();
             task.attempts = 0;
         }
-        self.history.operations[operation as usize].outcome = outcome;
+        desk.history.operations[call as usize].outcome = outcome;
         // After a success the next step follows at once.
         let pause = if done || learned { 0 } else { RETRY_WAIT };
-        self.queue.push(self.now() + pause, Happening::ContinueTask { task: at });
-    }
-
-    /// Schedules the first start of members that were added to the configuration.
-    pub(crate) fn start_joiners(&mut self) {
-        let Configuration { voters, learners, .. } = &self.progress.configuration;
-        // The plan has no host for a member that a client added.
-        let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
-        let joined: Vec<MemberId> = joined.collect();
-        for member in &joined {
-            if self.processes[*member].stage != Stage::Absent {
-                continue;
-            }
-            let peers: Vec<member::config::Peer> =
-                joined.iter().map(|member| crate::setup::peer(*member)).collect();
-            let process = &mut self.processes[*member];
-            process.stage = Stage::Member;
-            process.config.join = true;
-            process.config.peers = peers.into();
-            self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
-        }
-    }
-
-    /// Tells a member how long it has been connected to each other member, as its transport would know.
-    pub(crate) fn feed_connections(&mut self, member: MemberId) {
-        let now = self.now();
-        let connected =
-            self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
-                let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
-                let since = since.max(process.started).max(self.processes[member].started);
-                (process.is_up() && process.stage == Stage::Member).then(|| (other, now - since))
-            });
-        let connections = connected.collect();
-        self.feed(member, Input::Connections(connections));
+        desk.orders.at(desk.now() + pause, CallerEvent::ContinueTask { task: at });
     }
 }
 

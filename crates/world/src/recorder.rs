@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use record::{Applied, Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
+use record::{
+    Applied, Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role, TraceHasher,
+};
 
 /// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a> {
     observer: &'a mut dyn Observer<Etcd>,
     keep_events: bool,
+    hasher: TraceHasher,
     pub(crate) record: Record,
     /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
     proposed: BTreeMap<u64, u64>,
@@ -21,6 +24,7 @@ impl<'a> Recorder<'a> {
         Recorder {
             observer,
             keep_events,
+            hasher: TraceHasher::default(),
             record: Record::default(),
             proposed: BTreeMap::new(),
             internal: BTreeMap::new(),
@@ -75,11 +79,16 @@ impl<'a> Recorder<'a> {
             _ => {}
         }
         let event = Event { time, member, fact };
-        event.absorb_into(&mut self.record.trace_hash);
+        event.absorb_into(&mut self.hasher);
         self.observer.event(&event);
         if self.keep_events {
             self.record.events.push(event);
         }
+    }
+
+    /// The record of the whole run.
+    pub(crate) fn into_record(self) -> Record {
+        Record { trace_hash: self.hasher.hash(), ..self.record }
     }
 
     /// Counts a fault that took effect.

@@ -20,21 +20,22 @@
 //! not agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The
 //! cluster as a whole must serve clients all the same.
 
-use api::Request;
-use api::etcdserverpb::RangeRequest;
-use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use plan::Plan;
-use record::{Fact, MemberEnd, MemberId, Members, Nanos, Phase};
+use record::{MemberEnd, MemberId, Members, Nanos};
 
+use crate::callers::Callers;
+use crate::clock::MILLISECOND;
+use crate::deeds::Orders;
+use crate::machine::{Stage, State};
 use crate::network::Party;
-use crate::process::{Process, Stage, State};
-use crate::world::{Happening, MILLISECOND, SECOND, World};
+use crate::process::Process;
+use crate::view::View;
 
 /// The name under which the core is drawn.
 const CORE: Domain = Domain::new("world core");
 /// Time between two checks whether the cluster has settled; our choice.
-const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
+pub(crate) const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
 /// The settle phase waits for the end of leases with a time to live of up to this many seconds; our choice.
 const LEASES_WAITED_FOR: i64 = 20;
 
@@ -46,12 +47,6 @@ pub(crate) struct Settle {
     core: Members<bool>,
     /// Whether every member that can run was healed, not only a core.
     all_healed: bool,
-    /// The operation number of the final read, while it is under way.
-    current: Option<u64>,
-    /// How often the final read was tried.
-    attempts: usize,
-    /// Whether it was answered.
-    answered: bool,
     /// What had not settled when the time was over, each as a sentence; empty if everything had.
     pub(crate) unsettled: Vec<String>,
 }
@@ -59,31 +54,7 @@ pub(crate) struct Settle {
 impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
         let core = Members::new(plan.most_members(), |_| true);
-        Settle {
-            healed_at: None,
-            core,
-            all_healed: false,
-            current: None,
-            attempts: 0,
-            answered: false,
-            unsettled: Vec::new(),
-        }
-    }
-
-    /// Whether the chaos phase is over.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.healed_at.is_some()
-    }
-
-    /// The operation number of the final read, while it is under way.
-    pub(crate) fn current(&self) -> Option<u64> {
-        self.current
-    }
-
-    /// The member that the final read asks; each attempt asks the next member of the core.
-    pub(crate) fn endpoint(&self) -> MemberId {
-        let core = self.core_members();
-        core[self.attempts % core.len()]
+        Settle { healed_at: None, core, all_healed: false, unsettled: Vec::new() }
     }
 
     /// The members that are required to work again.
@@ -91,113 +62,60 @@ impl Settle {
         self.core.iter().filter(|(_, expected)| **expected).map(|(member, _)| member).collect()
     }
 
-    /// How long the final read waits for an answer before the next attempt; our choice.
-    pub(crate) fn read_timeout(&self) -> Nanos {
-        3 * SECOND
-    }
-
-    /// The final read ended; `succeeded` if it was answered.
-    pub(crate) fn ended(&mut self, succeeded: bool) {
-        self.current = None;
-        self.attempts += 1;
-        self.answered |= succeeded;
-    }
-
     /// The state of a member at the end of the run, for the record.
     pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
         let status = process.member.as_ref().map(member::Member::status);
         MemberEnd {
-            member: process.id,
-            running: process.state == State::Running,
-            core: self.core[process.id],
+            member: process.machine.id,
+            running: process.machine.state == State::Running,
+            core: self.core[process.machine.id],
             applied: status.as_ref().map_or(0, |status| status.applied),
             revision: status.as_ref().map_or(0, |status| status.revision),
             state_hash: status.as_ref().map_or(0, |status| status.state_hash),
         }
     }
-}
 
-impl World<'_> {
-    /// Ends the chaos phase: faults end, and members that are down start.
-    pub(crate) fn heal(&mut self) {
-        self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
-        self.settle.healed_at = Some(self.now());
-        self.recorder.record.healed = self.now();
-        let healed = self.choose_healed();
-        self.settle.all_healed =
-            self.members().iter().all(|member| healed[*member] || self.processes[*member].gone);
-        self.settle.core =
-            healed.iter().map(|(member, healed)| *healed && !self.nemesis.is_damaged(member)).collect();
-        self.end_faults(&healed);
-        for (member, healed) in healed.iter() {
-            let process = &mut self.processes[member];
-            if *healed {
-                process.blocked_by.clear();
-                process.disk.disarm();
-                if process.state == State::Down {
-                    self.start(member);
-                }
-            }
-        }
-        self.note(MemberId::NONE, Fact::Phase(Phase::Settle));
-        self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
+    /// The chaos phase ends. Returns which members are healed.
+    pub(crate) fn begin(&mut self, view: &View<'_>) -> Members<bool> {
+        self.healed_at = Some(view.now);
+        let healed = choose_healed(view);
+        self.all_healed =
+            view.members().iter().all(|member| healed[*member] || view.processes[*member].machine.gone);
+        self.core =
+            healed.iter().map(|(member, healed)| *healed && !view.nemesis.is_damaged(member)).collect();
+        healed
     }
 
-    /// Chooses the members that are healed: all that can run, or as many of them as the plan says, by keyed
-    /// draws. Members with damaged disks come last, and are not required to work.
-    fn choose_healed(&self) -> Members<bool> {
-        let mut able: Vec<MemberId> =
-            (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
-        // While the membership is changing, a core might not have a quorum afterwards.
-        let changing = self.progress.joint || !self.progress.configuration.learners.is_empty();
-        if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
-            let voters = &self.progress.configuration.voters;
-            let quorum = voters.len() / 2 + 1;
-            Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
-            // Members with undamaged disks first, and of these the voters first.
-            able.sort_by_key(|member| (self.nemesis.is_damaged(*member), !voters.contains(member)));
-            able.truncate((wanted as usize).max(quorum));
-        }
-        self.processes.ids().map(|member| able.contains(&member)).collect()
-    }
-
-    /// Checks whether the cluster has settled, and ends the run if it has or if the time is over.
-    pub(crate) fn settle_check(&mut self) {
-        let now = self.now();
-        let begun = self.settle.healed_at.expect("the settle phase has begun when it is checked");
+    /// Checks whether the cluster has settled. Returns whether the run is over: because it has, or because the time is
+    /// over.
+    pub(crate) fn check(&mut self, view: &View<'_>, callers: &mut Callers, orders: &mut Orders) -> bool {
+        let begun = self.healed_at.expect("the settle phase has begun when it is checked");
         // Members of the core may have been removed since, or may have refused to start.
-        for member in self.processes.ids() {
-            let process = &self.processes[member];
-            let able = !process.gone && process.stage == Stage::Member;
-            self.settle.core[member] &= able;
+        for (member, process) in view.processes.iter() {
+            let able = !process.machine.gone && process.machine.stage == Stage::Member;
+            self.core[member] &= able;
             // A member that was added joins the core.
-            if self.settle.all_healed && able && process.config.join {
-                self.settle.core[member] = !self.nemesis.is_damaged(member);
+            if self.all_healed && able && process.config.join {
+                self.core[member] = !view.nemesis.is_damaged(member);
             }
         }
-        let missing = self.not_settled();
-        if missing.is_empty() {
-            self.done = true;
-        } else if now >= begun + self.plan.phases.settle {
-            self.settle.unsettled = missing;
-            self.done = true;
-        } else {
-            self.queue.push(now + CHECK_INTERVAL, Happening::SettleCheck);
+        let missing = self.not_settled(view, callers, orders);
+        if !missing.is_empty() && view.now < begun + view.plan.phases.settle {
+            return false;
         }
+        self.unsettled = missing;
+        true
     }
 
-    /// What has not settled yet, each as a sentence. Starts the final read when everything before it has
+    /// What has not settled yet, each as a sentence. The callers order what it takes when everything before it has
     /// settled.
-    fn not_settled(&mut self) -> Vec<String> {
+    fn not_settled(&self, view: &View<'_>, callers: &mut Callers, orders: &mut Orders) -> Vec<String> {
         let mut missing = Vec::new();
-        for (at, client) in self.clients.iter().enumerate() {
-            if let Some((operation, member)) = client.current {
-                missing
-                    .push(format!("Client {at} still waits for operation {operation} at member {member}."));
-            }
+        for (client, call, member) in callers.waiting() {
+            missing.push(format!("Client {client} still waits for operation {call} at member {member}."));
         }
-        let mut core = self.settle.core_members();
-        let voters = &self.progress.configuration.voters;
+        let mut core = self.core_members();
+        let voters = &view.configuration().voters;
         let quorum = voters.len() / 2 + 1;
         let able = core.iter().filter(|member| voters.contains(member)).count();
         if able < quorum {
@@ -207,12 +125,12 @@ impl World<'_> {
             ));
             return missing;
         }
-        if self.progress.joint {
+        if view.is_joint() {
             missing.push("The cluster is still in a joint configuration.".to_string());
         }
         for member in &core {
-            if self.processes[*member].state != State::Running {
-                let why = self.processes[*member].why_it_does_not_run();
+            if view.processes[*member].machine.state != State::Running {
+                let why = view.processes[*member].machine.why_it_does_not_run();
                 let stop = if why.ends_with('.') { "" } else { "." };
                 missing.push(format!("Member {member} does not run: {why}{stop}"));
             }
@@ -221,16 +139,15 @@ impl World<'_> {
             return missing;
         }
         // The exception that the head of this file describes: the leader is outside the core.
-        let outsider = self.progress.leader().filter(|leader| !self.settle.core[*leader]);
+        let outsider = view.leader().filter(|leader| !self.core[*leader]);
         core.retain(|member| {
-            outsider
-                .is_none_or(|leader| !self.network.unreliable(Party::Member(*member), Party::Member(leader)))
+            outsider.is_none_or(|leader| !view.unreliable(Party::Member(*member), Party::Member(leader)))
         });
         if core.is_empty() {
             missing.push("The leader is cut off from every member of the core.".to_string());
             return missing;
         }
-        let status = |member: &MemberId| self.processes[*member].member.as_ref().expect("it runs").status();
+        let status = |member: &MemberId| view.processes[*member].member.as_ref().expect("it runs").status();
         let statuses: Vec<member::Status> = core.iter().map(status).collect();
         let leaders: Vec<MemberId> = statuses.iter().map(|status| status.leader).collect();
         let agreed = leaders.iter().all(|leader| *leader == leaders[0] && !leader.is_none());
@@ -241,9 +158,9 @@ impl World<'_> {
         }
         // Only the leader tracks the time of leases.
         let lessor =
-            |member: &&MemberId| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
+            |member: &&MemberId| view.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
         if let Some(leader) = core.iter().find(lessor) {
-            let leader = self.processes[*leader].member.as_ref().expect("it runs");
+            let leader = view.processes[*leader].member.as_ref().expect("it runs");
             let waited_for = |(_, ttl): &(i64, i64)| *ttl <= LEASES_WAITED_FOR && !leader.is_corrupt();
             for (id, ttl) in leader.leases().filter(waited_for) {
                 missing.push(format!("Lease {id} of {ttl} s has not ended."));
@@ -252,19 +169,10 @@ impl World<'_> {
                 return missing;
             }
         }
-        if !self.settle.answered {
-            missing.push(format!(
-                "A linearizable read of everything was not answered in {} attempts.",
-                self.settle.attempts
-            ));
-            if self.settle.current.is_none() && agreed {
-                self.final_read();
-            }
+        let all = self.core_members();
+        if !callers.settling(view, (&all, &core), &mut missing, orders) {
             return missing;
         }
-        let revision = statuses.iter().map(|status| status.revision).max().unwrap_or(0) as i64;
-        self.poll_watches(revision);
-        missing.extend(self.watches_behind(revision, &core));
         if statuses.iter().any(|status| status.applied != statuses[0].applied) {
             let applied: Vec<u64> = statuses.iter().map(|status| status.applied).collect();
             missing
@@ -277,15 +185,22 @@ impl World<'_> {
         }
         missing
     }
+}
 
-    /// Calls the final read: of all keys, as a client of its own, whose number comes after those of the
-    /// plan's clients.
-    fn final_read(&mut self) {
-        let everything = Bytes::from_static(b"\0");
-        let request =
-            RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
-        let client = self.clients.len();
-        self.settle.current = Some(self.history.operations.len() as u64);
-        self.call(client, Request::Range(request));
+/// Chooses the members that are healed: all that can run, or as many of them as the plan says, by keyed
+/// draws. Members with damaged disks come last, and are not required to work.
+fn choose_healed(view: &View<'_>) -> Members<bool> {
+    let mut able: Vec<MemberId> =
+        (view.members().into_iter()).filter(|member| !view.processes[*member].machine.gone).collect();
+    // While the membership is changing, a core might not have a quorum afterwards.
+    let changing = view.is_joint() || !view.configuration().learners.is_empty();
+    if let Some(wanted) = view.plan.phases.core.filter(|_| !changing) {
+        let voters = &view.configuration().voters;
+        let quorum = voters.len() / 2 + 1;
+        Keyed::new(view.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
+        // Members with undamaged disks first, and of these the voters first.
+        able.sort_by_key(|member| (view.nemesis.is_damaged(*member), !voters.contains(member)));
+        able.truncate((wanted as usize).max(quorum));
     }
+    view.processes.ids().map(|member| able.contains(&member)).collect()
 }

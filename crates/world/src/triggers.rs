@@ -19,7 +19,7 @@ pub(crate) struct Progress {
     /// How often a member became leader.
     elections: u32,
     /// How many operations clients have called.
-    pub(crate) operations: u64,
+    operations: u64,
     /// The newest configuration that any member applied.
     pub(crate) configuration: Configuration,
     /// Whether that configuration is joint.
@@ -60,6 +60,10 @@ impl Progress {
             Fact::Own(EtcdFact::State { term, role, .. }) => {
                 self.elections += u32::from(*role == Role::Leader);
                 self.roles[member] = (*role, *term);
+                self.changed = true;
+            }
+            Fact::Called { .. } => {
+                self.operations += 1;
                 self.changed = true;
             }
             Fact::Stopped(_) => {

@@ -9,13 +9,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use verify::describe;
 
-/// The log target of madsim, the runtime around a run in builds that have it.
+/// The log target of madsim, the async runtime that runs the simulation in builds with `--cfg madsim`.
 const MADSIM: &str = "madsim";
 
 /// Starts writing the log to stderr. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
     let targets: Targets = filter.parse().map_err(|error: ParseError| error.to_string())?;
-    // madsim warns about settings that a user of etcdsim cannot make.
+    // madsim warns about settings that a user of etcdsim has no way to change.
     let filter =
         if filter.contains(MADSIM) { targets } else { targets.with_target(MADSIM, LevelFilter::OFF) };
     let lines = tracing_subscriber::fmt::layer()

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The seed of a scenario
     #[arg(long)]
     seed: Option<u64>,
-    /// Switch a flaw on, in addition to those of the plan
+    /// Switch on a flaw (a deliberate bug in the members, see docs/flaws.md), in addition to those of the plan
     #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
     flaw: Vec<::plan::FlawAt>,
     /// Print every event: virtual time, member, what happened
@@ -94,7 +94,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
             text.push('\n');
             human::failure(&mut text, failure).expect("a String takes everything");
         }
-        None if outcome.verdict.undecided.is_empty() => text.push_str("All held.\n"),
+        None if outcome.verdict.undecided.is_empty() => text.push_str("All oracles held.\n"),
         None => text.push_str(&format!("Not decided: {}\n", outcome.verdict.undecided.join(" "))),
     }
     if let Some(why) = plan.why_idle() {
@@ -128,7 +128,7 @@ fn recorded(case: &Case, arguments: &Arguments) -> Option<SavedResult> {
     SavedResult::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
 }
 
-/// The exit code, and a sentence about whether the run failed as the saved one did.
+/// The exit code. If the run did not fail as the saved one did, adds a sentence that says so to `text`.
 fn exit(
     recorded: Option<&SavedResult>,
     failure: Option<&Failure>,

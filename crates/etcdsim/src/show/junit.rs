@@ -8,27 +8,31 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::human;
 
-/// The report as XML. `replay` gives the line that replays a run.
+/// The report as XML. `replay` gives the command that replays a run.
 pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
     let mut junit = Junit::new("etcdsim");
     junit.set_time(report.wall);
-    for case in &report.cases {
-        let mut suite = TestSuite::new(case.case.name.as_str());
-        suite.set_time(case.wall());
-        suite.add_test_cases(case.runs.iter().map(|run| test_case(case, run, replay)));
+    for scenario in &report.cases {
+        let mut suite = TestSuite::new(scenario.case.name.as_str());
+        suite.set_time(scenario.wall());
+        suite.add_test_cases(scenario.runs.iter().map(|run| test_case(scenario, run, replay)));
         junit.add_test_suite(suite);
     }
     junit.to_string().expect("the text of a report is free of what XML cannot hold: quick-junit strips it")
 }
 
-/// A run as a test case.
-fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> TestCase {
+/// A run of a scenario as a test case.
+fn test_case(
+    scenario: &CaseReport,
+    run: &SeedRun,
+    replay: &dyn Fn(&CaseReport, &SeedRun) -> String,
+) -> TestCase {
     let mut test = TestCase::new(format!("seed {}", run.seed), status(run));
-    test.set_classname(format!("etcdsim.{}", case.case.name));
+    test.set_classname(format!("etcdsim.{}", scenario.case.name));
     test.set_time(run.wall);
     test.add_property(("trace_hash", run.trace_hash.to_string().as_str()));
     if !matches!(run.end, End::Held) {
-        test.set_system_out(replay(case, run));
+        test.set_system_out(replay(scenario, run));
     }
     test
 }
@@ -46,7 +50,7 @@ fn status(run: &SeedRun) -> TestCaseStatus {
         End::Undecided(sentences) => (
             NonSuccessKind::Error,
             "undecided",
-            "the judge could not decide".to_string(),
+            "the checker could not decide whether the run is correct".to_string(),
             sentences.join("\n"),
         ),
         End::Diverged(divergence) => {

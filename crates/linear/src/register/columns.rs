@@ -1,5 +1,6 @@
-//! The rows (operations) of a component as columns of small numbers, in the order of calls. Each step of this folder
-//! goes through one or two columns at a time, which is faster than going through whole rows.
+//! The rows (operations) of one component of a history (a part that can be judged alone, see [`crate::partition`]) as
+//! columns of small numbers, in the order of calls. Each step of the algorithm in this folder reads only one or two
+//! columns at a time, which is faster than going through whole rows.
 
 use crate::order;
 
@@ -17,7 +18,8 @@ pub(super) enum Kind {
     Write,
     /// A compare-and-set that succeeded, or of unknown outcome: sees `expected`, sets `new`.
     Cas,
-    /// An append. `new` is not a value but the number of a list of edges, see [`Edges::by_kind`].
+    /// An append. `new` is not a value but the id of a list of edges: the pairs of values (before, after) that the
+    /// append can connect, see [`Edges::by_kind`].
     Append,
     /// An optional row that [`super::eliminate`] dropped.
     Dropped,
@@ -26,7 +28,7 @@ pub(super) enum Kind {
 /// The number that stands for "no value" or "no row".
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The number of the initial value.
+/// The number that identifies the initial value.
 pub(super) const INITIAL: u32 = 0;
 
 /// This many rows fit into the processor's caches, so reading them once for each column is cheap.
@@ -47,7 +49,7 @@ pub(super) struct Columns {
     /// The positions of calls and returns in time, see [`crate::order`].
     pub(super) call: Vec<u32>,
     pub(super) ret: Vec<u32>,
-    /// How many values there are. All numbers of values are less.
+    /// How many values there are. Each is identified by a number below this.
     pub(super) values: u32,
     /// Whether there are negative observations.
     pub(super) negative: bool,
@@ -62,7 +64,8 @@ impl Columns {
         self.values = values;
     }
 
-    /// Fills the columns with these rows, which contain words. `start` is the word of the initial value.
+    /// Fills the columns with these rows, whose values are words: arbitrary `u32`s, not numbered yet. `start` is the word
+    /// of the initial value.
     pub(super) fn fill_numbering(&mut self, rows: &[Row], start: u32, words: &mut WordNumbers) {
         words.begin(rows.len(), start);
         self.fill_by(rows, |word| words.number(word));

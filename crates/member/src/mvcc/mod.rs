@@ -67,6 +67,8 @@ pub struct Store {
     rows: BTreeMap<Revision, KeyValue>,
     /// The sum of the digests of all rows, which does not depend on their order.
     content: u64,
+    /// Where the next [`Store::hash_at`] may begin.
+    last_hash: hash::LastHash,
     leases: lease::Leases,
     /// The last compaction, and how far its scrub is.
     compaction: Compaction,
@@ -94,6 +96,7 @@ impl Store {
             index: index::Index::default(),
             rows: BTreeMap::new(),
             content: 0,
+            last_hash: hash::LastHash::default(),
             leases: lease::Leases::default(),
             compaction: Compaction::default(),
             scrubs: VecDeque::new(),

@@ -30,11 +30,11 @@ struct State {
     /// The names as of the last sync of the directory.
     durable_names: BTreeMap<Path, usize>,
     /// The changes of names since that sync.
-    renames: Vec<NameChange>,
+    name_changes: Vec<NameChange>,
     /// Operations performed so far, reads included.
     operations: u64,
-    /// After this many operations the process is gone.
-    last: Option<u64>,
+    /// The process is gone once so many operations were performed.
+    stop_at: Option<u64>,
     /// These operations fail.
     failing: BTreeMap<u64, DiskErrorKind>,
 }
@@ -77,19 +77,20 @@ impl TestDisk {
         self.state().operations
     }
 
-    /// From the `nth` operation on, counted since the disk was created, the process is gone.
+    /// Operation `nth` and all later ones find the process gone. Operations are numbered from 0 since the disk was
+    /// created.
     pub fn stop_at(&self, nth: u64) {
-        self.state().last = Some(nth);
+        self.state().stop_at = Some(nth);
     }
 
-    /// The `nth` operation fails.
+    /// Operation `nth`, numbered as in [`TestDisk::stop_at`], fails.
     pub fn fail_at(&self, nth: u64, kind: DiskErrorKind) {
         self.state().failing.insert(nth, kind);
     }
 
     /// The process was killed and restarts: the cache is as it was.
     pub fn after_kill(&self) -> Arc<TestDisk> {
-        let state = State { last: None, failing: BTreeMap::new(), ..self.state().clone() };
+        let state = State { stop_at: None, failing: BTreeMap::new(), ..self.state().clone() };
         Arc::new(TestDisk(Mutex::new(state)))
     }
 
@@ -103,7 +104,7 @@ impl TestDisk {
             !keyed.draw(0, nth).happens(lost)
         };
         let mut names = state.durable_names.clone();
-        for change in state.renames.iter().filter(|_| kept()) {
+        for change in state.name_changes.iter().filter(|_| kept()) {
             change.apply(&mut names);
         }
         let mut files = state.files.clone();
@@ -148,7 +149,8 @@ impl TestDisk {
         state.files[state.names[path]].content.clone()
     }
 
-    /// Changes a file's durable content without anyone noticing.
+    /// Corrupts a file, in the cache and on the disk, without counting as an operation. Its unsynced changes become
+    /// durable.
     pub fn damage(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.names[path];
@@ -165,12 +167,12 @@ impl TestDisk {
             let mut state = copy.state();
             state.files.iter_mut().for_each(File::sync);
             state.durable_names = state.names.clone();
-            state.renames.clear();
+            state.name_changes.clear();
         }
         copy
     }
 
-    /// Performs a job until it fails.
+    /// Performs operations in order, up to the first that fails.
     pub fn run(&self, ops: &[DiskOp]) -> Result<(), DiskError> {
         ops.iter().try_for_each(|op| self.perform(op))
     }
@@ -183,7 +185,7 @@ impl TestDisk {
 impl State {
     fn begin(&mut self, path: &str) -> Result<(), DiskError> {
         let nth = self.operations;
-        if self.last.is_some_and(|last| nth >= last) {
+        if self.stop_at.is_some_and(|stop| nth >= stop) {
             return Err(error(DiskErrorKind::Dead, path));
         }
         self.operations += 1;
@@ -195,9 +197,9 @@ impl State {
         Ok(&mut self.files[file])
     }
 
-    fn rename(&mut self, change: NameChange) {
+    fn change_name(&mut self, change: NameChange) {
         change.apply(&mut self.names);
-        self.renames.push(change);
+        self.name_changes.push(change);
     }
 }
 
@@ -210,7 +212,8 @@ impl File {
         self.changes.push(change);
     }
 
-    /// A failed write may have been done in part.
+    /// Writes `data`. If `begun` is an error, writes only its first half, or nothing if the process is gone, and returns
+    /// the error.
     fn write(&mut self, offset: usize, data: &[u8], begun: Result<(), DiskError>) -> Result<(), DiskError> {
         match &begun {
             Ok(()) => self.change(Change::Write(offset, data.to_vec())),
@@ -326,9 +329,9 @@ impl Disk for TestDisk {
             DiskOp::SyncDir { path } => {
                 state.begin(path)?;
                 let synced = |change: &&NameChange| change.directory() == &**path;
-                let State { renames, durable_names, .. } = &mut *state;
-                renames.iter().filter(synced).for_each(|change| change.apply(durable_names));
-                renames.retain(|change| change.directory() != &**path);
+                let State { name_changes, durable_names, .. } = &mut *state;
+                name_changes.iter().filter(synced).for_each(|change| change.apply(durable_names));
+                name_changes.retain(|change| change.directory() != &**path);
             }
         }
         Ok(())

@@ -169,7 +169,7 @@ impl Sighting {
 
 #[cfg(test)]
 mod tests {
-    use record::{Probe, Stop};
+    use record::{EtcdFact, Probe, Stop};
 
     use crate::describe;
 

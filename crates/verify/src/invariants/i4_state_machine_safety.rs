@@ -1,11 +1,11 @@
 //! I4, state machine safety: if a member has applied an entry at an index, no member ever applies another one there
 //! (Raft paper, section 5.4.3 and figure 3), and each member applies every entry once and in order.
 //!
-//! "Once" refers to the store, and includes restarts: an incarnation executes exactly the entries after the
-//! consistent index that it recovered. It may pass the entries up to there again without executing them, for its
-//! bookkeeping. It may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave out the next one
-//! (etcd issue 13766; flaw M-13766). What was executed after the last durable consistent index was lost with the
-//! crash; executing it again is not twice.
+//! "Once" means executed once on the store, across restarts: an incarnation executes exactly the entries after the
+//! consistent index that it recovered. It may report the entries up to that index as applied again without executing
+//! them, for its bookkeeping. It may neither execute one of them (etcd issues 13514, 14685) nor leave out the next one
+//! (etcd issue 13766). A crash loses whatever was executed after the last durable consistent index; executing it again
+//! does not count as twice.
 //!
 //! Not checked: that an operation of a client is in the log only once (K4); what the entries do to the store (I8);
 //! entries below the window that is remembered.
@@ -66,7 +66,7 @@ impl StateMachineSafety {
         let index = applied.index;
         let in_order = match member.next {
             Some(next) => index == next,
-            // The first one after a start may be any that the store has, or the next.
+            // After a start, the first entry may be any that the store already contains, or the one after them.
             None => index <= member.basis + 1,
         };
         if !in_order || applied.executed != (index > member.basis) {
@@ -111,7 +111,7 @@ fn out_of_order(event: &Event, member: &Member, applied: &Applied, breaches: &mu
                 .say(format!("Member {id} applied entry {index} after it had applied {}.", expected - 1))
         } else {
             Breach::new(format!("Member {id} left out an entry")).say(format!(
-                "Member {id} passed entry {index} without executing it, but its store held only what comes up to {held} {}.",
+                "Member {id} skipped the execution of entry {index}, but its store held only the entries up to {held} {}.",
                 member.since()
             ))
         };
@@ -131,7 +131,7 @@ fn not_in_log(event: &Event, member: &Member, applied: &Applied, breaches: &mut 
     });
 }
 
-/// Reports that a member applied another entry than the first member that applied this index.
+/// Reports that a member applied a different entry at this index from the one that was applied there first.
 #[cold]
 fn differ(event: &Event, member: &Member, applied: &Applied, first: &Execution, breaches: &mut Breaches) {
     let (id, index) = (member.id, applied.index);
@@ -288,7 +288,7 @@ mod tests {
         run.replay(1, 3, 1);
         run.broke(
             Oracle::I4,
-            "Member 1 passed entry 3 without executing it, but its store held only what comes up to 2 when it started for the 2nd time.",
+            "Member 1 skipped the execution of entry 3, but its store held only the entries up to 2 when it started for the 2nd time.",
         );
     }
 

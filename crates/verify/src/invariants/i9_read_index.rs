@@ -157,7 +157,7 @@ impl Question {
 
 #[cfg(test)]
 mod tests {
-    use record::Stop;
+    use record::{EtcdFact, Stop};
 
     use super::super::script::Script;
     use super::*;

@@ -51,7 +51,7 @@ impl Observer<Etcd> for Lessors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::Stop;
+    use record::{EtcdFact, Stop};
 
     #[test]
     fn a_time_ends_with_its_member_or_with_the_next() {

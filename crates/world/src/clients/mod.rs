@@ -4,8 +4,8 @@
 //! * `acts`: one state machine for each act that takes several requests; `memory`: what clients remember of
 //!   their answers for later acts.
 //! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
-//! * `transport`: one direction of a watch stream, reliable and in order; `streams`: both ends of all
-//!   streams; `watchers`: what a client does with the responses on its streams.
+//! * `segment`: what the packets of a watch stream carry; `transport`: one direction of a stream, reliable and in
+//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its streams.
 //!
 //! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
 //! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a
@@ -16,6 +16,7 @@
 
 mod acts;
 mod memory;
+pub(crate) mod segment;
 mod streams;
 mod transport;
 mod turns;
@@ -35,18 +36,17 @@ use crate::clock::Clock;
 
 use acts::{ExternalList, RunningAct};
 use memory::Memory;
+use streams::Streams;
 use watchers::Watchers;
-
-pub(crate) use streams::{Segment, Streams};
 
 /// One client.
 pub(crate) struct Client {
-    pub(crate) plan: plan::Client,
-    pub(crate) clock: Clock,
+    plan: plan::Client,
+    clock: Clock,
     /// The index of the next act of its plan.
     next: usize,
     /// The operation under way: its number in the history, and the member it went to.
-    pub(crate) current: Option<(u64, MemberId)>,
+    current: Option<(u64, MemberId)>,
     /// The members it may ask. Never empty.
     endpoints: Vec<MemberId>,
     /// Which endpoint it uses: the index in `endpoints`, modulo their number. Each switch adds 1.
@@ -55,12 +55,12 @@ pub(crate) struct Client {
     next_sync: Nanos,
     /// No call before this time, so that a return and the next call never share a time.
     not_before: Nanos,
-    /// When its next event [`Happening::ClientNext`] is due; `Nanos::MAX` for none. Other such events on the
+    /// When its next event [`CallerEvent::ClientNext`] is due; `Nanos::MAX` for none. Other such events on the
     /// heap are out of date.
     ///
-    /// [`Happening::ClientNext`]: crate::world::Happening::ClientNext
+    /// [`CallerEvent::ClientNext`]: crate::caller_event::CallerEvent::ClientNext
     next_event: Nanos,
-    /// The index of its memory in [`Programs`].
+    /// The index of its memory in [`Clients`].
     memory: usize,
     /// The act under way.
     act: Option<Box<dyn RunningAct>>,
@@ -98,35 +98,42 @@ enum LoginState {
     Done,
 }
 
-/// What clients share. A *program* is one client, or several that share a memory.
-pub(crate) struct Programs {
+/// The clients of a plan, and what they share.
+pub(crate) struct Clients {
+    all: Vec<Client>,
+    /// What clients remember. A *program* is one client, or several that share a memory.
     memories: Vec<Memory>,
     /// Lists of values that are not stored in etcd and that clients protect by a lock of etcd, by key.
     outside: BTreeMap<Bytes, ExternalList>,
     streams: Streams,
-    /// The login for the final read of the settle phase.
-    root: Option<Login>,
 }
 
-impl Programs {
-    pub(crate) fn new(plan: &Plan, members: u32) -> Programs {
-        Programs {
+impl Clients {
+    pub(crate) fn new(plan: &Plan) -> Clients {
+        let memory = |at: usize| {
+            let other = plan.clients[at].part_of.map(|other| other as usize);
+            // The plan may have been shrunk, and the other client removed.
+            other.filter(|other| *other < plan.clients.len()).unwrap_or(at)
+        };
+        let clients = plan.clients.iter().enumerate();
+        Clients {
+            all: clients.map(|(at, client)| Client::new(client.clone(), memory(at))).collect(),
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
-            streams: Streams::new(plan.seed, members),
-            root: Login::root(plan),
+            streams: Streams::new(plan.seed, plan.most_members()),
         }
     }
-}
 
-/// The clients of a plan.
-pub(crate) fn clients(plan: &Plan) -> Vec<Client> {
-    let memory = |at: usize| {
-        let other = plan.clients[at].part_of.map(|other| other as usize);
-        // The plan may have been shrunk, and the other client removed.
-        other.filter(|other| *other < plan.clients.len()).unwrap_or(at)
-    };
-    plan.clients.iter().enumerate().map(|(at, client)| Client::new(client.clone(), memory(at))).collect()
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The calls under way: the client, the number of the call, and the member that was called.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (usize, u64, MemberId)> {
+        let calls = self.all.iter().enumerate();
+        calls.filter_map(|(at, client)| client.current.map(|(call, member)| (at, call, member)))
+    }
 }
 
 impl Login {
@@ -219,7 +226,7 @@ impl Client {
     }
 
     /// The member it asks next.
-    pub(crate) fn member(&self) -> MemberId {
+    fn member(&self) -> MemberId {
         self.endpoints[self.endpoint % self.endpoints.len()]
     }
 

@@ -18,67 +18,23 @@
 //! pings after two hours).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use api::Error;
-use api::etcdserverpb::{WatchRequest, WatchResponse};
+use api::etcdserverpb::WatchRequest;
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::Input;
-use record::{EtcdFact, Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
+use record::{EtcdFact, Fact, MemberId, Members, Nanos, StreamEnd, WatchStream};
 
+use super::Clients;
+use super::segment::{Down, Segment, Up};
 use super::transport::{Receiver, Sender, TimeoutAction};
-use crate::network::{Body, Packet, Party};
-use crate::process::State;
-use crate::world::{Happening, SECOND, World, client_head};
+use crate::caller_event::CallerEvent;
+use crate::clock::SECOND;
+use crate::desk::Desk;
+use crate::machine::State;
 
 /// The name under which the processing times of clients are drawn.
 const PROCESSING: Domain = Domain::new("world watch processing");
-
-/// What a client sends to the member.
-#[derive(Clone, Debug)]
-pub(crate) enum Up {
-    Request(WatchRequest),
-    /// The client closes the stream.
-    Close,
-}
-
-/// What a member sends to the client.
-#[derive(Clone, Debug)]
-pub(crate) enum Down {
-    Response(Arc<WatchResponse>),
-    /// The member ends the stream with this error.
-    Refused(Error),
-}
-
-/// One packet of a stream.
-#[derive(Clone, Debug)]
-pub(crate) enum Segment {
-    /// An item from the client, with its number.
-    Up(u64, Up),
-    /// An item from the member, with its number.
-    Down(u64, Down),
-    /// An acknowledgement: how many items have arrived from the other end, and how many of them were taken.
-    Ack(u64, u64),
-    /// Asks the other end's kernel for an acknowledgement, as TCP's window probe does. No `record::Probe`.
-    Probe,
-    /// The client's keepalive: asks whether the member's process responds.
-    Ping,
-    Pong,
-    /// This end of the connection no longer exists.
-    Reset,
-}
-
-impl Segment {
-    /// Its size on the network in bytes, without the packet's head. 32 is a rough size for the small ones.
-    pub(crate) fn size(&self) -> usize {
-        use prost::Message as _;
-        match self {
-            Segment::Down(_, Down::Response(response)) => response.encoded_len(),
-            _ => 32,
-        }
-    }
-}
 
 /// One stream.
 #[derive(Debug)]
@@ -163,22 +119,19 @@ impl Streams {
     }
 }
 
-impl World<'_> {
+impl Clients {
     // ---- the client's end -------------------------------------------------------------------------
 
     /// Opens a stream to the client's current endpoint. Nothing is sent yet: the first request opens it there.
-    pub(super) fn open_stream(&mut self, client: usize, number: u32) -> u64 {
-        let now = self.now();
-        let stream = self.history.watches.len() as u64;
-        let state = &self.clients[client];
+    pub(super) fn open_stream(&mut self, desk: &mut Desk<'_>, client: usize, number: u32) -> u64 {
+        let now = desk.now();
+        let stream = desk.history.watches.len() as u64;
+        let state = &self.all[client];
         let (member, token) = (state.member(), state.token());
         let last_received = state.clock.monotonic(now);
         let first_check = state.after(now, state.plan.keepalive);
-        self.note(
-            MemberId::NONE,
-            Fact::Own(EtcdFact::WatchOpened { stream, client: client as u32, to: member }),
-        );
-        self.history.watches.push(WatchStream {
+        desk.orders.note(Fact::Own(EtcdFact::WatchOpened { stream, client: client as u32, to: member }));
+        desk.history.watches.push(WatchStream {
             client: client as u32,
             member,
             opened: now,
@@ -186,11 +139,11 @@ impl World<'_> {
             received: Vec::new(),
             ended: None,
         });
-        self.programs.streams.processed.push(0);
-        self.programs.streams.all.push(Stream {
+        self.streams.processed.push(0);
+        self.streams.all.push(Stream {
             client,
             member,
-            incarnation: self.processes[member].incarnation,
+            incarnation: desk.view.incarnation(member),
             number,
             token,
             open: true,
@@ -207,109 +160,102 @@ impl World<'_> {
             down_armed: Nanos::MAX,
             up_in: Receiver::new(),
         });
-        self.count_work("streams");
+        desk.count_work("streams");
         if first_check != Nanos::MAX {
-            self.queue.push(first_check, Happening::StreamKeepalive { stream });
+            desk.orders.at(first_check, CallerEvent::StreamKeepalive { stream });
         }
         stream
     }
 
     /// A client sends a request on a stream; the history records it.
-    pub(super) fn send_on_stream(&mut self, stream: u64, request: WatchRequest) {
-        let now = self.now();
-        self.history.watches[stream as usize].sent.push((now, request.clone()));
-        self.push_up(stream, Up::Request(request));
+    pub(super) fn send_on_stream(&mut self, desk: &mut Desk<'_>, stream: u64, request: WatchRequest) {
+        let now = desk.now();
+        desk.history.watches[stream as usize].sent.push((now, request.clone()));
+        self.push_up(desk, stream, Up::Request(request));
     }
 
     /// Sends an item from the client to the member, reliably.
-    fn push_up(&mut self, stream: u64, item: Up) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    fn push_up(&mut self, desk: &mut Desk<'_>, stream: u64, item: Up) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         let number = state.up.push(now, item.clone());
-        self.arm(stream, true);
-        self.send_up(stream, Segment::Up(number, item));
+        self.arm(desk, stream, true);
+        self.send_up(desk, stream, Segment::Up(number, item));
     }
 
     /// Sends a packet from the client's end.
-    fn send_up(&mut self, stream: u64, segment: Segment) {
-        let state = self.programs.streams.get(stream);
-        let packet = Packet {
-            from: Party::Client(state.client),
-            to: Party::Member(state.member),
-            incarnations: (0, state.incarnation),
-            head: client_head(MessageKind::WatchRequest),
-            body: Body::Stream(stream, segment),
-        };
-        self.send(packet);
+    fn send_up(&mut self, desk: &mut Desk<'_>, stream: u64, segment: Segment) {
+        let state = self.streams.get(stream);
+        desk.orders.segment_up(state.client, (state.member, state.incarnation), stream, segment);
     }
 
     /// A client closes a stream, if it is open.
-    pub(super) fn close_stream(&mut self, stream: u64) {
-        if self.programs.streams.is_open(stream) {
-            self.end_stream(stream, StreamEnd::Closed);
-            self.push_up(stream, Up::Close);
+    pub(super) fn close_stream(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        if self.streams.is_open(stream) {
+            self.end_stream(desk, stream, StreamEnd::Closed);
+            self.push_up(desk, stream, Up::Close);
         }
     }
 
     /// Ends a stream for its client; the history records how it ended.
-    fn end_stream(&mut self, stream: u64, end: StreamEnd) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    fn end_stream(&mut self, desk: &mut Desk<'_>, stream: u64, end: StreamEnd) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         state.open = false;
         state.inbox.clear();
         if end != StreamEnd::Closed {
             state.up.stop();
         }
-        self.history.watches[stream as usize].ended = Some((now, end));
-        self.note(MemberId::NONE, Fact::Own(EtcdFact::WatchEnded { stream }));
+        desk.history.watches[stream as usize].ended = Some((now, end));
+        desk.orders.note(Fact::Own(EtcdFact::WatchEnded { stream }));
     }
 
     /// A client learns that a stream broke or that the member ended it.
-    fn break_stream(&mut self, stream: u64, end: StreamEnd) {
-        let state = self.programs.streams.get(stream);
+    fn break_stream(&mut self, desk: &mut Desk<'_>, stream: u64, end: StreamEnd) {
+        let state = self.streams.get(stream);
         if !state.open {
             return;
         }
         let (client, number) = (state.client, state.number);
-        self.end_stream(stream, end);
-        self.count_work(if end == StreamEnd::Broken { "streams-broken" } else { "streams-refused" });
-        self.clients[client].stream_broke();
+        self.end_stream(desk, stream, end);
+        desk.count_work(if end == StreamEnd::Broken { "streams-broken" } else { "streams-refused" });
+        self.all[client].stream_broke();
         let error = if let StreamEnd::Refused(error) = end { Some(error) } else { None };
-        self.stream_lost(client, number, stream, error);
+        self.stream_lost(desk, client, number, stream, error);
     }
 
     /// A packet of a stream arrives at its client.
-    pub(crate) fn stream_at_client(&mut self, stream: u64, segment: Segment) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    pub(crate) fn stream_at_client(&mut self, desk: &mut Desk<'_>, stream: u64, segment: Segment) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         let open = state.open;
-        let reading = self.clients[state.client].clock.monotonic(now);
+        let reading = self.all[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
                 state.up.take_ack(now, received, taken);
-                self.arm(stream, true);
+                self.arm(desk, stream, true);
             }
             Segment::Reset => {
                 state.up.stop();
-                self.break_stream(stream, StreamEnd::Broken);
+                self.break_stream(desk, stream, StreamEnd::Broken);
             }
             Segment::Down(number, item) if open => {
                 state.last_received = reading;
                 state.pinged = None;
                 let items = state.down_in.arrive(number, item);
                 state.inbox.extend(items);
-                self.take_ready(stream);
-                self.acknowledge_down(stream);
+                self.take_ready(desk, stream);
+                self.acknowledge_down(desk, stream);
             }
-            Segment::Probe if open => self.acknowledge_down(stream),
+            Segment::Probe if open => self.acknowledge_down(desk, stream),
             Segment::Pong if open => {
                 state.last_received = reading;
                 state.pinged = None;
             }
             // The client's end no longer exists. If the client closed it, the member has been told already.
             Segment::Down(..) | Segment::Probe => {
-                if !matches!(self.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
-                    self.send_up(stream, Segment::Reset);
+                if !matches!(desk.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
+                    self.send_up(desk, stream, Segment::Reset);
                 }
             }
             Segment::Pong | Segment::Up(..) | Segment::Ping => {}
@@ -317,15 +263,15 @@ impl World<'_> {
     }
 
     /// The client's end acknowledges what has arrived from the member.
-    fn acknowledge_down(&mut self, stream: u64) {
-        let (received, taken) = self.programs.streams.get(stream).down_in.acknowledged();
-        self.send_up(stream, Segment::Ack(received, taken));
+    fn acknowledge_down(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        let (received, taken) = self.streams.get(stream).down_in.acknowledged();
+        self.send_up(desk, stream, Segment::Ack(received, taken));
     }
 
     /// The client takes the responses that have arrived, as fast as its processing time allows.
-    fn take_ready(&mut self, stream: u64) {
+    fn take_ready(&mut self, desk: &mut Desk<'_>, stream: u64) {
         loop {
-            let streams = &mut self.programs.streams;
+            let streams = &mut self.streams;
             let state = &streams.all[stream as usize];
             if state.busy || state.inbox.is_empty() {
                 return;
@@ -334,130 +280,118 @@ impl World<'_> {
             *processed += 1;
             let draw = streams.processing.draw(stream, *processed);
             // In the settle phase slow clients are no longer slow.
-            let time = match self.settle.has_begun() {
+            let time = match desk.settling {
                 true => 0,
-                false => self.clients[state.client].plan.watch_processing.sample(draw),
+                false => self.all[state.client].plan.watch_processing.sample(draw),
             };
             if time > 0 {
                 streams.get_mut(stream).busy = true;
-                let at = self.queue.now() + time;
-                self.queue.push(at, Happening::StreamTake { stream });
+                let at = desk.now() + time;
+                desk.orders.at(at, CallerEvent::StreamTake { stream });
                 return;
             }
-            self.take(stream);
+            self.take(desk, stream);
         }
     }
 
     /// A slow client has finished processing a response.
-    pub(crate) fn stream_take(&mut self, stream: u64) {
-        self.programs.streams.get_mut(stream).busy = false;
-        if self.programs.streams.is_open(stream) {
-            self.take(stream);
-            self.take_ready(stream);
-            self.acknowledge_down(stream);
+    pub(crate) fn stream_take(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        self.streams.get_mut(stream).busy = false;
+        if self.streams.is_open(stream) {
+            self.take(desk, stream);
+            self.take_ready(desk, stream);
+            self.acknowledge_down(desk, stream);
         }
     }
 
     /// The client takes the oldest response that has arrived.
-    fn take(&mut self, stream: u64) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    fn take(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         let Some(item) = state.inbox.pop_front() else { return };
         state.down_in.take(1);
         let client = state.client;
         match item {
             Down::Response(response) => {
-                self.note(
-                    MemberId::NONE,
-                    Fact::Own(EtcdFact::WatchReceived {
-                        stream,
-                        revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
-                        events: response.events.len() as u32,
-                        digest: crate::digests::watch(&response),
-                    }),
-                );
-                self.history.watches[stream as usize].received.push((now, (*response).clone()));
-                self.take_watch_response(client, stream, &response);
+                desk.orders.note(Fact::Own(EtcdFact::WatchReceived {
+                    stream,
+                    revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
+                    events: response.events.len() as u32,
+                    digest: crate::digests::watch(&response),
+                }));
+                desk.history.watches[stream as usize].received.push((now, (*response).clone()));
+                self.take_watch_response(desk, client, stream, &response);
             }
-            Down::Refused(error) => self.break_stream(stream, StreamEnd::Refused(error)),
+            Down::Refused(error) => self.break_stream(desk, stream, StreamEnd::Refused(error)),
         }
     }
 
     /// The client's keepalive: it pings a stream on which nothing arrived for `keepalive`, and gives it up if
     /// nothing arrives for another `keepalive_timeout`.
-    pub(crate) fn stream_keepalive(&mut self, stream: u64) {
-        let now = self.now();
-        let state = self.programs.streams.get(stream);
+    pub(crate) fn stream_keepalive(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        let now = desk.now();
+        let state = self.streams.get(stream);
         if !state.open {
             return;
         }
-        let client = &self.clients[state.client];
+        let client = &self.all[state.client];
         let reading = client.clock.monotonic(now);
         let quiet_until = client.when(state.last_received + client.plan.keepalive);
         let next = match state.pinged {
             _ if now < quiet_until => quiet_until,
             Some(pinged) if reading >= pinged + client.plan.keepalive_timeout => {
-                self.break_stream(stream, StreamEnd::Broken);
-                self.send_up(stream, Segment::Reset);
+                self.break_stream(desk, stream, StreamEnd::Broken);
+                self.send_up(desk, stream, Segment::Reset);
                 return;
             }
             // Pings are repeated, because TCP would retransmit a lost one.
             _ => now + SECOND.min(client.plan.keepalive_timeout),
         };
         if now >= quiet_until {
-            self.programs.streams.get_mut(stream).pinged.get_or_insert(reading);
-            self.send_up(stream, Segment::Ping);
+            self.streams.get_mut(stream).pinged.get_or_insert(reading);
+            self.send_up(desk, stream, Segment::Ping);
         }
         if next != Nanos::MAX {
-            self.queue.push(next, Happening::StreamKeepalive { stream });
+            desk.orders.at(next, CallerEvent::StreamKeepalive { stream });
         }
     }
 
     // ---- the member's end -------------------------------------------------------------------------
 
-    /// A member sends a response on a stream.
-    pub(crate) fn watch_response(&mut self, member: MemberId, stream: u64, response: WatchResponse) {
-        self.push_down(member, stream, Down::Response(Arc::new(response)));
-    }
-
-    /// A member ends a stream with an error.
-    pub(crate) fn watch_refused(&mut self, member: MemberId, stream: u64, error: Error) {
-        self.push_down(member, stream, Down::Refused(error));
-        self.programs.streams.get_mut(stream).served = false;
+    /// A member sends an item on a stream: a response, or the error with which it ends the stream.
+    pub(crate) fn item(&mut self, desk: &mut Desk<'_>, member: MemberId, stream: u64, item: Down) {
+        let ends = matches!(item, Down::Refused(_));
+        self.push_down(desk, member, stream, item);
+        if ends {
+            self.streams.get_mut(stream).served = false;
+        }
     }
 
     /// Sends an item from the member to the client, reliably, unless the member's end no longer exists.
-    fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
-        let now = self.now();
-        let incarnation = self.processes[member].incarnation;
-        let state = self.programs.streams.get_mut(stream);
+    fn push_down(&mut self, desk: &mut Desk<'_>, member: MemberId, stream: u64, item: Down) {
+        let now = desk.now();
+        let incarnation = desk.view.incarnation(member);
+        let state = self.streams.get_mut(stream);
         if !state.served || state.incarnation != incarnation {
             return;
         }
         let number = state.down.push(now, item.clone());
-        self.arm(stream, false);
-        self.send_down(stream, Segment::Down(number, item));
+        self.arm(desk, stream, false);
+        self.send_down(desk, stream, Segment::Down(number, item));
     }
 
     /// Sends a packet from the member's end.
-    fn send_down(&mut self, stream: u64, segment: Segment) {
-        let state = self.programs.streams.get(stream);
+    fn send_down(&mut self, desk: &mut Desk<'_>, stream: u64, segment: Segment) {
+        let state = self.streams.get(stream);
         // A reset comes from the kernel, so it is sent even if the process has ended.
         let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
-        let packet = Packet {
-            from: Party::Member(state.member),
-            to: Party::Client(state.client),
-            incarnations: (incarnation, 0),
-            head: client_head(MessageKind::WatchResponse),
-            body: Body::Stream(stream, segment),
-        };
-        self.send(packet);
+        desk.orders.segment_down((state.member, incarnation), state.client, stream, segment);
     }
 
     /// A packet of a stream arrives at its member, whose process is up.
-    pub(crate) fn stream_at_member(&mut self, stream: u64, segment: Segment) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    pub(crate) fn stream_at_member(&mut self, desk: &mut Desk<'_>, stream: u64, segment: Segment) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         let (member, served) = (state.member, state.served);
         match segment {
             Segment::Up(number, item) => {
@@ -467,63 +401,64 @@ impl World<'_> {
                 for item in items.into_iter().filter(|_| served) {
                     match item {
                         Up::Request(request) => {
-                            self.programs.streams.get_mut(stream).known = true;
-                            self.feed(member, Input::Watch { stream, request, token: token.clone() });
+                            self.streams.get_mut(stream).known = true;
+                            desk.orders.give(member, Input::Watch { stream, request, token: token.clone() });
                         }
-                        Up::Close => self.stop_serving(stream),
+                        // Its turn comes when the member has taken what came before, and has answered.
+                        Up::Close => desk.orders.then(CallerEvent::StreamClosed { stream }),
                     }
                 }
-                self.acknowledge_up(stream);
+                self.acknowledge_up(desk, stream);
             }
-            Segment::Probe => self.acknowledge_up(stream),
+            Segment::Probe => self.acknowledge_up(desk, stream),
             Segment::Ack(received, taken) => {
                 let newly_taken = state.down.take_ack(now, received, taken);
-                self.arm(stream, false);
+                self.arm(desk, stream, false);
                 for _ in (0..newly_taken).filter(|_| served) {
-                    self.feed(member, Input::WatchTaken { stream });
+                    desk.orders.give(member, Input::WatchTaken { stream });
                 }
             }
             Segment::Ping => {
-                if self.processes[member].state == State::Running {
-                    self.send_down(stream, Segment::Pong);
+                if desk.view.state(member) == State::Running {
+                    self.send_down(desk, stream, Segment::Pong);
                 }
             }
-            Segment::Reset => self.stop_serving(stream),
+            Segment::Reset => self.stop_serving(desk, stream),
             Segment::Down(..) | Segment::Pong => {}
         }
     }
 
     /// The member learns that the client's end of a stream no longer exists.
-    fn stop_serving(&mut self, stream: u64) {
-        let state = self.programs.streams.get_mut(stream);
+    pub(crate) fn stop_serving(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        let state = self.streams.get_mut(stream);
         state.down.stop();
         let (member, known) = (state.member, state.known);
         if std::mem::replace(&mut state.served, false) && known {
-            self.feed(member, Input::WatchClosed { stream });
+            desk.orders.give(member, Input::WatchClosed { stream });
         }
     }
 
     /// The member's end acknowledges what has arrived from the client.
-    fn acknowledge_up(&mut self, stream: u64) {
-        let (received, taken) = self.programs.streams.get(stream).up_in.acknowledged();
-        self.send_down(stream, Segment::Ack(received, taken));
+    fn acknowledge_up(&mut self, desk: &mut Desk<'_>, stream: u64) {
+        let (received, taken) = self.streams.get(stream).up_in.acknowledged();
+        self.send_down(desk, stream, Segment::Ack(received, taken));
     }
 
     /// A member's process ended, and with it its streams. Unless power failed, the host's kernel resets them.
-    pub(crate) fn reset_streams(&mut self, member: MemberId, power_failed: bool) {
-        let incarnation = self.processes[member].incarnation;
+    pub(crate) fn reset_streams(&mut self, desk: &mut Desk<'_>, member: MemberId, power_failed: bool) {
+        let incarnation = desk.view.incarnation(member);
         if power_failed {
-            self.programs.streams.powered_off[member] = incarnation;
+            self.streams.powered_off[member] = incarnation;
         }
-        for stream in 0..self.programs.streams.all.len() as u64 {
-            let state = self.programs.streams.get_mut(stream);
+        for stream in 0..self.streams.all.len() as u64 {
+            let state = self.streams.get_mut(stream);
             if state.member != member || state.incarnation != incarnation {
                 continue;
             }
             state.served = false;
             state.down.stop();
             if state.open && !power_failed {
-                self.send_down(stream, Segment::Reset);
+                self.send_down(desk, stream, Segment::Reset);
             }
         }
     }
@@ -532,35 +467,40 @@ impl World<'_> {
 
     /// A packet of a stream reached the host of a member after the process it was for had ended. The kernel
     /// answers with a reset, unless the host is off.
-    pub(crate) fn stream_packet_undelivered(&mut self, to: MemberId, stream: u64, segment: &Segment) {
+    pub(crate) fn stream_packet_undelivered(
+        &mut self,
+        desk: &mut Desk<'_>,
+        to: MemberId,
+        stream: u64,
+        segment: &Segment,
+    ) {
         if matches!(segment, Segment::Reset) {
             return;
         }
-        let process = &self.processes[to];
         let powered_off =
-            process.state == State::Down && self.programs.streams.powered_off[to] == process.incarnation;
+            desk.view.state(to) == State::Down && self.streams.powered_off[to] == desk.view.incarnation(to);
         if !powered_off {
-            self.send_down(stream, Segment::Reset);
+            self.send_down(desk, stream, Segment::Reset);
         }
     }
 
     /// Schedules the time-out of one direction, up or down, unless an earlier one is scheduled already.
-    fn arm(&mut self, stream: u64, up: bool) {
-        let state = self.programs.streams.get_mut(stream);
+    fn arm(&mut self, desk: &mut Desk<'_>, stream: u64, up: bool) {
+        let state = self.streams.get_mut(stream);
         let (due, armed) = match up {
             true => (state.up.due(), &mut state.up_armed),
             false => (state.down.due(), &mut state.down_armed),
         };
         if due < *armed {
             *armed = due;
-            self.queue.push(due, Happening::StreamDue { stream, up });
+            desk.orders.at(due, CallerEvent::StreamDue { stream, up });
         }
     }
 
     /// The time-out of one direction fires.
-    pub(crate) fn stream_due(&mut self, stream: u64, up: bool) {
-        let now = self.now();
-        let state = self.programs.streams.get_mut(stream);
+    pub(crate) fn stream_due(&mut self, desk: &mut Desk<'_>, stream: u64, up: bool) {
+        let now = desk.now();
+        let state = self.streams.get_mut(stream);
         let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
         // The time-out was scheduled again since, for another time.
         if *armed != now {
@@ -572,15 +512,15 @@ impl World<'_> {
         } else {
             segments_to_resend(state.down.on_timeout(now), Segment::Down)
         };
-        self.arm(stream, up);
+        self.arm(desk, stream, up);
         for segment in again {
             if !matches!(segment, Segment::Probe) {
-                self.recorder.count("watch-message-sent-again");
+                desk.orders.count("watch-message-sent-again");
             }
             if up {
-                self.send_up(stream, segment);
+                self.send_up(desk, stream, segment);
             } else {
-                self.send_down(stream, segment);
+                self.send_down(desk, stream, segment);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a client does next: start an act, send the next request of an act, log in, or wait. This file also
 //! sends the calls and takes their outcomes.
 //!
-//! Each decision is an event of its own on the heap (`Happening::ClientNext`), at least 1 µs after the last
+//! Each decision is an event of its own on the heap (`CallerEvent::ClientNext`), at least 1 µs after the last
 //! outcome. So a return and the next call never share a time, and the history has a clear order.
 //!
 //! In the settle phase no client starts another act of its plan. Acts under way continue to their end, and
@@ -10,19 +10,27 @@
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
-use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, Probe};
+use record::{CacheView, Nanos, Operation, Outcome};
 
-use super::acts::{self, ActInput, Context, Step};
-use super::{Login, LoginState};
-use crate::network::{Body, Packet, Party};
-use crate::world::{Happening, World, client_head};
+use super::acts::{ActInput, Context, Step, start};
+use super::{Clients, Login, LoginState};
+use crate::caller_event::CallerEvent;
+use crate::calls::Ended;
+use crate::desk::{Caller, Desk};
 
-impl World<'_> {
+impl Clients {
+    /// The run begins.
+    pub(crate) fn begin(&mut self, desk: &mut Desk<'_>) {
+        for client in 0..self.all.len() {
+            self.schedule_client(desk, client);
+        }
+    }
+
     /// Schedules a client's next decision, unless an earlier one is scheduled already.
-    pub(crate) fn schedule_client(&mut self, client: usize) {
-        let settling = self.settle.has_begun();
-        let now = self.now();
-        let state = &mut self.clients[client];
+    pub(super) fn schedule_client(&mut self, desk: &mut Desk<'_>, client: usize) {
+        let settling = desk.settling;
+        let now = desk.now();
+        let state = &mut self.all[client];
         if state.current.is_some() {
             return;
         }
@@ -41,15 +49,15 @@ impl World<'_> {
         let at = at.max(state.not_before).max(now);
         if at < state.next_event {
             state.next_event = at;
-            self.queue.push(at, Happening::ClientNext { client });
+            desk.orders.at(at, CallerEvent::ClientNext { client });
         }
     }
 
     /// A client decides what to do next.
-    pub(crate) fn client_next(&mut self, client: usize) {
-        let now = self.now();
-        let settling = self.settle.has_begun();
-        let state = &mut self.clients[client];
+    pub(crate) fn client_next(&mut self, desk: &mut Desk<'_>, client: usize) {
+        let now = desk.now();
+        let settling = desk.settling;
+        let state = &mut self.all[client];
         // The decision was scheduled again since, for another time.
         if state.next_event != now {
             return;
@@ -60,81 +68,80 @@ impl World<'_> {
         }
         // Whether a request or an act begins now. Only then may the client log in first.
         let begins = state.ready.is_some() || state.act.is_none();
-        if begins && self.log_in(client) {
+        if begins && self.log_in(desk, client) {
             return;
         }
-        let state = &mut self.clients[client];
+        let state = &mut self.all[client];
         if state.act.is_none()
             && state.ready.is_none()
             && !settling
             && let Some(request) = state.sync(now)
         {
-            self.count_work("endpoint-syncs");
-            return self.call(client, request);
+            desk.count_work("endpoint-syncs");
+            return self.call(desk, client, request);
         }
-        let state = &mut self.clients[client];
+        let state = &mut self.all[client];
         if let Some(request) = state.ready.take() {
             let literal = std::mem::take(&mut state.literal);
-            let request =
-                if literal { request } else { self.programs.memories[state.memory].resolve(request) };
-            return self.call(client, request);
+            let request = if literal { request } else { self.memories[state.memory].resolve(request) };
+            return self.call(desk, client, request);
         }
         if state.act.is_some() {
             return match now >= state.waits_until {
-                true => self.carry_on(client, ActInput::WaitOver),
-                false => self.schedule_client(client),
+                true => self.carry_on(desk, client, ActInput::WaitOver),
+                false => self.schedule_client(desk, client),
             };
         }
         if let Some(follow) = state.relists.pop_front() {
-            state.act = Some(Box::new(acts::List::follow(follow)));
-            return self.carry_on(client, ActInput::Begin);
+            state.act = Some(start::follow(follow));
+            return self.carry_on(desk, client, ActInput::Begin);
         }
         match state.plan.operations.get(state.next) {
             Some(next) if !settling && now >= next.at => {
-                state.act = Some(acts::start(next.act.clone()));
+                state.act = Some(start::start(next.act.clone()));
                 state.next += 1;
-                self.carry_on(client, ActInput::Begin);
+                self.carry_on(desk, client, ActInput::Begin);
             }
-            _ => self.schedule_client(client),
+            _ => self.schedule_client(desk, client),
         }
     }
 
     /// Gives the act under way the input it waited for, and does the step that it returns.
-    fn carry_on(&mut self, client: usize, input: ActInput<'_>) {
-        let state = &mut self.clients[client];
+    fn carry_on(&mut self, desk: &mut Desk<'_>, client: usize, input: ActInput<'_>) {
+        let state = &mut self.all[client];
         let Some(act) = state.act.as_mut() else { return };
         let mut context = Context {
-            memory: &mut self.programs.memories[state.memory],
-            outside: &mut self.programs.outside,
-            stats: &mut self.recorder.record.stats,
+            memory: &mut self.memories[state.memory],
+            outside: &mut self.outside,
+            stats: desk.stats,
         };
         match act.next(input, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
             Step::AskThis(request) => (state.ready, state.literal) = (Some(request), true),
-            Step::Wait(time) => state.waits_until = state.after(self.queue.now(), time),
+            Step::Wait(time) => state.waits_until = state.after(desk.now(), time),
             Step::Done => state.act = None,
             Step::View(keys) => {
                 state.act = None;
-                self.view(client, &keys);
+                self.view(desk, client, &keys);
             }
             Step::Stream(command) => {
                 state.act = None;
-                self.command(client, command);
+                self.command(desk, client, command);
             }
         }
         // At least 1 µs passes between two steps, so that a chain of steps without a request cannot stop time.
-        let state = &mut self.clients[client];
-        state.not_before = state.not_before.max(self.queue.now() + 1_000);
-        self.schedule_client(client);
+        let state = &mut self.all[client];
+        state.not_before = state.not_before.max(desk.now() + 1_000);
+        self.schedule_client(desk, client);
     }
 
     /// Records what a client's copy of these keys contains, if there is a copy.
-    fn view(&mut self, client: usize, keys: &plan::act::Keys) {
-        let at = self.now();
-        let memory = self.clients[client].memory;
-        if let Some(copy) = self.programs.memories[memory].copies.get(keys) {
+    fn view(&self, desk: &mut Desk<'_>, client: usize, keys: &plan::act::Keys) {
+        let at = desk.now();
+        let memory = self.all[client].memory;
+        if let Some(copy) = self.memories[memory].copies.get(keys) {
             let pairs = copy.pairs.iter().map(|(key, revision)| (key.clone(), *revision)).collect();
-            self.history.caches.push(CacheView {
+            desk.history.caches.push(CacheView {
                 client: memory as u32,
                 at,
                 keys: (keys.key.clone(), keys.end.clone()),
@@ -145,157 +152,97 @@ impl World<'_> {
     }
 
     /// Records at the end what every copy contains, and how many values the lists outside etcd have lost.
-    pub(crate) fn last_views(&mut self) {
-        for memory in 0..self.programs.memories.len() {
-            let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
-            keys.iter().for_each(|keys| self.view(memory, keys));
+    pub(crate) fn last_views(&mut self, desk: &mut Desk<'_>) {
+        for memory in 0..self.memories.len() {
+            let keys: Vec<_> = self.memories[memory].copies.keys().cloned().collect();
+            keys.iter().for_each(|keys| self.view(desk, memory, keys));
         }
-        let lost: usize = (self.programs.outside.values())
+        let lost: usize = (self.outside.values())
             .map(|list| list.added.iter().filter(|value| !list.values.contains(value)).count())
             .sum();
-        if !self.programs.outside.is_empty() {
-            self.recorder.record.stats.work.insert("lost-adds".into(), lost as u64);
+        if !self.outside.is_empty() {
+            desk.stats.work.insert("lost-adds".into(), lost as u64);
         }
     }
 
     /// Requests a token, if the client needs one before its next request. Returns whether it did.
-    fn log_in(&mut self, client: usize) -> bool {
-        let state = &mut self.clients[client];
+    fn log_in(&mut self, desk: &mut Desk<'_>, client: usize) -> bool {
+        let state = &mut self.all[client];
         let Some(login) = state.login.as_mut().filter(|login| login.state == LoginState::Needed) else {
             return false;
         };
         login.state = LoginState::Requested;
         let request = login.request();
-        self.count_work("logins");
-        self.call(client, request);
+        desk.count_work("logins");
+        self.call(desk, client, request);
         true
     }
 
     /// A client sends a request; the history records the call.
-    pub(crate) fn call(&mut self, client: usize, mut request: Request) {
-        let now = self.now();
-        let operation = self.history.operations.len() as u64;
-        let (member, timeout_at, token, user) = match self.clients.get_mut(client) {
-            Some(state) => {
-                let member = state.member();
-                state.current = Some((operation, member));
-                let token = state.token();
-                let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| &login.user);
-                (member, state.after(now, state.plan.timeout), token, user.map(Arc::clone))
-            }
-            None => {
-                let (token, user);
-                (request, token, user) = Login::ask(self.programs.root.as_mut(), request);
-                (self.settle.endpoint(), now + self.settle.read_timeout(), token, user)
-            }
-        };
-        let operation = self.next_operation(Operation {
-            client: client as u32,
-            member,
-            user,
-            request: request.clone(),
-            call: now,
-            outcome: Outcome::Unknown { gave_up: now },
-        });
+    fn call(&mut self, desk: &mut Desk<'_>, client: usize, request: Request) {
+        let now = desk.now();
+        let state = &mut self.all[client];
+        let (member, token) = (state.member(), state.token());
+        let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| Arc::clone(&login.user));
         // While its clock is frozen, a client has no time-out. Then this is a time long after the run.
-        let at = timeout_at.min(Nanos::MAX / 2);
-        self.queue.push(at, Happening::ClientTimeout { client, operation });
-        self.send(Packet {
-            from: Party::Client(client),
-            to: Party::Member(member),
-            incarnations: (0, self.processes[member].incarnation),
-            head: client_head(MessageKind::ClientRequest),
-            body: Body::Request(operation, request, token),
-        });
-    }
-
-    /// A client stops waiting for the answer to an operation, if it still does.
-    pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
-        let gave_up = self.now();
-        if self
-            .clients
-            .get(client)
-            .is_some_and(|state| state.current.is_some_and(|(under_way, _)| under_way == operation))
-        {
-            self.cancel_call(client, operation);
-        }
-        self.operation_ended(client, operation, Outcome::Unknown { gave_up });
+        let gives_up = state.after(now, state.plan.timeout).min(Nanos::MAX / 2);
+        let call = desk.call(Caller { client, user }, member, request, token, gives_up);
+        self.all[client].current = Some((call, member));
     }
 
     /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
     /// lock and campaign need this: a member keeps them waiting without a limit.
-    fn cancel_call(&mut self, client: usize, operation: u64) {
-        let Operation { member, ref request, .. } = self.history.operations[operation as usize];
-        if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
-            return;
+    fn cancel_call(&mut self, desk: &mut Desk<'_>, client: usize, operation: u64) {
+        let Operation { member, ref request, .. } = desk.history.operations[operation as usize];
+        if matches!(request, Request::Lock(_) | Request::Campaign(_)) {
+            desk.orders.cancel(operation, client, (member, desk.view.incarnation(member)));
         }
-        self.send(Packet {
-            from: Party::Client(client),
-            to: Party::Member(member),
-            incarnations: (0, self.processes[member].incarnation),
-            head: client_head(MessageKind::ClientRequest),
-            body: Body::Cancel(operation),
-        });
     }
 
-    /// A client learns the outcome of its operation, or stops waiting for it. An answer that comes after that
-    /// is ignored.
-    pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
-        let now = self.now();
-        if client == self.operator() {
-            return self.operator_answered(operation, outcome);
-        }
-        let of_settle_phase = client >= self.clients.len();
-        let current = if of_settle_phase {
-            self.settle.current()
-        } else {
-            self.clients[client].current.map(|(current, _)| current)
-        };
-        if current != Some(operation) {
+    /// An operation has ended for its client. An answer that comes after the client has stopped waiting is ignored.
+    pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, operation: u64, how: Ended) {
+        let now = desk.now();
+        let client = desk.history.operations[operation as usize].client as usize;
+        if self.all[client].current.is_none_or(|(current, _)| current != operation) {
             return;
         }
+        if let Ended::TimedOut = how {
+            self.cancel_call(desk, client, operation);
+        }
+        let outcome = desk.outcome(how);
         let succeeded = matches!(outcome, Outcome::Answer { .. });
-        let digest = crate::digests::outcome(&outcome);
-        let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
-        self.recorder.record.stats.answered += u64::from(succeeded);
+        desk.returned(operation, &outcome);
+        desk.stats.answered += u64::from(succeeded);
         let index = operation as usize;
-        if of_settle_phase {
-            let about_login = self.programs.root.as_mut().is_some_and(|root| root.take_outcome(&outcome));
-            let answered = succeeded && !about_login;
-            self.settle.ended(answered);
-            self.history.operations[index].outcome = outcome;
-            return;
-        }
-        let state = &mut self.clients[client];
+        let state = &mut self.all[client];
         state.ended(succeeded, now);
-        if !self.logged_in(client, index, &outcome) {
+        if !self.logged_in(desk, client, index, &outcome) {
             match &outcome {
                 Outcome::Answer { response, .. } => {
-                    let request = &self.history.operations[index].request;
-                    let memory = self.clients[client].memory;
-                    self.programs.memories[memory].learn(request, response);
-                    let state = &mut self.clients[client];
+                    let request = &desk.history.operations[index].request;
+                    let memory = self.all[client].memory;
+                    self.memories[memory].learn(request, response);
+                    let state = &mut self.all[client];
                     // A member list that no act asked for is from the synchronization of endpoints.
                     if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
-                        state.synced(list, |member| self.processes.contains(member));
+                        state.synced(list, |member| desk.view.exists(member));
                     }
-                    self.carry_on(client, ActInput::Answer(response));
+                    self.carry_on(desk, client, ActInput::Answer(response));
                 }
-                Outcome::Error { error, .. } => self.carry_on(client, ActInput::Error(*error)),
-                Outcome::Unknown { .. } => self.carry_on(client, ActInput::Unknown),
+                Outcome::Error { error, .. } => self.carry_on(desk, client, ActInput::Error(*error)),
+                Outcome::Unknown { .. } => self.carry_on(desk, client, ActInput::Unknown),
             }
         }
-        self.history.operations[index].outcome = outcome;
-        self.schedule_client(client);
+        desk.history.operations[index].outcome = outcome;
+        self.schedule_client(desk, client);
     }
 
     /// Takes an outcome that is about the login, and returns whether it was one; the act under way does not
     /// see it. There are two kinds: the answer to a login, and an error that says that the client must log in
     /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
     /// does (`client/v3/retry_interceptor.go`).
-    fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
-        let Some(login) = &mut self.clients[client].login else { return false };
+    fn logged_in(&mut self, desk: &mut Desk<'_>, client: usize, operation: usize, outcome: &Outcome) -> bool {
+        let Some(login) = &mut self.all[client].login else { return false };
         if login.state == LoginState::Requested {
             login.token = match outcome {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
@@ -318,18 +265,8 @@ impl World<'_> {
         login.repeated = true;
         login.token = None;
         login.state = LoginState::Needed;
-        let state = &mut self.clients[client];
-        (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
+        let state = &mut self.all[client];
+        (state.ready, state.literal) = (Some(desk.history.operations[operation].request.clone()), true);
         true
-    }
-
-    /// Counts an action of the clients, for the statistics of the run.
-    pub(super) fn count_work(&mut self, what: &str) {
-        self.recorder.record.stats.did(what);
-    }
-
-    /// Counts an action of the clients that is also a probe.
-    pub(super) fn count_probe(&mut self, probe: Probe) {
-        self.recorder.record.stats.reached(probe);
     }
 }

@@ -25,9 +25,12 @@ use plan::act::{Follow, Start, Watch};
 use record::{MemberId, Nanos, Probe};
 
 use super::acts::Command;
-use super::{Client, Login, LoginState};
+use super::{Client, Clients, Login, LoginState};
+use crate::caller_event::CallerEvent;
+use crate::clock::{MILLISECOND, SECOND};
+use crate::desk::Desk;
 use crate::network::Party;
-use crate::world::{Happening, MILLISECOND, SECOND, World};
+use crate::view::View;
 
 /// How long a client waits before it reopens a stream for the first time: the longest `backoff` in
 /// `client/v3/watch.go`.
@@ -153,21 +156,21 @@ impl Client {
     }
 }
 
-impl World<'_> {
+impl Clients {
     /// Carries out an act's command about watches.
-    pub(super) fn command(&mut self, client: usize, command: Command) {
+    pub(super) fn command(&mut self, desk: &mut Desk<'_>, client: usize, command: Command) {
         match command {
             Command::Watch(watch) => {
-                let state = &self.clients[client];
-                let newest = self.programs.memories[state.memory].newest();
+                let state = &self.all[client];
+                let newest = self.memories[state.memory].newest();
                 let next = match watch.from {
                     Start::Now => 0,
                     Start::At(revision) => revision,
                     Start::Seen(offset) => newest.saturating_add(offset).max(1),
                     Start::Last => state.watchers.last.get(&watch.name).map_or(1, |last| last + 1),
                 };
-                self.count_work("watches");
-                self.open_watcher(client, Watcher::new(watch, next, None));
+                desk.count_work("watches");
+                self.open_watcher(desk, client, Watcher::new(watch, next, None));
             }
             Command::Follow(follow, next) => {
                 // The options of Kubernetes (`apiserver/pkg/storage/etcd3/watcher.go`).
@@ -179,17 +182,17 @@ impl World<'_> {
                     stream: follow.stream,
                     ..Watch::default()
                 };
-                self.count_work("watches");
-                self.open_watcher(client, Watcher::new(watch, next, Some(follow)));
+                desk.count_work("watches");
+                self.open_watcher(desk, client, Watcher::new(watch, next, Some(follow)));
             }
             Command::Cancel(name) => {
-                if let Some(serial) = self.clients[client].watchers.names.get(&name).copied() {
-                    self.cancel(client, serial);
+                if let Some(serial) = self.all[client].watchers.names.get(&name).copied() {
+                    self.cancel(desk, client, serial);
                 }
             }
-            Command::Progress(number) => self.ask_progress(client, number),
+            Command::Progress(number) => self.ask_progress(desk, client, number),
             Command::Close(number) => {
-                let watchers = &mut self.clients[client].watchers;
+                let watchers = &mut self.all[client].watchers;
                 let client_stream = watchers.streams.remove(&number);
                 let gone: Vec<u64> = (watchers.all.iter())
                     .filter(|(_, watcher)| watcher.watch.stream == number)
@@ -199,77 +202,89 @@ impl World<'_> {
                     watchers.forget(serial);
                 });
                 if let Some(stream) = client_stream.and_then(|client_stream| client_stream.stream) {
-                    self.close_stream(stream);
+                    self.close_stream(desk, stream);
                 }
             }
         }
     }
 
     /// Adds a watcher and requests it.
-    fn open_watcher(&mut self, client: usize, watcher: Watcher) {
-        let watchers = &mut self.clients[client].watchers;
+    fn open_watcher(&mut self, desk: &mut Desk<'_>, client: usize, watcher: Watcher) {
+        let watchers = &mut self.all[client].watchers;
         watchers.opened += 1;
         let serial = watchers.opened;
         watchers.names.insert(watcher.watch.name, serial);
         let number = watcher.watch.stream;
         watchers.all.insert(serial, watcher);
-        self.create(client, number, serial);
+        self.create(desk, client, number, serial);
     }
 
     /// Requests a watcher on its stream, and opens the stream first if it is not open.
-    fn create(&mut self, client: usize, number: u32, serial: u64) {
-        let stream = match self.clients[client].watchers.stream_number(number) {
+    fn create(&mut self, desk: &mut Desk<'_>, client: usize, number: u32, serial: u64) {
+        let stream = match self.all[client].watchers.stream_number(number) {
             Some(stream) => stream,
-            None => self.open_stream(client, number),
+            None => self.open_stream(desk, client, number),
         };
-        let client_stream = self.clients[client].watchers.streams.entry(number).or_default();
+        let client_stream = self.all[client].watchers.streams.entry(number).or_default();
         client_stream.stream = Some(stream);
         client_stream.creating.push_back(serial);
-        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+        let Some(watcher) = self.all[client].watcher(serial) else { return };
         watcher.id = None;
         watcher.parts.clear();
         let request = watcher.request();
-        self.send_on_stream(stream, request);
+        self.send_on_stream(desk, stream, request);
     }
 
     /// The client no longer wants a watcher. If it is not created yet, the client cancels it once it is.
-    fn cancel(&mut self, client: usize, serial: u64) {
-        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+    fn cancel(&mut self, desk: &mut Desk<'_>, client: usize, serial: u64) {
+        let Some(watcher) = self.all[client].watcher(serial) else { return };
         watcher.cancelled = true;
         let (id, number) = (watcher.id, watcher.watch.stream);
-        match (id, self.clients[client].watchers.stream_number(number)) {
+        match (id, self.all[client].watchers.stream_number(number)) {
             (Some(watch_id), Some(stream)) => {
                 let cancel = watch_request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
-                self.send_on_stream(stream, cancel);
+                self.send_on_stream(desk, stream, cancel);
             }
             (None, Some(_)) => {}
             (_, None) => {
-                self.clients[client].watchers.forget(serial);
+                self.all[client].watchers.forget(serial);
             }
         }
     }
 
     /// Sends a progress request on a stream, if it is open.
-    fn ask_progress(&mut self, client: usize, number: u32) {
-        let now = self.now();
-        let Some(client_stream) = self.clients[client].watchers.streams.get_mut(&number) else { return };
+    fn ask_progress(&mut self, desk: &mut Desk<'_>, client: usize, number: u32) {
+        let now = desk.now();
+        let Some(client_stream) = self.all[client].watchers.streams.get_mut(&number) else {
+            return;
+        };
         let Some(stream) = client_stream.stream else { return };
         client_stream.asked = now;
-        self.send_on_stream(stream, watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})));
+        self.send_on_stream(
+            desk,
+            stream,
+            watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})),
+        );
     }
 
     /// A client takes a response of a stream.
-    pub(super) fn take_watch_response(&mut self, client: usize, stream: u64, response: &WatchResponse) {
+    pub(super) fn take_watch_response(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        stream: u64,
+        response: &WatchResponse,
+    ) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
-        let state = &mut self.clients[client];
-        self.programs.memories[state.memory].sees(revision);
+        let state = &mut self.all[client];
+        self.memories[state.memory].sees(revision);
         let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
         client_stream.wait = REOPEN_WAIT_MIN;
         if response.created {
             let Some(serial) = client_stream.creating.pop_front() else { return };
             if response.canceled {
                 state.watchers.forget(serial);
-                return self.count_work("watches-refused");
+                return desk.count_work("watches-refused");
             }
             client_stream.ids.insert(response.watch_id, serial);
             let Some(watcher) = state.watcher(serial) else { return };
@@ -278,13 +293,13 @@ impl World<'_> {
                 watcher.note_seen(revision);
             }
             if watcher.cancelled {
-                self.cancel(client, serial);
+                self.cancel(desk, client, serial);
             }
             return;
         }
         if response.canceled {
             if let Some(serial) = client_stream.ids.remove(&response.watch_id) {
-                self.cancelled(client, serial, response.compact_revision);
+                self.cancelled(desk, client, serial, response.compact_revision);
             }
             return;
         }
@@ -302,27 +317,27 @@ impl World<'_> {
         watcher.parts.extend(response.events.iter().cloned());
         if !response.fragment {
             let events = std::mem::take(&mut watcher.parts);
-            self.received(client, serial, &events);
+            self.received(desk, client, serial, &events);
         }
     }
 
     /// A progress notification says that a watcher has received every event up to `revision`.
     fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
-        let state = &mut self.clients[client];
+        let state = &mut self.all[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.note_seen(revision);
         // After a cancellation the keys were listed again, and the old watcher must not touch the new copy.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
-            && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
+            && let Some(copy) = self.memories[memory].copies.get_mut(&follow.keys)
         {
             copy.revision = copy.revision.max(revision);
         }
     }
 
     /// A watcher receives events.
-    fn received(&mut self, client: usize, serial: u64, events: &[Event]) {
-        let state = &mut self.clients[client];
+    fn received(&mut self, desk: &mut Desk<'_>, client: usize, serial: u64, events: &[Event]) {
+        let state = &mut self.all[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         let revisions = events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
@@ -334,45 +349,52 @@ impl World<'_> {
         let Some(follow) = follow else { return };
         let lacks_pair = |event: &Event| event.r#type == EventType::Delete as i32 && event.prev_kv.is_none();
         if events.iter().any(lacks_pair) {
-            self.count_work("watch-errors");
-            self.cancel(client, serial);
-            return self.list_again(client, follow);
+            desk.count_work("watch-errors");
+            self.cancel(desk, client, serial);
+            return self.list_again(desk, client, follow);
         }
-        if let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys) {
+        if let Some(copy) = self.memories[memory].copies.get_mut(&follow.keys) {
             copy.apply(events);
         }
     }
 
     /// Schedules a new list of the keys of a copy.
-    fn list_again(&mut self, client: usize, follow: Follow) {
-        self.count_probe(Probe::Relists);
-        self.clients[client].relists.push_back(follow);
-        self.schedule_client(client);
+    fn list_again(&mut self, desk: &mut Desk<'_>, client: usize, follow: Follow) {
+        desk.count_probe(Probe::Relists);
+        self.all[client].relists.push_back(follow);
+        self.schedule_client(desk, client);
     }
 
     /// The member has cancelled a watcher: on request, or because its start revision was compacted, or because
     /// the client has no permission.
-    fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
-        let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
+    fn cancelled(&mut self, desk: &mut Desk<'_>, client: usize, serial: u64, compact_revision: i64) {
+        let Some(mut watcher) = self.all[client].watchers.forget(serial) else { return };
         if watcher.cancelled {
             return;
         }
         if compact_revision <= 0 {
-            return self.count_work("watches-cancelled");
+            return desk.count_work("watches-cancelled");
         }
-        self.count_probe(Probe::WatchesCompacted);
+        desk.count_probe(Probe::WatchesCompacted);
         if let Some(follow) = watcher.follow {
-            self.list_again(client, follow);
+            self.list_again(desk, client, follow);
         } else if watcher.watch.skip {
             watcher.next = compact_revision;
-            self.open_watcher(client, watcher);
+            self.open_watcher(desk, client, watcher);
         }
     }
 
     /// A stream broke. Its watchers wait until it is reopened to another endpoint.
-    pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
-        let now = self.now();
-        let state = &mut self.clients[client];
+    pub(super) fn stream_lost(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        number: u32,
+        stream: u64,
+        error: Option<Error>,
+    ) {
+        let now = desk.now();
+        let state = &mut self.all[client];
         if let Some(login) = &mut state.login
             && login.state == LoginState::Done
             && error.is_some_and(Login::is_refused)
@@ -396,13 +418,13 @@ impl World<'_> {
         });
         let at = state.after(now, wait);
         if at != Nanos::MAX && state.watchers.all.values().any(on_stream) {
-            self.queue.push(at, Happening::StreamResume { client, number });
+            desk.orders.at(at, CallerEvent::StreamResume { client, number });
         }
     }
 
     /// A client reopens a stream, and requests each of its watchers again from where that one was.
-    pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
-        let watchers = &self.clients[client].watchers;
+    pub(crate) fn stream_resume(&mut self, desk: &mut Desk<'_>, client: usize, number: u32) {
+        let watchers = &self.all[client].watchers;
         let Some(client_stream) = watchers.streams.get(&number) else { return };
         let is_requested = |serial: &u64, watcher: &Watcher| {
             watcher.id.is_some_and(|id| client_stream.ids.get(&id) == Some(serial))
@@ -413,8 +435,8 @@ impl World<'_> {
             .map(|(serial, _)| serial)
             .collect();
         for serial in waiting {
-            self.count_probe(Probe::WatchesResumed);
-            self.create(client, number, serial);
+            desk.count_probe(Probe::WatchesResumed);
+            self.create(desk, client, number, serial);
         }
     }
 
@@ -424,10 +446,10 @@ impl World<'_> {
     ///
     /// A watcher whose start is after `revision` is cancelled first: a member does not answer a progress request
     /// while a stream has such a watcher (`progressIfSync` of etcd since 3.5.22, issue 20221).
-    pub(crate) fn poll_watches(&mut self, revision: i64) {
-        let now = self.now();
-        for client in 0..self.clients.len() {
-            let watchers = &self.clients[client].watchers;
+    pub(crate) fn poll_watches(&mut self, desk: &mut Desk<'_>, revision: i64) {
+        let now = desk.now();
+        for client in 0..self.all.len() {
+            let watchers = &self.all[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
             let streams = watchers.streams.keys().filter(|number| behind(number));
             let future: Vec<u64> = streams
@@ -435,33 +457,33 @@ impl World<'_> {
                 .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
                 .map(|(serial, _)| serial)
                 .collect();
-            future.into_iter().for_each(|serial| self.cancel(client, serial));
+            future.into_iter().for_each(|serial| self.cancel(desk, client, serial));
         }
         let behind = |state: &Client, number: u32, client_stream: &ClientStream| {
             client_stream.stream.is_some()
                 && now >= client_stream.asked + PROGRESS_INTERVAL
                 && state.watchers.wanted(number).any(|(_, watcher)| watcher.seen < revision)
         };
-        for client in 0..self.clients.len() {
-            let state = &self.clients[client];
+        for client in 0..self.all.len() {
+            let state = &self.all[client];
             let to_ask: Vec<u32> = (state.watchers.streams.iter())
                 .filter(|(number, client_stream)| behind(state, **number, client_stream))
                 .map(|(number, _)| *number)
                 .collect();
-            to_ask.into_iter().for_each(|number| self.ask_progress(client, number));
+            to_ask.into_iter().for_each(|number| self.ask_progress(desk, client, number));
         }
     }
 
     /// Which watches have not received everything up to `revision`, each as a sentence. Only watches at members
     /// of `core` count, and only if client and member can reach each other.
-    pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
+    pub(crate) fn watches_behind(&self, view: &View<'_>, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
-        for (at, client) in self.clients.iter().enumerate() {
+        for (at, client) in self.all.iter().enumerate() {
             // A learner serves neither watches nor lists.
             let reaches = |member: MemberId| {
                 core.contains(&member)
-                    && self.progress.configuration.voters.contains(&member)
-                    && !self.network.unreliable(Party::Member(member), Party::Client(at))
+                    && view.configuration().voters.contains(&member)
+                    && !view.unreliable(Party::Member(member), Party::Client(at))
             };
             // A client that asks its members in turn comes again and again to one that it cannot reach. A
             // list of several pages may then never be whole.
@@ -474,7 +496,7 @@ impl World<'_> {
             }
             for (number, client_stream) in &client.watchers.streams {
                 if let Some(stream) =
-                    client_stream.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
+                    client_stream.stream.filter(|stream| reaches(self.streams.member(*stream)))
                     && !client_stream.creating.is_empty()
                 {
                     behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
@@ -482,9 +504,9 @@ impl World<'_> {
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
                 let sentence = match client_stream.stream {
-                    Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
+                    Some(stream) if reaches(self.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
-                        self.programs.streams.member(stream)
+                        self.streams.member(stream)
                     ),
                     None if is_served => format!("Client {at} has not opened its watch stream again."),
                     _ => continue,

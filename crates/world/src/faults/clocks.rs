@@ -3,15 +3,15 @@
 use plan::ClockFault;
 use record::{MemberId, Nanos};
 
-use super::Strike;
 use super::undo::Undo;
 use crate::clock::{Clock, Swing};
-use crate::world::World;
+use crate::deeds::Deed;
+use crate::strike::{Reach, Strike};
 
-impl World<'_> {
+impl Reach<'_> {
     /// Begins a fault of clocks.
     pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Undo {
-        let now = self.now();
+        let now = self.now;
         let members = strike.members;
         match *kind {
             ClockFault::Rate { rate } => {
@@ -39,23 +39,24 @@ impl World<'_> {
 
     /// Lets the clocks of these members run at their usual rates again.
     pub(super) fn restore_clock_rates(&mut self, members: &[MemberId]) {
-        let now = self.now();
+        let now = self.now;
         self.set_clocks(members, |clock| clock.reset_rate(now));
     }
 
     /// Ends the periodic changes of these members' wall clocks.
     pub(super) fn stop_clock_swings(&mut self, members: &[MemberId]) {
-        let now = self.now();
+        let now = self.now;
         self.set_clocks(members, |clock| clock.set_swing(now, None));
     }
 
     /// Changes the clocks of members, and schedules their wake-ups anew.
     fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
-            set(&mut self.processes[member].clock);
-            // The wake-up was computed for the old rate. Without one, `set_wake` schedules it anew.
-            self.processes[member].wake = Nanos::MAX;
-            self.set_wake(member);
+            let machine = &mut self.processes[member].machine;
+            set(&mut machine.clock);
+            // The wake-up was computed for the old rate. Without one, it is scheduled anew.
+            machine.wake = Nanos::MAX;
+            self.deeds.push(Deed::Wake(member));
         }
     }
 }

@@ -1,39 +1,44 @@
 //! Faults of disks: begins and ends them at the members they strike. `disk/faults.rs` implements their effects.
 
-use plan::DiskFault;
-use record::{MemberId, Stop};
+use plan::{DiskFault, FaultKind, Plan};
+use record::{MemberId, Nanos, Stop};
 
-use super::Strike;
 use super::undo::Undo;
+use crate::deeds::Deed;
 use crate::disk::concerns_backend;
-use crate::world::World;
+use crate::process::Process;
+use crate::strike::{Reach, Strike};
 
-impl World<'_> {
+impl Reach<'_> {
     /// Begins a fault of disks.
     pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Undo {
         for &member in strike.members {
             if kind.ends_process() {
                 self.block_and_end(member, strike.fault, Stop::PowerLoss);
             }
-            let (now, key) = (self.now(), self.fault_key(strike.fault));
-            if concerns_backend(kind) {
-                self.processes[member].show_backend(now);
-            }
-            self.processes[member].disk.inject(now, key, kind);
-            self.retime(member);
+            // A deed, because the fault begins after the end of the process.
+            self.deeds.push(Deed::InjectDisk(member, strike.fault));
         }
         if kind.ends_process() { Undo::ProcessesBlocked } else { Undo::Disks }
     }
 
     /// Ends a fault of a member's disk.
     pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {
-        let (now, key) = (self.now(), self.fault_key(fault));
-        self.processes[member].disk.heal(now, key);
-        self.retime(member);
+        self.processes[member].machine.disk.heal(self.now, fault_key(self.plan, fault));
+        self.deeds.push(Deed::Retime(member));
     }
+}
 
-    /// The number of a fault in the keys of the disks' draws.
-    fn fault_key(&self, fault: u32) -> u64 {
-        u64::from(self.plan.faults[fault as usize].id)
+/// Begins a fault of the disk of one process.
+pub(crate) fn inject(plan: &Plan, process: &mut Process, fault: u32, now: Nanos) {
+    let FaultKind::Disk(kind) = &plan.faults[fault as usize].kind else { return };
+    if concerns_backend(kind) {
+        process.show_backend(now);
     }
+    process.machine.disk.inject(now, fault_key(plan, fault), kind);
+}
+
+/// The number of a fault in the keys of the disks' draws.
+fn fault_key(plan: &Plan, fault: u32) -> u64 {
+    u64::from(plan.faults[fault as usize].id)
 }

@@ -9,7 +9,6 @@
 mod clocks;
 mod disk;
 mod network;
-mod operators;
 mod process;
 mod target;
 mod undo;
@@ -20,10 +19,13 @@ use keyed::{Domain, Draw, Keyed};
 use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
 use record::{Fact, MemberId, Members, Nanos};
 
+pub(crate) use self::disk::inject;
 use self::undo::{Scope, Undo};
+use crate::deeds::Deed;
 use crate::disk::Atlas;
+use crate::happening::Happening;
 use crate::network::Party;
-use crate::world::{Happening, World};
+use crate::strike::{Reach, Strike};
 
 /// The name under which the targets of faults are drawn.
 const TARGET: Domain = Domain::new("world fault target");
@@ -34,17 +36,6 @@ struct ActiveFault {
     members: Vec<MemberId>,
     /// What must be undone when it ends.
     undo: Undo,
-}
-
-/// A fault that strikes now, with its resolved targets.
-struct Strike<'a> {
-    /// Its index in the plan.
-    fault: u32,
-    members: &'a [MemberId],
-    /// Its targets as parties of the network: members or clients.
-    targets: &'a [Party],
-    /// The draw that decides its choices.
-    draw: Draw,
 }
 
 /// A fault that waits for its condition.
@@ -104,52 +95,52 @@ impl Nemesis {
     fn draw(&self, fault: &Fault) -> Draw {
         self.keyed.draw(u64::from(fault.id), 0)
     }
-}
 
-impl World<'_> {
     /// Schedules the faults that have a time, and lists those that wait for a condition.
-    pub(crate) fn schedule_faults(&mut self) {
-        for (at, fault) in self.plan.faults.iter().enumerate() {
+    pub(crate) fn schedule(&mut self, reach: &mut Reach<'_>) {
+        for (at, fault) in reach.plan.faults.iter().enumerate() {
             match fault.when {
-                Trigger::At(time) => self.queue.push(time, Happening::FaultBegins { fault: at }),
+                Trigger::At(time) => reach.at(time, Happening::FaultBegins { fault: at }),
                 Trigger::When { condition, from, delay } => {
-                    self.nemesis.waiting.push(WaitingFault { fault: at, condition, from, delay });
+                    self.waiting.push(WaitingFault { fault: at, condition, from, delay });
                 }
             }
         }
     }
 
+    /// Whether a fault waits for its condition.
+    pub(crate) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Schedules the faults whose conditions have become true.
-    pub(crate) fn conditions(&mut self) {
-        if self.nemesis.waiting.is_empty() {
-            return;
-        }
-        let now = self.now();
-        let progress = &self.progress;
+    pub(crate) fn conditions(&mut self, reach: &mut Reach<'_>) {
+        let now = reach.now;
+        let progress = reach.progress;
         let is_due = |waiting: &mut WaitingFault| now >= waiting.from && progress.is_met(&waiting.condition);
-        for WaitingFault { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
-            self.queue.push(now + delay, Happening::FaultBegins { fault });
+        for WaitingFault { fault, delay, .. } in self.waiting.extract_if(.., is_due) {
+            reach.at(now + delay, Happening::FaultBegins { fault });
         }
     }
 
     /// A fault strikes.
-    pub(crate) fn fault_begins(&mut self, at: usize) {
-        if self.nemesis.over {
+    pub(crate) fn begin(&mut self, at: usize, reach: &mut Reach<'_>) {
+        if self.over {
             return;
         }
-        let plan = self.plan;
+        let plan = reach.plan;
         let fault: &Fault = &plan.faults[at];
-        let draw = self.nemesis.draw(fault);
-        let mut members = self.resolve(&fault.target, draw);
+        let draw = self.draw(fault);
+        let mut members = reach.resolve(&fault.target, draw);
         if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
             return; // its members have all left the cluster
         }
         if fault.kind.effect().damages {
             // The atlas decides which disks may be damaged, so that a quorum keeps its data.
             members.retain(|member| {
-                let admitted = self.nemesis.atlas.may_damage(*member, &fault.kind);
+                let admitted = self.atlas.may_damage(*member, &fault.kind);
                 if !admitted {
-                    self.recorder.count("refused-by-atlas");
+                    reach.deeds.push(Deed::Count("refused-by-atlas"));
                 }
                 admitted
             });
@@ -157,68 +148,76 @@ impl World<'_> {
                 return;
             }
         }
-        let targets = self.resolve_parties(&fault.target, draw);
+        let targets = reach.resolve_parties(&fault.target, draw);
         tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
-        self.note_fault(at, &members, true);
+        note_fault(at, &members, true, reach);
         let strike = Strike { fault: at as u32, members: &members, targets: &targets, draw };
         let undo = match &fault.kind {
-            FaultKind::Network(kind) => self.begin_network(kind, &strike),
-            FaultKind::Disk(kind) => self.begin_disk(kind, &strike),
-            FaultKind::Clock(kind) => self.begin_clock(kind, &strike),
-            FaultKind::Process(kind) => self.begin_process(kind, &strike),
-            FaultKind::Task(task) => self.begin_operator(task, &strike),
+            FaultKind::Network(kind) => reach.begin_network(kind, &strike),
+            FaultKind::Disk(kind) => reach.begin_disk(kind, &strike),
+            FaultKind::Clock(kind) => reach.begin_clock(kind, &strike),
+            FaultKind::Process(kind) => reach.begin_process(kind, &strike),
+            FaultKind::Task(_) => {
+                reach.deeds.push(Deed::Task { fault: at, members: members.clone(), draw });
+                Undo::Nothing
+            }
         };
-        self.nemesis.active.insert(at, ActiveFault { members, undo });
+        self.active.insert(at, ActiveFault { members, undo });
         if let Some(duration) = fault.duration.filter(|_| !fault.kind.lasts_from_its_strike()) {
-            self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
+            reach.at(reach.now + duration, Happening::FaultEnds { fault: at });
         }
     }
 
     /// The time of a fault is over. After a partial healing, that also ends what the healing left of it.
-    pub(crate) fn fault_ends(&mut self, at: usize) {
-        let Some(ActiveFault { members, mut undo }) = self.nemesis.active.remove(&at) else { return };
-        let fault = &self.plan.faults[at];
-        tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
-        self.note_fault(at, &members, false);
-        self.undo(at as u32, &mut undo, &Scope::everything(&members));
+    pub(crate) fn end(&mut self, at: usize, reach: &mut Reach<'_>) {
+        let Some(ActiveFault { members, mut undo }) = self.active.remove(&at) else { return };
+        tracing::debug!(fault = at, kind = reach.plan.faults[at].kind.name(), "fault ends");
+        note_fault(at, &members, false, reach);
+        reach.undo(at as u32, &mut undo, &Scope::everything(&members));
     }
 
-    /// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a
-    /// member.
-    fn note_fault(&mut self, at: usize, members: &[MemberId], begins: bool) {
-        let kind = &self.plan.faults[at].kind;
-        let fact = Fact::Fault {
-            fault: at as u32,
-            what: kind.name(),
-            kind: kind.number(),
-            effect: kind.effect(),
-            begins,
-        };
-        if members.is_empty() {
-            self.note(MemberId::NONE, fact.clone());
-        }
-        for member in members {
-            self.note(*member, fact.clone());
+    /// A flapping partition is cut or joined.
+    pub(crate) fn flap(&mut self, at: usize, reach: &mut Reach<'_>) {
+        if let Some(ActiveFault { members, undo: Undo::Flapping(flapping) }) = self.active.get_mut(&at) {
+            reach.flap(at, flapping, members);
         }
     }
 
-    /// Ends all faults; or, if `core` does not have all members, only their effects within it. Outside the
-    /// core a fault stays until its own time is over.
-    pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
-        self.nemesis.over = true;
-        let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
-        if core.values().all(|core| *core) {
-            active.into_iter().for_each(|at| self.fault_ends(at));
-            return;
+    /// The chaos phase is over: no fault begins any more. Returns the faults that have begun and not ended.
+    pub(crate) fn stop(&mut self) -> Vec<usize> {
+        self.over = true;
+        self.active.keys().copied().collect()
+    }
+
+    /// Ends a fault; or, if not all members are healed, only its effect among those that are. Outside of them it stays
+    /// until its own time is over.
+    pub(crate) fn heal(&mut self, at: usize, healed: &Members<bool>, reach: &mut Reach<'_>) {
+        if healed.values().all(|healed| *healed) {
+            return self.end(at, reach);
         }
-        // Clients and operators are healed with the core.
-        let members = core.iter().filter(|(_, healed)| **healed).map(|(member, _)| Party::Member(member));
-        let healed: Vec<Party> = members.chain((0..=self.operator()).map(Party::Client)).collect();
-        for at in active {
-            let mut active = self.nemesis.active.remove(&at).expect("it was there a moment ago");
-            let freed: Vec<MemberId> = active.members.extract_if(.., |member| core[*member]).collect();
-            self.undo(at as u32, &mut active.undo, &Scope::among(&freed, &healed));
-            self.nemesis.active.insert(at, active);
-        }
+        let Some(active) = self.active.get_mut(&at) else { return };
+        let members = healed.iter().filter(|(_, healed)| **healed).map(|(member, _)| Party::Member(member));
+        // Clients and operators are healed, too.
+        let parties: Vec<Party> = members.chain(reach.network.clients()).collect();
+        let freed: Vec<MemberId> = active.members.extract_if(.., |member| healed[*member]).collect();
+        reach.undo(at as u32, &mut active.undo, &Scope::among(&freed, &parties));
+    }
+}
+
+/// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a member.
+fn note_fault(at: usize, members: &[MemberId], begins: bool, reach: &mut Reach<'_>) {
+    let kind = &reach.plan.faults[at].kind;
+    let fact = Fact::Fault {
+        fault: at as u32,
+        what: kind.name(),
+        kind: kind.number(),
+        effect: kind.effect(),
+        begins,
+    };
+    if members.is_empty() {
+        reach.note(MemberId::NONE, fact.clone());
+    }
+    for member in members {
+        reach.note(*member, fact.clone());
     }
 }

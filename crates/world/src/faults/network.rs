@@ -5,9 +5,10 @@ use plan::NetworkFault;
 use record::{MemberId, Nanos};
 
 use super::undo::{Scope, Undo};
-use super::{ActiveFault, Strike};
+use crate::clock::MILLISECOND;
+use crate::happening::Happening;
 use crate::network::{Packet, Pair, Party, between, bridge, majorities_ring};
-use crate::world::{Happening, MILLISECOND, World};
+use crate::strike::{Reach, Strike};
 
 /// A partition that comes and goes.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct FlappingPartition {
     up: Nanos,
 }
 
-impl World<'_> {
+impl Reach<'_> {
     /// Begins a fault of the network.
     pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Undo {
         let Strike { fault, members, targets, draw } = *strike;
@@ -49,11 +50,11 @@ impl World<'_> {
             NetworkFault::MajoritiesRing => self.cut(majorities_ring(everyone, draw.then(8))),
             NetworkFault::Bridge => self.cut(bridge(everyone, members[0], draw.then(8))),
             NetworkFault::Flapping { down, up } => {
-                self.queue.push(self.now(), Happening::Flap { fault: fault as usize });
+                self.at(self.now, Happening::Flap { fault: fault as usize });
                 Undo::Flapping(FlappingPartition { cut: Vec::new(), is_down: false, down: *down, up: *up })
             }
             NetworkFault::CutClients => {
-                let clients: Vec<Party> = (0..=self.operator()).map(Party::Client).collect();
+                let clients: Vec<Party> = self.network.clients().collect();
                 self.cut(between(&clients, members, true))
             }
             NetworkFault::Clog { to } => {
@@ -76,27 +77,21 @@ impl World<'_> {
 
     /// Cuts these pairs.
     fn cut(&mut self, pairs: Vec<Pair>) -> Undo {
-        self.network.cut(&pairs, self.now());
+        self.network.cut(&pairs, self.now);
         Undo::Cut(pairs)
     }
 
-    /// A flapping partition is cut or joined.
-    pub(crate) fn flap(&mut self, at: usize) {
-        let now = self.now();
-        let everyone = self.everyone();
-        let Some(ActiveFault { members, undo: Undo::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
-        else {
-            return;
-        };
+    /// Cuts or joins a flapping partition around these members.
+    pub(super) fn flap(&mut self, fault: usize, flapping: &mut FlappingPartition, members: &[MemberId]) {
         if flapping.is_down {
-            self.network.heal(&std::mem::take(&mut flapping.cut), now);
+            self.network.heal(&std::mem::take(&mut flapping.cut), self.now);
         } else {
-            flapping.cut = between(&parties(members), &everyone, true);
-            self.network.cut(&flapping.cut, now);
+            flapping.cut = between(&parties(members), &self.everyone(), true);
+            self.network.cut(&flapping.cut, self.now);
         }
         flapping.is_down = !flapping.is_down;
         let next = if flapping.is_down { flapping.down } else { flapping.up };
-        self.queue.push(now + next.max(MILLISECOND), Happening::Flap { fault: at });
+        self.at(self.now + next.max(MILLISECOND), Happening::Flap { fault });
     }
 
     /// Joins the cut pairs whose two parties are both in the scope; the others stay cut.
@@ -104,7 +99,7 @@ impl World<'_> {
         let within =
             |(from, to): &Pair| scope.among.is_none_or(|healed| healed.contains(from) && healed.contains(to));
         let joined: Vec<Pair> = pairs.extract_if(.., |pair| within(pair)).collect();
-        self.network.heal(&joined, self.now());
+        self.network.heal(&joined, self.now);
     }
 
     /// Ends a fault's change of links.
@@ -117,13 +112,13 @@ impl World<'_> {
 
     /// Ends a clog or a rule, and sends the packets that it held.
     pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
-        let now = self.now();
+        let now = self.now;
         let released: Vec<(Nanos, Box<Packet>)> = match scope.among {
             None => self.network.release(fault, now),
             Some(healed) => self.network.release_among(fault, healed, now),
         };
         for (arrival, packet) in released {
-            self.queue.push(arrival, Happening::Arrive(packet));
+            self.at(arrival, Happening::Arrive(packet));
         }
     }
 }

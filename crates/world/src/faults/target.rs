@@ -5,9 +5,9 @@ use plan::Target;
 use record::MemberId;
 
 use crate::network::Party;
-use crate::world::World;
+use crate::strike::Reach;
 
-impl World<'_> {
+impl Reach<'_> {
     /// The members a target means now.
     pub(super) fn resolve(&self, target: &Target, draw: Draw) -> Vec<MemberId> {
         let all = self.members();

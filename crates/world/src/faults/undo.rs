@@ -4,7 +4,7 @@ use record::MemberId;
 
 use super::network::FlappingPartition;
 use crate::network::{Pair, Party};
-use crate::world::World;
+use crate::strike::Reach;
 
 /// What must be undone when a fault ends. A fault with a new kind of effect needs a variant here, and a way to
 /// undo the effect for some members only.
@@ -56,7 +56,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl World<'_> {
+impl Reach<'_> {
     /// Undoes the effect of a fault, within the scope.
     pub(super) fn undo(&mut self, fault: u32, undo: &mut Undo, scope: &Scope<'_>) {
         let members = || scope.members.iter().copied();
@@ -70,9 +70,9 @@ impl World<'_> {
             Undo::ClockRates => self.restore_clock_rates(scope.members),
             Undo::ClockSwings => self.stop_clock_swings(scope.members),
             Undo::ProcessesBlocked => members().for_each(|member| self.unblock(member, fault)),
-            Undo::SlowSteps => members().for_each(|member| self.processes[member].step_takes = 0),
-            Undo::ArmedDisks => members().for_each(|member| self.processes[member].disk.disarm()),
-            Undo::ArmedPoints => members().for_each(|member| self.disarm_point(member)),
+            Undo::SlowSteps => members().for_each(|member| self.processes[member].machine.step_takes = 0),
+            Undo::ArmedDisks => members().for_each(|member| self.processes[member].machine.disk.disarm()),
+            Undo::ArmedPoints => members().for_each(|member| self.processes[member].arm_point(None, None)),
         }
     }
 }

@@ -29,7 +29,7 @@ use record::{DropReason, MessageHead, MessageKind, Nanos};
 pub(crate) use partitions::{between, bridge, majorities_ring};
 pub(crate) use party::{Pair, Party};
 
-use crate::clients::Segment;
+use crate::clients::segment::Segment;
 
 use links::{Fate, LinkState};
 use partitions::Cuts;
@@ -114,6 +114,11 @@ impl Network {
             held: Vec::new(),
             clogging: Vec::new(),
         }
+    }
+
+    /// All parties that are clients.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Party> + use<> {
+        (0..self.links.clients()).map(Party::Client)
     }
 
     /// The link's behaviour without faults.
@@ -317,6 +322,11 @@ fn damaged(body: &Body, place: u64) -> Option<Body> {
     let mut message = Message::default();
     message.merge_from_bytes(&bytes).ok()?;
     Some(Body::Raft(message))
+}
+
+/// The head of a message that is not raft's: only its kind matters.
+pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
+    MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
 /// The head of a raft message, for the trace.

@@ -61,6 +61,11 @@ impl<T> Grid<T> {
         Grid { members: members as usize, parties: members as usize + clients, cells }
     }
 
+    /// How many clients there are.
+    pub(crate) fn clients(&self) -> usize {
+        self.parties - self.members
+    }
+
     pub(crate) fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.cells.iter_mut()
     }

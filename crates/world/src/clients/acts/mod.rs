@@ -14,6 +14,7 @@ mod election;
 mod list;
 mod lock;
 mod renew;
+pub(crate) mod start;
 mod write;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,10 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use plan::Act;
 use plan::act::{Follow, Watch};
 use record::{Nanos, Probe, Stats};
 
 use crate::clients::memory::Memory;
-
-pub(crate) use list::List;
 
 /// What happened to an act that makes it do its next step.
 pub(crate) enum ActInput<'a> {
@@ -116,42 +114,6 @@ impl Context<'_> {
 pub(crate) trait RunningAct {
     /// Takes what happened and returns what the act does next.
     fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step;
-}
-
-/// The state machine of an act that is about to begin.
-pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
-    match act {
-        Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
-        Act::Literal(request) => Box::new(SingleStep(Some(Step::AskThis(request)))),
-        Act::Rest(time) => Box::new(SingleStep(Some(Step::Wait(time)))),
-        Act::Watch(watch) => Box::new(SingleStep(Some(Step::Stream(Command::Watch(watch))))),
-        Act::Cancel { watcher } => Box::new(SingleStep(Some(Step::Stream(Command::Cancel(watcher))))),
-        Act::Progress { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Progress(stream))))),
-        Act::Close { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Close(stream))))),
-        Act::View { keys } => Box::new(SingleStep(Some(Step::View(keys)))),
-        Act::Follow(follow) => Box::new(List::follow(follow)),
-        Act::List { keys, page } => Box::new(List::new(keys, page)),
-        Act::Write(write) => Box::new(write::RunningWrite::new(write)),
-        Act::Add(add) => Box::new(add::RunningAdd::new(add)),
-        Act::Append(micros) => Box::new(append::RunningAppend::new(micros)),
-        Act::Lock(session) => Box::new(lock::RunningLock::new(session)),
-        Act::Unlock { name } => Box::new(lock::RunningRelease::lock(name)),
-        Act::Campaign(session, value) => Box::new(election::RunningCampaign::new(session, value)),
-        Act::Proclaim { name, value } => Box::new(election::RunningProclaim::new(name, value)),
-        Act::Resign { name } => Box::new(lock::RunningRelease::leadership(name)),
-        Act::Fenced { name, key, value } => Box::new(election::RunningFencedWrite::new(name, key, value)),
-        Act::Renew => Box::new(renew::RunningRenewal::default()),
-        Act::Compactor { key } => Box::new(compactor::RunningCompactor::new(key)),
-    }
-}
-
-/// An act of a single step.
-struct SingleStep(Option<Step>);
-
-impl RunningAct for SingleStep {
-    fn next(&mut self, _: ActInput<'_>, _: &mut Context<'_>) -> Step {
-        self.0.take().unwrap_or(Step::Done)
-    }
 }
 
 // ---- requests --------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ use api::Response;
 use bytes::Bytes;
 use plan::act::{Verb, Which, Write};
 
+use super::list::List;
 use super::{
-    ActInput, Context, List, RunningAct, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
+    ActInput, Context, RunningAct, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
 };
 
 /// A write under way.

@@ -9,28 +9,25 @@ use api::etcdserverpb::{
 use plan::OperatorTask;
 use record::MemberId;
 
-use super::Strike;
-use super::undo::Undo;
-use crate::operators::{Step, peer_url};
-use crate::world::World;
+use crate::operators::{Operators, Step, peer_url};
+use crate::view::View;
 
 /// etcd's number for the alarm NOSPACE (`AlarmType` in `rpc.proto`).
 const NO_SPACE: i32 = 1;
 
-impl World<'_> {
-    /// An operator begins a task. There is nothing to undo when the fault ends.
-    pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
-        let steps = self.steps_of(task, strike);
-        self.begin_task(steps, strike.draw);
-        Undo::Nothing
-    }
-
-    /// The steps of a task.
-    fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
+impl Operators {
+    /// The steps of a task, which is a fault of the plan and strikes these members.
+    pub(crate) fn steps_of(
+        &self,
+        view: &View<'_>,
+        task: &OperatorTask,
+        fault: usize,
+        members: &[MemberId],
+    ) -> Vec<Step> {
         // A task without a target does not use it.
-        let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
+        let target = members.first().copied().unwrap_or(MemberId::new(1));
         // The new member that the plan reserves for this fault.
-        let joiner = || self.joiner_of(strike.fault as usize);
+        let joiner = || self.joiner_of(fault);
         match *task {
             OperatorTask::AddMember { learner, promote } => {
                 let joiner = joiner();
@@ -54,10 +51,10 @@ impl World<'_> {
             OperatorTask::MoveLeader => {
                 vec![Step::AskLeader(MoveLeaderRequest { target_id: target.raft_id() }.into())]
             }
-            OperatorTask::Defragment => strike.members.iter().map(|member| defragment(*member)).collect(),
+            OperatorTask::Defragment => members.iter().map(|member| defragment(*member)).collect(),
             OperatorTask::Compact { keep, physical } => vec![compact(keep, physical)],
             OperatorTask::ReclaimSpace => {
-                let all = self.members();
+                let all = view.members();
                 let mut steps = vec![compact(0, true)];
                 steps.extend(all.iter().map(|member| defragment(*member)));
                 steps.extend(all.iter().map(|member| disarm(*member)));

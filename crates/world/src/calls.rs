@@ -1,0 +1,58 @@
+//! The calls of a run as the world knows them. Their numbers are those of the history.
+
+use api::{Error, Response};
+use record::MessageKind;
+
+use crate::network::{Body, Packet, Party, client_head};
+
+/// How a call ended for its caller.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Answer(Result<Response, Error>),
+    /// Its connection broke.
+    Reset,
+    /// Its caller waits no longer.
+    TimedOut,
+}
+
+/// All calls of a run.
+#[derive(Default)]
+pub(crate) struct Calls(Vec<Call>);
+
+struct Call {
+    /// Who called.
+    client: u32,
+    /// Whether its request or its cancellation has reached a member.
+    reached: bool,
+}
+
+impl Calls {
+    /// A client calls.
+    pub(crate) fn begin(&mut self, call: u64, client: u32) {
+        assert_eq!(call, self.0.len() as u64, "calls have the numbers 0, 1, 2, …");
+        self.0.push(Call { client, reached: false });
+    }
+
+    /// The client that called.
+    pub(crate) fn client_of(&self, call: u64) -> usize {
+        self.0[call as usize].client as usize
+    }
+
+    /// Something of a call arrives at a member. Returns whether it is the first: requests travel over TCP, which drops
+    /// duplicates.
+    pub(crate) fn arrives(&mut self, call: u64) -> bool {
+        !std::mem::replace(&mut self.0[call as usize].reached, true)
+    }
+}
+
+/// Tells a client that the connection of its call is broken: the process has ended but its host runs on, so the
+/// kernel answers.
+pub(crate) fn reset(from: Party, to: Party, call: u64) -> Box<Packet> {
+    Box::new(Packet {
+        from,
+        to,
+        incarnations: (0, 0),
+        head: client_head(MessageKind::ClientResponse),
+        body: Body::Reset(call),
+    })
+}

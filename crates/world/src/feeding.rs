@@ -1,0 +1,397 @@
+//! How members get their inputs, and how the effects of their steps are carried out. Here, and nowhere else, the world
+//! calls [`member::Member::step`].
+//!
+//! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries and
+//! of the jobs of a backend are inputs, too.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use member::backend::Job;
+use member::io::{Effects, Input, PeerMessage, Stall};
+use record::{Fact, MemberId, MessageKind, Nanos, Stop};
+
+use crate::clients::segment::Down;
+use crate::context;
+use crate::happening::Happening;
+use crate::machine::{Stage, State};
+use crate::network::{Body, Packet, Party, client_head, head_of};
+use crate::world::World;
+
+/// If a member is woken this often without time advancing, the run panics: it would never end.
+const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
+
+impl World<'_> {
+    /// Gives an input to a member: now, or when the process can run again. If it changes the membership, the member first
+    /// learns of its connections to the others (etcd's strict reconfiguration check looks at them).
+    pub(crate) fn give(&mut self, member: MemberId, input: Input) {
+        if changes_members(&input) {
+            self.feed_connections(member);
+        }
+        self.feed(member, input);
+    }
+
+    /// Gives an input to a member: now, or when the process can run again.
+    pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
+        let now = self.now();
+        let process = &mut self.processes[member];
+        match process.machine.state {
+            State::Down => {}
+            State::Starting => {
+                // Until its recovery is on disk, it receives only the ends of disk jobs.
+                if matches!(input, Input::JobDone { .. }) {
+                    process.inbox.push_back(input);
+                }
+            }
+            State::Paused => process.inbox.push_back(input),
+            State::Running if now < process.machine.busy_until || !process.inbox.is_empty() => {
+                process.inbox.push_back(input);
+            }
+            State::Running => self.step_member(member, input),
+        }
+    }
+
+    /// Tells a member how long it has been connected to each other member, as its transport would know.
+    fn feed_connections(&mut self, member: MemberId) {
+        let now = self.now();
+        let connected =
+            self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
+                let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
+                let since = since.max(process.machine.started).max(self.processes[member].machine.started);
+                (process.machine.is_up() && process.machine.stage == Stage::Member)
+                    .then(|| (other, now - since))
+            });
+        let connections = connected.collect();
+        self.feed(member, Input::Connections(connections));
+    }
+
+    /// Gives a member an input before the inputs that wait.
+    pub(crate) fn feed_first(&mut self, member: MemberId, input: Input) {
+        self.processes[member].inbox.push_front(input);
+        self.drain_inbox(member);
+        self.set_wake(member);
+    }
+
+    /// Gives a member the inputs that came while it could not run.
+    pub(crate) fn drain_inbox(&mut self, member: MemberId) {
+        while self.processes[member].machine.state == State::Running
+            && self.now() >= self.processes[member].machine.busy_until
+        {
+            let Some(input) = self.processes[member].inbox.pop_front() else { break };
+            self.step_member(member, input);
+        }
+    }
+
+    /// Wakes a member at the time for which it asked.
+    pub(crate) fn wake(&mut self, member: MemberId) {
+        // An earlier wake-up was set since; this one is out of date.
+        if self.processes[member].machine.wake != self.now() {
+            return;
+        }
+        self.processes[member].machine.wake = Nanos::MAX;
+        self.check_for_endless_wakes(member);
+        // A paused process is woken when it resumes.
+        if self.processes[member].machine.state == State::Running {
+            self.feed(member, Input::Wake);
+        }
+    }
+
+    /// Panics if a member asks again and again to be woken at once: time would never advance.
+    fn check_for_endless_wakes(&mut self, member: MemberId) {
+        let now = self.queue.now();
+        let process = &mut self.processes[member];
+        process.machine.woken =
+            if process.machine.woken.0 == now { (now, process.machine.woken.1 + 1) } else { (now, 0) };
+        if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
+            return;
+        }
+        let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
+        panic!(
+            "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
+             again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
+            process.machine.clock.monotonic(now)
+        );
+    }
+
+    /// Steps a member with one input, and carries out the effects.
+    fn step_member(&mut self, member: MemberId, input: Input) {
+        let now = self.queue.now();
+        let process = &mut self.processes[member];
+        context::enter(now, member, process.machine.clock.wall_clock(now));
+        let running = process.member.as_mut().expect("a process that runs has a member");
+        let (own_now, wall_clock) =
+            (process.machine.clock.monotonic(now), process.machine.clock.wall_clock(now));
+        let effects = &mut **process.effects.get_or_insert_default();
+        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
+        context::leave(now);
+        if let Err(panic) = stepped {
+            if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
+                self.take_effects(member);
+                self.crashed_at_failpoint(member);
+            } else {
+                self.panicked(member, crate::panics::text(&*panic));
+            }
+            return;
+        }
+        if process.machine.step_takes > 0 {
+            process.machine.busy_until = now + process.machine.step_takes;
+            let incarnation = process.machine.incarnation;
+            self.queue
+                .push(now + process.machine.step_takes, Happening::SlowStepOver { member, incarnation });
+        }
+        self.take_effects(member);
+    }
+
+    /// Carries out the effects of a member's step.
+    pub(crate) fn take_effects(&mut self, member: MemberId) {
+        let Some(mut effects) = self.processes[member].effects.take() else { return };
+        if let Some(stall) = effects.stall.take() {
+            self.pause_at_failpoint(member, stall, &mut effects);
+        }
+        for fact in effects.facts.drain(..) {
+            self.note_of(member, Fact::Own(fact));
+        }
+        let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
+        let incarnation = self.processes[member].machine.incarnation;
+        for message in effects.messages.drain(..) {
+            let to = MemberId::from_raft(message.to);
+            let Some(receiver) = self.processes.get(to) else { continue };
+            self.send(Box::new(Packet {
+                from: Party::Member(member),
+                to: Party::Member(to),
+                incarnations: (incarnation, receiver.machine.incarnation),
+                head: head_of(&message),
+                body: Body::Raft(message),
+            }));
+        }
+        // Most steps have none of these.
+        if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
+            self.take_rare_effects(member, &mut effects);
+        }
+        for (operation, result) in effects.replies.drain(..) {
+            let client = self.calls.client_of(operation);
+            self.send(Box::new(Packet {
+                from: Party::Member(member),
+                to: Party::Client(client),
+                incarnations: (incarnation, 0),
+                head: client_head(MessageKind::ClientResponse),
+                body: Body::Response(operation, result),
+            }));
+        }
+        let now = self.now();
+        if !effects.jobs.is_empty() {
+            for job in effects.jobs.drain(..) {
+                let over = self.processes[member].machine.disk.submit(now, &job);
+                if over != Nanos::MAX {
+                    self.queue.push(over, Happening::JobDone { member, incarnation, job: job.id });
+                }
+            }
+            self.look_for_armed_crash(member);
+        }
+        let fatal = effects.fatal.take();
+        let finished = std::mem::take(&mut effects.finished);
+        let removed = std::mem::take(&mut effects.removed);
+        self.processes[member].effects = Some(effects);
+        if let Some(text) = broken {
+            self.panicked(member, text);
+        } else if let Some(why) = fatal {
+            let stop = Stop::Fatal(why);
+            if !self.processes[member].machine.disk.had_errors() {
+                self.record_unexpected_end(member, stop.clone());
+            }
+            self.end_process(member, stop);
+            self.supervise(member);
+        } else if removed {
+            self.removed(member);
+        } else if finished {
+            self.end_process(member, Stop::Graceful);
+        } else {
+            self.set_wake(member);
+        }
+    }
+
+    /// Sends messages between members that are not raft's, and watch responses.
+    fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
+        let incarnation = self.processes[member].machine.incarnation;
+        for (to, message) in effects.peers.drain(..) {
+            let Some(receiver) = self.processes.get(to) else { continue };
+            let kind = match message {
+                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
+                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
+            };
+            self.send(Box::new(Packet {
+                from: Party::Member(member),
+                to: Party::Member(to),
+                incarnations: (incarnation, receiver.machine.incarnation),
+                head: client_head(kind),
+                body: Body::Peer(message),
+            }));
+        }
+        if effects.watch.is_empty() && effects.watch_ended.is_empty() {
+            return;
+        }
+        self.ask(|callers, view, orders| {
+            for (stream, response) in effects.watch.drain(..) {
+                callers.item(view, member, stream, Down::Response(Arc::new(response)), orders);
+            }
+            for (stream, error) in effects.watch_ended.drain(..) {
+                callers.item(view, member, stream, Down::Refused(error), orders);
+            }
+        });
+    }
+
+    /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
+    fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
+        let [messages, peers, replies, watch, jobs, backend] = stall.before;
+        let later = Effects {
+            messages: effects.messages.split_off(messages),
+            peers: effects.peers.split_off(peers),
+            replies: effects.replies.split_off(replies),
+            watch: effects.watch.split_off(watch.min(effects.watch.len())),
+            watch_ended: std::mem::take(&mut effects.watch_ended),
+            jobs: effects.jobs.split_off(jobs),
+            backend: if backend == 0 { effects.backend.take() } else { None },
+            ..Effects::default()
+        };
+        self.recorder.count("failpoint-fired");
+        let over = self.now() + stall.time;
+        let process = &mut self.processes[member];
+        process.config.failpoint = None;
+        process.machine.point = None;
+        process.stalled = Some(Box::new(later));
+        process.machine.busy_until = process.machine.busy_until.max(over);
+        let incarnation = process.machine.incarnation;
+        self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
+    }
+
+    /// A pause at a failpoint is over: carries out the effects that waited.
+    pub(crate) fn failpoint_pause_over(&mut self, member: MemberId) {
+        let Some(effects) = self.processes[member].stalled.take() else { return };
+        self.processes[member].effects = Some(effects);
+        self.take_effects(member);
+        self.drain_inbox(member);
+    }
+
+    /// Sets the member's wake-up, unless an earlier one is set already.
+    pub(crate) fn set_wake(&mut self, member: MemberId) {
+        let process = &mut self.processes[member];
+        if process.machine.state != State::Running {
+            return;
+        }
+        let Some(running) = &process.member else { return };
+        let Some(at) = process.machine.clock.true_time_of(running.wake_at()) else { return };
+        // A wake-up that was due while the process was paused happens now.
+        let at = at.max(self.queue.now());
+        if at < process.machine.wake {
+            process.machine.wake = at;
+            let incarnation = process.machine.incarnation;
+            self.queue.push(at, Happening::Wake { member, incarnation });
+        }
+    }
+
+    // ---- disk -----------------------------------------------------------------------------------
+
+    /// An asynchronous disk job has ended: the member learns its outcome.
+    pub(crate) fn job_done(&mut self, member: MemberId, incarnation: u32, job: u64) {
+        if !self.is_current(member, incarnation) {
+            return;
+        }
+        let now = self.now();
+        let Some(outcome) = self.processes[member].machine.disk.complete(now, job) else {
+            return; // a stall of the disk delayed it, and it was scheduled again
+        };
+        self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
+        self.feed(member, Input::JobDone { job, result: outcome.result });
+    }
+
+    /// Begins a job of a member's backend. If the database panics, returns the text of the panic.
+    fn begin_backend_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
+        let now = self.now();
+        let process = &mut self.processes[member];
+        context::enter(now, member, process.machine.clock.wall_clock(now));
+        let backend = process.backend.as_mut().expect("a process that runs has a backend");
+        let disk = &process.machine.disk;
+        let begun = catch_unwind(AssertUnwindSafe(|| backend.begin(now, disk, job)));
+        context::leave(now);
+        let over = begun.map_err(|panic| crate::panics::text(&*panic))?;
+        let incarnation = process.machine.incarnation;
+        self.section_ends(member, incarnation, over);
+        self.look_for_armed_crash(member);
+        Ok(())
+    }
+
+    /// Schedules the end of a section. While the disk is stalled, the end has no time yet (`Nanos::MAX`).
+    pub(crate) fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
+        let process = &mut self.processes[member];
+        assert!(
+            !process.machine.section,
+            "member {member} hands out a job for its backend before it learned that the one before is done"
+        );
+        process.machine.section = true;
+        if over != Nanos::MAX {
+            self.queue.push(over, Happening::SectionDone { member, incarnation });
+        }
+    }
+
+    /// The disk operations of a recovery or of a job of the backend have ended. If it was the recovery, the process
+    /// now runs.
+    pub(crate) fn section_done(&mut self, member: MemberId, incarnation: u32) {
+        let now = self.now();
+        if !self.is_current(member, incarnation) {
+            return;
+        }
+        // If a fault delayed or shortened the section, its end was scheduled again; this event is out of date.
+        let process = &mut self.processes[member];
+        if !process.machine.section || !process.machine.disk.section_over(now) {
+            return;
+        }
+        process.machine.section = false;
+        let input = if process.machine.state == State::Starting {
+            process.machine.state = State::Running;
+            process.machine.bootstrapped = true;
+            if process.machine.is_paused_by_fault() {
+                process.machine.state = State::Paused;
+            }
+            Input::Recovered
+        } else {
+            let backend = process.backend.as_mut().expect("a process that runs has a backend");
+            Input::BackendDone(backend.end(now, &process.machine.disk))
+        };
+        self.feed(member, input);
+        self.drain_inbox(member);
+    }
+
+    /// The disk became slower or faster, so the jobs and the section under way end at other times.
+    pub(crate) fn retime(&mut self, member: MemberId) {
+        let retimed = self.processes[member].machine.disk.retime();
+        let incarnation = self.processes[member].machine.incarnation;
+        for (job, at) in retimed.jobs.into_iter().filter(|(_, at)| *at != Nanos::MAX) {
+            self.queue.push(at, Happening::JobDone { member, incarnation, job });
+        }
+        if let Some(at) = retimed.section.filter(|at| *at != Nanos::MAX) {
+            self.queue.push(at, Happening::SectionDone { member, incarnation });
+        }
+        self.look_for_armed_crash(member);
+    }
+
+    /// Schedules the crash at a disk operation, once the time of that operation is known.
+    pub(crate) fn look_for_armed_crash(&mut self, member: MemberId) {
+        let process = &self.processes[member];
+        if let Some(at) = process.machine.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
+            let incarnation = process.machine.incarnation;
+            self.queue.push(at, Happening::ArmedCrash { member, incarnation });
+        }
+    }
+}
+
+/// Whether the input asks for a change of the membership.
+fn changes_members(input: &Input) -> bool {
+    use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
+    match input {
+        Input::Request { request, .. } => {
+            matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
+        }
+        Input::Reconfigure { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,51 @@
+//! What faults have at hand: whom they strike, and what of the world they reach.
+
+use keyed::Draw;
+use plan::Plan;
+use record::{Fact, MemberId, Members, Nanos};
+
+use crate::deeds::Deed;
+use crate::happening::Happening;
+use crate::network::{Network, Party};
+use crate::process::{self, Process};
+use crate::triggers::Progress;
+
+/// A fault that strikes now, with its resolved targets.
+#[derive(Clone, Copy)]
+pub(crate) struct Strike<'a> {
+    /// Its index in the plan.
+    pub(crate) fault: u32,
+    pub(crate) members: &'a [MemberId],
+    /// Its targets as parties of the network: members or clients.
+    pub(crate) targets: &'a [Party],
+    /// The draw that decides its choices.
+    pub(crate) draw: Draw,
+}
+
+/// The part of the world that faults change themselves, and the deeds for the rest of it. What a fault does to a
+/// process that runs is a deed; so a fault must not look afterwards for what a deed will have done.
+pub(crate) struct Reach<'a> {
+    pub(crate) now: Nanos,
+    pub(crate) plan: &'a Plan,
+    pub(crate) processes: &'a mut Members<Process>,
+    pub(crate) network: &'a mut Network,
+    pub(crate) progress: &'a Progress,
+    pub(crate) deeds: &'a mut Vec<Deed>,
+}
+
+impl Reach<'_> {
+    /// The ids of the members that belong to the cluster now.
+    pub(crate) fn members(&self) -> Vec<MemberId> {
+        process::members(self.processes)
+    }
+
+    /// Records a fact about a member.
+    pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
+        self.deeds.push(Deed::Note(member, fact));
+    }
+
+    /// Lets this happen at this time.
+    pub(crate) fn at(&mut self, time: Nanos, happening: Happening) {
+        self.deeds.push(Deed::At(time, happening));
+    }
+}

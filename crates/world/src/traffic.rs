@@ -1,0 +1,139 @@
+//! The packets: how they are sent, and what happens when they arrive.
+
+use member::io::Input;
+use record::{DropReason, Fact, MemberId, MessageKind};
+
+use crate::calls::{self, Ended};
+use crate::clients::segment::Segment;
+use crate::clock::{MILLISECOND, SECOND};
+use crate::happening::Happening;
+use crate::network::{Body, Packet, Party, SendResult};
+use crate::world::World;
+
+impl World<'_> {
+    /// Sends a packet. The network decides whether and when it arrives.
+    pub(crate) fn send(&mut self, packet: Box<Packet>) {
+        let now = self.queue.now();
+        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
+        self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
+        let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
+        match self.network.send(now, packet) {
+            SendResult::Dropped(why) => {
+                self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+                if kind == MessageKind::Snapshot {
+                    self.report_snapshot(from, incarnation, to, false);
+                }
+            }
+            SendResult::Held => self.recorder.count("message-held"),
+            SendResult::Arrives { at, packet, again, late } => {
+                if late {
+                    self.recorder.count("message-reordered");
+                }
+                if let Some(again) = again {
+                    self.recorder.count("message-duplicated");
+                    self.queue.push(again, Happening::Arrive(packet.clone()));
+                }
+                self.queue.push(at, Happening::Arrive(packet));
+            }
+        }
+    }
+
+    /// Tells the sender of a raft snapshot whether it arrived. etcd sends snapshots by HTTP: a success is known
+    /// after 5 ms here, a failure after 1 s.
+    fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
+        let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
+        self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
+    }
+
+    /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
+    pub(crate) fn arrive(&mut self, packet: Box<Packet>) {
+        let now = self.queue.now();
+        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
+        let kind = packet.head.kind;
+        let alive = |party: Party, incarnation: u32| match party {
+            Party::Client(_) => true,
+            Party::Member(member) => {
+                let process = &self.processes[member];
+                process.machine.incarnation == incarnation && process.machine.is_up()
+            }
+        };
+        let refused = if !self.network.reaches(&packet) {
+            Some(DropReason::CutAtArrival)
+        } else if matches!(packet.body, Body::Reset(_) | Body::Stream(_, Segment::Reset))
+            || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
+        {
+            None
+        } else {
+            Some(DropReason::Dead)
+        };
+        if kind == MessageKind::Snapshot {
+            self.report_snapshot(from, packet.incarnations.0, to, refused.is_none());
+        }
+        if let Some(why) = refused {
+            self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+            match (&packet.body, why) {
+                (Body::Request(operation, ..), DropReason::Dead) => {
+                    self.send(calls::reset(packet.to, packet.from, *operation));
+                }
+                (Body::Stream(stream, segment), DropReason::Dead) => {
+                    if let Party::Member(member) = packet.to {
+                        self.ask(|callers, view, orders| {
+                            callers.undelivered(view, member, *stream, segment, orders);
+                        });
+                    }
+                }
+                _ => {}
+            }
+            return;
+        }
+        self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
+        match packet.to {
+            Party::Member(member) => self.arrives_at_member(member, from, packet.body),
+            Party::Client(client) => self.arrives_at_client(client, packet.body),
+        }
+    }
+
+    /// Gives the content of a packet to its member.
+    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
+        match body {
+            Body::Raft(message) => self.feed(member, Input::Message(message)),
+            Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
+            Body::Request(operation, request, token) => {
+                if self.calls.arrives(operation) {
+                    self.give(member, Input::Request { operation, request, token });
+                }
+            }
+            Body::Cancel(operation) => {
+                // It travels on the request's connection. If the simulated network delivers it first, the
+                // request is no longer served.
+                if !self.calls.arrives(operation) {
+                    self.feed(member, Input::Canceled { operation });
+                }
+            }
+            Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, segment),
+            Body::Response(..) | Body::Reset(_) => unreachable!("only clients are sent {body:?}"),
+        }
+    }
+
+    /// Gives the content of a packet to its client.
+    fn arrives_at_client(&mut self, client: usize, body: Body) {
+        match body {
+            Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
+            Body::Reset(call) => self.call_ended(call, Ended::Reset),
+            Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, segment),
+            Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
+                unreachable!("only members are sent {body:?}")
+            }
+        }
+    }
+
+    /// A call has ended for its caller.
+    pub(crate) fn call_ended(&mut self, call: u64, how: Ended) {
+        self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
+    }
+
+    /// A packet of the callers' own arrives at one of its ends.
+    fn segment(&mut self, at: Party, stream: u64, segment: Segment) {
+        self.ask(|callers, view, orders| callers.segment(view, at, stream, segment, orders));
+    }
+}
