@@ -56,6 +56,7 @@ const HOMES: &[(&str, &str, Layer)] = &[
     ("world", "", Layer::World),
     ("record", "", Layer::World),
     ("trace", "", Layer::World),
+    ("contract", "", Layer::World),
     ("plan", "", Layer::World),
     ("schedule", "", Layer::World),
     ("keyed", "", Layer::World),

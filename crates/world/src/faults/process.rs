@@ -6,7 +6,7 @@
 use member::failpoint::{Action, Armed};
 use member::io::Input;
 use plan::{PointAction, ProcessFault};
-use record::{Fact, Failpoint, MemberId, Nanos, Stop};
+use record::{Fact, MemberId, Nanos, Stop};
 
 use super::undo::Undo;
 use crate::clock::SECOND;
@@ -72,8 +72,7 @@ impl Reach<'_> {
                     PointAction::Pause => Action::Sleep(lasts),
                 };
                 // A plan that was made in code may have a number that is no point: then nothing happens.
-                let point = Failpoint::try_from(*point).ok();
-                let armed = point.map(|point| Armed { point, skip: *skip, action });
+                let armed = Some(Armed { point: *point, skip: *skip, action });
                 members.for_each(|member| {
                     self.processes[member].arm_point(Some((fault, *does)), armed);
                 });

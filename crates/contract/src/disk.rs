@@ -1,17 +1,17 @@
-//! The operations on files that a member needs, and the two ways in which it uses them.
+//! The operations on files that a node needs, and the two ways in which it uses them.
 //!
-//! - A *job* is a list of operations that a step returns as an effect. The member continues, and an input
-//!   reports later that the job is done. The write-ahead log and snapshot files are written by jobs.
-//! - A *section* is a series of synchronous operations, with the trait [`Disk`]. Recovery needs this, and the
-//!   backend's database ([`crate::backend`]), which the driver uses for the member. An input reports later that
-//!   the whole section is done: the simulator spreads its operations over virtual time, without the member
-//!   noticing, so that a crash can come between any two of them.
+//! - A *job* is a list of operations that a step returns as an effect. The node continues, and an input reports later
+//!   that the job is done.
+//! - A *section* is a series of synchronous operations, with the trait [`Disk`]. A start needs this, and so do the jobs
+//!   of a [`Store`](crate::Store), which the driver performs for the node. An input reports later that the whole section
+//!   is done: a simulator spreads its operations over virtual time, without the node noticing, so that a crash can come
+//!   between any two of them.
 //!
-//! Paths are relative to the member's data directory and have one directory (`wal/…`, `snap/…`, `db/…`),
-//! which always exists.
+//! Paths are relative to the node's data directory and have one directory (`wal/…`, `snap/…`, `db/…`), which always
+//! exists.
 //!
-//! Durability is as in POSIX: the content of a file is durable after [`DiskOp::Sync`] of the file, its name
-//! after [`DiskOp::SyncDir`] of the directory.
+//! Durability is as in POSIX: the content of a file is durable after [`DiskOp::Sync`] of the file, its name after
+//! [`DiskOp::SyncDir`] of the directory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub enum DiskOp {
 /// reports the result of the whole job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskJob {
-    /// The member's number for the job, from 1, increasing. Jobs are performed one after the other.
+    /// The node's number for the job, from 1, increasing. Jobs are performed one after the other.
     pub id: u64,
     /// The operations.
     pub ops: Vec<DiskOp>,
@@ -127,7 +127,7 @@ impl fmt::Display for DiskErrorKind {
     }
 }
 
-/// Synchronous access to a member's files.
+/// Synchronous access to a node's files.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// The names in a directory, sorted, without the directory.
     ///
@@ -154,7 +154,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 
-    /// The process has read this much of the backend's files, in reads of a page. A disk that models time counts
+    /// The process has read this much of the files in `db`, in reads of a page. A disk that models time counts
     /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on
     /// how the database lays out its pages.
     fn charge_reads(&self, count: u64) {
