@@ -11,7 +11,9 @@
 use std::collections::BTreeMap;
 
 use plan::Plan;
-use record::{Etcd, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Observer, Stop};
+use record::{
+    Etcd, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Observer, Stop,
+};
 use serde::Serialize;
 use verify::{Severity, describe};
 

@@ -5,8 +5,8 @@
 //! committed. A response header made here has only the revision; the caller fills in cluster, member and
 //! term.
 //!
-//! Not here: users, alarms and the quota (`crate::entries`), the limit on a request's size
-//! (`crate::requests`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
+//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size
+//! (`crate::serve`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
 //! which a lease was granted is known here.
 
 mod check;
@@ -90,7 +90,7 @@ pub fn checkpoint(store: &mut Store, request: &LeaseCheckpointRequest) {
 }
 
 /// A response header with the store's revision.
-fn header(store: &Store) -> Option<ResponseHeader> {
+pub(crate) fn header(store: &Store) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision: store.revision(), ..ResponseHeader::default() })
 }
 

@@ -15,11 +15,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use api::Response;
+use api::etcdserverpb::CompactionRequest;
 use record::Probe;
 
 use crate::config::{AutoCompaction, Config};
+use crate::envelope::Command;
 use crate::mvcc::Store;
 use crate::probes::Probes;
+use crate::want::{Want, Wants};
 
 const MINUTE: u64 = 60_000_000_000;
 /// The longest time between two periodic compactions: an hour, in nanoseconds (`periodic.go`).
@@ -69,6 +73,9 @@ pub(crate) struct Compactor {
     requested: Option<Requested>,
     /// The revision of the last compaction that succeeded.
     last: i64,
+    /// Compactions whose clients wait until the compacted revisions are removed from the backend: operation,
+    /// revision, answer.
+    waiting: Vec<(u64, i64, Response)>,
     request_timeout: u64,
     probes: Probes,
 }
@@ -93,6 +100,7 @@ impl Compactor {
             next: None,
             requested: None,
             last: 0,
+            waiting: Vec::new(),
             request_timeout: config.settings.request_timeout,
             probes: Probes::default(),
         }
@@ -103,8 +111,30 @@ impl Compactor {
         self.probes.take()
     }
 
+    /// A client's compaction to `revision` was applied. The client gets this answer once the compacted revisions are
+    /// removed from the backend.
+    pub(crate) fn wait(&mut self, operation: u64, revision: i64, response: Response) {
+        self.waiting.push((operation, revision, response));
+    }
+
+    /// Whether a client waits for the next backend commit: the store has removed the revisions already.
+    pub(crate) fn waits_for_commit(&self, store: &Store) -> bool {
+        self.waiting.iter().any(|(_, revision, _)| store.is_scrubbed(*revision))
+    }
+
+    /// Proposes a compaction if one is due on this leader, and answers clients that waited. `finished` is the last
+    /// compaction whose revisions are removed from the backend.
+    pub(crate) fn due(&mut self, now: u64, store: &Store, is_leader: bool, finished: i64, wants: &mut Wants) {
+        if let Some(revision) = self.look_after(now, store, is_leader) {
+            let request = CompactionRequest { revision, physical: false };
+            wants.push(Want::propose(Command::Request(request.into())));
+        }
+        let done = self.waiting.extract_if(.., |(_, revision, _)| finished >= *revision);
+        wants.extend(done.map(|(operation, _, response)| Want::Reply(operation, Ok(response))));
+    }
+
     /// The revision to which a compaction should be proposed now, if any. Cheap when nothing is due.
-    pub(crate) fn look_after(&mut self, now: u64, store: &Store, is_leader: bool) -> Option<i64> {
+    fn look_after(&mut self, now: u64, store: &Store, is_leader: bool) -> Option<i64> {
         if let Mode::Off = self.mode {
             return None;
         }
@@ -129,13 +159,18 @@ impl Compactor {
         None
     }
 
-    /// When to call [`Compactor::look_after`] next.
+    /// When to call [`Compactor::due`] next.
     pub(crate) fn wake_at(&self) -> u64 {
         match (&self.mode, &self.requested) {
             (Mode::Off, _) => u64::MAX,
             (_, Some(requested)) => requested.give_up_at,
             (_, None) => self.next.unwrap_or(0),
         }
+    }
+
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it.
+    pub(crate) fn due_at(&self) -> u64 {
+        if self.waiting.is_empty() { self.wake_at() } else { 0 }
     }
 
     /// Whether the requested compaction is still in progress. If it has succeeded or timed out, records that.
@@ -312,6 +347,21 @@ mod tests {
         assert_eq!(run.look(true), Some(1));
         assert_eq!(run.look(true), None);
         assert_eq!(run.compactor.wake_at(), 5 * MINUTE + run.compactor.request_timeout);
+    }
+
+    #[test]
+    fn a_physical_compaction_is_answered_when_the_backend_has_finished_it() {
+        let mut run = Run::new(AutoCompaction::Revision(0));
+        let response = Response::Compact(api::etcdserverpb::CompactionResponse::default());
+        run.compactor.wait(3, 5, response.clone());
+        let mut finished = |finished| {
+            let mut wants = Wants::new();
+            run.compactor.due(0, &run.store, true, finished, &mut wants);
+            wants
+        };
+        assert_eq!(finished(4), []);
+        assert_eq!(finished(5), [Want::Reply(3, Ok(response))]);
+        assert_eq!(finished(5), []);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Carries out membership changes through raft, and ends a member that was removed.
+//! Translates membership changes for raft and back.
 //!
 //! A change is one entry in the log. The entry has raft's configuration change (who votes, who learns) and,
 //! in its context field, the request id and the whole membership change with names and URLs
@@ -7,9 +7,6 @@
 //!
 //! One change at a time uses raft's simple rule. Several at once use a joint configuration, which the leader
 //! leaves automatically.
-//!
-//! A member that applies its own removal continues for a second, so that other members can learn of the
-//! removal from it, and then ends.
 
 use api::Response;
 use api::etcdserverpb::{
@@ -18,16 +15,20 @@ use api::etcdserverpb::{
 };
 use bytes::{Buf as _, Bytes};
 use protobuf::Message as _;
-use raft::eraftpb::{ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType};
+use raft::eraftpb::{
+    ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
+};
 use record::{EtcdFact as Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
-use crate::failpoint::Failpoint;
-use crate::io::{Effects, PeerMessage};
-use crate::member::Member;
+use crate::config::Config;
 
-/// How long a removed member continues, in nanoseconds (`server.go`, `stopWithDelay`: ten times 100 ms).
-const STOP_DELAY: u64 = 1_000_000_000;
+/// The initial configuration of the cluster. It is empty for a member that joins an existing cluster.
+pub(crate) fn first(config: &Config) -> ConfState {
+    let voters =
+        if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
+    ConfState { voters, ..ConfState::default() }
+}
 
 /// A configuration change as raft expects it in a proposal.
 pub(crate) enum Proposed {
@@ -93,98 +94,37 @@ pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
     (context.len() >= 8).then(|| (&context[..]).get_u64())
 }
 
-impl Member {
-    /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
-    pub(crate) fn apply_configuration(&mut self, entry: &Entry, effects: &mut Effects) -> u64 {
-        self.pass(Failpoint::BeforeApplyOneConfChange, effects);
-        let (mut change, mut context) = parts(entry);
-        if context.len() < 8 {
-            // The entry has no request id: with it, the leader leaves a joint configuration.
-            self.node.apply_change(&change);
-            self.report_configuration(effects);
-            self.note_removal();
-            return 0;
-        }
-        let id = context.get_u64();
-        let wanted = Change::decode(context).unwrap_or_else(|error| {
-            panic!("entry {} does not hold a membership change ({error}): it was encoded wrong", entry.index)
-        });
-        let result = self.cluster.apply_change(entry.index, &wanted);
-        if result.is_err() {
-            // The change is no longer valid. Raft must still learn that its entry was applied, so it gets a change of
-            // nothing.
-            change = simple(ConfChangeSingle::default());
-        }
-        self.node.apply_change(&change);
-        self.report_configuration(effects);
-        self.note_removal();
-        if let Some(operation) = self.proposals.applied(id) {
-            let answer = result.map(|members| answer(&wanted, members));
-            self.reply(operation, self.with_header(answer), effects);
-        }
-        id
+/// What an entry with a configuration change holds: raft's change; and the id of the request with the whole membership
+/// change, which the entry with which a leader leaves a joint configuration does not have.
+pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
+    let (change, mut context) = parts(entry);
+    if context.len() < 8 {
+        return (change, None);
     }
+    let id = context.get_u64();
+    let wanted = Change::decode(context).unwrap_or_else(|error| {
+        panic!("entry {} does not hold a membership change ({error}): it was encoded wrong", entry.index)
+    });
+    (change, Some((id, wanted)))
+}
 
-    /// Reports the current configuration as a fact.
-    pub(crate) fn report_configuration(&mut self, effects: &mut Effects) {
-        let conf_state = self.node.log().conf_state();
-        let sorted = |ids: &[u64]| {
-            let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
-            ids.sort_unstable();
-            ids
-        };
-        effects.facts.push(Fact::Configuration {
-            index: self.applied.0,
-            voters: sorted(&conf_state.voters),
-            outgoing: sorted(&conf_state.voters_outgoing),
-            learners: sorted(&conf_state.learners),
-        });
-    }
+/// The change that raft gets instead of one that is no longer valid: raft must still learn that the entry was applied.
+pub(crate) fn nothing() -> ConfChangeV2 {
+    simple(ConfChangeSingle::default())
+}
 
-    /// Whether this member is a learner.
-    pub(crate) fn is_learner(&self) -> bool {
-        self.node.log().conf_state().learners.contains(&self.config.id.raft_id())
-    }
-
-    /// Whether a member was removed from the cluster and has no part in raft's configuration any more. A
-    /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
-    /// configuration is left.
-    pub(crate) fn has_left(&self, id: MemberId) -> bool {
-        let conf_state = self.node.log().conf_state();
-        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
-            .iter()
-            .any(|part| part.contains(&id.raft_id()));
-        self.cluster.is_removed(id) && !takes_part
-    }
-
-    /// If this member was removed from the cluster: schedules its end.
-    fn note_removal(&mut self) {
-        if self.has_left(self.config.id) {
-            self.end_at.get_or_insert(self.now + STOP_DELAY);
-        }
-    }
-
-    /// Whether a raft message comes from a removed member. If so, that member is told of its removal, and the
-    /// caller must drop the message.
-    pub(crate) fn is_from_removed(&self, from: MemberId, effects: &mut Effects) -> bool {
-        let removed = self.has_left(from);
-        if removed {
-            effects.peers.push((from, PeerMessage::Removed));
-        }
-        removed
-    }
-
-    /// Ends this member when the time scheduled after its removal has come.
-    pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
-        if self.end_at.is_some_and(|at| at <= self.now) {
-            self.finished = true;
-            effects.removed = true;
-        }
-    }
-
-    /// This member learned of its removal from another member or from a snapshot: it ends in this step.
-    pub(crate) fn learned_of_removal(&mut self) {
-        self.end_at.get_or_insert(self.now);
+/// The fact that reports a configuration, which holds from the entry `index` on.
+pub(crate) fn report(index: u64, conf_state: &ConfState) -> Fact {
+    let sorted = |ids: &[u64]| {
+        let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
+        ids.sort_unstable();
+        ids
+    };
+    Fact::Configuration {
+        index,
+        voters: sorted(&conf_state.voters),
+        outgoing: sorted(&conf_state.voters_outgoing),
+        learners: sorted(&conf_state.learners),
     }
 }
 
@@ -219,7 +159,7 @@ fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
 }
 
 /// The response to the request for a change that was applied.
-fn answer(change: &Change, members: Vec<Listed>) -> Response {
+pub(crate) fn answer(change: &Change, members: Vec<Listed>) -> Response {
     let header = Some(ResponseHeader::default());
     match change {
         Change::Add(added) => {

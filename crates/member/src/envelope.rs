@@ -24,7 +24,7 @@ pub(crate) enum Command {
 
 /// A decoded entry.
 pub(crate) struct Envelope {
-    /// The request id ([`crate::member::Member::fresh_id`]).
+    /// The request id ([`crate::ids::Ids::fresh`]).
     pub(crate) id: u64,
     /// The user who made the request; empty if there is none.
     pub(crate) user: String,

@@ -5,7 +5,7 @@
 //! this problem, because its peers use TCP. All copies of a message go to the same process, so it suffices
 //! that each process remembers what it has received.
 //!
-//! A request id is a prefix (member and incarnation) and a counter ([`crate::member::Member::fresh_id`]). For
+//! A request id is a prefix (member and incarnation) and a counter ([`crate::ids::Ids`]). For
 //! each prefix we remember which of the newest 1,024 counters have arrived, as IPsec does against replayed
 //! packets (RFC 4303, section 3.4.3). A proposal with an older counter is refused, since it may be a copy:
 //! its request times out, and the client does not learn the outcome.

@@ -9,12 +9,10 @@
 //! users and roles.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::auth::AuthStore;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::member::Member;
 use crate::mvcc::{Damaged, Store};
 
 /// A decoded image.
@@ -28,7 +26,7 @@ impl Image {
     /// Decodes an image.
     ///
     /// # Errors
-    /// `Damaged` if [`Member::encode_image`] did not produce these bytes.
+    /// `Damaged` if [`encode`] did not produce these bytes.
     pub(crate) fn decode(mut bytes: Bytes, config: &Config) -> Result<Image, Damaged> {
         if bytes.len() < 4 {
             return Err(Damaged::new(format!("{} bytes are not a snapshot", bytes.len())));
@@ -77,29 +75,12 @@ pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster,
     Ok((cluster, auth))
 }
 
-impl Member {
-    /// A hash over all replicated state. Its cost does not depend on the store's size.
-    pub(crate) fn state_hash(&self) -> u64 {
-        let parts = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
-        let mut bytes = [0_u8; 24];
-        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
-            place.copy_from_slice(&part.to_le_bytes());
-        }
-        xxh3_64(&bytes)
-    }
-
-    /// The state that the backend keeps next to the rows.
-    pub(crate) fn rest(&self) -> Bytes {
-        encode_rest(&self.cluster, &self.auth)
-    }
-
-    /// A snapshot for a follower or an operator.
-    pub(crate) fn encode_image(&self) -> Bytes {
-        let (rest, store) = (self.rest(), self.store.encode_snapshot());
-        let mut image = BytesMut::with_capacity(4 + rest.len() + store.len());
-        image.put_u32_le(rest.len() as u32);
-        image.put_slice(&rest);
-        image.put_slice(&store);
-        image.freeze()
-    }
+/// Encodes an image, from an encoded rest and a store.
+pub(crate) fn encode(rest: &Bytes, store: &Store) -> Bytes {
+    let store = store.encode_snapshot();
+    let mut image = BytesMut::with_capacity(4 + rest.len() + store.len());
+    image.put_u32_le(rest.len() as u32);
+    image.put_slice(rest);
+    image.put_slice(&store);
+    image.freeze()
 }

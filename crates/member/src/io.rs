@@ -9,7 +9,7 @@ use record::{EtcdFact as Fact, MemberId};
 
 use crate::backend::BackendError;
 use crate::disk::{DiskError, DiskJob};
-use crate::maintenance::SnapshotStream;
+use crate::snapshot_stream::SnapshotStream;
 
 /// One input of a member.
 #[derive(Debug)]

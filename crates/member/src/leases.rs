@@ -6,64 +6,124 @@
 //! process that was paused still believes that it leads when it resumes (etcd issues 12528, 15247; flaw
 //! M-15247).
 
+use std::collections::BTreeSet;
+
 use api::etcdserverpb::{
     LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
     LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use api::{Error, Request};
-use record::EtcdFact as Fact;
+use record::{EtcdFact as Fact, Probe};
 
+use crate::apply::header;
+use crate::config::Config;
+use crate::envelope::Command;
 use crate::failpoint::Failpoint;
-use crate::flaw::Flaw;
-use crate::io::Effects;
-use crate::lessor::Renewed;
-use crate::member::{Member, NOBODY};
+use crate::flaw::{Flaw, Flaws};
+use crate::lessor::{Lessor, Renewed};
+use crate::mvcc::Store;
+use crate::out::{Now, Out};
 use crate::reads::Read;
+use crate::want::{NOBODY, Want, Wants};
 
-impl Member {
+/// The lessor, and the clients that wait for it. `leads` says in each call whether this member leads.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    lessor: Lessor,
+    /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
+    waiting: Vec<(u64, i64, u64)>,
+    /// Only with the flaw M-15247: when the lessor notices that this member no longer leads.
+    demote_at: Option<u64>,
+    request_timeout: u64,
+    scan_interval: u64,
+    flaws: Flaws,
+}
+
+impl Leases {
+    /// The leases of a member that does not lead yet.
+    pub(crate) fn new(config: &Config) -> Leases {
+        Leases {
+            lessor: Lessor::new(config),
+            waiting: Vec::new(),
+            demote_at: None,
+            request_timeout: config.settings.request_timeout,
+            scan_interval: config.settings.lease_scan_interval,
+            flaws: config.flaws,
+        }
+    }
+
+    /// Whether this member is the primary lessor.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.lessor.is_primary()
+    }
+
+    /// The probes reached since the last call.
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
+        self.lessor.take_probes()
+    }
+
+    /// When to check again, on the member's clock.
+    pub(crate) fn wake_at(&self) -> u64 {
+        self.lessor.wake_at()
+    }
+
+    /// When [`Leases::due`] next does something if nothing but time passes; 0 if the next step must call it.
+    pub(crate) fn due_at(&self) -> u64 {
+        let waiting = self.waiting.iter().map(|(.., deadline)| *deadline).min().unwrap_or(u64::MAX);
+        self.lessor.due_at().min(waiting).min(self.demote_at.unwrap_or(u64::MAX))
+    }
+
+    // ---- requests of clients ----------------------------------------------------------------------
+
     /// Handles a keep-alive from a client of this member or of another one.
     pub(crate) fn keep_alive(
         &mut self,
         operation: u64,
         request: LeaseKeepAliveRequest,
-        effects: &mut Effects,
+        leads: bool,
+        store: &Store,
+        out: &mut Out<'_>,
+        wants: &mut Wants,
     ) {
-        if !self.node.is_leader() && !self.lessor.is_primary() {
-            return self.ask_leader(operation, request.into());
+        if !leads && !self.is_primary() {
+            return wants.push(Want::AskLeader(operation, request.into()));
         }
-        if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            return self.renew(operation, request.id, effects); // flaw M-15247
+        if self.flaws.has(Flaw::StalledLeaderRevokes) {
+            return self.renew(operation, request.id, leads, store, out, wants); // flaw M-15247
         }
-        let deadline = self.now + self.config.settings.request_timeout;
-        self.reads.push(Read { operation, request: request.into(), deadline, token: None });
+        let deadline = out.now.clock + self.request_timeout;
+        wants.push(Want::Read(Read { operation, request: request.into(), deadline, token: None }));
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.
-    pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
+    pub(crate) fn renew(
+        &mut self,
+        operation: u64,
+        id: i64,
+        leads: bool,
+        store: &Store,
+        out: &mut Out<'_>,
+        wants: &mut Wants,
+    ) {
         // The lessor learns only at the end of a step that this member lost its leadership.
-        if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
+        if !leads && !self.flaws.has(Flaw::StalledLeaderRevokes) {
+            return wants.push(Want::AskLeader(operation, LeaseKeepAliveRequest { id }.into()));
         }
-        self.pass(Failpoint::BeforeCheckpointInLeaseRenew, effects);
-        match self.lessor.renew(&self.store, id, self.now, self.wall) {
-            Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
-            Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
+        out.pass(Failpoint::BeforeCheckpointInLeaseRenew);
+        let Now { clock: now, wall } = out.now;
+        match self.lessor.renew(store, id, now, wall) {
+            Renewed::Renewed { ttl } => wants.push(answer(operation, id, ttl, store)),
+            Renewed::NotFound => wants.push(answer(operation, id, 0, store)),
             // The lease expired: the answer waits until the revocation is applied.
-            Renewed::Expiring => {
-                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout))
-            }
+            Renewed::Expiring => self.waiting.push((operation, id, now + self.request_timeout)),
             Renewed::Checkpointed => {
-                self.propose_checkpoints(vec![(id, 0)], effects);
-                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout));
+                wants.push(checkpoint(vec![(id, 0)]));
+                self.waiting.push((operation, id, now + self.request_timeout));
             }
-            Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
+            Renewed::NotPrimary => {
+                wants.push(Want::AskLeader(operation, LeaseKeepAliveRequest { id }.into()));
+            }
         }
-    }
-
-    /// Answers a keep-alive with the TTL to which the lease was renewed; 0 means that there is no such lease.
-    fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, effects: &mut Effects) {
-        let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
-        self.answer_here(operation, Ok(response.into()), effects);
     }
 
     /// Answers how much time a lease has left, or sends the request to the leader, which alone knows that.
@@ -71,126 +131,234 @@ impl Member {
         &mut self,
         operation: u64,
         request: LeaseTimeToLiveRequest,
-        effects: &mut Effects,
+        store: &Store,
+        out: &mut Out<'_>,
+        wants: &mut Wants,
     ) {
-        if !self.lessor.is_primary() {
-            return self.ask_leader(operation, request.into());
+        if !self.is_primary() {
+            return wants.push(Want::AskLeader(operation, request.into()));
         }
-        self.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive, effects);
+        out.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive);
         let mut response = LeaseTimeToLiveResponse {
-            header: self.header(),
+            header: header(store),
             id: request.id,
             ttl: -1,
             ..LeaseTimeToLiveResponse::default()
         };
-        if let Some(lease) = self.store.lease(request.id) {
+        if let Some(lease) = store.lease(request.id) {
+            let left = self.lessor.remaining(request.id, out.now.clock, out.now.wall);
             response.granted_ttl = lease.ttl;
-            response.ttl = self.lessor.remaining(request.id, self.now, self.wall).unwrap_or(lease.ttl);
+            response.ttl = left.unwrap_or(lease.ttl);
             if request.keys {
                 response.keys = lease.keys().cloned().collect();
             }
         }
-        self.answer_here(operation, Ok(response.into()), effects);
+        wants.push(Want::Answer(operation, Ok(response.into())));
     }
 
+    // ---- becoming and ceasing to be the primary lessor --------------------------------------------
+
     /// Makes this member the primary lessor. Called when the first entry of its own term is applied.
-    pub(crate) fn become_lessor(&mut self, effects: &mut Effects) {
-        self.lessor.promote(&self.store, self.now, self.wall);
-        effects.facts.push(Fact::Lessor { primary: true });
+    pub(crate) fn promote(&mut self, store: &Store, out: &mut Out<'_>) {
+        self.lessor.promote(store, out.now.clock, out.now.wall);
+        out.fact(Fact::Lessor { primary: true });
     }
 
     /// If this member no longer leads: the lessor stops tracking time, and waiting renewals go to the new
     /// leader.
-    pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
-        if !self.lessor.is_primary() || self.node.is_leader() {
+    pub(crate) fn note_leadership(&mut self, leads: bool, out: &mut Out<'_>, wants: &mut Wants) {
+        if !self.is_primary() || leads {
             self.demote_at = None;
             return;
         }
         // Flaw M-15247: the lessor notices two scan intervals after raft that this member no longer leads.
-        if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            let aware_at =
-                *self.demote_at.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
-            if self.now < aware_at {
+        if self.flaws.has(Flaw::StalledLeaderRevokes) {
+            let now = out.now.clock;
+            let aware_at = *self.demote_at.get_or_insert(now + 2 * self.scan_interval);
+            if now < aware_at {
                 return;
             }
         }
         self.demote_at = None;
         self.lessor.demote();
-        effects.facts.push(Fact::Lessor { primary: false });
-        for (operation, id, _) in std::mem::take(&mut self.waiting_renewals) {
-            self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
-        }
+        out.fact(Fact::Lessor { primary: false });
+        let waited = self.waiting.drain(..);
+        wants.extend(
+            waited.map(|(operation, id, _)| Want::AskLeader(operation, LeaseKeepAliveRequest { id }.into())),
+        );
     }
 
-    /// Starts the revocation of expired leases, proposes checkpoints, and ends renewals that waited too long.
-    pub(crate) fn look_after_leases(&mut self, effects: &mut Effects) {
-        if self.lessor.wake_at() <= self.now {
-            for id in self.lessor.due(self.now, self.wall) {
-                let revoke = Request::LeaseRevoke(LeaseRevokeRequest { id });
-                if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-                    self.lessor.confirmed(id); // flaw M-15247
-                } else {
-                    let deadline = self.now + self.config.settings.request_timeout;
-                    self.reads.push(Read { operation: NOBODY, request: revoke, deadline, token: None });
-                }
-            }
-            let checkpoints = self.lessor.checkpoints(&self.store, self.now, self.wall);
-            if !checkpoints.is_empty() {
-                self.propose_checkpoints(checkpoints, effects);
-            }
-        }
-        self.end_leases(effects);
-        if self.waiting_renewals.iter().any(|(.., deadline)| *deadline <= self.now) {
-            let now = self.now;
-            let timed_out: Vec<_> =
-                self.waiting_renewals.extract_if(.., |(.., deadline)| *deadline <= now).collect();
-            for (operation, ..) in timed_out {
-                self.reply(operation, Err(Error::Timeout), effects);
-            }
-        }
+    /// A snapshot replaced the whole store.
+    pub(crate) fn replaced(&mut self, store: &Store, now: Now) {
+        self.lessor.replaced(store, now.clock, now.wall);
     }
 
-    /// Proposes revocations of expired leases, as many as may be in progress at a time.
-    fn end_leases(&mut self, effects: &mut Effects) {
-        while self.lessor.is_primary()
-            && let Some(id) = self.lessor.next_revocation(self.now, self.wall)
-        {
-            self.propose_internal(LeaseRevokeRequest { id }.into(), effects);
-        }
-    }
+    // ---- applied entries --------------------------------------------------------------------------
 
-    /// Applies a checkpoint, which records the time left of some leases, and retries renewals that waited for
-    /// it.
-    pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
-        crate::apply::checkpoint(&mut self.store, request);
-        for checkpoint in &request.checkpoints {
-            self.lessor.checkpoint_applied(checkpoint.id);
-            let waited: Vec<_> =
-                self.waiting_renewals.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
-            for (operation, id, _) in waited {
-                self.renew(operation, id, effects);
-            }
-        }
-    }
-
-    /// Proposes a checkpoint with the time left of these leases.
-    fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, effects: &mut Effects) {
-        let checkpoints =
-            checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
-        let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
-        self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
+    /// A grant of `ttl` seconds was applied.
+    pub(crate) fn granted(&mut self, id: i64, ttl: i64, now: Now) {
+        self.lessor.granted(id, ttl, now.clock, now.wall);
     }
 
     /// A revocation was applied: answers the clients that tried to renew the lease after it expired.
-    pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
+    pub(crate) fn revoked(&mut self, id: i64, store: &Store, wants: &mut Wants) {
         self.lessor.revoked(id);
-        if self.waiting_renewals.is_empty() {
-            return;
+        let waited = self.waiting.extract_if(.., |(_, expiring, _)| *expiring == id);
+        wants.extend(waited.map(|(operation, ..)| answer(operation, id, 0, store)));
+    }
+
+    /// A checkpoint of this lease was applied. Returns the operations that waited for it, to be renewed now.
+    pub(crate) fn checkpointed(&mut self, id: i64) -> Vec<u64> {
+        self.lessor.checkpoint_applied(id);
+        let waited = self.waiting.extract_if(.., |(_, renewed, _)| *renewed == id);
+        waited.map(|(operation, ..)| operation).collect()
+    }
+
+    // ---- what is due ------------------------------------------------------------------------------
+
+    /// A quorum confirmed that this member leads, after it found that this lease has expired.
+    pub(crate) fn confirmed(&mut self, id: i64) {
+        self.lessor.confirmed(id);
+    }
+
+    /// Starts the revocation of expired leases, proposes checkpoints and revocations, and ends renewals that waited too
+    /// long.
+    pub(crate) fn due(&mut self, store: &Store, now: Now, wants: &mut Wants) {
+        let Now { clock: now, wall } = now;
+        if self.lessor.wake_at() <= now {
+            for id in self.lessor.due(now, wall) {
+                if self.flaws.has(Flaw::StalledLeaderRevokes) {
+                    self.lessor.confirmed(id); // flaw M-15247
+                } else {
+                    let request = Request::LeaseRevoke(LeaseRevokeRequest { id });
+                    let deadline = now + self.request_timeout;
+                    wants.push(Want::Read(Read { operation: NOBODY, request, deadline, token: None }));
+                }
+            }
+            let checkpoints = self.lessor.checkpoints(store, now, wall);
+            if !checkpoints.is_empty() {
+                wants.push(checkpoint(checkpoints));
+            }
         }
-        let waited: Vec<_> =
-            self.waiting_renewals.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
-        for (operation, ..) in waited {
-            self.answer_keep_alive(operation, id, 0, effects);
+        // As many revocations as may be in progress at a time.
+        while self.is_primary()
+            && let Some(id) = self.lessor.next_revocation(now, wall)
+        {
+            wants.push(Want::propose(Command::Request(LeaseRevokeRequest { id }.into())));
+        }
+        let timed_out = self.waiting.extract_if(.., |(.., deadline)| *deadline <= now);
+        wants.extend(timed_out.map(|(operation, ..)| Want::Reply(operation, Err(Error::Timeout))));
+    }
+}
+
+/// The answer to a keep-alive, with the TTL to which the lease was renewed; 0 means that there is no such lease.
+fn answer(operation: u64, id: i64, ttl: i64, store: &Store) -> Want {
+    Want::Answer(operation, Ok(LeaseKeepAliveResponse { header: header(store), id, ttl }.into()))
+}
+
+/// A checkpoint with the time left of these leases.
+fn checkpoint(leases: Vec<(i64, i64)>) -> Want {
+    let checkpoints =
+        leases.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
+    let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
+    Want::propose(Command::Checkpoint(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use record::MemberId;
+
+    use super::*;
+    use crate::io::Effects;
+
+    /// A second, in nanoseconds.
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A store with lease 7 of five seconds, and the leases of its member.
+    struct Run {
+        store: Store,
+        leases: Leases,
+    }
+
+    impl Run {
+        fn new() -> Run {
+            let mut store = Store::new();
+            store.grant(7, 5).unwrap();
+            Run { store, leases: Leases::new(&Config::new(MemberId::new(1), Arc::new([]))) }
+        }
+
+        /// What the leases want at `clock` after this call.
+        fn at(
+            &mut self,
+            clock: u64,
+            call: impl FnOnce(&mut Leases, &Store, &mut Out<'_>, &mut Wants),
+        ) -> Wants {
+            let (mut effects, mut armed, mut wants) = (Effects::default(), None, Wants::new());
+            let mut out = Out::new(&mut effects, &mut armed, Now { clock, wall: 0 });
+            call(&mut self.leases, &self.store, &mut out, &mut wants);
+            wants
+        }
+    }
+
+    fn keep_alive() -> LeaseKeepAliveRequest {
+        LeaseKeepAliveRequest { id: 7 }
+    }
+
+    #[test]
+    fn only_a_leader_renews() {
+        let mut run = Run::new();
+        let wants = run.at(0, |leases, store, out, wants| {
+            leases.keep_alive(1, keep_alive(), false, store, out, wants);
+        });
+        assert_eq!(wants, [Want::AskLeader(1, keep_alive().into())]);
+        run.at(0, |leases, store, out, _| leases.promote(store, out));
+        let wants = run.at(0, |leases, store, out, wants| {
+            leases.keep_alive(1, keep_alive(), true, store, out, wants);
+        });
+        assert!(matches!(&wants[..], [Want::Read(read)] if read.operation == 1), "{wants:?}");
+        let wants = run.at(0, |leases, store, out, wants| leases.renew(1, 7, true, store, out, wants));
+        assert_eq!(wants, [answer(1, 7, 5, &run.store)]);
+    }
+
+    #[test]
+    fn an_expired_lease_is_revoked_after_a_confirmation() {
+        let mut run = Run::new();
+        run.at(0, |leases, store, out, _| leases.promote(store, out));
+        let at = run.leases.wake_at();
+        let due = |leases: &mut Leases, store: &Store, out: &mut Out<'_>, wants: &mut Wants| {
+            leases.due(store, out.now, wants);
+        };
+        assert_eq!(run.at(at - 1, due), []);
+        let wants = run.at(at, due);
+        assert!(matches!(&wants[..], [Want::Read(read)] if read.operation == NOBODY), "{wants:?}");
+        // A client that renews it now waits for the revocation.
+        assert_eq!(run.at(at, |leases, store, out, wants| leases.renew(2, 7, true, store, out, wants)), []);
+        run.leases.confirmed(7);
+        assert_eq!(run.leases.due_at(), 0);
+        let revoke = Want::propose(Command::Request(LeaseRevokeRequest { id: 7 }.into()));
+        assert_eq!(run.at(at, due), [revoke]);
+        assert_eq!(run.leases.due_at(), at + run.leases.request_timeout, "then it counts as lost");
+        let wants = run.at(at, |leases, store, _, wants| leases.revoked(7, store, wants));
+        assert_eq!(wants, [answer(2, 7, 0, &run.store)]);
+    }
+
+    #[test]
+    fn who_waits_is_sent_to_the_next_leader_or_times_out() {
+        for steps_down in [true, false] {
+            let mut run = Run::new();
+            run.at(0, |leases, store, out, _| leases.promote(store, out));
+            let late = 60 * SECOND;
+            run.at(late, |leases, store, out, wants| leases.renew(2, 7, true, store, out, wants));
+            if steps_down {
+                let wants = run.at(late, |leases, _, out, wants| leases.note_leadership(false, out, wants));
+                assert_eq!(wants, [Want::AskLeader(2, keep_alive().into())]);
+                assert!(!run.leases.is_primary());
+            } else {
+                let wants = run.at(2 * late, |leases, store, out, wants| leases.due(store, out.now, wants));
+                assert_eq!(wants.last(), Some(&Want::Reply(2, Err(Error::Timeout))));
+            }
         }
     }
 }

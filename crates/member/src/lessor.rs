@@ -381,6 +381,18 @@ impl Lessor {
         next(&self.revoke_times, &self.scan_ticker).min(next(&self.checkpoint_times, &self.checkpoint_ticker))
     }
 
+    /// When a call of [`Lessor::due`], [`Lessor::checkpoints`] or [`Lessor::next_revocation`] next does something if
+    /// nothing but time passes; 0 if each does. The last one forgets revocations that count as lost, and reaches a probe
+    /// while one waits for others.
+    pub(crate) fn due_at(&self) -> u64 {
+        if self.primary && !self.confirmed.is_empty() {
+            return 0;
+        }
+        let proposed = self.in_flight.values().min();
+        let lost = proposed.map_or(u64::MAX, |since| since.saturating_add(self.retry));
+        self.wake_at().min(lost)
+    }
+
     // ---- keeping the times ------------------------------------------------------------------------
 
     /// The reading of the clock by which leases expire: the monotonic clock, except with flaw M-12291.

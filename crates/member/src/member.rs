@@ -5,37 +5,39 @@
 //! everything that is due at this time. A committed entry is applied to the store in memory as soon as raft
 //! returns it; its changes reach the backend file with a later backend commit.
 
-use api::etcdserverpb::{AlarmType, CompactionRequest};
-use api::{Error, Request, Response};
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use api::etcdserverpb::{AlarmType, DefragmentResponse};
+use api::{Error, Request};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use record::{EtcdFact as Fact, MemberId, Probe};
 
-use crate::auth::AuthStore;
-use crate::backend::Ledger;
-use crate::cluster::Cluster;
+use crate::auth::AuthInfo;
 use crate::compactor::Compactor;
 use crate::config::Config;
-use crate::failpoint::Failpoint;
+use crate::configuration;
+use crate::envelope::{self, Command, Envelope};
+use crate::failpoint::{Armed, Failpoint};
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::Image;
-use crate::io::{Effects, Input};
-use crate::lessor::Lessor;
-use crate::maintenance::{Comparison, Transfer};
-use crate::mvcc::Store;
-use crate::node::{Node, Save, log_entry};
+use crate::io::{Effects, Input, PeerMessage};
+use crate::leadership::Leadership;
+use crate::leases::Leases;
+use crate::logins::Logins;
+use crate::maintenance::{Comparison, Transfers};
+use crate::membership::Membership;
+use crate::node::{Node, log_entry};
+use crate::out::{Now, Out};
 use crate::peers::Calls;
-use crate::persist::Persistence;
+use crate::persist::{Persistence, marker_of};
 use crate::proposals::Proposals;
-use crate::reads::{Read, Reads};
+use crate::reads::Reads;
+use crate::replica::{LeaseNews, Outcome, Replica};
+use crate::round::Round;
 use crate::services::Services;
-use crate::wal::Wal;
+use crate::wal::Marker;
+use crate::want::Wants;
 use crate::watch::Hub;
-
-/// The operation number of a request that the member makes itself and whose answer nobody waits for, such as the
-/// revocation of an expired lease. (The operation numbers of clients' requests come from the driver, the caller of
-/// [`Member::step`].)
-pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// One etcd member. All times and deadlines are in nanoseconds of the member's own monotonic clock.
 ///
@@ -45,13 +47,10 @@ pub(crate) const NOBODY: u64 = u64::MAX;
 pub struct Member {
     pub(crate) config: Config,
     pub(crate) node: Node,
-    pub(crate) wal: Wal,
-    /// What the backend will hold once its job in progress is done.
-    pub(crate) backend: Ledger,
-    pub(crate) store: Store,
-    pub(crate) cluster: Cluster,
-    pub(crate) auth: AuthStore,
-    pub(crate) lessor: Lessor,
+    /// What the members agree on.
+    pub(crate) replica: Replica,
+    /// The lessor, and who waits for it.
+    pub(crate) leases: Leases,
     pub(crate) compactor: Compactor,
     /// All watch streams and their watchers.
     pub(crate) hub: Hub,
@@ -60,29 +59,13 @@ pub struct Member {
     /// Requests to and from other members outside raft.
     pub(crate) calls: Calls,
     /// Transfers of leadership that clients wait for.
-    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) transfers: Transfers,
     /// The leader's comparison of all members' hashes.
     pub(crate) comparison: Comparison,
-    /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
-    pub(crate) waiting_renewals: Vec<(u64, i64, u64)>,
-    /// Compactions whose clients wait until the compacted revisions are removed from the backend: operation,
-    /// revision, answer.
-    pub(crate) waiting_compactions: Vec<(u64, i64, Response)>,
-    /// Logins in the log, by operation, with the auth revision at which the password was checked.
-    pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
-    /// Requests with a token that was issued by an entry this member has not applied yet: operation, request,
-    /// token, deadline.
-    pub(crate) waiting_for_token: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// Only with the flaw M-15247: when the lessor notices that this member no longer leads.
-    pub(crate) demote_at: Option<u64>,
-    /// Set once this member knows that it was removed from the cluster: when its process ends.
-    pub(crate) end_at: Option<u64>,
-    /// Whether the others know this member's name.
-    pub(crate) publication: Publication,
-    /// How long each connection to another member has been up, as last reported.
-    pub(crate) connections: Vec<(MemberId, u64)>,
-    /// Index and term of the last applied entry.
-    pub(crate) applied: (u64, u64),
+    /// Logins in the log, and the requests that wait for one.
+    pub(crate) logins: Logins,
+    /// This member's own place in the cluster.
+    pub(crate) membership: Membership,
     /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
     /// The requests that go through the log and are not answered yet.
@@ -93,21 +76,14 @@ pub struct Member {
     pub(crate) forwarded: Forwarded,
     /// The reading of the member's monotonic clock at this step.
     pub(crate) now: u64,
-    /// The reading of its wall clock at this step, in nanoseconds since 1970. Only the ids of new members and
-    /// flaw M-12291 use it.
-    pub(crate) wall: i64,
     /// When raft's next tick is due.
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
     pub(crate) missed_ticks: u32,
-    /// When this member last sent the others a [`crate::io::PeerMessage::Hello`].
-    pub(crate) said_hello_at: u64,
     /// When to report next which probes were reached.
     pub(crate) report_at: u64,
-    /// The number of the next disk job.
-    pub(crate) next_job: u64,
-    /// The counter in the last request id or ReadIndex context; see [`Member::fresh_id`].
-    pub(crate) next_id: u32,
+    /// The numbers of requests and ReadIndex contexts.
+    pub(crate) ids: Ids,
     /// What the member remembers about leaders.
     pub(crate) leadership: Leadership,
     /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
@@ -115,29 +91,13 @@ pub struct Member {
     /// Whether this process has ended. All further inputs are ignored.
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
-    pub(crate) failpoint: Option<crate::failpoint::Armed>,
-}
-
-/// What the member remembers about leaders, to choose the text of a timeout's error.
-#[derive(Debug, Default)]
-pub(crate) struct Leadership {
-    /// The last known leader; none if there was none yet.
-    pub(crate) leader: MemberId,
-    /// When this member learned of that leader.
-    pub(crate) since: u64,
-    /// Whether there is a leader now.
-    pub(crate) present: bool,
-    /// When each peer was last heard from.
-    pub(crate) heard: std::collections::BTreeMap<MemberId, u64>,
-}
-
-/// Whether the other members know this member's name. Until they do, member lists show it as not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Publication {
-    /// This member proposes its name to the log at this time, unless the name is known by then.
-    Due(u64),
-    /// The name is known.
-    Done,
+    pub(crate) armed: Option<Armed>,
+    /// Whether a step is under way. It stays so if the step crashes at a failpoint.
+    pub(crate) in_step: bool,
+    /// When the parts must be looked at again.
+    pub(crate) round: Round,
+    /// Storage for what the parts want, reused by all steps; empty between them.
+    pub(crate) wants: Wants,
 }
 
 /// A summary of a member's state.
@@ -161,9 +121,9 @@ impl Member {
         Status {
             leader: self.node.leader(),
             term: self.node.term(),
-            applied: self.applied.0,
-            revision: self.store.revision() as u64,
-            state_hash: self.state_hash(),
+            applied: self.replica.applied(),
+            revision: self.replica.store.revision() as u64,
+            state_hash: self.replica.hash(),
         }
     }
 
@@ -185,45 +145,27 @@ impl Member {
 
     /// Whether this member is the primary lessor.
     pub fn is_lessor(&self) -> bool {
-        self.lessor.is_primary()
+        self.leases.is_primary()
     }
 
     /// All leases: their id, and the TTL in seconds with which they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
-        self.store.leases().map(|(id, lease)| (id, lease.ttl))
+        self.replica.store.leases().map(|(id, lease)| (id, lease.ttl))
     }
 
     /// Whether the alarm CORRUPT is on: then no lease can be revoked, neither by a client nor after its time.
     pub fn is_corrupt(&self) -> bool {
-        self.cluster.is_on(AlarmType::Corrupt)
+        self.replica.cluster.is_on(AlarmType::Corrupt)
     }
 
     /// All replicated state in one piece, as `etcdctl snapshot save` would return it.
     pub fn image(&self) -> bytes::Bytes {
-        self.encode_image()
+        self.replica.image()
     }
 
-    /// The time at which the member needs [`Input::Wake`], on its own clock.
-    pub fn wake_at(&self) -> u64 {
-        self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
-    }
-
-    /// When each part of the member next has something to do, with the part's name for panic messages.
-    #[inline]
-    pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
-        [
-            ("tick", self.next_tick),
-            ("reads", self.reads.wake_at()),
-            ("proposals", self.proposals.wake_at()),
-            ("backend", self.persistence.wake_at(self.config.settings.backend_interval)),
-            ("watchers", self.hub.wake_at()),
-            ("leases", self.lessor.wake_at()),
-            ("compaction", self.compactor.wake_at()),
-            ("comparison of hashes", self.comparison_at()),
-            ("transfers", self.transfers_wake_at()),
-            ("calls", self.calls.wake_at()),
-            ("end", self.end_at.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
-        ]
+    /// Arms a failpoint, in place of the one that was armed before, if any.
+    pub fn arm(&mut self, armed: Option<Armed>) {
+        self.armed = armed;
     }
 
     /// Handles one input at `now`, in nanoseconds of the member's monotonic clock; `wall` is its wall clock
@@ -234,48 +176,60 @@ impl Member {
     pub fn step(&mut self, now: u64, wall: i64, input: Input, effects: &mut Effects) {
         debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
         self.now = now;
-        self.wall = wall;
         if self.finished {
             return;
         }
+        let mut armed = self.armed.take();
+        self.in_step = true;
+        self.handle(input, &mut Out::new(effects, &mut armed, Now { clock: now, wall }));
+        self.in_step = false;
+        self.armed = armed;
+    }
+
+    /// Handles one input, then raft's readies, then what is due.
+    fn handle(&mut self, input: Input, out: &mut Out<'_>) {
+        // A wake-up changes nothing by itself. What a message or the end of a write changes requires a round where it does.
+        if !matches!(input, Input::Wake | Input::Message(_) | Input::JobDone { .. }) {
+            self.round.require();
+        }
         match input {
             Input::Wake => {}
-            Input::Message(message) => self.message(message, effects),
+            Input::Message(message) => self.message(message, out),
             Input::Request { operation, request, token } => {
-                self.request(operation, request, token.as_ref(), effects);
+                self.request(operation, request, token.as_ref(), out);
             }
-            Input::Canceled { operation } => self.abandon(operation, effects),
-            Input::Peer { from, message } => self.peer(from, message, effects),
-            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), effects),
+            Input::Canceled { operation } => self.abandon(operation, out),
+            Input::Peer { from, message } => self.peer(from, message, out),
+            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
             Input::WatchTaken { stream } => self.hub.taken(stream),
             Input::WatchClosed { stream } => self.hub.closed(stream),
-            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, effects),
-            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), effects),
-            Input::Connections(connections) => self.connections = connections,
+            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, out),
+            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), out),
+            Input::Connections(connections) => self.membership.connected(connections),
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd exits when it cannot save its log: what is on the disk is unknown.
-                    effects.fatal = Some(format!("the write-ahead log could not be saved: {error}"));
+                    out.fatal(format!("the write-ahead log could not be saved: {error}"));
                     return;
                 }
-                self.job_done(job, effects);
+                self.job_done(job, out);
             }
             Input::Recovered => {}
-            Input::BackendDone(Ok(())) => self.backend_done(effects),
+            Input::BackendDone(Ok(())) => self.store_done(out),
             Input::BackendDone(Err(error)) => {
-                effects.fatal = Some(error.to_string());
+                out.fatal(error.to_string());
                 return;
             }
             Input::SnapshotStatus { to, arrived } => {
-                self.persistence.snapshots_in_flight = self.persistence.snapshots_in_flight.saturating_sub(1);
+                self.persistence.snapshot_ended();
                 self.node.report_snapshot(to, arrived);
             }
-            Input::Stop => self.stop(effects),
+            Input::Stop => self.stop(out),
         }
-        self.tick(effects);
-        self.drive(effects);
-        self.housekeeping(effects);
-        self.flush(effects);
+        self.tick(out);
+        self.drive(out);
+        self.housekeeping(out);
+        self.persistence.flush(out);
     }
 
     /// Gives raft a tick, if one is due. If the process was paused for several ticks, or the raft loop waited
@@ -284,7 +238,7 @@ impl Member {
     /// Raft gets no tick while a leader's snapshot is being written to disk. Before a campaign, raft searches
     /// the entries between the applied index and the commit index for configuration changes; it would panic,
     /// because the snapshot has replaced those entries (`docs/findings.md`). TiKV skips these ticks, too.
-    fn tick(&mut self, effects: &mut Effects) {
+    fn tick(&mut self, out: &mut Out<'_>) {
         let due = self.now >= self.next_tick;
         if due {
             let interval = self.config.settings.heartbeat_interval;
@@ -302,7 +256,7 @@ impl Member {
             && self.node.is_leader()
             && !self.node.leads_in_raft()
         {
-            effects.facts.push(Fact::Probe { probe: Probe::DeposedBySlowDisk });
+            out.probe(Probe::DeposedBySlowDisk);
         }
         if (due || missed > 0) && !self.persistence.awaits_snapshot() {
             self.node.tick();
@@ -310,12 +264,13 @@ impl Member {
     }
 
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
-    fn message(&mut self, mut message: Message, effects: &mut Effects) {
+    fn message(&mut self, mut message: Message, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
-        if self.is_from_removed(from, effects) {
-            return;
+        // A removed member is told so, whatever it sent.
+        if self.has_left(from) {
+            return out.send_peer(from, PeerMessage::Removed);
         }
-        self.leadership.heard.insert(from, self.now);
+        self.leadership.heard(from, self.now);
         // `MsgTimeoutNow` asks raft to campaign at once; see `tick` for why that must not happen now.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
@@ -326,8 +281,8 @@ impl Member {
             let mut entries = message.take_entries().into_vec();
             entries.retain(|entry| {
                 let id = match entry.get_entry_type() {
-                    EntryType::EntryNormal => crate::envelope::id_of(&entry.data),
-                    _ => crate::configuration::id_of(entry),
+                    EntryType::EntryNormal => envelope::id_of(&entry.data),
+                    _ => configuration::id_of(entry),
                 };
                 id.is_none_or(|id| self.forwarded.is_new(id))
             });
@@ -340,379 +295,308 @@ impl Member {
     }
 
     /// Handles raft's readies until there are none.
-    pub(crate) fn drive(&mut self, effects: &mut Effects) {
+    pub(crate) fn drive(&mut self, out: &mut Out<'_>) {
         loop {
-            self.propose_waiting(effects);
-            self.ask_read_index(effects);
+            self.propose_waiting(out);
+            self.ask_read_index(out);
             // A ready after a leader's snapshot may have entries that follow the snapshot, so no ready is
             // taken before the snapshot is installed.
             if self.persistence.awaits_snapshot() || self.node.waits_for_save() || !self.node.has_ready() {
                 break;
             }
-            let job = self.persistence.next_job(self.next_job);
-            let actions = self.node.ready(job, &mut effects.facts);
+            let job = self.persistence.next_job();
+            let actions = self.node.ready(job, out);
             if self.node.is_leader() {
-                self.pass(Failpoint::RaftBeforeLeaderSend, effects);
+                out.pass(Failpoint::RaftBeforeLeaderSend);
             }
-            self.send(actions.messages, effects);
+            self.send(actions.messages, out);
             if let Some((job, save)) = actions.save {
-                self.save(job, save, effects);
+                self.persistence.save(job, save, self.node.log(), out);
             }
             for state in actions.read_states {
-                self.read_index_confirmed(&state, effects);
+                self.read_index_confirmed(&state, out);
             }
-            self.apply_all(actions.committed, effects);
+            self.apply_all(actions.committed, out);
             if !self.node.waits_for_save() {
-                self.pass(Failpoint::RaftBeforeAdvance, effects);
+                out.pass(Failpoint::RaftBeforeAdvance);
             }
-            self.note_leader(effects);
+            self.note_leader(out);
         }
-        self.answer_reads(effects);
+        self.answer_reads(out);
         self.offer_snapshot();
     }
 
     /// Sends raft messages, and counts the snapshots among them.
-    pub(crate) fn send(&mut self, messages: Vec<Message>, effects: &mut Effects) {
+    pub(crate) fn send(&mut self, messages: Vec<Message>, out: &mut Out<'_>) {
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
-                self.persistence.snapshots_in_flight += 1;
+                self.persistence.snapshot_sent();
             }
         }
-        effects.messages.extend(messages);
-    }
-
-    /// Queues what a ready must save as part of a disk job.
-    fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
-        self.next_job = self.next_job.max(job + 1);
-        let hard_state = self.node.log().hard_state().clone();
-        effects.facts.push(Fact::Saving {
-            job,
-            term: hard_state.term,
-            vote: MemberId::from_raft(hard_state.vote),
-            commit: hard_state.commit,
-            last_index: self.node.log().last(),
-        });
-        self.queue_save(job, save, &hard_state, effects);
-        self.pass(Failpoint::WalBeforeSync, effects);
+        out.send(messages);
     }
 
     /// A disk job is done: does what waited for it.
-    fn job_done(&mut self, job: u64, effects: &mut Effects) {
-        self.pass(Failpoint::WalAfterSync, effects);
-        self.persistence.job_done(job, &mut self.wal);
-        self.pass(Failpoint::RaftAfterSave, effects);
+    fn job_done(&mut self, job: u64, out: &mut Out<'_>) {
+        self.persistence.job_done(job, out);
         let waited = self.node.waits_for_save();
         let persisted = self.node.persisted(job);
         if !self.node.is_leader() {
-            self.pass(Failpoint::RaftBeforeFollowerSend, effects);
+            out.pass(Failpoint::RaftBeforeFollowerSend);
         }
-        self.send(persisted.messages, effects);
+        self.send(persisted.messages, out);
         if let Some(index) = persisted.snapshot {
-            self.install_snapshots(index, effects);
+            self.round.require();
+            self.install_snapshots(index, out);
         }
         if waited && !self.node.waits_for_save() {
-            self.pass(Failpoint::RaftBeforeAdvance, effects);
+            out.pass(Failpoint::RaftBeforeAdvance);
         }
-        self.log_snapshot_saved(job, effects);
+        if self.persistence.log_snapshot_saved(job, self.node.log_mut(), out) {
+            self.round.require();
+        }
+    }
+
+    /// The backend's job in progress is done.
+    fn store_done(&mut self, out: &mut Out<'_>) {
+        for operation in self.persistence.store_done(self.replica.applied(), self.node.log(), out) {
+            out.probe(Probe::BackendDefragmented);
+            self.reply(operation, Ok(DefragmentResponse { header: None }.into()), out);
+        }
+    }
+
+    /// Makes a snapshot of all replicated state, if raft wants to send one to a follower.
+    fn offer_snapshot(&mut self) {
+        if !self.node.log().wants_snapshot() {
+            return;
+        }
+        let mut snapshot = Snapshot { data: self.replica.image(), ..Snapshot::default() };
+        let mut conf_state = self.node.log().conf_state().clone();
+        // R13: the snapshot has the cluster's first configuration instead of the current one.
+        if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
+            conf_state = configuration::first(&self.config);
+        }
+        let metadata = snapshot.mut_metadata();
+        (metadata.index, metadata.term) = (self.replica.applied(), self.replica.term());
+        metadata.set_conf_state(conf_state);
+        self.node.log_mut().offer_snapshot(snapshot);
+    }
+
+    /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
+    /// replicated state now.
+    fn install_snapshots(&mut self, durable: u64, out: &mut Out<'_>) {
+        while let Some(snapshot) = self.persistence.durable_snapshot(durable) {
+            let Marker { index, term, .. } = marker_of(&snapshot);
+            let applied = self.replica.applied();
+            assert!(
+                index > applied,
+                "a snapshot at {index} arrived at a member that has applied {applied}: raft should have refused it"
+            );
+            out.pass(Failpoint::RaftBeforeApplySnap);
+            out.pass(Failpoint::ApplyBeforeOpenSnapshot);
+            match Image::decode(snapshot.data, &self.config) {
+                Ok(image) => self.replace_state(image, (index, term), out.now),
+                Err(error) => {
+                    return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
+                }
+            }
+            self.node.applied_to(index);
+            self.report_configuration(out);
+            out.fact(Fact::SnapshotInstalled {
+                index,
+                term,
+                revision: self.replica.store.revision() as u64,
+                state_hash: self.replica.hash(),
+            });
+            out.pass(Failpoint::RaftAfterApplySnap);
+            self.persistence.installed(index, out);
+        }
+    }
+
+    /// Replaces all replicated state by that of a leader's snapshot.
+    fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) {
+        self.replica.replace(image, applied);
+        self.hub.replaced(&self.replica.store);
+        self.leases.replaced(&self.replica.store, now);
+        if self.has_left(self.config.id) {
+            self.membership.learned_of_removal(self.now);
+        }
     }
 
     /// Applies committed entries, in order.
-    fn apply_all(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
+    fn apply_all(&mut self, entries: Vec<Entry>, out: &mut Out<'_>) {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        self.round.require();
         for entry in entries {
-            self.apply(entry, effects);
+            self.apply(entry, out);
         }
         self.node.applied_to(last);
     }
 
     /// Applies one committed entry and reports it as a fact.
-    fn apply(&mut self, entry: Entry, effects: &mut Effects) {
-        assert_eq!(
-            entry.index,
-            self.applied.0 + 1,
-            "entry {} follows applied entry {}: raft skipped or repeated one",
-            entry.index,
-            self.applied.0
-        );
+    fn apply(&mut self, entry: Entry, out: &mut Out<'_>) {
         let described = log_entry(&entry);
-        self.applied = (entry.index, entry.term);
+        self.replica.advance(entry.index, entry.term);
         let mut request = 0;
         let mut mutated = false;
         if entry.get_entry_type() != EntryType::EntryNormal {
-            request = self.apply_configuration(&entry, effects);
+            request = self.apply_configuration(&entry, out);
         } else if !entry.data.is_empty() {
-            (request, mutated) = self.apply_entry(entry, effects);
-        } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
+            (request, mutated) = self.apply_entry(entry, out);
+        } else if entry.term == self.node.term() && self.node.is_leader() && !self.leases.is_primary() {
             // This is the first entry of our own term: from now on this leader can confirm ReadIndex. Raft
             // also puts an empty entry in place of a configuration change that it refuses; the check of
             // `is_primary` excludes those. etcd does not exclude them, and gives all leases a new expiry
             // again, which may be too early for a lease with a checkpoint.
             self.reads.retry_now();
-            self.become_lessor(effects);
+            self.leases.promote(&self.replica.store, out);
         }
         self.persistence.applied(self.now);
-        effects.facts.push(Fact::Applied {
+        out.fact(Fact::Applied {
             index: described.index,
             term: described.term,
             digest: described.digest,
             request,
-            revision: self.store.revision() as u64,
-            state_hash: self.state_hash(),
+            revision: self.replica.store.revision() as u64,
+            state_hash: self.replica.hash(),
             mutated,
             executed: true,
         });
     }
 
-    /// Fills in the response header: cluster, member and term.
-    pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
-        result.map(|mut response| {
-            if let Some(header) = response.header_mut() {
-                header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id.raft_id();
-                header.raft_term = self.applied.1;
+    /// Applies a normal entry: gives it to the replicated state, tells the parts that must know, and answers the
+    /// client if the request came through this member. Returns the id of the request and whether it made a
+    /// revision.
+    fn apply_entry(&mut self, entry: Entry, out: &mut Out<'_>) -> (u64, bool) {
+        let index = entry.index;
+        let Envelope { id, user, auth_revision, command } =
+            envelope::decode(entry.data).unwrap_or_else(|error| {
+                panic!("entry {index} cannot be decoded ({error}): its checksum is right, so it was encoded wrong")
+            });
+        out.pass(Failpoint::BeforeApplyOneEntryNormal);
+        let waiting = self.proposals.applied(id);
+        let who = (!user.is_empty()).then_some(AuthInfo { user, revision: auth_revision });
+        let room = match &command {
+            Command::Request(request) => self.persistence.has_room(request),
+            _ => true,
+        };
+        let Outcome { result, mutated, news, lacks_space } =
+            self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
+        match news {
+            Some(LeaseNews::Granted { id, ttl }) => self.leases.granted(id, ttl, out.now),
+            Some(LeaseNews::Revoked(id)) => {
+                self.with_wants(out, |own, _, wants| own.leases.revoked(id, &own.replica.store, wants));
             }
-            response
-        })
+            None => {}
+        }
+        if let Command::Checkpoint(request) = &command {
+            for checkpoint in &request.checkpoints {
+                for operation in self.leases.checkpointed(checkpoint.id) {
+                    self.renew(operation, checkpoint.id, out);
+                }
+            }
+        }
+        if lacks_space {
+            self.raise_no_space(out);
+        }
+        if mutated {
+            self.hub.changed(&self.replica.store);
+        }
+        out.pass(Failpoint::AfterApplyOneEntryNormal);
+        if let Some(operation) = waiting {
+            // If users or roles changed after the password was checked, the login starts over.
+            if let Some(login) = self.logins.applied(operation, self.replica.auth.revision()) {
+                self.serve(operation, login.into(), None, None, out);
+                return (id, mutated);
+            }
+            let result = self.replica.stamped(result);
+            match (&command, result) {
+                (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
+                    self.compactor.wait(operation, request.revision, response);
+                }
+                (_, result) => self.reply(operation, result, out),
+            }
+        }
+        (id, mutated)
+    }
+
+    /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
+    fn apply_configuration(&mut self, entry: &Entry, out: &mut Out<'_>) -> u64 {
+        out.pass(Failpoint::BeforeApplyOneConfChange);
+        let (mut change, wanted) = configuration::read(entry);
+        let result = wanted.as_ref().map(|(_, wanted)| self.replica.change(wanted));
+        if let Some(Err(_)) = &result {
+            change = configuration::nothing(); // it is no longer valid
+        }
+        self.node.apply_change(&change);
+        self.report_configuration(out);
+        if self.has_left(self.config.id) {
+            self.membership.left(self.now);
+        }
+        let Some(((id, wanted), result)) = wanted.zip(result) else { return 0 };
+        if let Some(operation) = self.proposals.applied(id) {
+            let answer = result.map(|members| configuration::answer(&wanted, members));
+            self.answer_here(operation, answer, out);
+        }
+        id
+    }
+
+    /// Reports the current configuration as a fact.
+    pub(crate) fn report_configuration(&mut self, out: &mut Out<'_>) {
+        out.fact(configuration::report(self.replica.applied(), self.node.log().conf_state()));
+    }
+
+    /// Whether a member was removed from the cluster, and has no part in raft's configuration any more.
+    pub(crate) fn has_left(&self, id: MemberId) -> bool {
+        self.replica.has_left(id, self.node.log().conf_state())
     }
 
     /// If there is a new leader: fails the reads whose ReadIndex is in progress, as etcd does.
-    fn note_leader(&mut self, effects: &mut Effects) {
-        let leader = self.node.leader();
-        self.leadership.present = !leader.is_none();
-        if leader.is_none() || leader == self.leadership.leader {
+    fn note_leader(&mut self, out: &mut Out<'_>) {
+        if !self.leadership.led_by(self.node.leader(), self.now) {
             return;
         }
-        self.leadership.leader = leader;
-        self.leadership.since = self.now;
+        self.round.require();
         for read in self.reads.leader_changed() {
-            self.reply(read.operation, Err(Error::LeaderChanged), effects);
+            self.reply(read.operation, Err(Error::LeaderChanged), out);
         }
-        self.look_after_transfers(effects);
+        self.look_after_transfers(out);
     }
 
     // ---- linearizable reads -----------------------------------------------------------------------
 
     /// Requests a ReadIndex from raft, if reads wait for one.
-    fn ask_read_index(&mut self, effects: &mut Effects) {
+    fn ask_read_index(&mut self, out: &mut Out<'_>) {
         if !self.reads.wants_index(self.now) {
             return;
         }
         let context = match self.reads.last_context() {
             Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // flaw M-20418b
-            _ => self.fresh_id(),
+            _ => self.ids.fresh(),
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
-        effects.facts.push(Fact::ReadIndexAsked { context });
+        out.fact(Fact::ReadIndexAsked { context });
         self.node.read_index(context);
     }
 
     /// Raft returned an index: the reads of this context can be answered once it is applied.
-    fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
+    fn read_index_confirmed(&mut self, state: &raft::ReadState, out: &mut Out<'_>) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
         // Flaw R7: the read is answered without waiting for its index to be applied.
         let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
         if self.reads.confirm(context, index) {
-            effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
+            out.fact(Fact::ReadIndexConfirmed { context, index: state.index });
         }
     }
 
     /// Answers the reads whose index is applied.
-    fn answer_reads(&mut self, effects: &mut Effects) {
-        while let Some(reads) = self.reads.ready(self.applied.0) {
+    fn answer_reads(&mut self, out: &mut Out<'_>) {
+        while let Some(reads) = self.reads.ready(self.replica.applied()) {
+            self.round.require();
             for read in reads {
-                self.answer_read(read, effects);
+                self.answer_read(read, out);
             }
         }
-    }
-
-    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
-    /// state.
-    pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
-        let Read { operation, request, token, .. } = read;
-        match request {
-            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, effects),
-            Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
-            Request::Authenticate(request) => return self.log_in(operation, request, effects),
-            Request::MemberList(_) => {
-                let result = self.with_header(Ok(self.member_list()));
-                return self.reply(operation, result, effects);
-            }
-            _ => {}
-        }
-        // Users and roles may have changed while the read waited.
-        let who = self.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
-        let permitted = who.and_then(|who| self.auth.permit(&who, &request, &|id| self.keys_of(id)));
-        let result = permitted.and_then(|()| {
-            let applied = crate::apply::apply(&mut self.store, &request);
-            debug_assert!(!applied.mutated, "a read changed the store: {request:?}");
-            applied.result
-        });
-        let result = self.with_header(result);
-        self.reply(operation, result, effects);
-    }
-
-    /// A new id for a request or a ReadIndex context, unique among all members and incarnations: 16 bits of
-    /// the member id, 16 bits of the incarnation and a 32-bit counter. etcd's `idutil` has the wall clock in
-    /// place of the incarnation, so its ids can repeat when that clock is set back (flaw R39).
-    pub(crate) fn fresh_id(&mut self) -> u64 {
-        self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
-        self.config.id.raft_id() << 48
-            | u64::from(self.config.incarnation & 0xffff) << 32
-            | u64::from(self.next_id)
-    }
-
-    // ---- what is due at the end of a step ---------------------------------------------------------
-
-    /// Does everything that is due: each `look_after_…` below handles one concern, and does nothing if that
-    /// concern has nothing due.
-    fn housekeeping(&mut self, effects: &mut Effects) {
-        self.expire(effects);
-        self.look_after_waiting_for_token(effects);
-        self.note_lessor(effects);
-        self.look_after_leases(effects);
-        self.look_after_calls(effects);
-        if self.transfers_wake_at() <= self.now {
-            self.look_after_transfers(effects);
-        }
-        self.look_after_watches(effects);
-        self.look_after_compaction(effects);
-        self.look_after_comparison();
-        self.publish(effects);
-        self.look_for_others(effects);
-        self.look_after_backend(effects);
-        self.look_after_removal(effects);
-        self.look_after_stop(effects);
-        self.report_probes(effects);
-        // The calls above may have made proposals and reads. They go to raft in this step.
-        if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
-            self.drive(effects);
-        }
-    }
-
-    /// Proposes an automatic compaction if one is due on this leader, and answers clients that waited for the
-    /// removal of compacted revisions from the backend.
-    fn look_after_compaction(&mut self, effects: &mut Effects) {
-        let leads = self.node.is_leader();
-        if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
-            let request = CompactionRequest { revision, physical: false };
-            self.propose_internal(request.into(), effects);
-        }
-        if self.waiting_compactions.is_empty() {
-            return;
-        }
-        let finished = self.backend.meta().finished_compact;
-        let done: Vec<_> =
-            self.waiting_compactions.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
-        for (operation, _, response) in done {
-            self.reply(operation, Ok(response), effects);
-        }
-    }
-
-    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
-    /// would cost as much as the rest of an idle step.
-    fn report_probes(&mut self, effects: &mut Effects) {
-        if self.now < self.report_at {
-            return;
-        }
-        self.report_at = self.now + self.config.settings.heartbeat_interval;
-        let reached = [
-            self.hub.take_probes(),
-            self.lessor.take_probes(),
-            self.compactor.take_probes(),
-            self.services.take_probes(),
-            self.cluster.take_probes(),
-            self.auth.take_probes(),
-        ];
-        for probes in reached {
-            if !probes.is_empty() {
-                effects.facts.extend(probes.into_iter().map(|probe| Fact::Probe { probe }));
-            }
-        }
-    }
-
-    /// Proposes this member's name and client URLs to the log, at intervals, until this member has applied
-    /// them (`server.go`, `publishV3`).
-    fn publish(&mut self, effects: &mut Effects) {
-        let Publication::Due(at) = self.publication else { return };
-        if at > self.now || self.node.leader().is_none() {
-            return;
-        }
-        let Some(own) = self.cluster.member(self.config.id) else { return };
-        if own.name == *self.config.name() && own.client_urls[..] == self.config.client_urls[..] {
-            self.publication = Publication::Done;
-            return;
-        }
-        self.publication = Publication::Due(self.now + self.config.settings.request_timeout);
-        let attributes = api::membershippb::Attributes {
-            name: self.config.name().to_string(),
-            client_urls: self.config.client_urls.to_vec(),
-        };
-        let member_attributes = Some(attributes);
-        let member_id = self.config.id.raft_id();
-        let request = api::membershippb::ClusterMemberAttrSetRequest { member_id, member_attributes };
-        self.propose_command(crate::envelope::Command::Attributes(request), effects);
-    }
-
-    /// Replaces all replicated state by that of a leader's snapshot.
-    pub(crate) fn replace_state(&mut self, image: Image) {
-        self.store = image.store;
-        self.cluster = image.cluster;
-        self.auth.replace(image.auth);
-        self.persistence.rest = None;
-        self.store.set_flaws(self.config.flaws);
-        self.hub.replaced(&self.store);
-        self.lessor.replaced(&self.store, self.now, self.wall);
-        if self.has_left(self.config.id) {
-            self.learned_of_removal();
-        }
-    }
-
-    /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
-    fn stop(&mut self, effects: &mut Effects) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let patience = self.config.settings.election_timeout();
-        self.stopping = Some(self.now + patience);
-        let mut in_progress = self.services.take_all();
-        in_progress.extend(self.proposals.take_all());
-        in_progress.extend(self.reads.take_all());
-        in_progress.extend(self.calls.take_all());
-        for operation in in_progress {
-            if !self.services.owns_request(operation) {
-                self.reply(operation, Err(Error::Stopped), effects);
-            }
-        }
-        // etcd transfers leadership to the member connected longest; we pick the one with the longest
-        // matching log.
-        if self.node.is_leader()
-            && let Some(successor) = self.node.best_follower()
-        {
-            self.node.transfer_leader(successor);
-        }
-    }
-
-    /// Ends the member if it is stopping and nothing is left to wait for: a transfer of leadership, writes, a
-    /// last backend commit.
-    fn look_after_stop(&mut self, effects: &mut Effects) {
-        let Some(give_up_at) = self.stopping else { return };
-        let waits_for_successor =
-            self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
-        if waits_for_successor
-            || self.node.is_saving()
-            || self.persistence.is_writing()
-            || !self.backend_is_idle()
-        {
-            // Checked again at the next input. One will come, since there is always a next tick.
-            self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
-            return;
-        }
-        if self.persistence.is_dirty() {
-            self.commit_backend(effects);
-            return;
-        }
-        self.finished = true;
-        effects.finished = true;
     }
 }

@@ -31,6 +31,7 @@ use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
+use crate::out::Out;
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
@@ -304,6 +305,11 @@ impl Node {
         self.known_leader.0
     }
 
+    /// The leader that [`Node::leader`] returns, and whether it is this member.
+    pub(crate) fn known_leader(&self) -> (MemberId, bool) {
+        self.known_leader
+    }
+
     fn id(&self) -> MemberId {
         MemberId::from_raft(self.raw.raft.id)
     }
@@ -334,6 +340,11 @@ impl Node {
 
     pub(crate) fn log_mut(&mut self) -> &mut Log {
         self.raw.mut_store()
+    }
+
+    /// Whether this member is a learner.
+    pub(crate) fn is_learner(&self) -> bool {
+        self.log().conf_state().learners.contains(&self.raw.raft.id)
     }
 
     /// Whether this member is the only voter.
@@ -373,7 +384,7 @@ impl Node {
 
     /// Takes the next ready from raft and splits it into what can be done at once and what waits for the
     /// save. `job` is the number that the disk job for the save will have, if there is something to save.
-    pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> ReadyActions {
+    pub(crate) fn ready(&mut self, job: u64, out: &mut Out<'_>) -> ReadyActions {
         let mut ready = self.raw.ready();
         self.update_known_leader();
         let number = ready.number();
@@ -405,9 +416,9 @@ impl Node {
         {
             after_save.splice(0..0, actions.messages.drain(..));
         }
-        self.update_log(&save, facts);
+        self.update_log(&save, out);
         self.raw.advance_append_async(ready);
-        self.report_state(facts);
+        self.report_state(out);
 
         // A new commit index alone causes no write; it is saved with the next one. In the raft paper (figure
         // 2), the commit index is volatile.
@@ -452,7 +463,7 @@ impl Node {
     }
 
     /// Makes the log in memory what the log on disk will be after the save.
-    fn update_log(&mut self, save: &Save, facts: &mut Vec<Fact>) {
+    fn update_log(&mut self, save: &Save, out: &mut Out<'_>) {
         let log = self.raw.mut_store();
         if let Some(snapshot) = &save.snapshot {
             log.restore(snapshot);
@@ -462,7 +473,7 @@ impl Node {
         }
         if !save.entries.is_empty() {
             log.append(&save.entries);
-            facts.push(Fact::Appended(save.entries.iter().map(log_entry).collect()));
+            out.fact(Fact::Appended(save.entries.iter().map(log_entry).collect()));
         }
     }
 
@@ -490,7 +501,7 @@ impl Node {
     }
 
     /// Reports changes of term, vote, role, leader and commit index as facts.
-    pub(crate) fn report_state(&mut self, facts: &mut Vec<Fact>) {
+    pub(crate) fn report_state(&mut self, out: &mut Out<'_>) {
         let raft = &self.raw.raft;
         let role = match raft.state {
             StateRole::Follower => Role::Follower,
@@ -503,11 +514,11 @@ impl Node {
         let leader = MemberId::from_raft(raft.leader_id);
         let state = State { term: raft.term, vote, role, leader };
         if state != self.reported.state {
-            facts.push(Fact::State { term: state.term, vote, role, leader });
+            out.fact(Fact::State { term: state.term, vote, role, leader });
         }
         if commit != self.reported.commit {
             let term = raft.raft_log.term(commit).unwrap_or(0);
-            facts.push(Fact::Committed { index: commit, term });
+            out.fact(Fact::Committed { index: commit, term });
         }
         self.reported = Reported { state, commit };
     }

@@ -13,28 +13,30 @@ use std::collections::BTreeMap;
 use api::{Error, Request, Response};
 use record::MemberId;
 
-use crate::io::{Effects, PeerMessage};
-use crate::member::{Member, NOBODY};
+use crate::config::Config;
+use crate::io::PeerMessage;
+use crate::out::Out;
+use crate::want::{Want, Wants};
 
 /// The bit of operation numbers that serve another member's call.
 const CALLED: u64 = 1 << 62;
-/// The bit of operation numbers that belong to the member's own comparisons of hashes.
-pub(crate) const OWN: u64 = 1 << 61;
 /// How long to wait before resending a call that was refused, in nanoseconds (`v3_server.go`: 50 ms).
 const RETRY: u64 = 50_000_000;
 
-/// All calls in progress, from this member and to it.
-#[derive(Debug, Default)]
+/// All calls in progress, from this member and to it. Times are on the member's clock.
+#[derive(Debug)]
 pub(crate) struct Calls {
+    own: MemberId,
     /// The calls that this member makes, by its number for them.
     outgoing: BTreeMap<u64, Outgoing>,
     /// The calls that this member serves, by operation: the caller and the caller's number for the call.
     serving: BTreeMap<u64, (MemberId, u64)>,
     /// The last number used, for a call or for an operation that serves one.
-    next: u64,
+    last: u64,
+    request_timeout: u64,
 }
 
-/// A call that this member makes. Times are on the member's clock.
+/// A call that this member makes.
 #[derive(Debug)]
 struct Outgoing {
     /// The operation that waits for the answer.
@@ -49,7 +51,18 @@ struct Outgoing {
 }
 
 impl Calls {
-    /// When the next call must be sent or times out, on the member's clock.
+    /// No calls.
+    pub(crate) fn new(config: &Config) -> Calls {
+        Calls {
+            own: config.id,
+            outgoing: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            last: 0,
+            request_timeout: config.settings.request_timeout,
+        }
+    }
+
+    /// When the next call must be sent or times out.
     pub(crate) fn wake_at(&self) -> u64 {
         self.outgoing.values().map(|call| call.send_at.min(call.deadline)).min().unwrap_or(u64::MAX)
     }
@@ -59,79 +72,42 @@ impl Calls {
         self.serving.clear();
         std::mem::take(&mut self.outgoing).into_values().map(|call| call.operation).collect()
     }
-}
 
-impl Member {
-    /// Calls the leader. The operation is answered with the leader's answer.
-    pub(crate) fn ask_leader(&mut self, operation: u64, request: Request) {
-        self.ask(operation, request, None);
-    }
+    // ---- calls of this member ---------------------------------------------------------------------
 
-    /// Calls a given member. The operation is answered with that member's answer.
-    pub(crate) fn ask_member(&mut self, to: MemberId, operation: u64, request: Request) {
-        self.ask(operation, request, Some(to));
-    }
-
-    /// Plans to send a client's request to another member.
-    fn ask(&mut self, operation: u64, request: Request, to: Option<MemberId>) {
-        self.calls.next += 1;
-        let deadline = self.now + self.config.settings.request_timeout;
-        let call = Outgoing { operation, request, deadline, send_at: self.now, to };
-        self.calls.outgoing.insert(self.calls.next, call);
-    }
-
-    /// Handles a message from another member outside raft. A member that was removed from the cluster is told
-    /// so, whatever it sent.
-    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, effects: &mut Effects) {
-        if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
-            effects.peers.push((from, PeerMessage::Removed));
-            return;
-        }
-        match message {
-            PeerMessage::Call { id, request } => {
-                self.calls.next += 1;
-                let operation = CALLED | self.calls.next;
-                self.calls.serving.insert(operation, (from, id));
-                self.serve_peer(operation, request, effects);
-            }
-            PeerMessage::Answer { id, result } => self.answered(id, result, effects),
-            PeerMessage::Removed => self.learned_of_removal(),
-            PeerMessage::Hello => {}
-        }
+    /// Calls a member, or whichever one leads. The operation is answered with that member's answer.
+    pub(crate) fn ask(&mut self, to: Option<MemberId>, operation: u64, request: Request, now: u64) {
+        self.last += 1;
+        let deadline = now + self.request_timeout;
+        self.outgoing.insert(self.last, Outgoing { operation, request, deadline, send_at: now, to });
     }
 
     /// A call was answered.
-    fn answered(&mut self, id: u64, result: Result<Response, Error>, effects: &mut Effects) {
-        let Some(call) = self.calls.outgoing.get_mut(&id) else { return };
+    pub(crate) fn answered(&mut self, id: u64, result: Result<Response, Error>, now: u64, wants: &mut Wants) {
+        let Some(call) = self.outgoing.get_mut(&id) else { return };
         // These errors mean that the called member does not lead any more: a later attempt may reach the
         // current leader.
         let leads_no_more = [Error::NotLeader, Error::NotPrimaryLessor, Error::LeaderChanged, Error::Stopped];
         if call.to.is_none() && matches!(&result, Err(error) if leads_no_more.contains(error)) {
-            call.send_at = self.now + RETRY;
+            call.send_at = now + RETRY;
             return;
         }
-        let call = self.calls.outgoing.remove(&id).expect("it was there a moment ago");
-        let result = self.with_header(result);
-        self.reply(call.operation, result, effects);
+        let call = self.outgoing.remove(&id).expect("it was there a moment ago");
+        wants.push(Want::Answer(call.operation, result));
     }
 
-    /// Sends calls that are due, and answers those that timed out with an error.
-    pub(crate) fn look_after_calls(&mut self, effects: &mut Effects) {
-        if self.calls.wake_at() > self.now {
-            return;
-        }
-        let (now, leader, own) = (self.now, self.node.leader(), self.config.id);
-        let timed_out: Vec<u64> = self
-            .calls
-            .outgoing
-            .extract_if(.., |_, call| call.deadline <= now)
-            .map(|(_, call)| call.operation)
-            .collect();
-        for operation in timed_out {
-            self.reply(operation, Err(Error::Timeout), effects);
-        }
+    /// Ends the calls that timed out. Do what this wants before [`Calls::due`]: it may lead to another call.
+    pub(crate) fn timed_out(&mut self, now: u64, wants: &mut Wants) {
+        let timed_out = self.outgoing.extract_if(.., |_, call| call.deadline <= now);
+        wants.extend(timed_out.map(|(_, call)| Want::Reply(call.operation, Err(Error::Timeout))));
+    }
+
+    /// Sends the calls that are due. `leader` is the current one, or none; `serves` says whether this member can serve
+    /// what only a leader can.
+    pub(crate) fn due(&mut self, leader: MemberId, serves: bool, out: &mut Out<'_>, wants: &mut Wants) {
+        let now = out.now.clock;
         let mut serve_here = Vec::new();
-        for (id, call) in &mut self.calls.outgoing {
+        for (id, call) in &mut self.outgoing {
             if call.send_at > now {
                 continue;
             }
@@ -139,63 +115,123 @@ impl Member {
             call.send_at = now + 4 * RETRY;
             match call.to.unwrap_or(leader) {
                 MemberId::NONE => call.send_at = now + RETRY,
-                // By now, this member leads. It serves the call itself as soon as it has applied the first
-                // entry of its term. But it may also have lost its leadership again in raft, while it waits
-                // for a save and so does not know yet (`Node::leads_in_raft`); then the call waits.
-                to if to == own && self.lessor.is_primary() && self.node.leads_in_raft() => {
-                    serve_here.push(*id)
-                }
-                to if to == own => call.send_at = now + RETRY,
+                // By now, this member leads, and serves the call itself as soon as it can.
+                to if to == self.own && serves => serve_here.push(*id),
+                to if to == self.own => call.send_at = now + RETRY,
                 to => {
                     let request = call.request.clone();
-                    effects.peers.push((to, PeerMessage::Call { id: *id, request }));
+                    out.send_peer(to, PeerMessage::Call { id: *id, request });
                 }
             }
         }
-        for id in serve_here {
-            if let Some(call) = self.calls.outgoing.remove(&id) {
-                self.serve_peer(call.operation, call.request, effects);
-            }
-        }
+        let serve_here = serve_here.into_iter().filter_map(|id| self.outgoing.remove(&id));
+        wants.extend(serve_here.map(|call| Want::Serve(call.operation, call.request)));
     }
 
-    /// Sends all other members a greeting if this member has not heard from its leader for two election
-    /// timeouts. Only a removed member gets an answer, which is how it learns of its removal if it missed the
-    /// entry. A voter would also learn of it by campaigning, but learners never campaign.
-    ///
-    /// A member that has no member list yet contacts the members of its initial configuration.
-    pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
-        let silence = 2 * self.config.settings.election_timeout();
-        let leader = self.leadership.leader;
-        let heard = self.leadership.heard.get(&leader).copied().unwrap_or(0);
-        if self.node.is_leader() || self.now < heard.max(self.said_hello_at) + silence {
-            return;
-        }
-        self.said_hello_at = self.now;
-        let mut others: Vec<MemberId> = self.cluster.ids().collect();
-        if others.is_empty() {
-            others = self.config.peers.iter().map(|peer| peer.id).collect();
-        }
-        let others = others.into_iter().filter(|id| *id != self.config.id);
-        effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
+    // ---- calls to this member ---------------------------------------------------------------------
+
+    /// A member calls this one. Returns the number of the operation that serves the call.
+    pub(crate) fn arrived(&mut self, from: MemberId, id: u64) -> u64 {
+        self.last += 1;
+        let operation = CALLED | self.last;
+        self.serving.insert(operation, (from, id));
+        operation
     }
 
-    /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
-    /// of the services of this member, or its comparison of hashes.
-    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
-        if operation == NOBODY {
-            return;
+    /// Whether an operation serves another member's call.
+    pub(crate) fn owns(&self, operation: u64) -> bool {
+        operation & CALLED != 0
+    }
+
+    /// Answers the call that an operation serves, if it is still in progress.
+    pub(crate) fn answer(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
+        if let Some((to, id)) = self.serving.remove(&operation) {
+            out.send_peer(to, PeerMessage::Answer { id, result });
         }
-        if self.services.owns_request(operation) {
-            return self.service_answered(operation, result, effects);
-        }
-        if operation & OWN != 0 {
-            return self.compared(operation, result, effects);
-        }
-        if operation & CALLED == 0 {
-            effects.replies.push((operation, result));
-        } else if let Some((to, id)) = self.calls.serving.remove(&operation) {
-            effects.peers.push((to, PeerMessage::Answer { id, result }));
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use api::etcdserverpb::LeaseKeepAliveRequest;
+
+    use super::*;
+    use crate::io::Effects;
+    use crate::out::Now;
+
+    const OWN: MemberId = MemberId::new(1);
+    const OTHER: MemberId = MemberId::new(2);
+
+    fn calls() -> Calls {
+        Calls::new(&Config::new(OWN, Arc::new([])))
+    }
+
+    fn request() -> Request {
+        LeaseKeepAliveRequest { id: 7 }.into()
+    }
+
+    /// What is sent at `now`, and what is served here.
+    fn due(
+        calls: &mut Calls,
+        now: u64,
+        leader: MemberId,
+        serves: bool,
+    ) -> (Vec<(MemberId, PeerMessage)>, Wants) {
+        let (mut effects, mut armed, mut wants) = (Effects::default(), None, Wants::new());
+        let mut out = Out::new(&mut effects, &mut armed, Now { clock: now, wall: 0 });
+        calls.due(leader, serves, &mut out, &mut wants);
+        (effects.peers, wants)
+    }
+
+    #[test]
+    fn a_call_is_resent_until_a_leader_answers() {
+        let mut calls = calls();
+        calls.ask(None, 5, request(), 0);
+        let call = |id| vec![(OTHER, PeerMessage::Call { id, request: request() })];
+        assert_eq!(due(&mut calls, 0, OTHER, false), (call(1), vec![]));
+        assert_eq!(due(&mut calls, 1, OTHER, false), (vec![], vec![]));
+        let mut wants = Wants::new();
+        calls.answered(1, Err(Error::NotLeader), 10, &mut wants);
+        assert_eq!(
+            (calls.wake_at(), due(&mut calls, 10 + RETRY, OTHER, false)),
+            (10 + RETRY, (call(1), vec![]))
+        );
+        calls.answered(1, Err(Error::LeaseNotFound), 11, &mut wants);
+        calls.answered(1, Err(Error::LeaseNotFound), 12, &mut wants);
+        assert_eq!(wants, [Want::Answer(5, Err(Error::LeaseNotFound))]);
+    }
+
+    #[test]
+    fn a_new_leader_serves_its_own_call_once_it_can() {
+        let mut calls = calls();
+        calls.ask(None, 5, request(), 0);
+        assert_eq!(due(&mut calls, 0, OWN, false), (vec![], vec![]));
+        assert_eq!(due(&mut calls, RETRY, OWN, true), (vec![], vec![Want::Serve(5, request())]));
+        assert_eq!(calls.wake_at(), u64::MAX);
+    }
+
+    #[test]
+    fn a_call_times_out() {
+        let mut calls = calls();
+        calls.ask(Some(OTHER), 5, request(), 0);
+        let mut wants = Wants::new();
+        calls.timed_out(calls.request_timeout - 1, &mut wants);
+        assert_eq!(wants, []);
+        calls.timed_out(calls.request_timeout, &mut wants);
+        assert_eq!(wants, [Want::Reply(5, Err(Error::Timeout))]);
+    }
+
+    #[test]
+    fn a_call_to_this_member_is_answered_once() {
+        let mut calls = calls();
+        let operation = calls.arrived(OTHER, 9);
+        assert!(calls.owns(operation) && !calls.owns(9));
+        let (mut effects, mut armed) = (Effects::default(), None);
+        let mut out = Out::new(&mut effects, &mut armed, Now::default());
+        calls.answer(operation, Err(Error::Stopped), &mut out);
+        calls.answer(operation, Err(Error::Stopped), &mut out);
+        assert_eq!(effects.peers, [(OTHER, PeerMessage::Answer { id: 9, result: Err(Error::Stopped) })]);
     }
 }

@@ -15,26 +15,33 @@
 
 use std::collections::VecDeque;
 
+use api::Request;
 use bytes::Bytes;
 use protobuf::Message as _;
-use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
-use record::{EtcdFact as Fact, Probe};
+use raft::eraftpb::{ConfState, Snapshot};
+use record::{EtcdFact as Fact, MemberId, Probe};
 
-use crate::backend::{Job, Ledger, Meta, Split};
+use crate::backend::{Job, Ledger, Meta, Size, Split};
+use crate::config::Config;
 use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
-use crate::flaw::Flaw;
-use crate::image::Image;
-use crate::io::Effects;
-use crate::member::Member;
+use crate::flaw::{Flaw, Flaws};
+use crate::log::Log;
 use crate::mvcc::Store;
 use crate::node::Save;
+use crate::out::Out;
+use crate::replica::Replica;
 use crate::snapshot_file::{SnapshotFile, Snapshots};
 use crate::wal::{Marker, Position, Wal};
 
 /// What is being written, and what is not written yet. Times are on the member's own clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Persistence {
+    limits: Limits,
+    flaws: Flaws,
+    wal: Wal,
+    /// What the backend will hold once its job in progress is done.
+    ledger: Ledger,
     /// When the oldest change that is not in the backend was made; `None` if the backend holds all changes.
     dirty_since: Option<u64>,
     /// How many entries were applied since the last backend commit.
@@ -54,6 +61,8 @@ pub(crate) struct Persistence {
     last_snapshot: u64,
     /// The job that writes a snapshot's marker, and the snapshot's index, until that job is done.
     marking: Option<(u64, u64)>,
+    /// The first number that no job on the disk has had.
+    unused_job: u64,
     /// The number of the job in progress on the disk.
     in_flight: Option<u64>,
     /// The next job. It collects all operations that are queued while a job is in progress, with one sync for
@@ -70,12 +79,36 @@ pub(crate) struct Persistence {
     files: Snapshots,
     /// How many snapshots are being sent to followers. The log is not compacted meanwhile: the entries after
     /// the snapshot might be dropped, and the follower would need another snapshot.
-    pub(crate) snapshots_in_flight: u32,
+    snapshots_in_flight: u32,
     /// When the next batch of the scrub is due; `None` if no scrub is in progress.
     scrub_at: Option<u64>,
     /// The encoded membership, users and roles of the last backend commit, with the hashes of what was encoded:
     /// most commits come while neither has changed. `None` after a snapshot replaced them.
-    pub(crate) rest: Option<((u64, u64), Bytes)>,
+    rest: Option<((u64, u64), Bytes)>,
+}
+
+/// The settings of the same names.
+#[derive(Debug)]
+struct Limits {
+    backend_interval: u64,
+    backend_limit: u64,
+    snapshot_count: u64,
+    catch_up_entries: u64,
+    compaction_batch: u32,
+    compaction_pause: u64,
+    /// The space quota; `None` for no limit.
+    quota: Option<u64>,
+}
+
+/// What a start found on the disk, or put there.
+pub(crate) struct OnDisk {
+    pub(crate) wal: Wal,
+    pub(crate) ledger: Ledger,
+    pub(crate) files: Snapshots,
+    /// The consistent index of the backend, and the configuration at that index.
+    pub(crate) durable: (u64, ConfState),
+    /// The index of the marker from which the log was read.
+    pub(crate) marker: u64,
 }
 
 /// A job of the backend that is not done.
@@ -91,22 +124,42 @@ enum UnderWay {
 }
 
 impl Persistence {
-    /// The state after a start: the backend and the log are as found on disk. `scrubbing` says that a scrub
-    /// was not finished.
-    pub(crate) fn new(
-        durable: u64,
-        durable_conf: ConfState,
-        last_snapshot: u64,
-        files: Snapshots,
-        scrubbing: bool,
-    ) -> Persistence {
+    /// The state after a start. `scrubbing` says that a scrub was not finished.
+    pub(crate) fn new(config: &Config, found: OnDisk, scrubbing: bool) -> Persistence {
+        let settings = &config.settings;
+        let (durable, durable_conf) = found.durable;
         Persistence {
+            limits: Limits {
+                backend_interval: settings.backend_interval,
+                backend_limit: settings.backend_limit,
+                snapshot_count: settings.snapshot_count,
+                catch_up_entries: settings.catch_up_entries,
+                compaction_batch: settings.compaction_batch,
+                compaction_pause: settings.compaction_pause,
+                quota: settings.quota_bytes(),
+            },
+            flaws: config.flaws,
+            wal: found.wal,
+            ledger: found.ledger,
+            dirty_since: None,
+            uncommitted: 0,
+            job: None,
             durable,
             durable_conf,
-            last_snapshot,
-            files,
+            defragment: Vec::new(),
+            copy: None,
+            last_snapshot: found.marker,
+            marking: None,
+            unused_job: 1,
+            in_flight: None,
+            queued: None,
+            positions: VecDeque::new(),
+            incoming: VecDeque::new(),
+            install: false,
+            files: found.files,
+            snapshots_in_flight: 0,
             scrub_at: scrubbing.then_some(0),
-            ..Persistence::default()
+            rest: None,
         }
     }
 
@@ -116,19 +169,67 @@ impl Persistence {
         self.dirty_since.get_or_insert(now);
     }
 
-    /// The number of the job to which operations queued now will belong. `next` is the first unused number.
-    pub(crate) fn next_job(&self, next: u64) -> u64 {
-        self.queued.as_ref().map_or(next, |job| job.id)
+    /// When to check again, on the member's clock.
+    pub(crate) fn wake_at(&self) -> u64 {
+        let commit = match (&self.job, self.dirty_since) {
+            (None, Some(since)) => since.saturating_add(self.limits.backend_interval),
+            _ => u64::MAX,
+        };
+        commit.min(self.scrub_at.unwrap_or(u64::MAX))
     }
 
-    /// Whether a leader's snapshot is being written to disk.
-    pub(crate) fn awaits_snapshot(&self) -> bool {
-        !self.incoming.is_empty()
+    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call it. A commit
+    /// waits for its interval, or for an applied entry, the end of the backend's job, or that of a snapshot; a
+    /// defragmentation for the end of a job; a scrub for its pause.
+    pub(crate) fn due_at(&self, store: &Store) -> u64 {
+        let compaction = store.compaction();
+        match self.scrub_at {
+            None if compaction.scheduled != compaction.finished => 0,
+            _ => self.wake_at(),
+        }
+    }
+
+    // ---- jobs on the disk -------------------------------------------------------------------------
+
+    /// The number of the job to which operations queued now will belong.
+    pub(crate) fn next_job(&self) -> u64 {
+        self.queued.as_ref().map_or(self.unused_job, |job| job.id)
     }
 
     /// Whether a disk job is queued or in progress.
     pub(crate) fn is_writing(&self) -> bool {
         self.in_flight.is_some() || self.queued.is_some()
+    }
+
+    /// Queues what a ready must save as part of disk job `job`. `log` has it already.
+    pub(crate) fn save(&mut self, job: u64, save: Save, log: &Log, out: &mut Out<'_>) {
+        self.unused_job = self.unused_job.max(job + 1);
+        let hard_state = log.hard_state();
+        out.fact(Fact::Saving {
+            job,
+            term: hard_state.term,
+            vote: MemberId::from_raft(hard_state.vote),
+            commit: hard_state.commit,
+            last_index: log.last(),
+        });
+        let mut ops = Vec::new();
+        out.pass(Failpoint::RaftBeforeSave);
+        let Save { entries, snapshot, must_sync, .. } = save;
+        let position = match snapshot {
+            Some(snapshot) => {
+                let marker = marker_of(&snapshot);
+                let data = snapshot.data.clone();
+                out.pass(Failpoint::RaftBeforeSaveSnap);
+                self.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
+                self.incoming.push_back(snapshot);
+                out.pass(Failpoint::RaftAfterSaveSnap);
+                self.wal.replace(&marker, hard_state, &entries, &mut ops)
+            }
+            None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
+        };
+        self.positions.push_back((job, position));
+        self.queue(job, ops);
+        out.pass(Failpoint::WalBeforeSync);
     }
 
     /// Adds operations to the next job, whose number is `id`.
@@ -150,123 +251,114 @@ impl Persistence {
         job.ops.extend(ops);
     }
 
-    /// Whether the backend lacks changes of the store.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.dirty_since.is_some() || self.install
+    /// Adds operations that belong to no ready to the next job and returns its number.
+    fn write(&mut self, ops: Vec<DiskOp>) -> u64 {
+        let id = self.next_job();
+        self.unused_job = self.unused_job.max(id + 1);
+        self.queue(id, ops);
+        id
+    }
+
+    /// Starts the next job if the disk is free.
+    pub(crate) fn flush(&mut self, out: &mut Out<'_>) {
+        if self.in_flight.is_none()
+            && let Some(job) = self.queued.take()
+        {
+            self.in_flight = Some(job.id);
+            out.submit(job);
+        }
     }
 
     /// A job is done: tells the WAL how much of it is durable.
-    pub(crate) fn job_done(&mut self, job: u64, wal: &mut Wal) {
+    pub(crate) fn job_done(&mut self, job: u64, out: &mut Out<'_>) {
+        out.pass(Failpoint::WalAfterSync);
         assert_eq!(self.in_flight.take(), Some(job), "job {job} ended, but it is not the one under way");
         while let Some((first, position)) = self.positions.front().copied() {
             if first > job {
                 break;
             }
-            wal.durable(position);
+            self.wal.durable(position);
             self.positions.pop_front();
         }
-    }
-
-    /// When to check again, on the member's clock.
-    pub(crate) fn wake_at(&self, interval: u64) -> u64 {
-        let commit = match (&self.job, self.dirty_since) {
-            (None, Some(since)) => since.saturating_add(interval),
-            _ => u64::MAX,
-        };
-        commit.min(self.scrub_at.unwrap_or(u64::MAX))
-    }
-}
-
-impl Member {
-    /// Starts the next job if the disk is free.
-    pub(crate) fn flush(&mut self, effects: &mut Effects) {
-        if self.persistence.in_flight.is_none()
-            && let Some(job) = self.persistence.queued.take()
-        {
-            self.persistence.in_flight = Some(job.id);
-            effects.jobs.push(job);
-        }
-    }
-
-    /// Adds operations that belong to no ready to the next job and returns its number.
-    fn write(&mut self, ops: Vec<DiskOp>) -> u64 {
-        let id = self.persistence.next_job(self.next_job);
-        self.next_job = self.next_job.max(id + 1);
-        self.persistence.queue(id, ops);
-        id
-    }
-
-    /// Queues the operations that save a ready, as part of job `job`.
-    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState, effects: &mut Effects) {
-        let mut ops = Vec::new();
-        self.pass(Failpoint::RaftBeforeSave, effects);
-        let Save { entries, snapshot, must_sync, .. } = save;
-        let position = match snapshot {
-            Some(snapshot) => {
-                let marker = marker_of(&snapshot);
-                let data = snapshot.data.clone();
-                self.pass(Failpoint::RaftBeforeSaveSnap, effects);
-                self.persistence.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
-                self.persistence.incoming.push_back(snapshot);
-                self.pass(Failpoint::RaftAfterSaveSnap, effects);
-                self.wal.replace(&marker, hard_state, &entries, &mut ops)
-            }
-            None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
-        };
-        self.persistence.positions.push_back((job, position));
-        self.persistence.queue(job, ops);
+        out.pass(Failpoint::RaftAfterSave);
     }
 
     // ---- backend commits --------------------------------------------------------------------------
 
-    /// Whether neither the backend nor a snapshot's marker is being written.
-    pub(crate) fn backend_is_idle(&self) -> bool {
-        self.persistence.job.is_none() && self.persistence.marking.is_none()
+    /// Whether the backend lacks changes of the store.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty_since.is_some() || self.install
     }
 
-    /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit.
-    pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
-        self.scrub(effects);
-        if self.persistence.job.is_some() || effects.fatal.is_some() {
+    /// Whether neither the backend nor a snapshot's marker is being written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.job.is_none() && self.marking.is_none()
+    }
+
+    /// The size of the backend.
+    pub(crate) fn size(&self) -> Size {
+        self.ledger.size()
+    }
+
+    /// Whether the backend stays below its space quota if this request is applied.
+    pub(crate) fn has_room(&self, request: &Request) -> bool {
+        let cost = crate::cluster::cost(request);
+        self.limits.quota.is_none_or(|quota| cost == 0 || self.size().total + cost < quota)
+    }
+
+    /// The last compaction whose revisions are removed from the backend.
+    pub(crate) fn finished_compaction(&self) -> i64 {
+        self.ledger.meta().finished_compact
+    }
+
+    /// Starts what is due: a batch of the scrub, a step of a defragmentation, a backend commit. `is_awaited` says whether
+    /// a client waits for the commit that records the end of a scrub.
+    pub(crate) fn due(
+        &mut self,
+        replica: &mut Replica,
+        log: &Log,
+        is_awaited: impl Fn(&Store) -> bool,
+        out: &mut Out<'_>,
+    ) {
+        self.scrub(&mut replica.store, out);
+        if self.job.is_some() || out.is_fatal() {
             return;
         }
         if self.wants_defragmentation() {
-            return self.defragment(effects);
+            return self.begin_defragmentation(replica, log, out);
         }
-        let persistence = &self.persistence;
-        if !persistence.is_dirty() {
+        if !self.is_dirty() {
             return;
         }
-        let due = persistence
-            .dirty_since
-            .is_some_and(|since| self.now >= since + self.config.settings.backend_interval);
-        let full = persistence.uncommitted >= self.config.settings.backend_limit;
-        // A client that requested a physical compaction waits for the commit that records the end of the
-        // scrub.
-        let scrubbed =
-            self.waiting_compactions.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
-        if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
-            self.commit_backend(effects);
+        let due = self.dirty_since.is_some_and(|since| out.now.clock >= since + self.limits.backend_interval);
+        let full = self.uncommitted >= self.limits.backend_limit;
+        if due
+            || full
+            || is_awaited(&replica.store)
+            || self.install
+            || self.wants_log_snapshot(replica.applied())
+        {
+            self.commit(replica, log, out);
         }
     }
 
     /// Writes all changes since the last backend commit, with the consistent index, in one transaction.
-    pub(crate) fn commit_backend(&mut self, effects: &mut Effects) {
-        if self.persistence.job.is_some() {
+    pub(crate) fn commit(&mut self, replica: &mut Replica, log: &Log, out: &mut Out<'_>) {
+        if self.job.is_some() {
             return;
         }
-        self.pass(Failpoint::BeforeCommit, effects);
-        self.pass(Failpoint::CommitBeforePreCommitHook, effects);
-        let conf_state = self.node.log().conf_state().clone();
-        let hashes = (self.cluster.hash(), self.auth.hash());
-        let rest = match &self.persistence.rest {
+        out.pass(Failpoint::BeforeCommit);
+        out.pass(Failpoint::CommitBeforePreCommitHook);
+        let conf_state = log.conf_state().clone();
+        let hashes = (replica.cluster.hash(), replica.auth.hash());
+        let rest = match &self.rest {
             Some((of, rest)) if *of == hashes => rest.clone(),
-            _ => self.persistence.rest.insert((hashes, self.rest())).1.clone(),
+            _ => self.rest.insert((hashes, replica.rest())).1.clone(),
         };
-        let meta = meta_of(&self.store, rest, self.applied, &conf_state);
-        self.pass(Failpoint::CommitAfterPreCommitHook, effects);
-        self.pass(Failpoint::BeforeWritebackBuf, effects);
-        let changes = self.store.take_changes();
+        let meta = meta_of(&replica.store, rest, (replica.applied(), replica.term()), &conf_state);
+        out.pass(Failpoint::CommitAfterPreCommitHook);
+        out.pass(Failpoint::BeforeWritebackBuf);
+        let changes = replica.store.take_changes();
         let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
         let mut deletes = Vec::new();
         for (key, value) in changes.rows.into_iter().chain(changes.leases) {
@@ -275,131 +367,128 @@ impl Member {
                 None => deletes.push(key),
             }
         }
-        self.pass(Failpoint::AfterWritebackBuf, effects);
-        let finished_before = self.backend.meta().finished_compact;
-        let flaws = self.config.flaws;
-        let job = if self.persistence.install {
-            Job::Install(self.backend.install(puts, meta))
-        } else if flaws.has(Flaw::ApplyTwiceAfterRestart) {
-            Job::Commit(self.backend.commit_split(puts, deletes, meta, Split::RowsFirst)) // R19
-        } else if flaws.has(Flaw::ConsistentIndexBeforeApply) {
-            Job::Commit(self.backend.commit_split(puts, deletes, meta, Split::IndexFirst)) // M-13766
-        } else if flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
-            Job::Commit(self.backend.commit_rows_only(puts, deletes, meta)) // M-14685
+        out.pass(Failpoint::AfterWritebackBuf);
+        let finished_before = self.finished_compaction();
+        let job = if self.install {
+            Job::Install(self.ledger.install(puts, meta))
+        } else if self.flaws.has(Flaw::ApplyTwiceAfterRestart) {
+            Job::Commit(self.ledger.commit_split(puts, deletes, meta, Split::RowsFirst)) // R19
+        } else if self.flaws.has(Flaw::ConsistentIndexBeforeApply) {
+            Job::Commit(self.ledger.commit_split(puts, deletes, meta, Split::IndexFirst)) // M-13766
+        } else if self.flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
+            Job::Commit(self.ledger.commit_rows_only(puts, deletes, meta)) // M-14685
         } else {
-            Job::Commit(self.backend.commit(puts, deletes, meta))
+            Job::Commit(self.ledger.commit(puts, deletes, meta))
         };
-        self.persistence.install = false;
-        self.persistence.dirty_since = None;
-        self.persistence.uncommitted = 0;
-        let finished = self.backend.meta().finished_compact != finished_before;
-        let consistent_index = self.backend.meta().consistent_index;
-        self.hand_out(job, UnderWay::Commit(consistent_index, conf_state, finished), effects);
+        self.install = false;
+        self.dirty_since = None;
+        self.uncommitted = 0;
+        let finished = self.finished_compaction() != finished_before;
+        let consistent_index = self.ledger.meta().consistent_index;
+        self.hand_out(job, UnderWay::Commit(consistent_index, conf_state, finished), out);
     }
 
     /// Gives the driver a job for the backend.
-    fn hand_out(&mut self, job: Job, under_way: UnderWay, effects: &mut Effects) {
-        self.persistence.job = Some(under_way);
-        effects.backend = Some(job);
+    fn hand_out(&mut self, job: Job, under_way: UnderWay, out: &mut Out<'_>) {
+        self.job = Some(under_way);
+        out.store(job);
     }
 
-    /// The backend's job in progress has reached the disk.
-    pub(crate) fn backend_done(&mut self, effects: &mut Effects) {
-        match self.persistence.job.take() {
+    /// The backend's job in progress has reached the disk. `applied` is the last applied index. Returns the operations
+    /// whose defragmentation is done.
+    pub(crate) fn store_done(&mut self, applied: u64, log: &Log, out: &mut Out<'_>) -> Vec<u64> {
+        match self.job.take() {
             None => {}
             Some(UnderWay::Commit(consistent_index, conf_state, finished)) => {
-                self.persistence.durable = consistent_index;
-                self.persistence.durable_conf = conf_state;
-                effects.facts.push(Fact::BackendDurable { consistent_index });
-                self.pass(Failpoint::AfterCommit, effects);
+                self.durable = consistent_index;
+                self.durable_conf = conf_state;
+                out.fact(Fact::BackendDurable { consistent_index });
+                out.pass(Failpoint::AfterCommit);
                 if finished {
-                    self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
+                    out.pass(Failpoint::CompactAfterSetFinishedCompact);
                 }
-                self.pass(Failpoint::BeforeStartDbTxn, effects);
-                self.pass(Failpoint::AfterStartDbTxn, effects);
-                self.pass(Failpoint::BeforeStartDbTxn, effects);
-                self.pass(Failpoint::AfterStartDbTxn, effects);
-                if self.wants_log_snapshot() {
-                    self.mark_log_snapshot();
+                out.pass(Failpoint::BeforeStartDbTxn);
+                out.pass(Failpoint::AfterStartDbTxn);
+                out.pass(Failpoint::BeforeStartDbTxn);
+                out.pass(Failpoint::AfterStartDbTxn);
+                if self.wants_log_snapshot(applied) {
+                    self.mark_log_snapshot(log);
                 }
             }
             Some(UnderWay::Copy) => {
-                self.pass(Failpoint::DefragBeforeRename, effects);
+                out.pass(Failpoint::DefragBeforeRename);
                 // M-20271: the copy replaces the backend only later, even if a leader's snapshot was
                 // installed meanwhile.
-                if !self.config.flaws.has(Flaw::DefragVsSnapshotSwap) {
-                    self.replace_by_copy(effects);
+                if !self.flaws.has(Flaw::DefragVsSnapshotSwap) {
+                    self.replace_by_copy(out);
                 }
             }
-            Some(UnderWay::Replace) => {
-                for operation in std::mem::take(&mut self.persistence.defragment) {
-                    self.defragmented(operation, effects);
-                }
-            }
+            Some(UnderWay::Replace) => return std::mem::take(&mut self.defragment),
         }
+        Vec::new()
     }
 
     // ---- defragmentation --------------------------------------------------------------------------
 
     /// A client requests a defragmentation. It starts as soon as the backend has no job.
-    pub(crate) fn ask_defragmentation(&mut self, operation: u64) {
-        self.persistence.defragment.push(operation);
+    pub(crate) fn defragment(&mut self, operation: u64) {
+        self.defragment.push(operation);
     }
 
     /// Whether a defragmentation was requested and may proceed. A snapshot from a leader takes precedence: it
     /// replaces the backend's whole content.
     fn wants_defragmentation(&self) -> bool {
-        let persistence = &self.persistence;
-        !persistence.defragment.is_empty() && !persistence.install && persistence.marking.is_none()
+        !self.defragment.is_empty() && !self.install && self.marking.is_none()
     }
 
     /// Does the next of a defragmentation's three steps: a backend commit, a copy of the whole backend, the
     /// replacement of the backend by the copy.
-    fn defragment(&mut self, effects: &mut Effects) {
-        if self.persistence.copy.is_some() {
-            return self.replace_by_copy(effects);
+    fn begin_defragmentation(&mut self, replica: &mut Replica, log: &Log, out: &mut Out<'_>) {
+        if self.copy.is_some() {
+            return self.replace_by_copy(out);
         }
-        if self.persistence.is_dirty() {
-            return self.commit_backend(effects);
+        if self.is_dirty() {
+            return self.commit(replica, log, out);
         }
-        self.pass(Failpoint::DefragBeforeCopy, effects);
-        let later = self.config.flaws.has(Flaw::DefragVsSnapshotSwap); // M-20271
-        self.persistence.copy = Some(later.then(|| self.backend.clone()));
-        self.hand_out(Job::Copy, UnderWay::Copy, effects);
+        out.pass(Failpoint::DefragBeforeCopy);
+        let later = self.flaws.has(Flaw::DefragVsSnapshotSwap); // M-20271
+        self.copy = Some(later.then(|| self.ledger.clone()));
+        self.hand_out(Job::Copy, UnderWay::Copy, out);
     }
 
     /// Replaces the backend by its defragmented copy.
-    fn replace_by_copy(&mut self, effects: &mut Effects) {
-        let copy = self.persistence.copy.take().expect("the backend was copied before its copy takes over");
+    fn replace_by_copy(&mut self, out: &mut Out<'_>) {
+        let copy = self.copy.take().expect("the backend was copied before its copy takes over");
         if let Some(copy) = copy {
-            self.backend = copy; // M-20271
+            self.ledger = copy; // M-20271
         }
-        self.backend.defragmented();
-        self.hand_out(Job::Replace, UnderWay::Replace, effects);
+        self.ledger.defragmented();
+        self.hand_out(Job::Replace, UnderWay::Replace, out);
     }
 
     /// Removes a batch of compacted revisions from the store, if one is due.
-    fn scrub(&mut self, effects: &mut Effects) {
-        let compaction = self.store.compaction();
+    fn scrub(&mut self, store: &mut Store, out: &mut Out<'_>) {
+        let compaction = store.compaction();
         if compaction.scheduled == compaction.finished {
-            self.persistence.scrub_at = None;
+            self.scrub_at = None;
             return;
         }
-        let at = *self.persistence.scrub_at.get_or_insert(self.now);
-        if self.now >= at {
-            self.pass(Failpoint::CompactBeforeCommitBatch, effects);
-            let before = self.store.compaction().finished;
-            let more = self.store.scrub_step(self.config.settings.compaction_batch);
-            self.pass(Failpoint::CompactAfterCommitBatch, effects);
-            if self.store.compaction().finished != before {
-                self.pass(Failpoint::CompactBeforeSetFinishedCompact, effects);
-                self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
+        let now = out.now.clock;
+        let at = *self.scrub_at.get_or_insert(now);
+        if now >= at {
+            out.pass(Failpoint::CompactBeforeCommitBatch);
+            let before = store.compaction().finished;
+            let more = store.scrub_step(self.limits.compaction_batch);
+            out.pass(Failpoint::CompactAfterCommitBatch);
+            if store.compaction().finished != before {
+                out.pass(Failpoint::CompactBeforeSetFinishedCompact);
+                out.pass(Failpoint::CompactAfterSetFinishedCompact);
             }
-            self.persistence.dirty_since.get_or_insert(self.now);
-            if more && self.store.compaction().finished == before {
-                effects.facts.push(Fact::Probe { probe: Probe::CompactionInSeveralBatches });
+            self.dirty_since.get_or_insert(now);
+            if more && store.compaction().finished == before {
+                out.probe(Probe::CompactionInSeveralBatches);
             }
-            self.persistence.scrub_at = more.then_some(self.now + self.config.settings.compaction_pause);
+            self.scrub_at = more.then_some(now + self.limits.compaction_pause);
         }
     }
 
@@ -407,115 +496,87 @@ impl Member {
 
     /// Whether a snapshot of the log should be taken: enough entries were applied since the last one, and no
     /// other snapshot is in progress.
-    fn wants_log_snapshot(&self) -> bool {
-        let persistence = &self.persistence;
-        self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.settings.snapshot_count
-            && persistence.marking.is_none()
-            && !persistence.install
-            && persistence.incoming.is_empty()
-            && persistence.snapshots_in_flight == 0
+    fn wants_log_snapshot(&self, applied: u64) -> bool {
+        applied - self.last_snapshot.min(applied) > self.limits.snapshot_count
+            && self.marking.is_none()
+            && !self.install
+            && self.incoming.is_empty()
+            && self.snapshots_in_flight == 0
     }
 
     /// Takes a snapshot of the log: writes a marker to the WAL at the durable consistent index. A restart can
     /// replay from there, because the backend holds the effects of all entries up to it.
-    fn mark_log_snapshot(&mut self) {
+    fn mark_log_snapshot(&mut self, log: &Log) {
         use raft::Storage as _;
-        let index = self.persistence.durable;
-        let log = self.node.log();
-        if index <= log.before().0 || index <= self.persistence.last_snapshot {
+        let index = self.durable;
+        if index <= log.before().0 || index <= self.last_snapshot {
             return;
         }
         let term = log.term(index).expect("what is applied and not compacted is in the log");
-        let marker = Marker { index, term, conf_state: self.persistence.durable_conf.clone() };
+        let marker = Marker { index, term, conf_state: self.durable_conf.clone() };
         let mut ops = Vec::new();
         let position = self.wal.mark_snapshot(&marker, &mut ops);
         let id = self.write(ops);
-        self.persistence.positions.push_back((id, position));
-        self.persistence.marking = Some((id, index));
-        self.persistence.last_snapshot = index;
+        self.positions.push_back((id, position));
+        self.marking = Some((id, index));
+        self.last_snapshot = index;
     }
 
     /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, except for the last
     /// ones (`catch-up-entries`), which slow followers may need, and removes WAL segments that are not
-    /// needed.
-    pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
-        let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
-            return;
+    /// needed. Returns whether it did.
+    pub(crate) fn log_snapshot_saved(&mut self, job: u64, log: &mut Log, out: &mut Out<'_>) -> bool {
+        let Some((_, index)) = self.marking.take_if(|(marking, _)| *marking == job) else {
+            return false;
         };
-        let keep_from = index.saturating_sub(self.config.settings.catch_up_entries);
-        if keep_from > self.node.log().before().0 {
-            self.node.log_mut().compact(keep_from);
-            let (index, term) = self.node.log().before();
-            effects.facts.push(Fact::LogCompacted { index, term });
+        let keep_from = index.saturating_sub(self.limits.catch_up_entries);
+        if keep_from > log.before().0 {
+            log.compact(keep_from);
+            let (index, term) = log.before();
+            out.fact(Fact::LogCompacted { index, term });
         }
         let mut ops = Vec::new();
         self.wal.release(index, &mut ops);
         if !ops.is_empty() {
             self.write(ops);
-            self.pass(Failpoint::RaftAfterWalRelease, effects);
+            out.pass(Failpoint::RaftAfterWalRelease);
         }
+        true
     }
 
     // ---- snapshots between members ----------------------------------------------------------------
 
-    /// Makes a snapshot of all replicated state, if raft wants to send one to a follower.
-    pub(crate) fn offer_snapshot(&mut self) {
-        if !self.node.log().wants_snapshot() {
-            return;
-        }
-        let mut snapshot = Snapshot { data: self.encode_image(), ..Snapshot::default() };
-        let mut conf_state = self.node.log().conf_state().clone();
-        // R13: the snapshot has the cluster's first configuration instead of the current one.
-        if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
-            conf_state = crate::start::first_configuration(&self.config);
-        }
-        let metadata = snapshot.mut_metadata();
-        (metadata.index, metadata.term) = self.applied;
-        metadata.set_conf_state(conf_state);
-        self.node.log_mut().offer_snapshot(snapshot);
+    /// A snapshot is being sent to a follower.
+    pub(crate) fn snapshot_sent(&mut self) {
+        self.snapshots_in_flight += 1;
     }
 
-    /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
-    /// store now, and the content of the backend as soon as the backend has no job. If the member crashes
-    /// between the two, its next start finds the snapshot file and replaces the backend's content then.
-    pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
-        while let Some(snapshot) =
-            self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
-        {
-            let marker = marker_of(&snapshot);
-            assert!(
-                marker.index > self.applied.0,
-                "a snapshot at {} arrived at a member that has applied {}: raft should have refused it",
-                marker.index,
-                self.applied.0
-            );
-            self.pass(Failpoint::RaftBeforeApplySnap, effects);
-            self.pass(Failpoint::ApplyBeforeOpenSnapshot, effects);
-            match Image::decode(snapshot.data, &self.config) {
-                Ok(image) => self.replace_state(image),
-                Err(error) => {
-                    effects.fatal =
-                        Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
-                    return;
-                }
-            }
-            self.applied = (marker.index, marker.term);
-            self.node.applied_to(marker.index);
-            self.report_configuration(effects);
-            effects.facts.push(Fact::SnapshotInstalled {
-                index: marker.index,
-                term: marker.term,
-                revision: self.store.revision() as u64,
-                state_hash: self.state_hash(),
-            });
-            self.pass(Failpoint::RaftAfterApplySnap, effects);
-            if !self.persistence.defragment.is_empty() {
-                effects.facts.push(Fact::Probe { probe: Probe::SnapshotDuringDefragmentation });
-            }
-            self.persistence.install = true;
-            self.persistence.last_snapshot = marker.index;
-            self.persistence.scrub_at = None;
+    /// A snapshot has arrived at its follower, or was lost.
+    pub(crate) fn snapshot_ended(&mut self) {
+        self.snapshots_in_flight = self.snapshots_in_flight.saturating_sub(1);
+    }
+
+    /// Whether a leader's snapshot is being written to disk.
+    pub(crate) fn awaits_snapshot(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
+    /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them that
+    /// must replace the replicated state.
+    pub(crate) fn durable_snapshot(&mut self, index: u64) -> Option<Snapshot> {
+        self.incoming.pop_front_if(|next| next.get_metadata().index <= index)
+    }
+
+    /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon as the
+    /// backend has no job. If the member crashes before, its next start finds the snapshot file and does so then.
+    pub(crate) fn installed(&mut self, index: u64, out: &mut Out<'_>) {
+        if !self.defragment.is_empty() {
+            out.probe(Probe::SnapshotDuringDefragmentation);
         }
+        self.rest = None;
+        self.install = true;
+        self.last_snapshot = index;
+        self.scrub_at = None;
     }
 }
 
@@ -540,7 +601,141 @@ pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_sta
     }
 }
 
-/// Entries as facts describe them.
-pub(crate) fn described(entries: &[Entry]) -> Vec<record::LogEntry> {
-    entries.iter().map(crate::node::log_entry).collect()
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use api::etcdserverpb::PutRequest;
+    use raft::eraftpb::{Entry, HardState};
+
+    use super::*;
+    use crate::envelope::Command;
+    use crate::io::Effects;
+    use crate::out::Now;
+
+    /// A member's disk at the start of a log, its log and its state.
+    struct Run {
+        persistence: Persistence,
+        log: Log,
+        replica: Replica,
+        now: u64,
+    }
+
+    impl Run {
+        fn new(change: impl FnOnce(&mut Config)) -> Run {
+            let mut config = Config::new(MemberId::new(1), Arc::new([]));
+            change(&mut config);
+            let conf_state = ConfState { voters: vec![1], ..ConfState::default() };
+            let marker = Marker { index: 1, term: 1, conf_state: conf_state.clone() };
+            let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
+            let (wal, _) = Wal::create(&marker, &hard_state, 1 << 20, &mut Vec::new());
+            let log = Log::new((1, 1), Vec::new(), hard_state, conf_state.clone());
+            let durable = (1, conf_state);
+            let (ledger, files) = (Ledger::default(), Snapshots::default());
+            let found = OnDisk { wal, ledger, files, durable, marker: 1 };
+            let persistence = Persistence::new(&config, found, false);
+            let replica = Replica::empty(&config, (1, 1));
+            Run { persistence, log, replica, now: 0 }
+        }
+
+        fn out<R>(&mut self, act: impl FnOnce(&mut Run, &mut Out<'_>) -> R) -> (R, Effects) {
+            let (mut effects, mut armed) = (Effects::default(), None);
+            let now = Now { clock: self.now, wall: 0 };
+            let result = act(self, &mut Out::new(&mut effects, &mut armed, now));
+            (result, effects)
+        }
+
+        /// An entry with a put is saved and applied.
+        fn put(&mut self) -> Effects {
+            let index = self.log.last() + 1;
+            let entries = vec![Entry { index, term: 1, ..Entry::default() }];
+            self.log.append(&entries);
+            let save = Save { hard_state: None, entries, snapshot: None, must_sync: true };
+            let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+            let (_, effects) = self.out(|run, out| {
+                run.persistence.save(run.persistence.next_job(), save, &run.log, out);
+                run.replica.advance(index, 1);
+                run.replica.apply(&Command::Request(put.into()), None, false, true, out);
+                run.persistence.applied(out.now.clock);
+                run.persistence.flush(out);
+            });
+            effects
+        }
+
+        fn due(&mut self) -> Option<Job> {
+            self.out(|run, out| run.persistence.due(&mut run.replica, &run.log, |_| false, out)).1.backend
+        }
+
+        fn job_done(&mut self, job: u64) -> Effects {
+            let (_, effects) = self.out(|run, out| {
+                run.persistence.job_done(job, out);
+                run.persistence.log_snapshot_saved(job, &mut run.log, out);
+                run.persistence.flush(out);
+            });
+            effects
+        }
+
+        fn store_done(&mut self) -> (Vec<u64>, Effects) {
+            self.out(|run, out| {
+                let operations = run.persistence.store_done(run.replica.applied(), &run.log, out);
+                run.persistence.flush(out);
+                operations
+            })
+        }
+    }
+
+    #[test]
+    fn one_job_at_a_time_collects_what_comes_meanwhile() {
+        let mut run = Run::new(|_| {});
+        assert_eq!(run.put().jobs.len(), 1);
+        assert!(run.put().jobs.is_empty() && run.put().jobs.is_empty());
+        let next = run.job_done(1).jobs;
+        assert_eq!((next[0].id, next.len()), (2, 1));
+        let syncs = next[0].ops.iter().filter(|op| matches!(op, DiskOp::Sync { .. })).count();
+        assert_eq!(syncs, 1, "one sync covers both appends");
+    }
+
+    #[test]
+    fn a_commit_is_due_after_its_interval_and_one_at_a_time() {
+        let mut run = Run::new(|config| config.settings.backend_interval = 10);
+        assert_eq!(run.persistence.wake_at(), u64::MAX);
+        run.put();
+        assert_eq!((run.persistence.wake_at(), run.due().is_some()), (10, false));
+        run.now = 10;
+        assert!(matches!(run.due(), Some(Job::Commit(_))));
+        run.put();
+        run.now = 30;
+        assert!(run.due().is_none(), "the backend has a job");
+        let durable = Fact::BackendDurable { consistent_index: 2 };
+        assert_eq!(run.store_done().1.facts, [durable]);
+        assert!(run.due().is_some());
+    }
+
+    #[test]
+    fn a_snapshot_of_the_log_follows_a_durable_commit() {
+        let mut run = Run::new(|config| {
+            config.settings.snapshot_count = 1;
+            config.settings.catch_up_entries = 0;
+        });
+        run.put();
+        run.put();
+        run.job_done(1);
+        run.job_done(2);
+        assert!(run.due().is_some(), "two entries were applied since the last snapshot of the log");
+        let marker = run.store_done().1.jobs.remove(0);
+        let facts = run.job_done(marker.id).facts;
+        assert_eq!(facts, [Fact::LogCompacted { index: 3, term: 1 }]);
+    }
+
+    #[test]
+    fn a_defragmentation_commits_copies_and_replaces() {
+        let mut run = Run::new(|_| {});
+        run.put();
+        run.persistence.defragment(7);
+        assert!(matches!(run.due(), Some(Job::Commit(_))));
+        assert!(run.store_done().0.is_empty());
+        assert!(matches!(run.due(), Some(Job::Copy)));
+        assert!(matches!(run.store_done().1.backend, Some(Job::Replace)));
+        assert_eq!(run.store_done().0, [7]);
+    }
 }

@@ -21,7 +21,7 @@ use api::Request;
 use bytes::Bytes;
 
 /// A read that is not answered yet.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
@@ -119,7 +119,7 @@ impl Reads {
     /// Removes and returns the reads that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
         let mut timed_out = Vec::new();
-        if now < self.deadline() {
+        if now < self.expires_at() {
             return timed_out;
         }
         let mut sweep =
@@ -147,11 +147,11 @@ impl Reads {
     /// When the next attempt is due or the next read times out, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         let retry_at = self.current.as_ref().map_or(u64::MAX, |current| current.retry_at);
-        self.deadline().min(retry_at)
+        self.expires_at().min(retry_at)
     }
 
     /// The earliest deadline.
-    fn deadline(&self) -> u64 {
+    pub(crate) fn expires_at(&self) -> u64 {
         let first = |reads: &Vec<Read>| reads.first().map_or(u64::MAX, |read| read.deadline);
         let current = self.current.as_ref().map_or(u64::MAX, |current| first(&current.reads));
         let confirmed = self.confirmed.iter().map(|(_, reads)| first(reads)).min().unwrap_or(u64::MAX);

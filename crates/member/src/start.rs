@@ -19,21 +19,29 @@ use crate::backend::{Backend, BackendError, Ledger, Loaded};
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
+use crate::configuration;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
+use crate::ids::Ids;
 use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
-use crate::lessor::Lessor;
+use crate::leadership::Leadership;
+use crate::leases::Leases;
 use crate::log::Log;
-use crate::maintenance::Comparison;
-use crate::member::{Leadership, Member, Publication};
+use crate::logins::Logins;
+use crate::maintenance::{Comparison, Transfers};
+use crate::member::Member;
+use crate::membership::Membership;
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
-use crate::node::Node;
+use crate::node::{Node, log_entry};
+use crate::out::{Now, Out};
 use crate::peers::Calls;
-use crate::persist::{Persistence, described, meta_of};
+use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
+use crate::replica::Replica;
+use crate::round::Round;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
@@ -154,6 +162,9 @@ impl Member {
         if found.cluster.is_removed(config.id) && !takes_part {
             return Err(StartError::Removed);
         }
+        // The backend holds the whole store already, so none of it counts as a change to commit.
+        let _ = found.store.take_changes();
+        let replica = Replica::new(&config, found.store, found.cluster, found.auth, found.applied);
         let hard_state = found.log.hard_state().clone();
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
@@ -161,84 +172,66 @@ impl Member {
             vote: MemberId::from_raft(hard_state.vote),
             commit: hard_state.commit,
             before,
-            entries: described(&found.log.all()),
+            entries: found.log.all().iter().map(log_entry).collect(),
             consistent_index: found.applied.0,
-            revision: found.store.revision() as u64,
-            state_hash: 0,
+            revision: replica.store.revision() as u64,
+            state_hash: replica.hash(),
         });
-        let compaction = found.store.compaction();
+        let compaction = replica.store.compaction();
         let scrubbing = compaction.scheduled != compaction.finished;
         effects.facts.extend(found.probes.drain(..).map(|probe| Fact::Probe { probe }));
         if scrubbing {
             effects.facts.push(Fact::Probe { probe: Probe::CompactionInterrupted });
         }
         let conf_state = found.log.conf_state().clone();
-        let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
-        let mut node = Node::new(&config, found.log, found.applied.0);
+        let mut node = Node::new(&config, found.log, replica.applied());
+        let on_disk = OnDisk {
+            wal: found.wal,
+            ledger: found.ledger,
+            files: found.files,
+            durable: (replica.applied(), conf_state),
+            marker: found.marker,
+        };
+        let persistence = Persistence::new(&config, on_disk, scrubbing);
         // An only voter has no other member to wait for.
         if node.is_only_voter() {
             node.campaign();
         }
-        // The backend holds the whole store already, so none of it counts as a change to commit.
-        let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
-            said_hello_at: now,
             report_at: now,
-            failpoint: config.failpoint,
-            lessor: Lessor::new(&config),
+            armed: config.failpoint,
+            in_step: false,
+            round: Round::new(),
+            wants: Vec::new(),
+            leases: Leases::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
             services: Services::new(&config),
-            calls: Calls::default(),
-            transfers: Vec::new(),
-            comparison: Comparison::default(),
-            waiting_renewals: Vec::new(),
-            waiting_compactions: Vec::new(),
-            logins: std::collections::BTreeMap::new(),
-            waiting_for_token: Vec::new(),
-            demote_at: None,
-            end_at: None,
-            publication: Publication::Due(now),
-            connections: Vec::new(),
+            calls: Calls::new(&config),
+            transfers: Transfers::new(&config),
+            comparison: Comparison::new(&config),
+            logins: Logins::default(),
+            membership: Membership::new(&config, now),
+            ids: Ids::new(&config),
+            leadership: Leadership::new(&config, now),
             config,
             node,
-            wal: found.wal,
-            backend: found.ledger,
-            store: found.store,
-            cluster: found.cluster,
-            auth: found.auth,
-            applied: found.applied,
+            replica,
             persistence,
             proposals: Proposals::default(),
             reads: Reads::default(),
             forwarded: Forwarded::default(),
             now,
-            wall: 0,
-            next_job: 1,
-            next_id: 0,
-            leadership: Leadership::default(),
             stopping: None,
             finished: false,
         };
-        let hash = member.state_hash();
-        for fact in &mut effects.facts {
-            if let Fact::Recovered { state_hash, .. } = fact {
-                *state_hash = hash;
-            }
-        }
-        member.report_configuration(effects);
+        member.round.set_alarm(member.slow_clocks());
+        member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall: 0 }));
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))
     }
-}
-
-/// The initial configuration of the cluster. It is empty for a member that joins an existing cluster.
-pub(crate) fn first_configuration(config: &Config) -> ConfState {
-    let voters =
-        if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
-    ConfState { voters, ..ConfState::default() }
 }
 
 /// Makes the files of a first start: an empty store, or a restored one, and a log that begins after the
@@ -250,7 +243,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         }
         disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
     }
-    let conf_state = first_configuration(config);
+    let conf_state = configuration::first(config);
     // A member that joins starts at index 0, so the leader sends it a snapshot first.
     let (index, term, peers) = if config.join {
         (0, 0, &[][..])

@@ -1,66 +1,80 @@
-//! Connects the watch hub, which has all watchers of this member, with clients. A client's request goes to
-//! the hub after a check of its permission. The hub's responses go to the transport, or to the lock and
-//! election services if they opened the stream.
+//! Connects the watch hub, which has all watchers of this member, with those who watch: its responses go to the
+//! transport, or to the lock and election services if they opened the stream.
+
+use api::etcdserverpb::WatchResponse;
 
 use crate::failpoint::Failpoint;
-use crate::io::Effects;
-use crate::member::Member;
-use api::Error;
-use api::etcdserverpb::WatchRequest;
-use api::etcdserverpb::watch_request::RequestUnion;
-use bytes::Bytes;
+use crate::out::Out;
+use crate::replica::Replica;
+use crate::watch::Hub;
 
-impl Member {
-    /// Handles a client's message on a watch stream.
-    pub(crate) fn watch(
+impl Hub {
+    /// Does what is due, and passes on the responses. Returns those on streams of the member itself, which `is_own`
+    /// tells from clients' streams.
+    pub(crate) fn due(
         &mut self,
-        stream: u64,
-        request: WatchRequest,
-        token: Option<&Bytes>,
-        effects: &mut Effects,
-    ) {
-        if self.stopping.is_some() {
-            return self.refuse_stream(stream, Error::Stopped, effects);
+        replica: &Replica,
+        is_own: impl Fn(u64) -> bool,
+        out: &mut Out<'_>,
+    ) -> Vec<(u64, WatchResponse)> {
+        let mut own = Vec::new();
+        if self.is_idle() {
+            return own;
         }
-        if self.is_learner() {
-            return self.refuse_stream(stream, Error::NotSupportedForLearner, effects);
+        self.look_after(&replica.store, out.now.clock);
+        let mut responses = std::mem::take(&mut self.responses);
+        self.drain(&replica.store, &mut responses);
+        if !responses.is_empty() {
+            out.pass(Failpoint::BeforeSendWatchResponse);
         }
-        let permitted = match &request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
-            _ => true,
-        };
-        self.hub.request(&self.store, self.now, stream, request, permitted);
-    }
-
-    /// Whether the user of a token may read a range.
-    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
-        let who = self.auth.who(token.map(|token| &token[..]), self.now);
-        who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
-    }
-
-    /// Lets the hub do what is due, and passes on its responses.
-    pub(crate) fn look_after_watches(&mut self, effects: &mut Effects) {
-        if self.hub.is_idle() {
-            return;
-        }
-        self.hub.look_after(&self.store, self.now);
-        let before = effects.watch.len();
-        self.hub.drain(&self.store, &mut effects.watch);
-        for (_, response) in &mut effects.watch[before..] {
+        for (stream, mut response) in responses.drain(..) {
             if let Some(header) = &mut response.header {
-                header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id.raft_id();
-                header.raft_term = self.applied.1;
+                replica.stamp(header);
+            }
+            if is_own(stream) {
+                own.push((stream, response));
+            } else {
+                out.send_watch(stream, response);
             }
         }
-        if effects.watch.len() > before {
-            self.pass_before(Failpoint::BeforeSendWatchResponse, before, effects);
+        self.responses = responses;
+        own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use api::etcdserverpb::watch_request::RequestUnion;
+    use api::etcdserverpb::{ResponseHeader, WatchCreateRequest, WatchRequest};
+    use record::MemberId;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::io::Effects;
+    use crate::out::Now;
+
+    #[test]
+    fn responses_go_to_those_who_opened_the_stream() {
+        let config = Config { cluster_id: 9, ..Config::new(MemberId::new(3), Arc::new([])) };
+        let (mut hub, replica) = (Hub::new(&config), Replica::empty(&config, (5, 7)));
+        for stream in [1, 2] {
+            let create = WatchCreateRequest { key: "k".into(), ..WatchCreateRequest::default() };
+            let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+            hub.request(&replica.store, 0, stream, request, true);
         }
-        let own: Vec<_> =
-            effects.watch.extract_if(before.., |(stream, _)| self.services.owns_stream(*stream)).collect();
-        for (stream, response) in own {
-            self.hub.taken(stream);
-            self.service_watched(stream, response, effects);
-        }
+        assert_eq!(hub.due_at(), 0);
+        let (mut effects, mut armed) = (Effects::default(), None);
+        let mut out = Out::new(&mut effects, &mut armed, Now::default());
+        let own = hub.due(&replica, |stream| stream == 2, &mut out);
+        assert!(hub.due(&replica, |_| false, &mut out).is_empty());
+        let streams = |responses: &[(u64, WatchResponse)]| -> Vec<u64> {
+            responses.iter().map(|(stream, _)| *stream).collect()
+        };
+        assert_eq!((streams(&own), streams(&effects.watch)), (vec![2], vec![1]));
+        let header = ResponseHeader { cluster_id: 9, member_id: 3, revision: 1, raft_term: 7 };
+        assert!(own.iter().chain(&effects.watch).all(|(_, response)| response.header == Some(header)));
+        assert_eq!(hub.due_at(), u64::MAX, "watchers that are up to date wait for a change");
     }
 }

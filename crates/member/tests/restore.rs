@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
 use api::{Request, Response};
 use bytes::Bytes;
+use contract::Store as _;
 use etcdsim_member::backend::Backend;
 use etcdsim_member::config::Peer;
 use etcdsim_member::io::{Effects, Input};

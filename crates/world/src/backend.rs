@@ -14,7 +14,8 @@
 //!   is armed. As long as one is on, and always on a disk of limited capacity, commits are written at once;
 //! - when the list has become long.
 
-use member::backend::{Backend, BackendError, Commit, Job};
+use contract::Store;
+use member::backend::{Backend, BackendError, Job};
 use record::{Nanos, Probe};
 
 use crate::disk::SimDisk;
@@ -59,7 +60,7 @@ enum UnderWay {
     /// Its calls were made, with this result.
     Written(Result<(), BackendError>),
     /// A commit whose calls were not made.
-    Unwritten(Commit),
+    Unwritten(Job),
 }
 
 impl Host {
@@ -77,29 +78,27 @@ impl Host {
     pub(crate) fn begin(&mut self, now: Nanos, disk: &SimDisk, job: Job) -> Nanos {
         assert!(self.under_way.is_none(), "the member hands out {job:?} before its last job is done");
         let at_once = self.eager || disk.shows_backend();
-        if let Job::Commit(commit) = &job {
-            self.index = Some(commit.consistent_index()).filter(|index| *index > self.last_index);
+        let shape = Backend::shape(&job);
+        if let Some(mark) = Backend::mark(&job) {
+            self.index = Some(mark).filter(|index| *index > self.last_index);
         }
-        match job {
-            Job::Commit(commit) if !at_once => {
-                let over = disk.begin_commit(now, &commit.shape());
-                self.under_way = Some(UnderWay::Unwritten(commit));
-                over
-            }
-            job => {
-                self.catch_up(now, disk);
-                match &job {
-                    Job::Commit(commit) => {
-                        disk.begin_commit(now, &commit.shape());
-                        disk.write_commit(now);
-                    }
-                    Job::Copy | Job::Replace | Job::Install(_) => disk.begin_section(now),
-                }
-                let result = self.backend.perform(&job);
-                self.under_way = Some(UnderWay::Written(result));
-                disk.end_section().unwrap_or(now)
-            }
+        if let Some(shape) = &shape
+            && !at_once
+        {
+            let over = disk.begin_commit(now, shape);
+            self.under_way = Some(UnderWay::Unwritten(job));
+            return over;
         }
+        self.catch_up(now, disk);
+        match &shape {
+            Some(shape) => {
+                disk.begin_commit(now, shape);
+                disk.write_commit(now);
+            }
+            None => disk.begin_section(now),
+        }
+        self.under_way = Some(UnderWay::Written(self.backend.perform(&job)));
+        disk.end_section().unwrap_or(now)
     }
 
     /// The operations of the job in progress have ended. Returns its result, for the member.
@@ -122,7 +121,7 @@ impl Host {
         self.catch_up(now, disk);
         if let Some(UnderWay::Unwritten(commit)) = &self.under_way {
             disk.write_commit(now);
-            let result = self.backend.commit(commit);
+            let result = self.backend.perform(commit);
             disk.end_section();
             self.under_way = Some(UnderWay::Written(result));
         }

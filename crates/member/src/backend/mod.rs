@@ -41,6 +41,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use contract::Store;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use crate::disk::{Disk, DiskError, DiskOp, Path};
@@ -108,8 +109,8 @@ pub struct Loaded {
 /// An open backend. The driver has it and does with it what the member hands out ([`Job`]).
 ///
 /// The driver may keep commits instead of writing them, as long as nobody looks at the file
-/// ([`Backend::keep`]). Before anybody does, and before any other job, it must bring the file up to date
-/// ([`Backend::catch_up`]).
+/// ([`Store::keep`]). Before anybody does, and before any other job, it must bring the file up to date
+/// ([`Store::catch_up`]).
 pub struct Backend {
     database: Database,
     file: File,
@@ -180,61 +181,16 @@ impl Backend {
         self.flaws = flaws;
     }
 
-    /// Does a job. When this returns, all its operations on the disk, with their syncs, were performed.
+    /// Commits. See [`Store::perform`].
     ///
     /// # Errors
     /// The disk's. After a restart a transaction may or may not be there, but never in part.
-    ///
-    /// # Panics
-    /// If commits are kept that are not in the file.
-    pub fn perform(&mut self, job: &Job) -> Result<(), BackendError> {
-        match job {
-            Job::Commit(commit) => self.commit(commit),
-            Job::Copy => self.make_copy(),
-            Job::Replace => self.replace_by_copy(),
-            Job::Install(transaction) => self.install(transaction),
-        }
-    }
-
-    /// Commits. See [`Backend::perform`].
-    ///
-    /// # Errors
-    /// The disk's.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), BackendError> {
         self.assert_up_to_date();
         commit
             .transactions
             .iter()
             .try_for_each(|transaction| self.file.result("committed", write(&self.database, transaction)))
-    }
-
-    /// Keeps a commit that counts as durable, to be written later, by [`Backend::catch_up`].
-    pub fn keep(&mut self, commit: Commit) {
-        for transaction in commit.transactions {
-            self.kept.rows += transaction.rows();
-            self.kept.bytes += transaction.bytes();
-            self.kept.transactions.push(transaction);
-        }
-    }
-
-    /// Whether commits are kept that are not in the file.
-    pub fn is_behind(&self) -> bool {
-        !self.kept.transactions.is_empty()
-    }
-
-    /// Whether so many commits are kept that they should be written because of the memory that they take.
-    pub fn keeps_too_much(&self) -> bool {
-        self.kept.rows >= KEPT_ROWS_MAX || self.kept.bytes >= KEPT_BYTES_MAX
-    }
-
-    /// Brings the file up to date: writes all commits that were kept, in one transaction.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn catch_up(&mut self) -> Result<(), BackendError> {
-        let kept = std::mem::take(&mut self.kept);
-        let Some(merged) = kept.merged(self.flaws) else { return Ok(()) };
-        self.file.result("caught up", write(&self.database, &merged))
     }
 
     fn assert_up_to_date(&self) {
@@ -271,7 +227,7 @@ impl Backend {
 
     /// Replaces the whole content by the rows of a snapshot: writes them to a new file, syncs it, renames it
     /// over the old one and syncs the directory. After a crash, the file is either the old one or the new
-    /// one. See [`Backend::perform`].
+    /// one. See [`Store::perform`].
     ///
     /// # Errors
     /// The disk's.
@@ -309,6 +265,58 @@ impl Backend {
         let database = file.result(doing, database(&file))?;
         file.result(doing, write(&database, content))?;
         Ok(Backend::with(database, file))
+    }
+}
+
+impl Store for Backend {
+    type Job = Job;
+    type Error = BackendError;
+
+    fn perform(&mut self, job: &Job) -> Result<(), BackendError> {
+        match job {
+            Job::Commit(commit) => self.commit(commit),
+            Job::Copy => self.make_copy(),
+            Job::Replace => self.replace_by_copy(),
+            Job::Install(transaction) => self.install(transaction),
+        }
+    }
+
+    fn shape(job: &Job) -> Option<Vec<u32>> {
+        match job {
+            Job::Commit(commit) => Some(commit.shape()),
+            Job::Copy | Job::Replace | Job::Install(_) => None,
+        }
+    }
+
+    fn mark(job: &Job) -> Option<u64> {
+        match job {
+            Job::Commit(commit) => Some(commit.consistent_index()),
+            Job::Copy | Job::Replace | Job::Install(_) => None,
+        }
+    }
+
+    fn keep(&mut self, commit: Job) {
+        let Job::Commit(commit) = commit else { panic!("only commits can be kept, not {commit:?}") };
+        for transaction in commit.transactions {
+            self.kept.rows += transaction.rows();
+            self.kept.bytes += transaction.bytes();
+            self.kept.transactions.push(transaction);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.kept.transactions.is_empty()
+    }
+
+    fn keeps_too_much(&self) -> bool {
+        self.kept.rows >= KEPT_ROWS_MAX || self.kept.bytes >= KEPT_BYTES_MAX
+    }
+
+    /// Writes all commits that were kept, in one transaction.
+    fn catch_up(&mut self) -> Result<(), BackendError> {
+        let kept = std::mem::take(&mut self.kept);
+        let Some(merged) = kept.merged(self.flaws) else { return Ok(()) };
+        self.file.result("caught up", write(&self.database, &merged))
     }
 }
 

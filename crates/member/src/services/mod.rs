@@ -3,9 +3,9 @@
 //! (`client/v3/concurrency`).
 //!
 //! Each call is a small state machine that waits for one response or one watched deletion at a time. What it
-//! wants done is an [`Ask`]: a request, or a watcher on a stream, under a number that the services choose.
-//! The member handles an ask like a client's request and passes the result to [`Services::answered`] or
-//! [`Services::watched`]; `lockers` is the connection.
+//! wants done is a [`Want`]: a request, or a watcher on a stream, under a number that the services choose.
+//! The member handles it like a client's request and passes the result to [`Services::answered`] or
+//! [`Services::watched`].
 //!
 //! | file | what it contains |
 //! |---|---|
@@ -37,47 +37,13 @@ use record::Probe;
 use crate::config::Config;
 use crate::flaw::Flaws;
 use crate::probes::Probes;
+use crate::want::{Want, Wants};
 
 use election::{Campaign, Leader, Resume};
 use lock::{Lock, Unlock};
 
 /// The bit of operation and stream numbers that the services chose.
 const OWN: u64 = 1 << 63;
-
-/// What the services want the member to do.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Ask {
-    /// A request, as if a client had sent it.
-    Request {
-        /// The number to pass to [`Services::answered`].
-        inner: u64,
-        /// The request.
-        request: Request,
-        /// The token of the client's call.
-        token: Option<Bytes>,
-    },
-    /// A watcher, on a new stream for it alone.
-    Watch {
-        /// The number to pass to [`Services::watched`].
-        stream: u64,
-        /// The first and only message on the stream.
-        request: WatchRequest,
-        /// The token of the client's call.
-        token: Option<Bytes>,
-    },
-    /// Closes a stream that is no longer needed.
-    CloseWatch {
-        /// The stream.
-        stream: u64,
-    },
-    /// The response to a client's call.
-    Reply {
-        /// The client's operation number.
-        operation: u64,
-        /// The result of the call.
-        result: Result<Response, Error>,
-    },
-}
 
 /// What a call does next.
 #[derive(Debug)]
@@ -166,7 +132,7 @@ impl Services {
         operation: u64,
         request: Request,
         token: Option<Bytes>,
-        out: &mut Vec<Ask>,
+        wants: &mut Wants,
     ) {
         fn boxed<C: Call + 'static>((call, next): (C, NextStep)) -> (Box<dyn Call>, NextStep) {
             (Box::new(call), next)
@@ -180,44 +146,44 @@ impl Services {
             Request::Leader(request) => boxed(Leader::begin(request)),
             other => panic!("{} is not a call of these services: was it routed wrongly?", other.rpc_name()),
         };
-        self.proceed(operation, CallInProgress { state: call, token, awaits: (0, false) }, next, out);
+        self.proceed(operation, CallInProgress { state: call, token, awaits: (0, false) }, next, wants);
     }
 
     /// One of the services' requests was answered.
-    pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, out: &mut Vec<Ask>) {
+    pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, wants: &mut Wants) {
         let Some((operation, mut call)) = self.stop_waiting(inner) else { return };
         let next = call.state.answered(result, &self.probes);
-        self.proceed(operation, call, next, out);
+        self.proceed(operation, call, next, wants);
     }
 
     /// A response arrived on one of the services' streams.
-    pub(crate) fn watched(&mut self, stream: u64, response: WatchResponse, out: &mut Vec<Ask>) {
+    pub(crate) fn watched(&mut self, stream: u64, response: WatchResponse, wants: &mut Wants) {
         let deleted = response.events.iter().any(|event| event.r#type == EventType::Delete as i32);
         if deleted {
-            self.key_ended(stream, Ok(()), out);
+            self.key_ended(stream, Ok(()), wants);
         } else if response.canceled {
-            self.key_ended(stream, Err(reason(&response)), out);
+            self.key_ended(stream, Err(reason(&response)), wants);
         }
     }
 
     /// The member ended one of the services' streams.
-    pub(crate) fn watch_ended(&mut self, stream: u64, error: Error, out: &mut Vec<Ask>) {
-        self.key_ended(stream, Err(error), out);
+    pub(crate) fn watch_ended(&mut self, stream: u64, error: Error, wants: &mut Wants) {
+        self.key_ended(stream, Err(error), wants);
     }
 
     /// The client of a call is gone: ends the call without a response, and removes its key from the queue.
     /// That request carries the client's token. In etcd it does not, so there the key stays if authentication
     /// is enabled.
-    pub(crate) fn abandon(&mut self, operation: u64, out: &mut Vec<Ask>) {
+    pub(crate) fn abandon(&mut self, operation: u64, wants: &mut Wants) {
         let Some(call) = self.calls.remove(&operation) else { return };
         let (number, is_stream) = call.awaits;
         self.waiting_for.remove(&number);
         if is_stream {
-            out.push(Ask::CloseWatch { stream: number });
+            wants.push(Want::CloseWatch(number));
         }
         if let Some(request) = call.state.abandoned() {
             self.probes.reached(Probe::WaiterGone);
-            out.push(Ask::Request { inner: self.fresh(), request, token: call.token });
+            wants.push(Want::Request { operation: self.fresh(), request, token: call.token });
         }
     }
 
@@ -228,11 +194,11 @@ impl Services {
     }
 
     /// The key that a call waits for was deleted, or the watcher for it ended.
-    fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, out: &mut Vec<Ask>) {
+    fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, wants: &mut Wants) {
         let Some((operation, mut call)) = self.stop_waiting(stream) else { return };
-        out.push(Ask::CloseWatch { stream });
+        wants.push(Want::CloseWatch(stream));
         let next = call.state.ended(ended);
-        self.proceed(operation, call, next, out);
+        self.proceed(operation, call, next, wants);
     }
 
     /// Removes and returns the call that waits for this number, with its operation number.
@@ -243,18 +209,18 @@ impl Services {
     }
 
     /// Carries out the next step of a call and puts the call back into the tables, unless it has finished.
-    fn proceed(&mut self, operation: u64, mut call: CallInProgress, next: NextStep, out: &mut Vec<Ask>) {
+    fn proceed(&mut self, operation: u64, mut call: CallInProgress, next: NextStep, wants: &mut Wants) {
         let number = self.fresh();
         let token = call.token.clone();
         call.awaits = (number, matches!(next, NextStep::AwaitDeletion { .. }));
         match next {
-            NextStep::Finish(result) => return out.push(Ask::Reply { operation, result }),
-            NextStep::Send(request) => out.push(Ask::Request { inner: number, request, token }),
+            NextStep::Finish(result) => return wants.push(Want::Answer(operation, result)),
+            NextStep::Send(request) => wants.push(Want::Request { operation: number, request, token }),
             NextStep::AwaitDeletion { key, since } => {
                 let create =
                     WatchCreateRequest { key, start_revision: since, ..WatchCreateRequest::default() };
                 let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-                out.push(Ask::Watch { stream: number, request, token });
+                wants.push(Want::Watch { stream: number, request, token });
             }
         }
         self.waiting_for.insert(number, operation);

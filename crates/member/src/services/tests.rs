@@ -63,9 +63,9 @@ impl Server {
 
     /// A client calls; returns its answer, if it need not wait.
     fn call(&mut self, operation: u64, request: impl Into<Request>) -> Option<Result<Response, Error>> {
-        let mut asks = Vec::new();
-        self.services.begin(operation, request.into(), Some("token".into()), &mut asks);
-        self.serve(asks);
+        let mut wants = Vec::new();
+        self.services.begin(operation, request.into(), Some("token".into()), &mut wants);
+        self.serve(wants);
         self.answer_to(operation)
     }
 
@@ -81,29 +81,29 @@ impl Server {
     }
 
     /// Serves requests until none are left.
-    fn serve(&mut self, mut asks: Vec<Ask>) {
+    fn serve(&mut self, mut wants: Wants) {
         loop {
-            while !asks.is_empty() {
+            while !wants.is_empty() {
                 let mut more = Vec::new();
-                asks.into_iter().for_each(|ask| self.serve_one(ask, &mut more));
-                asks = more;
+                wants.into_iter().for_each(|want| self.serve_one(want, &mut more));
+                wants = more;
             }
-            self.tell_watchers(&mut asks);
-            if asks.is_empty() {
+            self.tell_watchers(&mut wants);
+            if wants.is_empty() {
                 return;
             }
         }
     }
 
-    fn serve_one(&mut self, ask: Ask, more: &mut Vec<Ask>) {
-        match ask {
-            Ask::Request { inner, request, token } => {
+    fn serve_one(&mut self, want: Want, more: &mut Wants) {
+        match want {
+            Want::Request { operation: inner, request, token } => {
                 assert_eq!(token, Some("token".into()));
                 assert!(self.services.owns_request(inner) && !self.services.owns_request(inner - OWN));
                 let result = self.fails.take().map_or_else(|| self.request(&request), Err);
                 self.services.answered(inner, result, more);
             }
-            Ask::Watch { stream, request, token } => {
+            Want::Watch { stream, request, token } => {
                 assert_eq!(token, Some("token".into()));
                 assert!(self.services.owns_stream(stream) && !self.services.owns_stream(stream - OWN));
                 let Some(RequestUnion::CreateRequest(create)) = request.request_union else {
@@ -113,14 +113,15 @@ impl Server {
                 let created = WatchResponse { created: true, ..WatchResponse::default() };
                 self.services.watched(stream, created, more);
             }
-            Ask::CloseWatch { stream } => {
+            Want::CloseWatch(stream) => {
                 self.watches.remove(&stream).expect("an open stream is closed");
             }
-            Ask::Reply { operation, result } => self.answers.push((operation, result)),
+            Want::Answer(operation, result) => self.answers.push((operation, result)),
+            other => panic!("the services do not want {other:?}"),
         }
     }
 
-    fn tell_watchers(&mut self, asks: &mut Vec<Ask>) {
+    fn tell_watchers(&mut self, wants: &mut Wants) {
         for (stream, (key, from)) in &mut self.watches {
             let rows = self.store.history(*from).filter(|(_, row)| row.key == *key);
             let event = |row: &api::mvccpb::KeyValue| {
@@ -129,7 +130,7 @@ impl Server {
             };
             let events = rows.map(|(_, row)| event(row)).collect();
             *from = self.store.revision() + 1;
-            self.services.watched(*stream, WatchResponse { events, ..WatchResponse::default() }, asks);
+            self.services.watched(*stream, WatchResponse { events, ..WatchResponse::default() }, wants);
         }
     }
 
@@ -249,18 +250,18 @@ fn a_caller_that_cannot_wait_leaves_the_queue() {
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
     let stream = *server.watches.keys().next().unwrap();
-    let mut asks = Vec::new();
+    let mut wants = Vec::new();
     let cancelled = WatchResponse { canceled: true, compact_revision: 9, ..WatchResponse::default() };
-    server.services.watched(stream, cancelled, &mut asks);
-    server.serve(asks);
+    server.services.watched(stream, cancelled, &mut wants);
+    server.serve(wants);
     assert_eq!(server.answer_to(2), Some(Err(Error::Compacted)));
     assert_eq!(server.store.get(b"l/2"), None);
 
     assert_eq!(server.call(3, lock(3)), None);
     let stream = *server.watches.keys().next().unwrap();
-    let mut asks = Vec::new();
-    server.services.watch_ended(stream, Error::NoLeader, &mut asks);
-    server.serve(asks);
+    let mut wants = Vec::new();
+    server.services.watch_ended(stream, Error::NoLeader, &mut wants);
+    server.serve(wants);
     assert_eq!(server.answer_to(3), Some(Err(Error::NoLeader)));
     assert_eq!(server.store.get(b"l/3"), None);
 }
@@ -301,10 +302,10 @@ fn a_client_that_goes_gives_up_its_position_in_the_queue() {
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
     assert_eq!(server.call(3, lock(3)), None);
-    let mut asks = Vec::new();
-    server.services.abandon(2, &mut asks);
-    server.services.abandon(2, &mut asks);
-    server.serve(asks);
+    let mut wants = Vec::new();
+    server.services.abandon(2, &mut wants);
+    server.services.abandon(2, &mut wants);
+    server.serve(wants);
     assert_eq!((server.answer_to(2), server.store.get(b"l/2")), (None, None));
     assert!(server.reached(Probe::WaiterGone));
     server.change(LeaseRevokeRequest { id: 1 });
@@ -391,17 +392,17 @@ fn a_campaign_that_cannot_wait_stays_in_the_queue() {
     elected(server.call(1, campaign(1, "a")));
     assert_eq!(server.call(2, campaign(2, "b")), None);
     let stream = *server.watches.keys().next().unwrap();
-    let mut asks = Vec::new();
-    server.services.watch_ended(stream, Error::NoLeader, &mut asks);
-    server.serve(asks);
+    let mut wants = Vec::new();
+    server.services.watch_ended(stream, Error::NoLeader, &mut wants);
+    server.serve(wants);
     assert_eq!(server.answer_to(2), Some(Err(Error::NoLeader)));
     assert!(server.store.get(b"e/2").is_some());
 
     // Unless its client is gone.
     assert_eq!(server.call(3, campaign(3, "c")), None);
-    let mut asks = Vec::new();
-    server.services.abandon(3, &mut asks);
-    server.serve(asks);
+    let mut wants = Vec::new();
+    server.services.abandon(3, &mut wants);
+    server.serve(wants);
     assert_eq!((server.answer_to(3), server.store.get(b"e/3")), (None, None));
     assert_eq!(server.store.write().delete(KeyRange::From(b"e/")), 2);
 }
@@ -414,24 +415,24 @@ fn a_campaign_that_cannot_proclaim() {
     let step = |result: Result<Response, Error>| {
         let mut server = Server::with_leases(&[]);
         elected(server.call(1, campaign(1, "a")));
-        let mut asks = Vec::new();
-        server.services.begin(2, campaign(1, "b").into(), None, &mut asks);
-        let [Ask::Request { inner, request, .. }] = &asks[..] else { panic!("{asks:?}") };
+        let mut wants = Vec::new();
+        server.services.begin(2, campaign(1, "b").into(), None, &mut wants);
+        let [Want::Request { operation: inner, request, .. }] = &wants[..] else { panic!("{wants:?}") };
         let (inner, entered) = (*inner, server.request(request));
-        asks.clear();
-        server.services.answered(inner, entered, &mut asks);
-        let [Ask::Request { inner, .. }] = &asks[..] else { panic!("{asks:?}") };
+        wants.clear();
+        server.services.answered(inner, entered, &mut wants);
+        let [Want::Request { operation: inner, .. }] = &wants[..] else { panic!("{wants:?}") };
         let inner = *inner;
-        asks.clear();
-        server.services.answered(inner, result, &mut asks);
-        if let [Ask::Request { inner, request, .. }] = &asks[..] {
+        wants.clear();
+        server.services.answered(inner, result, &mut wants);
+        if let [Want::Request { operation: inner, request, .. }] = &wants[..] {
             let (inner, left) = (*inner, server.request(request));
-            asks.clear();
-            server.services.answered(inner, left, &mut asks);
+            wants.clear();
+            server.services.answered(inner, left, &mut wants);
         }
-        (asks, server.store.get(b"e/1").is_some())
+        (wants, server.store.get(b"e/1").is_some())
     };
-    let failed = |error| vec![Ask::Reply { operation: 2, result: Err(error) }];
+    let failed = |error| vec![Want::Answer(2, Err(error))];
     // A transaction whose compare failed: the key is gone.
     let lost = api::etcdserverpb::TxnResponse::default().into();
     assert_eq!(step(Err(Error::Timeout)), (failed(Error::Timeout), false));

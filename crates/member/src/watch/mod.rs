@@ -143,6 +143,8 @@ pub(crate) struct Hub {
     sync_at: Option<u64>,
     /// When the next retry of victims is due; `None` until [`Hub::look_after`] sets it.
     victims_at: Option<u64>,
+    /// Storage for the responses of a step, reused by all steps.
+    pub(crate) responses: Vec<(u64, WatchResponse)>,
     probes: Probes,
 }
 
@@ -186,6 +188,7 @@ impl Hub {
             cursor: Name::default(),
             sync_at: None,
             victims_at: None,
+            responses: Vec::new(),
             probes: Probes::default(),
         }
     }
@@ -305,6 +308,26 @@ impl Hub {
         }
         let sync = if self.unsynced.is_empty() { u64::MAX } else { self.sync_at.unwrap_or(self.now) };
         let victims = if self.victim_has_room() { self.victims_at.unwrap_or(self.now) } else { u64::MAX };
+        let progress = self.timers.first().map_or(u64::MAX, |(due, _)| *due);
+        sync.min(victims).min(progress)
+    }
+
+    /// When [`Hub::look_after`] or [`Hub::drain`] next does something if nothing but time passes; 0 if the next step must
+    /// call them.
+    ///
+    /// Retries of victims keep to their interval even while no channel has room, and a pass without watchers moves the
+    /// cursor back; so these are due at their times, too. The times of a group that is empty have no effect: they are set
+    /// anew when it gets its first watcher.
+    pub(crate) fn due_at(&self) -> u64 {
+        if self.is_idle() {
+            return u64::MAX;
+        }
+        if !self.to_drain.is_empty() {
+            return 0;
+        }
+        let passes = !self.unsynced.is_empty() || self.cursor != Name::default();
+        let sync = if passes { self.sync_at.unwrap_or(0) } else { u64::MAX };
+        let victims = if self.victims.is_empty() { u64::MAX } else { self.victims_at.unwrap_or(0) };
         let progress = self.timers.first().map_or(u64::MAX, |(due, _)| *due);
         sync.min(victims).min(progress)
     }

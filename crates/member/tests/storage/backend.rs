@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use etcdsim_member::backend::{Backend, BackendError, Ledger, Loaded, Meta, Row, Split};
+use contract::Store as _;
+use etcdsim_member::backend::{Backend, BackendError, Job, Ledger, Loaded, Meta, Row, Split};
 use etcdsim_member::disk::{Disk as _, DiskError, DiskErrorKind, DiskOp};
 use etcdsim_member::{Flaw, Flaws};
 use keyed::{Draw, Ratio};
@@ -444,7 +445,7 @@ fn both(commits: &[(Commit, bool)], flaws: Flaws) -> (State, Result<State, Backe
         let (puts, deletes, after) = apply(&state, *commit);
         eager.commit(&puts, &deletes, &after.1).unwrap();
         let commit = lazy.ledger.commit(puts, deletes, after.1.clone());
-        lazy.backend.keep(commit);
+        lazy.backend.keep(Job::Commit(commit));
         state = after;
     }
     lazy.backend.catch_up().unwrap();
@@ -488,7 +489,7 @@ fn what_a_backend_keeps_is_bounded() {
         let (puts, deletes, (_, meta)) =
             apply(&State::default(), Commit { first: kept, puts: 10, size: 9, deletes: 0 });
         let commit = open.ledger.commit(puts, deletes, meta);
-        open.backend.keep(commit);
+        open.backend.keep(Job::Commit(commit));
         kept += 10;
     }
     assert_eq!(kept, 10_000);
@@ -497,7 +498,7 @@ fn what_a_backend_keeps_is_bounded() {
     let (puts, deletes, (_, meta)) =
         apply(&State::default(), Commit { first: 0, puts: 9, size: 1 << 20, deletes: 0 });
     let commit = open.ledger.commit(puts, deletes, meta);
-    open.backend.keep(commit);
+    open.backend.keep(Job::Commit(commit));
     assert!(open.backend.keeps_too_much());
 }
 

@@ -288,7 +288,7 @@ impl Disk for TestDisk {
                 }
                 let file = state.files.len();
                 state.files.push(File::default());
-                state.rename(NameChange::Add(path.clone(), file));
+                state.change_name(NameChange::Add(path.clone(), file));
             }
             DiskOp::Append { path, data } => {
                 let begun = state.begin(path);
@@ -307,12 +307,12 @@ impl Disk for TestDisk {
             DiskOp::Rename { from, to } => {
                 state.begin(from)?;
                 let file = *state.names.get(from).ok_or_else(|| error(DiskErrorKind::NotFound, from))?;
-                state.rename(NameChange::Move(from.clone(), to.clone(), file));
+                state.change_name(NameChange::Move(from.clone(), to.clone(), file));
             }
             DiskOp::Remove { path } => {
                 state.begin(path)?;
                 state.file(path)?;
-                state.rename(NameChange::Remove(path.clone()));
+                state.change_name(NameChange::Remove(path.clone()));
             }
             DiskOp::Sync { path } => {
                 let begun = state.begin(path);

@@ -1,6 +1,8 @@
 //! Turns an event of the trace into one line: when, who, what. All code that prints events uses this form.
 
-use record::{DropReason, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Role, Stop};
+use record::{
+    DropReason, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Role, Stop,
+};
 
 /// An event on one line: ` 3.204118042  m2   sends an append response to m1, term 2, index 57`.
 pub fn event(event: &Event) -> String {

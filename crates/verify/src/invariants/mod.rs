@@ -44,7 +44,9 @@ mod twin;
 mod window;
 
 use record::probe::Counts;
-use record::{EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, Probe, Role, Stop};
+use record::{
+    EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, Probe, Role, Stop,
+};
 
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet, Violation, describe};

@@ -3,7 +3,9 @@
 //! The script keeps what a member would know (its log, its term and vote, the number of its next job), so that a test
 //! says only what happens. It never judges.
 
-use record::{EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, MessageKind, Role, Stop};
+use record::{
+    EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageHead, MessageKind, Role, Stop,
+};
 
 use super::{Invariants, Monitor, Oracle, Sheet, Violation, describe};
 

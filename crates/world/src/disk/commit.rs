@@ -2,7 +2,7 @@
 //! time.
 //!
 //! A commit takes a number of *slots*: writes, a sync, writes, a sync, as many as its content needs by the
-//! member's estimate (`member::backend::Commit::shape`). Each slot is an operation like any other: it has an
+//! member's estimate (`contract::Store::shape`). Each slot is an operation like any other: it has an
 //! ordinal, and a time that a draw decides. The operations that the database performs have neither: each
 //! happens at the end of a slot. So what a run does depends on the content of a commit, but not on whether,
 //! when or how the database writes it. It may write it at once, or only when the process ends (see

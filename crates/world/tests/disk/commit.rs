@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use member::backend::{Backend, Commit, Ledger, Meta, Row};
+use contract::Store as _;
+use member::backend::{Backend, Commit, Job, Ledger, Meta, Row};
 
 use super::{Process, STEP, disk};
 
@@ -48,7 +49,7 @@ fn left(seed: u64, late: bool, after: u64, power: bool) -> Left {
         let commit = commit(&mut loaded.ledger, nth);
         let over = process.disk.begin_commit(process.now, &commit.shape());
         if late {
-            backend.keep(commit);
+            backend.keep(Job::Commit(commit));
         } else {
             write(&process, &mut backend, &commit, process.now);
         }

@@ -120,8 +120,11 @@ impl Rig {
         }
     }
 
-    /// Does what the member does with the hub at the end of a step.
+    /// Does what the member does with the hub at the end of a step: nothing while nothing is due.
     fn step(&mut self) {
+        if self.now < self.hub.due_at() {
+            return;
+        }
         self.hub.look_after(&self.store, self.now);
         loop {
             let mut out = Vec::new();

@@ -1,0 +1,104 @@
+//! The node itself: how it starts, its step, and what a test bench asks besides.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use trace::MemberId;
+
+use crate::disk::Disk;
+use crate::effects::Effects;
+use crate::failpoint::Armed;
+use crate::input::{Input, Now};
+use crate::types::Types;
+
+/// What a node gets when its process starts. Besides this and its disk, it knows nothing.
+#[derive(Clone, Debug)]
+pub struct Boot<T: Types> {
+    /// Who it is.
+    pub id: MemberId,
+    /// What it is told.
+    pub config: T::Config,
+    /// The number of this start. No other start on the same data directory has had it.
+    pub incarnation: u32,
+    /// Whether the node has never started completely, that is, whether it has never got
+    /// [`Input::Recovered`]. After that, an empty disk is a lost disk.
+    pub first: bool,
+    /// Its clocks.
+    pub now: Now,
+    /// The failpoint that is armed, if one is.
+    pub armed: Option<Armed>,
+}
+
+/// The result of a start: the node, and what the driver holds for it.
+pub type Started<N> = Result<(N, <<N as Node>::Types as Types>::Store), <N as Node>::Refusal>;
+
+/// A node of a cluster, as a state machine. See [the crate](crate) for what holds between it and its driver.
+pub trait Node: Sized + 'static {
+    /// The types of its inputs and effects.
+    type Types: Types;
+    /// Why it does not start.
+    type Refusal: Refusal;
+
+    /// Starts it from what its disk holds. The disk is used synchronously. The effects are those of a step.
+    ///
+    /// # Errors
+    /// It does not start. Nothing more is asked of it.
+    fn start(
+        boot: Boot<Self::Types>,
+        disk: Arc<dyn Disk>,
+        effects: &mut Effects<Self::Types>,
+    ) -> Started<Self>;
+
+    /// Handles one input, and fills in the effects, which are empty before.
+    ///
+    /// # Panics
+    /// On a bug of the node, and at a failpoint ([`Struck`](crate::Struck)).
+    fn step(&mut self, now: Now, input: Input<Self::Types>, effects: &mut Effects<Self::Types>);
+}
+
+/// Why a node does not start.
+pub trait Refusal: Display {
+    /// Whether every later start would fail, too.
+    fn is_lasting(&self) -> bool;
+
+    /// Whether the reason is that the node has left the cluster for good.
+    fn is_removal(&self) -> bool {
+        false
+    }
+}
+
+/// What a test bench asks besides. No question changes anything that a run can see. A server does not need it.
+pub trait Watched: Node {
+    /// Arms a failpoint in place of the one that was armed before, if any; or disarms it.
+    fn arm(&mut self, _armed: Option<Armed>) {}
+
+    /// A summary of its state; `None` if nothing can be compared with other nodes.
+    fn status(&self) -> Option<Status> {
+        None
+    }
+
+    /// What must end before a run has settled, one sentence each.
+    fn owes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it waits for, and until when: for the message about a node that wants to be woken again and again.
+    fn explain(&self) -> String {
+        String::new()
+    }
+}
+
+/// A summary of a node's state. Nodes that have applied the same are equal in all but the leader and the term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The leader that it follows, itself if it leads, or none.
+    pub leader: MemberId,
+    /// Its term.
+    pub term: u64,
+    /// The index of the last entry that it has applied.
+    pub applied: u64,
+    /// The revision of its state: how often it was changed.
+    pub revision: u64,
+    /// The hash of its state.
+    pub state_hash: u64,
+}

@@ -1,0 +1,503 @@
+//! Accepts client requests, passes each to the part of the member that serves it, and ends those that time out.
+//! Carries out what the parts want of each other ([`Want`]), and gives each result to whoever waits for it.
+//!
+//! A request is served in one of five ways. A linearizable read waits for ReadIndex. A serializable read is answered
+//! from the store at once. A write is proposed to the log and answered when it is applied. A request that only the
+//! leader can answer is sent to the leader. A request about this member itself, such as its status, is answered here.
+//!
+//! Error texts, and the choice of the error for a timeout, are etcd's (`v3_server.go`, `parseProposeCtxErr`).
+
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{
+    AlarmType, AuthenticateRequest, HashRequest, InternalAuthenticateRequest, LeaseGrantRequest,
+    LeaseTimeToLiveRequest, WatchRequest,
+};
+use api::{Error, Request, Response};
+use bytes::Bytes;
+use record::{EtcdFact as Fact, MemberId};
+
+use crate::apply;
+use crate::auth::AuthInfo;
+use crate::cluster::{Change, Cluster};
+use crate::configuration;
+use crate::envelope::{self, Command};
+use crate::flaw::Flaw;
+use crate::io::PeerMessage;
+use crate::logins::{self, Waiting};
+use crate::maintenance;
+use crate::member::Member;
+use crate::out::{Now, Out};
+use crate::proposals::Payload;
+use crate::reads::Read;
+use crate::snapshot_stream::SnapshotStream;
+use crate::want::{NOBODY, Want, Wants};
+
+impl Member {
+    /// Handles a client's request: checks its form, its user and the user's permission, then serves it.
+    pub(crate) fn request(
+        &mut self,
+        operation: u64,
+        request: Request,
+        token: Option<&Bytes>,
+        out: &mut Out<'_>,
+    ) {
+        if self.stopping.is_some() {
+            return self.reply(operation, Err(Error::Stopped), out);
+        }
+        if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops) {
+            return self.reply(operation, Err(error), out);
+        }
+        if self.node.is_learner() && !for_learners(&request) {
+            return self.reply(operation, Err(Error::NotSupportedForLearner), out);
+        }
+        let who = match self.replica.auth.who(token.map(|token| &token[..]), self.now) {
+            Ok(who) => who,
+            // The entry of the login that issued the token is not applied here yet: the request waits for it.
+            Err(Error::InvalidAuthToken) if logins::is_ahead(token, self.replica.applied()) => {
+                let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
+                return self.logins.wait(Waiting { operation, request, token, until });
+            }
+            Err(error) => return self.reply(operation, Err(error), out),
+        };
+        if let Err(error) = self.replica.admit(who.as_ref(), &request) {
+            return self.reply(operation, Err(error), out);
+        }
+        match request {
+            Request::Lock(_)
+            | Request::Unlock(_)
+            | Request::Campaign(_)
+            | Request::Proclaim(_)
+            | Request::Leader(_)
+            | Request::Resign(_) => self.with_wants(out, |own, _, wants| {
+                own.services.begin(operation, request, token.cloned(), wants);
+            }),
+            request => self.serve(operation, request, who, token.cloned(), out),
+        }
+    }
+
+    /// Handles a request from another member, which only this member can serve. The other member has already
+    /// checked the user's permission.
+    pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
+        if self.stopping.is_some() {
+            return self.reply(operation, Err(Error::Stopped), out);
+        }
+        match request {
+            Request::HashKv(request) => {
+                let result = maintenance::hash_kv(&self.replica, request).map(Response::HashKv);
+                self.reply(operation, result, out);
+            }
+            // The sender will retry with the current leader.
+            _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), out),
+            Request::LeaseTimeToLive(request) => {
+                out.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive);
+                self.time_to_live(operation, request, out);
+            }
+            request => self.serve(operation, request, None, None, out),
+        }
+    }
+
+    /// Handles a message from another member outside raft. A member that was removed from the cluster is told
+    /// so, whatever it sent.
+    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, out: &mut Out<'_>) {
+        if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
+            return out.send_peer(from, PeerMessage::Removed);
+        }
+        match message {
+            PeerMessage::Call { id, request } => {
+                let operation = self.calls.arrived(from, id);
+                self.serve_peer(operation, request, out);
+            }
+            PeerMessage::Answer { id, result } => {
+                self.with_wants(out, |own, out, wants| own.calls.answered(id, result, out.now.clock, wants));
+            }
+            PeerMessage::Removed => self.membership.learned_of_removal(self.now),
+            PeerMessage::Hello => {}
+        }
+    }
+
+    /// Sends an operator a snapshot of all replicated state.
+    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, out: &mut Out<'_>) {
+        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+        // The permission is the same as for a hash: the user must be root.
+        let hash = Request::Hash(HashRequest {});
+        let admitted = who.and_then(|who| self.replica.admit(who.as_ref(), &hash));
+        let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
+        let snapshot =
+            stopped.and(admitted).map(|()| SnapshotStream::new(self.replica.header(), self.replica.image()));
+        out.send_snapshot(stream, snapshot);
+    }
+
+    /// Transfers leadership to another member, if this one leads.
+    fn move_leader(&mut self, operation: u64, to: MemberId, out: &mut Out<'_>) {
+        if !self.node.is_leader() {
+            return self.reply(operation, Err(Error::NotLeader), out);
+        }
+        if !self.node.log().conf_state().voters.contains(&to.raft_id()) {
+            return self.reply(operation, Err(Error::BadLeaderTransferee), out);
+        }
+        self.node.transfer_leader(to);
+        self.transfers.begin(operation, to, self.now);
+        // If `to` is this member, it leads already, and the client is answered at once.
+        self.look_after_transfers(out);
+    }
+
+    /// Serves a request whose form and permission are checked.
+    pub(crate) fn serve(
+        &mut self,
+        operation: u64,
+        request: Request,
+        who: Option<AuthInfo>,
+        token: Option<Bytes>,
+        out: &mut Out<'_>,
+    ) {
+        // For a read: whether it is serializable.
+        let read = match &request {
+            Request::Range(range) => Some(range.serializable),
+            Request::Txn(txn) if apply::is_read_only(txn) => Some(apply::is_serializable(txn)),
+            Request::LeaseLeases(_) => Some(true),
+            Request::MemberList(list) => Some(!list.linearizable),
+            _ => None,
+        };
+        if let Some(serializable) = read {
+            let read =
+                Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
+            // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
+            return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
+                self.answer_read(read, out)
+            } else {
+                self.reads.push(read)
+            };
+        }
+        match request {
+            Request::LeaseKeepAlive(request) => {
+                let leads = self.node.is_leader();
+                self.with_wants(out, |own, out, wants| {
+                    own.leases.keep_alive(operation, request, leads, &own.replica.store, out, wants);
+                });
+            }
+            Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
+            Request::Status(_) => {
+                let status = maintenance::status(&self.replica, &self.node, self.persistence.size());
+                self.answer_here(operation, Ok(status), out);
+            }
+            Request::Hash(_) => self.answer_here(operation, Ok(maintenance::hash(&self.replica)), out),
+            Request::HashKv(request) => {
+                let result = maintenance::hash_kv(&self.replica, request).map(Response::HashKv);
+                self.answer_here(operation, result, out);
+            }
+            Request::Defragment(_) => self.persistence.defragment(operation),
+            Request::MoveLeader(request) => {
+                self.move_leader(operation, MemberId::from_raft(request.target_id), out)
+            }
+            Request::MemberAdd(_)
+            | Request::MemberRemove(_)
+            | Request::MemberUpdate(_)
+            | Request::MemberPromote(_) => self.change_members(operation, request, out),
+            Request::LeaseGrant(LeaseGrantRequest { id: 0, ttl }) => {
+                let source = self.ids.fresh();
+                let id = crate::lessor::fresh_lease_id(&self.replica.store, source);
+                self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, out);
+            }
+            Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), out),
+            // ReadIndex comes first, so that the password is checked against the current users
+            // (`v3_server.go`, `Authenticate`).
+            Request::Authenticate(_) => {
+                let deadline = self.now + self.config.settings.request_timeout;
+                self.reads.push(Read { operation, request, deadline, token: None });
+            }
+            request => {
+                let random = self.ids.random();
+                let request = self.replica.auth.seal(request, random);
+                self.propose(operation, request, who, out);
+            }
+        }
+    }
+
+    /// Continues a request for which ReadIndex is done, or answers a serializable read, from the current
+    /// state.
+    pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
+        let Read { operation, request, token, .. } = read;
+        match request {
+            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
+            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
+            Request::Authenticate(request) => return self.log_in(operation, request, out),
+            Request::MemberList(_) => {
+                return self.answer_here(operation, Ok(self.replica.member_list()), out);
+            }
+            _ => {}
+        }
+        // Users and roles may have changed while the read waited.
+        let who = self.replica.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| self.replica.permit(&who, &request));
+        let result = permitted.and_then(|()| self.replica.read(&request));
+        self.answer_here(operation, result, out);
+    }
+
+    /// Renews a lease, after a ReadIndex confirmed that this member leads.
+    pub(crate) fn renew(&mut self, operation: u64, id: i64, out: &mut Out<'_>) {
+        let leads = self.node.is_leader();
+        self.with_wants(out, |own, out, wants| {
+            own.leases.renew(operation, id, leads, &own.replica.store, out, wants);
+        });
+    }
+
+    /// Answers how much time a lease has left, if this member knows it.
+    fn time_to_live(&mut self, operation: u64, request: LeaseTimeToLiveRequest, out: &mut Out<'_>) {
+        self.with_wants(out, |own, out, wants| {
+            own.leases.time_to_live(operation, request, &own.replica.store, out, wants);
+        });
+    }
+
+    /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
+    pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
+        let checked = self.replica.auth.check_password(&request.name, &request.password);
+        match checked {
+            Err(error) => self.reply(operation, Err(error), out),
+            Ok(revision) => {
+                self.logins.begun(operation, request.clone(), revision);
+                let random = self.ids.random();
+                let simple_token = self.replica.auth.fresh_token(random);
+                let command =
+                    InternalAuthenticateRequest { name: request.name, password: String::new(), simple_token };
+                self.propose_for(operation, Command::Authenticate(command), None, out);
+            }
+        }
+    }
+
+    /// Answers a request that this member did not put through the log, with a filled-in response header.
+    pub(crate) fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
+        let result = self.replica.stamped(result);
+        self.reply(operation, result, out);
+    }
+
+    // ---- what the parts want ----------------------------------------------------------------------
+
+    /// Lets a part of the member say what it wants, and carries that out.
+    pub(crate) fn with_wants(
+        &mut self,
+        out: &mut Out<'_>,
+        part: impl FnOnce(&mut Member, &mut Out<'_>, &mut Wants),
+    ) {
+        let mut wants = std::mem::take(&mut self.wants);
+        part(self, out, &mut wants);
+        // Each want may lead to others, which are in a list of their own and come before the next one.
+        for want in wants.drain(..) {
+            self.carry_out(want, out);
+        }
+        self.wants = wants;
+    }
+
+    /// Does what a part of the member wants.
+    fn carry_out(&mut self, want: Want, out: &mut Out<'_>) {
+        match want {
+            Want::Reply(operation, result) => self.reply(operation, result, out),
+            Want::Answer(operation, result) => self.answer_here(operation, result, out),
+            Want::Read(read) => self.reads.push(read),
+            Want::Propose { operation, command, who } => self.propose_for(operation, command, who, out),
+            Want::AskLeader(operation, request) => self.calls.ask(None, operation, request, self.now),
+            Want::AskMember(to, operation, request) => {
+                self.calls.ask(Some(to), operation, request, self.now);
+            }
+            Want::Serve(operation, request) => self.serve_peer(operation, request, out),
+            Want::Request { operation, request, token } => {
+                self.request(operation, request, token.as_ref(), out);
+            }
+            Want::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), out),
+            Want::CloseWatch(stream) => self.hub.closed(stream),
+        }
+    }
+
+    /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
+    /// of the services of this member, or its comparison of hashes.
+    pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, out: &mut Out<'_>) {
+        if operation == NOBODY {
+            return;
+        }
+        if self.services.owns_request(operation) {
+            return self.with_wants(out, |own, _, wants| own.services.answered(operation, result, wants));
+        }
+        if self.comparison.owns(operation) {
+            return self.with_wants(out, |own, _, wants| own.comparison.compared(operation, result, wants));
+        }
+        if self.calls.owns(operation) {
+            self.calls.answer(operation, result, out);
+        } else {
+            out.reply(operation, result);
+        }
+    }
+
+    /// The client of a request is gone. Only calls of the services are abandoned; other requests continue.
+    pub(crate) fn abandon(&mut self, operation: u64, out: &mut Out<'_>) {
+        self.with_wants(out, |own, _, wants| own.services.abandon(operation, wants));
+    }
+
+    // ---- watch streams ----------------------------------------------------------------------------
+
+    /// Handles a client's message on a watch stream.
+    pub(crate) fn watch(
+        &mut self,
+        stream: u64,
+        request: WatchRequest,
+        token: Option<&Bytes>,
+        out: &mut Out<'_>,
+    ) {
+        if self.stopping.is_some() {
+            return self.refuse_stream(stream, Error::Stopped, out);
+        }
+        if self.node.is_learner() {
+            return self.refuse_stream(stream, Error::NotSupportedForLearner, out);
+        }
+        let permitted = match &request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
+            _ => true,
+        };
+        self.hub.request(&self.replica.store, self.now, stream, request, permitted);
+    }
+
+    /// Whether the user of a token may read a range.
+    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
+        let who = self.replica.auth.who(token.map(|token| &token[..]), self.now);
+        who.is_ok_and(|who| self.replica.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
+    }
+
+    /// Refuses a watch stream and tells its client, or the services if the stream is theirs.
+    fn refuse_stream(&mut self, stream: u64, error: Error, out: &mut Out<'_>) {
+        self.hub.closed(stream);
+        if self.services.owns_stream(stream) {
+            self.with_wants(out, |own, _, wants| own.services.watch_ended(stream, error, wants));
+        } else {
+            out.end_watch(stream, error);
+        }
+    }
+
+    // ---- proposals to the log ---------------------------------------------------------------------
+
+    /// Proposes a client's request, unless too many committed entries wait to be applied or the backend has
+    /// reached its quota.
+    fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, out: &mut Out<'_>) {
+        if self.node.committed() > self.replica.applied() + self.config.settings.max_apply_gap {
+            return self.reply(operation, Err(Error::TooManyRequests), out);
+        }
+        if !self.persistence.has_room(&request) {
+            self.raise_no_space(out);
+            return self.reply(operation, Err(Error::NoSpace), out);
+        }
+        self.propose_for(operation, Command::Request(request), who, out);
+    }
+
+    /// Queues a command as a proposal, to be answered to `operation` when it is applied here.
+    pub(crate) fn propose_for(
+        &mut self,
+        operation: u64,
+        command: Command,
+        who: Option<AuthInfo>,
+        out: &mut Out<'_>,
+    ) {
+        let id = self.ids.fresh();
+        let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
+        let no_client = operation == NOBODY || self.services.owns_request(operation);
+        let internal = match &command {
+            // The facts report the content of a request that no client made, since no history has it. They
+            // also report that of a grant: the client may have left the choice of the lease id to this
+            // member.
+            Command::Request(request) if no_client || matches!(request, Request::LeaseGrant(_)) => {
+                Some(Box::new(request.clone()))
+            }
+            _ => None,
+        };
+        let Some(data) = envelope::encode(id, user, command) else {
+            return self.reply(operation, Err(Error::NotCapable), out);
+        };
+        if data.len() as u64 > self.config.settings.max_request_bytes {
+            return self.reply(operation, Err(Error::RequestTooLarge), out);
+        }
+        if !no_client {
+            out.fact(Fact::Proposed { operation, request: id });
+        }
+        if let Some(what) = internal {
+            out.fact(Fact::ProposedInternal { request: id, what });
+        }
+        let deadline = self.now + self.config.settings.request_timeout;
+        self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
+    }
+
+    /// Proposes the alarm NOSPACE for this member.
+    pub(crate) fn raise_no_space(&mut self, out: &mut Out<'_>) {
+        let alarm = maintenance::raise(self.config.id, AlarmType::Nospace);
+        self.propose_for(NOBODY, alarm, None, out);
+    }
+
+    /// Gives queued proposals to raft, as long as raft knows a leader.
+    pub(crate) fn propose_waiting(&mut self, out: &mut Out<'_>) {
+        while self.node.takes_proposals()
+            && let Some((id, payload)) = self.proposals.next_waiting()
+        {
+            let accepted = match payload {
+                Payload::Data(data) => self.node.propose(data),
+                Payload::Change(change) => self.node.propose_change(change),
+            };
+            if !accepted && let Some(operation) = self.proposals.refused(id) {
+                self.round.require();
+                self.reply(operation, Err(Error::ProposalDropped), out);
+            }
+        }
+    }
+
+    // ---- changes of the membership ----------------------------------------------------------------
+
+    /// Checks and proposes one membership change.
+    fn change_members(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
+        // Only the leader knows how far a learner has caught up.
+        if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
+            return self.calls.ask(None, operation, request, self.now);
+        }
+        match self.checked_change(&self.replica.cluster, &request, out.now) {
+            Ok(change) => self.propose_configuration(operation, &change, out),
+            Err(error) => self.reply(operation, Err(error), out),
+        }
+    }
+
+    /// The membership change that a request asks for, or the reason for refusing it.
+    fn checked_change(&self, cluster: &Cluster, request: &Request, now: Now) -> Result<Change, Error> {
+        self.membership.checked(cluster, request, now, |id| self.node.match_index(id))
+    }
+
+    /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
+    /// against the membership that those before it would make.
+    pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], out: &mut Out<'_>) {
+        let mut cluster = self.replica.cluster.clone();
+        let mut changes = Vec::new();
+        for request in requests {
+            let checked = self.checked_change(&cluster, request, out.now).and_then(|change| {
+                cluster.apply_change(0, &change)?;
+                Ok(change)
+            });
+            match checked {
+                Ok(change) => changes.push(change),
+                Err(error) => return self.reply(operation, Err(error), out),
+            }
+        }
+        self.propose_configuration(operation, &Change::Joint(changes), out);
+    }
+
+    /// Proposes a membership change as an entry that changes raft's configuration.
+    fn propose_configuration(&mut self, operation: u64, change: &Change, out: &mut Out<'_>) {
+        let id = self.ids.fresh();
+        let learners = &self.node.log().conf_state().learners;
+        // Flaw M-21737: an update of a learner forgets that it is one.
+        let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
+        let change = configuration::for_raft(id, change, |id| learners.contains(&id.raft_id()) && !forgets);
+        out.fact(Fact::Proposed { operation, request: id });
+        let deadline = self.now + self.config.settings.request_timeout;
+        self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
+    }
+}
+
+/// Whether a learner serves this request (`v3rpc/util.go`, `isRPCSupportedForLearner`).
+fn for_learners(request: &Request) -> bool {
+    match request {
+        Request::Status(_) => true,
+        Request::Range(range) => range.serializable,
+        _ => false,
+    }
+}
