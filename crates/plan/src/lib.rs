@@ -1,67 +1,72 @@
-//! Scenarios and plans: what a run of the simulator is to do.
+//! Scenarios and plans of etcd: what a run of the simulator is to do.
 //!
-//! A *scenario* is a short TOML file that a person writes. It says which cluster, clients and faults a run has,
-//! and may leave values open as ranges and choices. A *plan* is one run with nothing left open: the cluster,
-//! every operation of every client, every fault with its time. A scenario and a *seed*, a number, give a plan:
-//! the seed decides what the scenario leaves open, by *draws* of random numbers. Both files have the same
-//! format, described in `docs/scenarios.md`; a plan is a file with a `seed`.
+//! The crate `schedule` has scenarios and plans of any nodes, and their text; `docs/scenarios.md` describes it. Here
+//! is what etcd's have besides ([`Etcd`], its [`Part`](schedule::Part)), and the names under which everybody else
+//! knows all of it.
 //!
-//! * `plan`, [`act`]: the types of a plan, and of the steps of a client.
-//! * `kinds/`: the kinds of faults and of operators' tasks, one row each, one file for each family.
-//! * `field`, `sections`, `kinds`, `workload`: tables of all fields of a file. Everything else here follows
-//!   from them: reading, drawing, writing, the documentation and the schema. The fields of `[cluster]` are the
-//!   rows of the crate `settings`.
-//! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
-//! * `choice`: what a scenario can leave open, and how a seed decides it.
-//! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with the position of every mistake.
-//! * `build`, `open`: scenarios that are built in code instead of a file. `own`: workloads written in Rust.
-//! * `expand`, `swarm`: from a scenario and a seed to a plan. `write`: from a plan to text.
-//! * `docs`, `schema`: the tables of the documentation, and the JSON schema for editors.
+//! * `etcd`: the part. The settings of the section `[cluster]` are the rows of the crate `settings`; `swarm.toml` is
+//!   what the swarm may choose.
+//! * `client`, [`act`]: clients, and their steps. `operation`: how a step is written.
+//! * `workload`: the section `[workload]`, one file for each workload. `own`: workloads written in Rust.
+//! * `operators`: the tasks of operators, such as adding a member, one row each.
 //!
 //! Not here: what any of this does to a cluster (`world`), which flaws there are (`member`).
 //!
-//! Architecture invariant: this crate knows nothing about members, worlds or oracles. Architecture invariant: a
-//! scenario and a seed always give the same plan, on every machine. Draws are keyed (rule R2 of
-//! `ARCHITECTURE.md`), and arithmetic uses integers. Architecture invariant: no user input makes it panic.
+//! Architecture invariant: this crate knows nothing about members, worlds or oracles. Architecture invariant: no user
+//! input makes it panic.
 
 pub mod act;
-mod build;
-mod check;
-mod choice;
-mod docs;
-mod expand;
-mod field;
-mod kinds;
-mod mistakes;
-mod open;
+mod client;
+mod etcd;
 mod operation;
+mod operators;
 mod own;
-pub mod plan;
 #[cfg(test)]
 mod properties;
-mod read;
-mod scenario;
-mod schema;
-mod sections;
-mod swarm;
-mod units;
-mod words;
 mod workload;
-mod write;
 
 pub use act::{Act, LAST, SEEN};
-pub use build::{NamedWorkload, ScenarioBuilder, ScenarioFault};
-pub use choice::Who;
-pub use docs::document;
-pub use kinds::{
-    ClockFault, DiskCall, DiskFault, FaultKind, Files, MessageRule, NetworkFault, OperatorTask, PointAction,
-    ProcessFault, RuleAction,
-};
-pub use mistakes::{Mistake, ScenarioErrors};
-pub use open::Open;
+pub use client::{Client, Failover, PlannedOperation};
+pub use etcd::Etcd;
+pub(crate) use etcd::NAMES;
 pub use operation::OperationError;
-pub use own::{Workload, WorkloadContext};
-pub use plan::*;
-pub use scenario::{Scenario, Source};
-pub use schema::schema;
-pub use workload::Turn;
+pub use operators::OperatorTask;
+pub use own::Workload;
+pub use schedule::{
+    ClockFault, Condition, Disk, DiskCall, DiskFault, Expect, Files, FlawAt, Link, MOST_MACHINES,
+    MessageRule, Mistake, Network, NetworkFault, Open, Phases, PointAction, ProcessFault, RuleAction,
+    ScenarioErrors, Spread, Target, Trigger, Turn, Who,
+};
+pub use settings::Settings;
+pub use workload::NamedWorkload;
+
+/// A fully decided run of etcd.
+pub type Plan = schedule::Plan<Etcd>;
+/// The members and how they are set up.
+pub type Cluster = schedule::Cluster<Settings>;
+/// Something that goes wrong.
+pub type Fault = schedule::Fault<OperatorTask>;
+/// What goes wrong: a fault of one of the families, or an operator's task. See `docs/faults.md` for each of them with
+/// its ranges.
+pub type FaultKind = schedule::FaultKind<OperatorTask>;
+/// A scenario file. [`Scenario::expand`](schedule::Scenario::expand) makes a [`Plan`] from it and a seed.
+pub type Scenario = schedule::Scenario<Etcd>;
+/// A file that can be run: a scenario, which needs a seed, or a plan, which has one.
+pub type Source = schedule::Source<Etcd>;
+/// Builds a [`Scenario`] in code.
+pub type ScenarioBuilder = schedule::ScenarioBuilder<Etcd>;
+/// A fault of a scenario that is built in code: kind, target, time and duration.
+pub type ScenarioFault = schedule::ScenarioFault<OperatorTask>;
+/// What a [`Workload`] may depend on: the cluster, the length of the run, and keyed draws of the seed.
+pub type WorkloadContext = schedule::WorkloadContext<Etcd>;
+
+/// A page of the documentation with its tables regenerated: the text between `<!-- made: NAME -->` and
+/// `<!-- end -->` is replaced.
+pub fn document(page: &str) -> String {
+    schedule::document::<Etcd>(page)
+}
+
+/// The JSON schema of scenarios and plans. `docs/scenario.schema.json` is this, printed.
+pub fn schema() -> serde_json::Value {
+    schedule::schema::<Etcd>()
+}

@@ -14,13 +14,17 @@ use bytes::Bytes;
 use keyed::Draw;
 use proptest::prelude::*;
 
+use schedule::Part;
+use schedule::field::{Form, Key, Line, Words, keys};
+use schedule::kinds::{Lasts, Whom, shapes};
+use schedule::sections;
+use schedule::units::Unit;
+
 use crate::act::{Add, Follow, Keys, Micro, Session, Start, Verb, Watch, Which, Write};
-use crate::field::{Field, Form, Key, Words};
-use crate::kinds::{Kind, Whom, kinds};
-use crate::sections;
-use crate::units::Unit;
 use crate::workload::{MIX, WORKLOAD};
-use crate::{Act, Failover, Plan, PlannedOperation, Scenario, ScenarioErrors, Source, operation};
+use crate::{
+    Act, Etcd, Failover, NAMES, OperatorTask, Plan, PlannedOperation, Scenario, ScenarioErrors, Source,
+};
 
 /// Reads a text in every possible way. It must not panic.
 fn read(text: &str, seed: u64) {
@@ -173,14 +177,14 @@ proptest! {
     #[test]
     fn operations_of_any_kind_read_back(seed in any::<u64>(), at in any::<u64>()) {
         let operation = PlannedOperation { at, act: some_act(Draw(seed)) };
-        let text = operation::print(&operation);
-        prop_assert_eq!(operation::parse(&text), Ok(operation), "{}", text);
+        let text = operation.print();
+        prop_assert_eq!(PlannedOperation::parse(&text), Ok(operation), "{}", text);
     }
 
     #[test]
     fn lines_of_any_kind_do_no_harm(line in "1s (put|get|delete|compact|txn|call|grant|watch|follow|update|remove|add|append|lock|campaign|rest|x) [ -~é]{0,60}") {
-        if let Ok(operation) = operation::parse(&line) {
-            prop_assert_eq!(operation::parse(&operation::print(&operation)), Ok(operation));
+        if let Ok(operation) = PlannedOperation::parse(&line) {
+            prop_assert_eq!(PlannedOperation::parse(&operation.print()), Ok(operation));
         }
     }
 }
@@ -193,7 +197,7 @@ fn some_scenario(draw: Draw) -> String {
         "title = \"some \\\" title\"\n{}",
         if draw.then(1).below(3) == 0 { "swarm = true\n" } else { "" }
     );
-    text += &some_section(draw.then(2), "[cluster]", keys(&sections::CLUSTER), &["members"]);
+    text += &some_section(draw.then(2), "[cluster]", keys(Etcd::settings()), &[]);
     text += "members = { any = [3, 5, \"5..7\"] }\n";
     text += &some_section(draw.then(3), "[network]", keys(sections::NETWORK), &[]);
     text += &some_section(draw.then(4), "[network.peers]", keys(sections::LINK), &[]);
@@ -212,12 +216,13 @@ fn some_scenario(draw: Draw) -> String {
     text + "[run]\nchaos = \"5s..10s\"\n"
 }
 
-fn keys<T>(fields: &'static [Field<T>]) -> Vec<&'static Key> {
-    fields.iter().map(|field| &field.key).collect()
-}
-
 /// A section of a file, with values for some of these fields, but for none that `not` names.
-fn some_section(draw: Draw, head: &str, keys: Vec<&Key>, not: &[&str]) -> String {
+fn some_section(
+    draw: Draw,
+    head: &str,
+    keys: impl IntoIterator<Item = &'static Key>,
+    not: &[&str],
+) -> String {
     let mut text = format!("{head}\n");
     for (nth, key) in keys.into_iter().enumerate().filter(|(_, key)| !not.contains(&key.name)) {
         let draw = draw.then(nth as u64);
@@ -230,17 +235,13 @@ fn some_section(draw: Draw, head: &str, keys: Vec<&Key>, not: &[&str]) -> String
 
 /// A fault of any kind.
 fn some_fault(draw: Draw) -> String {
-    let all: Vec<&Kind> = kinds().collect();
-    let kind = *draw.then(0).pick(&all);
-    let mut text = some_section(
-        draw.then(1),
-        "[[fault]]",
-        kind.fields.iter().map(|field| &field.key).collect(),
-        &["to"],
-    );
+    let all = shapes::<OperatorTask>(NAMES);
+    let shape = draw.then(0).pick(&all);
+    let kind = shape.kind;
+    let mut text = some_section(draw.then(1), "[[fault]]", shape.keys.iter().copied(), &["to"]);
     text += &format!("kind = \"{}\"\n", kind.name);
     let to = ["all", "random", "follower", "minority", "member 3", "members 1, 2"];
-    if kind.fields.iter().any(|field| field.key.name == "to") {
+    if shape.keys.iter().any(|key| key.name == "to") {
         text += &format!("to = \"{}\"\n", draw.then(2).pick(&to));
     }
     let targets: &[&str] = match kind.whom {
@@ -272,7 +273,7 @@ fn some_fault(draw: Draw) -> String {
             draw.then(6).pick(&conditions)
         ),
     };
-    if kind.lasts != crate::kinds::Lasts::Instant && draw.then(7).below(2) == 0 {
+    if kind.lasts != Lasts::Instant && draw.then(7).below(2) == 0 {
         text += "for = \"log 1ms..2s\"\n";
     }
     text
@@ -294,8 +295,9 @@ fn some_value(draw: Draw, form: Form) -> String {
         Form::Number { unit, low, high, zero: None } => amount(draw, unit, low, high),
         Form::Number { zero: Some(word), .. } if draw.then(9).below(3) == 0 => format!("\"{word}\""),
         Form::Number { unit, .. } => amount(draw, unit, 0, 1_000_000),
-        Form::Word(words) => {
-            format!("{{ any = [\"{}\", \"{}\"] }}", draw.then(1).pick(words), draw.then(2).pick(words))
+        Form::Word(_) | Form::Message | Form::Point => {
+            let words: Vec<&str> = NAMES.words(form).map(|(_, word)| word).collect();
+            format!("{{ any = [\"{}\", \"{}\"] }}", draw.then(1).pick(&words), draw.then(2).pick(&words))
         }
         Form::Switch => (*draw.pick(&["true", "false", "{ any = [true, false] }"])).to_string(),
         Form::Text => "'some text'".to_string(),
@@ -526,7 +528,6 @@ fn every_word_is_of_one_value() {
     check::<crate::workload::Traffic>();
     check::<crate::Files>();
     check::<crate::DiskCall>();
-    check::<record::MessageKind>();
 }
 
 #[test]
@@ -580,6 +581,6 @@ fn operations_are_short_lines() {
         "1s compactor compact_rev_key",
         "1s rest 500ms",
     ] {
-        assert_eq!(operation::print(&operation::parse(line).unwrap()), line);
+        assert_eq!(PlannedOperation::parse(line).unwrap().print(), line);
     }
 }

@@ -18,9 +18,6 @@ macro_rules! points {
             /// Every failpoint.
             pub const ALL: &[Failpoint] = &[$(Failpoint::$variant),+];
 
-            /// The names of all failpoints, in the order of [`Failpoint::ALL`].
-            pub const NAMES: &[&str] = &[$($name),+];
-
             /// etcd's name for it.
             pub const fn name(self) -> &'static str {
                 match self { $(Failpoint::$variant => $name,)+ }
@@ -93,6 +90,15 @@ impl fmt::Display for Failpoint {
 impl From<Failpoint> for u16 {
     fn from(point: Failpoint) -> u16 {
         point.number() as u16
+    }
+}
+
+impl TryFrom<u16> for Failpoint {
+    type Error = String;
+
+    fn try_from(number: u16) -> Result<Failpoint, String> {
+        let known = Failpoint::ALL.iter().find(|point| u16::from(**point) == number);
+        known.copied().ok_or_else(|| format!("there is no failpoint number {number}"))
     }
 }
 

@@ -148,7 +148,7 @@ impl Callers {
         (fault, members, draw): (usize, &[MemberId], Draw),
         orders: &mut Orders,
     ) {
-        if let FaultKind::Operator(task) = &view.plan.faults[fault].kind {
+        if let FaultKind::Task(task) = &view.plan.faults[fault].kind {
             let steps = self.operators.steps_of(view, task, fault, members);
             self.operators.begin_task(&mut self.journal.desk(view, orders), steps, draw);
         }

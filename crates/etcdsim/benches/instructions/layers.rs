@@ -58,6 +58,7 @@ const HOMES: &[(&str, &str, Layer)] = &[
     ("trace", "", Layer::World),
     ("contract", "", Layer::World),
     ("plan", "", Layer::World),
+    ("schedule", "", Layer::World),
     ("keyed", "", Layer::World),
     ("madsim", "", Layer::World),
     ("verify", "", Layer::Oracles),

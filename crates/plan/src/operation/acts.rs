@@ -6,10 +6,10 @@ use bytes::Bytes;
 use super::parse::{Cursor, integer, lease};
 use super::print::{print_keys, print_lease, print_piece, print_request, print_value};
 use crate::act::{Add, Follow, Keys, Micro, Session, Start, Verb, Watch, Which, Write};
-use crate::mistakes::suggest;
-use crate::units::Unit;
-use crate::words::{BadWords, bad};
 use crate::{Act, LAST};
+use schedule::mistakes::suggest;
+use schedule::units::Unit;
+use schedule::words::{BadWords, bad};
 
 /// The first words of acts that are not single requests.
 pub(super) const VERBS: &[&str] = &[

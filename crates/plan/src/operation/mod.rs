@@ -49,9 +49,10 @@ use std::str::FromStr;
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget};
 use api::etcdserverpb::range_request::SortTarget;
+use schedule::field::Line;
+use schedule::words::BadWords;
 
 use crate::PlannedOperation;
-use crate::words::BadWords;
 
 pub(crate) use parse::parse;
 pub(crate) use print::print;
@@ -88,6 +89,19 @@ impl FromStr for PlannedOperation {
 impl fmt::Display for PlannedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&print(self))
+    }
+}
+
+/// A client's operations in a file.
+impl Line for PlannedOperation {
+    const PATTERN: &'static str = "^[0-9.]+(h|m|s|ms|us|ns)? +(put|get|delete|compact|txn|call) ";
+
+    fn print(&self) -> String {
+        print(self)
+    }
+
+    fn parse(line: &str) -> Result<PlannedOperation, BadWords> {
+        parse(line)
     }
 }
 

@@ -11,10 +11,10 @@ use api::etcdserverpb::{
 use bytes::Bytes;
 
 use super::{COMPARES, DEEPEST, LARGEST_VALUE, RESULTS, SORTS, VERBS, is_bare};
-use crate::mistakes::suggest;
-use crate::units::Unit;
-use crate::words::{BadWords, bad};
 use crate::{LAST, PlannedOperation, SEEN};
+use schedule::mistakes::suggest;
+use schedule::units::Unit;
+use schedule::words::{BadWords, bad};
 
 /// Reads an operation.
 pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use super::acts::print as print_act;
 use super::parse::request as request_of;
 use super::{COMPARES, RESULTS, SORTS, is_bare};
-use crate::units::Unit;
 use crate::{LAST, PlannedOperation, SEEN};
+use schedule::units::Unit;
 
 /// Writes an operation.
 pub(crate) fn print(operation: &PlannedOperation) -> String {

@@ -1,6 +1,5 @@
 //! The types and functions with which workloads are written. A [`Lane`] is a client with all its operations;
-//! [`Setup`] is the data that a workload is made from; a [`Turn`] is a time at which a client acts, with a draw for
-//! what it does. There are also short functions that make requests.
+//! [`Setup`] is the data that a workload is made from. There are also short functions that make requests.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -11,14 +10,12 @@ use api::etcdserverpb::{
 use bytes::Bytes;
 use keyed::Draw;
 use record::{MemberId, Nanos};
+use schedule::choice::Dice;
+use schedule::field::HOUR;
+use schedule::{Turn, turns};
 
 use super::{Mix, Workload};
-use crate::choice::Dice;
-use crate::field::HOUR;
 use crate::{Act, PlannedOperation, SEEN};
-
-/// The maximum number of turns of a lane with a period of its own. Only very long runs reach it.
-const MOST_TURNS: usize = 1_000_000;
 
 /// The data that a workload is made from.
 pub(crate) struct Setup<'a> {
@@ -46,68 +43,28 @@ pub(crate) struct Lane {
     pub user: Option<String>,
 }
 
-/// A turn: a time at which a client of a workload acts, and a draw for what it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Its number among the client's turns, from 0.
-    pub nth: u64,
-    /// The time since the start of the run. If the client is still busy then, it acts when it is ready.
-    pub at: Nanos,
-    /// The draw that decides what the client does.
-    pub draw: Draw,
-}
-
-/// A time in whole microseconds, which print shorter. `None` if it is not before the end.
-fn in_time(at: Nanos, horizon: Nanos) -> Option<Nanos> {
-    (at < horizon).then_some(at / 1_000 * 1_000)
-}
-
-/// The draw of a client's turn.
-fn draw(dice: Dice, client: u32, nth: u64) -> Draw {
-    dice.nth(u64::from(client)).nth(nth).field("what")
-}
-
-/// Turns of a client: one in each period, at a drawn time within it.
-pub(crate) fn turns(
-    dice: Dice,
-    horizon: Nanos,
-    client: u32,
-    period: Nanos,
-) -> impl Iterator<Item = Turn> + use<> {
-    let period = period.max(1_000_000).max(horizon / MOST_TURNS as u64);
-    let turn = move |nth: u64| {
-        let place = dice.nth(u64::from(client)).nth(nth).field("at").below(period);
-        let at = in_time(nth.checked_mul(period)?.checked_add(place)?, horizon)?;
-        Some(Turn { nth, at, draw: draw(dice, client, nth) })
-    };
-    (0..).map_while(turn)
-}
-
 impl Setup<'_> {
-    /// The time of turn `nth` of client `client` of `clients` that share the rate; `None` after the last one.
-    fn at(&self, client: u32, clients: u32, nth: u64) -> Option<Nanos> {
+    /// Turn `nth` of client `client` of `clients` that share the rate; `None` after the last one.
+    fn turn(&self, client: u32, clients: u32, nth: u64) -> Option<Turn> {
         let workload = self.workload;
         if workload.operations != 0 && nth >= workload.operations {
             return None;
         }
         // Without a rate, all turns are due at once: the client acts whenever its last act has ended.
         if workload.rate() == 0 {
-            return (workload.operations != 0).then_some(0);
+            let turn = Turn::new(self.dice, client, nth, 0, Nanos::MAX);
+            return turn.filter(|_| workload.operations != 0);
         }
         // One turn in each interval, at a drawn time within it.
         let interval = u128::from(clients) * HOUR as u128 / u128::from(workload.rate());
         let interval = u64::try_from(interval).unwrap_or(u64::MAX).max(1);
-        let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(interval);
-        in_time(nth.checked_mul(interval)?.checked_add(place)?, self.horizon)
+        let place = Turn::place(self.dice, client, nth).below(interval);
+        Turn::new(self.dice, client, nth, nth.checked_mul(interval)?.checked_add(place)?, self.horizon)
     }
 
     /// The turns of a client at its share of the rate, which `clients` clients share.
     pub fn turns(&self, client: u32, clients: u32) -> impl Iterator<Item = Turn> {
-        let turn = move |nth| {
-            let at = self.at(client, clients, nth)?;
-            Some(Turn { nth, at, draw: draw(self.dice, client, nth) })
-        };
-        (0..).map_while(turn)
+        (0..).map_while(move |nth| self.turn(client, clients, nth))
     }
 
     /// Turns of a client: one in each period, at a drawn time within it.

@@ -1,10 +1,12 @@
 //! The workload `mixed`: every kind of request. The section `[workload.mix]` sets how often each is sent; its
 //! table is here.
 
+use schedule::field::{Field, count};
+use schedule::fields;
+
 use super::make::Maker;
 use super::{Lane, Setup};
 use crate::Act;
-use crate::field::{Field, count, fields};
 
 pub(super) const ABOUT: &str =
     "Every kind of request with the weights of `[workload.mix]`, leases and watchers too. Our own.";

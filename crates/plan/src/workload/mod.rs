@@ -25,22 +25,27 @@ mod lock_etcd_set;
 mod lock_set;
 mod make;
 mod mixed;
+mod named;
 mod register;
+mod section;
 mod set;
 mod users;
 mod watch;
 mod wr;
 
 use record::Nanos;
+use schedule::field::{Field, Form, HOUR, MS, SECOND, Words, count, time};
+use schedule::sections::{CLOCK_RATE, LATENCY};
+use schedule::units::Unit;
+use schedule::{fields, words};
 
-use crate::field::{Field, Form, HOUR, MS, SECOND, Words, count, fields, time, words};
-use crate::sections::{AUTO_SYNC, CLOCK_RATE, FAILOVER, LATENCY};
-use crate::units::Unit;
+use crate::client::{AUTO_SYNC, FAILOVER};
 use crate::{Failover, Spread};
 
-pub use lane::Turn;
-pub(crate) use lane::{Lane, Setup, turns};
+pub(crate) use lane::{Lane, Setup};
 pub(crate) use mixed::{MIX, Mix};
+pub use named::NamedWorkload;
+pub(crate) use section::{SECTIONS, check, clients, how_many_clients};
 
 /// The section `[workload]` of a scenario, after the seed has decided it. The table below says what the fields
 /// mean, and which of them are drawn for each client.

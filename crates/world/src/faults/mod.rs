@@ -157,7 +157,7 @@ impl Nemesis {
             FaultKind::Disk(kind) => reach.begin_disk(kind, &strike),
             FaultKind::Clock(kind) => reach.begin_clock(kind, &strike),
             FaultKind::Process(kind) => reach.begin_process(kind, &strike),
-            FaultKind::Operator(_) => {
+            FaultKind::Task(_) => {
                 reach.deeds.push(Deed::Task { fault: at, members: members.clone(), draw });
                 Undo::Nothing
             }

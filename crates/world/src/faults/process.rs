@@ -71,7 +71,8 @@ impl Reach<'_> {
                     PointAction::Crash | PointAction::PowerLoss => Action::Crash,
                     PointAction::Pause => Action::Sleep(lasts),
                 };
-                let armed = Some(Armed { point: (*point).into(), skip: *skip, action });
+                // A plan that was made in code may have a number that is no point: then nothing happens.
+                let armed = Some(Armed { point: *point, skip: *skip, action });
                 members.for_each(|member| {
                     self.processes[member].arm_point(Some((fault, *does)), armed);
                 });

@@ -30,7 +30,7 @@ impl ActiveRule {
     /// What this rule does with a message; `None` if it does not match.
     pub(crate) fn decide(&mut self, (from, to): Pair, head: &MessageHead) -> Option<RuleAction> {
         let rule = &self.rule;
-        let matches = rule.kind.is_none_or(|kind| kind == head.kind)
+        let matches = rule.kind.is_none_or(|kind| kind == u16::from(head.kind))
             && rule.term.is_none_or(|term| term == head.term)
             && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index))
             && self.from.contains(&from)
