@@ -18,6 +18,8 @@
 //! }
 //! ```
 //!
+//! The test `tests/counter.rs` has a small node, and what a driver does with it.
+//!
 //! # What the driver does with effects
 //!
 //! 1. It records the [`facts`](Effects::facts).

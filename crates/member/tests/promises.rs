@@ -157,10 +157,12 @@ impl Driver {
             if over(self) {
                 return;
             }
-            match () {
-                () if !self.jobs.is_empty() => self.job_ends(),
-                () if self.store_job.is_some() => self.store_job_ends(),
-                () => self.wake(),
+            if !self.jobs.is_empty() {
+                self.job_ends();
+            } else if self.store_job.is_some() {
+                self.store_job_ends();
+            } else {
+                self.wake();
             }
         }
         panic!("it is not over: {}", self.member.explain());
