@@ -94,7 +94,7 @@ impl Orders {
 
     /// Sends a packet of a stream from the client to this incarnation of the member.
     pub(crate) fn segment_up(&mut self, client: usize, to: (MemberId, u32), stream: u64, segment: Segment) {
-        self.send_up(client, to, CallKind::Up, Body::Stream(stream, segment));
+        self.send_up(client, to, CallKind::Up, Body::Stream(stream, Box::new(segment)));
     }
 
     /// Sends a packet of a stream from this incarnation of the member to the client.
@@ -107,7 +107,7 @@ impl Orders {
     ) {
         let from = (Party::Member(from.0), from.1);
         let to = (Party::Client(client), 0);
-        let body = Body::Stream(stream, segment);
+        let body = Body::Stream(stream, Box::new(segment));
         self.0.push(Deed::Send(Packet::of_call(from, to, CallKind::Down, body)));
     }
 

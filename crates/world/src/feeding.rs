@@ -172,7 +172,7 @@ impl World<'_> {
         }
         for (call, answer) in effects.answers.drain(..) {
             let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
-            let body = Body::Response(call, answer);
+            let body = Body::Response(call, Box::new(answer));
             self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
         }
         let now = self.now();

@@ -60,7 +60,7 @@ impl World<'_> {
         };
         let refused = if !self.network.reaches(&packet) {
             Some(DropReason::CutAtArrival)
-        } else if matches!(packet.body, Body::Reset(_) | Body::Stream(_, Segment::Reset))
+        } else if is_reset(&packet.body)
             || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
         {
             None
@@ -110,7 +110,7 @@ impl World<'_> {
                     self.feed(member, Input::Cancel { call });
                 }
             }
-            Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, segment),
+            Body::Stream(stream, segment) => self.segment(Party::Member(member), stream, *segment),
             Body::Response(..) | Body::Reset(_) => unreachable!("only clients are sent {body:?}"),
         }
     }
@@ -118,9 +118,9 @@ impl World<'_> {
     /// Gives the content of a packet to its client.
     fn arrives_at_client(&mut self, client: usize, body: Body) {
         match body {
-            Body::Response(call, result) => self.call_ended(call, Ended::Answer(result)),
+            Body::Response(call, result) => self.call_ended(call, Ended::Answer(*result)),
             Body::Reset(call) => self.call_ended(call, Ended::Reset),
-            Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, segment),
+            Body::Stream(stream, segment) => self.segment(Party::Client(client), stream, *segment),
             Body::Node(_) | Body::Request(..) | Body::Cancel(_) => {
                 unreachable!("only members are sent {body:?}")
             }
@@ -135,5 +135,14 @@ impl World<'_> {
     /// A packet of the callers' own arrives at one of its ends.
     fn segment(&mut self, at: Party, stream: u64, segment: Segment) {
         self.ask(|callers, view, orders| callers.segment(view, at, stream, segment, orders));
+    }
+}
+
+/// Whether a kernel sends the packet, so that no process need be alive.
+fn is_reset(body: &Body) -> bool {
+    match body {
+        Body::Reset(_) => true,
+        Body::Stream(_, segment) => matches!(**segment, Segment::Reset),
+        _ => false,
     }
 }

@@ -85,8 +85,10 @@ impl Progress {
                 self.roles[member] = (leads, term);
             }
             Sign::Applied(index) => self.applied[member] = index,
-            // No condition depends on it.
-            Sign::Durable(index) => return self.durable[member] = index,
+            Sign::Durable(index) => {
+                self.durable[member] = index;
+                return; // no condition depends on it
+            }
             Sign::SnapshotAt(index) => {
                 self.applied[member] = index;
                 self.snapshots[member] += 1;

@@ -34,7 +34,7 @@ use partitions::Cuts;
 use party::{Grid, pair_key};
 use rules::ActiveRule;
 
-/// The content of a packet.
+/// The content of a packet. What is large is in a box: most packets are messages between members.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     /// A message between members.
@@ -44,11 +44,11 @@ pub(crate) enum Body {
     /// The client no longer waits for this operation.
     Cancel(u64),
     /// A member's answer.
-    Response(u64, <Etcd as Types>::Answer),
+    Response(u64, Box<<Etcd as Types>::Answer>),
     /// The connection over which this operation was sent broke, because the member's process ended.
     Reset(u64),
     /// A packet of a watch stream, with the stream's number in the history.
-    Stream(u64, Segment),
+    Stream(u64, Box<Segment>),
 }
 
 /// A message under way.
@@ -65,6 +65,9 @@ pub(crate) struct Packet {
     /// What it carries.
     pub(crate) body: Body,
 }
+
+/// Each message makes a packet, so a packet stays small.
+const _: () = assert!(size_of::<Packet>() <= 112);
 
 impl Packet {
     /// A packet between a member and a client, with the incarnations of its sender and its receiver.
