@@ -29,7 +29,7 @@ pub struct Effects<T: Types> {
     /// When the node needs [`Input::Wake`](crate::Input::Wake), on its own monotonic clock; `u64::MAX` for never. Each
     /// step says it anew.
     pub wake_at: u64,
-    /// Set if the step paused at a failpoint. All else here is what comes after the pause.
+    /// Set if the step paused at a failpoint. All else here is carried out when the pause is over.
     pub stall: Option<Box<Stall<T>>>,
 }
 
@@ -38,7 +38,8 @@ pub struct Effects<T: Types> {
 pub struct Stall<T: Types> {
     /// The length of the pause, in nanoseconds.
     pub time: u64,
-    /// What is carried out at once: the effects from before the pause, and all facts of the step.
+    /// What is carried out at once: the effects from before the pause, all facts of the step, and its end, if the process
+    /// ends with it.
     pub before: Effects<T>,
 }
 

@@ -34,6 +34,10 @@
 //! disk has begun what stands beside it. So a node sends what must wait for the disk only from the step that learns
 //! that the disk is done. Nothing is ever taken back.
 //!
+//! A test bench may arm a failpoint ([`Boot::armed`], [`Watched::arm`]). Then a step may end in a panic with the payload
+//! [`Struck`], and the driver carries out the effects up to there and ends the process; or the step may have paused
+//! ([`Effects::stall`]), and the driver carries out the effects in two parts.
+//!
 //! # What comes back
 //!
 //! - [`Input::JobDone`] with the number *n*: all operations of the jobs up to *n* have been performed, in order. What a

@@ -45,6 +45,7 @@ mod network;
 mod operators;
 mod panics;
 mod process;
+mod progress;
 mod pump;
 mod queue;
 mod recorder;
@@ -54,7 +55,6 @@ mod setup;
 mod strike;
 mod tasks;
 mod traffic;
-mod triggers;
 mod view;
 mod world;
 

@@ -17,7 +17,7 @@ use crate::happening::Happening;
 use crate::keeper::Found;
 use crate::machine::{Blocker, Stage, State};
 use crate::network::Party;
-use crate::triggers::Configuration;
+use crate::progress::Configuration;
 use crate::world::World;
 
 /// How long after its addition the process of a new member starts; our choice.

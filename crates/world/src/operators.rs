@@ -21,7 +21,7 @@ use crate::caller_event::CallerEvent;
 use crate::clients::Login;
 use crate::clock::{MILLISECOND, SECOND};
 use crate::desk::{Caller, Desk};
-use crate::triggers::Configuration;
+use crate::progress::Configuration;
 use crate::view::View;
 
 /// How long an operator waits for an answer: the default of `etcdctl --command-timeout`.

@@ -8,7 +8,7 @@ use crate::deeds::Deed;
 use crate::happening::Happening;
 use crate::network::{Network, Party};
 use crate::process::{self, Process};
-use crate::triggers::Progress;
+use crate::progress::Progress;
 
 /// A fault that strikes now, with its resolved targets.
 #[derive(Clone, Copy)]

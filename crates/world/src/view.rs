@@ -10,7 +10,7 @@ use crate::faults::Nemesis;
 use crate::machine::State;
 use crate::network::{Network, Party};
 use crate::process::{self, Process};
-use crate::triggers::{Configuration, Progress};
+use crate::progress::{Configuration, Progress};
 
 /// The world, to be read.
 #[derive(Clone, Copy)]

@@ -26,11 +26,11 @@ use crate::happening::Happening;
 use crate::machine::{Stage, State};
 use crate::network::Network;
 use crate::process::Process;
+use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::{CHECK_INTERVAL, Settle};
 use crate::strike::Reach;
-use crate::triggers::Progress;
 use crate::view::View;
 
 const DISK: Domain = Domain::new("world disk");
