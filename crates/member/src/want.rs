@@ -12,7 +12,7 @@ use crate::reads::Read;
 
 /// The operation number of a request that the member makes itself and whose answer nobody waits for, such as the
 /// revocation of an expired lease. (The operation numbers of clients' requests come from the driver, the caller of
-/// [`crate::Member::step`].)
+/// [`contract::Node::step`].)
 pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// One thing to do. Operations and streams are those of clients, of other members, or of the part itself.
