@@ -23,6 +23,6 @@ pub use failpoint::Failpoint;
 pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use probe::Probe;
-pub use run::{Applied, MemberEnd, Record, Stats};
+pub use run::{Applied, Record, Stats};
 pub use trace::hash::{self, TraceHash, TraceHasher};
-pub use trace::{DropReason, FaultEffect, MemberId, Members, Nanos, Observer, Phase, Stop};
+pub use trace::{DropReason, FaultEffect, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::Counts;
-use crate::{Event, History, MemberId, Nanos, Probe, Stop, TraceHash};
+use crate::{Event, History, MemberEnd, MemberId, Nanos, Probe, Stop, TraceHash};
 
 /// Everything that a run leaves behind.
 #[derive(Clone, Debug, Default)]
@@ -52,23 +52,6 @@ pub struct Applied {
     pub mutated: bool,
     /// When a member applied it first.
     pub time: Nanos,
-}
-
-/// A member at the end of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberEnd {
-    /// Its member id.
-    pub member: MemberId,
-    /// Whether its process is running.
-    pub running: bool,
-    /// Whether it belongs to the core: the members that were healed and must work again.
-    pub core: bool,
-    /// The index of the last entry that it applied.
-    pub applied: u64,
-    /// The store's revision.
-    pub revision: u64,
-    /// The hash of all replicated state, as in `EtcdFact::Applied`.
-    pub state_hash: u64,
 }
 
 /// What a run did, in numbers.

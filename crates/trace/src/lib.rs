@@ -3,6 +3,7 @@
 //! * `member_id`, `members`: the id of a node of a cluster, and tables with a row for each node.
 //! * `fact`, `event`: what happens to processes, machines and messages, when, and to which node.
 //! * `vocabulary`: what a kind of node adds to that; `plain`: what a node adds that has nothing to add.
+//! * `run`: what a run leaves.
 //! * `hash`: the trace hash over all events. The same plan always gives the same hash.
 //!
 //! Architecture invariant: this crate knows no node, no plan, no world and no oracle.
@@ -13,6 +14,7 @@ pub mod hash;
 pub mod member_id;
 pub mod members;
 mod plain;
+pub mod run;
 pub mod vocabulary;
 
 pub use event::{Event, Observer};
@@ -21,6 +23,7 @@ pub use hash::{TraceHash, TraceHasher};
 pub use member_id::MemberId;
 pub use members::Members;
 pub use plain::{PlainHead, Silent};
+pub use run::{MemberEnd, Run, RunStats};
 pub use vocabulary::{CallKind, Head, KindOf, OwnFact, Sign, Vocabulary};
 
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
