@@ -10,8 +10,8 @@ use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 
-/// Lines of `world` that name etcd, its API or its member. The goal is 0: a kernel for any node.
-const ETCD_IN_WORLD: usize = 82;
+/// Lines of `world` that name etcd, its API or its member: it is a kernel for any node.
+const ETCD_IN_WORLD: usize = 0;
 /// What such a line contains.
 const ETCD: [&str; 3] = ["etcd", "api::", "member::"];
 
@@ -23,7 +23,7 @@ const FILES_WITH_WORLD: usize = 5;
 /// Files of `member` in the longest circle. The goal is 6.
 const CIRCLE_IN_MEMBER: usize = 6;
 /// Files of `world` in the longest circle. The goal is 6.
-const CIRCLE_IN_WORLD: usize = 3;
+const CIRCLE_IN_WORLD: usize = 2;
 
 pub fn trials() -> Vec<Trial> {
     let trial =

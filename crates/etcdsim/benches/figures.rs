@@ -169,7 +169,7 @@ fn ready(node: &mut RawNode<MemStorage>) -> Vec<Message> {
 fn world_loop() -> u64 {
     let simulation = Simulation::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/overhead.toml"));
     let plan = simulation.expect("the scenario of bench (a) is fine").expand(1);
-    world::run(&plan, &mut (), world::Options::default()).stats.messages
+    cluster::run(&plan, &mut (), world::Options::default()).stats.messages
 }
 
 /// (b), (c) and (d)

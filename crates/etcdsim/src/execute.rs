@@ -70,7 +70,7 @@ pub(crate) fn run_plan_with(
         let monitors = Monitors::new(plan.most_members());
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
         let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer };
-        let mut record = world::run(plan, &mut receivers, options);
+        let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let EventReceivers { mut monitors, mut own, mut sheet, lessors, starts, .. } = receivers;
         probes::count(&mut record, monitors.invariants.probes());

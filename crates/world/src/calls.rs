@@ -1,14 +1,15 @@
-//! The calls of a run as the world knows them. Their numbers are those of the history.
+//! The calls of a run as the world knows them. Their numbers are the callers' own: 0, 1, 2, …
 
-use api::{Error, Response};
 use trace::CallKind;
 
 use crate::network::{Body, Packet, Party};
+use crate::system::{AnswerOf, System};
 
 /// How a call ended for its caller.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    Answer(Result<Response, Error>),
+pub enum Ended<S: System> {
+    /// It was answered.
+    Answer(AnswerOf<S>),
     /// Its connection broke.
     Reset,
     /// Its caller waits no longer.
@@ -33,6 +34,11 @@ impl Calls {
         self.0.push(Call { client, reached: false });
     }
 
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// The client that called.
     pub(crate) fn client_of(&self, call: u64) -> usize {
         self.0[call as usize].client as usize
@@ -47,6 +53,6 @@ impl Calls {
 
 /// Tells a client that the connection of its call is broken: the process has ended but its host runs on, so the
 /// kernel answers.
-pub(crate) fn reset(from: Party, to: Party, call: u64) -> Box<Packet> {
+pub(crate) fn reset<S: System>(from: Party, to: Party, call: u64) -> Box<Packet<S>> {
     Packet::of_call((from, 0), (to, 0), CallKind::Answer, Body::Reset(call))
 }

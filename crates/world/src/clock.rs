@@ -6,13 +6,15 @@
 //!
 //! Not modelled: the time that a read of the clock takes, and a granularity coarser than a nanosecond.
 
-use record::Nanos;
+use trace::Nanos;
 
-pub(crate) const MILLISECOND: Nanos = 1_000_000;
-pub(crate) const SECOND: Nanos = 1_000_000_000;
+/// A millisecond.
+pub const MILLISECOND: Nanos = 1_000_000;
+/// A second.
+pub const SECOND: Nanos = 1_000_000_000;
 
 /// The rate of true time, in parts per million.
-pub(crate) const EXACT: u32 = 1_000_000;
+pub const EXACT: u32 = 1_000_000;
 
 /// The wall clock at the start of a run: 2022-01-01T00:00:00Z, in nanoseconds since 1970. Any date would do.
 const EPOCH: i64 = 1_640_995_200_000_000_000;
@@ -28,7 +30,7 @@ pub(crate) enum Swing {
 
 /// The monotonic clock and the wall clock of one process or client.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// True time and monotonic reading at the last change of rate.
     anchor: (Nanos, Nanos),
     /// Parts per million of true time.
@@ -43,13 +45,13 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that runs at this rate, in parts per million of true time, and starts at 0.
-    pub(crate) fn new(rate: u32) -> Clock {
+    pub fn new(rate: u32) -> Clock {
         Clock { anchor: (0, 0), rate, usual_rate: rate, offset: 0, swing: None }
     }
 
     /// The monotonic reading at a true time.
     #[inline]
-    pub(crate) fn monotonic(&self, now: Nanos) -> Nanos {
+    pub fn monotonic(&self, now: Nanos) -> Nanos {
         let passed = now - self.anchor.0;
         if self.rate == EXACT {
             return self.anchor.1 + passed;
@@ -60,7 +62,7 @@ impl Clock {
     /// The first true time at which the monotonic reading is at least `reading`; `None` while the clock is
     /// frozen.
     #[inline]
-    pub(crate) fn true_time_of(&self, reading: Nanos) -> Option<Nanos> {
+    pub fn true_time_of(&self, reading: Nanos) -> Option<Nanos> {
         let Some(left) = reading.checked_sub(self.anchor.1) else { return Some(self.anchor.0) };
         if self.rate == EXACT {
             return Some(self.anchor.0.saturating_add(left));

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use record::{MemberId, Nanos};
+use trace::{MemberId, Nanos};
 
 thread_local! {
     /// The virtual time, and the member that runs.

@@ -2,37 +2,35 @@
 //! calls [`contract::Node::step`].
 //!
 //! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries and
-//! of the jobs of a backend are inputs, too.
+//! of the jobs of a store are inputs, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use contract::{End, Node as _, Stall, Struck, Types as _, Watched};
-use member::backend::Job;
-use member::io::{Effects, Etcd, Input};
-use record::{Fact, MemberId, Nanos, Stop};
-use trace::CallKind;
+use contract::{End, Input, Node as _, Stall, Store, Struck, Types as _, Watched};
+use trace::{CallKind, Fact, MemberId, Nanos, Stop};
 
 use crate::context;
 use crate::happening::Happening;
 use crate::machine::{Stage, State};
 use crate::network::{Body, Packet, Party};
+use crate::system::{EffectsOf, InputOf, StoreOf, System, TypesOf};
 use crate::world::World;
 
 /// If a member is woken this often without time advancing, the run panics: it would never end.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 
-impl World<'_> {
+impl<S: System> World<'_, S> {
     /// Gives an input to a member: now, or when the process can run again. If the member must know its connections to the
     /// others for it, it learns of them first.
-    pub(crate) fn give(&mut self, member: MemberId, input: Input) {
-        if matches!(&input, Input::Call { request, .. } if Etcd::wants_connections(request)) {
+    pub(crate) fn give(&mut self, member: MemberId, input: InputOf<S>) {
+        if matches!(&input, Input::Call { request, .. } if TypesOf::<S>::wants_connections(request)) {
             self.feed_connections(member);
         }
         self.feed(member, input);
     }
 
     /// Gives an input to a member: now, or when the process can run again.
-    pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
+    pub(crate) fn feed(&mut self, member: MemberId, input: InputOf<S>) {
         let now = self.now();
         let process = &mut self.processes[member];
         match process.machine.state {
@@ -66,7 +64,7 @@ impl World<'_> {
     }
 
     /// Gives a member an input before the inputs that wait.
-    pub(crate) fn feed_first(&mut self, member: MemberId, input: Input) {
+    pub(crate) fn feed_first(&mut self, member: MemberId, input: InputOf<S>) {
         self.processes[member].inbox.push_front(input);
         self.drain_inbox(member);
         self.set_wake(member);
@@ -105,7 +103,7 @@ impl World<'_> {
         if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
             return;
         }
-        let clocks = process.member.as_ref().map(Watched::explain).unwrap_or_default();
+        let clocks = process.node.as_ref().map(Watched::explain).unwrap_or_default();
         panic!(
             "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
              again: something it waits for has come and is not looked after; its clocks: {clocks}",
@@ -114,14 +112,14 @@ impl World<'_> {
     }
 
     /// Steps a member with one input, and carries out the effects.
-    fn step_member(&mut self, member: MemberId, input: Input) {
+    fn step_member(&mut self, member: MemberId, input: InputOf<S>) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
-        let running = process.member.as_mut().expect("a process that runs has a member");
+        let node = process.node.as_mut().expect("a process that runs has a node");
         let own_now = process.machine.clock.read(now);
         let effects = &mut **process.effects.get_or_insert_default();
-        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, input, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| node.step(own_now, input, effects)));
         context::leave(now);
         if let Err(panic) = stepped {
             if panic.downcast_ref::<Struck>().is_some() {
@@ -158,8 +156,8 @@ impl World<'_> {
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),
-                head: Etcd::head(&message),
-                receipt: Etcd::wants_receipt(&message),
+                head: TypesOf::<S>::head(&message),
+                receipt: TypesOf::<S>::wants_receipt(&message),
                 body: Body::Node(message),
             }));
         }
@@ -210,9 +208,9 @@ impl World<'_> {
     fn pause_at_failpoint(
         &mut self,
         member: MemberId,
-        stall: Stall<Etcd>,
-        later: Box<Effects>,
-    ) -> Box<Effects> {
+        stall: Stall<TypesOf<S>>,
+        later: Box<EffectsOf<S>>,
+    ) -> Box<EffectsOf<S>> {
         self.recorder.count("failpoint-fired");
         let over = self.now() + stall.time;
         let process = &mut self.processes[member];
@@ -264,7 +262,7 @@ impl World<'_> {
     }
 
     /// Begins a job of a member's store. If the database panics, returns the text of the panic.
-    fn begin_store_job(&mut self, member: MemberId, job: Job) -> Result<(), String> {
+    fn begin_store_job(&mut self, member: MemberId, job: <StoreOf<S> as Store>::Job) -> Result<(), String> {
         let now = self.now();
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
@@ -284,7 +282,7 @@ impl World<'_> {
         let process = &mut self.processes[member];
         assert!(
             !process.machine.section,
-            "member {member} hands out a job for its backend before it learned that the one before is done"
+            "member {member} hands out a job for its store before it learned that the one before is done"
         );
         process.machine.section = true;
         if over != Nanos::MAX {
@@ -292,7 +290,7 @@ impl World<'_> {
         }
     }
 
-    /// The disk operations of a recovery or of a job of the backend have ended. If it was the recovery, the process
+    /// The disk operations of a recovery or of a job of the store have ended. If it was the recovery, the process
     /// now runs.
     pub(crate) fn section_done(&mut self, member: MemberId, incarnation: u32) {
         let now = self.now();

@@ -1,20 +1,20 @@
 //! What can happen in a run: the events on the heap.
 
-use record::MemberId;
+use trace::MemberId;
 
-use crate::caller_event::CallerEvent;
 use crate::network::Packet;
+use crate::system::System;
 
 /// An event that is scheduled on the heap.
 #[derive(Debug)]
-pub(crate) enum Happening {
+pub(crate) enum Happening<S: System> {
     /// A packet arrives.
-    Arrive(Box<Packet>),
+    Arrive(Box<Packet<S>>),
     /// A member asked to be woken.
     Wake { member: MemberId, incarnation: u32 },
     /// An asynchronous disk job ends.
     JobDone { member: MemberId, incarnation: u32, job: u64 },
-    /// The disk operations of a recovery or of a job of the backend end (see `disk`, *sections*).
+    /// The disk operations of a recovery or of a job of the store end (see `disk`, *sections*).
     SectionDone { member: MemberId, incarnation: u32 },
     /// A process slowed by a fault has finished its step and can take the next input.
     SlowStepOver { member: MemberId, incarnation: u32 },
@@ -35,7 +35,7 @@ pub(crate) enum Happening {
     /// The caller of a call stops waiting for its answer.
     CallTimesOut { call: u64 },
     /// An event of the callers.
-    Callers(CallerEvent),
+    Callers(S::Event),
     /// A fault begins.
     FaultBegins { fault: usize },
     /// A fault ends.

@@ -15,7 +15,7 @@
 //! - when the list has become long.
 
 use contract::Store;
-use record::Nanos;
+use trace::Nanos;
 
 use crate::disk::SimDisk;
 
@@ -42,7 +42,7 @@ pub(crate) struct Interrupted {
 
 /// What became of such a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub enum Found {
     /// All of it is there.
     KeptWhole,
     /// It was under way, and nothing of it counts.

@@ -1,48 +1,45 @@
-//! Runs a plan. [`run`] takes a plan and returns a record: what the clients saw, what the members applied, and
-//! a hash over every event.
+//! The kernel of the simulator: it runs a cluster of nodes, whatever nodes they are. [`run`] takes a plan and those who
+//! call the nodes, and returns what the run leaves, with a hash over every event.
 //!
-//! The crate simulates everything around the members: virtual time, network, disks, clocks, processes, clients
-//! and operators. It also injects the faults of the plan; the part that does so is called the nemesis.
+//! The crate simulates everything around the nodes: virtual time, network, disks, clocks and processes. It also injects
+//! the faults of the plan; the part that does so is called the nemesis. What a node is, the crate `contract` says. What a
+//! run is made of besides is a [`System`], and those who call the nodes are its [`Callers`]. The crate `cluster` has
+//! those of etcd. A small node, one that only answers requests, needs no more than [`Plain`] and [`Loops`]:
+//! `examples/register.rs` is one. Messages and texts call a node a *member* of its cluster.
 //!
+//! * `system`, `callers`: what the kernel does not know, as traits.
 //! * `world`, `lives`, `feeding`, `traffic` and `pump` are the world: it has the whole state of a run, and only these
 //!   files change all of it.
 //! * `network`, `disk`, `clock`, `machine`, `process`, `keeper`, `queue`, `calls`: what the world is made of.
+//! * `recorder`, `progress`: what becomes of the facts.
 //! * `faults` and `settle`: the two phases of a run. Faults get a `Reach` of the world (`strike`).
-//! * `callers`, `clients`, `operators`, `tasks`, `final_read`: those who call the members. They work at a `desk`: they
-//!   read a `View` of the world, and write orders.
+//! * `plain`, `loops`: a system for small nodes, and clients for any node.
 //!
-//! What faults and callers want done besides is a list of `deeds`, which the world carries out. So none of them names
-//! the world.
+//! What faults and callers want done besides is a list of `deeds`, which the world carries out. Callers read a `view` of
+//! the world. So none of them names the world.
 //!
 //! A run uses one thread and one heap of future events (rule R1; the rules are in `ARCHITECTURE.md`). With
 //! `--cfg madsim`, as in this repository, the whole run is one task of madsim, which intercepts every read of
 //! the operating system's clock and randomness. Without the flag the same loop runs without that guard and
 //! gives the same trace hashes (rule R6).
 //!
-//! Architecture invariants: this crate judges nothing. It does not know scenarios, nor how a seed is expanded
-//! into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
+//! Architecture invariants: this crate knows no node and judges nothing. It does not know scenarios, nor how a seed is
+//! expanded into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
-mod caller_event;
 mod callers;
 mod calls;
-mod clients;
-mod clock;
+pub mod clock;
 pub mod context;
 mod deeds;
-mod desk;
-mod digests;
 pub mod disk;
 mod faults;
 mod feeding;
-mod final_read;
-mod gather;
 mod happening;
 mod keeper;
 mod lives;
 mod machine;
 mod network;
-mod operators;
 mod panics;
 mod process;
 mod progress;
@@ -51,28 +48,45 @@ mod queue;
 mod recorder;
 mod runtime;
 mod settle;
-mod setup;
 mod strike;
-mod tasks;
+mod system;
 mod traffic;
 mod view;
 mod world;
 
-use plan::Plan;
-use record::{Etcd, Observer, Record};
-pub use runtime::GUARDED;
+use schedule::Plan;
+use trace::{Observer, Run};
 
-/// What a run keeps in its record.
+pub use callers::{Callers, Task, Waiting};
+pub use calls::Ended;
+pub use deeds::Orders;
+pub use keeper::Found;
+pub use machine::State;
+pub use network::{Party, packet_size};
+pub use progress::Configuration;
+pub use runtime::GUARDED;
+pub use system::*;
+pub use view::View;
+
+/// What a run keeps besides.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Keeps every event, to print a trace or to find where two runs differ.
     pub keep_events: bool,
 }
 
-/// Runs a plan to its end. The observer receives every event as it happens.
+/// Runs a plan to its end. The observer receives every event as it happens. Returns what the run leaves, and the callers
+/// with what they know of it.
 ///
 /// # Panics
-/// On a bug of the simulator itself. If a member panics, the run goes on and the record says so.
-pub fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Options) -> Record {
-    pump::run(plan, observer, options)
+/// On a bug of the kernel itself, of the callers or of the observer. If a node panics, the run goes on and what it leaves
+/// says so.
+pub fn run<S: System, C: Callers<S>>(
+    plan: &Plan<S::Part>,
+    mut callers: C,
+    observer: &mut dyn Observer<WordsOf<S>>,
+    options: Options,
+) -> (Run<WordsOf<S>>, C) {
+    let run = pump::run(plan, &mut callers, observer, options);
+    (run, callers)
 }

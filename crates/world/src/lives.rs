@@ -4,26 +4,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use contract::Refusal as _;
-use member::StartError;
-use plan::PointAction;
-use record::{EtcdFact, Fact, MemberId, Nanos, Probe, Stop};
-use trace::{OwnFact as _, Sign};
+use contract::{Node, Refusal as _};
+use schedule::{Part as _, PointAction};
+use trace::{Fact, MemberId, Nanos, OwnFact as _, Sign, Stop};
 
 use crate::calls;
 use crate::clock::MILLISECOND;
 use crate::context;
 use crate::happening::Happening;
-use crate::keeper::Found;
 use crate::machine::{Blocker, Stage, State};
 use crate::network::Party;
 use crate::progress::Configuration;
+use crate::system::System;
 use crate::world::World;
 
 /// How long after its addition the process of a new member starts; our choice.
 const JOIN_DELAY: Nanos = 200 * MILLISECOND;
 
-impl World<'_> {
+impl<S: System> World<'_, S> {
     /// Starts a process that is down.
     pub(crate) fn start(&mut self, member: MemberId) {
         let now = self.now();
@@ -60,7 +58,7 @@ impl World<'_> {
         }
     }
 
-    /// Notes what became of a backend commit in which the last process ended.
+    /// Notes what became of a commit in which the last process ended.
     fn look_for_interrupted_commit(&mut self, member: MemberId) {
         let process = &mut self.processes[member];
         let Some(interrupted) = process.interrupted.take() else { return };
@@ -70,12 +68,9 @@ impl World<'_> {
             _ => None,
         });
         if let Some(mark) = mark {
-            let probe = match interrupted.found(mark) {
-                Found::KeptWhole => Probe::CommitKeptWhole,
-                Found::Torn => Probe::TornCommitFound,
-                Found::LostWhole => Probe::CommitLostWhole,
-            };
-            self.note(member, Fact::Own(EtcdFact::Probe { probe }));
+            if let Some(fact) = S::interrupted(interrupted.found(mark)) {
+                self.note(member, Fact::Own(fact));
+            }
         }
     }
 
@@ -89,18 +84,16 @@ impl World<'_> {
             if self.processes[*member].machine.stage != Stage::Absent {
                 continue;
             }
-            let peers: Vec<member::config::Peer> =
-                joined.iter().map(|member| crate::setup::peer(*member)).collect();
             let process = &mut self.processes[*member];
             process.machine.stage = Stage::Member;
-            process.config.join = true;
-            process.config.peers = peers.into();
+            process.machine.added = true;
+            S::joins(&mut process.config, &joined);
             self.queue.push(self.now() + JOIN_DELAY, Happening::Join { member: *member });
         }
     }
 
     /// A member refused to start. If its disk is damaged, it stays down; otherwise the supervisor tries again.
-    fn start_refused(&mut self, member: MemberId, error: StartError) {
+    fn start_refused(&mut self, member: MemberId, error: <S::Node as Node>::Refusal) {
         if error.is_removal() {
             return self.removed(member);
         }
@@ -149,8 +142,8 @@ impl World<'_> {
         process.machine.blocked_by.push(Blocker { fault, pauses: false });
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
-        let down =
-            self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
+        let lasts = self.plan.faults[fault as usize].duration;
+        let down = lasts.unwrap_or_else(|| S::Part::restart_delay(&self.plan.cluster.settings));
         self.queue.push(now + down, Happening::FailpointOver { member, fault });
     }
 
@@ -171,15 +164,15 @@ impl World<'_> {
     /// Records that a process ended although no fault explains it. At most 100 are kept.
     pub(crate) fn record_unexpected_end(&mut self, member: MemberId, stop: Stop) {
         let at = self.now();
-        if self.recorder.record.surprises.len() < 100 {
-            self.recorder.record.surprises.push((at, member, stop));
+        if self.recorder.run.surprises.len() < 100 {
+            self.recorder.run.surprises.push((at, member, stop));
         }
     }
 
     /// Schedules the restart of a process that ended by itself, as systemd would do.
     pub(crate) fn supervise(&mut self, member: MemberId) {
-        self.queue
-            .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
+        let delay = S::Part::restart_delay(&self.plan.cluster.settings);
+        self.queue.push(self.now() + delay, Happening::Supervise { member });
     }
 
     /// Kills a process, if it runs.
@@ -198,7 +191,7 @@ impl World<'_> {
         if let Some(keeper) = &process.keeper {
             process.interrupted = keeper.interrupted(now, &process.machine.disk);
         }
-        process.show_backend(now);
+        process.show_store(now);
         if power {
             process.machine.disk.power_loss(now)
         } else {
@@ -215,10 +208,8 @@ impl World<'_> {
 
     /// The process ended but its host runs on, so the kernel resets the connections of its clients.
     fn reset_connections(&mut self, member: MemberId) {
-        let waiting = self.callers.waiting().filter(|(_, _, to)| *to == member);
-        let broken: Vec<(usize, u64)> = waiting.map(|(client, call, _)| (client, call)).collect();
-        for (client, call) in broken {
-            self.send(calls::reset(Party::Member(member), Party::Client(client), call));
+        for waiting in self.callers.waiting().into_iter().filter(|waiting| waiting.member == member) {
+            self.send(calls::reset(Party::Member(member), Party::Client(waiting.client), waiting.call));
         }
     }
 }

@@ -5,19 +5,20 @@
 //! blocker is gone.
 
 use contract::Armed;
-use plan::PointAction;
-use record::{MemberId, Nanos, Stop};
+use schedule::PointAction;
+use trace::{MemberId, Nanos, Stop};
 
 use crate::clock::Clock;
 use crate::disk::SimDisk;
 
 /// Whether and how a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// Not running.
     Down,
     /// Recovering: it receives no messages until its recovery is on disk.
     Starting,
+    /// Running.
     Running,
     /// Stopped by a signal (SIGSTOP). Its inputs wait.
     Paused,
@@ -56,7 +57,7 @@ pub(crate) struct Machine {
     pub(crate) ended: Option<(Nanos, Stop)>,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
-    /// Whether a section is under way: the disk operations of its recovery, or of a job of its backend. A fault that
+    /// Whether a section is under way: the disk operations of its recovery, or of a job of its store. A fault that
     /// slows or stalls the disk may leave several events for the same end on the heap; this field keeps the
     /// second one from ending the next section.
     pub(crate) section: bool,
@@ -72,6 +73,8 @@ pub(crate) struct Machine {
     pub(crate) busy_until: Nanos,
     /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,
+    /// Whether its member was added to the cluster during the run.
+    pub(crate) added: bool,
     /// Whether it stays down for good: it refused to start because its disk is damaged or lost, or it panicked
     /// three times.
     pub(crate) gone: bool,
@@ -109,6 +112,7 @@ impl Machine {
             step_takes: 0,
             busy_until: 0,
             bootstrapped: false,
+            added: false,
             gone: false,
             panics: 0,
             blocked_by: Vec::new(),

@@ -1,53 +1,53 @@
-//! One member's process: its host, the member and its backend, and its inputs that wait. A process can start, stop
+//! One member's process: its host, the node and its store, and its inputs that wait. A process can start, stop
 //! gracefully, crash, lose power, pause, resume, run slowly, and end itself; `lives.rs`, `feeding.rs` and
 //! `faults/process.rs` carry that out.
 //!
-//! Invariants: a process that is down has no member in memory. What belongs to an ended incarnation has no
+//! Invariants: a process that is down has no node in memory. What belongs to an ended incarnation has no
 //! effect any more (rule R5). A process that starts receives no messages until its recovery is on disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use contract::disk::Disk;
-use contract::{Armed, Boot, Node as _, Watched as _};
-use member::backend::Backend;
-use member::config::BackendWrites;
-use member::io::{Effects, Input};
-use member::{Config, Member};
-use plan::PointAction;
-use record::{MemberId, Members, Nanos};
+use contract::{Armed, Boot, Node, Watched as _};
+use schedule::{Part as _, Plan, PointAction};
+use trace::{MemberId, Members, Nanos};
 
 use crate::clock::Clock;
 use crate::disk::SimDisk;
 use crate::keeper::{Interrupted, Keeper};
 use crate::machine::{Machine, Stage, State};
+use crate::system::{ConfigOf, EffectsOf, InputOf, StoreOf, System};
 
 /// One member's process and host.
-pub(crate) struct Process {
+pub(crate) struct Process<S: System> {
     pub(crate) machine: Machine,
-    pub(crate) member: Option<Member>,
-    /// The backend of that member.
-    pub(crate) keeper: Option<Keeper<Backend>>,
-    /// The backend commit in which the last process ended, until the next one has looked for it.
+    pub(crate) node: Option<S::Node>,
+    /// The store of that node.
+    pub(crate) keeper: Option<Keeper<StoreOf<S>>>,
+    /// The commit in which the last process ended, until the next one has looked for it.
     pub(crate) interrupted: Option<Interrupted>,
-    pub(crate) config: Config,
+    pub(crate) config: ConfigOf<S>,
+    /// Whether its store is written at once in any case.
+    eager: bool,
     /// Inputs that came while it could not run.
-    pub(crate) inbox: VecDeque<Input>,
+    pub(crate) inbox: VecDeque<InputOf<S>>,
     /// While a step pauses at a failpoint: the effects that are carried out when the pause is over.
-    pub(crate) stalled: Option<Box<Effects>>,
+    pub(crate) stalled: Option<Box<EffectsOf<S>>>,
     /// Storage for the effects of a step, reused by all steps. `None` before the first step, and while the world
     /// carries the effects out.
-    pub(crate) effects: Option<Box<Effects>>,
+    pub(crate) effects: Option<Box<EffectsOf<S>>>,
 }
 
-impl Process {
-    pub(crate) fn new(id: MemberId, config: Config, disk: SimDisk, clock: Clock) -> Process {
+impl<S: System> Process<S> {
+    pub(crate) fn new(plan: &Plan<S::Part>, id: MemberId, disk: SimDisk, clock: Clock) -> Process<S> {
         Process {
             machine: Machine::new(id, disk, clock),
-            member: None,
+            node: None,
             keeper: None,
             interrupted: None,
-            config,
+            config: S::config(plan, id),
+            eager: S::Part::eager_store(&plan.cluster.settings),
             inbox: VecDeque::new(),
             stalled: None,
             effects: None,
@@ -57,7 +57,7 @@ impl Process {
     /// Drops everything that a process has in memory.
     pub(crate) fn drop_memory(&mut self) {
         // Destructors cannot change the disk: it refuses calls of an ended incarnation.
-        self.member = None;
+        self.node = None;
         self.keeper = None;
         self.inbox.clear();
         self.stalled = None;
@@ -65,8 +65,8 @@ impl Process {
         self.machine.process_ended();
     }
 
-    /// Brings the file of the backend up to date, if the process has one: from now on somebody can see it.
-    pub(crate) fn show_backend(&mut self, now: Nanos) {
+    /// Brings the files of the store up to date, if the process has one: from now on somebody can see it.
+    pub(crate) fn show_store(&mut self, now: Nanos) {
         if let Some(keeper) = &mut self.keeper {
             keeper.bring_up_to_date(now, &self.machine.disk);
         }
@@ -75,13 +75,13 @@ impl Process {
     /// Sets or clears its failpoint, now and for its next start.
     pub(crate) fn arm_point(&mut self, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
         (self.machine.point, self.machine.armed) = (point, armed);
-        if let Some(running) = &mut self.member {
+        if let Some(running) = &mut self.node {
             running.arm(armed);
         }
     }
 
     /// Starts a new incarnation, which recovers from the disk.
-    pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
+    pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), <S::Node as Node>::Refusal> {
         self.machine.incarnation += 1;
         self.machine.started = now;
         self.machine.section = false;
@@ -95,19 +95,19 @@ impl Process {
         };
         let disk: Arc<dyn Disk> = self.machine.disk.attach(self.machine.incarnation);
         let effects = self.effects.get_or_insert_default();
-        let (member, store) = Member::start(boot, disk, effects)?;
-        let eager = self.config.settings.backend_writes == BackendWrites::Eager;
-        let index = member.status().map_or(0, |status| status.applied);
-        self.keeper = Some(Keeper::new(store, eager, index));
-        self.member = Some(member);
+        let (node, store) = S::Node::start(boot, disk, effects)?;
+        let index = node.status().map_or(0, |status| status.applied);
+        self.keeper = Some(Keeper::new(store, self.eager, index));
+        self.node = Some(node);
         self.machine.state = State::Starting;
         Ok(())
     }
 }
 
 /// The ids of the members that belong to the cluster now.
-pub(crate) fn members(processes: &Members<Process>) -> Vec<MemberId> {
-    let is_member =
-        |(member, process): (MemberId, &Process)| (process.machine.stage == Stage::Member).then_some(member);
+pub(crate) fn members<S: System>(processes: &Members<Process<S>>) -> Vec<MemberId> {
+    let is_member = |(member, process): (MemberId, &Process<S>)| {
+        (process.machine.stage == Stage::Member).then_some(member)
+    };
     processes.iter().filter_map(is_member).collect()
 }

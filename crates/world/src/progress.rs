@@ -1,9 +1,8 @@
 //! Decides when a condition is met. A fault of a plan may wait for a condition, such as "there is a leader", instead
 //! of striking at a fixed time. [`Progress`] follows the facts of the run and answers whether a condition is met now.
 
-use plan::Condition;
-use record::{Fact, MemberId, Members};
-use trace::{OwnFact as _, Sign};
+use schedule::Condition;
+use trace::{Fact, MemberId, Members, OwnFact as _, Sign, Vocabulary};
 
 /// The state that conditions depend on, kept up to date from the facts.
 #[derive(Default)]
@@ -12,7 +11,7 @@ pub(crate) struct Progress {
     roles: Members<(bool, u64)>,
     /// The index that each member has applied.
     applied: Members<u64>,
-    /// For each member, the index up to which its backend is durable. After a restart its configuration is at
+    /// For each member, the index up to which what it has applied is durable. After a restart its configuration is at
     /// least that of this index.
     pub(crate) durable: Members<u64>,
     /// How many snapshots each member has installed.
@@ -30,13 +29,14 @@ pub(crate) struct Progress {
 }
 
 /// A configuration of the cluster.
-#[derive(Default)]
-pub(crate) struct Configuration {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
     /// The index of the entry that changed the cluster to it.
-    pub(crate) index: u64,
+    pub index: u64,
     /// The voters, sorted. For a joint configuration, of both halves.
-    pub(crate) voters: Vec<MemberId>,
-    pub(crate) learners: Vec<MemberId>,
+    pub voters: Vec<MemberId>,
+    /// The members that do not vote.
+    pub learners: Vec<MemberId>,
 }
 
 impl Progress {
@@ -56,7 +56,7 @@ impl Progress {
 
     /// Takes a fact about a member into account. Returns whether it says who belongs to the cluster.
     #[inline]
-    pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) -> bool {
+    pub(crate) fn note<V: Vocabulary>(&mut self, member: MemberId, fact: &Fact<V>) -> bool {
         match fact {
             Fact::Own(own) => {
                 if let Some(sign) = own.sign() {

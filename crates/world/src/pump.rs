@@ -1,9 +1,10 @@
 //! The loop of a run: steps the world until the run is over, and lets madsim's clock follow virtual time.
 
-use plan::Plan;
-use record::{Etcd, Nanos, Observer, Record};
+use schedule::Plan;
+use trace::{Nanos, Observer, Run};
 
-use crate::gather::Gather;
+use crate::callers::Callers;
+use crate::system::{System, WordsOf};
 use crate::world::World;
 use crate::{Options, panics, runtime};
 
@@ -11,10 +12,14 @@ use crate::{Options, panics, runtime};
 const CLOCK_STEP: Nanos = 1_000_000;
 
 /// Runs a plan to its end.
-pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Options) -> Record {
-    let mut gather = Gather::new(observer);
+pub(crate) fn run<S: System>(
+    plan: &Plan<S::Part>,
+    callers: &mut dyn Callers<S>,
+    observer: &mut dyn Observer<WordsOf<S>>,
+    options: Options,
+) -> Run<WordsOf<S>> {
     let pump = |clock: &runtime::Clock| {
-        let mut world = World::new(plan, &mut gather, options.keep_events);
+        let mut world = World::new(plan, callers, observer, options.keep_events);
         world.begin();
         let mut advanced_to = 0;
         while world.step() {
@@ -26,7 +31,5 @@ pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer<Etcd>, options: Optio
         }
         world.finish()
     };
-    let mut record = panics::silenced(|| runtime::with_runtime(plan.seed, pump));
-    gather.put_into(&mut record);
-    record
+    panics::silenced(|| runtime::with_runtime(plan.seed, pump))
 }

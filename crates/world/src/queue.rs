@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use record::Nanos;
+use trace::Nanos;
 
 /// An event, its time, and the number that orders events of the same time.
 struct Entry<T> {

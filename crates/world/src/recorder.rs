@@ -1,42 +1,42 @@
 //! Records every event of a run. Each event enters the trace hash, goes to the observer, and updates the record:
-//! the statistics and, on request, the list of all events. What only etcd has, `gather` takes from the events.
+//! the statistics and, on request, the list of all events.
 
-use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record, TraceHasher};
+use trace::{DropReason, Event, Fact, MemberId, Nanos, Observer, Run, TraceHasher, Vocabulary};
 
 /// Makes the record of a run as events happen.
-pub(crate) struct Recorder<'a> {
-    observer: &'a mut dyn Observer<Etcd>,
+pub(crate) struct Recorder<'a, V: Vocabulary> {
+    observer: &'a mut dyn Observer<V>,
     keep_events: bool,
     hasher: TraceHasher,
-    pub(crate) record: Record,
+    pub(crate) run: Run<V>,
 }
 
-impl<'a> Recorder<'a> {
-    pub(crate) fn new(observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> Recorder<'a> {
-        Recorder { observer, keep_events, hasher: TraceHasher::default(), record: Record::default() }
+impl<'a, V: Vocabulary> Recorder<'a, V> {
+    pub(crate) fn new(observer: &'a mut dyn Observer<V>, keep_events: bool) -> Recorder<'a, V> {
+        Recorder { observer, keep_events, hasher: TraceHasher::default(), run: Run::default() }
     }
 
     /// Records an event.
     #[inline]
-    pub(crate) fn note(&mut self, time: Nanos, member: MemberId, fact: Fact) {
+    pub(crate) fn note(&mut self, time: Nanos, member: MemberId, fact: Fact<V>) {
         match &fact {
-            Fact::Sent { .. } => self.record.stats.messages += 1,
+            Fact::Sent { .. } => self.run.stats.messages += 1,
             Fact::Dropped { why, .. } => {
                 let name = match why {
-                    record::DropReason::Loss => "message-lost",
-                    record::DropReason::CutAtSend | record::DropReason::CutAtArrival => "message-cut",
-                    record::DropReason::Corrupt => "message-corrupted",
-                    record::DropReason::Rule => "message-rule",
-                    record::DropReason::Dead => "message-to-dead",
-                    record::DropReason::Overflow => "message-overflow",
+                    DropReason::Loss => "message-lost",
+                    DropReason::CutAtSend | DropReason::CutAtArrival => "message-cut",
+                    DropReason::Corrupt => "message-corrupted",
+                    DropReason::Rule => "message-rule",
+                    DropReason::Dead => "message-to-dead",
+                    DropReason::Overflow => "message-overflow",
                 };
                 self.count(name);
             }
             Fact::Fault { what, begins: true, .. } => {
                 self.count(what);
                 // A fault has one fact for each member it strikes, but counts as one strike.
-                if self.record.strikes.last() != Some(&(time, *what)) {
-                    self.record.strikes.push((time, *what));
+                if self.run.strikes.last() != Some(&(time, *what)) {
+                    self.run.strikes.push((time, *what));
                 }
             }
             _ => {}
@@ -45,18 +45,18 @@ impl<'a> Recorder<'a> {
         event.absorb_into(&mut self.hasher);
         self.observer.event(&event);
         if self.keep_events {
-            self.record.events.push(event);
+            self.run.events.push(event);
         }
     }
 
-    /// The record of the whole run.
-    pub(crate) fn into_record(self) -> Record {
-        Record { trace_hash: self.hasher.hash(), ..self.record }
+    /// What the whole run leaves.
+    pub(crate) fn into_run(self) -> Run<V> {
+        Run { trace_hash: self.hasher.hash(), ..self.run }
     }
 
     /// Counts a fault that took effect.
     pub(crate) fn count(&mut self, fault: &str) {
-        let counts = &mut self.record.stats.faults;
+        let counts = &mut self.run.stats.faults;
         match counts.get_mut(fault) {
             Some(count) => *count += 1,
             None => _ = counts.insert(fault.to_string(), 1),

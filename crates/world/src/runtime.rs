@@ -6,7 +6,7 @@
 //! gets the same values every time. Builds without the flag have no such guard (rule R6). Their runs give the same
 //! trace hashes, which `.ci/run` checks.
 
-use record::Nanos;
+use trace::Nanos;
 
 /// Whether madsim guards the runs of this build, that is, whether it was built with `--cfg madsim`.
 pub const GUARDED: bool = cfg!(madsim);

@@ -8,10 +8,10 @@
 //! - every operation under way has ended,
 //! - no configuration is joint,
 //! - the members of the core agree on a leader,
-//! - what the members owe has ended: leases of up to 20 s that no client renews, unless the alarm CORRUPT is on, which
-//!   keeps etcd from revoking them,
-//! - a linearizable read of all keys was answered (it also shows the judge which writes took effect),
-//! - watches at members of the core have received everything, and
+//! - what the members owe has ended (of etcd: leases of up to 20 s that no client renews, unless the alarm CORRUPT is on,
+//!   which keeps etcd from revoking them),
+//! - the callers have what they wait for (of etcd: a linearizable read of all keys was answered, which also shows the judge
+//!   which writes took effect, and watches at members of the core have received everything), and
 //! - the members of the core have applied the same index and have the same state.
 //!
 //! One exception: a member outside the core may still be leader, with a quorum that it can reach. Raft promises
@@ -22,15 +22,16 @@
 
 use contract::{Status, Watched};
 use keyed::{Domain, Keyed};
-use plan::Plan;
-use record::{MemberEnd, MemberId, Members, Nanos};
+use schedule::{Part, Plan};
+use trace::{MemberEnd, MemberId, Members, Nanos};
 
-use crate::callers::Callers;
+use crate::callers::{Callers, Waiting};
 use crate::clock::MILLISECOND;
 use crate::deeds::Orders;
 use crate::machine::{Stage, State};
 use crate::network::Party;
 use crate::process::Process;
+use crate::system::System;
 use crate::view::View;
 
 /// The name under which the core is drawn.
@@ -51,7 +52,7 @@ pub(crate) struct Settle {
 }
 
 impl Settle {
-    pub(crate) fn new(plan: &Plan) -> Settle {
+    pub(crate) fn new<P: Part>(plan: &Plan<P>) -> Settle {
         let core = Members::new(plan.most_members(), |_| true);
         Settle { healed_at: None, core, all_healed: false, unsettled: Vec::new() }
     }
@@ -62,8 +63,8 @@ impl Settle {
     }
 
     /// The state of a member at the end of the run, for the record.
-    pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
-        let status = process.member.as_ref().and_then(Watched::status);
+    pub(crate) fn end_of<S: System>(&self, process: &Process<S>) -> MemberEnd {
+        let status = process.node.as_ref().and_then(Watched::status);
         MemberEnd {
             member: process.machine.id,
             running: process.machine.state == State::Running,
@@ -75,7 +76,7 @@ impl Settle {
     }
 
     /// The chaos phase ends. Returns which members are healed.
-    pub(crate) fn begin(&mut self, view: &View<'_>) -> Members<bool> {
+    pub(crate) fn begin<S: System>(&mut self, view: &View<'_, S>) -> Members<bool> {
         self.healed_at = Some(view.now);
         let healed = choose_healed(view);
         self.all_healed =
@@ -87,14 +88,19 @@ impl Settle {
 
     /// Checks whether the cluster has settled. Returns whether the run is over: because it has, or because the time is
     /// over.
-    pub(crate) fn check(&mut self, view: &View<'_>, callers: &mut Callers, orders: &mut Orders) -> bool {
+    pub(crate) fn check<S: System>(
+        &mut self,
+        view: &View<'_, S>,
+        callers: &mut dyn Callers<S>,
+        orders: &mut Orders<S>,
+    ) -> bool {
         let begun = self.healed_at.expect("the settle phase has begun when it is checked");
         // Members of the core may have been removed since, or may have refused to start.
         for (member, process) in view.processes.iter() {
             let able = !process.machine.gone && process.machine.stage == Stage::Member;
             self.core[member] &= able;
             // A member that was added joins the core.
-            if self.all_healed && able && process.config.join {
+            if self.all_healed && able && process.machine.added {
                 self.core[member] = !view.nemesis.is_damaged(member);
             }
         }
@@ -108,9 +114,14 @@ impl Settle {
 
     /// What has not settled yet, each as a sentence. The callers order what it takes when everything before it has
     /// settled.
-    fn not_settled(&self, view: &View<'_>, callers: &mut Callers, orders: &mut Orders) -> Vec<String> {
+    fn not_settled<S: System>(
+        &self,
+        view: &View<'_, S>,
+        callers: &mut dyn Callers<S>,
+        orders: &mut Orders<S>,
+    ) -> Vec<String> {
         let mut missing = Vec::new();
-        for (client, call, member) in callers.waiting() {
+        for Waiting { client, call, member } in callers.waiting() {
             missing.push(format!("Client {client} still waits for operation {call} at member {member}."));
         }
         let mut core = self.core_members();
@@ -146,8 +157,8 @@ impl Settle {
             missing.push("The leader is cut off from every member of the core.".to_string());
             return missing;
         }
-        let member = |id: &MemberId| view.processes[*id].member.as_ref().expect("it runs");
-        let statuses: Vec<Status> = core.iter().filter_map(|id| member(id).status()).collect();
+        let node = |id: &MemberId| view.processes[*id].node.as_ref().expect("it runs");
+        let statuses: Vec<Status> = core.iter().filter_map(|id| node(id).status()).collect();
         let leaders: Vec<MemberId> = statuses.iter().map(|status| status.leader).collect();
         let agreed = leaders.iter().all(|leader| *leader == leaders[0] && !leader.is_none());
         if !agreed {
@@ -155,7 +166,7 @@ impl Settle {
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
             ));
         }
-        if let Some(owed) = core.iter().find_map(|id| member(id).owes()) {
+        if let Some(owed) = core.iter().find_map(|id| node(id).owes()) {
             missing.extend(owed);
             if !missing.is_empty() {
                 return missing;
@@ -181,7 +192,7 @@ impl Settle {
 
 /// Chooses the members that are healed: all that can run, or as many of them as the plan says, by keyed
 /// draws. Members with damaged disks come last, and are not required to work.
-fn choose_healed(view: &View<'_>) -> Members<bool> {
+fn choose_healed<S: System>(view: &View<'_, S>) -> Members<bool> {
     let mut able: Vec<MemberId> =
         (view.members().into_iter()).filter(|member| !view.processes[*member].machine.gone).collect();
     // While the membership is changing, a core might not have a quorum afterwards.

@@ -1,14 +1,15 @@
 //! What faults have at hand: whom they strike, and what of the world they reach.
 
 use keyed::Draw;
-use plan::Plan;
-use record::{Fact, MemberId, Members, Nanos};
+use schedule::Plan;
+use trace::{MemberId, Members, Nanos};
 
 use crate::deeds::Deed;
 use crate::happening::Happening;
 use crate::network::{Network, Party};
 use crate::process::{self, Process};
 use crate::progress::Progress;
+use crate::system::{FactOf, System};
 
 /// A fault that strikes now, with its resolved targets.
 #[derive(Clone, Copy)]
@@ -24,28 +25,28 @@ pub(crate) struct Strike<'a> {
 
 /// The part of the world that faults change themselves, and the deeds for the rest of it. What a fault does to a
 /// process that runs is a deed; so a fault must not look afterwards for what a deed will have done.
-pub(crate) struct Reach<'a> {
+pub(crate) struct Reach<'a, S: System> {
     pub(crate) now: Nanos,
-    pub(crate) plan: &'a Plan,
-    pub(crate) processes: &'a mut Members<Process>,
-    pub(crate) network: &'a mut Network,
+    pub(crate) plan: &'a Plan<S::Part>,
+    pub(crate) processes: &'a mut Members<Process<S>>,
+    pub(crate) network: &'a mut Network<S>,
     pub(crate) progress: &'a Progress,
-    pub(crate) deeds: &'a mut Vec<Deed>,
+    pub(crate) deeds: &'a mut Vec<Deed<S>>,
 }
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// The ids of the members that belong to the cluster now.
     pub(crate) fn members(&self) -> Vec<MemberId> {
         process::members(self.processes)
     }
 
     /// Records a fact about a member.
-    pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
+    pub(crate) fn note(&mut self, member: MemberId, fact: FactOf<S>) {
         self.deeds.push(Deed::Note(member, fact));
     }
 
     /// Lets this happen at this time.
-    pub(crate) fn at(&mut self, time: Nanos, happening: Happening) {
+    pub(crate) fn at(&mut self, time: Nanos, happening: Happening<S>) {
         self.deeds.push(Deed::At(time, happening));
     }
 }

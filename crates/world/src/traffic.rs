@@ -1,19 +1,18 @@
 //! The packets: how they are sent, and what happens when they arrive.
 
-use member::io::Input;
-use record::{DropReason, Fact, MemberId};
-use trace::Head as _;
+use contract::Input;
+use trace::{DropReason, Fact, Head as _, MemberId};
 
 use crate::calls::{self, Ended};
-use crate::clients::segment::Segment;
 use crate::clock::{MILLISECOND, SECOND};
 use crate::happening::Happening;
 use crate::network::{Body, Packet, Party, SendResult};
+use crate::system::{Segment as _, System};
 use crate::world::World;
 
-impl World<'_> {
+impl<S: System> World<'_, S> {
     /// Sends a packet. The network decides whether and when it arrives.
-    pub(crate) fn send(&mut self, packet: Box<Packet>) {
+    pub(crate) fn send(&mut self, packet: Box<Packet<S>>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
@@ -39,15 +38,15 @@ impl World<'_> {
         }
     }
 
-    /// Tells the sender of a message whether it arrived. etcd sends raft's snapshots by HTTP: a success is known
-    /// after 5 ms here, a failure after 1 s.
+    /// Tells the sender of a message whether it arrived. A success is known after 5 ms, a failure after
+    /// 1 s: times of a request over HTTP, by which etcd sends raft's snapshots.
     fn give_receipt(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         self.queue.push(at, Happening::Receipt { member: sender, incarnation, to, arrived });
     }
 
     /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
-    pub(crate) fn arrive(&mut self, packet: Box<Packet>) {
+    pub(crate) fn arrive(&mut self, packet: Box<Packet<S>>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         let kind = packet.head.kind();
@@ -60,7 +59,7 @@ impl World<'_> {
         };
         let refused = if !self.network.reaches(&packet) {
             Some(DropReason::CutAtArrival)
-        } else if is_reset(&packet.body)
+        } else if is_reset::<S>(&packet.body)
             || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
         {
             None
@@ -95,7 +94,7 @@ impl World<'_> {
     }
 
     /// Gives the content of a packet to its member.
-    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
+    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body<S>) {
         match body {
             Body::Node(message) => self.feed(member, Input::Message { from, message }),
             Body::Request(call, request) => {
@@ -116,7 +115,7 @@ impl World<'_> {
     }
 
     /// Gives the content of a packet to its client.
-    fn arrives_at_client(&mut self, client: usize, body: Body) {
+    fn arrives_at_client(&mut self, client: usize, body: Body<S>) {
         match body {
             Body::Response(call, result) => self.call_ended(call, Ended::Answer(*result)),
             Body::Reset(call) => self.call_ended(call, Ended::Reset),
@@ -128,21 +127,21 @@ impl World<'_> {
     }
 
     /// A call has ended for its caller.
-    pub(crate) fn call_ended(&mut self, call: u64, how: Ended) {
+    pub(crate) fn call_ended(&mut self, call: u64, how: Ended<S>) {
         self.ask(|callers, view, orders| callers.ended(view, call, how, orders));
     }
 
     /// A packet of the callers' own arrives at one of its ends.
-    fn segment(&mut self, at: Party, stream: u64, segment: Segment) {
+    fn segment(&mut self, at: Party, stream: u64, segment: S::Segment) {
         self.ask(|callers, view, orders| callers.segment(view, at, stream, segment, orders));
     }
 }
 
 /// Whether a kernel sends the packet, so that no process need be alive.
-fn is_reset(body: &Body) -> bool {
+fn is_reset<S: System>(body: &Body<S>) -> bool {
     match body {
         Body::Reset(_) => true,
-        Body::Stream(_, segment) => matches!(**segment, Segment::Reset),
+        Body::Stream(_, segment) => segment.is_reset(),
         _ => false,
     }
 }

@@ -10,16 +10,15 @@
 //! Every event that concerns a process carries the incarnation it was meant for. If the process has ended
 //! since then, the event is dropped (rule R5).
 
+use contract::Input;
 use keyed::{Domain, Keyed};
-use member::io::Input;
-use plan::Plan;
-use record::{Etcd, Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Record, Stop};
+use schedule::{FaultKind, Plan};
+use trace::{Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Run, RunStats, Stop};
 
-use crate::callers::Callers;
+use crate::callers::{Callers, Task};
 use crate::calls::{Calls, Ended};
 use crate::clock::Clock;
 use crate::deeds::{Deed, Orders};
-use crate::desk::Journal;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;
@@ -31,43 +30,46 @@ use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::{CHECK_INTERVAL, Settle};
 use crate::strike::Reach;
+use crate::system::{FactOf, System, WordsOf};
 use crate::view::View;
 
 const DISK: Domain = Domain::new("world disk");
 
 /// The whole state of a run.
-pub(crate) struct World<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) queue: Queue<Happening>,
-    pub(crate) recorder: Recorder<'a>,
-    pub(crate) processes: Members<Process>,
-    pub(crate) callers: Callers,
+pub(crate) struct World<'a, S: System> {
+    pub(crate) plan: &'a Plan<S::Part>,
+    pub(crate) queue: Queue<Happening<S>>,
+    pub(crate) recorder: Recorder<'a, WordsOf<S>>,
+    pub(crate) processes: Members<Process<S>>,
+    pub(crate) callers: &'a mut dyn Callers<S>,
     pub(crate) calls: Calls,
-    pub(crate) network: Network,
+    pub(crate) network: Network<S>,
     pub(crate) nemesis: Nemesis,
     pub(crate) progress: Progress,
     settle: Settle,
     /// Emptied lists of deeds, to be used again.
-    spare: Vec<Vec<Deed>>,
+    spare: Vec<Vec<Deed<S>>>,
     events: u64,
     done: bool,
 }
 
-impl<'a> World<'a> {
-    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> World<'a> {
+impl<'a, S: System> World<'a, S> {
+    pub(crate) fn new(
+        plan: &'a Plan<S::Part>,
+        callers: &'a mut dyn Callers<S>,
+        observer: &'a mut dyn Observer<WordsOf<S>>,
+        keep_events: bool,
+    ) -> World<'a, S> {
         let members = plan.most_members();
         let first = plan.cluster.members;
-        let peers = crate::setup::peers(plan);
         let processes = Members::new(members, |id| {
-            let config = crate::setup::config(plan, &peers, id);
             let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
-            let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
+            let mut process = Process::new(plan, id, disk, Clock::new(crate::clock::EXACT));
             if !id.is_among_first(first) {
                 process.machine.stage = Stage::Absent;
             }
             process
         });
-        let callers = Callers::new(plan);
         let network = Network::new(plan.seed, members, callers.parties(), plan.network.clone());
         World {
             plan,
@@ -181,7 +183,7 @@ impl<'a> World<'a> {
     // ---- faults and deeds -----------------------------------------------------------------------
 
     /// Lets the nemesis act, and carries out the deeds that it wants done.
-    pub(crate) fn reach(&mut self, act: impl FnOnce(&mut Nemesis, &mut Reach<'_>)) {
+    pub(crate) fn reach(&mut self, act: impl FnOnce(&mut Nemesis, &mut Reach<'_, S>)) {
         let mut deeds = self.spare.pop().unwrap_or_default();
         let mut reach = Reach {
             now: self.queue.now(),
@@ -196,7 +198,7 @@ impl<'a> World<'a> {
     }
 
     /// Carries out deeds in their order. What one of them brings about is done before the next one.
-    fn carry_out(&mut self, mut deeds: Vec<Deed>) {
+    fn carry_out(&mut self, mut deeds: Vec<Deed<S>>) {
         for deed in deeds.drain(..) {
             match deed {
                 Deed::Note(member, fact) => self.note_of(member, fact),
@@ -221,7 +223,10 @@ impl<'a> World<'a> {
                 }
                 Deed::Retime(member) => self.retime(member),
                 Deed::Task { fault, members, draw } => {
-                    self.ask(|callers, view, orders| callers.task(view, (fault, &members, draw), orders));
+                    if let FaultKind::Task(what) = &self.plan.faults[fault].kind {
+                        let task = Task { what, fault, members: &members, draw };
+                        self.ask(|callers, view, orders| callers.task(view, &task, orders));
+                    }
                 }
             }
         }
@@ -229,16 +234,15 @@ impl<'a> World<'a> {
     }
 
     /// Lets the callers act, and carries out what they order.
-    pub(crate) fn ask<T>(&mut self, ask: impl FnOnce(&mut Callers, &View<'_>, &mut Orders) -> T) -> T {
+    pub(crate) fn ask(&mut self, ask: impl FnOnce(&mut dyn Callers<S>, &View<'_, S>, &mut Orders<S>)) {
         let mut orders = Orders::new(self.spare.pop().unwrap_or_default());
         let (callers, _, view) = self.parts();
-        let result = ask(callers, &view, &mut orders);
+        ask(callers, &view, &mut orders);
         self.carry_out(orders.into_deeds());
-        result
     }
 
     /// The parts that read the rest.
-    fn parts(&mut self) -> (&mut Callers, &mut Settle, View<'_>) {
+    fn parts(&mut self) -> (&mut dyn Callers<S>, &mut Settle, View<'_, S>) {
         let view = View {
             now: self.queue.now(),
             plan: self.plan,
@@ -247,13 +251,13 @@ impl<'a> World<'a> {
             progress: &self.progress,
             nemesis: &self.nemesis,
         };
-        (&mut self.callers, &mut self.settle, view)
+        (&mut *self.callers, &mut self.settle, view)
     }
 
     // ---- facts ----------------------------------------------------------------------------------
 
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
-    pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
+    pub(crate) fn note_of(&mut self, member: MemberId, fact: FactOf<S>) {
         let configured = self.progress.note(member, &fact);
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
@@ -263,7 +267,7 @@ impl<'a> World<'a> {
 
     /// Records a fact that no condition of a fault depends on.
     #[inline]
-    pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
+    pub(crate) fn note(&mut self, member: MemberId, fact: FactOf<S>) {
         self.recorder.note(self.queue.now(), member, fact);
     }
 
@@ -278,7 +282,7 @@ impl<'a> World<'a> {
     /// Ends the chaos phase: faults end, and members that are down start.
     fn heal(&mut self) {
         self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
-        self.recorder.record.healed = self.now();
+        self.recorder.run.healed = self.now();
         let (callers, settle, view) = self.parts();
         callers.chaos_ended();
         let healed = settle.begin(&view);
@@ -312,31 +316,29 @@ impl<'a> World<'a> {
 
     // ---- the end --------------------------------------------------------------------------------
 
-    /// Ends the run and returns its record.
-    pub(crate) fn finish(mut self) -> Record {
+    /// Ends the run and returns what it leaves.
+    pub(crate) fn finish(mut self) -> Run<WordsOf<S>> {
         self.note(MemberId::NONE, Fact::Phase(Phase::End));
-        let Journal { history, stats, .. } = self.ask(Callers::finish);
+        self.ask(|callers, view, orders| callers.finish(view, orders));
         let members: Vec<MemberEnd> =
             self.processes.values().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();
-        let operations = history.operations.len() as u64;
+        let mut run = self.recorder.into_run();
         let mut disk_operations = 0;
         for process in self.processes.values() {
             disk_operations += process.machine.disk.operations();
             for (fault, count) in process.machine.disk.counts() {
-                *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;
+                *run.stats.faults.entry(fault.to_string()).or_default() += count;
             }
         }
-        let mut record = self.recorder.into_record();
-        record.history = history;
-        record.stats.add(&stats);
-        record.members = members;
-        record.unsettled = self.settle.unsettled;
-        record.stats.virtual_ns = now;
-        record.stats.elections = u64::from(self.progress.elections);
-        record.stats.events = self.events;
-        record.stats.operations = operations;
-        record.stats.disk_operations = disk_operations;
-        record
+        run.stats = RunStats {
+            virtual_ns: now,
+            events: self.events,
+            operations: self.calls.count(),
+            elections: u64::from(self.progress.elections),
+            disk_operations,
+            ..run.stats
+        };
+        Run { members, unsettled: self.settle.unsettled, ..run }
     }
 }

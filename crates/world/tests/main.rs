@@ -1,7 +1,3 @@
 //! All tests of this crate, as one program.
 
-mod clients;
 mod disk;
-mod raft_loop;
-mod smoke;
-mod transfers;

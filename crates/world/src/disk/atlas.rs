@@ -67,8 +67,9 @@
 
 use std::collections::BTreeSet;
 
-use plan::{DiskFault, FaultKind, Files};
-use record::MemberId;
+use schedule::kinds::Kinds;
+use schedule::{DiskFault, FaultKind, Files};
+use trace::MemberId;
 
 use super::content::PAGE;
 
@@ -92,7 +93,7 @@ impl Atlas {
     ///
     /// The first members struck use up the budget. If a shrunk plan leaves out a fault that was not allowed,
     /// nothing changes; if it leaves out one that was allowed, every other fault that was allowed still is.
-    pub fn may_damage(&mut self, member: MemberId, kind: &FaultKind) -> bool {
+    pub fn may_damage<T: Kinds>(&mut self, member: MemberId, kind: &FaultKind<T>) -> bool {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
@@ -112,7 +113,7 @@ impl Atlas {
 }
 
 /// Whether it is a fault that affects only writes of the log, which never go astray.
-fn is_about_the_log_alone(kind: &FaultKind) -> bool {
+fn is_about_the_log_alone<T>(kind: &FaultKind<T>) -> bool {
     matches!(
         kind,
         FaultKind::Disk(
@@ -139,10 +140,12 @@ pub(super) fn exposed_to_rot(files: Option<Files>, len: u64, tail: u64) -> std::
 
 #[cfg(test)]
 mod tests {
+    use schedule::NoTask;
+
     use super::*;
 
-    const ROT: FaultKind = FaultKind::Disk(DiskFault::BitRot { files: Files::All, count: 1 });
-    const LOST: FaultKind = FaultKind::Disk(DiskFault::LostDisk);
+    const ROT: FaultKind<NoTask> = FaultKind::Disk(DiskFault::BitRot { files: Files::All, count: 1 });
+    const LOST: FaultKind<NoTask> = FaultKind::Disk(DiskFault::LostDisk);
 
     #[test]
     fn a_quorum_stays_undamaged() {
@@ -164,14 +167,16 @@ mod tests {
         assert!(atlas.may_damage(second, &ROT));
         assert!(atlas.may_damage(second, &LOST));
         assert!(!atlas.may_damage(third, &ROT));
-        assert!(atlas.may_damage(third, &DiskFault::StalledDisk.into()));
+        assert!(atlas.may_damage::<NoTask>(third, &DiskFault::StalledDisk.into()));
     }
 
     #[test]
     fn a_promise_is_never_lost_in_silence() {
         let mut atlas = Atlas::new(5);
         let first = MemberId::new(1);
-        assert!(!atlas.may_damage(first, &DiskFault::LostWrite { files: Files::Wal, count: 1 }.into()));
+        assert!(
+            !atlas.may_damage::<NoTask>(first, &DiskFault::LostWrite { files: Files::Wal, count: 1 }.into())
+        );
         assert!(!atlas.is_damaged(first));
         assert!(!write_may_go_astray(Some(Files::Wal), 1 << 20));
         assert!(!write_may_go_astray(Some(Files::Backend), 0));

@@ -13,7 +13,7 @@
 //! the file's length is not one of the commit's: the database makes a grown file durable before it uses the
 //! new space. It goes with the writes.
 
-use member::disk::DiskOp;
+use contract::disk::DiskOp;
 
 use super::stamp::Stamp;
 

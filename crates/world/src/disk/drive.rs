@@ -1,9 +1,9 @@
 //! The state of one disk, and what each operation goes through: it gets its ordinal, faults may change it, the
 //! page cache carries it out, and a queue (`io_queues.rs`) decides when it ends.
 
+use contract::disk::{DiskError, DiskErrorKind, DiskJob, DiskOp, Path};
 use keyed::Keyed;
-use member::disk::{DiskError, DiskErrorKind, DiskJob, DiskOp, Path};
-use plan::{DiskCall, DiskFault, Files};
+use schedule::{DiskCall, DiskFault, Files};
 
 use super::commit::{Slots, Walk};
 use super::counts::Counts;
@@ -60,7 +60,7 @@ enum Calls {
 }
 
 impl Drive {
-    pub(super) fn new(keyed: Keyed, model: plan::Disk) -> Drive {
+    pub(super) fn new(keyed: Keyed, model: schedule::Disk) -> Drive {
         let capacity = if model.capacity == 0 { u64::MAX } else { model.capacity };
         Drive {
             cache: PageCache::new(capacity),

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use keyed::Draw;
-use plan::{DiskFault, Files};
+use schedule::{DiskFault, Files};
 
 use super::atlas;
 use super::content::SECTOR;

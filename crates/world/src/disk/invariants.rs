@@ -2,9 +2,9 @@
 //! step. Only code inside the module `disk` can see these.
 
 use bytes::Bytes;
+use contract::disk::{DiskJob, DiskOp};
 use keyed::{Domain, Draw, Keyed};
-use member::disk::{DiskJob, DiskOp};
-use plan::{DiskCall, DiskFault, Files, Spread};
+use schedule::{DiskCall, DiskFault, Files, Spread};
 
 use super::content::{Content, SECTOR};
 use super::drive::Drive;
@@ -12,9 +12,9 @@ use super::drive::Drive;
 const CHOICE: Keyed = Keyed::new(1, Domain::new("disk invariants"));
 
 /// How fast the disk is.
-fn model() -> plan::Disk {
+fn model() -> schedule::Disk {
     let spread = Spread::Uniform { low: 0, high: 20 };
-    plan::Disk { read: spread, write: spread, sync: spread, capacity: 300_000 }
+    schedule::Disk { read: spread, write: spread, sync: spread, capacity: 300_000 }
 }
 
 /// A random operation.

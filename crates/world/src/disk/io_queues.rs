@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use member::disk::Path;
+use contract::disk::Path;
 
 use super::names::FileId;
 use super::page_cache::PageCache;

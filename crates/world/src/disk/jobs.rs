@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use member::disk::{DiskError, DiskOp, Path};
+use contract::disk::{DiskError, DiskOp, Path};
 
 use super::io_queues::Touch;
 use super::names::{FileId, directory};

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use contract::disk::DiskOp;
 use keyed::{Draw, Keyed};
-use member::disk::DiskOp;
-use plan::{DiskCall, DiskFault, Files};
+use schedule::{DiskCall, DiskFault, Files};
 
 use super::atlas;
 use super::content::{SECTOR, sectors};

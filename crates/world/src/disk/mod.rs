@@ -48,10 +48,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use contract::disk::{Disk, DiskError, DiskErrorKind, DiskJob, DiskOp};
 use keyed::Keyed;
-use member::disk::{Disk, DiskError, DiskErrorKind, DiskJob, DiskOp};
-use plan::DiskFault;
-use record::MemberId;
+use schedule::DiskFault;
+use trace::MemberId;
 
 pub use atlas::Atlas;
 use drive::Drive;
@@ -76,7 +76,7 @@ pub struct Retimed {
 
 impl SimDisk {
     /// An empty disk. `keyed` is the world's source of disk draws; the disk takes its member's part.
-    pub fn new(member: MemberId, keyed: Keyed, model: plan::Disk) -> SimDisk {
+    pub fn new(member: MemberId, keyed: Keyed, model: schedule::Disk) -> SimDisk {
         SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(member.raft_id()), model))))
     }
 

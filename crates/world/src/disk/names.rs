@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::disk::Path;
 use keyed::Draw;
-use member::disk::Path;
 
 use super::stamp::Stamp;
 use super::survival;

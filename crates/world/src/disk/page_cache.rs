@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use contract::disk::{DiskErrorKind, DiskOp, Path};
 use keyed::Draw;
-use member::disk::{DiskErrorKind, DiskOp, Path};
 
 use super::content::SECTOR;
 use super::counts::Counts;

@@ -4,18 +4,18 @@
 //! faults has the same times for all operations.
 
 use keyed::{Draw, Keyed};
-use plan::{DiskCall, Spread};
+use schedule::{DiskCall, Spread};
 
 /// The times of a disk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
-    model: plan::Disk,
+    model: schedule::Disk,
     keyed: Keyed,
 }
 
 impl Timing {
     /// Times from the distributions of `model`, with the draws of `keyed`.
-    pub(super) fn new(model: plan::Disk, keyed: Keyed) -> Timing {
+    pub(super) fn new(model: schedule::Disk, keyed: Keyed) -> Timing {
         Timing { model, keyed }
     }
 

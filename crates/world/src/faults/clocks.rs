@@ -1,14 +1,15 @@
 //! Faults of clocks: another rate, a freeze, a step, and periodic jumps (`clock.rs` computes the readings).
 
-use plan::ClockFault;
-use record::{MemberId, Nanos};
+use schedule::ClockFault;
+use trace::{MemberId, Nanos};
 
 use super::undo::Undo;
 use crate::clock::{Clock, Swing};
 use crate::deeds::Deed;
 use crate::strike::{Reach, Strike};
+use crate::system::System;
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// Begins a fault of clocks.
     pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Undo {
         let now = self.now;

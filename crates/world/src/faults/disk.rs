@@ -1,15 +1,16 @@
 //! Faults of disks: begins and ends them at the members they strike. `disk/faults.rs` implements their effects.
 
-use plan::{DiskFault, FaultKind, Plan};
-use record::{MemberId, Nanos, Stop};
+use schedule::{DiskFault, FaultKind, Part, Plan};
+use trace::{MemberId, Nanos, Stop};
 
 use super::undo::Undo;
 use crate::deeds::Deed;
 use crate::disk::concerns_backend;
 use crate::process::Process;
 use crate::strike::{Reach, Strike};
+use crate::system::System;
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// Begins a fault of disks.
     pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Undo {
         for &member in strike.members {
@@ -30,15 +31,15 @@ impl Reach<'_> {
 }
 
 /// Begins a fault of the disk of one process.
-pub(crate) fn inject(plan: &Plan, process: &mut Process, fault: u32, now: Nanos) {
+pub(crate) fn inject<S: System>(plan: &Plan<S::Part>, process: &mut Process<S>, fault: u32, now: Nanos) {
     let FaultKind::Disk(kind) = &plan.faults[fault as usize].kind else { return };
     if concerns_backend(kind) {
-        process.show_backend(now);
+        process.show_store(now);
     }
     process.machine.disk.inject(now, fault_key(plan, fault), kind);
 }
 
 /// The number of a fault in the keys of the disks' draws.
-fn fault_key(plan: &Plan, fault: u32) -> u64 {
+fn fault_key<P: Part>(plan: &Plan<P>, fault: u32) -> u64 {
     u64::from(plan.faults[fault as usize].id)
 }

@@ -16,8 +16,8 @@ mod undo;
 use std::collections::BTreeMap;
 
 use keyed::{Domain, Draw, Keyed};
-use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
-use record::{Fact, MemberId, Members, Nanos};
+use schedule::{Condition, FaultKind, Part, Plan, Target, Trigger};
+use trace::{Fact, MemberId, Members, Nanos};
 
 pub(crate) use self::disk::inject;
 use self::undo::{Scope, Undo};
@@ -26,6 +26,7 @@ use crate::disk::Atlas;
 use crate::happening::Happening;
 use crate::network::Party;
 use crate::strike::{Reach, Strike};
+use crate::system::System;
 
 /// The name under which the targets of faults are drawn.
 const TARGET: Domain = Domain::new("world fault target");
@@ -66,7 +67,7 @@ pub(crate) struct Nemesis {
 }
 
 impl Nemesis {
-    pub(crate) fn new(plan: &Plan) -> Nemesis {
+    pub(crate) fn new<P: Part>(plan: &Plan<P>) -> Nemesis {
         let members = plan.cluster.members;
         let expected = Members::new(plan.most_members(), |member| plan.expect.refusals.contains(&member));
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
@@ -91,13 +92,13 @@ impl Nemesis {
         self.atlas.is_damaged(member)
     }
 
-    /// The draw that decides a fault's choices.
-    fn draw(&self, fault: &Fault) -> Draw {
-        self.keyed.draw(u64::from(fault.id), 0)
+    /// The draw that decides the choices of the fault with this id.
+    fn draw(&self, fault: u32) -> Draw {
+        self.keyed.draw(u64::from(fault), 0)
     }
 
     /// Schedules the faults that have a time, and lists those that wait for a condition.
-    pub(crate) fn schedule(&mut self, reach: &mut Reach<'_>) {
+    pub(crate) fn schedule<S: System>(&mut self, reach: &mut Reach<'_, S>) {
         for (at, fault) in reach.plan.faults.iter().enumerate() {
             match fault.when {
                 Trigger::At(time) => reach.at(time, Happening::FaultBegins { fault: at }),
@@ -114,7 +115,7 @@ impl Nemesis {
     }
 
     /// Schedules the faults whose conditions have become true.
-    pub(crate) fn conditions(&mut self, reach: &mut Reach<'_>) {
+    pub(crate) fn conditions<S: System>(&mut self, reach: &mut Reach<'_, S>) {
         let now = reach.now;
         let progress = reach.progress;
         let is_due = |waiting: &mut WaitingFault| now >= waiting.from && progress.is_met(&waiting.condition);
@@ -124,13 +125,13 @@ impl Nemesis {
     }
 
     /// A fault strikes.
-    pub(crate) fn begin(&mut self, at: usize, reach: &mut Reach<'_>) {
+    pub(crate) fn begin<S: System>(&mut self, at: usize, reach: &mut Reach<'_, S>) {
         if self.over {
             return;
         }
         let plan = reach.plan;
-        let fault: &Fault = &plan.faults[at];
-        let draw = self.draw(fault);
+        let fault = &plan.faults[at];
+        let draw = self.draw(fault.id);
         let mut members = reach.resolve(&fault.target, draw);
         if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
             return; // its members have all left the cluster
@@ -169,7 +170,7 @@ impl Nemesis {
     }
 
     /// The time of a fault is over. After a partial healing, that also ends what the healing left of it.
-    pub(crate) fn end(&mut self, at: usize, reach: &mut Reach<'_>) {
+    pub(crate) fn end<S: System>(&mut self, at: usize, reach: &mut Reach<'_, S>) {
         let Some(ActiveFault { members, mut undo }) = self.active.remove(&at) else { return };
         tracing::debug!(fault = at, kind = reach.plan.faults[at].kind.name(), "fault ends");
         note_fault(at, &members, false, reach);
@@ -177,7 +178,7 @@ impl Nemesis {
     }
 
     /// A flapping partition is cut or joined.
-    pub(crate) fn flap(&mut self, at: usize, reach: &mut Reach<'_>) {
+    pub(crate) fn flap<S: System>(&mut self, at: usize, reach: &mut Reach<'_, S>) {
         if let Some(ActiveFault { members, undo: Undo::Flapping(flapping) }) = self.active.get_mut(&at) {
             reach.flap(at, flapping, members);
         }
@@ -191,7 +192,7 @@ impl Nemesis {
 
     /// Ends a fault; or, if not all members are healed, only its effect among those that are. Outside of them it stays
     /// until its own time is over.
-    pub(crate) fn heal(&mut self, at: usize, healed: &Members<bool>, reach: &mut Reach<'_>) {
+    pub(crate) fn heal<S: System>(&mut self, at: usize, healed: &Members<bool>, reach: &mut Reach<'_, S>) {
         if healed.values().all(|healed| *healed) {
             return self.end(at, reach);
         }
@@ -205,7 +206,7 @@ impl Nemesis {
 }
 
 /// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a member.
-fn note_fault(at: usize, members: &[MemberId], begins: bool, reach: &mut Reach<'_>) {
+fn note_fault<S: System>(at: usize, members: &[MemberId], begins: bool, reach: &mut Reach<'_, S>) {
     let kind = &reach.plan.faults[at].kind;
     let fact = Fact::Fault {
         fault: at as u32,

@@ -1,14 +1,15 @@
 //! Begins and ends the faults of the network: other latency, loss or bandwidth of links; partitions; clogs, which
-//! hold all packets of a link until they end; and rules on single raft messages.
+//! hold all packets of a link until they end; and rules on single messages.
 
-use plan::NetworkFault;
-use record::{MemberId, Nanos};
+use schedule::NetworkFault;
+use trace::{MemberId, Nanos};
 
 use super::undo::{Scope, Undo};
 use crate::clock::MILLISECOND;
 use crate::happening::Happening;
 use crate::network::{Packet, Pair, Party, between, bridge, majorities_ring};
 use crate::strike::{Reach, Strike};
+use crate::system::System;
 
 /// A partition that comes and goes.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct FlappingPartition {
     up: Nanos,
 }
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// Begins a fault of the network.
     pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Undo {
         let Strike { fault, members, targets, draw } = *strike;
@@ -113,7 +114,7 @@ impl Reach<'_> {
     /// Ends a clog or a rule, and sends the packets that it held.
     pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
         let now = self.now;
-        let released: Vec<(Nanos, Box<Packet>)> = match scope.among {
+        let released: Vec<(Nanos, Box<Packet<S>>)> = match scope.among {
             None => self.network.release(fault, now),
             Some(healed) => self.network.release_among(fault, healed, now),
         };

@@ -3,10 +3,9 @@
 //!
 //! A fault that keeps a process down or paused is listed in its `blocked_by` until the fault ends.
 
-use member::failpoint::{Action, Armed};
-use member::io::Input;
-use plan::{PointAction, ProcessFault};
-use record::{Fact, MemberId, Nanos, Stop};
+use contract::{Action, Armed, Input};
+use schedule::{PointAction, ProcessFault};
+use trace::{Fact, MemberId, Nanos, Stop};
 
 use super::undo::Undo;
 use crate::clock::SECOND;
@@ -14,12 +13,13 @@ use crate::deeds::Deed;
 use crate::happening::Happening;
 use crate::machine::{Blocker, State};
 use crate::strike::{Reach, Strike};
+use crate::system::System;
 
 /// How long the supervisor waits for a process to stop before it kills it. Kubernetes waits 30 s and systemd
 /// 90 s by default; 10 s suits shorter runs.
 const STOP_PATIENCE: Nanos = 10 * SECOND;
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// Begins a fault of processes.
     pub(super) fn begin_process(&mut self, kind: &ProcessFault, strike: &Strike<'_>) -> Undo {
         let fault = strike.fault;
@@ -51,7 +51,7 @@ impl Reach<'_> {
             ProcessFault::CrashAtDiskOp { nth, power } => {
                 for member in members {
                     let process = &mut self.processes[member];
-                    process.show_backend(self.now);
+                    process.show_store(self.now);
                     let machine = &mut process.machine;
                     machine.armed_power = *power;
                     machine.disk.crash_at(machine.disk.ordinal() + nth);

@@ -1,13 +1,14 @@
 //! Resolves the target of a fault, such as `leader` or `minority`, to the members it means at this moment.
 
 use keyed::Draw;
-use plan::Target;
-use record::MemberId;
+use schedule::Target;
+use trace::MemberId;
 
 use crate::network::Party;
 use crate::strike::Reach;
+use crate::system::System;
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// The members a target means now.
     pub(super) fn resolve(&self, target: &Target, draw: Draw) -> Vec<MemberId> {
         let all = self.members();

@@ -1,10 +1,11 @@
 //! How the effect of each fault is undone: for all members and clients, or only among those that are healed.
 
-use record::MemberId;
+use trace::MemberId;
 
 use super::network::FlappingPartition;
 use crate::network::{Pair, Party};
 use crate::strike::Reach;
+use crate::system::System;
 
 /// What must be undone when a fault ends. A fault with a new kind of effect needs a variant here, and a way to
 /// undo the effect for some members only.
@@ -56,7 +57,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Reach<'_> {
+impl<S: System> Reach<'_, S> {
     /// Undoes the effect of a fault, within the scope.
     pub(super) fn undo(&mut self, fault: u32, undo: &mut Undo, scope: &Scope<'_>) {
         let members = || scope.members.iter().copied();

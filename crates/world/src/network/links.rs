@@ -5,8 +5,8 @@
 //! So what happens to message 17 from member 2 to member 3 does not depend on any other link.
 
 use keyed::{Domain, Keyed};
-use plan::Link;
-use record::Nanos;
+use schedule::Link;
+use trace::Nanos;
 
 /// The domain of all random draws for links, see the crate `keyed`.
 const LINK: Domain = Domain::new("world network link");

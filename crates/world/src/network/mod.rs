@@ -1,7 +1,7 @@
 //! The network between members and clients. It decides for each packet whether and when it arrives.
 //!
 //! * `party`: the ends of a link; `links`: latency, loss, duplication and bandwidth of one link.
-//! * `partitions`: which links are cut; `rules`: what happens to chosen raft messages.
+//! * `partitions`: which links are cut; `rules`: what happens to chosen messages.
 //! * A *clog* is a fault that holds all packets of a link until it ends, and then delivers them.
 //!
 //! A partition is checked when a packet is sent and again when it arrives. Every packet carries the
@@ -10,24 +10,24 @@
 //! a bandwidth limit.
 //!
 //! Not modelled: routing through other processes, and connections between members. Each message travels
-//! alone, so messages between the same two members may overtake each other, which raft must tolerate.
+//! alone, so messages between the same two members may overtake each other, which a node must tolerate.
 
 mod links;
 mod partitions;
 mod party;
 mod rules;
 
-use contract::{HeadOf, Types};
+use contract::{HeadOf, Types as _};
 use keyed::Ratio;
-use member::io::Etcd;
-use plan::{Link, Network as Setup, RuleAction};
-use record::{DropReason, Nanos};
+use schedule::{Link, MessageRule, Network as Setup, RuleAction};
 use trace::{CallKind, Head as _};
+use trace::{DropReason, Nanos};
 
 pub(crate) use partitions::{between, bridge, majorities_ring};
-pub(crate) use party::{Pair, Party};
+pub(crate) use party::Pair;
+pub use party::Party;
 
-use crate::clients::segment::Segment;
+use crate::system::{AnswerOf, RequestOf, Segment as _, System, TypesOf};
 
 use links::{Fate, LinkState};
 use partitions::Cuts;
@@ -36,56 +36,63 @@ use rules::ActiveRule;
 
 /// The content of a packet. What is large is in a box: most packets are messages between members.
 #[derive(Clone, Debug)]
-pub(crate) enum Body {
+pub(crate) enum Body<S: System> {
     /// A message between members.
-    Node(<Etcd as Types>::Message),
-    /// A client's request, with its number in the history.
-    Request(u64, <Etcd as Types>::Request),
-    /// The client no longer waits for this operation.
+    Node(<TypesOf<S> as contract::Types>::Message),
+    /// A client's request, with the number of the call.
+    Request(u64, RequestOf<S>),
+    /// The client no longer waits for this call.
     Cancel(u64),
     /// A member's answer.
-    Response(u64, Box<<Etcd as Types>::Answer>),
-    /// The connection over which this operation was sent broke, because the member's process ended.
+    Response(u64, Box<AnswerOf<S>>),
+    /// The connection over which this call was sent broke, because the member's process ended.
     Reset(u64),
-    /// A packet of a watch stream, with the stream's number in the history.
-    Stream(u64, Box<Segment>),
+    /// A packet of the callers' own, with the number of its stream.
+    Stream(u64, Box<S::Segment>),
 }
 
 /// A message under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Packet {
+pub(crate) struct Packet<S: System> {
     pub(crate) from: Party,
     pub(crate) to: Party,
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
     pub(crate) incarnations: (u32, u32),
     /// What the trace shows of it.
-    pub(crate) head: HeadOf<Etcd>,
+    pub(crate) head: HeadOf<TypesOf<S>>,
     /// Whether the sender learns what became of it.
     pub(crate) receipt: bool,
     /// What it carries.
-    pub(crate) body: Body,
+    pub(crate) body: Body<S>,
 }
 
-/// Each message makes a packet, so a packet stays small.
-const _: () = assert!(size_of::<Packet>() <= 112);
+/// The bytes that a packet takes in memory. Each message makes one, so a packet should stay small.
+pub const fn packet_size<S: System>() -> usize {
+    size_of::<Packet<S>>()
+}
 
-impl Packet {
+impl<S: System> Packet<S> {
     /// A packet between a member and a client, with the incarnations of its sender and its receiver.
-    pub(crate) fn of_call(from: (Party, u32), to: (Party, u32), kind: CallKind, body: Body) -> Box<Packet> {
-        let head = HeadOf::<Etcd>::of_call(kind);
+    pub(crate) fn of_call(
+        from: (Party, u32),
+        to: (Party, u32),
+        kind: CallKind,
+        body: Body<S>,
+    ) -> Box<Packet<S>> {
+        let head = HeadOf::<TypesOf<S>>::of_call(kind);
         let incarnations = (from.1, to.1);
         Box::new(Packet { from: from.0, to: to.0, incarnations, head, receipt: false, body })
     }
 }
 
 /// What becomes of a sent packet.
-pub(crate) enum SendResult {
+pub(crate) enum SendResult<S: System> {
     Dropped(DropReason),
     /// A clog or a rule holds it until the fault ends.
     Held,
     Arrives {
         at: Nanos,
-        packet: Box<Packet>,
+        packet: Box<Packet<S>>,
         /// When a duplicate arrives, if there is one.
         again: Option<Nanos>,
         /// Whether it got an extra delay that lets later packets overtake it.
@@ -94,7 +101,7 @@ pub(crate) enum SendResult {
 }
 
 /// The network.
-pub(crate) struct Network {
+pub(crate) struct Network<S: System> {
     /// The behaviour of links without faults.
     setup: Setup,
     /// The state of each link.
@@ -108,13 +115,13 @@ pub(crate) struct Network {
     /// The rules on messages that are in force.
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule to end, with its fault.
-    held: Vec<(u32, Box<Packet>)>,
+    held: Vec<(u32, Box<Packet<S>>)>,
     /// The clogs with the pairs that they block, oldest first.
     clogging: Vec<(u32, Vec<Pair>)>,
 }
 
-impl Network {
-    pub(crate) fn new(seed: u64, members: u32, clients: usize, setup: Setup) -> Network {
+impl<S: System> Network<S> {
+    pub(crate) fn new(seed: u64, members: u32, clients: usize, setup: Setup) -> Network<S> {
         Network {
             setup,
             links: Grid::new(members, clients, |pair| LinkState::new(seed, pair_key(pair))),
@@ -128,7 +135,7 @@ impl Network {
     }
 
     /// All parties that are clients.
-    pub(crate) fn clients(&self) -> impl Iterator<Item = Party> + use<> {
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Party> + use<S> {
         (0..self.links.clients()).map(Party::Client)
     }
 
@@ -141,7 +148,7 @@ impl Network {
     }
 
     /// Decides what becomes of a packet that is sent now.
-    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> SendResult {
+    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet<S>>) -> SendResult<S> {
         let pair = (packet.from, packet.to);
         if self.cuts.is_cut(pair) {
             return SendResult::Dropped(DropReason::CutAtSend);
@@ -171,7 +178,7 @@ impl Network {
             return SendResult::Held;
         }
         let usual = self.usual(pair);
-        let fate = self.links[pair].send(&usual, now, || size(&packet.body));
+        let fate = self.links[pair].send(&usual, now, || size::<S>(&packet.body));
         match fate {
             Fate::Lost => SendResult::Dropped(DropReason::Loss),
             Fate::Overflow => SendResult::Dropped(DropReason::Overflow),
@@ -180,7 +187,7 @@ impl Network {
                     if self.setup.checksums {
                         return SendResult::Dropped(DropReason::Corrupt);
                     }
-                    match damaged(&packet.body, place) {
+                    match damaged::<S>(&packet.body, place) {
                         Some(body) => packet.body = body,
                         None => return SendResult::Dropped(DropReason::Corrupt),
                     }
@@ -193,7 +200,7 @@ impl Network {
 
     /// Whether the link of a packet that arrives now is not cut.
     #[inline]
-    pub(crate) fn reaches(&self, packet: &Packet) -> bool {
+    pub(crate) fn reaches(&self, packet: &Packet<S>) -> bool {
         !self.cuts.is_cut((packet.from, packet.to))
     }
 
@@ -251,7 +258,7 @@ impl Network {
     }
 
     /// Adds a rule on raft messages, until the fault ends.
-    pub(crate) fn add_rule(&mut self, fault: u32, rule: plan::MessageRule, from: Vec<Party>, to: Vec<Party>) {
+    pub(crate) fn add_rule(&mut self, fault: u32, rule: MessageRule, from: Vec<Party>, to: Vec<Party>) {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
@@ -271,7 +278,7 @@ impl Network {
         fault: u32,
         healed: &[Party],
         now: Nanos,
-    ) -> Vec<(Nanos, Box<Packet>)> {
+    ) -> Vec<(Nanos, Box<Packet<S>>)> {
         let among = |(from, to): &Pair| healed.contains(from) && healed.contains(to);
         for rule in self.rules.iter_mut().filter(|rule| rule.fault == fault) {
             rule.ended_among = healed.to_vec();
@@ -284,7 +291,7 @@ impl Network {
     }
 
     /// Ends a clog or a rule. Packets that it held are sent now, in order.
-    pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
+    pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet<S>>)> {
         self.rules.retain(|rule| rule.fault != fault);
         if let Some(at) = self.clogging.iter().position(|(other, _)| *other == fault) {
             let (_, pairs) = self.clogging.remove(at);
@@ -294,7 +301,11 @@ impl Network {
     }
 
     /// Sends held packets, each with a newly drawn latency.
-    fn send_held(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
+    fn send_held(
+        &mut self,
+        now: Nanos,
+        which: impl Fn(u32, &Packet<S>) -> bool,
+    ) -> Vec<(Nanos, Box<Packet<S>>)> {
         let mut released = Vec::new();
         let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
         for (_, packet) in held {
@@ -307,12 +318,12 @@ impl Network {
 }
 
 /// Size of a packet on the wire in bytes. 40 is for the headers of IP and TCP.
-fn size(body: &Body) -> u64 {
+fn size<S: System>(body: &Body<S>) -> u64 {
     let content = match body {
-        Body::Node(message) => Etcd::message_bytes(message),
-        Body::Request(_, request) => Etcd::request_bytes(request),
-        Body::Response(_, answer) => Etcd::answer_bytes(answer),
-        Body::Stream(_, segment) => segment.size() as u64,
+        Body::Node(message) => TypesOf::<S>::message_bytes(message),
+        Body::Request(_, request) => TypesOf::<S>::request_bytes(request),
+        Body::Response(_, answer) => TypesOf::<S>::answer_bytes(answer),
+        Body::Stream(_, segment) => segment.bytes(),
         Body::Cancel(_) | Body::Reset(_) => 64,
     };
     content + 40
@@ -320,7 +331,7 @@ fn size(body: &Body) -> u64 {
 
 /// What a packet carries with one bit of it flipped; `None` if a receiver could not decode it. Only messages between
 /// members can be damaged unnoticed.
-fn damaged(body: &Body, place: u64) -> Option<Body> {
+fn damaged<S: System>(body: &Body<S>, place: u64) -> Option<Body<S>> {
     let Body::Node(message) = body else { return None };
-    Etcd::damaged(message, place).map(Body::Node)
+    TypesOf::<S>::damaged(message, place).map(Body::Node)
 }

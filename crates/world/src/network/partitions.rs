@@ -83,7 +83,7 @@ pub(crate) fn bridge(members: &[Party], bridge: Party, draw: Draw) -> Vec<Pair> 
 
 #[cfg(test)]
 mod tests {
-    use record::MemberId;
+    use trace::MemberId;
 
     use super::*;
 

@@ -3,15 +3,14 @@
 
 use std::ops::{Index, IndexMut};
 
-use record::MemberId;
+use trace::MemberId;
 
 /// Who sends or receives packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Party {
+pub enum Party {
     /// A member.
     Member(MemberId),
-    /// A client of the plan, by its number. Two more numbers follow: the client that does the final read of the
-    /// settle phase, and one for all operators.
+    /// A client, by its number: one of the plan, or another caller, whose number comes after theirs.
     Client(usize),
 }
 

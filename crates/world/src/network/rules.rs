@@ -1,9 +1,9 @@
-//! Rules on raft messages, which a plan can have as faults. A rule matches messages by kind, term, index, sender
+//! Rules on messages, which a plan can have as faults. A rule matches messages by kind, term, index, sender
 //! and receiver, skips the first ones and takes a number of them. It drops, delays, duplicates or holds each.
 //! The first rule that matches decides.
 
-use plan::{MessageRule, RuleAction};
-use record::MessageHead;
+use schedule::{MessageRule, RuleAction};
+use trace::Head;
 
 use super::party::{Pair, Party};
 
@@ -28,11 +28,11 @@ impl ActiveRule {
     }
 
     /// What this rule does with a message; `None` if it does not match.
-    pub(crate) fn decide(&mut self, (from, to): Pair, head: &MessageHead) -> Option<RuleAction> {
+    pub(crate) fn decide(&mut self, (from, to): Pair, head: &impl Head) -> Option<RuleAction> {
         let rule = &self.rule;
-        let matches = rule.kind.is_none_or(|kind| kind == u16::from(head.kind))
-            && rule.term.is_none_or(|term| term == head.term)
-            && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index))
+        let matches = rule.kind.is_none_or(|kind| kind == head.kind().into())
+            && rule.term.is_none_or(|term| term == head.term())
+            && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index()))
             && self.from.contains(&from)
             && self.to.contains(&to)
             && !(self.ended_among.contains(&from) && self.ended_among.contains(&to));

@@ -1,7 +1,7 @@
 //! Tests each fault of the simulated disk: it has its effect, is counted, and becomes visible when it should.
 
-use member::disk::DiskErrorKind;
-use plan::{DiskCall, DiskFault, Files};
+use contract::disk::DiskErrorKind;
+use schedule::{DiskCall, DiskFault, Files};
 
 use super::*;
 
@@ -103,7 +103,8 @@ fn a_full_disk_cuts_a_write_short() {
 
 #[test]
 fn a_disk_has_a_capacity_of_its_own() {
-    let disk = SimDisk::new(MemberId::new(1), Keyed::new(1, DISK), plan::Disk { capacity: 1000, ..model() });
+    let disk =
+        SimDisk::new(MemberId::new(1), Keyed::new(1, DISK), schedule::Disk { capacity: 1000, ..model() });
     let mut process = Process::new(disk);
     process.make("wal/1", &[1; 1000]);
     assert_eq!(process.perform(append("wal/1", &[1])).unwrap_err().kind, DiskErrorKind::Full);

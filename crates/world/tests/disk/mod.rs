@@ -11,11 +11,11 @@ mod wal;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use contract::disk::{Disk, DiskError, DiskJob, DiskOp};
 use etcdsim_world::disk::SimDisk;
 use keyed::{Domain, Keyed};
-use member::disk::{Disk, DiskError, DiskJob, DiskOp};
-use plan::Spread;
-use record::MemberId;
+use schedule::Spread;
+use trace::MemberId;
 
 const DISK: Domain = Domain::new("disk test");
 
@@ -23,8 +23,8 @@ const DISK: Domain = Domain::new("disk test");
 const STEP: u64 = 10;
 
 /// A disk without capacity limit whose operations all take [`STEP`].
-fn model() -> plan::Disk {
-    plan::Disk {
+fn model() -> schedule::Disk {
+    schedule::Disk {
         read: Spread::Constant(STEP),
         write: Spread::Constant(STEP),
         sync: Spread::Constant(STEP),
@@ -63,7 +63,7 @@ impl Process {
     }
 
     fn read(&mut self, path: &str) -> Vec<u8> {
-        self.section(|files| member::disk::read_all(files, path)).expect("a file that should be readable")
+        self.section(|files| contract::disk::read_all(files, path)).expect("a file that should be readable")
     }
 
     fn durable(&self, path: &str) -> Vec<u8> {

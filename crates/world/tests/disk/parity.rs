@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use member::disk::{DiskErrorKind, DiskOp};
+use contract::disk::{DiskErrorKind, DiskOp};
 use proptest::prelude::*;
 
 use super::*;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use member::disk::DiskOp;
+use contract::disk::DiskOp;
 use proptest::prelude::*;
 
 use super::parity::operation;

@@ -6,8 +6,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyed::Draw;
-use plan::{DiskFault, Files};
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableDefinition};
+use schedule::{DiskFault, Files};
 
 use super::*;
 

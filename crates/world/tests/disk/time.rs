@@ -1,8 +1,8 @@
 //! Tests at which time each operation of the disk ends and what is left of it: in sections, in jobs, after crashes
 //! between operations, during stalls, and after the process has ended.
 
-use member::disk::DiskErrorKind;
-use plan::DiskFault;
+use contract::disk::DiskErrorKind;
+use schedule::DiskFault;
 
 use super::*;
 
@@ -172,7 +172,7 @@ fn a_stall_holds_everything_until_it_ends() {
 #[test]
 fn a_slow_disk_is_slow_and_leaves_other_times_alone() {
     let spread = Spread::Uniform { low: 100, high: 1_000_000 };
-    let model = plan::Disk { read: spread, write: spread, sync: spread, capacity: 0 };
+    let model = schedule::Disk { read: spread, write: spread, sync: spread, capacity: 0 };
     let times = |slow: Option<u64>| -> Vec<u64> {
         let disk = SimDisk::new(MemberId::new(1), Keyed::new(3, DISK), model);
         let _process = disk.attach(1);

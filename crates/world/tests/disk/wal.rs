@@ -4,8 +4,8 @@
 
 use keyed::Draw;
 use member::wal::{Marker, Recovered, Replay, Wal, WalError};
-use plan::{DiskFault, Files};
 use raft::eraftpb::{ConfState, Entry, HardState};
+use schedule::{DiskFault, Files};
 
 use super::*;
 

@@ -15,8 +15,8 @@ use record::{CacheView, Nanos, Operation, Outcome};
 use super::acts::{ActInput, Context, Step, start};
 use super::{Clients, Login, LoginState};
 use crate::caller_event::CallerEvent;
-use crate::calls::Ended;
 use crate::desk::{Caller, Desk};
+use crate::etcd::Ended;
 
 impl Clients {
     /// The run begins.

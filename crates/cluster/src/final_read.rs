@@ -6,9 +6,9 @@ use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
 use plan::Plan;
 use record::{MemberId, Nanos, Outcome};
+use world::clock::SECOND;
 
 use crate::clients::Login;
-use crate::clock::SECOND;
 use crate::desk::{Caller, Desk};
 
 /// How long the final read waits for an answer before the next attempt; our choice.
@@ -63,7 +63,7 @@ impl FinalRead {
         let request =
             RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
         let (request, token, user) = Login::ask(self.login.as_mut(), Request::Range(request));
-        let caller = Caller { client: client_number(desk.view.plan), user };
+        let caller = Caller { client: client_number(desk.view.plan()), user };
         let call = desk.call(caller, member, request, token, desk.now() + ANSWER_TIMEOUT);
         self.current = Some(call);
     }

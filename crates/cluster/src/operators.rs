@@ -16,13 +16,13 @@ use keyed::Draw;
 use member::io::{Ask, Call, Input};
 use plan::Plan;
 use record::{MemberId, Nanos, Outcome};
+use world::Configuration;
+use world::clock::{MILLISECOND, SECOND};
 
 use crate::caller_event::CallerEvent;
 use crate::clients::Login;
-use crate::clock::{MILLISECOND, SECOND};
 use crate::desk::{Caller, Desk};
-use crate::progress::Configuration;
-use crate::view::View;
+use crate::etcd::View;
 
 /// How long an operator waits for an answer: the default of `etcdctl --command-timeout`.
 const ANSWER_TIMEOUT: Nanos = 5 * SECOND;
@@ -76,11 +76,6 @@ impl Operators {
         let joiners = adding.zip(added).map(|((fault, _), member)| (fault, member)).collect();
         Operators { tasks: Vec::new(), joiners, leaving: BTreeSet::new(), login: Login::root(plan) }
     }
-}
-
-/// The URL at which other members reach a member.
-pub(crate) fn peer_url(member: MemberId) -> String {
-    format!("http://m{member}:2380")
 }
 
 /// The client number of the operators of a plan. The number before it is that of the client that reads in the
@@ -154,7 +149,7 @@ impl Operators {
             }
         };
         let (request, token, user) = Login::ask(self.login.as_mut(), request);
-        let caller = Caller { client: client_number(desk.view.plan), user };
+        let caller = Caller { client: client_number(desk.view.plan()), user };
         let call = desk.call(caller, member, request, token, desk.now() + ANSWER_TIMEOUT);
         self.tasks[at].current = Some(call);
     }
@@ -188,7 +183,7 @@ impl Operators {
     ) {
         // The history can record only one request: the last one, the removal.
         let recorded = changes[changes.len() - 1].clone();
-        let caller = Caller { client: client_number(desk.view.plan), user: None };
+        let caller = Caller { client: client_number(desk.view.plan()), user: None };
         let call = desk.note_call(caller, member, recorded, desk.now() + ANSWER_TIMEOUT);
         self.tasks[at].current = Some(call);
         let request = Ask::with_token(Call::Reconfigure(changes), None);

@@ -1,7 +1,7 @@
 //! Tests what a member does while its disk is slow, for each value of the setting `raft-loop`.
 
 use api::Request;
-use etcdsim_world as world;
+use etcdsim_cluster as cluster;
 use plan::Scenario;
 use record::{Probe, Record};
 
@@ -11,7 +11,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) fn run(text: &str, seed: u64) -> Record {
     let scenario = Scenario::parse("test.toml", &format!("title = 't'\n{text}"));
     let plan = scenario.unwrap_or_else(|errors| panic!("{errors:?}")).expand(seed);
-    let record = world::run(&plan, &mut (), world::Options::default());
+    let record = cluster::run(&plan, &mut (), world::Options::default());
     assert_eq!(record.surprises, []);
     assert_eq!(record.unsettled, Vec::<String>::new());
     record

@@ -9,8 +9,8 @@ use api::etcdserverpb::{
 use plan::OperatorTask;
 use record::MemberId;
 
-use crate::operators::{Operators, Step, peer_url};
-use crate::view::View;
+use crate::etcd::{View, peer_url};
+use crate::operators::{Operators, Step};
 
 /// etcd's number for the alarm NOSPACE (`AlarmType` in `rpc.proto`).
 const NO_SPACE: i32 = 1;

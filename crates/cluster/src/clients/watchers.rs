@@ -23,14 +23,14 @@ use api::mvccpb::event::EventType;
 use plan::Failover;
 use plan::act::{Follow, Start, Watch};
 use record::{MemberId, Nanos, Probe};
+use world::Party;
+use world::clock::{MILLISECOND, SECOND};
 
 use super::acts::Command;
 use super::{Client, Clients, Login, LoginState};
 use crate::caller_event::CallerEvent;
-use crate::clock::{MILLISECOND, SECOND};
 use crate::desk::Desk;
-use crate::network::Party;
-use crate::view::View;
+use crate::etcd::View;
 
 /// How long a client waits before it reopens a stream for the first time: the longest `backoff` in
 /// `client/v3/watch.go`.

@@ -23,15 +23,15 @@ use api::etcdserverpb::WatchRequest;
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::{self, Ask, Input};
-use record::{EtcdFact, Fact, MemberId, Members, Nanos, StreamEnd, WatchStream};
+use record::{EtcdFact, MemberId, Members, Nanos, StreamEnd, WatchStream};
+use world::State;
+use world::clock::SECOND;
 
 use super::Clients;
 use super::segment::{Down, Segment, Up};
 use super::transport::{Receiver, Sender, TimeoutAction};
 use crate::caller_event::CallerEvent;
-use crate::clock::SECOND;
 use crate::desk::Desk;
-use crate::machine::State;
 
 /// The name under which the processing times of clients are drawn.
 const PROCESSING: Domain = Domain::new("world watch processing");
@@ -130,7 +130,7 @@ impl Clients {
         let (member, token) = (state.member(), state.token());
         let last_received = state.clock.monotonic(now);
         let first_check = state.after(now, state.plan.keepalive);
-        desk.orders.note(Fact::Own(EtcdFact::WatchOpened { stream, client: client as u32, to: member }));
+        desk.orders.note(EtcdFact::WatchOpened { stream, client: client as u32, to: member });
         desk.history.watches.push(WatchStream {
             client: client as u32,
             member,
@@ -207,7 +207,7 @@ impl Clients {
             state.up.stop();
         }
         desk.history.watches[stream as usize].ended = Some((now, end));
-        desk.orders.note(Fact::Own(EtcdFact::WatchEnded { stream }));
+        desk.orders.note(EtcdFact::WatchEnded { stream });
     }
 
     /// A client learns that a stream broke or that the member ended it.
@@ -313,12 +313,12 @@ impl Clients {
         let client = state.client;
         match item {
             Down::Response(response) => {
-                desk.orders.note(Fact::Own(EtcdFact::WatchReceived {
+                desk.orders.note(EtcdFact::WatchReceived {
                     stream,
                     revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
                     events: response.events.len() as u32,
                     digest: crate::digests::watch(&response),
-                }));
+                });
                 desk.history.watches[stream as usize].received.push((now, (*response).clone()));
                 self.take_watch_response(desk, client, stream, &response);
             }

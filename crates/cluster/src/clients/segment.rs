@@ -39,13 +39,17 @@ pub(crate) enum Segment {
     Reset,
 }
 
-impl Segment {
-    /// Its size on the network in bytes, without the packet's head. 32 is a rough size for the small ones.
-    pub(crate) fn size(&self) -> usize {
+impl world::Segment for Segment {
+    // 32 is a rough size for the small ones.
+    fn bytes(&self) -> u64 {
         use prost::Message as _;
         match self {
-            Segment::Down(_, Down::Response(response)) => response.encoded_len(),
+            Segment::Down(_, Down::Response(response)) => response.encoded_len() as u64,
             _ => 32,
         }
+    }
+
+    fn is_reset(&self) -> bool {
+        matches!(self, Segment::Reset)
     }
 }

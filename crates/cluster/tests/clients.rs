@@ -1,7 +1,7 @@
 //! Tests clients that do more than send requests: they continue their watchers at other members, keep copies of keys,
 //! use locks, and act as users.
 
-use etcdsim_world as world;
+use etcdsim_cluster as cluster;
 use plan::Scenario;
 use record::{History, MemberId, Outcome, Record, StreamEnd};
 
@@ -9,7 +9,7 @@ use record::{History, MemberId, Outcome, Record, StreamEnd};
 fn run(text: &str) -> Record {
     let scenario = Scenario::parse("test.toml", &format!("title = 't'\n{text}"));
     let plan = scenario.unwrap_or_else(|errors| panic!("{errors:?}")).expand(1);
-    let record = world::run(&plan, &mut (), world::Options::default());
+    let record = cluster::run(&plan, &mut (), world::Options::default());
     assert_eq!(record.surprises, []);
     assert_eq!(record.unsettled, Vec::<String>::new());
     record
@@ -181,7 +181,7 @@ fn a_lock_without_a_fence_loses_additions_at_times() {
     .unwrap();
     let scenario = Scenario::parse("jepsen-lock-set.toml", &file).unwrap();
     let lost = (0..40).map(|seed| {
-        let record = world::run(&scenario.expand(seed), &mut (), world::Options::default());
+        let record = cluster::run(&scenario.expand(seed), &mut (), world::Options::default());
         record.stats.work["lost-adds"]
     });
     let lost: Vec<u64> = lost.collect();

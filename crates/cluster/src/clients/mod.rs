@@ -31,8 +31,8 @@ use bytes::Bytes;
 use plan::act::Follow;
 use plan::{Failover, Plan};
 use record::{MemberId, Nanos, Outcome};
-
-use crate::clock::Clock;
+use world::Waiting;
+use world::clock::Clock;
 
 use acts::{ExternalList, RunningAct};
 use memory::Memory;
@@ -129,10 +129,12 @@ impl Clients {
         self.all.len()
     }
 
-    /// The calls under way: the client, the number of the call, and the member that was called.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = (usize, u64, MemberId)> {
+    /// The calls under way.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Waiting> {
         let calls = self.all.iter().enumerate();
-        calls.filter_map(|(at, client)| client.current.map(|(call, member)| (at, call, member)))
+        calls.filter_map(|(client, state)| {
+            state.current.map(|(call, member)| Waiting { client, call, member })
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small but complete run: five members, a few clients, nothing goes wrong.
 
 use api::etcdserverpb::{PutRequest, RangeRequest};
-use etcdsim_world as world;
+use etcdsim_cluster as cluster;
 use keyed::Ratio;
 use plan::{
     Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, NetworkFault, Phases, Plan,
@@ -83,7 +83,7 @@ fn fault(at: u64, lasts: u64, target: Target, kind: FaultKind) -> Fault {
 #[test]
 fn a_quiet_cluster_answers_everything() {
     let plan = plan(5, 10, vec![]);
-    let record = world::run(&plan, &mut (), world::Options::default());
+    let record = cluster::run(&plan, &mut (), world::Options::default());
     assert_eq!(record.unsettled, Vec::<String>::new());
     assert!(record.surprises.is_empty(), "{:?}", record.surprises);
     let unanswered =
@@ -101,7 +101,7 @@ fn crashes_and_power_losses_are_survived() {
         fault(16_000, 3_000, Target::Random, ProcessFault::Pause.into()),
     ];
     let plan = plan(3, 20, faults);
-    let record = world::run(&plan, &mut (), world::Options::default());
+    let record = cluster::run(&plan, &mut (), world::Options::default());
     assert_eq!(record.unsettled, Vec::<String>::new());
     assert!(record.surprises.is_empty(), "{:?}", record.surprises);
     assert!(record.stats.elections >= 3, "{:?}", record.stats);
@@ -114,8 +114,8 @@ fn the_same_plan_gives_the_same_trace() {
         fault(6_000, 2_000, Target::Leader, NetworkFault::OneWay { inbound: true }.into()),
     ];
     let plan = plan(5, 10, faults);
-    let once = world::run(&plan, &mut (), world::Options { keep_events: true });
-    let again = world::run(&plan, &mut (), world::Options { keep_events: true });
+    let once = cluster::run(&plan, &mut (), world::Options { keep_events: true });
+    let again = cluster::run(&plan, &mut (), world::Options { keep_events: true });
     for (one, other) in once.events.iter().zip(&again.events) {
         assert_eq!(one, other);
     }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use api::Request;
 use bytes::Bytes;
-use record::{Fact, History, MemberId, Nanos, Operation, Outcome, Probe, Stats};
+use member::io::{Ask, Call};
+use record::{History, MemberId, Nanos, Operation, Outcome, Probe, Stats};
 
-use crate::calls::Ended;
-use crate::deeds::Orders;
-use crate::view::View;
+use crate::etcd::{Ended, Orders, View};
 
 /// What all callers of a run write down.
 #[derive(Default)]
@@ -48,7 +47,7 @@ pub(crate) struct Caller {
 impl Desk<'_> {
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
-        self.view.now
+        self.view.now()
     }
 
     /// Sends a request to a member; the history records the call. The caller learns at `gives_up` that it waits no
@@ -63,7 +62,8 @@ impl Desk<'_> {
     ) -> u64 {
         let client = caller.client;
         let call = self.note_call(caller, member, request.clone(), gives_up);
-        self.orders.request(call, client, (member, self.view.incarnation(member)), request, token);
+        let to = (member, self.view.incarnation(member));
+        self.orders.request(call, client, to, Ask::with_token(Call::Api(request), token));
         call
     }
 
@@ -104,7 +104,7 @@ impl Desk<'_> {
     pub(crate) fn returned(&mut self, call: u64, outcome: &Outcome) {
         let digest = crate::digests::outcome(outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.orders.note(Fact::Returned { operation: call, answered, digest });
+        self.orders.returned(call, answered, digest);
     }
 
     /// Counts an action of the clients, for the statistics of the run.

@@ -1,0 +1,6 @@
+//! All tests of this crate, as one program.
+
+mod clients;
+mod raft_loop;
+mod smoke;
+mod transfers;
