@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use contract::{End, Input, Node as _, Stall, Store, Struck, Types as _, Watched};
+use contract::{End, Input, Node as _, Stall, Store, Struck, Types as _, Watched, Work as _};
 use trace::{CallKind, Fact, MemberId, Nanos, Stop};
 
 use crate::context;
@@ -45,7 +45,11 @@ impl<S: System> World<'_, S> {
             State::Running if now < process.machine.busy_until || !process.inbox.is_empty() => {
                 process.inbox.push_back(input);
             }
-            State::Running => self.step_member(member, input),
+            State::Running => {
+                self.step_member(member, input);
+                // What the step had computed at once.
+                self.drain_inbox(member);
+            }
         }
     }
 
@@ -183,6 +187,7 @@ impl<S: System> World<'_, S> {
             }
             self.look_for_armed_crash(member);
         }
+        let broken = broken.or_else(|| self.perform_work(member, &mut effects).err());
         let end = effects.end.take();
         self.processes[member].machine.wants_wake = effects.wake_at;
         self.processes[member].effects = Some(effects);
@@ -202,6 +207,24 @@ impl<S: System> World<'_, S> {
             Some(End::Finished) => self.end_process(member, Stop::Graceful),
             None => self.set_wake(member),
         }
+    }
+
+    /// Performs the computations that a node has handed out. They take no virtual time: it gets the results as its next
+    /// inputs. If one of them panics, returns the text of the panic.
+    fn perform_work(&mut self, member: MemberId, effects: &mut EffectsOf<S>) -> Result<(), String> {
+        if effects.work.is_empty() {
+            return Ok(());
+        }
+        // Of what a start has computed, it learns when it has recovered.
+        let is_recovered = |input: &InputOf<S>| matches!(input, Input::Recovered);
+        let inbox = &mut self.processes[member].inbox;
+        let at = inbox.iter().position(is_recovered).map_or(0, |at| at + 1);
+        for (work, what) in effects.work.drain(..).rev() {
+            let done = catch_unwind(AssertUnwindSafe(|| what.perform()));
+            let done = done.map_err(|panic| crate::panics::text(&*panic))?;
+            inbox.insert(at, Input::WorkDone { work, done });
+        }
+        Ok(())
     }
 
     /// A step pauses at a failpoint. Returns what is carried out at once; the rest waits until the pause is over.
@@ -303,18 +326,21 @@ impl<S: System> World<'_, S> {
             return;
         }
         process.machine.section = false;
-        let input = if process.machine.state == State::Starting {
+        if process.machine.state == State::Starting {
             process.machine.state = State::Running;
             process.machine.bootstrapped = true;
             if process.machine.is_paused_by_fault() {
                 process.machine.state = State::Paused;
             }
-            Input::Recovered
+            // It comes after the ends of disk jobs, and before the results of what the start had computed.
+            let is_work = |input: &InputOf<S>| matches!(input, Input::WorkDone { .. });
+            let at = process.inbox.iter().position(is_work).unwrap_or(process.inbox.len());
+            process.inbox.insert(at, Input::Recovered);
         } else {
             let keeper = process.keeper.as_mut().expect("a process that runs has a store");
-            Input::StoreDone(keeper.end(now, &process.machine.disk))
-        };
-        self.feed(member, input);
+            let done = Input::StoreDone(keeper.end(now, &process.machine.disk));
+            self.feed(member, done);
+        }
         self.drain_inbox(member);
     }
 
