@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trace::MemberId;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError, DiskErrorKind};
 use crate::effects::Effects;
 use crate::failpoint::Armed;
 use crate::input::{Input, Now};
@@ -64,6 +64,13 @@ pub trait Refusal: Display {
     /// Whether the reason is that the node has left the cluster for good.
     fn is_removal(&self) -> bool {
         false
+    }
+}
+
+/// For a node that refuses to start only because of its disk. What is gone stays gone.
+impl Refusal for DiskError {
+    fn is_lasting(&self) -> bool {
+        matches!(self.kind, DiskErrorKind::NotFound | DiskErrorKind::PastEnd)
     }
 }
 

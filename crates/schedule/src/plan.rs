@@ -337,6 +337,19 @@ impl<P: Part> Plan<P> {
         (self.cluster.members + by_faults).max(u32::try_from(highest).unwrap_or(0))
     }
 
+    /// Whether a flaw is switched on for a member.
+    pub fn has_flaw(&self, flaw: &str, member: MemberId) -> bool {
+        let is_on = |on: &FlawAt| on.flaw == flaw && on.member.is_none_or(|only| only == member);
+        self.flaws.iter().any(is_on)
+    }
+
+    /// The plan with these flaws besides, on every member.
+    #[must_use]
+    pub fn with_flaws<'a>(mut self, flaws: impl IntoIterator<Item = &'a str>) -> Plan<P> {
+        self.flaws.extend(flaws.into_iter().map(|flaw| FlawAt { flaw: flaw.to_string(), member: None }));
+        self
+    }
+
     /// Why no client asks the cluster anything, as the end of a sentence; `None` if one does.
     pub fn why_idle(&self) -> Option<&'static str> {
         if self.clients.is_empty() {

@@ -38,9 +38,11 @@ mod feeding;
 mod happening;
 mod keeper;
 mod lives;
+mod loops;
 mod machine;
 mod network;
 mod panics;
+mod plain;
 mod process;
 mod progress;
 mod pump;
@@ -61,12 +63,27 @@ pub use callers::{Callers, Task, Waiting};
 pub use calls::Ended;
 pub use deeds::Orders;
 pub use keeper::Found;
+pub use loops::{Asks, Call, Loops, Next};
 pub use machine::State;
 pub use network::{Party, packet_size};
+pub use plain::{Ask, Plain, Simple};
 pub use progress::Configuration;
 pub use runtime::GUARDED;
 pub use system::*;
 pub use view::View;
+
+/// What a small node and its driver name: `use world::prelude::*`.
+pub mod prelude {
+    pub use std::sync::Arc;
+
+    pub use contract::disk::{Disk, DiskError, DiskJob, DiskOp};
+    pub use contract::{Boot, Effects, End, Input, NoStore, Node, Now, Started, Watched};
+    pub use keyed::Ratio;
+    pub use schedule::{Plan, Scenario, Turn};
+    pub use trace::{MemberId, Nanos};
+
+    pub use crate::{Call, Loops, Options, Plain, Simple};
+}
 
 /// What a run keeps besides.
 #[derive(Clone, Copy, Debug, Default)]
