@@ -6,7 +6,7 @@
 //! ordinal, and a time that a draw decides. The operations that the database performs have neither: each
 //! happens at the end of a slot. So what a run does depends on the content of a commit, but not on whether,
 //! when or how the database writes it. It may write it at once, or only when the process ends (see
-//! `backend.rs` of the world): then a crash tears it in the same way.
+//! `keeper.rs`): then a crash tears it in the same way.
 //!
 //! Which slot: the syncs of the commit are those of the slots, in order. The writes before a sync go to the
 //! slots before it, one to each, and those that are left over to the last one. A sync right after a change of
