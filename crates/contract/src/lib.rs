@@ -18,7 +18,8 @@
 //! }
 //! ```
 //!
-//! The test `tests/counter.rs` has a small node, and what a driver does with it.
+//! The test `tests/counter.rs` has a small node, and what a driver does with it. In the crate `world`, the test
+//! `tests/contract.rs` has a node that looks out for what is said here.
 //!
 //! # What the driver does with effects
 //!

@@ -5,7 +5,7 @@
 //! Acts fill it and later acts use it. Clients of one program share a memory ([`crate::Client::part_of`]). What
 //! an act does depends only on the plan and on the answers that the client received.
 //!
-//! Not here: how acts are written in files (`operation`), which requests they send (`world/src/clients`).
+//! Not here: how acts are written in files (`operation`), which requests they send (`cluster/src/clients`).
 
 use api::Request;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};

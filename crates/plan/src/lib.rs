@@ -10,7 +10,7 @@
 //! * `workload`: the section `[workload]`, one file for each workload. `own`: workloads written in Rust.
 //! * `operators`: the tasks of operators, such as adding a member, one row each.
 //!
-//! Not here: what any of this does to a cluster (`world`), which flaws there are (`member`).
+//! Not here: what any of this does to a cluster (`world`, `cluster`), which flaws there are (`member`).
 //!
 //! Architecture invariant: this crate knows nothing about members, worlds or oracles. Architecture invariant: no user
 //! input makes it panic.

@@ -1,7 +1,7 @@
 //! The part of the event trace that is etcd's: what happened in its members and to its clients.
 //!
-//! An [`EtcdFact`] is one thing that happened. The member reports what its log and its state machine did, the world
-//! what the clients did. What the world reports of any node, such as the end of a process or a lost message, is a
+//! An [`EtcdFact`] is one thing that happened. The member reports what its log and its state machine did, the clients
+//! what they did. What the world reports of any node, such as the end of a process or a lost message, is a
 //! [`Fact`] of `trace`, in which these are [`Fact::Own`]. An [`Event`] is a fact with its time and its member.
 //!
 //! The oracles I1 to I10 of `verify` are invariants of the cluster. They see these events and nothing else, so
@@ -195,7 +195,7 @@ pub enum EtcdFact {
         probe: Probe,
     },
 
-    // ---- clients; reported by the world -----------------------------------------------------------
+    // ---- clients; reported by themselves ----------------------------------------------------------
     /// A client opened watch stream `stream`.
     WatchOpened {
         /// Number among the streams of the history.

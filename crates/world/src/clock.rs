@@ -75,6 +75,7 @@ impl Clock {
     }
 
     /// The wall clock at a true time, in nanoseconds since 1970.
+    #[inline]
     pub(crate) fn wall_clock(&self, now: Nanos) -> i64 {
         let swing = match self.swing {
             None => 0,
@@ -97,6 +98,7 @@ impl Clock {
     }
 
     /// Both readings at a true time, as a step gets them.
+    #[inline]
     pub(crate) fn read(&self, now: Nanos) -> contract::Now {
         contract::Now { clock: self.monotonic(now), wall: self.wall_clock(now) }
     }

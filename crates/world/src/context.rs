@@ -22,12 +22,14 @@ pub fn current() -> (Nanos, MemberId) {
 }
 
 /// The code of this member runs from now on; `wall_clock` is the reading of its wall clock.
+#[inline]
 pub(crate) fn enter(now: Nanos, member: MemberId, wall_clock: i64) {
     CONTEXT.set((now, member));
     WALL_CLOCK.set(wall_clock);
 }
 
 /// The code of the world runs from now on.
+#[inline]
 pub(crate) fn leave(now: Nanos) {
     CONTEXT.set((now, MemberId::NONE));
 }

@@ -23,8 +23,8 @@
 //! the operating system's clock and randomness. Without the flag the same loop runs without that guard and
 //! gives the same trace hashes (rule R6).
 //!
-//! Architecture invariants: this crate knows no node and judges nothing. It does not know scenarios, nor how a seed is
-//! expanded into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
+//! Architecture invariants: this crate knows no node and judges nothing. Apart from `plain`, it does not know scenarios, nor
+//! how a seed is expanded into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
 //! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
 mod callers;

@@ -125,6 +125,7 @@ impl Machine {
     }
 
     /// Whether it has recovered and not ended. A paused process counts: its kernel still acknowledges packets.
+    #[inline]
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)
     }

@@ -54,6 +54,7 @@ const HOMES: &[(&str, &str, Layer)] = &[
     ("api", "", Layer::Member),
     ("settings", "", Layer::Member),
     ("world", "", Layer::World),
+    ("cluster", "", Layer::World),
     ("record", "", Layer::World),
     ("trace", "", Layer::World),
     ("contract", "", Layer::World),
