@@ -168,10 +168,15 @@ impl Compactor {
         }
     }
 
-    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call
-    /// it.
-    pub(crate) fn due_at(&self) -> u64 {
-        if self.waiting.is_empty() { self.wake_at() } else { 0 }
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it: a client
+    /// waits, or the store was compacted that far already when the compaction was requested.
+    pub(crate) fn due_at(&self, store: &Store) -> u64 {
+        let is_done = |requested: &Requested| store.compact_revision() >= requested.revision;
+        if self.waiting.is_empty() && !self.requested.as_ref().is_some_and(is_done) {
+            self.wake_at()
+        } else {
+            0
+        }
     }
 
     /// Whether the requested compaction is still in progress. If it has succeeded or timed out, records that.

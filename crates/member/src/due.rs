@@ -101,7 +101,7 @@ impl Member {
             self.calls.wake_at(),
             self.transfers.wake_at(),
             self.hub.due_at(),
-            self.compactor.due_at(),
+            self.compactor.due_at(&self.replica.store),
             self.comparison.wake_at(leads),
             if leader.is_none() { u64::MAX } else { self.membership.publishes_at() },
             if leads { u64::MAX } else { self.leadership.greets_at() },
