@@ -356,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn a_compaction_that_the_store_has_already_is_over_in_the_next_step() {
+        let mut run = Run::new(AutoCompaction::Revision(1));
+        run.store.write().put(&"k".into(), "v".into(), 0);
+        run.look(true);
+        run.now = 5 * MINUTE;
+        assert_eq!(run.look(true), Some(1));
+        assert_eq!(run.compactor.due_at(&run.store), run.compactor.wake_at());
+        run.store.compact(2).unwrap();
+        assert_eq!(run.compactor.due_at(&run.store), 0);
+        run.look(true);
+        assert_eq!(run.compactor.due_at(&run.store), 10 * MINUTE);
+    }
+
+    #[test]
     fn a_physical_compaction_is_answered_when_the_backend_has_finished_it() {
         let mut run = Run::new(AutoCompaction::Revision(0));
         let response = Response::Compact(api::etcdserverpb::CompactionResponse::default());
