@@ -115,7 +115,9 @@ impl Workspace {
             None => (asked, None),
         };
         let named: Vec<&Package> = (self.packages.iter())
-            .filter(|package| package.name == name && version.is_none_or(|version| version == package.version))
+            .filter(|package| {
+                package.name == name && version.is_none_or(|version| version == package.version)
+            })
             .collect();
         let in_folder = |package: &&Package| {
             package.is_member && package.folder.file_name().is_some_and(|folder| folder == asked)
@@ -128,7 +130,8 @@ impl Workspace {
     }
 
     fn no_package(&self, name: &str, several: &[&Package]) -> Error {
-        let several = several.iter().map(|package| format!("`{}@{}`", package.name, package.version)).collect();
+        let several =
+            several.iter().map(|package| format!("`{}@{}`", package.name, package.version)).collect();
         Error::NoPackage { name: name.to_string(), root: self.root.clone(), several }
     }
 }

@@ -293,8 +293,7 @@ fn run(arguments: &RunArguments) -> Result<(), Error> {
     let built = compile(&compilation, &mut |line| eprintln!("{line}"))?;
     let harness = harness(arguments, &subject, &built)?;
 
-    let sample =
-        arguments.sample.map(|count| Sample { count: count.get(), seed: arguments.sample_seed });
+    let sample = arguments.sample.map(|count| Sample { count: count.get(), seed: arguments.sample_seed });
     let compiled: Vec<&Mutant> =
         subject.mutants().filter(|mutant| !built.left_out.contains(&mutant.number)).collect();
     let left_out = found - compiled.len();
@@ -326,8 +325,7 @@ fn run(arguments: &RunArguments) -> Result<(), Error> {
         compare: compare(arguments),
     };
     let tried: BTreeSet<u32> = outcomes.iter().map(|outcome| outcome.mutant.number).collect();
-    let rest: Vec<&Mutant> =
-        selected.into_iter().filter(|mutant| !tried.contains(&mutant.number)).collect();
+    let rest: Vec<&Mutant> = selected.into_iter().filter(|mutant| !tried.contains(&mutant.number)).collect();
     if !rest.is_empty() {
         let mut progress = Progress::start("jobs without a mutant", harness.names().len(), 0);
         let mut warnings = Vec::new();
@@ -359,11 +357,14 @@ fn harness(arguments: &RunArguments, subject: &Subject, built: &Built) -> Result
     let [runner] = &programs[..] else {
         let count = programs.len();
         let package = &arguments.runner;
-        return Err(Error::Runner(format!("the runner's package {package} must have one program, not {count}")));
+        return Err(Error::Runner(format!(
+            "the runner's package {package} must have one program, not {count}"
+        )));
     };
     let swarm = vec![PathBuf::from("scenarios/swarm.toml")];
     let scenarios = if arguments.scenario.is_empty() { &swarm } else { &arguments.scenario };
-    let mut words = vec![format!("--seeds={}", arguments.seeds), format!("--flaw-seeds={}", arguments.flaw_seeds)];
+    let mut words =
+        vec![format!("--seeds={}", arguments.seeds), format!("--flaw-seeds={}", arguments.flaw_seeds)];
     words.extend(scenarios.iter().map(|scenario| scenario.to_string_lossy().into_owned()));
     Harness::runner(runner.clone(), words, subject.workspace.root.clone(), arguments.memory)
 }
@@ -429,7 +430,8 @@ fn do_not_fit(first: &Header, other: &Header) -> Option<String> {
     let same = Header { shard: other.shard, planned: other.planned, ..first.clone() };
     // Two machines may build two programs of the same sources.
     let same = Header { program: other.program, ..same };
-    (same != *other).then(|| "it is of another run than the first journal, not another shard of it".to_string())
+    (same != *other)
+        .then(|| "it is of another run than the first journal, not another shard of it".to_string())
 }
 
 /// Checks that a journal is one of the package.

@@ -114,7 +114,8 @@ pub fn compile(what: &Compilation<'_>, progress: &mut dyn FnMut(&str)) -> Result
     let texts = texts.chain(what.only.iter().map(|file| file.as_bytes()));
     // How this program writes mutants matters, too.
     let fingerprint = fingerprint(texts.chain([env!("CARGO_PKG_VERSION").as_bytes()]));
-    let remembered = fs::read(&memory).ok().and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
+    let remembered =
+        fs::read(&memory).ok().and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
     let remembered = remembered.filter(|remembered| remembered.fingerprint == fingerprint);
     let mut left_out = remembered.map(|remembered| remembered.numbers).unwrap_or_default();
     let mut blame = Blame::default();

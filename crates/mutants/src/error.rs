@@ -78,7 +78,9 @@ pub enum Error {
     },
 
     /// More mutants than a program can hold.
-    #[error("{package} has {found} mutants, but a program holds {most}. Name some of its files with `--only`")]
+    #[error(
+        "{package} has {found} mutants, but a program holds {most}. Name some of its files with `--only`"
+    )]
     TooMany {
         /// The package.
         package: String,

@@ -266,7 +266,8 @@ impl Finder<'_> {
             // The operands of a longer chain are those of its links.
             if !same {
                 let (function, value) = if is_and { ("yes", "true") } else { ("no", "false") };
-                let change = format!("{} in {} to `{value}`", self.excerpt(operand.span()), self.excerpt(whole));
+                let change =
+                    format!("{} in {} to `{value}`", self.excerpt(operand.span()), self.excerpt(whole));
                 self.through(Kind::Boolean, function, operand, change);
             }
             self.inside(operand);
@@ -355,7 +356,8 @@ impl Finder<'_> {
     fn literal(&mut self, node: &Expr, literal: &Lit) {
         match literal {
             Lit::Int(value) => {
-                let Some(more) = value.base10_parse::<u128>().ok().and_then(|value| value.checked_add(1)) else {
+                let Some(more) = value.base10_parse::<u128>().ok().and_then(|value| value.checked_add(1))
+                else {
                     return;
                 };
                 let more = format!("{more}{}", value.suffix());

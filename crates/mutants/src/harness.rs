@@ -200,7 +200,9 @@ impl<'h> Session<'h> {
         };
         let (ended, says) = match ended {
             Some(status) if status.success() => (Ended::As(Ending::Held), String::new()),
-            Some(status) if status.code().is_some() => (Ended::As(Ending::Caught), "the test fails".to_string()),
+            Some(status) if status.code().is_some() => {
+                (Ended::As(Ending::Caught), "the test fails".to_string())
+            }
             status => (Ended::Died, describe(status)),
         };
         let mut ran = Ran::new(ended, says, stopwatch.elapsed());

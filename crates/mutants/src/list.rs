@@ -71,7 +71,9 @@ impl List {
         for Entry { file, function, change, nth, reason } in document.mutant {
             let name = Name { file, function, change, nth };
             if reason.trim().is_empty() {
-                return Err(format(format!("{name}: say why nothing can tell this mutant from the original")));
+                return Err(format(format!(
+                    "{name}: say why nothing can tell this mutant from the original"
+                )));
             }
             if reasons.contains_key(&name) {
                 return Err(format(format!("{name}: it is there twice")));

@@ -54,7 +54,8 @@ impl Mirror {
                 // cargo takes the package from there instead of from its registry.
                 let root_manifest = workspace.root.join("Cargo.toml");
                 let text = fs::read_to_string(&root_manifest).map_err(Error::file("read", &root_manifest))?;
-                let patch = format!("{text}\n[patch.crates-io.{}]\npath = {}\n", package.name, quoted(&folder));
+                let patch =
+                    format!("{text}\n[patch.crates-io.{}]\npath = {}\n", package.name, quoted(&folder));
                 instead.insert(root_manifest, patch);
                 folder
             }

@@ -50,7 +50,8 @@ impl Progress {
     }
 
     fn show(&self) {
-        let text = line(self.what, self.done, self.total, self.done - self.before, self.since_start.elapsed());
+        let text =
+            line(self.what, self.done, self.total, self.done - self.before, self.since_start.elapsed());
         let note = if self.note.is_empty() { String::new() } else { format!("; {}", self.note) };
         // Nobody reads it if stderr is closed.
         let _ = match self.changes_line {

@@ -163,7 +163,8 @@ impl Report {
                 *by_oracle.entry(outcome.by.clone()).or_default() += 1;
             }
         }
-        let lived = |outcome: &&Outcome| matches!(outcome.fate, Fate::Lived | Fate::Broken) && !listed(outcome);
+        let lived =
+            |outcome: &&Outcome| matches!(outcome.fate, Fate::Lived | Fate::Broken) && !listed(outcome);
         let survivor = |outcome: &Outcome| Survivor { code: code(outcome), outcome: outcome.clone() };
         let survivors = mutants.iter().filter(lived).map(survivor).collect();
         let wrong = |outcome: &&Outcome| outcome.fate.is_caught() && listed(outcome);
@@ -264,7 +265,10 @@ impl Report {
             writeln!(out)?;
         }
         if !self.list.gone.is_empty() {
-            writeln!(out, "## On the list, but not in the sources\n\nTheir code was changed: look at them again.\n")?;
+            writeln!(
+                out,
+                "## On the list, but not in the sources\n\nTheir code was changed: look at them again.\n"
+            )?;
             self.list.gone.iter().try_for_each(|name| writeln!(out, "- {name}"))?;
             writeln!(out)?;
         }

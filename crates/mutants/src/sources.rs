@@ -25,7 +25,8 @@ impl Source {
     /// Whether it is one of the files that were asked for: all if none was. `src/tracker` stands for every path that
     /// begins so.
     pub fn is_among(&self, only: &[String]) -> bool {
-        only.is_empty() || only.iter().any(|beginning| self.file.starts_with(beginning.trim_start_matches("./")))
+        only.is_empty()
+            || only.iter().any(|beginning| self.file.starts_with(beginning.trim_start_matches("./")))
     }
 }
 

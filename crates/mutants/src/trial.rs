@@ -143,7 +143,9 @@ impl Trials<'_> {
             let ended = original.ran.ended;
             let usable = match self.compare {
                 Compare::Trace => ended == Ended::As(Ending::Held),
-                Compare::Verdict => matches!(ended, Ended::As(Ending::Held | Ending::Caught | Ending::Panicked)),
+                Compare::Verdict => {
+                    matches!(ended, Ended::As(Ending::Held | Ending::Caught | Ending::Panicked))
+                }
             };
             if usable {
                 originals.push(original);
@@ -249,9 +251,9 @@ impl Trials<'_> {
         match self.compare {
             Compare::Trace => ran.by.clone(),
             // An oracle that is silent now, or one that speaks now; or a test.
-            Compare::Verdict => {
-                differing(&before, &now).or_else(|| differing(&now, &before)).unwrap_or_else(|| ran.by.clone())
-            }
+            Compare::Verdict => differing(&before, &now)
+                .or_else(|| differing(&now, &before))
+                .unwrap_or_else(|| ran.by.clone()),
         }
     }
 

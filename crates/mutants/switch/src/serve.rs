@@ -85,7 +85,8 @@ pub fn serve(jobs: &[String], mut run: impl FnMut(usize) -> Answer) -> io::Resul
         let answer = catch_unwind(AssertUnwindSafe(|| run(job)));
         let reached = crate::end();
         if mutant.is_none() {
-            let marks: Vec<_> = reached.iter().map(|(mutant, differ)| crate::mark(*mutant, *differ)).collect();
+            let marks: Vec<_> =
+                reached.iter().map(|(mutant, differ)| crate::mark(*mutant, *differ)).collect();
             writeln!(out, "{PREFIX}reached\t{}", marks.join(" "))?;
         }
         let panicked = answer.is_err();
