@@ -14,6 +14,8 @@ use crate::mutant::{Kind, Site};
 /// An error as rustc writes it in JSON.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Diagnostic {
+    /// What is wrong.
+    pub message: String,
     /// "error" or "warning", among others.
     pub level: String,
     /// Its number.
@@ -55,6 +57,13 @@ pub struct Written<'s> {
     pub places: BTreeMap<u32, Range<usize>>,
 }
 
+impl Diagnostic {
+    /// Its number; empty if it has none.
+    fn number(&self) -> &str {
+        self.code.as_ref().map_or("", |code| code.code.as_str())
+    }
+}
+
 /// Remembers how often each error came.
 #[derive(Debug, Default)]
 pub struct Blame {
@@ -81,11 +90,10 @@ impl Blame {
             places.extend(ones.filter_map(|place| Some((place, file(&place.file_name)?))));
         }
         let Some((first, _)) = places.first() else { return BTreeSet::new() };
-        let code = error.code.as_ref().map_or("", |code| code.code.as_str());
-        let key = (first.file_name.clone(), first.line_start, code.to_string());
+        let key = (first.file_name.clone(), first.line_start, error.number().to_string());
         let guess = self.guesses.entry(key).or_default();
         while *guess < GUESSES.len() {
-            let blamed = GUESSES[*guess](code, &places);
+            let blamed = GUESSES[*guess](error, &places);
             *guess += 1;
             if !blamed.is_empty() {
                 return blamed;
@@ -96,36 +104,62 @@ impl Blame {
     }
 }
 
-type Guess = fn(&str, &[(&Place, &Written<'_>)]) -> BTreeSet<u32>;
+type Guess = fn(&Diagnostic, &[(&Place, &Written<'_>)]) -> BTreeSet<u32>;
 
 /// The guesses, from narrow to wide.
-const GUESSES: &[Guess] = &[other_ways, innermost, labels, lines, functions];
+const GUESSES: &[Guess] = &[assignments, jumps_between, innermost, labels, lines, jumps, functions];
 
-/// What opens other ways through the function: jumps and assignments that may be left out.
-fn other_ways(code: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
-    if !OF_OTHER_WAYS.contains(&code) {
-        return BTreeSet::new();
-    }
-    let opens = |site: &&&Site| {
-        let change = &site.mutant.name.change;
-        let what = change.strip_prefix("leave out `").unwrap_or("");
-        let jumps = ["return", "break", "continue"].iter().any(|jump| what.starts_with(jump));
-        let assigns = code == "E0381" && what.contains(" = ");
-        site.mutant.kind == Kind::Statement && (jumps || assigns)
-    };
-    let in_functions = functions(code, places);
-    let sites = places.iter().flat_map(|(_, written)| written.sites.iter());
-    let sites = sites.filter(opens).map(|site| site.mutant.number);
-    sites.filter(|number| in_functions.contains(number)).collect()
+/// A name without a value: the assignments to it.
+fn assignments(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+    let name = error.message.split('`').nth(1).filter(|_| error.number() == "E0381");
+    let assigns = |what: &str| name.is_some_and(|name| what.starts_with(&format!("{name} = ")));
+    left_out_in_function(error, places, |_, what| assigns(what))
+}
+
+/// Another way through the function: the jumps between the places that the error names.
+fn jumps_between(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+    let first = places.iter().map(|(place, _)| place.line_start).min().unwrap_or(0);
+    let last = places.iter().map(|(place, _)| place.line_end).max().unwrap_or(0);
+    let other_way = OF_OTHER_WAYS.contains(&error.number());
+    let between = |site: &Site| other_way && (first..=last).contains(&site.mutant.line);
+    left_out_in_function(error, places, |site, what| between(site) && is_jump(what))
+}
+
+/// Another way through the function: all its jumps. In a loop they need not be between the places.
+fn jumps(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+    let other_way = OF_OTHER_WAYS.contains(&error.number());
+    left_out_in_function(error, places, |_, what| other_way && is_jump(what))
+}
+
+/// Whether a statement leaves its block.
+fn is_jump(statement: &str) -> bool {
+    ["return", "break", "continue"].iter().any(|jump| statement.starts_with(jump))
+}
+
+/// The mutants that leave a statement out, in the function of the error, if `is` says so of the mutant and the
+/// statement.
+fn left_out_in_function(
+    error: &Diagnostic,
+    places: &[(&Place, &Written<'_>)],
+    is: impl Fn(&Site, &str) -> bool,
+) -> BTreeSet<u32> {
+    let in_function = functions(error, places);
+    let sites = places.iter().take(1).flat_map(|(_, written)| written.sites.iter());
+    let sites = sites.filter(|site| in_function.contains(&site.mutant.number));
+    let blamed = sites.filter(|site| {
+        let what = site.mutant.name.change.strip_prefix("leave out `");
+        site.mutant.kind == Kind::Statement && what.is_some_and(|what| is(site, what))
+    });
+    blamed.map(|site| site.mutant.number).collect()
 }
 
 /// The smallest mutant around the place of the error.
-fn innermost(_: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+fn innermost(_: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     places.iter().take(1).flat_map(|place| smallest_around(*place)).collect()
 }
 
 /// The smallest mutant around each place that the error names.
-fn labels(_: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+fn labels(_: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     places.iter().flat_map(|place| smallest_around(*place)).collect()
 }
 
@@ -139,7 +173,7 @@ fn smallest_around((place, written): (&Place, &Written<'_>)) -> Vec<u32> {
 }
 
 /// All mutants on the lines that the error names.
-fn lines(_: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+fn lines(_: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     let on = |(place, written): &(&Place, &Written<'_>)| -> Vec<u32> {
         let lines = place.line_start..=place.line_end;
         let sites = written.sites.iter().filter(|site| lines.contains(&site.mutant.line));
@@ -149,7 +183,7 @@ fn lines(_: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
 }
 
 /// All mutants of the function in which the error is.
-fn functions(_: &str, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
+fn functions(_: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     let inside = |(place, written): &(&Place, &Written<'_>)| -> Vec<u32> {
         let sites = written.sites.iter().filter(|site| site.function_lines.contains(&place.line_start));
         sites.map(|site| site.mutant.number).collect()

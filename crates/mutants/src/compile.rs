@@ -21,8 +21,9 @@ use crate::mirror::Mirror;
 use crate::rewrite::rewrite;
 use crate::sources::Source;
 
-/// How often it is built at most. Twice the rounds that the widest guess about an error can take.
-const MOST_ROUNDS: usize = 12;
+/// How often it is built at most. An error needs as many rounds as there are guesses, and the borrows are looked at only
+/// when the types fit.
+const MOST_ROUNDS: usize = 15;
 
 /// What is built.
 #[derive(Clone, Debug)]
