@@ -46,6 +46,15 @@ pub struct Place {
     line_start: usize,
     line_end: usize,
     is_primary: bool,
+    label: Option<String>,
+}
+
+impl Place {
+    /// Whether it is only where the name in question comes from.
+    fn is_origin(&self) -> bool {
+        let label = self.label.as_deref().unwrap_or("");
+        label.starts_with("move occurs because") || label.starts_with("binding declared here")
+    }
 }
 
 /// A file with its mutants as they stand in it.
@@ -118,8 +127,10 @@ fn assignments(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSe
 
 /// Another way through the function: the jumps between the places that the error names.
 fn jumps_between(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
-    let first = places.iter().map(|(place, _)| place.line_start).min().unwrap_or(0);
-    let last = places.iter().map(|(place, _)| place.line_end).max().unwrap_or(0);
+    // Not the places of notes, which may be in other functions.
+    let on_the_way = || error.spans.iter().filter(|place| !place.is_origin());
+    let first = on_the_way().map(|place| place.line_start).min().unwrap_or(0);
+    let last = on_the_way().map(|place| place.line_end).max().unwrap_or(0);
     let other_way = OF_OTHER_WAYS.contains(&error.number());
     let between = |site: &Site| other_way && (first..=last).contains(&site.mutant.line);
     left_out_in_function(error, places, |site, what| between(site) && is_jump(what))
