@@ -113,7 +113,8 @@ struct RunArguments {
     /// Continue the run that was interrupted
     #[arg(long)]
     resume: bool,
-    /// How many processes run at a time [default: all cores]
+    /// How many processes run at a time [default: all cores; with `--tests` one, because two processes of one test may
+    /// write into the same folder]
     #[arg(long, value_name = "COUNT")]
     jobs: Option<NonZeroUsize>,
     /// How many seconds a job may take with a mutant, besides ten times as long as without
@@ -276,6 +277,11 @@ fn run(arguments: &RunArguments) -> Result<(), Error> {
         let package = subject.package.name.clone();
         return Err(Error::TooMany { package, found: highest as usize, most: MOST });
     }
+    // Said before anything is built, which takes minutes.
+    let shard = arguments.shard.map(|Shard { nth, of }| format!("-{nth}-of-{of}")).unwrap_or_default();
+    let path = arguments.journal.clone();
+    let path = path.unwrap_or_else(|| subject.work.join(format!("journal{shard}.jsonl")));
+    let before = journal::before(&path, arguments.resume)?;
     let program = match arguments.tests {
         true => Program::Tests,
         false => Program::Runner(arguments.runner.clone()),
@@ -312,12 +318,11 @@ fn run(arguments: &RunArguments) -> Result<(), Error> {
         shard: arguments.shard,
         planned: selected.len(),
     };
-    let shard = arguments.shard.map(|Shard { nth, of }| format!("-{nth}-of-{of}")).unwrap_or_default();
-    let path = arguments.journal.clone();
-    let path = path.unwrap_or_else(|| subject.work.join(format!("journal{shard}.jsonl")));
-    let (mut journal, mut outcomes) = Writer::open(&path, &header, arguments.resume)?;
+    let (mut journal, mut outcomes) = Writer::open(&path, &header, before)?;
 
-    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    // Two processes of one test may write into the same folder.
+    let cores =
+        || if arguments.tests { 1 } else { thread::available_parallelism().map_or(1, NonZeroUsize::get) };
     let trials = Trials {
         harness: &harness,
         threads: arguments.jobs.map_or_else(cores, NonZeroUsize::get),

@@ -143,11 +143,11 @@ impl Harness {
         &self.names
     }
 
-    /// A command under the limit of memory. The shell becomes the program, so that killing it kills the program. Where
-    /// the shell knows no such limit there is none.
+    /// A command under the limit of memory, whose death leaves no file behind. The shell becomes the program, so that
+    /// killing it kills the program. Where the shell knows no such limit there is none.
     fn limited(&self, program: &Path) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", r#"ulimit -v "$0" 2>/dev/null; exec "$@""#]);
+        command.args(["-c", r#"ulimit -c 0; ulimit -v "$0" 2>/dev/null; exec "$@""#]);
         command.arg((self.memory_mib * 1024).to_string()).arg(program).current_dir(&self.folder);
         // Mutants panic often, and nobody reads where.
         command.env("RUST_BACKTRACE", "0");

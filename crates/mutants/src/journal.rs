@@ -88,28 +88,39 @@ pub struct Writer {
     file: File,
 }
 
+/// Reads the journal that is there before a run begins: `None` if there is none, or one that is finished and may be
+/// written over.
+///
+/// # Errors
+/// If it is unfinished and not to be continued, or no journal at all.
+pub fn before(path: &Path, resume: bool) -> Result<Option<Journal>, Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let journal = Journal::read(path)?;
+    let (done, planned) = (journal.outcomes.len(), journal.header.planned);
+    match resume {
+        true => Ok(Some(journal)),
+        false if done < planned => Err(Error::Unfinished { path: path.to_path_buf(), done, planned }),
+        false => Ok(None),
+    }
+}
+
 impl Writer {
-    /// Begins a journal, or continues one. Returns what it has already.
+    /// Begins a journal, or continues `before`. Returns what it has already.
     ///
     /// # Errors
-    /// If there is an unfinished one that is not to be continued, or one that cannot be.
-    pub fn open(path: &Path, header: &Header, resume: bool) -> Result<(Writer, Vec<Outcome>), Error> {
-        let there = if path.exists() { Some(Journal::read(path)) } else { None };
-        let mut outcomes = Vec::new();
-        match there {
-            Some(journal) if resume => {
-                let journal = journal?;
-                if let Some(why) = difference(&journal.header, header) {
-                    return Err(Error::CannotResume { path: path.to_path_buf(), why });
-                }
-                outcomes = journal.outcomes;
-            }
-            Some(Ok(journal)) if journal.outcomes.len() < journal.header.planned => {
-                let (done, planned) = (journal.outcomes.len(), journal.header.planned);
-                return Err(Error::Unfinished { path: path.to_path_buf(), done, planned });
-            }
-            _ => {}
+    /// If `before` is of another run.
+    pub fn open(
+        path: &Path,
+        header: &Header,
+        before: Option<Journal>,
+    ) -> Result<(Writer, Vec<Outcome>), Error> {
+        let different = before.as_ref().and_then(|before| difference(&before.header, header));
+        if let Some(why) = different {
+            return Err(Error::CannotResume { path: path.to_path_buf(), why });
         }
+        let outcomes = before.map(|before| before.outcomes).unwrap_or_default();
         // Written anew as a whole, so that a torn line at its end is gone; and moved into place, so that it is there
         // at any time.
         let new = path.with_extension("new");

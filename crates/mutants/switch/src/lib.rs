@@ -2,7 +2,7 @@
 //! asks here whether it is on. At most one is.
 //!
 //! A program takes part in one of two ways:
-//! * It calls [`serve`], and the tool tells it which mutant to run with which job (a seed, say), as often as it likes.
+//! * It calls [`serve()`], and the tool tells it which mutant to run with which job (a seed, say), as often as it likes.
 //! * It does nothing, such as a test; the tool sets the variable [`VARIABLE`] for the whole process.
 //!
 //! With no mutant on, the program behaves as if the sources had not been rewritten. A check costs one relaxed load and
@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// The variable that says which mutant is on: its number, or `record FILE`, where what was reached is written into a
-/// file, a line for each mutant as [`serve`] writes it. Without the variable none is on.
+/// file, a line for each mutant as [`serve()`] writes it. Without the variable none is on.
 pub const VARIABLE: &str = "ETCDSIM_MUTANT";
 
 /// The greatest number of a mutant. The smallest is 1.
