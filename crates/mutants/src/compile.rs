@@ -111,10 +111,9 @@ pub fn fingerprint(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> u64 {
 /// If cargo fails for another reason than a mutant that does not compile.
 pub fn compile(what: &Compilation<'_>, progress: &mut dyn FnMut(&str)) -> Result<Built, Error> {
     let memory = what.work.join("left-out.json");
-    let texts = what.sources.iter().flat_map(|source| [source.file.as_bytes(), source.text.as_bytes()]);
-    let texts = texts.chain(what.only.iter().map(|file| file.as_bytes()));
-    // How this program writes mutants matters, too.
-    let fingerprint = fingerprint(texts.chain([env!("CARGO_PKG_VERSION").as_bytes()]));
+    // Of the texts with all mutants: they are others if the sources change, and if this program finds other mutants.
+    let chosen = || what.sources.iter().filter(|source| source.is_among(what.only));
+    let fingerprint = fingerprint(chosen().map(|source| rewrite(&source.text, &source.sites).text));
     let remembered =
         fs::read(&memory).ok().and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
     let remembered = remembered.filter(|remembered| remembered.fingerprint == fingerprint);
@@ -123,7 +122,7 @@ pub fn compile(what: &Compilation<'_>, progress: &mut dyn FnMut(&str)) -> Result
     for round in 1.. {
         let mut texts = BTreeMap::new();
         let mut written = BTreeMap::new();
-        for source in what.sources.iter().filter(|source| source.is_among(what.only)) {
+        for source in chosen() {
             let stays = |site: &&crate::mutant::Site| !left_out.contains(&site.mutant.number);
             let sites: Vec<_> = source.sites.iter().filter(stays).collect();
             let rewritten = rewrite(&source.text, sites.iter().copied());

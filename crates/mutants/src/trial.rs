@@ -207,16 +207,17 @@ impl Trials<'_> {
             let ran = session.run(Turn::Mutant(mutant.number), original.job, original.limit)?;
             outcome.runs += 1;
             let fate = self.fate(&original.ran, &ran);
-            if fate != Fate::NoDifference {
-                outcome.differed += 1;
-                outcome.fate = fate;
-            }
+            outcome.differed += usize::from(fate != Fate::NoDifference);
             if fate.is_caught() || fate == Fate::Broken {
                 outcome.by = self.by(&original.ran, &ran);
                 outcome.job = self.harness.names()[original.job].clone();
                 outcome.says = ran.says;
+            }
+            if fate.is_caught() {
+                outcome.fate = fate;
                 break;
             }
+            outcome.fate = outcome.fate.max(fate);
         }
         Ok(outcome)
     }

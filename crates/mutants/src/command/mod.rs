@@ -1,5 +1,7 @@
 //! The command line. Results go to stdout, progress and mistakes of the user to stderr.
 
+mod arguments;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -9,8 +11,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
 use etcdsim_mutants_switch::MOST;
+
+use arguments::{Arguments, By, Command, Format, ListArguments, Output, ReportArguments, RunArguments, What};
 
 use crate::cargo::{Package, Workspace};
 use crate::compile::{Built, Compilation, Program, compile, fingerprint};
@@ -24,159 +28,6 @@ use crate::report::Report;
 use crate::select::{Sample, Shard, select};
 use crate::sources::{Source, sources};
 use crate::trial::{Compare, Outcome, Trials};
-
-/// Puts all mutants of a crate into one program, runs each with seeds of the simulator, and says which ones nothing
-/// notices.
-#[derive(Debug, Parser)]
-#[command(name = "etcdsim-mutants", version, after_help = EXAMPLES)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  etcdsim-mutants run raft
-      all mutants of the files that raft's list names, each with up to 40 seeds of the swarm
-  etcdsim-mutants run member --sample 600 --sample-seed 1
-      a sample of the member's; the same 600 as long as their code does not change
-  etcdsim-mutants run raft --shard 1/4
-      a quarter, for one of four machines; `report` puts the four journals together
-  etcdsim-mutants run verify --only src/specification --compare verdict --seeds 5 --flaw-seeds 2
-      which checks can be weakened without a verdict that changes
-  etcdsim-mutants run verify --tests --sample 300 --sample-seed 1
-      which checks can be weakened without a test that fails
-
-Exit codes:
-    0  done, whatever the score
-    2  bad usage, or something that does not work; stderr says what to do";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Tries the mutants of a package
-    Run(RunArguments),
-    /// Lists the mutants of a package, without building anything
-    List(ListArguments),
-    /// Makes the report of one or more journals, such as those of all shards
-    Report(ReportArguments),
-}
-
-/// Which mutants.
-#[derive(Debug, Args)]
-struct What {
-    /// The package: its name, `NAME@VERSION`, or the folder of a member of the workspace
-    package: String,
-    /// Only files whose path in the package begins so, such as `src/tracker`; may be repeated [default: those that the
-    /// list names, or all]
-    #[arg(long, value_name = "PATH")]
-    only: Vec<String>,
-    /// The list of mutants that nothing can tell from the original [default: the one in crates/mutants/lists, if there
-    /// is one]
-    #[arg(long, value_name = "FILE")]
-    list: Option<PathBuf>,
-    /// A folder of the workspace
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
-    workspace: PathBuf,
-    /// Where everything is written [default: target/mutants/PACKAGE]
-    #[arg(long, value_name = "FOLDER")]
-    work_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct RunArguments {
-    #[command(flatten)]
-    what: What,
-    /// How many seeds of each scenario a mutant runs with at most
-    #[arg(long, default_value_t = 40)]
-    seeds: u64,
-    /// A scenario, from the folder of the workspace; may be repeated [default: scenarios/swarm.toml]
-    #[arg(long, value_name = "FILE")]
-    scenario: Vec<PathBuf>,
-    /// How many seeds of the scenario of each flaw, with the flaw on; only with `--compare verdict`
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    flaw_seeds: u64,
-    /// What notices a mutant: a run that finds something, or a verdict that is another one
-    #[arg(long, value_enum, default_value_t = By::Trace)]
-    compare: By,
-    /// Run the package's own tests instead of the simulator
-    #[arg(long, conflicts_with_all = ["seeds", "scenario", "flaw_seeds", "compare"])]
-    tests: bool,
-    /// Try only so many mutants
-    #[arg(long, value_name = "COUNT")]
-    sample: Option<NonZeroUsize>,
-    /// Which sample
-    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "sample")]
-    sample_seed: u64,
-    /// Try only this part of the mutants: `1/4` to `4/4`
-    #[arg(long, value_name = "NTH/COUNT")]
-    shard: Option<Shard>,
-    /// Continue the run that was interrupted
-    #[arg(long)]
-    resume: bool,
-    /// How many processes run at a time [default: all cores; with `--tests` one, because two processes of one test may
-    /// write into the same folder]
-    #[arg(long, value_name = "COUNT")]
-    jobs: Option<NonZeroUsize>,
-    /// How many seconds a job may take with a mutant, besides ten times as long as without
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    time_limit: u64,
-    /// The most memory of a process, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    memory: u64,
-    /// The package of the program that runs the jobs
-    #[arg(long, value_name = "PACKAGE", default_value = "etcdsim-mutants-runner")]
-    runner: String,
-    /// The profile of cargo to build with [default: release; with `--tests`, dev]
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// The journal [default: journal.jsonl in the folder where everything is written, with the shard in its name]
-    #[arg(long, value_name = "FILE")]
-    journal: Option<PathBuf>,
-    #[command(flatten)]
-    output: Output,
-}
-
-#[derive(Debug, Args)]
-struct ListArguments {
-    #[command(flatten)]
-    what: What,
-}
-
-#[derive(Debug, Args)]
-struct ReportArguments {
-    #[command(flatten)]
-    what: What,
-    /// The journals
-    #[arg(long = "journal", value_name = "FILE", required = true)]
-    journals: Vec<PathBuf>,
-    #[command(flatten)]
-    output: Output,
-}
-
-#[derive(Debug, Args)]
-struct Output {
-    /// The format of the report on stdout; the folder where everything is written gets both
-    #[arg(long, value_enum, default_value_t = Format::Markdown)]
-    format: Format,
-}
-
-/// The format of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Markdown,
-    /// For programs
-    Json,
-}
-
-/// What notices a mutant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum By {
-    /// A run in which something is found; for the system under test
-    Trace,
-    /// A verdict that is another one, in either direction; for what judges
-    Verdict,
-}
 
 /// Reads the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {

@@ -6,18 +6,24 @@
 //! Left alone: tests, constants and what else is computed at compile time, patterns, types, macros, the blocks of
 //! `let … else`, and `Debug` and `Display`, whose text nothing but a person reads.
 
+mod syntax;
+mod visit;
+
+pub use syntax::is_test;
+
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
+use syn::visit::Visit;
 use syn::{
-    Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprMatch, ImplItemFn, ItemFn, ItemImpl, ItemMod,
-    ItemTrait, Lit, Local, Meta, Pat, ReturnType, Signature, Stmt, TraitItemFn, Type, UnOp,
+    Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprMatch, Lit, Pat, ReturnType, Signature, Stmt, Type,
+    UnOp,
 };
 
 use crate::mutant::{Edit, Kind, Mutant, Name, Site};
+use syntax::{can_be_left_out, defaults, has_let, in_one_line, other_arithmetic, takes_all};
 
 /// How the rewritten source calls the switch.
 const SWITCH: &str = "::etcdsim_mutants_switch::";
@@ -39,19 +45,6 @@ pub fn find(file: &str, text: &str, parsed: &syn::File, next: &mut u32) -> Vec<S
     };
     finder.visit_file(parsed);
     finder.sites
-}
-
-/// Whether attributes say that something is compiled only for tests.
-pub fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::Path(path) => path.is_ident("test"),
-        Meta::List(list) if list.path.is_ident("cfg") => {
-            let condition = list.tokens.to_string();
-            let mut words = condition.split(|byte: char| !byte.is_alphanumeric() && byte != '_');
-            words.any(|word| word == "test") && !condition.contains("not")
-        }
-        _ => false,
-    })
 }
 
 struct Finder<'t> {
@@ -396,207 +389,4 @@ impl Finder<'_> {
         let change = format!("{} to `{other}`", self.excerpt(node.span()));
         self.instead(Kind::MinMax, node.span(), &code, change);
     }
-}
-
-impl<'ast> Visit<'ast> for Finder<'_> {
-    fn visit_item_mod(&mut self, node: &'ast ItemMod) {
-        if !is_test(&node.attrs) {
-            visit::visit_item_mod(self, node);
-        }
-    }
-
-    fn visit_item_impl(&mut self, node: &'ast ItemImpl) {
-        let text_only = node.trait_.as_ref().and_then(|(path, _)| path.segments.last());
-        let text_only = text_only.is_some_and(|last| last.ident == "Debug" || last.ident == "Display");
-        if is_test(&node.attrs) || text_only {
-            return;
-        }
-        let name = match &*node.self_ty {
-            Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
-            _ => None,
-        };
-        self.scope.push(name.unwrap_or_else(|| "impl".to_string()));
-        node.items.iter().for_each(|item| self.visit_impl_item(item));
-        self.scope.pop();
-    }
-
-    fn visit_item_trait(&mut self, node: &'ast ItemTrait) {
-        if !is_test(&node.attrs) {
-            self.scope.push(node.ident.to_string());
-            node.items.iter().for_each(|item| self.visit_trait_item(item));
-            self.scope.pop();
-        }
-    }
-
-    fn visit_item_fn(&mut self, node: &'ast ItemFn) {
-        self.function(&node.attrs, &node.sig, &node.block);
-    }
-
-    fn visit_impl_item_fn(&mut self, node: &'ast ImplItemFn) {
-        self.function(&node.attrs, &node.sig, &node.block);
-    }
-
-    fn visit_trait_item_fn(&mut self, node: &'ast TraitItemFn) {
-        if let Some(body) = &node.default {
-            self.function(&node.attrs, &node.sig, body);
-        }
-    }
-
-    fn visit_local(&mut self, node: &'ast Local) {
-        if let Some(init) = &node.init {
-            self.visit_expr(&init.expr);
-        }
-    }
-
-    fn visit_block(&mut self, node: &'ast Block) {
-        self.block(node, false);
-    }
-
-    fn visit_expr(&mut self, node: &'ast Expr) {
-        match node {
-            Expr::If(inner) => {
-                self.condition(&inner.cond);
-                // Without `else` its value is `()`.
-                self.block(&inner.then_branch, inner.else_branch.is_none());
-                if let Some((_, other)) = &inner.else_branch {
-                    self.visit_expr(other);
-                }
-            }
-            Expr::While(inner) => {
-                // Always true would only be a hang.
-                self.tested(&inner.cond, Kind::Condition, false);
-                self.block(&inner.body, true);
-            }
-            Expr::ForLoop(inner) => {
-                self.visit_expr(&inner.expr);
-                self.block(&inner.body, true);
-            }
-            Expr::Loop(inner) => self.block(&inner.body, true),
-            Expr::Match(inner) => self.arms(inner, false),
-            Expr::Binary(inner) => self.binary(inner),
-            Expr::Unary(inner) if matches!(inner.op, UnOp::Not(_)) => {
-                let change = format!("leave out the `!` of {}", self.excerpt(node.span()));
-                self.through(Kind::Not, "not", node, change);
-                self.visit_expr(&inner.expr);
-            }
-            Expr::Lit(inner) => self.literal(node, &inner.lit),
-            Expr::MethodCall(_) | Expr::Call(_) => {
-                self.min_max(node);
-                visit::visit_expr(self, node);
-            }
-            // The length is computed at compile time.
-            Expr::Repeat(inner) => self.visit_expr(&inner.expr),
-            Expr::Const(_) | Expr::Macro(_) => {}
-            Expr::Closure(inner) => self.visit_expr(&inner.body),
-            _ => visit::visit_expr(self, node),
-        }
-    }
-
-    // What is no code that runs.
-    fn visit_attribute(&mut self, _: &'ast Attribute) {}
-    fn visit_pat(&mut self, _: &'ast Pat) {}
-    fn visit_type(&mut self, _: &'ast Type) {}
-    fn visit_generics(&mut self, _: &'ast syn::Generics) {}
-    fn visit_generic_argument(&mut self, _: &'ast syn::GenericArgument) {}
-    fn visit_item_const(&mut self, _: &'ast syn::ItemConst) {}
-    fn visit_item_static(&mut self, _: &'ast syn::ItemStatic) {}
-    fn visit_item_enum(&mut self, _: &'ast syn::ItemEnum) {}
-    fn visit_item_struct(&mut self, _: &'ast syn::ItemStruct) {}
-    fn visit_impl_item_const(&mut self, _: &'ast syn::ImplItemConst) {}
-    fn visit_trait_item_const(&mut self, _: &'ast syn::TraitItemConst) {}
-}
-
-/// Whether a statement does something by itself, so that it can be missing.
-fn can_be_left_out(node: &Expr) -> bool {
-    match node {
-        Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) => true,
-        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
-        Expr::Binary(node) => other_assignment(&node.op),
-        Expr::Try(node) => can_be_left_out(&node.expr),
-        Expr::Await(node) => can_be_left_out(&node.base),
-        _ => false,
-    }
-}
-
-/// Code without its line breaks; `None` if they matter, because of a comment or a text.
-fn in_one_line(code: &str) -> Option<String> {
-    let breaks = code.contains('\n');
-    let matter = code.contains("//") || (breaks && code.contains('"'));
-    (!matter).then(|| code.split('\n').map(str::trim).collect::<Vec<_>>().join(" "))
-}
-
-/// Whether it is a chain of `&&` with a `let` in it.
-fn has_let(node: &Expr) -> bool {
-    match node {
-        Expr::Let(_) => true,
-        Expr::Binary(node) if matches!(node.op, BinOp::And(_)) => has_let(&node.left) || has_let(&node.right),
-        _ => false,
-    }
-}
-
-/// Whether a pattern takes whatever comes.
-fn takes_all(pattern: &Pat) -> bool {
-    match pattern {
-        Pat::Wild(_) => true,
-        // A name in capitals is a variant or a constant.
-        Pat::Ident(name) => {
-            name.subpat.is_none() && name.ident.to_string().starts_with(|first: char| first.is_lowercase())
-        }
-        _ => false,
-    }
-}
-
-/// The operator that takes the place of an arithmetic one.
-fn other_arithmetic(operator: &BinOp) -> Option<&'static str> {
-    Some(match operator {
-        BinOp::Add(_) => "-",
-        BinOp::Sub(_) => "+",
-        BinOp::Mul(_) => "/",
-        BinOp::Div(_) => "*",
-        BinOp::Rem(_) => "/",
-        BinOp::BitXor(_) | BinOp::BitOr(_) => "&",
-        BinOp::BitAnd(_) => "|",
-        BinOp::Shl(_) => ">>",
-        BinOp::Shr(_) => "<<",
-        BinOp::AddAssign(_) => "-=",
-        BinOp::SubAssign(_) => "+=",
-        BinOp::MulAssign(_) => "/=",
-        BinOp::DivAssign(_) => "*=",
-        BinOp::RemAssign(_) => "/=",
-        BinOp::BitXorAssign(_) | BinOp::BitOrAssign(_) => "&=",
-        BinOp::BitAndAssign(_) => "|=",
-        BinOp::ShlAssign(_) => ">>=",
-        BinOp::ShrAssign(_) => "<<=",
-        _ => return None,
-    })
-}
-
-/// Whether an operator assigns.
-fn other_assignment(operator: &BinOp) -> bool {
-    other_arithmetic(operator).is_some_and(|other| other.ends_with('='))
-}
-
-/// The values that a function of this type may give at once.
-fn defaults(output: &Type) -> Vec<String> {
-    let Type::Path(path) = output else {
-        return match output {
-            Type::Tuple(tuple) if tuple.elems.is_empty() => vec!["()".to_string()],
-            _ => Vec::new(),
-        };
-    };
-    let Some(last) = path.path.segments.last() else { return Vec::new() };
-    let values: &[&str] = match last.ident.to_string().as_str() {
-        "bool" => &["true", "false"],
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => &["0", "1"],
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => &["0", "1"],
-        "Option" => &["None"],
-        "String" | "Vec" | "VecDeque" | "BTreeMap" | "BTreeSet" | "Bytes" => &["Default::default()"],
-        "Result" => {
-            let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return Vec::new() };
-            let Some(syn::GenericArgument::Type(first)) = arguments.args.first() else { return Vec::new() };
-            return defaults(first).iter().map(|value| format!("Ok({value})")).collect();
-        }
-        _ => &[],
-    };
-    values.iter().map(|value| value.to_string()).collect()
 }
