@@ -113,6 +113,13 @@ pub struct Trials<'h> {
     pub compare: Compare,
 }
 
+impl Original {
+    /// Whether it reaches any mutant.
+    pub fn reaches_some(&self) -> bool {
+        !self.reached.is_empty()
+    }
+}
+
 impl Trials<'_> {
     /// Runs every job without a mutant. Leaves out jobs in which something is found already, if mutants are compared
     /// by traces; `warn` is told of them. `done` is called after each job.
@@ -186,24 +193,21 @@ impl Trials<'_> {
         originals: &[Original],
         mutant: &Mutant,
     ) -> Result<Outcome, Error> {
+        let reached: Vec<(&Original, bool)> = (originals.iter())
+            .filter_map(|original| Some((original, *original.reached.get(&mutant.number)?)))
+            .collect();
         let empty = String::new;
         let mut outcome = Outcome {
             mutant: mutant.clone(),
-            fate: Fate::NotReached,
+            fate: if reached.is_empty() { Fate::NotReached } else { Fate::NoDifference },
             by: empty(),
             job: empty(),
             says: empty(),
-            reached: 0,
+            reached: reached.len(),
             runs: 0,
             differed: 0,
         };
-        for original in originals {
-            let Some(would_differ) = original.reached.get(&mutant.number) else { continue };
-            outcome.reached += 1;
-            outcome.fate = outcome.fate.max(Fate::NoDifference);
-            if !would_differ {
-                continue;
-            }
+        for (original, _) in reached.into_iter().filter(|(_, would_differ)| *would_differ) {
             let ran = session.run(Turn::Mutant(mutant.number), original.job, original.limit)?;
             outcome.runs += 1;
             let fate = self.fate(&original.ran, &ran);

@@ -129,6 +129,13 @@ fn every_mutant_meets_its_fate() {
     let both = toy.tool(&["report", "toy", "--format", "json", "--journal", one, "--journal", two]);
     assert_eq!(toy.report(&both)["mutants"], report["mutants"]);
 
+    // As something that judges, it is caught only by its verdict, and what could have changed it lives.
+    let verdicts = toy.report(&toy.run(&["--seeds", "4", "--compare", "verdict"]));
+    let fates = [("`self.balance -= amount` to `+=`", "caught"), ("leave out `self.hint = amount`", "lived")];
+    for (change, expected) in fates {
+        assert_eq!(fate(&verdicts, "Account::pay", change), Some(expected), "{change}");
+    }
+
     // A sample is a part of each larger one. The list takes a mutant out of the score.
     let sample = |count: &str| -> Vec<u64> {
         let _ = fs::remove_file(&journal);

@@ -27,7 +27,7 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::select::{Sample, Shard, select};
 use crate::sources::{Source, sources};
-use crate::trial::{Compare, Outcome, Trials};
+use crate::trial::{Compare, Fate, Original, Outcome, Trials};
 
 /// Reads the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
@@ -188,6 +188,9 @@ fn run(arguments: &RunArguments) -> Result<(), Error> {
         let originals =
             trials.originals(&mut |text| warnings.push(text), &mut || progress.add(String::new()))?;
         progress.end();
+        if !originals.iter().any(Original::reaches_some) {
+            warnings.push("no job reaches any of these mutants: nothing can be said of them".to_string());
+        }
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
 
         let mut progress = Progress::start("mutants", header.planned, outcomes.len());
@@ -242,7 +245,6 @@ fn program_fingerprint(built: &Built) -> Result<u64, Error> {
 
 /// What became of all mutants so far, in a few words.
 fn so_far(outcomes: &[Outcome]) -> String {
-    use crate::trial::Fate;
     let count = |is: &dyn Fn(Fate) -> bool| outcomes.iter().filter(|outcome| is(outcome.fate)).count();
     let caught = count(&Fate::is_caught);
     let lived = count(&|fate| fate == Fate::Lived);
