@@ -10,7 +10,7 @@
 //! Not here: payloads of messages, and values of keys. Facts carry 64-bit hashes of them, called digests.
 
 use crate::hash::TraceHash;
-use crate::{Failpoint, MemberId, Nanos, Probe};
+use crate::{Failpoint, MemberId, Nanos, Probe, Step};
 
 /// A fact with its time and its member.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,17 @@ pub struct Event {
 pub trait Observer {
     /// Is called with the next event.
     fn event(&mut self, event: &Event);
+
+    /// Whether it wants to see the steps of the members, too. It is asked once, before the run.
+    fn wants_steps(&self) -> bool {
+        false
+    }
+
+    /// Is called with the next step of a member, if it wants them. The steps of a member's input come after the facts
+    /// of that input, and before the messages it sends.
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        let _ = (time, member, step);
+    }
 }
 
 /// The observer that ignores all events.
