@@ -51,6 +51,8 @@ pub struct Config {
     pub failpoint: Option<crate::failpoint::Armed>,
     /// The flaws this member has; none by default.
     pub flaws: Flaws,
+    /// Where it reports every call into raft; `None` if nobody watches.
+    pub steps: Option<record::step::Sink>,
 }
 
 impl Config {
@@ -74,6 +76,7 @@ impl Config {
             settings: Settings::etcd(),
             failpoint: None,
             flaws: Flaws::default(),
+            steps: None,
         }
     }
 }

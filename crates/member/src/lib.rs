@@ -8,7 +8,7 @@
 //! | file | job |
 //! |---|---|
 //! | `member`, [`io`], [`config`], [`disk`] | the step; inputs and effects; the configuration; disk operations |
-//! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
+//! | `node`, `log`, `steps` | raft and its log in memory; only `node` touches `raft::RawNode`; its calls as steps |
 //! | `start` | first start, and recovery after a restart |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
 //! | `requests`, `proposals`, `reads` | a client's request: checks, proposals to the log, linearizable reads |
@@ -64,6 +64,7 @@ mod requests;
 mod services;
 pub mod snapshot_file;
 mod start;
+mod steps;
 pub mod wal;
 mod watch;
 mod watches;

@@ -18,19 +18,25 @@
 //! last save is durable, as in etcd ([`Node::waits_for_save`]). Messages and proposals are still stepped
 //! meanwhile, but their effects, including a change of leader, show only in the next ready
 //! ([`Node::leader`]).
+//!
+//! Every call into raft ends in [`Node::called`]: it replaces the timeout, and reports the call as a step if somebody
+//! watches (`steps`).
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use keyed::{Domain, Keyed};
+use protobuf::Message as _;
 use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
+use record::step::{Call, EntryKind};
 use record::{Fact, LogEntry, MemberId, Role};
 
 use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
+use crate::steps::{self, Steps};
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
@@ -59,6 +65,10 @@ pub(crate) struct Node {
     unpersisted: VecDeque<Unpersisted>,
     /// What the facts reported last, so that only changes are reported.
     reported: Reported,
+    /// Reports every call as a step, if somebody watches.
+    steps: Option<Steps>,
+    /// The number of the last ready that is durable.
+    durable: u64,
 }
 
 /// What the last facts about raft's state reported.
@@ -158,13 +168,45 @@ impl Node {
             known_leader: (MemberId::NONE, false),
             unpersisted: VecDeque::new(),
             reported: Reported { state: FOLLOWER, commit: 0 },
+            steps: None,
+            durable: 0,
         };
         node.replace_timeout();
+        node.steps = config.steps.clone().map(|sink| Steps::start(sink, &node.raw.raft, config));
         node
     }
 
+    /// The description of a call, if somebody watches.
+    #[inline]
+    fn describe(&self, call: impl FnOnce() -> Call) -> Option<Call> {
+        self.steps.is_some().then(call)
+    }
+
+    /// What follows every call into raft. `accepted` is false if raft refused the call.
+    #[inline]
+    fn called(&mut self, call: Option<Call>, accepted: bool) {
+        self.replace_timeout();
+        if let (Some(call), Some(steps)) = (call, &mut self.steps) {
+            steps.report(&self.raw.raft, call, accepted);
+        }
+    }
+
+    /// Reports that these messages leave.
+    #[inline]
+    fn release(&mut self, messages: &[Message]) {
+        if let Some(steps) = &mut self.steps {
+            steps.release(messages, self.durable);
+        }
+    }
+
+    /// Tells raft that readies are durable.
+    fn on_persist_ready(&mut self, number: u64) {
+        self.raw.on_persist_ready(number);
+        self.called(self.describe(|| Call::Persisted { number }), true);
+    }
+
     /// Replaces raft's election timeout by our own (rule R3). Any call into raft may have set a new timeout,
-    /// so this follows each of them.
+    /// so this follows each of them ([`Node::called`]).
     fn replace_timeout(&mut self) {
         let key = (self.raw.raft.term, self.campaigns);
         if self.timeout.0 != key {
@@ -189,29 +231,33 @@ impl Node {
             self.raw.raft.state != StateRole::Leader && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
         self.raw.tick();
         self.campaigns += u64::from(due);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::Tick), true);
     }
 
     /// Gives raft a message of another member.
     pub(crate) fn step(&mut self, message: Message) {
+        let call = self.describe(|| Call::Receive(steps::described(&message)));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
-        if let Err(error) = self.raw.step(message) {
+        let stepped = self.raw.step(message);
+        if let Err(error) = &stepped {
             tracing::debug!(%error, "message ignored");
         }
-        self.replace_timeout();
+        self.called(call, stepped.is_ok());
     }
 
     /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
     pub(crate) fn campaign(&mut self) {
-        let _ = self.raw.campaign();
-        self.replace_timeout();
+        let accepted = self.raw.campaign().is_ok();
+        self.called(self.describe(|| Call::Campaign), accepted);
     }
 
     /// Proposes data; returns false if raft dropped it.
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
+        let bytes = data.len() as u64;
         let accepted = self.raw.propose(Vec::new(), data).is_ok();
-        self.replace_timeout();
+        let kind = if bytes == 0 { EntryKind::Empty } else { EntryKind::Data };
+        self.called(self.describe(|| Call::Propose { kind, bytes }), accepted);
         accepted
     }
 
@@ -221,11 +267,18 @@ impl Node {
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
+        let call = self.describe(|| {
+            let bytes = u64::from(match &change {
+                Proposed::One(change) => change.compute_size(),
+                Proposed::Several(change) => change.compute_size(),
+            });
+            Call::Propose { kind: if bytes == 0 { EntryKind::Leave } else { EntryKind::Change }, bytes }
+        });
         let accepted = match change {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
-        self.replace_timeout();
+        self.called(call, accepted);
         accepted
     }
 
@@ -240,13 +293,14 @@ impl Node {
             panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
         });
         self.raw.mut_store().set_conf_state(conf_state.clone());
+        self.called(self.describe(|| Call::ApplyChange(Box::new(steps::change(change)))), true);
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
         if self.leads_in_raft() && self.match_index(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
+            self.called(self.describe(|| Call::StepDown), true);
         }
-        self.replace_timeout();
         conf_state
     }
 
@@ -271,26 +325,26 @@ impl Node {
     /// Requests a ReadIndex. The context comes back with the index.
     pub(crate) fn read_index(&mut self, context: u64) {
         self.raw.read_index(context.to_be_bytes().to_vec());
-        self.replace_timeout();
+        self.called(self.describe(|| Call::ReadIndex { context }), true);
     }
 
     /// Starts a transfer of leadership.
     pub(crate) fn transfer_leader(&mut self, to: MemberId) {
         self.raw.transfer_leader(to.raft_id());
-        self.replace_timeout();
+        self.called(self.describe(|| Call::TransferLeader { to }), true);
     }
 
     /// Tells raft whether the snapshot that it sent to a follower arrived.
     pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool) {
         let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raw.report_snapshot(to.raft_id(), status);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::ReportSnapshot { to, arrived }), true);
     }
 
     /// Reports the applied index to raft.
     pub(crate) fn applied_to(&mut self, index: u64) {
         self.raw.advance_apply_to(index);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::Applied { index }), true);
     }
 
     pub(crate) fn term(&self) -> u64 {
@@ -405,13 +459,33 @@ impl Node {
         {
             after_save.splice(0..0, actions.messages.drain(..));
         }
-        self.update_log(&save, facts);
-        self.raw.advance_append_async(ready);
-        self.report_state(facts);
-
         // A new commit index alone causes no write; it is saved with the next one. In the raft paper (figure
         // 2), the commit index is volatile.
         let needs_write = save.must_sync;
+        let call = self.describe(|| {
+            let committed = actions.committed.first().zip(actions.committed.last());
+            let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata());
+            Call::Ready(Box::new(record::step::Ready {
+                number,
+                job: needs_write.then_some(job),
+                hard_state: (save.hard_state.as_ref())
+                    .map(|state| (state.term, MemberId::from_raft(state.vote), state.commit)),
+                entries: steps::entries(save.entries.iter()),
+                snapshot: snapshot.map(|metadata| (metadata.index, metadata.term)),
+                must_sync: save.must_sync,
+                committed: committed.map(|(first, last)| (first.index, last.index)),
+                reads: (actions.read_states.iter())
+                    .map(|state| (steps::context(&state.request_ctx), state.index))
+                    .collect(),
+                messages: (actions.messages.len() + after_save.len()) as u64,
+                at_once: !actions.messages.is_empty(),
+            }))
+        });
+        self.update_log(&save, facts);
+        self.raw.advance_append_async(ready);
+        self.called(call, true);
+        self.report_state(facts);
+
         let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
         let votes_only = save.entries.is_empty() && save.snapshot.is_none();
         let mut release_now = false;
@@ -425,8 +499,7 @@ impl Node {
                 self.flaws.has(Flaw::LeaderSelfAckBeforeFsync)
             };
             if own_copy_early && self.is_leader() {
-                self.raw.on_persist_ready(number);
-                self.replace_timeout();
+                self.on_persist_ready(number);
             }
             actions.save = Some((job, save));
         }
@@ -444,10 +517,11 @@ impl Node {
             let job = needs_write.then_some(job);
             self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: after_save, snapshot });
         } else {
-            self.raw.on_persist_ready(number);
+            self.durable = number;
+            self.on_persist_ready(number);
             actions.messages.append(&mut after_save);
         }
-        self.replace_timeout();
+        self.release(&actions.messages);
         actions
     }
 
@@ -484,20 +558,16 @@ impl Node {
             persisted.messages.extend(ready.messages);
             persisted.snapshot = persisted.snapshot.max(ready.snapshot);
         }
-        self.raw.on_persist_ready(number);
-        self.replace_timeout();
+        self.durable = number;
+        self.on_persist_ready(number);
+        self.release(&persisted.messages);
         persisted
     }
 
     /// Reports changes of term, vote, role, leader and commit index as facts.
     pub(crate) fn report_state(&mut self, facts: &mut Vec<Fact>) {
         let raft = &self.raw.raft;
-        let role = match raft.state {
-            StateRole::Follower => Role::Follower,
-            StateRole::PreCandidate => Role::PreCandidate,
-            StateRole::Candidate => Role::Candidate,
-            StateRole::Leader => Role::Leader,
-        };
+        let role = steps::role(raft.state);
         let commit = raft.raft_log.committed;
         let vote = MemberId::from_raft(raft.vote);
         let leader = MemberId::from_raft(raft.leader_id);
