@@ -10,7 +10,9 @@ use raft::eraftpb::{
     ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
 };
 use raft::{ProgressState, Raft, StateRole};
-use record::step::{self, Call, Changed, Configuration, Context, Entries, EntryKind, Mode, Read, Sink, State};
+use record::step::{
+    self, Call, Changed, Configuration, Context, Entries, EntryKind, Mode, Read, Sink, State,
+};
 use record::{MemberId, MessageKind, Role, Step};
 
 use crate::config::Config;
@@ -86,8 +88,7 @@ impl Steps {
         }
         let votes = raft.prs().votes();
         if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
-            let mut now: Vec<_> =
-                votes.iter().map(|(id, vote)| (MemberId::from_raft(*id), *vote)).collect();
+            let mut now: Vec<_> = votes.iter().map(|(id, vote)| (MemberId::from_raft(*id), *vote)).collect();
             now.sort_unstable();
             if now != self.votes {
                 self.votes.clone_from(&now);

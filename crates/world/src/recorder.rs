@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
+use record::step::Sink;
+use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role, Step};
 
 /// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a> {
@@ -14,6 +15,8 @@ pub(crate) struct Recorder<'a> {
     proposed: BTreeMap<u64, u64>,
     /// The requests that members proposed themselves, by request id in the raft log.
     internal: BTreeMap<u64, Box<api::Request>>,
+    /// Storage for the steps of an input, reused by all.
+    steps: Vec<Step>,
 }
 
 impl<'a> Recorder<'a> {
@@ -24,6 +27,15 @@ impl<'a> Recorder<'a> {
             record: Record::default(),
             proposed: BTreeMap::new(),
             internal: BTreeMap::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Passes on the steps of a member. They are no events: they enter neither the trace hash nor the record.
+    pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &Sink) {
+        steps.fetch(&mut self.steps);
+        for step in self.steps.drain(..) {
+            self.observer.step(time, member, &step);
         }
     }
 

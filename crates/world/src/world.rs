@@ -120,8 +120,10 @@ impl<'a> World<'a> {
         let members = plan.most_members();
         let first = plan.cluster.members;
         let peers = crate::setup::peers(plan);
+        let wants_steps = observer.wants_steps();
         let processes = Members::new(members, |id| {
-            let config = crate::setup::config(plan, &peers, id);
+            let mut config = crate::setup::config(plan, &peers, id);
+            config.steps = wants_steps.then(record::step::Sink::default);
             let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
             let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
             if !id.is_among_first(first) {
@@ -540,6 +542,9 @@ impl<'a> World<'a> {
         }
         for fact in effects.facts.drain(..) {
             self.note_of(member, fact);
+        }
+        if let Some(steps) = &self.processes[member].config.steps {
+            self.recorder.steps(self.queue.now(), member, steps);
         }
         let broken = effects.backend.take().and_then(|job| self.begin_backend_job(member, job).err());
         let incarnation = self.processes[member].incarnation;

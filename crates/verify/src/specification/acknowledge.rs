@@ -108,7 +108,9 @@ impl Act<'_> {
             flow.progress.paused = false;
             if falls {
                 self.broke(Rule::NextAboveMatch, || {
-                    format!("The next entry for member {from} is {back}, but its log matches up to {matched}.")
+                    format!(
+                        "The next entry for member {from} is {back}, but its log matches up to {matched}."
+                    )
                 });
             }
         }

@@ -198,7 +198,9 @@ impl<'a> Act<'a> {
         for at in self.untaken..self.step.out.len() {
             if !self.taken[at] {
                 let message = &self.step.out[at];
-                self.broke(Rule::Unasked, || format!("It sent {}, which nothing asked for.", text::message(message)));
+                self.broke(Rule::Unasked, || {
+                    format!("It sent {}, which nothing asked for.", text::message(message))
+                });
             }
         }
     }
@@ -285,7 +287,15 @@ impl<'a> Act<'a> {
 fn same(one: &Message, other: &Message) -> bool {
     // The numbers differ always, so the fields are compared one by one.
     let head = |message: &Message| {
-        (message.kind, message.from, message.to, message.term, message.index, message.log_term, message.reject)
+        (
+            message.kind,
+            message.from,
+            message.to,
+            message.term,
+            message.index,
+            message.log_term,
+            message.reject,
+        )
     };
     let rest = |message: &Message| {
         (message.commit, message.commit_term, message.hint, message.wanted_snapshot, message.context)

@@ -63,7 +63,10 @@ impl Act<'_> {
         let (last, commit) = (self.node.log.last().0, self.node.state.commit);
         if conflict <= commit {
             self.broke(Rule::CutAtConflict, || {
-                format!("{} conflicts at entry {conflict} with the commit index {commit}.", text::message(append))
+                format!(
+                    "{} conflicts at entry {conflict} with the commit index {commit}.",
+                    text::message(append)
+                )
             });
         }
         if conflict <= last {

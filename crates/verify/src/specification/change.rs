@@ -109,7 +109,9 @@ impl Act<'_> {
         let Some(index) = node.log.change(after, node.state.commit) else {
             let commit = node.state.commit;
             return self.broke(Rule::ConfigurationApplied, || {
-                format!("It applies a change, but between {after} and its commit index {commit} its log has none.")
+                format!(
+                    "It applies a change, but between {after} and its commit index {commit} its log has none."
+                )
             });
         };
         node.changed = index;
@@ -191,7 +193,8 @@ impl Act<'_> {
         let may = node.state.role == Role::Leader && !node.configuration.has(node.id);
         if !may {
             self.broke(Rule::StepDownRemoved, || {
-                "The host made it a follower, although it does not lead or has not left the configuration.".to_string()
+                "The host made it a follower, although it does not lead or has not left the configuration."
+                    .to_string()
             });
         }
         self.reached(Reached::RemovedLeader);

@@ -90,22 +90,38 @@ impl Act<'_> {
             self.differs(Field::Leader, "leader", text::who(is.leader), text::who(expected.leader));
         }
         if (is.elapsed, is.since_heartbeat) != (expected.elapsed, expected.since_heartbeat) {
-            let (now, then) = ((is.elapsed, is.since_heartbeat), (expected.elapsed, expected.since_heartbeat));
-            self.differs(Field::Clock, "count of ticks (since its timeout began, since its last heartbeat)", now, then);
+            let (now, then) =
+                ((is.elapsed, is.since_heartbeat), (expected.elapsed, expected.since_heartbeat));
+            self.differs(
+                Field::Clock,
+                "count of ticks (since its timeout began, since its last heartbeat)",
+                now,
+                then,
+            );
         }
         if is.commit != expected.commit {
             let rule = self.rule_of_commit();
             self.differs_by(rule, "commit index", is.commit, expected.commit);
         }
         if is.persisted != expected.persisted {
-            self.differs(Field::Persisted, "last index known to be durable", is.persisted, expected.persisted);
+            self.differs(
+                Field::Persisted,
+                "last index known to be durable",
+                is.persisted,
+                expected.persisted,
+            );
         }
         if is.applied != expected.applied {
             self.differs_by(Rule::AppliedWhenCommitted, "applied index", is.applied, expected.applied);
         }
         if (is.handed_over, is.snapshot) != (expected.handed_over, expected.snapshot) {
             let (now, then) = ((is.handed_over, is.snapshot), (expected.handed_over, expected.snapshot));
-            self.differs_by(Rule::ReadyComplete, "record of what readies have taken (entries, snapshot)", now, then);
+            self.differs_by(
+                Rule::ReadyComplete,
+                "record of what readies have taken (entries, snapshot)",
+                now,
+                then,
+            );
         }
         if is.last != expected.last {
             self.differs(Field::Log, "last entry (index, term)", is.last, expected.last);
@@ -131,7 +147,12 @@ impl Act<'_> {
         }
         // Only leaders count.
         if is.role == Role::Leader && self.uncommitted_known && is.uncommitted != expected.uncommitted {
-            self.differs(Field::Uncommitted, "count of uncommitted bytes", is.uncommitted, expected.uncommitted);
+            self.differs(
+                Field::Uncommitted,
+                "count of uncommitted bytes",
+                is.uncommitted,
+                expected.uncommitted,
+            );
         }
         self.node.state = is;
     }
@@ -167,8 +188,10 @@ impl Act<'_> {
             return;
         }
         let expected = self.node.log.last();
-        let has: Vec<_> =
-            new.runs().map(|run| format!("{} to {} of term {}, {:?}", run.first, run.last(), run.term, run.kind)).collect();
+        let has: Vec<_> = new
+            .runs()
+            .map(|run| format!("{} to {} of term {}, {:?}", run.first, run.last(), run.term, run.kind))
+            .collect();
         self.broke(self.rule_of(Field::Log), || {
             format!(
                 "Its log ends at {} of term {}, with the new entries [{}], and not at {} of term {}.",
@@ -242,8 +265,9 @@ impl Act<'_> {
             (mode, paused, snapshot, wanted_snapshot, inflight, full)
         };
         if flow(is) != flow(expected) {
-            let what =
-                format!("way of sending to member {id} (mode, paused, snapshot, wanted snapshot, in flight, full)");
+            let what = format!(
+                "way of sending to member {id} (mode, paused, snapshot, wanted snapshot, in flight, full)"
+            );
             self.differs(Field::Flow, &what, flow(is), flow(expected));
         }
     }

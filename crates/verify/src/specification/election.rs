@@ -127,7 +127,8 @@ impl Act<'_> {
                 format!("It leads term {term}, in which member {other} was elected already.")
             });
         }
-        for field in [Field::Log, Field::Match, Field::Next, Field::Flow, Field::Active, Field::PendingChange] {
+        for field in [Field::Log, Field::Match, Field::Next, Field::Flow, Field::Active, Field::PendingChange]
+        {
             self.governs(field, Rule::LeaderBegins);
         }
         let persisted = self.node.state.persisted;

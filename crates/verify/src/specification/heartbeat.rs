@@ -27,7 +27,10 @@ impl Act<'_> {
         let last = self.node.log.last().0;
         if commit > last {
             self.broke(Rule::CommitKnown, || {
-                format!("The heartbeat of member {} commits up to {commit}, but its log ends at {last}.", heartbeat.from)
+                format!(
+                    "The heartbeat of member {} commits up to {commit}, but its log ends at {last}.",
+                    heartbeat.from
+                )
             });
         }
         let mut answer = self.message(MessageKind::HeartbeatResponse, heartbeat.from);
@@ -45,8 +48,8 @@ impl Act<'_> {
         let Some(flow) = self.node.flow(from) else { return };
         flow.progress.active = true;
         flow.progress.paused = false;
-        let full = flow.progress.mode == record::step::Mode::Replicate
-            && flow.window.len() as u64 >= max_inflight;
+        let full =
+            flow.progress.mode == record::step::Mode::Replicate && flow.window.len() as u64 >= max_inflight;
         if full {
             flow.window.pop_front();
         }

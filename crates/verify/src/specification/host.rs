@@ -155,13 +155,17 @@ impl Act<'_> {
 
     /// A message leaves: what it promises must be durable.
     fn leaves(&mut self, message: Waiting) {
-        use MessageKind::{Append, AppendResponse, Heartbeat, RequestVote, RequestVoteResponse, Snapshot, TimeoutNow};
+        use MessageKind::{
+            Append, AppendResponse, Heartbeat, RequestVote, RequestVoteResponse, Snapshot, TimeoutNow,
+        };
         let (own, disk, to) = (self.node.id, &self.node.disk, message.to);
         let (rule, candidate) = match message.kind {
             RequestVote => (Rule::DurableBeforeSent, own),
             RequestVoteResponse if !message.reject => (Rule::DurableBeforeSent, to),
             Append | Heartbeat | Snapshot | TimeoutNow => (Rule::LeaderDurable, own),
-            AppendResponse if !message.reject && message.index > 0 => return self.acknowledgement_leaves(message),
+            AppendResponse if !message.reject && message.index > 0 => {
+                return self.acknowledgement_leaves(message);
+            }
             _ => return,
         };
         if !disk.has_vote(message.term, candidate) {

@@ -24,9 +24,7 @@ pub struct Known {
 pub const KNOWN: &[Known] = &[Known {
     rule: Rule::NextAboveMatch,
     what: "A refusal of a probe moves the next entry to what matches, or below.",
-    applies: |step| {
-        matches!(&step.call, Call::Receive(message) if message.kind == MessageKind::AppendResponse && message.reject)
-    },
+    applies: |step| matches!(&step.call, Call::Receive(message) if message.kind == MessageKind::AppendResponse && message.reject),
 }];
 
 /// The row of a finding, if it is known.

@@ -190,18 +190,17 @@ mod tests {
         let mut log = log(&[1, 1]);
         log.push(Run { first: 3, count: 1, term: 1, kind: EntryKind::Change });
         log.push(Run { first: 4, count: 2, term: 1, kind: EntryKind::Data });
-        assert_eq!([log.change(0, 5), log.change(2, 3), log.change(3, 5), log.change(0, 2)], [
-            Some(3),
-            Some(3),
-            None,
-            None
-        ]);
+        assert_eq!(
+            [log.change(0, 5), log.change(2, 3), log.change(3, 5), log.change(0, 2)],
+            [Some(3), Some(3), None, None]
+        );
     }
 
     #[test]
     fn what_is_trimmed_leaves_its_last_term() {
         let mut log = Log::default();
-        (1..=40).for_each(|index| log.push(Run { first: index, count: 1, term: index, kind: EntryKind::Data }));
+        (1..=40)
+            .for_each(|index| log.push(Run { first: index, count: 1, term: index, kind: EntryKind::Data }));
         log.trim(31);
         assert_eq!((log.term_at(30), log.term_at(31), log.term_at(29)), (Some(30), Some(31), None));
     }

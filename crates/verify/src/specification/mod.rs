@@ -53,7 +53,7 @@ mod vote;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::step::{Call, Context, Start, Step};
 use record::{Event, Fact, MemberId, Members, Nanos, Record, Role};
@@ -63,7 +63,7 @@ use crate::{Oracle, Sheet, Violation};
 use act::{Act, Finding, Scratch};
 use known::KNOWN;
 use node::Node;
-use reached::Counts;
+use reached::{Counts, Reached};
 use rule::Rule;
 use shared::Shared;
 
@@ -115,9 +115,18 @@ impl Specification {
         &self.known
     }
 
+    /// All counts that are not 0, by name. A known breach has the name of its rule, after `known-`.
+    pub fn counts_by_name(&self) -> BTreeMap<String, u64> {
+        let reached =
+            Reached::ALL.iter().map(|reached| (reached.name().to_string(), self.counts.of(*reached)));
+        let known =
+            KNOWN.iter().zip(&self.known).map(|(row, count)| (format!("known-{}", row.rule.name()), *count));
+        reached.chain(known).filter(|(_, count)| *count > 0).collect()
+    }
+
     /// A process started.
     fn start(&mut self, member: MemberId, step: &Step, start: &Start) {
-        self.counts.count(reached::Reached::Restarted);
+        self.counts.count(Reached::Restarted);
         let node = Node::new(member, start, step.after);
         self.found.clear();
         let after = &step.after;

@@ -16,6 +16,11 @@ macro_rules! table {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Reached] = &[$($(Reached::$name,)+)+];
 
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $($(Reached::$name => stringify!($name),)+)+ }
+            }
+
             /// The action it belongs to.
             pub const fn action(self) -> &'static str {
                 match self { $($(Reached::$name)|+ => $action,)+ }

@@ -72,7 +72,9 @@ impl Act<'_> {
             }
             None => {
                 self.broke(Rule::AppendDue, || {
-                    format!("It did not send member {to} an append from entry {next} on; its log ends at {last}.")
+                    format!(
+                        "It did not send member {to} an append from entry {next} on; its log ends at {last}."
+                    )
                 });
                 false
             }
@@ -84,8 +86,7 @@ impl Act<'_> {
         let state = self.node.state;
         let entries = &sent.entries;
         let true_entry = sent.index + 1 == next && self.node.log.has(sent.index, sent.log_term);
-        let true_entries =
-            entries.is_empty() || entries.first() == next && self.node.log.contains(entries);
+        let true_entries = entries.is_empty() || entries.first() == next && self.node.log.contains(entries);
         let due = self.node.log.last().0 >= next && entries.is_empty();
         if !true_entry || !true_entries || due || (sent.term, sent.commit) != (state.term, state.commit) {
             let before = self.node.log.term_at(next.saturating_sub(1));
@@ -103,7 +104,11 @@ impl Act<'_> {
         let max_size = self.node.settings.max_size;
         if entries.bytes > max_size && entries.len() > 1 {
             self.broke(Rule::AppendSize, || {
-                format!("It sent member {to} {} entries with {} bytes; {max_size} are allowed.", entries.len(), entries.bytes)
+                format!(
+                    "It sent member {to} {} entries with {} bytes; {max_size} are allowed.",
+                    entries.len(),
+                    entries.bytes
+                )
             });
         }
         self.reached(if entries.is_empty() { Reached::ReplicateEmpty } else { Reached::ReplicateSent });

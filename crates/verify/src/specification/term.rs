@@ -29,7 +29,8 @@ impl Act<'_> {
             AppendResponse | RequestVoteResponse | RequestPreVoteResponse | HeartbeatResponse
         );
         if is_answer && !self.node.configuration.has(message.from) {
-            for field in [Field::Term, Field::Role, Field::Votes, Field::Match, Field::Commit, Field::Leader] {
+            for field in [Field::Term, Field::Role, Field::Votes, Field::Match, Field::Commit, Field::Leader]
+            {
                 self.governs(field, Rule::StrangerChangesNothing);
             }
             self.accepted = false;
@@ -82,14 +83,16 @@ impl Act<'_> {
                 for field in [Field::Term, Field::Role, Field::Vote, Field::Leader] {
                     self.governs(field, Rule::VoteLease);
                 }
-                if let Some(sent) = self.take(message.from, [
-                    MessageKind::RequestVoteResponse,
-                    MessageKind::RequestPreVoteResponse,
-                ]) {
+                if let Some(sent) = self.take(
+                    message.from,
+                    [MessageKind::RequestVoteResponse, MessageKind::RequestPreVoteResponse],
+                ) {
                     let (leader, elapsed) = (self.node.state.leader, self.before.elapsed);
                     self.broke(Rule::VoteLease, || {
                         let sent = text::message(sent);
-                        format!("It sent {sent}, although it has heard of leader {leader} {elapsed} ticks ago.")
+                        format!(
+                            "It sent {sent}, although it has heard of leader {leader} {elapsed} ticks ago."
+                        )
                     });
                 }
                 self.reached(Reached::IgnoredInLease);

@@ -44,7 +44,11 @@ pub(super) fn message(message: &Message) -> String {
             let runs: Vec<_> = (message.entries.runs())
                 .map(|run| format!("{} to {} of term {}", run.first, run.last(), run.term))
                 .collect();
-            let entries = if runs.is_empty() { "no entries".to_string() } else { format!("entries {}", runs.join(", ")) };
+            let entries = if runs.is_empty() {
+                "no entries".to_string()
+            } else {
+                format!("entries {}", runs.join(", "))
+            };
             format!(
                 "an append of term {term} with {entries} after entry {index} of term {} and commit index {commit}",
                 message.log_term
