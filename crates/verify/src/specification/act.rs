@@ -5,7 +5,7 @@
 //! end `compare.rs` compares the copy with what the step reports. A message that no action has taken is one that nobody
 //! asked for.
 
-use record::step::{Context, Message, Progress, State, Step};
+use record::step::{Call, Context, Message, Progress, State, Step};
 use record::{MemberId, MessageKind, Role};
 
 use super::node::Node;
@@ -15,10 +15,12 @@ use super::shared::Shared;
 use super::text;
 
 /// A rule that was broken, with the values; a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
     pub rule: Rule,
     pub sentence: String,
+    /// A message that was due and did not come.
+    pub due: Option<Box<Message>>,
 }
 
 /// A part of the state, to say which rule governs it in a step.
@@ -94,7 +96,7 @@ pub(super) struct Act<'a> {
 }
 
 /// Storage that all steps use.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     taken: Vec<bool>,
     progress: Vec<(MemberId, Progress)>,
@@ -120,6 +122,10 @@ impl<'a> Act<'a> {
         }
         node.state.first = step.after.first;
         node.state.timeout = step.after.timeout;
+        let mut rules = USUAL;
+        if before.role == Role::Leader {
+            rules[Field::Log as usize] = Rule::LeaderAppends;
+        }
         Act {
             node,
             step,
@@ -130,10 +136,31 @@ impl<'a> Act<'a> {
             untaken: 0,
             before,
             progress_before: progress,
-            rules: USUAL,
+            rules,
             replaced_from: u64::MAX,
             uncommitted_known: true,
             accepted: true,
+        }
+    }
+
+    /// Advances the copy as the specification says, and takes the messages that it sends.
+    #[inline]
+    pub fn perform(&mut self) {
+        match &self.step.call {
+            Call::Start(_) => {}
+            Call::Tick => self.tick(),
+            Call::Receive(message) => self.receive(message),
+            Call::Campaign => self.hup(None),
+            Call::Propose { kind, bytes } => self.propose(*kind, *bytes),
+            Call::ApplyChange(change) => self.apply_change(change),
+            Call::ReadIndex { context } => self.ask_read_index(Context::Read(*context)),
+            Call::TransferLeader { to } => self.transfer(*to),
+            Call::ReportSnapshot { to, arrived } => self.report_snapshot(*to, *arrived),
+            Call::Applied { index } => self.applied(*index),
+            Call::StepDown => self.step_down(),
+            Call::Ready(ready) => self.ready(ready),
+            Call::Persisted { number } => self.persisted(*number),
+            Call::Release { numbers, .. } => self.release(numbers),
         }
     }
 
@@ -146,7 +173,14 @@ impl<'a> Act<'a> {
     /// The step breaks a rule.
     #[cold]
     pub fn broke(&mut self, rule: Rule, sentence: impl FnOnce() -> String) {
-        self.found.push(Finding { rule, sentence: sentence() });
+        self.found.push(Finding { rule, sentence: sentence(), due: None });
+    }
+
+    /// The step lacks a message, which breaks a rule.
+    #[cold]
+    pub fn lacks(&mut self, rule: Rule, due: Message) {
+        let sentence = format!("It did not send {}.", text::message(&due));
+        self.found.push(Finding { rule, sentence, due: Some(Box::new(due)) });
     }
 
     /// In this step, this rule governs a field.
@@ -189,7 +223,7 @@ impl<'a> Act<'a> {
             Some(sent) => self.broke(rule, || {
                 format!("It sent {}, where {} was due.", text::message(sent), text::message(expected))
             }),
-            None => self.broke(rule, || format!("It did not send {}.", text::message(expected))),
+            None => self.lacks(rule, expected.clone()),
         }
     }
 

@@ -117,6 +117,15 @@ impl Log {
         }
     }
 
+    /// All entries from `index` on.
+    pub fn entries_from(&self, index: u64) -> Entries {
+        let mut entries = Entries::default();
+        for run in self.runs.iter().filter(|run| run.last() >= index) {
+            (run.first.max(index)..=run.last()).for_each(|at| entries.push(at, run.term, run.kind, 0));
+        }
+        entries
+    }
+
     /// The first change of the configuration after `after`, up to `to`.
     pub fn change(&self, after: u64, to: u64) -> Option<u64> {
         let behind = self.runs.iter().rev().take_while(|run| run.last() > after);

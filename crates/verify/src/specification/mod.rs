@@ -55,7 +55,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::step::{Call, Context, Start, Step};
+use record::step::{Call, Start, Step};
 use record::{Event, Fact, MemberId, Members, Nanos, Record, Role};
 
 use crate::oracle::Monitor;
@@ -68,7 +68,7 @@ use rule::Rule;
 use shared::Shared;
 
 /// Watches the steps of a run for S.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Specification {
     /// Whether it watches.
     on: bool,
@@ -141,7 +141,7 @@ impl Specification {
             && step.out.is_empty();
         if !sound {
             let sentence = format!("It started with {after:?}; its log ends at {:?}.", node.log.last());
-            self.found.push(Finding { rule: Rule::Restart, sentence });
+            self.found.push(Finding { rule: Rule::Restart, sentence, due: None });
         }
         if let Some(known) = self.shared.configuration_at(after.applied)
             && *known != start.configuration
@@ -152,7 +152,7 @@ impl Specification {
                 text::configuration(known),
                 after.applied
             );
-            self.found.push(Finding { rule: Rule::ConfigurationsAgree, sentence });
+            self.found.push(Finding { rule: Rule::ConfigurationsAgree, sentence, due: None });
         }
         self.shared.configured(after.applied, &start.configuration);
         self.members[member] = Some(node);
@@ -165,22 +165,7 @@ impl Specification {
         let Some(node) = &mut self.members[member] else { return };
         let shared = (&mut self.shared, &mut self.counts);
         let mut act = Act::new(node, step, shared, &mut self.found, &mut self.scratch);
-        match &step.call {
-            Call::Start(_) => {}
-            Call::Tick => act.tick(),
-            Call::Receive(message) => act.receive(message),
-            Call::Campaign => act.hup(None),
-            Call::Propose { kind, bytes } => act.propose(*kind, *bytes),
-            Call::ApplyChange(change) => act.apply_change(change),
-            Call::ReadIndex { context } => act.ask_read_index(Context::Read(*context)),
-            Call::TransferLeader { to } => act.transfer(*to),
-            Call::ReportSnapshot { to, arrived } => act.report_snapshot(*to, *arrived),
-            Call::Applied { index } => act.applied(*index),
-            Call::StepDown => act.step_down(),
-            Call::Ready(ready) => act.ready(ready),
-            Call::Persisted { number } => act.persisted(*number),
-            Call::Release { numbers, .. } => act.release(numbers),
-        }
+        act.perform();
         act.compare();
         node.log.trim(step.after.first);
     }

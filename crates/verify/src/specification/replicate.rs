@@ -71,14 +71,21 @@ impl Act<'_> {
                 false
             }
             None => {
-                self.broke(Rule::AppendDue, || {
-                    format!(
-                        "It did not send member {to} an append from entry {next} on; its log ends at {last}."
-                    )
-                });
+                let due = self.append_from(to, next);
+                self.lacks(Rule::AppendDue, due);
                 false
             }
         }
+    }
+
+    /// An append with all entries from `next` on.
+    fn append_from(&self, to: MemberId, next: u64) -> Message {
+        let mut append = self.message(MessageKind::Append, to);
+        append.index = next.saturating_sub(1);
+        append.log_term = self.node.log.term_at(append.index).unwrap_or(0);
+        append.commit = self.node.state.commit;
+        append.entries = self.node.log.entries_from(next);
+        append
     }
 
     /// An append that was due leaves.

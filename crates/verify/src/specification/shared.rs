@@ -9,7 +9,7 @@ use record::step::Configuration;
 const KEPT: usize = 256;
 
 /// What the specification knows of the whole cluster.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
     leaders: BTreeMap<u64, MemberId>,
     /// The configuration after the entry at an index.

@@ -107,9 +107,7 @@ impl Act<'_> {
             heartbeat.context = context;
             let sent = self.take(to, [MessageKind::Heartbeat; 2]);
             match sent {
-                None => {
-                    self.broke(Rule::HeartbeatDue, || format!("It did not send member {to} a heartbeat."))
-                }
+                None => self.lacks(Rule::HeartbeatDue, heartbeat),
                 Some(sent) if sent.context != context => self.broke(Rule::HeartbeatDue, || {
                     format!(
                         "Its heartbeat to member {to} has the context {:?}, and not {context:?}.",
