@@ -207,7 +207,9 @@ pub use plan::{
     ProcessFault, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who,
     Workload, WorkloadContext,
 };
-pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
+pub use record::{
+    Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, Step, TraceHash,
+};
 pub use verify::{
     Check, Context, Expectations, Judge, Missing, Monitor, NotJudged, Oracle, Severity, Sheet, Verdict,
     Violation,

@@ -84,7 +84,8 @@ impl Steps {
             self.unstable = unstable;
         }
         if after.role == Role::Leader || before.role == Role::Leader {
-            self.compare_progress(raft, &mut changed);
+            let same_members = before.role == Role::Leader && !matches!(call, Call::ApplyChange(_));
+            self.compare_progress(raft, same_members, &mut changed);
         }
         let votes = raft.prs().votes();
         if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
@@ -146,12 +147,11 @@ impl Steps {
         entries(all[if grew { count_before } else { 0 }..].iter())
     }
 
-    /// Finds the members of which a leader knows something else now.
-    fn compare_progress(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
+    /// Finds the members of which a leader knows something else now. `same_members` says that the leader tracks the
+    /// same members as in the last step.
+    fn compare_progress(&mut self, raft: &Raft<Log>, same_members: bool, changed: &mut Changed) {
         let tracked = raft.prs().iter();
-        if tracked.len() != self.progress.len()
-            || self.progress.iter().any(|(id, _)| raft.prs().get(id.raft_id()).is_none())
-        {
+        if !same_members || tracked.len() != self.progress.len() {
             // The configuration changed. What was known of members that stay is kept, to see whether it changes.
             let known = std::mem::take(&mut self.progress);
             let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
@@ -369,5 +369,98 @@ pub(crate) fn change(change: &ConfChangeV2) -> step::Change {
             ConfChangeTransition::Explicit => step::Transition::Explicit,
         },
         changes: change.changes.iter().map(one).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use raft::eraftpb::HardState;
+
+    use crate::config::Peer;
+    use crate::node::Node;
+
+    use super::*;
+
+    /// A node of this configuration, whose log begins after entry 1 of term 1.
+    fn node(voters: &[u64], sink: Option<&Sink>) -> Node {
+        let peer = |id: &u64| Peer {
+            id: MemberId::from_raft(*id),
+            name: format!("m{id}").into(),
+            peer_urls: Arc::new([]),
+        };
+        let peers = voters.iter().map(peer).collect();
+        let config = Config { steps: sink.cloned(), ..Config::new(MemberId::new(1), peers) };
+        let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
+        let conf_state = ConfState { voters: voters.to_vec(), ..ConfState::default() };
+        Node::new(&config, Log::new((1, 1), Vec::new(), hard_state, conf_state), 1)
+    }
+
+    fn fetch(sink: &Sink) -> Vec<Step> {
+        let mut steps = Vec::new();
+        sink.fetch(&mut steps);
+        steps
+    }
+
+    #[test]
+    fn every_call_is_a_step() {
+        let sink = Sink::default();
+        let mut node = node(&[1], Some(&sink));
+        node.campaign();
+        assert!(node.ready(7, &mut Vec::new()).save.is_some());
+        node.persisted(7);
+        let steps = fetch(&sink);
+        let names: Vec<_> = steps.iter().map(|step| step.call.name()).collect();
+        assert_eq!(names, ["Start", "Campaign", "Ready", "Persisted"]);
+        let [start, campaign, ready, persisted] = &steps[..] else { unreachable!() };
+        assert_eq!((start.after.term, start.after.role, start.after.first), (1, Role::Follower, 2));
+        // The only voter leads at once, and adds an entry.
+        assert_eq!(
+            (campaign.after.term, campaign.after.role, campaign.after.last),
+            (2, Role::Leader, (2, 2))
+        );
+        assert_eq!((campaign.changed.entries.first(), campaign.changed.entries.len()), (2, 1));
+        assert_eq!(campaign.changed.progress.len(), 1);
+        let Call::Ready(taken) = &ready.call else { unreachable!() };
+        assert_eq!((taken.number, taken.job, taken.entries.len(), taken.must_sync), (1, Some(7), 1, true));
+        assert_eq!((ready.after.handed_over, ready.after.persisted), (2, 1));
+        assert!(ready.changed.entries.is_empty());
+        assert_eq!((persisted.after.persisted, persisted.after.commit), (2, 2));
+    }
+
+    #[test]
+    fn messages_have_numbers_and_leave_by_them() {
+        let sink = Sink::default();
+        let mut node = node(&[1, 2, 3], Some(&sink));
+        node.campaign();
+        assert!(node.ready(1, &mut Vec::new()).save.is_none(), "a pre-vote saves nothing");
+        let steps = fetch(&sink);
+        let numbers: Vec<u64> = steps[1].out.iter().map(|message| message.number).collect();
+        assert_eq!(numbers, [1, 2]);
+        assert!(steps[1].out.iter().all(|message| message.kind == MessageKind::RequestPreVote));
+        let released = steps.iter().find_map(|step| match &step.call {
+            Call::Release { numbers, durable } => Some((numbers.clone(), *durable)),
+            _ => None,
+        });
+        assert_eq!(released, Some((vec![1, 2], 1)));
+    }
+
+    #[test]
+    fn nobody_watches_by_default() {
+        let mut watched = node(&[1, 2, 3], Some(&Sink::default()));
+        let mut unwatched = node(&[1, 2, 3], None);
+        for node in [&mut watched, &mut unwatched] {
+            (0..30).for_each(|_| node.tick());
+        }
+        assert_eq!((watched.term(), watched.leader()), (unwatched.term(), unwatched.leader()));
+    }
+
+    #[test]
+    fn contexts_are_told_apart() {
+        assert_eq!(context(&[]), Context::None);
+        assert_eq!(context(TRANSFER), Context::Transfer);
+        assert_eq!(context(&7_u64.to_be_bytes()), Context::Read(7));
+        assert!(matches!(context(b"else"), Context::Other(_)));
     }
 }

@@ -19,7 +19,7 @@
 //!
 //! Only the first breach of each rule by each member is reported.
 //!
-//! Not here: time (what must happen within a bound is V1, V3), the content of entries (I2, I4), what a restart must find
+//! Not here: messages that the network damages without anybody noticing; time (what must happen within a bound is V1, V3), the content of entries (I2, I4), what a restart must find
 //! (I7), and members of which no start was seen.
 //!
 //! It reads nothing of `member` or of `raft`.
