@@ -95,9 +95,7 @@ impl Act<'_> {
             self.node.votes.push((answer.from, !answer.reject));
             self.node.votes.sort_unstable();
         }
-        for field in [Field::Role, Field::Term] {
-            self.governs(field, Rule::WonByQuorum);
-        }
+        self.governs(Field::Role, Rule::WonByQuorum);
         match quorum::outcome(&self.node.configuration, &self.node.votes) {
             Outcome::Open => self.reached(Reached::VoteOpen),
             Outcome::Lost => {

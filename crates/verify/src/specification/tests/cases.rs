@@ -1,7 +1,8 @@
 //! For each rule a right step, and the small change that breaks the rule.
 
 use record::step::{
-    Call, Change, Entries, EntryKind, MemberChange, Message, Mode, Progress, Read, SnapshotHead, Step,
+    Call, Change, Context, Entries, EntryKind, MemberChange, Message, Mode, Progress, Read, SnapshotHead,
+    Step, Transition,
 };
 use record::{MemberId, MessageKind, Role};
 
@@ -70,6 +71,35 @@ fn heartbeat() -> Message {
     heartbeat
 }
 
+/// An append of member 1 to member 2 in term 2, which adds entry 6 to what member 2 has.
+fn append_of_term_2() -> Message {
+    Message { term: 2, index: 5, commit: 4, entries: entries(6, &[2], EntryKind::Data), ..append() }
+}
+
+/// An append without entries of the leader of term 2 to member 2.
+fn empty_append() -> Message {
+    let mut append = Rig::message(MessageKind::Append, 1, 2, 2);
+    (append.index, append.log_term, append.commit) = (4, 2, 4);
+    append
+}
+
+/// Member 1 of five is a candidate in term 2.
+fn candidate() -> Rig {
+    let mut rig = Rig::cluster(&[1, 2, 3, 4, 5]);
+    rig.tick(1, 10);
+    rig.quiet_but(|message| message.kind == MessageKind::RequestVoteResponse);
+    assert_eq!((rig.node(1).state.role, rig.node(1).state.term), (Role::Candidate, 2));
+    rig
+}
+
+/// A leader whose window for each member is full, with entries 5 to 8.
+fn full_window() -> Rig {
+    let mut rig = Rig::led();
+    (0..4).for_each(|_| rig.does(1, Rig::propose()));
+    rig.wire.clear();
+    rig
+}
+
 /// The answer of a member to the leader's append in term 2.
 fn acknowledgement(from: u32, index: u64) -> Message {
     let mut answer = Rig::message(MessageKind::AppendResponse, from, 1, 2);
@@ -114,6 +144,15 @@ fn snapshot(rig: &Rig) -> Message {
     snapshot
 }
 
+/// A leader that has sent member 3 its snapshot.
+fn sent_snapshot() -> Rig {
+    let mut rig = needs_snapshot();
+    let call = Call::Receive(Rig::message(MessageKind::HeartbeatResponse, 3, 1, 2));
+    let step = rig.right_with(1, call, vec![snapshot(&rig)]);
+    rig.take(id(1), &step);
+    rig
+}
+
 /// Member 2 of term 1 receives a snapshot that is ahead of its log.
 fn takes_snapshot() -> (Rig, MemberId, Step) {
     let rig = Rig::cluster(&[1, 2, 3]);
@@ -138,13 +177,11 @@ fn committed_change() -> Rig {
     rig
 }
 
-/// A leader in a joint configuration, just before it has applied it.
-fn joint() -> Rig {
+/// A leader in a joint configuration, just before raft knows that it has applied it.
+fn joint(transition: Transition) -> Rig {
     let mut rig = Rig::led();
-    let both = Change {
-        changes: vec![(MemberChange::Remove, id(3)), (MemberChange::Learner, id(4))],
-        ..Change::default()
-    };
+    let both =
+        Change { transition, changes: vec![(MemberChange::Remove, id(3)), (MemberChange::Learner, id(4))] };
     let call = rig.propose_change(1, both.clone());
     rig.does(1, call);
     rig.quiet_but(|message| message.kind == MessageKind::AppendResponse);
@@ -831,7 +868,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         rule: Rule::JointLeft,
         what: "a leader stays in the joint configuration",
-        right: || next(joint(), 1, Call::Applied { index: 5 }),
+        right: || next(joint(Transition::Auto), 1, Call::Applied { index: 5 }),
         wrong: |step| {
             step.changed.entries = Entries::default();
             step.after.last = (5, 2);
@@ -960,15 +997,7 @@ pub(super) const CASES: &[Case] = &[
         what: "an acknowledgement leaves before its entries are durable",
         right: || {
             let mut rig = leaderless();
-            rig.call(
-                2,
-                Call::Receive(Message {
-                    term: 2,
-                    entries: entries(6, &[2], EntryKind::Data),
-                    index: 5,
-                    ..append()
-                }),
-            );
+            rig.call(2, Call::Receive(append_of_term_2()));
             rig.takes_ready(2);
             next(rig, 2, Call::Tick)
         },
@@ -1011,5 +1040,353 @@ pub(super) const CASES: &[Case] = &[
         what: "a follower sends a heartbeat",
         right: || next(Rig::led(), 2, Call::Tick),
         wrong: |step| step.out.push(Rig::message(MessageKind::Heartbeat, 2, 3, 2)),
+    },
+    // ---- the guards of the actions, each where it matters
+    Case {
+        rule: Rule::VoteAnswered,
+        what: "a request that the leader ordered is ignored because the leader was heard",
+        right: || {
+            let mut message = request(MessageKind::RequestVote, 3, (4, 2));
+            message.context = Context::Transfer;
+            arrives(Rig::led(), message)
+        },
+        wrong: |step| step.out.clear(),
+    },
+    Case {
+        rule: Rule::VoteAnswered,
+        what: "a request for a pre-vote of a lower term is not refused",
+        right: || arrives(Rig::led(), request(MessageKind::RequestPreVote, 1, (4, 2))),
+        wrong: |step| step.out.clear(),
+    },
+    Case {
+        rule: Rule::VoteAnswered,
+        what: "without check-quorum, a member that heard its leader ignores a request",
+        right: || {
+            let mut rig = Rig::led();
+            rig.node_mut(2).settings.check_quorum = false;
+            arrives(rig, request(MessageKind::RequestVote, 5, (4, 2)))
+        },
+        wrong: |step| step.out.clear(),
+    },
+    Case {
+        rule: Rule::PreVoteKeepsTerm,
+        what: "the grant of a pre-vote raises the term",
+        right: || {
+            let mut rig = Rig::cluster(&[1, 2, 3, 4, 5]);
+            rig.tick(1, 10);
+            arrives(rig, Rig::message(MessageKind::RequestPreVoteResponse, 2, 1, 2))
+        },
+        wrong: |step| step.after.term = 2,
+    },
+    Case {
+        rule: Rule::StaleChangesNothing,
+        what: "a vote of an earlier term counts",
+        right: || arrives(candidate(), Rig::message(MessageKind::RequestVoteResponse, 2, 1, 1)),
+        wrong: |step| step.changed.votes = Some(vec![(id(1), true), (id(2), true)]),
+    },
+    Case {
+        rule: Rule::VotesCounted,
+        what: "the grant of a pre-vote counts as a vote",
+        right: || arrives(candidate(), Rig::message(MessageKind::RequestPreVoteResponse, 2, 1, 2)),
+        wrong: |step| step.changed.votes = Some(vec![(id(1), true), (id(2), true)]),
+    },
+    Case {
+        rule: Rule::VotesCounted,
+        what: "a follower counts votes",
+        right: || arrives(Rig::led(), Rig::message(MessageKind::RequestVoteResponse, 3, 2, 2)),
+        wrong: |step| step.changed.votes = Some(vec![(id(3), true)]),
+    },
+    Case {
+        rule: Rule::VotesCounted,
+        what: "a member changes its mind",
+        right: || {
+            let mut rig = Rig::cluster(&[1, 2, 3, 4, 5]);
+            rig.tick(1, 10);
+            let mut refusal = Rig::message(MessageKind::RequestPreVoteResponse, 2, 1, 1);
+            refusal.reject = true;
+            rig.does(1, Call::Receive(refusal));
+            arrives(rig, Rig::message(MessageKind::RequestPreVoteResponse, 2, 1, 2))
+        },
+        wrong: |step| step.changed.votes = Some(vec![(id(1), true), (id(2), true)]),
+    },
+    Case {
+        rule: Rule::CampaignGuard,
+        what: "a candidate learns that a change is committed, and stays one",
+        right: || {
+            let log = entries(4, &[1], EntryKind::Change);
+            let mut rig = Rig::with_log(&[1, 2, 3, 4, 5], &[], &log, (1, 3, 3));
+            rig.tick(1, 10);
+            let mut refusal = Rig::message(MessageKind::RequestPreVoteResponse, 2, 1, 1);
+            (refusal.reject, refusal.commit, refusal.commit_term) = (true, 4, 1);
+            arrives(rig, refusal)
+        },
+        wrong: |step| step.after.role = Role::PreCandidate,
+    },
+    Case {
+        rule: Rule::AppendAnswered,
+        what: "an append from below the commit index is answered with its own index",
+        right: || {
+            let mut append = append();
+            (append.index, append.log_term) = (3, 1);
+            append.entries = entries(4, &[2], EntryKind::Data);
+            arrives(leaderless(), append)
+        },
+        wrong: |step| step.out[0].index = 3,
+    },
+    Case {
+        rule: Rule::CommitKnown,
+        what: "a heartbeat commits what the follower does not have",
+        right: || arrives(Rig::led(), heartbeat()),
+        wrong: |step| received(step).commit = 9,
+    },
+    Case {
+        rule: Rule::RoleChanges,
+        what: "without check-quorum, a leader that nobody answers steps down",
+        right: || {
+            let mut rig = Rig::just_elected();
+            rig.node_mut(1).settings.check_quorum = false;
+            rig.tick(1, 9);
+            next(rig, 1, Call::Tick)
+        },
+        wrong: |step| step.after.role = Role::Follower,
+    },
+    Case {
+        rule: Rule::TransferState,
+        what: "leadership is transferred to a learner",
+        right: || {
+            let mut rig = Rig::with_log(&[1, 2], &[3], &Entries::default(), (1, 3, 3));
+            rig.campaigns(1);
+            next(rig, 1, Call::TransferLeader { to: id(3) })
+        },
+        wrong: |step| step.after.transferee = id(3),
+    },
+    Case {
+        rule: Rule::TransferState,
+        what: "leadership is transferred to the leader",
+        right: || next(Rig::led(), 1, Call::TransferLeader { to: id(1) }),
+        wrong: |step| step.after.transferee = id(1),
+    },
+    Case {
+        rule: Rule::TransferState,
+        what: "a second transfer does not take the place of the first",
+        right: || {
+            let mut rig = Rig::led();
+            rig.does(1, Call::TransferLeader { to: id(2) });
+            next(rig, 1, Call::TransferLeader { to: id(3) })
+        },
+        wrong: |step| step.after.transferee = id(2),
+    },
+    Case {
+        rule: Rule::Unasked,
+        what: "the order to campaign is repeated",
+        right: || {
+            let mut rig = Rig::led();
+            rig.does(1, Call::TransferLeader { to: id(2) });
+            next(rig, 1, Call::TransferLeader { to: id(2) })
+        },
+        wrong: |step| step.out.push(Rig::message(MessageKind::TimeoutNow, 1, 2, 2)),
+    },
+    Case {
+        rule: Rule::OneChangeAtATime,
+        what: "a change to leave enters the log outside of a joint configuration",
+        right: || {
+            let mut rig = Rig::led();
+            let call = rig.propose_change(1, Change::default());
+            next(rig, 1, call)
+        },
+        wrong: |step| step.changed.entries = entries(5, &[2], EntryKind::Leave),
+    },
+    Case {
+        rule: Rule::OneChangeAtATime,
+        what: "a change enters the log in a joint configuration",
+        right: || {
+            let mut rig = joint(Transition::Explicit);
+            rig.call(1, Call::Applied { index: 5 });
+            let call = rig.propose_change(1, change(MemberChange::Voter, 5));
+            next(rig, 1, call)
+        },
+        wrong: |step| step.changed.entries = entries(6, &[2], EntryKind::Change),
+    },
+    Case {
+        rule: Rule::ProposalTaken,
+        what: "a proposal is taken although too much is uncommitted",
+        right: || {
+            let mut rig = Rig::led();
+            rig.does(1, Call::Propose { kind: EntryKind::Data, bytes: 900 });
+            next(rig, 1, Call::Propose { kind: EntryKind::Data, bytes: 200 })
+        },
+        wrong: |step| step.accepted = true,
+    },
+    Case {
+        rule: Rule::ConfigurationApplied,
+        what: "a voter of the old half learns before the joint configuration is left",
+        right: || {
+            let rig = committed_change();
+            let changes = vec![(MemberChange::Learner, id(3)), (MemberChange::Voter, id(4))];
+            let both = Change { changes, ..Change::default() };
+            next(rig, 1, Call::ApplyChange(Box::new(both)))
+        },
+        wrong: |step| {
+            let configuration = step.changed.configuration.as_mut().expect("it changed");
+            configuration.learners = std::mem::take(&mut configuration.learners_next);
+        },
+    },
+    Case {
+        rule: Rule::ReadByQuorum,
+        what: "an acknowledgement of another read confirms a read",
+        right: || {
+            let mut rig = Rig::led();
+            rig.does(1, Rig::read(7));
+            rig.wire.clear();
+            let mut answer = Rig::message(MessageKind::HeartbeatResponse, 2, 1, 2);
+            answer.context = Rig::context(8);
+            arrives(rig, answer)
+        },
+        wrong: |step| step.changed.reads = Some(Vec::new()),
+    },
+    Case {
+        rule: Rule::PersistedMoves,
+        what: "entries count as durable that were replaced meanwhile",
+        right: || {
+            let mut rig = leaderless();
+            rig.call(2, Call::Receive(append_of_term_2()));
+            let ready = rig.takes_ready(2);
+            rig.call(2, Call::Receive(append()));
+            rig.synced(2, ready.job.expect("an entry is saved"));
+            next(rig, 2, Call::Persisted { number: ready.number })
+        },
+        wrong: |step| step.after.persisted = 6,
+    },
+    Case {
+        rule: Rule::ReleasedOnce,
+        what: "an acknowledgement of replaced entries leaves twice",
+        right: || {
+            let mut rig = leaderless();
+            let two = entries(6, &[2, 2], EntryKind::Data);
+            rig.call(2, Call::Receive(Message { entries: two, ..append_of_term_2() }));
+            rig.call(2, Call::Receive(append()));
+            let ready = rig.takes_ready(2);
+            rig.synced(2, ready.job.expect("entries are saved"));
+            rig.call(2, Call::Persisted { number: ready.number });
+            // What the first one acknowledges was never on the disk. Nothing can be committed by it.
+            next(rig, 2, Call::Release { numbers: vec![1, 2], durable: 1 })
+        },
+        wrong: |step| step.call = Call::Release { numbers: vec![1, 1], durable: 1 },
+    },
+    Case {
+        rule: Rule::SnapshotTaken,
+        what: "a snapshot from below the commit index replaces the log",
+        right: || {
+            let mut message = snapshot(&Rig::led());
+            (message.index, message.log_term) = (3, 1);
+            arrives(Rig::led(), message)
+        },
+        wrong: |step| step.after.last = (3, 1),
+    },
+    Case {
+        rule: Rule::SnapshotTaken,
+        what: "a snapshot that does not name its receiver replaces the log",
+        right: || {
+            let mut message = snapshot(&Rig::led());
+            (message.to, message.index) = (id(2), 9);
+            message.snapshot.as_mut().expect("it is one").configuration = configuration(&[1, 3], &[]);
+            arrives(Rig::cluster(&[1, 2, 3]), message)
+        },
+        wrong: |step| step.after.last = (9, 2),
+    },
+    Case {
+        rule: Rule::SnapshotTaken,
+        what: "a snapshot whose last entry is in the log does not move the commit index",
+        right: || {
+            let mut message = snapshot(&Rig::led());
+            (message.to, message.index) = (id(2), 5);
+            arrives(leaderless(), message)
+        },
+        wrong: |step| step.after.commit = 4,
+    },
+    Case {
+        rule: Rule::FlowControl,
+        what: "probing goes on at once when a snapshot has arrived",
+        right: || next(sent_snapshot(), 1, Call::ReportSnapshot { to: id(3), arrived: true }),
+        wrong: |step| progress(step, 3).paused = false,
+    },
+    Case {
+        rule: Rule::NextMoves,
+        what: "a snapshot that did not arrive counts as sent",
+        right: || next(sent_snapshot(), 1, Call::ReportSnapshot { to: id(3), arrived: false }),
+        wrong: |step| progress(step, 3).next = 5,
+    },
+    Case {
+        rule: Rule::FlowControl,
+        what: "a late report on a snapshot makes the leader probe",
+        right: || next(Rig::led(), 1, Call::ReportSnapshot { to: id(2), arrived: true }),
+        wrong: |step| {
+            let probes = Progress { matched: 4, next: 5, active: true, paused: true, ..Progress::default() };
+            step.changed.progress.push((id(2), probes));
+        },
+    },
+    Case {
+        rule: Rule::Unasked,
+        what: "an append leaves although the window is full",
+        right: || next(full_window(), 1, Rig::propose()),
+        wrong: |step| {
+            let mut append = Rig::message(MessageKind::Append, 1, 2, 2);
+            (append.index, append.log_term, append.commit) = (8, 2, 4);
+            append.entries = entries(9, &[2], EntryKind::Data);
+            step.out.push(append);
+        },
+    },
+    Case {
+        rule: Rule::AppendDue,
+        what: "an answer to a heartbeat makes room in the window, and nothing is sent",
+        right: || {
+            let mut rig = full_window();
+            rig.does(1, Rig::propose());
+            arrives(rig, Rig::message(MessageKind::HeartbeatResponse, 2, 1, 2))
+        },
+        wrong: |step| step.out.clear(),
+    },
+    Case {
+        rule: Rule::Unasked,
+        what: "an acknowledgement of what is known is answered",
+        right: || arrives(Rig::led(), acknowledgement(2, 4)),
+        wrong: |step| step.out.push(empty_append()),
+    },
+    Case {
+        rule: Rule::Unasked,
+        what: "a refusal of what matches is heeded",
+        right: || arrives(Rig::led(), Message { reject: true, ..acknowledgement(2, 3) }),
+        wrong: |step| step.out.push(empty_append()),
+    },
+    Case {
+        rule: Rule::Unasked,
+        what: "a refusal of another probe is heeded",
+        right: || arrives(Rig::just_elected(), Message { reject: true, ..acknowledgement(2, 9) }),
+        wrong: |step| step.out.push(empty_append()),
+    },
+    Case {
+        rule: Rule::NextMoves,
+        what: "a refusal of a probe is not heeded",
+        right: || {
+            let mut refusal = Message { reject: true, ..acknowledgement(3, 3) };
+            (refusal.hint, refusal.log_term) = (2, 1);
+            arrives(Rig::just_elected(), refusal)
+        },
+        wrong: |step| progress(step, 3).next = 4,
+    },
+    Case {
+        rule: Rule::CampaignDue,
+        what: "a follower ignores the order to campaign",
+        right: || arrives(Rig::led(), Rig::message(MessageKind::TimeoutNow, 1, 2, 2)),
+        wrong: |step| step.after.role = Role::Follower,
+    },
+    Case {
+        rule: Rule::CampaignDue,
+        what: "a learner obeys the order to campaign",
+        right: || {
+            let rig = Rig::with_log(&[1, 2], &[3], &Entries::default(), (1, 3, 3));
+            arrives(rig, Rig::message(MessageKind::TimeoutNow, 1, 3, 1))
+        },
+        wrong: |step| step.after.role = Role::Candidate,
     },
 ];
