@@ -1,6 +1,6 @@
 //! A leader sends entries or a snapshot to a member (*AppendEntries*, *SendSnapshot*).
 //!
-//! Paper, sections 5.3 and 7; etcd-io/raft `design.md` and `tracker/state.go` for the flow: a member is probed with one
+//! Paper, sections 5.3 and 7; etcd-io/raft's design of the progress and `tracker/state.go` for the flow: a member is probed with one
 //! message at a time until its log agrees, then gets as many as its window holds, and nothing while a snapshot is on its
 //! way.
 //!

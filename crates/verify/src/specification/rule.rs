@@ -4,8 +4,8 @@
 //! allows both. Sources: the Raft paper (its sections and figure 2), Ongaro's thesis ("thesis" and the section),
 //! etcd-io/raft (its file, or the action of `tla/etcdraft.tla`).
 //!
-//! A new rule is a row here, the place that uses it in the file of its action, and two cases in `tests.rs`: a step that
-//! breaks it, and one that differs a little and does not.
+//! A new rule is a row here, the place that uses it in the file of its action, and a case in `tests/cases.rs`: a right
+//! step, and the small change that breaks the rule.
 
 macro_rules! rules {
     ($($name:ident: $says:literal, $source:literal;)+) => {
@@ -114,7 +114,7 @@ rules! {
     NextAboveMatch: "The next entry to send lies above what matches.",
         "etcd-io/raft tracker/progress.go (Match < Next)";
     FlowControl: "A follower is probed with one message at a time, gets as many as the window holds once its log agrees, and nothing while a snapshot is on its way.",
-        "etcd-io/raft design.md, tracker/state.go";
+        "etcd-io/raft, design of the progress; tracker/state.go";
     AppendTrue: "An append says what the leader's log has: the entry before, the entries, the commit index.",
         "paper figure 2; AppendEntriesInRange";
     AppendDue: "A leader sends entries to every follower that lacks them and may get them.",
@@ -190,7 +190,7 @@ rules! {
     PersistedWhenDurable: "A member counts its own entries only once they are durable.",
         "thesis 10.2.1; etcd-io/raft doc.go (asynchronous storage)";
     PersistedMoves: "What is known to be durable moves to what was written, and back only where the log is replaced.",
-        "etcd-io/raft log_unstable.go; raft 0.7.0 raft_log.rs, maybe_persist";
+        "etcd-io/raft log_unstable.go; raft 0.7.0, maybe_persist";
     DurableBeforeSent: "Votes, requests for votes and acknowledgements leave only once what they promise is durable.",
         "paper figure 2; thesis 3.8; etcd-io/raft doc.go";
     LeaderDurable: "What only a leader sends leaves only once its vote for itself is durable.",
