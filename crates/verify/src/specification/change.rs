@@ -117,18 +117,11 @@ impl Act<'_> {
         node.changed = index;
         // What the step reports counts, if it reports something else.
         let reported = self.step.changed.configuration.as_deref();
-        self.shared_configuration(index, &reported.unwrap_or(&self.node.configuration).clone());
-    }
-
-    /// This configuration is in force after the entry at `index`.
-    pub fn shared_configuration(&mut self, index: u64, configuration: &Configuration) {
+        let configuration = reported.unwrap_or(&self.node.configuration);
         if let Some(other) = self.shared.configured(index, configuration) {
-            let other = text::configuration(other);
+            let [own, other] = [configuration, other].map(text::configuration);
             self.broke(Rule::ConfigurationsAgree, || {
-                format!(
-                    "After entry {index} its configuration is {}, and that of others {other}.",
-                    text::configuration(configuration)
-                )
+                format!("After entry {index} its configuration is {own}, and that of others {other}.")
             });
         }
     }

@@ -4,7 +4,7 @@
 //! Paper, sections 5.2, 5.4.1 and 6; thesis, sections 3.10 and 9.6.
 //!
 //! Allowed beyond the paper: a candidate counts its own vote at once, before it is durable, and a sole voter leads in the
-//! same call (raft 0.7.0; what leaves the process waits for the disk, see `send.rs`). A late grant of an earlier pre-vote
+//! same call (raft 0.7.0; what leaves the process waits for the disk, see `host.rs`). A late grant of an earlier pre-vote
 //! counts, because a pre-vote promises nothing.
 
 use record::step::{Context, EntryKind, Message, Run};

@@ -67,9 +67,13 @@ impl Act<'_> {
         }
         let last = (!entries.is_empty()).then_some((last, last_term));
         self.node.readies.push_back(Handed { number: ready.number, job: ready.job, last, snapshot });
-        if let Some(index) = snapshot {
-            let configuration = self.node.configuration.clone();
-            self.shared_configuration(index, &configuration);
+        if let Some(index) = snapshot
+            && let Some(other) = self.shared.found(index, &self.node.configuration)
+        {
+            let other = text::configuration(other);
+            self.broke(Rule::ConfigurationsAgree, || {
+                format!("After its snapshot up to {index} it has another configuration than others, who have {other}.")
+            });
         }
     }
 

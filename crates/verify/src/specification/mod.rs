@@ -143,9 +143,7 @@ impl Specification {
             let sentence = format!("It started with {after:?}; its log ends at {:?}.", node.log.last());
             self.found.push(Finding { rule: Rule::Restart, sentence, due: None });
         }
-        if let Some(known) = self.shared.configuration_at(after.applied)
-            && *known != start.configuration
-        {
+        if let Some(known) = self.shared.found(after.applied, &start.configuration) {
             let sentence = format!(
                 "It started with {}, where others have {} after entry {}.",
                 text::configuration(&start.configuration),
@@ -154,7 +152,6 @@ impl Specification {
             );
             self.found.push(Finding { rule: Rule::ConfigurationsAgree, sentence, due: None });
         }
-        self.shared.configured(after.applied, &start.configuration);
         self.members[member] = Some(node);
     }
 

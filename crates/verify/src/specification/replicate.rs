@@ -1,8 +1,8 @@
 //! A leader sends entries or a snapshot to a member (*AppendEntries*, *SendSnapshot*).
 //!
-//! Paper, sections 5.3 and 7; etcd-io/raft's design of the progress and `tracker/state.go` for the flow: a member is probed with one
-//! message at a time until its log agrees, then gets as many as its window holds, and nothing while a snapshot is on its
-//! way.
+//! Paper, sections 5.3 and 7; etcd-io/raft's design of the progress and `tracker/state.go` for the flow: a member is
+//! probed with one message at a time until its log agrees, then gets as many as its window holds, and nothing while a
+//! snapshot is on its way.
 //!
 //! The specification says to whom something must be sent and from which entry on; how many entries a message has is the
 //! leader's choice, within the limit of bytes. A single entry may exceed the limit. Whether a probe without entries
