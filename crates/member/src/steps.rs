@@ -96,13 +96,9 @@ impl Steps {
                 changed.votes = Some(now);
             }
         }
-        let pending = &raft.read_only.read_index_queue;
-        if !(pending.is_empty() && self.reads.is_empty()) {
-            let reads: Vec<Read> = pending.iter().map(|context| read(raft, context)).collect();
-            if reads != self.reads {
-                self.reads.clone_from(&reads);
-                changed.reads = Some(reads);
-            }
+        if self.reads_changed(raft) {
+            self.reads = raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect();
+            changed.reads = Some(self.reads.clone());
         }
         if matches!(call, Call::ApplyChange(_)) || after.snapshot != before.snapshot {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
@@ -135,6 +131,17 @@ impl Steps {
         let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
         let at = self.waiting.iter().position(is_it);
         at.and_then(|at| self.waiting.remove(at)).map_or(0, |(number, ..)| number)
+    }
+
+    /// Whether other reads wait, or one has more acknowledgements. What else is known of a read stays as it is.
+    fn reads_changed(&self, raft: &Raft<Log>) -> bool {
+        let pending = &raft.read_only.read_index_queue;
+        let same = |(number, seen): (&Vec<u8>, &Read)| {
+            let status = raft.read_only.pending_read_index.get(number);
+            context(number) == seen.context
+                && status.is_some_and(|status| status.acks.len() == seen.acks.len())
+        };
+        pending.len() != self.reads.len() || !pending.iter().zip(&self.reads).all(same)
     }
 
     /// The entries that were put into the log since the last step.
@@ -322,7 +329,7 @@ fn progress(progress: &raft::Progress) -> step::Progress {
 }
 
 /// A read that waits for a quorum.
-fn read(raft: &Raft<Log>, number: &Vec<u8>) -> Read {
+fn read(raft: &Raft<Log>, number: &[u8]) -> Read {
     let status = raft.read_only.pending_read_index.get(number);
     let mut acks: Vec<MemberId> = status
         .map(|status| status.acks.iter().map(|id| MemberId::from_raft(*id)).collect())

@@ -310,11 +310,6 @@ impl<'a> Act<'a> {
             self.become_follower(self.node.state.term, MemberId::NONE);
         }
     }
-
-    /// Whether a context is that of a read.
-    pub fn is_read(context: Context) -> bool {
-        context != Context::None
-    }
 }
 
 /// Whether two messages are the same, apart from their numbers.

@@ -4,7 +4,7 @@
 //! have, so the receiver takes it as it is. Its answer confirms the leader for the read that the heartbeat carried, and
 //! with it for all reads before that (etcd-io/raft `read_only.go`).
 
-use record::step::Message;
+use record::step::{Context, Message, Mode};
 use record::{MessageKind, Role};
 
 use super::act::{Act, Field};
@@ -48,8 +48,7 @@ impl Act<'_> {
         let Some(flow) = self.node.flow(from) else { return };
         flow.progress.active = true;
         flow.progress.paused = false;
-        let full =
-            flow.progress.mode == record::step::Mode::Replicate && flow.window.len() as u64 >= max_inflight;
+        let full = flow.progress.mode == Mode::Replicate && flow.window.len() as u64 >= max_inflight;
         if full {
             flow.window.pop_front();
         }
@@ -58,7 +57,7 @@ impl Act<'_> {
         if behind {
             self.send_append(from, true);
         }
-        if Self::is_read(answer.context) {
+        if answer.context != Context::None {
             self.confirm_read(answer);
         }
     }

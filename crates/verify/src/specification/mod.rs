@@ -1,17 +1,17 @@
 //! S: an executable specification of Raft as etcd runs it. It watches every step of every member.
 //!
-//! A step is one call into raft ([`record::step`]). [`Specification`] keeps its own copy of each process ([`node`]). For
+//! A step is one call into raft ([`record::step`]). [`Specification`] keeps its own copy of each process (`node`). For
 //! each step it advances the copy as the specification says, takes from the step's messages those that the action sends,
-//! and compares the copy with what the step reports ([`compare`]). A difference breaks the rule that governs the field;
+//! and compares the copy with what the step reports (`compare`). A difference breaks the rule that governs the field;
 //! a message that nothing asked for breaks a rule, too. So the specification needs no search: it knows which action it
 //! was.
 //!
 //! The rules, with their sources, are in [`rule`]; the actions, in files of their own, have the names of etcd-io/raft's
-//! `tla/etcdraft.tla` where it has them: [`tick`] (Timeout, Heartbeat, StepDownToFollower), [`term`] (UpdateTerm,
-//! DropStaleResponse), [`vote`], [`election`] (RequestVote, HandleRequestVoteResponse, BecomeLeader), [`append`],
-//! [`acknowledge`] (HandleAppendEntriesResponse, AdvanceCommitIndex), [`replicate`] (AppendEntries, SendSnapshot),
-//! [`heartbeat`], [`snapshot`], [`propose`] (ClientRequest), [`change`] (ApplySimpleConfChange), [`read`], [`transfer`],
-//! [`host`] (Ready, PersistState, SendPendingMessages).
+//! `tla/etcdraft.tla` where it has them: `tick` (Timeout, Heartbeat, StepDownToFollower), `term` (UpdateTerm,
+//! DropStaleResponse), `vote`, `election` (RequestVote, HandleRequestVoteResponse, BecomeLeader), `append`,
+//! `acknowledge` (HandleAppendEntriesResponse, AdvanceCommitIndex), `replicate` (AppendEntries, SendSnapshot),
+//! `heartbeat`, `snapshot`, `propose` (ClientRequest), `change` (ApplySimpleConfChange), `read`, `transfer`,
+//! `host` (Ready, PersistState, SendPendingMessages).
 //!
 //! Soundness comes first: where `raft` 0.7.0 and etcd's raft differ and both are right, both are allowed, and the file
 //! says so. What the published crate is known to do against a rule is in [`known`]. How often each way through an action
@@ -19,8 +19,8 @@
 //!
 //! Only the first breach of each rule by each member is reported.
 //!
-//! Not here: messages that the network damages without anybody noticing; time (what must happen within a bound is V1, V3), the content of entries (I2, I4), what a restart must find
-//! (I7), and members of which no start was seen.
+//! Not here: messages that the network damages without anybody noticing; time (what must happen within a bound is V1,
+//! V3); the content of entries (I2, I4); what a restart must find (I7); members of which no start was seen.
 //!
 //! It reads nothing of `member` or of `raft`.
 
@@ -108,11 +108,6 @@ impl Specification {
     /// How often the run reached each way through an action.
     pub fn reached(&self) -> &Counts {
         &self.counts
-    }
-
-    /// How often the run met each known breach, in the order of [`KNOWN`].
-    pub fn known_breaches(&self) -> &[u64] {
-        &self.known
     }
 
     /// All counts that are not 0, by name. A known breach has the name of its rule, after `known-`.

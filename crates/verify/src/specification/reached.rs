@@ -232,9 +232,4 @@ impl Counts {
     pub fn of(&self, reached: Reached) -> u64 {
         self.0[reached as usize]
     }
-
-    /// Adds the counts of another run.
-    pub fn add(&mut self, other: &Counts) {
-        self.0.iter_mut().zip(&other.0).for_each(|(sum, count)| *sum += count);
-    }
 }
