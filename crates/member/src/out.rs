@@ -5,7 +5,7 @@ use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
 use contract::{Action, Armed, End, Now, Stall, Struck};
 use raft::eraftpb::Message as RaftMessage;
-use record::{EtcdFact as Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe, Step};
 
 use crate::backend::Job;
 use crate::disk::DiskJob;
@@ -35,6 +35,12 @@ impl<'a> Out<'a> {
     #[inline]
     pub(crate) fn fact(&mut self, fact: Fact) {
         self.effects.facts.push(fact);
+    }
+
+    /// Reports a call into raft.
+    #[inline]
+    pub(crate) fn step(&mut self, step: Step) {
+        self.effects.steps.push(step);
     }
 
     /// Reports that a probe was reached.
@@ -157,6 +163,7 @@ impl<'a> Out<'a> {
         if let Some(stall) = &mut self.effects.stall {
             // What has happened is known at once. A process that ends does not wait for the end of its pause.
             stall.before.facts.append(&mut self.effects.facts);
+            stall.before.steps.append(&mut self.effects.steps);
             stall.before.end = self.effects.end.take();
             stall.before.wake_at = wake_at;
         }

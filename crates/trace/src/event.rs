@@ -17,6 +17,17 @@ pub struct Event<V: Vocabulary> {
 pub trait Observer<V: Vocabulary> {
     /// Is called with the next event.
     fn event(&mut self, event: &Event<V>);
+
+    /// Whether it wants to see the steps of the nodes, too. It is asked once, before the run.
+    fn wants_steps(&self) -> bool {
+        false
+    }
+
+    /// Is called with the next step of a node, if somebody wants them. The steps of an input come after the facts of
+    /// that input, and before the messages it sends. They do not enter the trace hash.
+    fn step(&mut self, time: Nanos, member: MemberId, step: &V::Step) {
+        let _ = (time, member, step);
+    }
 }
 
 /// The observer that ignores all events.

@@ -150,6 +150,7 @@ impl World<'_> {
         for fact in effects.facts.drain(..) {
             self.note_of(member, Fact::Own(fact));
         }
+        self.recorder.steps(self.queue.now(), member, &mut effects.steps);
         let broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.messages.drain(..) {
