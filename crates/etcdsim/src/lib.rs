@@ -209,7 +209,7 @@ pub use plan::{
 };
 pub use record::{
     Etcd, EtcdFact, Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, Step,
-    TraceHash,
+    TraceHash, step,
 };
 pub use verify::{
     Check, Context, Expectations, Judge, Missing, Monitor, NotJudged, Oracle, Severity, Sheet, Verdict,

@@ -206,8 +206,10 @@ impl Member {
         }
         match input {
             Input::Wake | Input::Recovered => {}
-            Input::Message { message: Message::Raft(message), .. } => self.message(message, out),
-            Input::Message { from, message: Message::Peer(message) } => self.peer(from, *message, out),
+            Input::Message { packet, message: Message::Raft(message), .. } => {
+                self.message(packet, message, out)
+            }
+            Input::Message { from, message: Message::Peer(message), .. } => self.peer(from, *message, out),
             Input::Call { call, request } => self.call(call, *request, out),
             Input::Cancel { call } => self.abandon(call, out),
             Input::Item { stream, item } => self.item(stream, *item, out),
@@ -272,7 +274,7 @@ impl Member {
     }
 
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
-    fn message(&mut self, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
+    fn message(&mut self, packet: u64, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
         // A removed member is told so, whatever it sent.
         if self.has_left(from) {
@@ -299,7 +301,7 @@ impl Member {
             }
             message.set_entries(entries.into());
         }
-        self.node.step(*message, out);
+        self.node.step(packet, *message, out);
     }
 
     /// Handles raft's readies until there are none.

@@ -243,9 +243,9 @@ impl Node {
         self.called(self.describe(|| Call::Tick), true, out);
     }
 
-    /// Gives raft a message of another member.
-    pub(crate) fn step(&mut self, message: Message, out: &mut Out<'_>) {
-        let call = self.describe(|| Call::Receive(steps::described(&message)));
+    /// Gives raft a message of another member, which this packet brought.
+    pub(crate) fn step(&mut self, packet: u64, message: Message, out: &mut Out<'_>) {
+        let call = self.describe(|| Call::Receive(steps::received(packet, &message)));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
         let stepped = self.raw.step(message);

@@ -214,8 +214,13 @@ pub(crate) fn role(role: StateRole) -> Role {
     }
 }
 
-/// A message, as steps have it.
-pub(crate) fn described(message: &Message) -> step::Message {
+/// A message that this packet brought, as steps have it.
+pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
+    step::Message { number: packet, ..described(message) }
+}
+
+/// A message, as steps have it, without a number.
+fn described(message: &Message) -> step::Message {
     let mut described = step::Message::new(
         kind(message.msg_type),
         MemberId::from_raft(message.from),

@@ -68,9 +68,9 @@ impl<V: Vocabulary> Event<V> {
             Fact::JobDone { job, synced, failed } => {
                 put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
             }
-            Fact::Sent { to, head } => put(21, &head.words(*to)),
-            Fact::Delivered { from, head } => put(22, &head.words(*from)),
-            Fact::Dropped { to, kind, why } => {
+            Fact::Sent { to, packet: _, head } => put(21, &head.words(*to)),
+            Fact::Delivered { from, packet: _, head } => put(22, &head.words(*from)),
+            Fact::Dropped { to, packet: _, kind, why } => {
                 let kind: u16 = (*kind).into();
                 put(23, &[to.raft_id() | u64::from(kind) << 32 | (*why as u64) << 48]);
             }

@@ -156,6 +156,7 @@ impl World<'_> {
         for (to, message) in effects.messages.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
             self.send(Box::new(Packet {
+                number: 0,
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),

@@ -71,6 +71,12 @@ impl<'a> Recorder<'a> {
         Record { trace_hash: self.hasher.hash(), ..self.record }
     }
 
+    /// The number of the packet that is sent next.
+    #[inline]
+    pub(crate) fn next_packet(&self) -> u64 {
+        self.record.stats.messages + 1
+    }
+
     /// Counts a fault that took effect.
     pub(crate) fn count(&mut self, fault: &str) {
         let counts = &mut self.record.stats.faults;
