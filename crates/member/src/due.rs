@@ -304,7 +304,7 @@ impl Member {
         if self.node.is_leader()
             && let Some(successor) = self.node.best_follower()
         {
-            self.node.transfer_leader(successor);
+            self.node.transfer_leader(successor, out);
         }
     }
 

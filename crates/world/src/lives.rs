@@ -37,6 +37,7 @@ impl World<'_> {
         );
         let incarnation = self.processes[member].machine.incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
+        let steps = self.recorder.wants_steps;
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
         if let Some((nth, power)) = process.machine.crash_in_recovery.take() {
@@ -44,7 +45,7 @@ impl World<'_> {
             process.machine.disk.crash_at(process.machine.disk.ordinal() + nth);
         }
         process.machine.disk.begin_section(now);
-        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now)));
+        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now, steps)));
         let section = process.machine.disk.end_section();
         context::leave(now);
         match started {
@@ -203,6 +204,10 @@ impl World<'_> {
             process.machine.disk.power_loss(now)
         } else {
             process.machine.disk.crash(now)
+        }
+        // The step in which a process panics has facts that nobody notes, but what it did until then may say why.
+        if let Some(effects) = &mut process.effects {
+            self.recorder.steps(now, member, &mut effects.steps);
         }
         process.drop_memory();
         process.machine.ended = Some((now, stop.clone()));

@@ -1,19 +1,28 @@
 //! Records every event of a run. Each event enters the trace hash, goes to the observer, and updates the record:
 //! the statistics and, on request, the list of all events. What only etcd has, `gather` takes from the events.
 
-use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record, TraceHasher};
+use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record, Step, TraceHasher};
 
 /// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a> {
     observer: &'a mut dyn Observer<Etcd>,
     keep_events: bool,
+    /// Whether the observer wants to see steps.
+    pub(crate) wants_steps: bool,
     hasher: TraceHasher,
     pub(crate) record: Record,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(observer: &'a mut dyn Observer<Etcd>, keep_events: bool) -> Recorder<'a> {
-        Recorder { observer, keep_events, hasher: TraceHasher::default(), record: Record::default() }
+        let wants_steps = observer.wants_steps();
+        Recorder {
+            observer,
+            keep_events,
+            wants_steps,
+            hasher: TraceHasher::default(),
+            record: Record::default(),
+        }
     }
 
     /// Records an event.
@@ -49,9 +58,23 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Shows the observer the steps of a member. They are no events: they enter neither the trace hash nor the record.
+    #[inline]
+    pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &mut Vec<Step>) {
+        for step in steps.drain(..) {
+            self.observer.step(time, member, &step);
+        }
+    }
+
     /// The record of the whole run.
     pub(crate) fn into_record(self) -> Record {
         Record { trace_hash: self.hasher.hash(), ..self.record }
+    }
+
+    /// The number of the packet that is sent next.
+    #[inline]
+    pub(crate) fn next_packet(&self) -> u64 {
+        self.record.stats.messages + 1
     }
 
     /// Counts a fault that took effect.

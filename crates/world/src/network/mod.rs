@@ -54,6 +54,8 @@ pub(crate) enum Body {
 /// A message under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
+    /// Its number in the trace; 0 until it is sent.
+    pub(crate) number: u64,
     pub(crate) from: Party,
     pub(crate) to: Party,
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
@@ -67,14 +69,14 @@ pub(crate) struct Packet {
 }
 
 /// Each message makes a packet, so a packet stays small.
-const _: () = assert!(size_of::<Packet>() <= 112);
+const _: () = assert!(size_of::<Packet>() <= 120);
 
 impl Packet {
     /// A packet between a member and a client, with the incarnations of its sender and its receiver.
     pub(crate) fn of_call(from: (Party, u32), to: (Party, u32), kind: CallKind, body: Body) -> Box<Packet> {
         let head = HeadOf::<Etcd>::of_call(kind);
         let incarnations = (from.1, to.1);
-        Box::new(Packet { from: from.0, to: to.0, incarnations, head, receipt: false, body })
+        Box::new(Packet { number: 0, from: from.0, to: to.0, incarnations, head, receipt: false, body })
     }
 }
 
