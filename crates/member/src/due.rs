@@ -26,7 +26,7 @@ impl Member {
                 self.now,
                 self.round_at()
             );
-            return;
+            return self.report_probes(out);
         }
         self.round.begin(self.node.known_leader());
         self.look_around(out);
@@ -107,7 +107,6 @@ impl Member {
             if leads { u64::MAX } else { self.leadership.greets_at() },
             self.persistence.due_at(&self.replica.store),
             self.membership.ends_at(),
-            self.report_at,
         ];
         times.into_iter().fold(u64::MAX, u64::min)
     }
@@ -182,8 +181,8 @@ impl Member {
         }
     }
 
-    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
-    /// would cost as much as the rest of an idle step.
+    /// Reports the probes reached since the last report, once every heartbeat interval, with or without a round. At every
+    /// step, this would cost as much as the rest of an idle step.
     fn report_probes(&mut self, out: &mut Out<'_>) {
         if self.now < self.report_at {
             return;
@@ -197,7 +196,7 @@ impl Member {
             self.replica.cluster.take_probes(),
             self.replica.auth.take_probes(),
         ];
-        for probes in reached {
+        for probes in reached.into_iter().filter(|probes| !probes.is_empty()) {
             probes.into_iter().for_each(|probe| out.probe(probe));
         }
     }

@@ -319,6 +319,10 @@ impl Member {
     ) {
         let mut wants = std::mem::take(&mut self.wants);
         part(self, out, &mut wants);
+        if wants.is_empty() {
+            self.wants = wants;
+            return;
+        }
         // Each want may lead to others, which are in a list of their own and come before the next one.
         for want in wants.drain(..) {
             self.carry_out(want, out);
