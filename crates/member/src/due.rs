@@ -203,7 +203,7 @@ impl Member {
 
     /// Proposes this member's name and client URLs to the log, until they are known.
     fn publish(&mut self, out: &mut Out<'_>) {
-        if self.node.leader().is_none() {
+        if self.now < self.membership.publishes_at() || self.node.leader().is_none() {
             return;
         }
         let listed = self.replica.cluster.member(self.config.id);
