@@ -128,7 +128,8 @@ impl Act<'_> {
 
     /// A leader tracks the members of the new configuration.
     fn track(&mut self) {
-        let next = self.node.log.last().0 + 1;
+        // A new member is probed with the last entry (etcd-io/raft confchange.go, `initProgress`).
+        let next = self.node.log.last().0.max(1);
         let all = self.node.configuration.all();
         self.node.flows.retain(|(id, _)| all.contains(id));
         for id in all {
