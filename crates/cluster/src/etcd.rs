@@ -24,7 +24,7 @@ pub(crate) type Orders = world::Orders<Etcd>;
 pub(crate) type Ended = world::Ended<Etcd>;
 
 /// Each message makes a packet, so a packet stays small.
-const _: () = assert!(world::packet_size::<Etcd>() <= 112);
+const _: () = assert!(world::packet_size::<Etcd>() <= 120);
 
 impl System for Etcd {
     type Node = Member;

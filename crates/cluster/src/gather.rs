@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use api::Request;
 use record::probe::Counts;
-use record::{Applied, Etcd, EtcdFact, Event, Fact, Observer, Probe, Record};
+use record::{Applied, Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Step};
 
 /// An observer that gathers, and passes all events on.
 pub(crate) struct Gather<'a> {
@@ -63,5 +63,13 @@ impl Observer<Etcd> for Gather<'_> {
             _ => {}
         }
         self.observer.event(event);
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.observer.wants_steps()
+    }
+
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        self.observer.step(time, member, step);
     }
 }

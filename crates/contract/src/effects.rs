@@ -4,13 +4,16 @@ use trace::MemberId;
 
 use crate::disk::DiskJob;
 use crate::store::Store;
-use crate::types::{FactOf, Types};
+use crate::types::{FactOf, StepOf, Types};
 
 /// What the driver does after a step, list by list, in the order of these fields. It empties them before the next step.
 #[derive(Debug)]
 pub struct Effects<T: Types> {
     /// What happened in the step, in order, for the trace. The driver records it before it does anything else.
     pub facts: Vec<FactOf<T>>,
+    /// The steps of the node's algorithm, in order, if the driver has asked for them
+    /// ([`Boot::steps`](crate::Boot::steps)). They are for those who watch, and change nothing.
+    pub steps: Vec<StepOf<T>>,
     /// A job for the store. The driver gives [`Input::StoreDone`](crate::Input::StoreDone) once it is durable. Until
     /// then, the node hands out no other one.
     pub store: Option<<T::Store as Store>::Job>,
@@ -38,8 +41,8 @@ pub struct Effects<T: Types> {
 pub struct Stall<T: Types> {
     /// The length of the pause, in nanoseconds.
     pub time: u64,
-    /// What is carried out at once: the effects from before the pause, all facts of the step, and its end, if the process
-    /// ends with it.
+    /// What is carried out at once: the effects from before the pause, all facts and steps of the step, and its end, if the
+    /// process ends with it.
     pub before: Effects<T>,
 }
 
@@ -58,6 +61,7 @@ impl<T: Types> Default for Effects<T> {
     fn default() -> Effects<T> {
         Effects {
             facts: Vec::new(),
+            steps: Vec::new(),
             store: None,
             messages: Vec::new(),
             items: Vec::new(),

@@ -29,6 +29,8 @@ pub enum Input<T: Types> {
     Message {
         /// The sender.
         from: MemberId,
+        /// The driver's number of the packet that brought it, for those who watch; 0 if it does not number packets.
+        packet: u64,
         /// The message.
         message: T::Message,
     },

@@ -27,6 +27,8 @@ pub struct Boot<T: Types> {
     pub now: Now,
     /// The failpoint that is armed, if one is.
     pub armed: Option<Armed>,
+    /// Whether the driver wants the steps ([`Effects::steps`]).
+    pub steps: bool,
 }
 
 /// The result of a start: the node, and what the driver holds for it.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plan::Plan;
-use record::{Etcd, Event, Observer, Record};
+use record::{Etcd, Event, MemberId, Nanos, Observer, Record, Step};
 use verify::{Context, Judge, Monitor, Sheet};
 
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
@@ -19,6 +19,8 @@ pub struct Additions {
     observers: Vec<Make<dyn Observer<Etcd>>>,
     monitors: Vec<Make<dyn Monitor>>,
     judges: Vec<Arc<dyn Judge + Send + Sync>>,
+    /// Whether oracle S is switched off.
+    without_specification: bool,
 }
 
 impl Additions {
@@ -40,6 +42,11 @@ impl Additions {
         self.judges.push(Arc::new(judge));
     }
 
+    /// Switches oracle S off, which watches every step of every member: for measurements of what it costs.
+    pub fn without_specification(&mut self) {
+        self.without_specification = true;
+    }
+
     /// Runs a plan with these observers and oracles, and judges its record.
     ///
     /// # Errors
@@ -53,13 +60,14 @@ impl Additions {
     fn make(&self, plan: &Plan) -> (Observers, OwnOracles<'_>) {
         let observers = self.observers.iter().map(|make| make(plan)).collect();
         let monitors = self.monitors.iter().map(|make| make(plan)).collect();
-        (Observers(observers), OwnOracles { monitors, judges: &self.judges })
+        let without_specification = self.without_specification;
+        (Observers(observers), OwnOracles { monitors, judges: &self.judges, without_specification })
     }
 }
 
 impl fmt::Debug for Additions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Additions { observers, monitors, judges } = self;
+        let Additions { observers, monitors, judges, .. } = self;
         let counts = [("observers", observers.len()), ("monitors", monitors.len()), ("judges", judges.len())];
         f.debug_map().entries(counts).finish()
     }
@@ -72,6 +80,14 @@ impl Observer<Etcd> for Observers {
     fn event(&mut self, event: &Event) {
         self.0.iter_mut().for_each(|observer| observer.event(event));
     }
+
+    fn wants_steps(&self) -> bool {
+        self.0.iter().any(|observer| observer.wants_steps())
+    }
+
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        self.0.iter_mut().for_each(|observer| observer.step(time, member, step));
+    }
 }
 
 /// The custom oracles in one run.
@@ -79,12 +95,28 @@ impl Observer<Etcd> for Observers {
 pub(crate) struct OwnOracles<'a> {
     monitors: Vec<Box<dyn Monitor>>,
     judges: &'a [Arc<dyn Judge + Send + Sync>],
+    without_specification: bool,
+}
+
+impl OwnOracles<'_> {
+    /// Whether oracle S is switched off.
+    pub(crate) fn without_specification(&self) -> bool {
+        self.without_specification
+    }
 }
 
 impl Monitor for OwnOracles<'_> {
     #[inline]
     fn event(&mut self, event: &Event, sheet: &mut Sheet) {
         self.monitors.iter_mut().for_each(|monitor| monitor.event(event, sheet));
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.monitors.iter().any(|monitor| monitor.wants_steps())
+    }
+
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
+        self.monitors.iter_mut().for_each(|monitor| monitor.step(time, member, step, sheet));
     }
 
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {

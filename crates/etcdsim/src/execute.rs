@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
-use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record};
+use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record, Step};
 use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
@@ -67,13 +67,17 @@ pub(crate) fn run_plan_with(
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = catch_panics(|| {
-        let monitors = Monitors::new(plan.most_members());
+        let mut monitors = Monitors::new(plan.most_members());
+        if own.without_specification() {
+            monitors.specification.switch_off();
+        }
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
         let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer };
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let EventReceivers { mut monitors, mut own, mut sheet, lessors, starts, .. } = receivers;
         probes::count(&mut record, monitors.invariants.probes());
+        record.stats.specification = monitors.specification.counts_by_name();
         monitors.end(&record, &mut sheet);
         own.end(&record, &mut sheet);
         let verdict = judge(plan, &record, &own, sheet, &lessors, &starts);
@@ -147,6 +151,17 @@ impl Observer<Etcd> for EventReceivers<'_> {
         self.own.event(event, &mut self.sheet);
         self.lessors.event(event);
         self.observer.event(event);
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.monitors.wants_steps() || self.own.wants_steps() || self.observer.wants_steps()
+    }
+
+    #[inline]
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        self.monitors.step(time, member, step, &mut self.sheet);
+        self.own.step(time, member, step, &mut self.sheet);
+        self.observer.step(time, member, step);
     }
 }
 

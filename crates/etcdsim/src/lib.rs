@@ -208,7 +208,8 @@ pub use plan::{
     Workload, WorkloadContext,
 };
 pub use record::{
-    Etcd, EtcdFact, Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash,
+    Etcd, EtcdFact, Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, Step,
+    TraceHash, step,
 };
 pub use verify::{
     Check, Context, Expectations, Judge, Missing, Monitor, NotJudged, Oracle, Severity, Sheet, Verdict,

@@ -323,7 +323,7 @@ impl Observer<Etcd> for Follower {
                     self.keep(event);
                 }
             }
-            Fact::Sent { to, head } => self.sent(event, *to, head),
+            Fact::Sent { to, head, .. } => self.sent(event, *to, head),
             Fact::Stopped(stop) => self.stopped(event, stop),
             Fact::Own(EtcdFact::Recovered { before, entries, .. }) => self.recovered(event, *before, entries),
             Fact::Own(EtcdFact::Proposed { operation, .. }) if *operation == self.operation => {
@@ -377,7 +377,7 @@ mod tests {
         let kind = MessageKind::AppendResponse;
         let head =
             MessageHead { kind, term: 2, index: 57, log_term: 0, commit: 0, reject: false, entries: 0 };
-        Fact::Sent { to: MemberId::new(1), head }
+        Fact::Sent { to: MemberId::new(1), packet: 1, head }
     }
 
     #[test]

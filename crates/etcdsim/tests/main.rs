@@ -11,4 +11,5 @@ mod examples;
 mod instructions;
 mod reports;
 mod simulation;
+mod steps;
 mod verdict_lines;

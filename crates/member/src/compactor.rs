@@ -168,10 +168,15 @@ impl Compactor {
         }
     }
 
-    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call
-    /// it.
-    pub(crate) fn due_at(&self) -> u64 {
-        if self.waiting.is_empty() { self.wake_at() } else { 0 }
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it: a client
+    /// waits, or the store was compacted that far already when the compaction was requested.
+    pub(crate) fn due_at(&self, store: &Store) -> u64 {
+        let is_done = |requested: &Requested| store.compact_revision() >= requested.revision;
+        if self.waiting.is_empty() && !self.requested.as_ref().is_some_and(is_done) {
+            self.wake_at()
+        } else {
+            0
+        }
     }
 
     /// Whether the requested compaction is still in progress. If it has succeeded or timed out, records that.
@@ -348,6 +353,20 @@ mod tests {
         assert_eq!(run.look(true), Some(1));
         assert_eq!(run.look(true), None);
         assert_eq!(run.compactor.wake_at(), 5 * MINUTE + run.compactor.request_timeout);
+    }
+
+    #[test]
+    fn a_compaction_that_the_store_has_already_is_over_in_the_next_step() {
+        let mut run = Run::new(AutoCompaction::Revision(1));
+        run.store.write().put(&"k".into(), "v".into(), 0);
+        run.look(true);
+        run.now = 5 * MINUTE;
+        assert_eq!(run.look(true), Some(1));
+        assert_eq!(run.compactor.due_at(&run.store), run.compactor.wake_at());
+        run.store.compact(2).unwrap();
+        assert_eq!(run.compactor.due_at(&run.store), 0);
+        run.look(true);
+        assert_eq!(run.compactor.due_at(&run.store), 10 * MINUTE);
     }
 
     #[test]

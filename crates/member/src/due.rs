@@ -26,7 +26,7 @@ impl Member {
                 self.now,
                 self.round_at()
             );
-            return;
+            return self.report_probes(out);
         }
         self.round.begin(self.node.known_leader());
         self.look_around(out);
@@ -101,13 +101,12 @@ impl Member {
             self.calls.wake_at(),
             self.transfers.wake_at(),
             self.hub.due_at(),
-            self.compactor.due_at(),
+            self.compactor.due_at(&self.replica.store),
             self.comparison.wake_at(leads),
             if leader.is_none() { u64::MAX } else { self.membership.publishes_at() },
             if leads { u64::MAX } else { self.leadership.greets_at() },
             self.persistence.due_at(&self.replica.store),
             self.membership.ends_at(),
-            self.report_at,
         ];
         times.into_iter().fold(u64::MAX, u64::min)
     }
@@ -182,8 +181,8 @@ impl Member {
         }
     }
 
-    /// Reports the probes reached since the last report, once every heartbeat interval. At every step, this
-    /// would cost as much as the rest of an idle step.
+    /// Reports the probes reached since the last report, once every heartbeat interval, with or without a round. At every
+    /// step, this would cost as much as the rest of an idle step.
     fn report_probes(&mut self, out: &mut Out<'_>) {
         if self.now < self.report_at {
             return;
@@ -197,14 +196,14 @@ impl Member {
             self.replica.cluster.take_probes(),
             self.replica.auth.take_probes(),
         ];
-        for probes in reached {
+        for probes in reached.into_iter().filter(|probes| !probes.is_empty()) {
             probes.into_iter().for_each(|probe| out.probe(probe));
         }
     }
 
     /// Proposes this member's name and client URLs to the log, until they are known.
     fn publish(&mut self, out: &mut Out<'_>) {
-        if self.node.leader().is_none() {
+        if self.now < self.membership.publishes_at() || self.node.leader().is_none() {
             return;
         }
         let listed = self.replica.cluster.member(self.config.id);
@@ -304,7 +303,7 @@ impl Member {
         if self.node.is_leader()
             && let Some(successor) = self.node.best_follower()
         {
-            self.node.transfer_leader(successor);
+            self.node.transfer_leader(successor, out);
         }
     }
 

@@ -15,7 +15,7 @@
 //! | `refusal` | why a member does not start |
 //! | [`io`], [`config`] | the types of inputs and effects; the configuration |
 //! | `out`, `want`, `round` | a step's effects; what a part wants; whether anything can be due |
-//! | `node`, `log` | raft and its log in memory; only `node` touches `raft::RawNode` |
+//! | `node`, `log`, `steps` | raft and its log in memory; only `node` touches `raft::RawNode`; its calls as steps |
 //! | `persist` | disk jobs, backend commits, snapshots of the log, snapshots from a leader |
 //! | `proposals`, `reads` | requests that go through the log; linearizable reads |
 //! | `peers`, `forwarded` | requests between members outside raft; duplicates of forwarded proposals |
@@ -79,6 +79,7 @@ mod services;
 pub mod snapshot_file;
 mod snapshot_stream;
 mod start;
+mod steps;
 pub mod wal;
 mod want;
 mod watch;

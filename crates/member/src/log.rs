@@ -56,6 +56,11 @@ impl Log {
         self.entries.iter().cloned().collect()
     }
 
+    /// All entries, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// The raft configuration: who votes and who learns.
     pub(crate) fn conf_state(&self) -> &ConfState {
         &self.conf_state

@@ -206,8 +206,10 @@ impl Member {
         }
         match input {
             Input::Wake | Input::Recovered => {}
-            Input::Message { message: Message::Raft(message), .. } => self.message(message, out),
-            Input::Message { from, message: Message::Peer(message) } => self.peer(from, *message, out),
+            Input::Message { packet, message: Message::Raft(message), .. } => {
+                self.message(packet, message, out)
+            }
+            Input::Message { from, message: Message::Peer(message), .. } => self.peer(from, *message, out),
             Input::Call { call, request } => self.call(call, *request, out),
             Input::Cancel { call } => self.abandon(call, out),
             Input::Item { stream, item } => self.item(stream, *item, out),
@@ -230,7 +232,7 @@ impl Member {
             Input::WorkDone { done, .. } => match done {},
             Input::Receipt { to, arrived } => {
                 self.persistence.snapshot_ended();
-                self.node.report_snapshot(to, arrived);
+                self.node.report_snapshot(to, arrived, out);
             }
             Input::Stop => self.stop(out),
         }
@@ -267,12 +269,12 @@ impl Member {
             out.probe(Probe::DeposedBySlowDisk);
         }
         if (due || missed > 0) && !self.persistence.awaits_snapshot() {
-            self.node.tick();
+            self.node.tick(out);
         }
     }
 
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
-    fn message(&mut self, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
+    fn message(&mut self, packet: u64, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
         // A removed member is told so, whatever it sent.
         if self.has_left(from) {
@@ -299,7 +301,7 @@ impl Member {
             }
             message.set_entries(entries.into());
         }
-        self.node.step(*message);
+        self.node.step(packet, *message, out);
     }
 
     /// Handles raft's readies until there are none.
@@ -348,7 +350,7 @@ impl Member {
     fn job_done(&mut self, job: u64, out: &mut Out<'_>) {
         self.persistence.job_done(job, out);
         let waited = self.node.waits_for_save();
-        let persisted = self.node.persisted(job);
+        let persisted = self.node.persisted(job, out);
         if !self.node.is_leader() {
             out.pass(Failpoint::RaftBeforeFollowerSend);
         }
@@ -408,7 +410,7 @@ impl Member {
                     return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
                 }
             }
-            self.node.applied_to(index);
+            self.node.applied_to(index, out);
             self.report_configuration(out);
             out.fact(Fact::SnapshotInstalled {
                 index,
@@ -438,7 +440,7 @@ impl Member {
         for entry in entries {
             self.apply(entry, out);
         }
-        self.node.applied_to(last);
+        self.node.applied_to(last, out);
     }
 
     /// Applies one committed entry and reports it as a fact.
@@ -536,7 +538,7 @@ impl Member {
         if let Some(Err(_)) = &result {
             change = configuration::nothing(); // it is no longer valid
         }
-        self.node.apply_change(&change);
+        self.node.apply_change(&change, out);
         self.report_configuration(out);
         if self.has_left(self.config.id) {
             self.membership.left(self.now);
@@ -584,7 +586,7 @@ impl Member {
         };
         self.reads.asked(context, self.now + self.config.settings.read_index_retry);
         out.fact(Fact::ReadIndexAsked { context });
-        self.node.read_index(context);
+        self.node.read_index(context, out);
     }
 
     /// Raft returned an index: the reads of this context can be answered once it is applied.

@@ -18,13 +18,18 @@
 //! last save is durable, as in etcd ([`Node::waits_for_save`]). Messages and proposals are still stepped
 //! meanwhile, but their effects, including a change of leader, show only in the next ready
 //! ([`Node::leader`]).
+//!
+//! Every call into raft ends in [`Node::called`]: it replaces the timeout, and reports the call as a step if somebody
+//! watches (`steps`).
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use keyed::{Domain, Keyed};
+use protobuf::Message as _;
 use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
+use record::step::{Call, EntryKind};
 use record::{EtcdFact as Fact, LogEntry, MemberId, Role};
 
 use crate::config::{Config, RaftLoop};
@@ -32,6 +37,7 @@ use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
 use crate::out::Out;
+use crate::steps::{self, Steps};
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
@@ -60,6 +66,10 @@ pub(crate) struct Node {
     unpersisted: VecDeque<Unpersisted>,
     /// What the facts reported last, so that only changes are reported.
     reported: Reported,
+    /// Reports every call as a step, if somebody watches.
+    steps: Option<Steps>,
+    /// The number of the last ready that is durable.
+    durable: u64,
 }
 
 /// What the last facts about raft's state reported.
@@ -159,13 +169,53 @@ impl Node {
             known_leader: (MemberId::NONE, false),
             unpersisted: VecDeque::new(),
             reported: Reported { state: FOLLOWER, commit: 0 },
+            steps: None,
+            durable: 0,
         };
         node.replace_timeout();
         node
     }
 
+    /// From now on, reports every call as a step. It must come before the first call.
+    pub(crate) fn watch(&mut self, config: &Config, out: &mut Out<'_>) {
+        let (steps, start) = Steps::start(&self.raw.raft, config);
+        self.steps = Some(steps);
+        out.step(start);
+    }
+
+    /// The description of a call, if somebody watches.
+    #[inline]
+    fn describe(&self, call: impl FnOnce() -> Call) -> Option<Call> {
+        self.steps.is_some().then(call)
+    }
+
+    /// What follows every call into raft. `accepted` is false if raft refused the call.
+    #[inline]
+    fn called(&mut self, call: Option<Call>, accepted: bool, out: &mut Out<'_>) {
+        self.replace_timeout();
+        if let (Some(call), Some(steps)) = (call, &mut self.steps) {
+            out.step(steps.step(&self.raw.raft, call, accepted));
+        }
+    }
+
+    /// Reports that these messages leave.
+    #[inline]
+    fn release(&mut self, messages: &[Message], out: &mut Out<'_>) {
+        if let Some(steps) = &mut self.steps
+            && !messages.is_empty()
+        {
+            out.step(steps.release(messages, self.durable));
+        }
+    }
+
+    /// Tells raft that readies are durable.
+    fn on_persist_ready(&mut self, number: u64, out: &mut Out<'_>) {
+        self.raw.on_persist_ready(number);
+        self.called(self.describe(|| Call::Persisted { number }), true, out);
+    }
+
     /// Replaces raft's election timeout by our own (rule R3). Any call into raft may have set a new timeout,
-    /// so this follows each of them.
+    /// so this follows each of them ([`Node::called`]).
     fn replace_timeout(&mut self) {
         let key = (self.raw.raft.term, self.campaigns);
         if self.timeout.0 != key {
@@ -185,53 +235,64 @@ impl Node {
     }
 
     /// Advances raft's clock by one tick.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, out: &mut Out<'_>) {
         let due =
             self.raw.raft.state != StateRole::Leader && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
         self.raw.tick();
         self.campaigns += u64::from(due);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::Tick), true, out);
     }
 
-    /// Gives raft a message of another member.
-    pub(crate) fn step(&mut self, message: Message) {
+    /// Gives raft a message of another member, which this packet brought.
+    pub(crate) fn step(&mut self, packet: u64, message: Message, out: &mut Out<'_>) {
+        let call = self.describe(|| Call::Receive(steps::received(packet, &message)));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
-        if let Err(error) = self.raw.step(message) {
+        let stepped = self.raw.step(message);
+        if let Err(error) = &stepped {
             tracing::debug!(%error, "message ignored");
         }
-        self.replace_timeout();
+        self.called(call, stepped.is_ok(), out);
     }
 
     /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
-    pub(crate) fn campaign(&mut self) {
-        let _ = self.raw.campaign();
-        self.replace_timeout();
+    pub(crate) fn campaign(&mut self, out: &mut Out<'_>) {
+        let accepted = self.raw.campaign().is_ok();
+        self.called(self.describe(|| Call::Campaign), accepted, out);
     }
 
     /// Proposes data; returns false if raft dropped it.
-    pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
+    pub(crate) fn propose(&mut self, data: Vec<u8>, out: &mut Out<'_>) -> bool {
+        let bytes = data.len() as u64;
         let accepted = self.raw.propose(Vec::new(), data).is_ok();
-        self.replace_timeout();
+        let kind = if bytes == 0 { EntryKind::Empty } else { EntryKind::Data };
+        self.called(self.describe(|| Call::Propose { kind, bytes }), accepted, out);
         accepted
     }
 
     /// Proposes a configuration change; returns false if raft dropped it.
-    pub(crate) fn propose_change(&mut self, change: Proposed) -> bool {
+    pub(crate) fn propose_change(&mut self, change: Proposed, out: &mut Out<'_>) -> bool {
         // Flaw R11: disables raft's protection against a second change before the first one is applied.
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
+        let call = self.describe(|| {
+            let bytes = u64::from(match &change {
+                Proposed::One(change) => change.compute_size(),
+                Proposed::Several(change) => change.compute_size(),
+            });
+            Call::Propose { kind: if bytes == 0 { EntryKind::Leave } else { EntryKind::Change }, bytes }
+        });
         let accepted = match change {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
-        self.replace_timeout();
+        self.called(call, accepted, out);
         accepted
     }
 
     /// Applies a committed configuration change, here and in the log's storage.
-    pub(crate) fn apply_change(&mut self, change: &ConfChangeV2) -> ConfState {
+    pub(crate) fn apply_change(&mut self, change: &ConfChangeV2, out: &mut Out<'_>) -> ConfState {
         let applied = if self.flaws.has(Flaw::NonJointMultiChange) && change.changes.len() > 1 {
             self.apply_one_by_one(change) // flaw R12
         } else {
@@ -241,13 +302,14 @@ impl Node {
             panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
         });
         self.raw.mut_store().set_conf_state(conf_state.clone());
+        self.called(self.describe(|| Call::ApplyChange(Box::new(steps::change(change)))), true, out);
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
         if self.leads_in_raft() && self.match_index(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
+            self.called(self.describe(|| Call::StepDown), true, out);
         }
-        self.replace_timeout();
         conf_state
     }
 
@@ -270,28 +332,28 @@ impl Node {
     }
 
     /// Requests a ReadIndex. The context comes back with the index.
-    pub(crate) fn read_index(&mut self, context: u64) {
+    pub(crate) fn read_index(&mut self, context: u64, out: &mut Out<'_>) {
         self.raw.read_index(context.to_be_bytes().to_vec());
-        self.replace_timeout();
+        self.called(self.describe(|| Call::ReadIndex { context }), true, out);
     }
 
     /// Starts a transfer of leadership.
-    pub(crate) fn transfer_leader(&mut self, to: MemberId) {
+    pub(crate) fn transfer_leader(&mut self, to: MemberId, out: &mut Out<'_>) {
         self.raw.transfer_leader(to.raft_id());
-        self.replace_timeout();
+        self.called(self.describe(|| Call::TransferLeader { to }), true, out);
     }
 
     /// Tells raft whether the snapshot that it sent to a follower arrived.
-    pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool) {
+    pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool, out: &mut Out<'_>) {
         let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raw.report_snapshot(to.raft_id(), status);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::ReportSnapshot { to, arrived }), true, out);
     }
 
     /// Reports the applied index to raft.
-    pub(crate) fn applied_to(&mut self, index: u64) {
+    pub(crate) fn applied_to(&mut self, index: u64, out: &mut Out<'_>) {
         self.raw.advance_apply_to(index);
-        self.replace_timeout();
+        self.called(self.describe(|| Call::Applied { index }), true, out);
     }
 
     pub(crate) fn term(&self) -> u64 {
@@ -416,13 +478,33 @@ impl Node {
         {
             after_save.splice(0..0, actions.messages.drain(..));
         }
-        self.update_log(&save, out);
-        self.raw.advance_append_async(ready);
-        self.report_state(out);
-
         // A new commit index alone causes no write; it is saved with the next one. In the raft paper (figure
         // 2), the commit index is volatile.
         let needs_write = save.must_sync;
+        let call = self.describe(|| {
+            let committed = actions.committed.first().zip(actions.committed.last());
+            let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata());
+            Call::Ready(Box::new(record::step::Ready {
+                number,
+                job: needs_write.then_some(job),
+                hard_state: (save.hard_state.as_ref())
+                    .map(|state| (state.term, MemberId::from_raft(state.vote), state.commit)),
+                entries: steps::entries(save.entries.iter()),
+                snapshot: snapshot.map(|metadata| (metadata.index, metadata.term)),
+                must_sync: save.must_sync,
+                committed: committed.map(|(first, last)| (first.index, last.index)),
+                reads: (actions.read_states.iter())
+                    .map(|state| (steps::context(&state.request_ctx), state.index))
+                    .collect(),
+                messages: (actions.messages.len() + after_save.len()) as u64,
+                at_once: !actions.messages.is_empty(),
+            }))
+        });
+        self.update_log(&save, out);
+        self.raw.advance_append_async(ready);
+        self.called(call, true, out);
+        self.report_state(out);
+
         let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
         let votes_only = save.entries.is_empty() && save.snapshot.is_none();
         let mut release_now = false;
@@ -436,8 +518,7 @@ impl Node {
                 self.flaws.has(Flaw::LeaderSelfAckBeforeFsync)
             };
             if own_copy_early && self.is_leader() {
-                self.raw.on_persist_ready(number);
-                self.replace_timeout();
+                self.on_persist_ready(number, out);
             }
             actions.save = Some((job, save));
         }
@@ -455,10 +536,11 @@ impl Node {
             let job = needs_write.then_some(job);
             self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: after_save, snapshot });
         } else {
-            self.raw.on_persist_ready(number);
+            self.durable = number;
+            self.on_persist_ready(number, out);
             append(&mut actions.messages, after_save);
         }
-        self.replace_timeout();
+        self.release(&actions.messages, out);
         actions
     }
 
@@ -478,7 +560,7 @@ impl Node {
     }
 
     /// A disk job is done. Returns what waited for the readies that it made durable.
-    pub(crate) fn persisted(&mut self, job: u64) -> SaveActions {
+    pub(crate) fn persisted(&mut self, job: u64, out: &mut Out<'_>) -> SaveActions {
         let mut persisted = SaveActions::default();
         let Some(at) = self.unpersisted.iter().position(|ready| ready.job == Some(job)) else {
             return persisted; // The job saved no ready: it removed a WAL segment, for example.
@@ -495,20 +577,16 @@ impl Node {
             append(&mut persisted.messages, ready.messages);
             persisted.snapshot = persisted.snapshot.max(ready.snapshot);
         }
-        self.raw.on_persist_ready(number);
-        self.replace_timeout();
+        self.durable = number;
+        self.on_persist_ready(number, out);
+        self.release(&persisted.messages, out);
         persisted
     }
 
     /// Reports changes of term, vote, role, leader and commit index as facts.
     pub(crate) fn report_state(&mut self, out: &mut Out<'_>) {
         let raft = &self.raw.raft;
-        let role = match raft.state {
-            StateRole::Follower => Role::Follower,
-            StateRole::PreCandidate => Role::PreCandidate,
-            StateRole::Candidate => Role::Candidate,
-            StateRole::Leader => Role::Leader,
-        };
+        let role = steps::role(raft.state);
         let commit = raft.raft_log.committed;
         let vote = MemberId::from_raft(raft.vote);
         let leader = MemberId::from_raft(raft.leader_id);

@@ -5,7 +5,7 @@ use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
 use contract::{Action, Armed, End, Now, Stall, Struck};
 use raft::eraftpb::Message as RaftMessage;
-use record::{EtcdFact as Fact, MemberId, Probe};
+use record::{EtcdFact as Fact, MemberId, Probe, Step};
 
 use crate::backend::Job;
 use crate::disk::DiskJob;
@@ -35,6 +35,12 @@ impl<'a> Out<'a> {
     #[inline]
     pub(crate) fn fact(&mut self, fact: Fact) {
         self.effects.facts.push(fact);
+    }
+
+    /// Reports a call into raft.
+    #[inline]
+    pub(crate) fn step(&mut self, step: Step) {
+        self.effects.steps.push(step);
     }
 
     /// Reports that a probe was reached.
@@ -157,6 +163,7 @@ impl<'a> Out<'a> {
         if let Some(stall) = &mut self.effects.stall {
             // What has happened is known at once. A process that ends does not wait for the end of its pause.
             stall.before.facts.append(&mut self.effects.facts);
+            stall.before.steps.append(&mut self.effects.steps);
             stall.before.end = self.effects.end.take();
             stall.before.wake_at = wake_at;
         }
@@ -170,10 +177,17 @@ impl<'a> Out<'a> {
 
 #[cfg(test)]
 mod tests {
+    use record::step::{Call, Changed, State};
+
     use super::*;
 
     fn reply(out: &mut Out<'_>) {
         out.reply(1, Err(Error::Timeout));
+    }
+
+    fn tick() -> Step {
+        let (after, changed) = (State::default(), Changed::default());
+        Step { call: Call::Tick, accepted: true, after, changed, out: Vec::new() }
     }
 
     #[test]
@@ -193,6 +207,7 @@ mod tests {
         reply(&mut out);
         out.send_watch(8, WatchResponse::default());
         out.probe(Probe::BackendDefragmented);
+        out.step(tick());
         out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
         out.over(9);
@@ -204,6 +219,7 @@ mod tests {
         assert_eq!(before.messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), raft_first);
         let probe = Fact::Probe { probe: Probe::BackendDefragmented };
         assert_eq!((before.facts, effects.facts), (vec![Fact::Failpoint { point }, probe], vec![]));
+        assert_eq!((before.steps, effects.steps), (vec![tick()], vec![]));
         // Refusals come last in a step.
         assert!(before.items.is_empty());
         assert!(matches!(effects.items[..], [(8, Down::Watch(_)), (7, Down::Refused(Error::Stopped))]));

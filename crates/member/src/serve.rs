@@ -170,7 +170,7 @@ impl Member {
         if !self.node.log().conf_state().voters.contains(&to.raft_id()) {
             return self.reply(operation, Err(Error::BadLeaderTransferee), out);
         }
-        self.node.transfer_leader(to);
+        self.node.transfer_leader(to, out);
         self.transfers.begin(operation, to, self.now);
         // If `to` is this member, it leads already, and the client is answered at once.
         self.look_after_transfers(out);
@@ -319,6 +319,10 @@ impl Member {
     ) {
         let mut wants = std::mem::take(&mut self.wants);
         part(self, out, &mut wants);
+        if wants.is_empty() {
+            self.wants = wants;
+            return;
+        }
         // Each want may lead to others, which are in a list of their own and come before the next one.
         for want in wants.drain(..) {
             self.carry_out(want, out);
@@ -476,8 +480,8 @@ impl Member {
             && let Some((id, payload)) = self.proposals.next_waiting()
         {
             let accepted = match payload {
-                Payload::Data(data) => self.node.propose(data),
-                Payload::Change(change) => self.node.propose_change(change),
+                Payload::Data(data) => self.node.propose(data, out),
+                Payload::Change(change) => self.node.propose_change(change, out),
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
                 self.round.require();

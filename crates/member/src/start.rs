@@ -80,7 +80,7 @@ impl Member {
         disk: Arc<dyn Disk>,
         effects: &mut Effects,
     ) -> Result<(Member, Backend), StartError> {
-        let Boot { id, mut config, incarnation, first, now: Now { clock: now, wall }, armed } = boot;
+        let Boot { id, mut config, incarnation, first, now: Now { clock: now, wall }, armed, steps } = boot;
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
         let mut found = match Replay::read(&*disk) {
@@ -126,6 +126,11 @@ impl Member {
         }
         let conf_state = found.log.conf_state().clone();
         let mut node = Node::new(&config, found.log, replica.applied());
+        let mut unarmed = None;
+        let mut out = Out::new(effects, &mut unarmed, Now { clock: now, wall });
+        if steps {
+            node.watch(&config, &mut out);
+        }
         let on_disk = OnDisk {
             wal: found.wal,
             ledger: found.ledger,
@@ -136,7 +141,7 @@ impl Member {
         let persistence = Persistence::new(&config, on_disk, scrubbing);
         // An only voter has no other member to wait for.
         if node.is_only_voter() {
-            node.campaign();
+            node.campaign(&mut out);
         }
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
@@ -168,7 +173,7 @@ impl Member {
             finished: false,
         };
         member.round.set_alarm(member.slow_clocks());
-        member.report_configuration(&mut Out::new(effects, &mut None, Now { clock: now, wall }));
+        member.report_configuration(&mut out);
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))
     }

@@ -32,7 +32,15 @@ impl Alone {
     /// Starts it. The first incarnation of a disk has the number 1.
     pub fn start(config: Config, disk: Arc<TestDisk>, incarnation: u32) -> Alone {
         let first = incarnation == 1;
-        let boot = Boot { id: config.id, config, incarnation, first, now: Now::default(), armed: None };
+        let boot = Boot {
+            id: config.id,
+            config,
+            incarnation,
+            first,
+            now: Now::default(),
+            armed: None,
+            steps: false,
+        };
         let (member, store) =
             Member::start(boot, disk.clone(), &mut Effects::default()).expect("a good disk");
         let mut alone = Alone { member, store, disk, now: 0, calls: 0 };

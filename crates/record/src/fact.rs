@@ -11,7 +11,7 @@
 
 use trace::{OwnFact, Sign, Vocabulary};
 
-use crate::{Failpoint, MemberId, MessageHead, Probe};
+use crate::{Failpoint, MemberId, MessageHead, Probe, Step};
 
 /// A raft role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -228,6 +228,7 @@ pub enum EtcdFact {
 pub enum Etcd {}
 
 impl Vocabulary for Etcd {
+    type Step = Step;
     type Fact = EtcdFact;
     type Head = MessageHead;
 }

@@ -2,6 +2,7 @@
 //!
 //! * `history`: what the clients asked and saw.
 //! * `fact`, `head`: the event trace, which says what happened inside the cluster.
+//! * `step`: every call into raft, for those who ask for it; not a part of the trace.
 //! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
 //!   crash.
 //! * `run`: the [`Record`], which has all of this and the counts.
@@ -17,6 +18,7 @@ pub mod head;
 pub mod history;
 pub mod probe;
 pub mod run;
+pub mod step;
 
 pub use fact::{Etcd, EtcdFact, Event, Fact, LogEntry, Role};
 pub use failpoint::Failpoint;
@@ -24,5 +26,6 @@ pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use probe::Probe;
 pub use run::{Applied, Record, Stats};
+pub use step::Step;
 pub use trace::hash::{self, TraceHash, TraceHasher};
 pub use trace::{DropReason, FaultEffect, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop};

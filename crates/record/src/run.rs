@@ -78,6 +78,10 @@ pub struct Stats {
     pub probes: Counts,
     /// By name: how often clients did something, such as opening a watcher or retrying after a conflict.
     pub work: BTreeMap<String, u64>,
+    /// By name: how often oracle S saw each way through an action of the specification of Raft, and each breach of
+    /// a rule that the raft library is known for. Empty if S was off.
+    #[serde(default)]
+    pub specification: BTreeMap<String, u64>,
 }
 
 impl Stats {
@@ -107,7 +111,11 @@ impl Stats {
         self.elections += elections;
         self.disk_operations += disk_operations;
         self.probes.add(&other.probes);
-        for (sum, counts) in [(&mut self.faults, &other.faults), (&mut self.work, &other.work)] {
+        for (sum, counts) in [
+            (&mut self.faults, &other.faults),
+            (&mut self.work, &other.work),
+            (&mut self.specification, &other.specification),
+        ] {
             for (name, count) in counts {
                 match sum.get_mut(name) {
                     Some(sum) => *sum += count,

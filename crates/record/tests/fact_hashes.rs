@@ -140,8 +140,11 @@ fn facts() -> Vec<(&'static str, Vec<Fact>)> {
                 .map(|(synced, failed)| Fact::JobDone { job: 11, synced, failed })
                 .to_vec(),
         ),
-        ("Sent", KINDS.map(|kind| Fact::Sent { to: id(2), head: head(kind) }).to_vec()),
-        ("Delivered", KINDS.map(|kind| Fact::Delivered { from: id(1), head: head(kind) }).to_vec()),
+        ("Sent", KINDS.map(|kind| Fact::Sent { to: id(2), packet: 1, head: head(kind) }).to_vec()),
+        (
+            "Delivered",
+            KINDS.map(|kind| Fact::Delivered { from: id(1), packet: 1, head: head(kind) }).to_vec(),
+        ),
         (
             "Dropped",
             [
@@ -153,7 +156,7 @@ fn facts() -> Vec<(&'static str, Vec<Fact>)> {
                 DropReason::Dead,
                 DropReason::Overflow,
             ]
-            .map(|why| Fact::Dropped { to: id(2), kind: MessageKind::Snapshot, why })
+            .map(|why| Fact::Dropped { to: id(2), packet: 1, kind: MessageKind::Snapshot, why })
             .to_vec(),
         ),
         ("Called", vec![Fact::Called { operation: 31, client: 5, digest: 41 }]),

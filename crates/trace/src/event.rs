@@ -17,6 +17,17 @@ pub struct Event<V: Vocabulary> {
 pub trait Observer<V: Vocabulary> {
     /// Is called with the next event.
     fn event(&mut self, event: &Event<V>);
+
+    /// Whether it wants to see the steps of the nodes, too. It is asked once, before the run.
+    fn wants_steps(&self) -> bool {
+        false
+    }
+
+    /// Is called with the next step of a node, if somebody wants them. The steps of an input come after the facts of
+    /// that input, and before the messages it sends. They do not enter the trace hash.
+    fn step(&mut self, time: Nanos, member: MemberId, step: &V::Step) {
+        let _ = (time, member, step);
+    }
 }
 
 /// The observer that ignores all events.
@@ -57,9 +68,9 @@ impl<V: Vocabulary> Event<V> {
             Fact::JobDone { job, synced, failed } => {
                 put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
             }
-            Fact::Sent { to, head } => put(21, &head.words(*to)),
-            Fact::Delivered { from, head } => put(22, &head.words(*from)),
-            Fact::Dropped { to, kind, why } => {
+            Fact::Sent { to, packet: _, head } => put(21, &head.words(*to)),
+            Fact::Delivered { from, packet: _, head } => put(22, &head.words(*from)),
+            Fact::Dropped { to, packet: _, kind, why } => {
                 let kind: u16 = (*kind).into();
                 put(23, &[to.raft_id() | u64::from(kind) << 32 | (*why as u64) << 48]);
             }

@@ -141,6 +141,9 @@ pub enum Fact<V: Vocabulary> {
     Sent {
         /// The receiver; none for a client.
         to: MemberId,
+        /// The number of its packet. Packets are numbered from 1, in the order in which they are sent. The numbers do
+        /// not enter the trace hash, for they follow from what does.
+        packet: u64,
         /// The message.
         head: V::Head,
     },
@@ -148,6 +151,8 @@ pub enum Fact<V: Vocabulary> {
     Delivered {
         /// The sender.
         from: MemberId,
+        /// The number of its packet. One that the network doubles arrives twice with one number.
+        packet: u64,
         /// The message.
         head: V::Head,
     },
@@ -155,6 +160,8 @@ pub enum Fact<V: Vocabulary> {
     Dropped {
         /// The receiver that it did not reach; none for a client.
         to: MemberId,
+        /// The number of its packet.
+        packet: u64,
         /// The kind of message.
         kind: KindOf<V>,
         /// The reason.

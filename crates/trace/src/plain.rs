@@ -2,7 +2,7 @@
 
 use crate::{CallKind, Head, MemberId, OwnFact, Vocabulary};
 
-/// The vocabulary of such a node, and its facts: there are none.
+/// The vocabulary of such a node, and its facts and its steps: there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silent {}
 
@@ -24,6 +24,7 @@ pub enum PlainHead {
 impl Vocabulary for Silent {
     type Fact = Silent;
     type Head = PlainHead;
+    type Step = Silent;
 }
 
 impl OwnFact for Silent {

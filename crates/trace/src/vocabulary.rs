@@ -12,6 +12,9 @@ pub trait Vocabulary: Clone + Debug + PartialEq + 'static {
     type Fact: OwnFact;
     /// What the trace knows of a message.
     type Head: Head;
+    /// A step of the node's algorithm, for those who watch it ([`Observer::step`](crate::Observer::step)). It is no part
+    /// of the trace. [`Silent`](crate::Silent) if a node does not show any.
+    type Step: Debug;
 }
 
 /// The kinds of messages of a vocabulary.

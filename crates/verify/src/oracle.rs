@@ -33,7 +33,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use record::{Event, Record};
+use record::{Event, MemberId, Nanos, Record, Step};
 use serde::{Serialize, Serializer};
 
 use crate::{Context, Sheet};
@@ -45,6 +45,16 @@ use crate::{Context, Sheet};
 pub trait Monitor {
     /// Takes the next event.
     fn event(&mut self, event: &Event, sheet: &mut Sheet);
+
+    /// Whether it wants to see the steps of the members, too. It is asked once, before the run.
+    fn wants_steps(&self) -> bool {
+        false
+    }
+
+    /// Takes the next step of a member, if it or another monitor wants them.
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
+        let _ = (time, member, step, sheet);
+    }
 
     /// Takes the record of the run, which is over.
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {

@@ -8,10 +8,11 @@
 //! The oracles whose violations one judge reports are together under that judge. The order of the rows is the order of
 //! the oracles ([`Oracle`]'s `Ord`): of two violations of equal severity and time, it decides which comes first.
 
-use record::{Event, Record};
+use record::{Event, MemberId, Nanos, Record, Step};
 
 use crate::invariants::Invariants;
 use crate::oracle::Monitor;
+use crate::specification::Specification;
 use crate::{
     Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
     membership, progress, watch, watch_rights,
@@ -24,6 +25,8 @@ pub enum Kind {
     Record(fn(&Context<'_>, &mut Sheet)),
     /// One of the [`Monitors`] reports them.
     Events,
+    /// One of the [`Monitors`] reports them, from the steps of the members.
+    Steps,
     /// They compare two runs, and the code that makes both runs reports them.
     Runs,
 }
@@ -126,6 +129,15 @@ macro_rules! monitors {
                 $(self.$name.event(event, sheet);)+
             }
 
+            fn wants_steps(&self) -> bool {
+                false $(|| self.$name.wants_steps())+
+            }
+
+            #[inline]
+            fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
+                $(self.$name.step(time, member, step, sheet);)+
+            }
+
             fn end(&mut self, record: &Record, sheet: &mut Sheet) {
                 $(self.$name.end(record, sheet);)+
             }
@@ -136,6 +148,8 @@ macro_rules! monitors {
 monitors! {
     /// I1 to I10.
     invariants: Invariants,
+    /// S.
+    specification: Specification,
 }
 
 oracles! {
@@ -353,6 +367,15 @@ oracles! {
                 neither a restart nor a snapshot makes a configuration.",
             not_checked: "Learners, beyond being the same everywhere; whether a change was allowed, and who asked for \
                 it (M2); configurations older than the last 256; a snapshot of the very next index.";
+    }
+    Invariants, Kind::Steps => {
+        S, Inside: "every step of every member is allowed by the specification of Raft",
+            exactly: "Every call into raft does what an executable specification of Raft allows: the state after it, and \
+                every message that it puts out; and the host lets messages go only when what they promise is durable. \
+                The rules and their sources are in [specification.md](specification.md). What the published crate is \
+                known to do against a rule is counted.",
+            not_checked: "The content of entries (I2, I4); what a restart must find (I7); how long anything takes. \
+                Only the first breach of each rule by each member is reported.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",

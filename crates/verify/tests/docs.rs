@@ -1,16 +1,19 @@
-//! The tables of `docs/oracles.md` are those of the table of oracles. `UPDATE_DOCS=1 cargo test -p etcdsim-verify
-//! docs` updates them.
+//! The tables of `docs/oracles.md` are those of the table of oracles, and those of `docs/specification.md` those of the
+//! specification of Raft. `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs` updates them.
 
 use std::fmt::Write;
 use std::path::Path;
 
+use etcdsim_verify::specification::known::KNOWN;
+use etcdsim_verify::specification::reached::Reached;
+use etcdsim_verify::specification::rule::Rule;
 use etcdsim_verify::table::{Chapter, TABLE};
 
 const BEGINS: &str = "<!-- made: ";
 const ENDS: &str = "<!-- end -->";
 
 /// The page, with what is between `<!-- made: NAME -->` and `<!-- end -->` made again.
-fn document(page: &str) -> String {
+fn document(page: &str, table: impl Fn(&str) -> String) -> String {
     let mut made = String::new();
     let mut rest = page;
     while let Some(begin) = rest.find(BEGINS) {
@@ -52,16 +55,62 @@ fn table(chapter: &str) -> String {
 fn the_tables_of_the_documentation_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oracles.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let made = document(&page);
+    let made = document(&page, table);
     for row in TABLE.iter().flat_map(|part| part.rows) {
         assert!(made.contains(&format!("\n| {} | ", row.oracle)), "no table of the page has {}", row.oracle);
     }
+    update(&path, &page, made);
+}
+
+/// A table of the specification.
+fn specification(name: &str) -> String {
+    let or_dash = |text: &'static str| if text.is_empty() { "–" } else { text };
+    let mut table = String::new();
+    match name {
+        "rules" => {
+            table += "| rule | requires | source |\n|---|---|---|\n";
+            for rule in Rule::ALL {
+                writeln!(table, "| {} | {} | {} |", rule.name(), rule.says(), rule.source()).unwrap();
+            }
+        }
+        "actions" => {
+            table += "| action | what happens | name | why runs need not reach it |\n|---|---|---|---|\n";
+            for way in Reached::ALL {
+                let why = or_dash(way.seldom());
+                writeln!(table, "| {} | {} | {} | {why} |", way.action(), way.what(), way.name()).unwrap();
+            }
+        }
+        "known" => {
+            table += "| rule | breach |\n|---|---|\n";
+            for known in KNOWN {
+                writeln!(table, "| {} | {} |", known.rule.name(), known.what).unwrap();
+            }
+        }
+        other => panic!("there is no table {other:?}"),
+    }
+    table
+}
+
+#[test]
+fn the_tables_of_the_specification_are_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/specification.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let made = document(&page, specification);
+    for name in ["rules", "actions", "known"] {
+        assert!(made.contains(&format!("{BEGINS}{name} -->")), "the page has no table {name}");
+    }
+    update(&path, &page, made);
+}
+
+/// Writes a page that was made again, if that is asked for, and fails if it must be and is not.
+fn update(path: &Path, page: &str, made: String) {
     if page == made {
         return;
     }
     assert!(
         std::env::var_os("UPDATE_DOCS").is_some(),
-        "docs/oracles.md is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`"
+        "{} is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`",
+        path.display()
     );
-    std::fs::write(&path, made).unwrap();
+    std::fs::write(path, made).unwrap();
 }

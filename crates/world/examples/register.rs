@@ -81,7 +81,7 @@ impl Node for Replica {
                 self.rounds.insert(call, Round(request, (0, 0, 0), BTreeSet::new(), Says::Ask));
                 self.ask(call, effects);
             }
-            Input::Message { from, message } => self.hear(from, message, effects),
+            Input::Message { from, message, .. } => self.hear(from, message, effects),
             Input::JobDone { job, result: Ok(()) } => {
                 self.jobs.1 = job;
                 let due = self.owed.extract_if(.., |(after, ..)| *after <= job);

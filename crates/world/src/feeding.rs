@@ -152,11 +152,13 @@ impl<S: System> World<'_, S> {
         for fact in effects.facts.drain(..) {
             self.note_of(member, Fact::Own(fact));
         }
+        self.recorder.steps(self.queue.now(), member, &mut effects.steps);
         let broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.messages.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
             self.send(Box::new(Packet {
+                number: 0,
                 from: Party::Member(member),
                 to: Party::Member(to),
                 incarnations: (incarnation, receiver.machine.incarnation),

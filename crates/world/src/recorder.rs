@@ -7,13 +7,16 @@ use trace::{DropReason, Event, Fact, MemberId, Nanos, Observer, Run, TraceHasher
 pub(crate) struct Recorder<'a, V: Vocabulary> {
     observer: &'a mut dyn Observer<V>,
     keep_events: bool,
+    /// Whether the observer wants to see steps.
+    pub(crate) wants_steps: bool,
     hasher: TraceHasher,
     pub(crate) run: Run<V>,
 }
 
 impl<'a, V: Vocabulary> Recorder<'a, V> {
     pub(crate) fn new(observer: &'a mut dyn Observer<V>, keep_events: bool) -> Recorder<'a, V> {
-        Recorder { observer, keep_events, hasher: TraceHasher::default(), run: Run::default() }
+        let wants_steps = observer.wants_steps();
+        Recorder { observer, keep_events, wants_steps, hasher: TraceHasher::default(), run: Run::default() }
     }
 
     /// Records an event.
@@ -49,9 +52,23 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
         }
     }
 
+    /// Shows the observer the steps of a member. They are no events: they enter neither the trace hash nor the record.
+    #[inline]
+    pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &mut Vec<V::Step>) {
+        for step in steps.drain(..) {
+            self.observer.step(time, member, &step);
+        }
+    }
+
     /// What the whole run leaves.
     pub(crate) fn into_run(self) -> Run<V> {
         Run { trace_hash: self.hasher.hash(), ..self.run }
+    }
+
+    /// The number of the packet that is sent next.
+    #[inline]
+    pub(crate) fn next_packet(&self) -> u64 {
+        self.run.stats.messages + 1
     }
 
     /// Counts a fault that took effect.

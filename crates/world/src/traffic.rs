@@ -12,14 +12,16 @@ use crate::world::World;
 
 impl<S: System> World<'_, S> {
     /// Sends a packet. The network decides whether and when it arrives.
-    pub(crate) fn send(&mut self, packet: Box<Packet<S>>) {
+    pub(crate) fn send(&mut self, mut packet: Box<Packet<S>>) {
         let now = self.queue.now();
+        let number = self.recorder.next_packet();
+        packet.number = number;
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
-        self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
+        self.recorder.note(now, from, Fact::Sent { to, packet: number, head: packet.head });
         let (kind, receipt, incarnation) = (packet.head.kind(), packet.receipt, packet.incarnations.0);
         match self.network.send(now, packet) {
             SendResult::Dropped(why) => {
-                self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+                self.recorder.note(now, from, Fact::Dropped { to, packet: number, kind, why });
                 if receipt {
                     self.give_receipt(from, incarnation, to, false);
                 }
@@ -49,7 +51,7 @@ impl<S: System> World<'_, S> {
     pub(crate) fn arrive(&mut self, packet: Box<Packet<S>>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
-        let kind = packet.head.kind();
+        let (number, kind) = (packet.number, packet.head.kind());
         let alive = |party: Party, incarnation: u32| match party {
             Party::Client(_) => true,
             Party::Member(member) => {
@@ -70,7 +72,7 @@ impl<S: System> World<'_, S> {
             self.give_receipt(from, packet.incarnations.0, to, refused.is_none());
         }
         if let Some(why) = refused {
-            self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+            self.recorder.note(now, from, Fact::Dropped { to, packet: number, kind, why });
             match (&packet.body, why) {
                 (Body::Request(operation, ..), DropReason::Dead) => {
                     self.send(calls::reset(packet.to, packet.from, *operation));
@@ -86,17 +88,17 @@ impl<S: System> World<'_, S> {
             }
             return;
         }
-        self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
+        self.recorder.note(now, to, Fact::Delivered { from, packet: number, head: packet.head });
         match packet.to {
-            Party::Member(member) => self.arrives_at_member(member, from, packet.body),
+            Party::Member(member) => self.arrives_at_member(member, from, number, packet.body),
             Party::Client(client) => self.arrives_at_client(client, packet.body),
         }
     }
 
     /// Gives the content of a packet to its member.
-    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body<S>) {
+    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, packet: u64, body: Body<S>) {
         match body {
-            Body::Node(message) => self.feed(member, Input::Message { from, message }),
+            Body::Node(message) => self.feed(member, Input::Message { from, packet, message }),
             Body::Request(call, request) => {
                 if self.calls.arrives(call) {
                     self.give(member, Input::Call { call, request });

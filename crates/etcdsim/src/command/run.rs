@@ -15,6 +15,7 @@ use owo_colors::OwoColorize;
 use super::progress::Progress;
 use super::values::{self, Seeds};
 use super::{Format, Mistakes};
+use crate::additions::Additions;
 use crate::batch::Batch;
 use crate::case::{self, Case};
 use crate::exit::Exit;
@@ -54,10 +55,14 @@ pub(super) struct Arguments {
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
+    /// Switch oracle S off, which watches every step of every member (docs/specification.md)
+    #[arg(long)]
+    no_specification: bool,
     /// Show at the end what the clients' programs did: objects, watches, conflicts, locks, …
     #[arg(long)]
     counts: bool,
-    /// Show at the end how often each probe was reached (docs/coverage.md)
+    /// Show at the end how often each probe was reached (docs/coverage.md), and each action of the specification
+    /// (docs/specification.md)
     #[arg(long)]
     coverage: bool,
     /// The same, and exit with 1 if a required probe was never reached
@@ -78,7 +83,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let seeds =
         if arguments.seed.is_empty() { arguments.seeds.0.clone().collect() } else { arguments.seed.clone() };
     let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut additions = Additions::default();
+    if arguments.no_specification {
+        additions.without_specification();
+    }
     let batch = Batch {
+        additions,
         jobs: arguments.jobs.map_or_else(cores, NonZeroUsize::get),
         time_budget: arguments.time_budget,
         check_determinism: arguments.check_determinism,

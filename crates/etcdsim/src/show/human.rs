@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 use owo_colors::OwoColorize;
 use verify::describe;
+use verify::specification::known::KNOWN;
+use verify::specification::reached::Reached as Way;
 
 use crate::determinism::Divergence;
 use crate::report::{
@@ -147,7 +149,33 @@ pub fn coverage(report: &Report) -> String {
         0 => "all were reached".green().to_string(),
         never => format!("{} never reached", numbers::count(never as u64)).red().to_string(),
     };
-    format!("{table}\n{} probes required: {said}.\n", required().count())
+    format!("{table}\n{} probes required: {said}.\n{}", required().count(), actions(report))
+}
+
+/// How often each way through an action of the specification was reached; nothing if oracle S was off.
+fn actions(report: &Report) -> String {
+    let times = |name: &str| -> u64 {
+        report.cases.iter().filter_map(|case| case.total.specification.get(name)).sum()
+    };
+    if Way::ALL.iter().all(|way| times(way.name()) == 0) {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["action", "what happens", "times"]);
+    for way in Way::ALL {
+        let count = match times(way.name()) {
+            0 if way.seldom().is_empty() => "never".red().to_string(),
+            0 => "not required".dimmed().to_string(),
+            times => numbers::count(times),
+        };
+        table.add_row([way.action().to_string(), way.what().to_string(), count]);
+    }
+    let known = KNOWN.iter().map(|known| {
+        let count = times(&format!("known-{}", known.rule.name()));
+        format!("Known breach of {}: {}\n", known.rule.name(), numbers::counted(count as usize, "time"))
+    });
+    format!("{table}\n{}", known.collect::<String>())
 }
 
 /// The line below the table.

@@ -1,8 +1,6 @@
 //! Gives every key and value of a history a number. The numbers are in byte order, so that a range of keys is a range
 //! of numbers.
 
-use std::collections::BTreeSet;
-
 use api::etcdserverpb::Compare;
 use api::etcdserverpb::compare::TargetUnion;
 use api::{Part, Response};
@@ -25,9 +23,9 @@ pub(super) struct Numbers<'a> {
 impl<'a> Numbers<'a> {
     /// Numbers all keys and values of the requests, the answers and the store.
     pub(super) fn of(history: &'a History, known: &'a Known) -> Numbers<'a> {
-        let (mut keys, mut values) = (BTreeSet::<&[u8]>::new(), BTreeSet::<&[u8]>::new());
+        let (mut keys, mut values) = (Vec::<&[u8]>::new(), Vec::<&[u8]>::new());
         let mut note = |key: &'a [u8], value: Option<&'a [u8]>| {
-            keys.insert(key);
+            keys.push(key);
             values.extend(value);
         };
         for operation in &history.operations {
@@ -44,7 +42,11 @@ impl<'a> Numbers<'a> {
             }
         }
         known.model.changed().for_each(|(key, value)| note(key, Some(value)));
-        Numbers { keys: keys.into_iter().collect(), values: values.into_iter().collect() }
+        for names in [&mut keys, &mut values] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        Numbers { keys, values }
     }
 
     /// The number of a key.

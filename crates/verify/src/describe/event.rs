@@ -103,9 +103,9 @@ pub fn fact(fact: &Fact) -> String {
             };
             format!("job {job} {how}")
         }
-        Fact::Sent { to, head } => format!("sends {}", message(head, "to", *to)),
-        Fact::Delivered { from, head } => format!("receives {}", message(head, "from", *from)),
-        Fact::Dropped { to, kind, why } => {
+        Fact::Sent { to, head, .. } => format!("sends {}", message(head, "to", *to)),
+        Fact::Delivered { from, head, .. } => format!("receives {}", message(head, "from", *from)),
+        Fact::Dropped { to, kind, why, .. } => {
             format!("loses {} to {}: {}", message_kind(*kind), peer(*to), reason(*why))
         }
         Fact::Called { operation, client, digest } => {
@@ -281,7 +281,7 @@ mod tests {
         let event = Event {
             time: 3_204_118_042,
             member: MemberId::new(2),
-            fact: Fact::Sent { to: MemberId::new(1), head },
+            fact: Fact::Sent { to: MemberId::new(1), packet: 1, head },
         };
         assert_eq!(
             super::event(&event),
@@ -295,6 +295,7 @@ mod tests {
     fn messages_and_members_are_said_in_words() {
         let lost = Fact::Dropped {
             to: MemberId::new(3),
+            packet: 1,
             kind: MessageKind::RequestPreVoteResponse,
             why: DropReason::Loss,
         };

@@ -100,14 +100,16 @@ impl ByKey {
 
 /// Numbers the keys that clients name or received, without those that members write for themselves.
 fn keys(history: &History, applied: &[Applied]) -> BTreeMap<Bytes, u32> {
-    let mut names = BTreeSet::new();
+    let mut names = Vec::new();
     for operation in &history.operations {
         names.extend(operation.request.parts().map(key_of));
         names.extend(operation.response().into_iter().flat_map(Response::pairs).map(|pair| &pair.key));
     }
-    for request in applied.iter().filter_map(|entry| entry.internal.as_deref()) {
-        request.parts().map(key_of).for_each(|key| _ = names.remove(key));
-    }
+    names.sort_unstable();
+    names.dedup();
+    let internal = applied.iter().filter_map(|entry| entry.internal.as_deref());
+    let own: BTreeSet<&Bytes> = internal.flat_map(|request| request.parts().map(key_of)).collect();
+    names.retain(|key| !own.contains(key));
     names.into_iter().cloned().zip(0..).collect()
 }
 

@@ -70,7 +70,9 @@ pub(super) enum Proof {
         time: Nanos,
         /// The peer it was promised to.
         to: MemberId,
-        /// The message that promised it.
+        /// The number of the packet with the message that promised it.
+        packet: u64,
+        /// That message.
         head: MessageHead,
     },
     /// The member read it back after a power loss. What a power loss leaves is on the medium, not in a cache.
@@ -181,9 +183,10 @@ impl Disk {
         self.now.term > term || self.now.term == term && self.now.vote == vote
     }
 
-    /// The member promised to have its log up to `index` and to have seen `head.term`.
-    pub fn promised_log(&mut self, time: Nanos, to: MemberId, head: &MessageHead) {
-        let proof = Proof::Promised { time, to, head: *head };
+    /// The member sent a promise to have its log up to the message's index and to have seen its term.
+    pub fn promised_log(&mut self, sent: &Event) {
+        let Fact::Sent { to, packet, head } = sent.fact else { return };
+        let proof = Proof::Promised { time: sent.time, to, packet, head };
         if head.index > self.certain.matched {
             self.certain.matched = head.index;
             self.log_proof = proof;
@@ -191,9 +194,10 @@ impl Disk {
         self.promised_state(head.term, MemberId::NONE, proof);
     }
 
-    /// The member promised its vote.
-    pub fn promised_vote(&mut self, time: Nanos, to: MemberId, head: &MessageHead, vote: MemberId) {
-        self.promised_state(head.term, vote, Proof::Promised { time, to, head: *head });
+    /// The member sent a promise of its vote.
+    pub fn promised_vote(&mut self, sent: &Event, vote: MemberId) {
+        let Fact::Sent { to, packet, head } = sent.fact else { return };
+        self.promised_state(head.term, vote, Proof::Promised { time: sent.time, to, packet, head });
     }
 
     /// The member promised this term and vote.
@@ -275,7 +279,7 @@ impl Proof {
     pub fn event(&self, member: MemberId) -> Option<Event> {
         let (time, fact) = match *self {
             Proof::Synced { time, job } => (time, Fact::JobDone { job, synced: true, failed: false }),
-            Proof::Promised { time, to, head } => (time, Fact::Sent { to, head }),
+            Proof::Promised { time, to, packet, head } => (time, Fact::Sent { to, packet, head }),
             Proof::ReadBack => return None,
         };
         Some(Event { time, member, fact })

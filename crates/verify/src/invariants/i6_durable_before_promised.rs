@@ -128,7 +128,7 @@ fn append_response(
                 .prove(member.disk.state_evidence(member.id, head.term, member.state.vote))
         });
     } else if !of_old_term {
-        member.disk.promised_log(event.time, to, head);
+        member.disk.promised_log(event);
     }
 }
 
@@ -142,9 +142,9 @@ fn vote(
     breaches: &mut Breaches,
 ) {
     let (now, term) = (member.disk.now, head.term);
-    member.voted = Some((event.time, to, *head, candidate));
+    member.voted = Some((event.clone(), candidate));
     if member.disk.holds_vote(term, candidate) {
-        return member.disk.promised_vote(event.time, to, head, candidate);
+        return member.disk.promised_vote(event, candidate);
     }
     breaches.add(Oracle::I6, event, || {
         let (what, how) = if candidate == member.id {
@@ -351,7 +351,7 @@ mod tests {
         run.send(3, 1, MessageKind::RequestPreVoteResponse, 9, 0);
         let head =
             MessageHead { kind: ACK, term: 9, index: 99, log_term: 0, commit: 0, reject: true, entries: 0 };
-        run.report(3, Fact::Sent { to: MemberId::new(1), head });
+        run.report(3, Fact::Sent { to: MemberId::new(1), packet: 1, head });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.votes(3, 3, 2);

@@ -29,7 +29,7 @@
 //!
 //! Not checked until a crash shows it: that the log is compacted only as far as the store is durable.
 
-use record::{Event, MemberId};
+use record::{Event, Fact, MemberId};
 
 use super::disk::OnDisk;
 use super::log::TermLog;
@@ -56,21 +56,21 @@ pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, b
                 ))
                 .prove(member.state_event())
         });
-    } else if let Some((time, to, head, voted)) = member.voted
+    } else if let Some((sent, voted)) = &member.voted
+        && let Fact::Sent { to, head, .. } = sent.fact
         && head.term == term
         && !vote.is_none()
-        && vote != voted
+        && vote != *voted
         && member.damage.is_none()
     {
         breaches.add(Oracle::I7, event, || {
-            let fact = record::Fact::Sent { to, head };
             Breach::new(format!("Member {id} voted twice in term {term}"))
                 .say(format!(
                     "Member {id} votes for {} in term {term}, but a message to member {to} said that it voted for {}.",
                     phrases::who(vote),
-                    phrases::who(voted)
+                    phrases::who(*voted)
                 ))
-                .prove([Event { time, member: id, fact }])
+                .prove([sent.clone()])
                 .prove(member.restart())
         });
     }

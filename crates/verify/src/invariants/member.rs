@@ -2,7 +2,7 @@
 //!
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
-use record::{EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, MessageHead, Nanos, Role};
+use record::{EtcdFact, Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Role};
 
 use super::configuration::Configuration;
 use super::disk::{Disk, OnDisk};
@@ -27,9 +27,8 @@ pub(super) struct Member {
     pub power_lost: bool,
     /// Term, vote and role as last reported.
     pub state: RaftState,
-    /// The last vote that it sent, including a vote for itself in a request: when, to whom, in which message, for
-    /// whom.
-    pub voted: Option<(Nanos, MemberId, MessageHead, MemberId)>,
+    /// The last vote that it sent, including a vote for itself in a request: the event of the message, and for whom.
+    pub voted: Option<(Event, MemberId)>,
     /// The configuration it uses; `None` while none was reported.
     pub configuration: Option<Configuration>,
     /// The log in memory.

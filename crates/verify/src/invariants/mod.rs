@@ -333,7 +333,7 @@ impl Invariants {
     fn see(&mut self, event: &Event) {
         self.process_probes.event(event, &mut self.probes);
         match &event.fact {
-            Fact::Sent { to, head } => self.sent(event, *to, head),
+            Fact::Sent { to, head, .. } => self.sent(event, *to, head),
             Fact::Delivered { head, .. } => {
                 self.cluster_probes.delivered(event.member, head, &mut self.probes)
             }

@@ -217,7 +217,7 @@ impl Script {
         let member: MemberId = member.into();
         let to = to.into();
         let head = MessageHead { kind, term, index, log_term: 0, commit: 0, reject: false, entries: 0 };
-        self.report(member, Fact::Sent { to, head });
+        self.report(member, Fact::Sent { to, packet: 1, head });
     }
 
     /// The member uses this configuration from `index` on.

@@ -164,7 +164,7 @@ impl Naive {
                 let index = index as u64;
                 let head =
                     MessageHead { kind, term: 0, index, log_term: 0, commit: 0, reject: false, entries: 0 };
-                (vec![(member, Fact::Sent { to: id(0), head })], broken.then_some(Oracle::I6))
+                (vec![(member, Fact::Sent { to: id(0), packet: 1, head })], broken.then_some(Oracle::I6))
             }
         }
     }

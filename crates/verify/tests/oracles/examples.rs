@@ -17,7 +17,7 @@ enum Examples {
     Record { fires: Story, holds: Story },
     /// One that watches events.
     Events { fires: Script, holds: Script },
-    /// One that compares two runs. Its tests are elsewhere: the file, from the root, and their names.
+    /// One that compares two runs, or watches steps. Its tests are elsewhere: the file, from the root, and their names.
     Runs { file: &'static str, fires: &'static str, holds: &'static str },
 }
 
@@ -96,6 +96,12 @@ fn of_records(oracle: Oracle) -> Examples {
                 story
             };
             (answered(20), answered(19))
+        }
+        "S" => {
+            let file = "crates/verify/src/specification/tests.rs";
+            let fires = "every_rule_is_broken_by_a_step";
+            let holds = "no_rule_is_broken_by_a_right_step";
+            return Examples::Runs { file, fires, holds };
         }
         "D1" => {
             let file = "crates/etcdsim/src/determinism.rs";
@@ -310,11 +316,13 @@ fn test(kind: Kind, oracle: Oracle) {
             assert!(found.contains(&oracle), "{oracle} does not fire, but {found:?}");
             other.finds_nothing();
         }
-        (Kind::Runs, Examples::Runs { file, fires, holds }) => {
+        (Kind::Runs | Kind::Steps, Examples::Runs { file, fires, holds }) => {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
             let text = std::fs::read_to_string(path).expect("the file with the tests is there");
             for name in [fires, holds] {
-                assert!(text.contains(&format!("#[test]\n    fn {name}()")), "{file} has no test {name}");
+                let test = |indent: &str| format!("#[test]\n{indent}fn {name}()");
+                let has = ["", "    "].iter().any(|indent| text.contains(&test(indent)));
+                assert!(has, "{file} has no test {name}");
             }
         }
         (kind, _) => panic!("{oracle} has examples of another kind than {kind:?}"),

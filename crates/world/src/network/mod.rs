@@ -54,6 +54,8 @@ pub(crate) enum Body<S: System> {
 /// A message under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet<S: System> {
+    /// Its number in the trace; 0 until it is sent.
+    pub(crate) number: u64,
     pub(crate) from: Party,
     pub(crate) to: Party,
     /// The incarnations of sender and receiver when it was sent; 0 for a client.
@@ -81,7 +83,7 @@ impl<S: System> Packet<S> {
     ) -> Box<Packet<S>> {
         let head = HeadOf::<TypesOf<S>>::of_call(kind);
         let incarnations = (from.1, to.1);
-        Box::new(Packet { from: from.0, to: to.0, incarnations, head, receipt: false, body })
+        Box::new(Packet { number: 0, from: from.0, to: to.0, incarnations, head, receipt: false, body })
     }
 }
 

@@ -236,8 +236,8 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3], &[], &[4]);
         let kind = MessageKind::Snapshot;
         let head = MessageHead { kind, term: 1, index: 5, log_term: 1, commit: 0, reject: false, entries: 0 };
-        run.report(3, Fact::Delivered { from: MemberId::new(1), head });
-        run.report(4, Fact::Delivered { from: MemberId::new(1), head });
+        run.report(3, Fact::Delivered { from: MemberId::new(1), packet: 1, head });
+        run.report(4, Fact::Delivered { from: MemberId::new(1), packet: 1, head });
         run.install(4, 5, 1);
         run.install(3, 5, 1);
         let probes = run.invariants.probes();

@@ -1,0 +1,478 @@
+//! Reports every call into raft as a step ([`record::step`]), for whoever watches it.
+//!
+//! After each call, this compares raft's state with what it reported last, and puts the difference into the step. It
+//! only reads; a run takes the same course whether or not anybody watches. `node` calls it and is the only other file
+//! that knows of steps.
+
+use std::collections::VecDeque;
+
+use raft::eraftpb::{
+    ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
+};
+use raft::{ProgressState, Raft, StateRole};
+use record::step::{self, Call, Changed, Configuration, Context, Entries, EntryKind, Mode, Read, State};
+use record::{MemberId, MessageKind, Role, Step};
+
+use crate::config::Config;
+use crate::log::Log;
+
+/// The context of a campaign that the leader ordered (`CAMPAIGN_TRANSFER` of the raft library).
+const TRANSFER: &[u8] = b"CampaignTransfer";
+
+/// Makes the steps of one process.
+pub(crate) struct Steps {
+    /// What the last step reported.
+    state: State,
+    progress: Vec<(MemberId, step::Progress)>,
+    votes: Vec<(MemberId, bool)>,
+    reads: Vec<Read>,
+    /// Of the entries that no ready has handed over yet: the index of the first one, how many there are, and the
+    /// term of the last one.
+    unstable: (u64, usize, u64),
+    /// How many of the messages in raft's outbox earlier steps reported.
+    put_out: usize,
+    /// How many messages raft has put out.
+    numbers: u64,
+    /// The messages that have not left yet: number, receiver, type.
+    waiting: VecDeque<(u64, u64, MessageType)>,
+}
+
+impl Steps {
+    /// The start of raft with this log, as the first step.
+    pub(crate) fn start(raft: &Raft<Log>, config: &Config) -> (Steps, Step) {
+        let mut steps = Steps {
+            state: State::default(),
+            progress: Vec::new(),
+            votes: Vec::new(),
+            reads: Vec::new(),
+            unstable: unstable_of(raft),
+            put_out: 0,
+            numbers: 0,
+            waiting: VecDeque::new(),
+        };
+        let log = raft.store();
+        let start = step::Start {
+            settings: step::Settings {
+                election: raft.election_timeout() as u64,
+                heartbeat: raft.heartbeat_timeout() as u64,
+                pre_vote: raft.pre_vote,
+                check_quorum: raft.check_quorum,
+                max_inflight: raft.max_inflight as u64,
+                max_size: raft.max_msg_size,
+                max_uncommitted: config.settings.max_uncommitted_size,
+            },
+            configuration: configuration(&raft.prs().conf().to_conf_state()),
+            before: log.before(),
+            entries: entries(log.iter()),
+        };
+        let start = steps.step(raft, Call::Start(Box::new(start)), true);
+        (steps, start)
+    }
+
+    /// A call that is over, as a step.
+    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool) -> Step {
+        let after = state_of(raft);
+        let before = std::mem::replace(&mut self.state, after);
+        let mut changed = Changed::default();
+        let unstable = unstable_of(raft);
+        if unstable != self.unstable {
+            changed.entries = self.new_entries(raft, unstable);
+            self.unstable = unstable;
+        }
+        if after.role == Role::Leader || before.role == Role::Leader {
+            let same_members = before.role == Role::Leader && !matches!(call, Call::ApplyChange(_));
+            self.compare_progress(raft, same_members, &mut changed);
+        }
+        let votes = raft.prs().votes();
+        if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
+            let mut now: Vec<_> = votes.iter().map(|(id, vote)| (MemberId::from_raft(*id), *vote)).collect();
+            now.sort_unstable();
+            if now != self.votes {
+                self.votes.clone_from(&now);
+                changed.votes = Some(now);
+            }
+        }
+        if self.reads_changed(raft) {
+            self.reads = raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect();
+            changed.reads = Some(self.reads.clone());
+        }
+        if matches!(call, Call::ApplyChange(_)) || after.snapshot != before.snapshot {
+            changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
+        }
+        // A ready takes all messages, so afterwards there are fewer than before.
+        let new = raft.msgs.get(self.put_out..).unwrap_or_default();
+        self.put_out = raft.msgs.len();
+        let mut out = Vec::with_capacity(new.len());
+        for message in new {
+            self.numbers += 1;
+            self.waiting.push_back((self.numbers, message.to, message.get_msg_type()));
+            out.push(step::Message { number: self.numbers, ..described(message) });
+        }
+        Step { call, accepted, after, changed, out }
+    }
+
+    /// These messages leave, as a step. `durable` is the number of the last ready that is durable.
+    pub(crate) fn release(&mut self, messages: &[Message], durable: u64) -> Step {
+        let numbers = messages.iter().map(|message| self.number_of(message)).collect();
+        let call = Call::Release { numbers, durable };
+        let (after, changed) = (self.state, Changed::default());
+        Step { call, accepted: true, after, changed, out: Vec::new() }
+    }
+
+    /// The number of a message that leaves. Messages of one type to one member leave in order.
+    fn number_of(&mut self, message: &Message) -> u64 {
+        let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
+        let at = self.waiting.iter().position(is_it);
+        at.and_then(|at| self.waiting.remove(at)).map_or(0, |(number, ..)| number)
+    }
+
+    /// Whether other reads wait, or one has more acknowledgements. What else is known of a read stays as it is.
+    fn reads_changed(&self, raft: &Raft<Log>) -> bool {
+        let pending = &raft.read_only.read_index_queue;
+        let same = |(number, seen): (&Vec<u8>, &Read)| {
+            let status = raft.read_only.pending_read_index.get(number);
+            context(number) == seen.context
+                && status.is_some_and(|status| status.acks.len() == seen.acks.len())
+        };
+        pending.len() != self.reads.len() || !pending.iter().zip(&self.reads).all(same)
+    }
+
+    /// The entries that were put into the log since the last step.
+    fn new_entries(&self, raft: &Raft<Log>, (first, count, _): (u64, usize, u64)) -> Entries {
+        let all = raft.raft_log.unstable_entries();
+        let (first_before, count_before, term_before) = self.unstable;
+        let grew = first == first_before
+            && count > count_before
+            && (count_before == 0 || all[count_before - 1].term == term_before);
+        entries(all[if grew { count_before } else { 0 }..].iter())
+    }
+
+    /// Finds the members of which a leader knows something else now. `same_members` says that the leader tracks the
+    /// same members as in the last step.
+    fn compare_progress(&mut self, raft: &Raft<Log>, same_members: bool, changed: &mut Changed) {
+        let tracked = raft.prs().iter();
+        if !same_members || tracked.len() != self.progress.len() {
+            // The configuration changed. What was known of members that stay is kept, to see whether it changes.
+            let known = std::mem::take(&mut self.progress);
+            let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
+            let mut all: Vec<_> = tracked
+                .map(|(id, _)| MemberId::from_raft(*id))
+                .map(|id| (id, before(id).unwrap_or_default()))
+                .collect();
+            all.sort_unstable_by_key(|(id, _)| *id);
+            self.progress = all;
+        }
+        for (id, seen) in &mut self.progress {
+            let now = raft.prs().get(id.raft_id()).map(progress).unwrap_or_default();
+            if now != *seen {
+                *seen = now;
+                changed.progress.push((*id, now));
+            }
+        }
+    }
+}
+
+/// The part of raft's state that every step has.
+fn state_of(raft: &Raft<Log>) -> State {
+    let log = &raft.raft_log;
+    let last = log.last_index();
+    State {
+        term: raft.term,
+        vote: MemberId::from_raft(raft.vote),
+        role: role(raft.state),
+        leader: MemberId::from_raft(raft.leader_id),
+        first: log.store().before().0 + 1,
+        last: (last, log.term(last).unwrap_or(0)),
+        handed_over: log.unstable().offset - 1,
+        snapshot: raft.snap().map_or(0, |snapshot| snapshot.get_metadata().index),
+        commit: log.committed,
+        persisted: log.persisted,
+        applied: log.applied,
+        elapsed: raft.election_elapsed as u64,
+        since_heartbeat: raft.heartbeat_elapsed() as u64,
+        timeout: raft.randomized_election_timeout() as u64,
+        transferee: MemberId::from_raft(raft.lead_transferee.unwrap_or(raft::INVALID_ID)),
+        pending_change: raft.pending_conf_index,
+        wanted_snapshot: raft.pending_request_snapshot,
+        uncommitted: raft.uncommitted_size() as u64,
+    }
+}
+
+/// The entries that no ready has handed over: the index of the first one, their number, the term of the last one.
+fn unstable_of(raft: &Raft<Log>) -> (u64, usize, u64) {
+    let unstable = raft.raft_log.unstable();
+    (unstable.offset, unstable.entries.len(), unstable.entries.last().map_or(0, |entry| entry.term))
+}
+
+/// A role, as facts have it.
+pub(crate) fn role(role: StateRole) -> Role {
+    match role {
+        StateRole::Follower => Role::Follower,
+        StateRole::PreCandidate => Role::PreCandidate,
+        StateRole::Candidate => Role::Candidate,
+        StateRole::Leader => Role::Leader,
+    }
+}
+
+/// A message that this packet brought, as steps have it.
+pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
+    step::Message { number: packet, ..described(message) }
+}
+
+/// A message, as steps have it, without a number.
+fn described(message: &Message) -> step::Message {
+    let mut described = step::Message::new(
+        kind(message.msg_type),
+        MemberId::from_raft(message.from),
+        MemberId::from_raft(message.to),
+    );
+    described.term = message.term;
+    described.index = message.index;
+    described.log_term = message.log_term;
+    described.commit = message.commit;
+    described.commit_term = message.commit_term;
+    described.reject = message.reject;
+    described.hint = message.reject_hint;
+    described.wanted_snapshot = message.request_snapshot;
+    match message.msg_type {
+        // A read travels as the data of an entry.
+        MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => {
+            described.context = message.entries.first().map_or(Context::None, |entry| context(&entry.data));
+        }
+        _ => {
+            described.context = context(&message.context);
+            if !message.entries.is_empty() {
+                described.entries = entries(message.entries.iter());
+            }
+        }
+    }
+    if message.msg_type == MessageType::MsgSnapshot {
+        let metadata = message.get_snapshot().get_metadata();
+        (described.index, described.log_term) = (metadata.index, metadata.term);
+        described.snapshot = Some(Box::new(step::SnapshotHead {
+            index: metadata.index,
+            term: metadata.term,
+            configuration: configuration(metadata.get_conf_state()),
+        }));
+    }
+    described
+}
+
+/// The kind of a message.
+fn kind(message: MessageType) -> MessageKind {
+    match message {
+        MessageType::MsgAppend => MessageKind::Append,
+        MessageType::MsgAppendResponse => MessageKind::AppendResponse,
+        MessageType::MsgRequestVote => MessageKind::RequestVote,
+        MessageType::MsgRequestVoteResponse => MessageKind::RequestVoteResponse,
+        MessageType::MsgRequestPreVote => MessageKind::RequestPreVote,
+        MessageType::MsgRequestPreVoteResponse => MessageKind::RequestPreVoteResponse,
+        MessageType::MsgHeartbeat => MessageKind::Heartbeat,
+        MessageType::MsgHeartbeatResponse => MessageKind::HeartbeatResponse,
+        MessageType::MsgSnapshot => MessageKind::Snapshot,
+        MessageType::MsgPropose => MessageKind::Propose,
+        MessageType::MsgTransferLeader => MessageKind::TransferLeader,
+        MessageType::MsgTimeoutNow => MessageKind::TimeoutNow,
+        MessageType::MsgReadIndex => MessageKind::ReadIndex,
+        MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
+        _ => MessageKind::Other,
+    }
+}
+
+/// A context.
+pub(crate) fn context(bytes: &[u8]) -> Context {
+    if bytes.is_empty() {
+        Context::None
+    } else if let Ok(number) = bytes.try_into() {
+        Context::Read(u64::from_be_bytes(number))
+    } else if bytes == TRANSFER {
+        Context::Transfer
+    } else {
+        Context::Other(record::hash::digest(bytes))
+    }
+}
+
+/// Entries as runs.
+pub(crate) fn entries<'a>(all: impl Iterator<Item = &'a Entry>) -> Entries {
+    let mut runs = Entries::default();
+    for entry in all {
+        let kind = match entry.entry_type {
+            EntryType::EntryNormal if entry.data.is_empty() => EntryKind::Empty,
+            EntryType::EntryNormal => EntryKind::Data,
+            EntryType::EntryConfChangeV2 if entry.data.is_empty() => EntryKind::Leave,
+            EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => EntryKind::Change,
+        };
+        runs.push(entry.index, entry.term, kind, entry.data.len() as u64);
+    }
+    runs
+}
+
+/// What a leader knows of a member.
+fn progress(progress: &raft::Progress) -> step::Progress {
+    step::Progress {
+        matched: progress.matched,
+        next: progress.next_idx,
+        mode: match progress.state {
+            ProgressState::Probe => Mode::Probe,
+            ProgressState::Replicate => Mode::Replicate,
+            ProgressState::Snapshot => Mode::Snapshot,
+        },
+        paused: progress.paused,
+        active: progress.recent_active,
+        snapshot: progress.pending_snapshot,
+        wanted_snapshot: progress.pending_request_snapshot,
+        inflight: progress.ins.count() as u64,
+        full: progress.ins.full(),
+    }
+}
+
+/// A read that waits for a quorum.
+fn read(raft: &Raft<Log>, number: &[u8]) -> Read {
+    let status = raft.read_only.pending_read_index.get(number);
+    let mut acks: Vec<MemberId> = status
+        .map(|status| status.acks.iter().map(|id| MemberId::from_raft(*id)).collect())
+        .unwrap_or_default();
+    acks.sort_unstable();
+    Read {
+        context: context(number),
+        index: status.map_or(0, |status| status.index),
+        from: MemberId::from_raft(status.map_or(0, |status| status.req.from)),
+        acks,
+    }
+}
+
+/// A configuration.
+fn configuration(state: &ConfState) -> Configuration {
+    let sorted = |ids: &[u64]| {
+        let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
+        ids.sort_unstable();
+        ids
+    };
+    Configuration {
+        voters: sorted(&state.voters),
+        outgoing: sorted(&state.voters_outgoing),
+        learners: sorted(&state.learners),
+        learners_next: sorted(&state.learners_next),
+        auto_leave: state.auto_leave,
+    }
+}
+
+/// A change of the configuration.
+pub(crate) fn change(change: &ConfChangeV2) -> step::Change {
+    let one = |single: &raft::eraftpb::ConfChangeSingle| {
+        let kind = match single.change_type {
+            ConfChangeType::AddNode => step::MemberChange::Voter,
+            ConfChangeType::AddLearnerNode => step::MemberChange::Learner,
+            ConfChangeType::RemoveNode => step::MemberChange::Remove,
+        };
+        (kind, MemberId::from_raft(single.node_id))
+    };
+    step::Change {
+        transition: match change.transition {
+            ConfChangeTransition::Auto => step::Transition::Auto,
+            ConfChangeTransition::Implicit => step::Transition::Implicit,
+            ConfChangeTransition::Explicit => step::Transition::Explicit,
+        },
+        changes: change.changes.iter().map(one).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use contract::Now;
+    use raft::eraftpb::HardState;
+
+    use crate::config::Peer;
+    use crate::io::Effects;
+    use crate::node::Node;
+    use crate::out::Out;
+
+    use super::*;
+
+    /// A node of this configuration, whose log begins after entry 1 of term 1, and its configuration.
+    fn node(voters: &[u64]) -> (Node, Config) {
+        let peer = |id: &u64| Peer {
+            id: MemberId::from_raft(*id),
+            name: format!("m{id}").into(),
+            peer_urls: Arc::new([]),
+        };
+        let config = Config::new(MemberId::new(1), voters.iter().map(peer).collect());
+        let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
+        let conf_state = ConfState { voters: voters.to_vec(), ..ConfState::default() };
+        (Node::new(&config, Log::new((1, 1), Vec::new(), hard_state, conf_state), 1), config)
+    }
+
+    /// The steps of a node of this configuration that does this.
+    fn steps_of(voters: &[u64], does: impl FnOnce(&mut Node, &mut Out<'_>)) -> Vec<Step> {
+        let (mut effects, mut unarmed) = (Effects::default(), None);
+        let mut out = Out::new(&mut effects, &mut unarmed, Now::default());
+        let (mut node, config) = node(voters);
+        node.watch(&config, &mut out);
+        does(&mut node, &mut out);
+        effects.steps
+    }
+
+    #[test]
+    fn every_call_is_a_step() {
+        let steps = steps_of(&[1], |node, out| {
+            node.campaign(out);
+            assert!(node.ready(7, out).save.is_some());
+            node.persisted(7, out);
+        });
+        let names: Vec<_> = steps.iter().map(|step| step.call.name()).collect();
+        assert_eq!(names, ["Start", "Campaign", "Ready", "Persisted"]);
+        let [start, campaign, ready, persisted] = &steps[..] else { unreachable!() };
+        assert_eq!((start.after.term, start.after.role, start.after.first), (1, Role::Follower, 2));
+        // The only voter leads at once, and adds an entry.
+        assert_eq!(
+            (campaign.after.term, campaign.after.role, campaign.after.last),
+            (2, Role::Leader, (2, 2))
+        );
+        assert_eq!((campaign.changed.entries.first(), campaign.changed.entries.len()), (2, 1));
+        assert_eq!(campaign.changed.progress.len(), 1);
+        let Call::Ready(taken) = &ready.call else { unreachable!() };
+        assert_eq!((taken.number, taken.job, taken.entries.len(), taken.must_sync), (1, Some(7), 1, true));
+        assert_eq!((ready.after.handed_over, ready.after.persisted), (2, 1));
+        assert!(ready.changed.entries.is_empty());
+        assert_eq!((persisted.after.persisted, persisted.after.commit), (2, 2));
+    }
+
+    #[test]
+    fn messages_have_numbers_and_leave_by_them() {
+        let steps = steps_of(&[1, 2, 3], |node, out| {
+            node.campaign(out);
+            assert!(node.ready(1, out).save.is_none(), "a pre-vote saves nothing");
+        });
+        let numbers: Vec<u64> = steps[1].out.iter().map(|message| message.number).collect();
+        assert_eq!(numbers, [1, 2]);
+        assert!(steps[1].out.iter().all(|message| message.kind == MessageKind::RequestPreVote));
+        let released = steps.iter().find_map(|step| match &step.call {
+            Call::Release { numbers, durable } => Some((numbers.clone(), *durable)),
+            _ => None,
+        });
+        assert_eq!(released, Some((vec![1, 2], 1)));
+    }
+
+    #[test]
+    fn who_is_not_watched_does_the_same() {
+        let (mut effects, mut unarmed) = (Effects::default(), None);
+        let mut out = Out::new(&mut effects, &mut unarmed, Now::default());
+        let ((mut watched, config), (mut unwatched, _)) = (node(&[1, 2, 3]), node(&[1, 2, 3]));
+        watched.watch(&config, &mut out);
+        for node in [&mut watched, &mut unwatched] {
+            (0..30).for_each(|_| node.tick(&mut out));
+        }
+        assert_eq!((watched.term(), watched.leader()), (unwatched.term(), unwatched.leader()));
+        assert_eq!(effects.steps.len(), 31, "only one of them reports");
+    }
+
+    #[test]
+    fn contexts_are_told_apart() {
+        assert_eq!(context(&[]), Context::None);
+        assert_eq!(context(TRANSFER), Context::Transfer);
+        assert_eq!(context(&7_u64.to_be_bytes()), Context::Read(7));
+        assert!(matches!(context(b"else"), Context::Other(_)));
+    }
+}

@@ -1,0 +1,7 @@
+//! The command `etcdsim-mutants`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    etcdsim_mutants::command::main()
+}

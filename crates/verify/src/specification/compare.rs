@@ -1,0 +1,315 @@
+//! Compares what a step reports with what the specification expects of it, and takes over what is reported: one mistake
+//! must not be reported again with every later step.
+
+use std::fmt::Debug;
+
+use record::step::{Call, Progress};
+use record::{MemberId, MessageKind, Role};
+
+use super::act::{Act, Field};
+use super::rule::Rule;
+use super::text;
+
+impl Act<'_> {
+    /// The end of the judgement on a step.
+    pub fn compare(&mut self) {
+        self.look_for_unasked();
+        if self.step.accepted != self.accepted {
+            let (is, due) = if self.step.accepted { ("took", "refuse") } else { ("refused", "take") };
+            let rule = match self.step.call {
+                Call::Receive(ref message) if message.kind != MessageKind::Propose => {
+                    Rule::StrangerChangesNothing
+                }
+                _ => Rule::ProposalTaken,
+            };
+            self.broke(rule, || format!("It {is} the input, which it had to {due}."));
+        }
+        let timeout = self.step.after.timeout;
+        if timeout != self.before.timeout {
+            let election = self.node.settings.election;
+            if timeout < election || timeout >= 2 * election {
+                self.broke(Rule::TimeoutInRange, || {
+                    format!("Its election timeout is {timeout} ticks; the shortest is {election}.")
+                });
+            }
+        }
+        if self.node.state != self.step.after {
+            self.compare_state();
+        }
+        self.compare_log();
+        if self.before.role == Role::Leader || self.step.after.role == Role::Leader {
+            self.compare_progress();
+        }
+        self.compare_votes();
+        self.compare_reads();
+        if let Some(configuration) = &self.step.changed.configuration {
+            let expected = &self.node.configuration;
+            if **configuration != *expected {
+                let sentence = format!(
+                    "Its configuration is {}, and not {}.",
+                    text::configuration(configuration),
+                    text::configuration(expected)
+                );
+                self.broke(self.rule_of(Field::Configuration), || sentence);
+                self.node.configuration.clone_from(configuration);
+                let (all, before) = (configuration.all(), std::mem::take(&mut self.node.flows));
+                let known = |id| before.iter().find(|(other, _)| *other == id).map(|(_, flow)| flow.clone());
+                self.node.flows = all.into_iter().map(|id| (id, known(id).unwrap_or_default())).collect();
+            }
+        }
+        self.node.put_out(&self.step.out);
+    }
+
+    /// A field differs.
+    fn differs(&mut self, field: Field, what: &str, is: impl Debug, expected: impl Debug) {
+        self.differs_by(self.rule_of(field), what, is, expected);
+    }
+
+    /// A field differs, by a rule of its own.
+    #[cold]
+    fn differs_by(&mut self, rule: Rule, what: &str, is: impl Debug, expected: impl Debug) {
+        self.broke(rule, || format!("Its {what} is {is:?}, and not {expected:?}."));
+    }
+
+    /// Compares the fields of the state, at least one of which differs.
+    #[cold]
+    fn compare_state(&mut self) {
+        let (is, expected, before) = (self.step.after, self.node.state, self.before);
+        if is.term != expected.term {
+            let rule = if is.term < before.term { Rule::TermMoves } else { self.rule_of(Field::Term) };
+            self.differs_by(rule, "term", is.term, expected.term);
+        }
+        if is.vote != expected.vote {
+            self.differs(Field::Vote, "vote", text::who(is.vote), text::who(expected.vote));
+        }
+        if is.role != expected.role {
+            let (is, expected) = (text::role(is.role), text::role(expected.role));
+            self.broke(self.rule_of(Field::Role), || format!("It is {is}, and not {expected}."));
+        }
+        if is.leader != expected.leader {
+            self.differs(Field::Leader, "leader", text::who(is.leader), text::who(expected.leader));
+        }
+        if (is.elapsed, is.since_heartbeat) != (expected.elapsed, expected.since_heartbeat) {
+            let (now, then) =
+                ((is.elapsed, is.since_heartbeat), (expected.elapsed, expected.since_heartbeat));
+            self.differs(
+                Field::Clock,
+                "count of ticks (since its timeout began, since its last heartbeat)",
+                now,
+                then,
+            );
+        }
+        if is.commit != expected.commit {
+            let rule = self.rule_of_commit();
+            self.differs_by(rule, "commit index", is.commit, expected.commit);
+        }
+        if is.persisted != expected.persisted {
+            self.differs(
+                Field::Persisted,
+                "last index known to be durable",
+                is.persisted,
+                expected.persisted,
+            );
+        }
+        if is.applied != expected.applied {
+            self.differs_by(Rule::AppliedWhenCommitted, "applied index", is.applied, expected.applied);
+        }
+        if (is.handed_over, is.snapshot) != (expected.handed_over, expected.snapshot) {
+            let (now, then) = ((is.handed_over, is.snapshot), (expected.handed_over, expected.snapshot));
+            self.differs_by(
+                Rule::ReadyComplete,
+                "record of what readies have taken (entries, snapshot)",
+                now,
+                then,
+            );
+        }
+        if is.last != expected.last {
+            self.differs(Field::Log, "last entry (index, term)", is.last, expected.last);
+        }
+        if is.transferee != expected.transferee {
+            self.differs(
+                Field::Transfer,
+                "successor in a transfer",
+                text::who(is.transferee),
+                text::who(expected.transferee),
+            );
+        }
+        if is.pending_change != expected.pending_change {
+            self.differs(
+                Field::PendingChange,
+                "last index with a change that may not be applied yet",
+                is.pending_change,
+                expected.pending_change,
+            );
+        }
+        if is.wanted_snapshot != expected.wanted_snapshot {
+            self.differs_by(Rule::Frame, "wish for a snapshot", is.wanted_snapshot, expected.wanted_snapshot);
+        }
+        // Only leaders count.
+        if is.role == Role::Leader && self.uncommitted_known && is.uncommitted != expected.uncommitted {
+            self.differs(
+                Field::Uncommitted,
+                "count of uncommitted bytes",
+                is.uncommitted,
+                expected.uncommitted,
+            );
+        }
+        self.node.state = is;
+    }
+
+    /// The rule that a wrong commit index breaks.
+    fn rule_of_commit(&self) -> Rule {
+        let (is, expected) = (self.step.after.commit, self.node.state.commit);
+        if is < self.before.commit {
+            return Rule::CommitNeverBack;
+        }
+        if is > self.node.log.last().0 {
+            return Rule::CommitKnown;
+        }
+        if self.node.state.role != Role::Leader || self.step.after.role != Role::Leader {
+            return self.rule_of(Field::Commit);
+        }
+        if is < expected {
+            return Rule::CommitDue;
+        }
+        let node = &self.node;
+        let has = super::quorum::has(&node.configuration, |member| node.matched(member) >= is);
+        if has { Rule::CommitOwnTerm } else { Rule::CommitQuorum }
+    }
+
+    /// Compares the log: what was put into it, and where it was cut.
+    fn compare_log(&mut self) {
+        let new = &self.step.changed.entries;
+        let last = self.step.after.last;
+        let right = self.node.log.last() == last
+            && (new.is_empty() || self.node.log.contains(new))
+            && (self.replaced_from == u64::MAX || !new.is_empty() && new.first() <= self.replaced_from);
+        if right {
+            return;
+        }
+        let expected = self.node.log.last();
+        let has: Vec<_> = new
+            .runs()
+            .map(|run| format!("{} to {} of term {}, {:?}", run.first, run.last(), run.term, run.kind))
+            .collect();
+        self.broke(self.rule_of(Field::Log), || {
+            format!(
+                "Its log ends at {} of term {}, with the new entries [{}], and not at {} of term {}.",
+                last.0,
+                last.1,
+                has.join("; "),
+                expected.0,
+                expected.1
+            )
+        });
+        if !new.is_empty() {
+            self.node.log.replace(new.first().max(1), new);
+        }
+        self.node.log.cut(last.0 + 1);
+        if self.node.log.last().0 != last.0 {
+            self.node.log = super::log::Log::after(last.0, last.1);
+        }
+    }
+
+    /// Compares what a leader knows of the others.
+    fn compare_progress(&mut self) {
+        let max_inflight = self.node.settings.max_inflight;
+        let leads = self.node.state.role == Role::Leader && self.step.after.role == Role::Leader;
+        for at in 0..self.node.flows.len() {
+            let (id, flow) = &mut self.node.flows[at];
+            flow.count_window(max_inflight);
+            let (id, expected) = (*id, flow.progress);
+            let is = self.reported(id).unwrap_or_default();
+            if is == expected {
+                continue;
+            }
+            if leads {
+                self.compare_one(id, is, expected);
+            }
+            let flow = &mut self.node.flows[at].1;
+            if flow.window.len() as u64 != is.inflight {
+                flow.window = (1..=is.inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
+            }
+            flow.progress = is;
+        }
+    }
+
+    /// What the step reports of a member, which is what the last one reported if it does not change.
+    pub fn reported(&self, id: MemberId) -> Option<Progress> {
+        let is_it = |(other, _): &&(MemberId, Progress)| *other == id;
+        let changed = self.step.changed.progress.iter().find(is_it);
+        changed.or_else(|| self.progress_before.iter().find(is_it)).map(|(_, progress)| *progress)
+    }
+
+    /// Compares what a leader knows of one member, which differs.
+    #[cold]
+    fn compare_one(&mut self, id: MemberId, is: Progress, expected: Progress) {
+        if is.matched != expected.matched {
+            let what = format!("record of what matches at member {id}");
+            self.differs(Field::Match, &what, is.matched, expected.matched);
+        }
+        if is.next != expected.next {
+            let rule = if is.next <= is.matched && expected.next > expected.matched {
+                Rule::NextAboveMatch
+            } else {
+                self.rule_of(Field::Next)
+            };
+            self.differs_by(rule, &format!("next entry for member {id}"), is.next, expected.next);
+        }
+        if is.active != expected.active {
+            let what = format!("record of whether member {id} is active");
+            self.differs(Field::Active, &what, is.active, expected.active);
+        }
+        let flow = |progress: Progress| {
+            let Progress { mode, paused, snapshot, wanted_snapshot, inflight, full, .. } = progress;
+            (mode, paused, snapshot, wanted_snapshot, inflight, full)
+        };
+        if flow(is) != flow(expected) {
+            let what = format!(
+                "way of sending to member {id} (mode, paused, snapshot, wanted snapshot, in flight, full)"
+            );
+            self.differs(Field::Flow, &what, flow(is), flow(expected));
+        }
+    }
+
+    /// Compares the votes that were counted.
+    fn compare_votes(&mut self) {
+        match &self.step.changed.votes {
+            Some(votes) if *votes != self.node.votes => {
+                let expected = std::mem::replace(&mut self.node.votes, votes.clone());
+                self.differs(Field::Votes, "count of votes", votes, expected);
+            }
+            None if self.votes_changed() => {
+                self.broke(self.rule_of(Field::Votes), || "It did not count the vote.".to_string());
+                self.node.votes.clone_from(&self.node.votes_reported);
+            }
+            _ => {}
+        }
+        if self.step.changed.votes.is_some() {
+            self.node.votes_reported.clone_from(&self.node.votes);
+        }
+    }
+
+    fn votes_changed(&self) -> bool {
+        self.node.votes != self.node.votes_reported
+    }
+
+    /// Compares the reads that wait.
+    fn compare_reads(&mut self) {
+        match &self.step.changed.reads {
+            Some(reads) if *reads != self.node.reads => {
+                let expected = std::mem::replace(&mut self.node.reads, reads.clone());
+                self.differs(Field::Reads, "list of reads that wait", reads, expected);
+            }
+            None if self.node.reads != self.node.reads_reported => {
+                let (is, expected) = (self.node.reads_reported.clone(), self.node.reads.clone());
+                self.differs(Field::Reads, "list of reads that wait", &is, expected);
+                self.node.reads = is;
+            }
+            _ => {}
+        }
+        if self.step.changed.reads.is_some() {
+            self.node.reads_reported.clone_from(&self.node.reads);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What the host does with raft's work: it takes a ready (*Ready*), reports it as durable (*PersistState*), and lets
+//! messages go (*SendPendingMessages*).
+//!
+//! Etcd-io/raft `doc.go`; thesis, section 10.2.1: a leader may send while it writes, and counts its own copy only once
+//! that is durable; all others send only what is durable. Which disk jobs are durable is a fact of the disk, and not what
+//! the host says.
+//!
+//! An acknowledgement of an earlier term may leave although its entries were replaced before they were durable: nothing
+//! can be committed by it. The argument is in `invariants/i6_durable_before_promised.rs`, which has the same rule.
+//!
+//! Not checked: whether the term is durable before any other answer names it.
+
+use record::step::{Entries, Ready, Run};
+use record::{MessageKind, Role};
+
+use super::act::{Act, Field};
+use super::node::{Handed, Waiting};
+use super::reached::Reached;
+use super::rule::Rule;
+use super::text;
+
+impl Act<'_> {
+    /// The host takes a ready.
+    pub fn ready(&mut self, ready: &Ready) {
+        let state = self.node.state;
+        self.reached(match (ready.snapshot.is_some(), ready.must_sync) {
+            (true, _) => Reached::ReadyWithSnapshot,
+            (false, true) => Reached::ReadySaved,
+            (false, false) => Reached::ReadyTaken,
+        });
+        let (last, last_term) = self.node.log.last();
+        let now = (state.term, state.vote, state.commit);
+        let before = std::mem::replace(&mut self.node.hard_state, now);
+        let new_vote = (before.0, before.1) != (now.0, now.1);
+        let answers = std::mem::take(&mut self.node.answers);
+        let snapshot = (state.snapshot != 0).then_some(state.snapshot);
+        let entries = &ready.entries;
+        let complete = ready.number == self.node.ready + 1
+            && ready.hard_state == (now != before).then_some(now)
+            && covers(entries, state.handed_over, last)
+            && self.node.log.contains(entries)
+            && ready.snapshot.map(|(index, _)| index) == snapshot
+            && ready.messages == self.node.outbox
+            && ready.must_sync == (new_vote || snapshot.is_some() || last > state.handed_over)
+            && ready.job.is_some() == ready.must_sync;
+        if !complete {
+            let (outbox, number) = (self.node.outbox, self.node.ready + 1);
+            self.broke(Rule::ReadyComplete, || {
+                format!(
+                    "{ready:?} was taken; due were number {number}, term, vote and commit index {now:?} after {before:?}, the \
+                     entries after {} up to {last}, the snapshot {snapshot:?}, and {outbox} messages.",
+                    state.handed_over
+                )
+            });
+        }
+        if ready.reads != answers {
+            self.broke(Rule::ReadByQuorum, || {
+                format!("It gave out the read indexes {:?}, where {answers:?} were confirmed.", ready.reads)
+            });
+        }
+        self.hand_to_apply(ready, snapshot);
+        self.node.ready = ready.number;
+        self.node.outbox = 0;
+        (self.node.state.handed_over, self.node.state.snapshot) = (last, 0);
+        if let Some(job) = ready.job {
+            self.node.disk.saving(job, state.term, state.vote, last);
+        }
+        let last = (!entries.is_empty()).then_some((last, last_term));
+        self.node.readies.push_back(Handed { number: ready.number, job: ready.job, last, snapshot });
+        if let Some(index) = snapshot
+            && let Some(other) = self.shared.found(index, &self.node.configuration)
+        {
+            let other = text::configuration(other);
+            self.broke(Rule::ConfigurationsAgree, || {
+                format!("After its snapshot up to {index} it has another configuration than others, who have {other}.")
+            });
+        }
+    }
+
+    /// Entries are handed over to be applied.
+    fn hand_to_apply(&mut self, ready: &Ready, snapshot: Option<u64>) {
+        let state = self.node.state;
+        let from = snapshot.unwrap_or(self.node.to_apply).max(self.node.to_apply);
+        let to = state.commit.min(state.persisted);
+        let due = (to > from).then_some((from + 1, to));
+        if ready.committed != due {
+            self.broke(Rule::AppliedWhenCommitted, || {
+                format!(
+                    "Entries {:?} were handed over to be applied, and not {due:?}; {} is committed, {} is durable.",
+                    ready.committed, state.commit, state.persisted
+                )
+            });
+        }
+        self.node.to_apply = ready.committed.map_or(from, |(_, last)| last);
+        // The sizes of entries are not known here. Once all are handed over, nothing is left to count.
+        let after = self.step.after.uncommitted;
+        self.governs(Field::Uncommitted, Rule::UncommittedCounted);
+        if ready.committed.is_some() && after <= state.uncommitted {
+            let all = self.node.to_apply == state.last.0;
+            self.node.state.uncommitted = if all { 0 } else { after };
+        }
+    }
+
+    /// The host says that readies are durable.
+    pub fn persisted(&mut self, number: u64) {
+        let (mut entries, mut snapshot) = (None, None);
+        while let Some(ready) = self.node.readies.pop_front_if(|ready| ready.number <= number) {
+            if let Some(job) = ready.job.filter(|job| !self.node.disk.has(*job)) {
+                self.broke(Rule::PersistedWhenDurable, || {
+                    format!("Ready {} counts as durable, but its disk job {job} is not synced.", ready.number)
+                });
+            }
+            if ready.snapshot.is_some() {
+                (snapshot, entries) = (ready.snapshot, None);
+            }
+            entries = ready.last.or(entries);
+        }
+        let state = &mut self.node.state;
+        if let Some(index) = snapshot.filter(|index| *index > state.persisted) {
+            state.persisted = index;
+            self.counts.count(Reached::SnapshotPersisted);
+        }
+        // Entries that were replaced meanwhile are not in the log any more.
+        let replaced_from = if state.snapshot != 0 { state.snapshot } else { state.handed_over + 1 };
+        let log = &self.node.log;
+        let moves = entries.filter(|(index, term)| {
+            *index > state.persisted && *index < replaced_from && log.has(*index, *term)
+        });
+        let Some((index, _)) = moves else {
+            return self.reached(Reached::NothingPersisted);
+        };
+        state.persisted = index;
+        self.reached(Reached::EntriesPersisted);
+        if self.node.state.role != Role::Leader {
+            return;
+        }
+        let own = self.node.id;
+        let Some(flow) = self.node.flow(own) else { return };
+        if flow.acknowledge(index) && self.advance_commit() {
+            self.reached(Reached::OwnCopyCommits);
+            self.broadcast();
+        }
+    }
+
+    /// The host lets messages go.
+    pub fn release(&mut self, numbers: &[u64]) {
+        self.reached(Reached::Released);
+        for number in numbers {
+            let waiting = &mut self.node.waiting;
+            let at = waiting.iter().position(|message| message.number == *number);
+            match at.and_then(|at| waiting.remove(at)) {
+                Some(message) => self.leaves(message),
+                None => self.broke(Rule::ReleasedOnce, || {
+                    format!("Message {number} left, which raft has not put out or which left before.")
+                }),
+            }
+        }
+    }
+
+    /// A message leaves: what it promises must be durable.
+    fn leaves(&mut self, message: Waiting) {
+        use MessageKind::{
+            Append, AppendResponse, Heartbeat, RequestVote, RequestVoteResponse, Snapshot, TimeoutNow,
+        };
+        let (own, disk, to) = (self.node.id, &self.node.disk, message.to);
+        let (rule, candidate) = match message.kind {
+            RequestVote => (Rule::DurableBeforeSent, own),
+            RequestVoteResponse if !message.reject => (Rule::DurableBeforeSent, to),
+            Append | Heartbeat | Snapshot | TimeoutNow => (Rule::LeaderDurable, own),
+            AppendResponse if !message.reject && message.index > 0 => {
+                return self.acknowledgement_leaves(message);
+            }
+            _ => return,
+        };
+        if !disk.has_vote(message.term, candidate) {
+            let (term, vote) = (disk.term, text::who(disk.vote));
+            self.broke(rule, || {
+                format!(
+                    "A message of kind {:?} of term {} left for member {to}, but on its disk are term {term} and a vote \
+                     for {vote}.",
+                    message.kind, message.term
+                )
+            });
+        }
+    }
+
+    /// An acknowledgement leaves.
+    fn acknowledgement_leaves(&mut self, message: Waiting) {
+        let Waiting { to, term, index, .. } = message;
+        let (disk, log) = (&self.node.disk, &self.node.log);
+        let (matched, disk_term) = (disk.matched, disk.term);
+        let of_old_term = term < self.node.state.term;
+        let replaced = || log.term_at(matched).is_some_and(|on_disk| on_disk > term);
+        let durable = index <= matched || of_old_term && (disk.had(index) || replaced());
+        if !durable || term > disk_term {
+            self.broke(Rule::DurableBeforeSent, || {
+                format!(
+                    "An acknowledgement of term {term} up to entry {index} left for member {to}, but on its disk are term \
+                     {disk_term} and the log up to {matched}."
+                )
+            });
+        }
+    }
+}
+
+/// Whether these are all entries after `after` up to `last`.
+fn covers(entries: &Entries, after: u64, last: u64) -> bool {
+    if last <= after {
+        return entries.is_empty();
+    }
+    entries.first() == after + 1 && entries.last().map(Run::last) == Some(last)
+}

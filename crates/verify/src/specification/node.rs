@@ -1,0 +1,224 @@
+//! The specification's own copy of one process: everything that raft and its host know and owe.
+
+use std::collections::VecDeque;
+
+use record::step::{Configuration, Context, Message, Mode, Progress, Read, Settings, Start, State};
+use record::{MemberId, MessageKind};
+
+use super::disk::Disk;
+use super::log::Log;
+
+/// How many numbers of reads are remembered.
+const CONTEXTS: usize = 256;
+
+/// A process.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub id: MemberId,
+    pub settings: Settings,
+    pub state: State,
+    pub log: Log,
+    pub configuration: Configuration,
+    /// What it knows of each member as a leader, sorted.
+    pub flows: Vec<(MemberId, Flow)>,
+    /// The votes that it has counted as a candidate, sorted.
+    pub votes: Vec<(MemberId, bool)>,
+    /// The votes as a step reported them last.
+    pub votes_reported: Vec<(MemberId, bool)>,
+    /// The reads that wait for a quorum, oldest first.
+    pub reads: Vec<Read>,
+    /// The reads as a step reported them last.
+    pub reads_reported: Vec<Read>,
+    /// The numbers under which it asked for read indexes, newest last.
+    pub contexts: VecDeque<Context>,
+    /// The answers to reads that no ready has handed over.
+    pub answers: Vec<(Context, u64)>,
+    /// How many messages no ready has handed over.
+    pub outbox: u64,
+    /// The messages that have not left, in the order of their numbers.
+    pub waiting: VecDeque<Waiting>,
+    /// The readies that raft does not know to be durable.
+    pub readies: VecDeque<Handed>,
+    /// The number of the last ready.
+    pub ready: u64,
+    /// Term, vote and commit index of the last ready that had them.
+    pub hard_state: (u64, MemberId, u64),
+    /// The last entry that was handed over to be applied.
+    pub to_apply: u64,
+    /// The last change of the configuration that was applied.
+    pub changed: u64,
+    pub disk: Disk,
+}
+
+/// What a leader knows of a member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flow {
+    pub progress: Progress,
+    /// The last index of each append in flight.
+    pub window: VecDeque<u64>,
+}
+
+/// A message that has not left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub number: u64,
+    pub kind: MessageKind,
+    pub to: MemberId,
+    pub term: u64,
+    pub index: u64,
+    pub reject: bool,
+}
+
+/// A ready that raft does not know to be durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handed {
+    pub number: u64,
+    /// The disk job that saves it.
+    pub job: Option<u64>,
+    /// Index and term of its last entry.
+    pub last: Option<(u64, u64)>,
+    /// The index of its snapshot.
+    pub snapshot: Option<u64>,
+}
+
+impl Node {
+    /// A process that has just started.
+    pub fn new(id: MemberId, start: &Start, state: State) -> Node {
+        let mut log = Log::after(start.before.0, start.before.1);
+        log.replace(start.before.0 + 1, &start.entries);
+        Node {
+            id,
+            settings: start.settings,
+            state,
+            disk: Disk::found(state.term, state.vote, log.last().0),
+            log,
+            configuration: start.configuration.clone(),
+            flows: Vec::new(),
+            votes: Vec::new(),
+            votes_reported: Vec::new(),
+            reads: Vec::new(),
+            reads_reported: Vec::new(),
+            contexts: VecDeque::new(),
+            answers: Vec::new(),
+            outbox: 0,
+            waiting: VecDeque::new(),
+            readies: VecDeque::new(),
+            ready: 0,
+            hard_state: (state.term, state.vote, state.commit),
+            to_apply: state.applied,
+            changed: state.applied,
+        }
+    }
+
+    /// Whether it votes.
+    pub fn votes_in_configuration(&self) -> bool {
+        self.configuration.has_voter(self.id)
+    }
+
+    /// Where it keeps what it knows of a member.
+    #[inline]
+    pub fn flow_at(&self, member: MemberId) -> Option<usize> {
+        self.flows.iter().position(|(id, _)| *id == member)
+    }
+
+    /// What it knows of a member.
+    #[inline]
+    pub fn flow(&mut self, member: MemberId) -> Option<&mut Flow> {
+        self.flows.iter_mut().find(|(id, _)| *id == member).map(|(_, flow)| flow)
+    }
+
+    /// How far a member's log is known to match.
+    #[inline]
+    pub fn matched(&self, member: MemberId) -> u64 {
+        self.flow_at(member).map_or(0, |at| self.flows[at].1.progress.matched)
+    }
+
+    /// Remembers the number of a read. Returns whether it is new.
+    pub fn is_new_context(&mut self, context: Context) -> bool {
+        let new = !self.contexts.contains(&context);
+        if self.contexts.len() == CONTEXTS {
+            self.contexts.pop_front();
+        }
+        self.contexts.push_back(context);
+        new
+    }
+
+    /// Messages were put out.
+    #[inline]
+    pub fn put_out(&mut self, out: &[Message]) {
+        self.outbox += out.len() as u64;
+        self.waiting.extend(out.iter().map(|message| Waiting {
+            number: message.number,
+            kind: message.kind,
+            to: message.to,
+            term: message.term,
+            index: message.index,
+            reject: message.reject,
+        }));
+    }
+}
+
+impl Flow {
+    /// A member about which nothing is known yet, to which entries are sent from `next` on.
+    pub fn new(next: u64) -> Flow {
+        Flow { progress: Progress { next, ..Progress::default() }, window: VecDeque::new() }
+    }
+
+    /// Whether nothing may be sent to it now.
+    pub fn is_paused(&self, max_inflight: u64) -> bool {
+        match self.progress.mode {
+            Mode::Probe => self.progress.paused,
+            Mode::Replicate => self.window.len() as u64 >= max_inflight,
+            Mode::Snapshot => true,
+        }
+    }
+
+    /// Goes over to another way of sending.
+    fn begin(&mut self, mode: Mode) {
+        self.progress.mode = mode;
+        self.progress.paused = false;
+        self.progress.snapshot = 0;
+        self.window.clear();
+    }
+
+    /// Probes where the logs agree.
+    pub fn probe(&mut self) {
+        let snapshot = if self.progress.mode == Mode::Snapshot { self.progress.snapshot } else { 0 };
+        self.begin(Mode::Probe);
+        self.progress.next = self.progress.matched.max(snapshot) + 1;
+    }
+
+    /// Sends many appends at a time.
+    pub fn replicate(&mut self) {
+        self.begin(Mode::Replicate);
+        self.progress.next = self.progress.matched + 1;
+    }
+
+    /// A snapshot is on its way.
+    pub fn snapshot(&mut self, index: u64) {
+        self.begin(Mode::Snapshot);
+        self.progress.snapshot = index;
+    }
+
+    /// The member has everything up to `index`. Returns whether that is new.
+    pub fn acknowledge(&mut self, index: u64) -> bool {
+        let progress = &mut self.progress;
+        progress.next = progress.next.max(index + 1);
+        if progress.matched >= index {
+            return false;
+        }
+        (progress.matched, progress.paused) = (index, false);
+        true
+    }
+
+    /// What is in flight up to `index` has arrived.
+    pub fn free_to(&mut self, index: u64) {
+        while self.window.pop_front_if(|last| *last <= index).is_some() {}
+    }
+
+    /// Updates what the window shows.
+    pub fn count_window(&mut self, max_inflight: u64) {
+        self.progress.inflight = self.window.len() as u64;
+        self.progress.full = self.progress.inflight == max_inflight;
+    }
+}
