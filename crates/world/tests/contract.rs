@@ -88,6 +88,7 @@ enum Said {
 impl Vocabulary for Toy {
     type Fact = Said;
     type Head = PlainHead;
+    type Step = trace::Silent;
 }
 
 impl OwnFact for Said {
