@@ -32,6 +32,7 @@ use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
 use crate::out::Out;
+use crate::work::Prepared;
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
@@ -201,6 +202,11 @@ impl Node {
             tracing::debug!(%error, "message ignored");
         }
         self.replace_timeout();
+    }
+
+    /// Whether raft has accepted a leader's snapshot, and not handed it out in a ready.
+    pub(crate) fn has_accepted(&self, snapshot: &Prepared) -> bool {
+        self.raw.raft.raft_log.unstable.snapshot.as_ref().is_some_and(|accepted| snapshot.is_of(accepted))
     }
 
     /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
