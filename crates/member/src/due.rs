@@ -292,6 +292,7 @@ impl Member {
         let mut in_progress = self.services.take_all();
         in_progress.extend(self.proposals.take_all());
         in_progress.extend(self.reads.take_all());
+        in_progress.extend(self.pending.take_all());
         in_progress.extend(self.calls.take_all());
         for operation in in_progress {
             if !self.services.owns_request(operation) {

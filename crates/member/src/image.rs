@@ -13,9 +13,18 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use crate::auth::AuthStore;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::mvcc::{Damaged, Store};
+use crate::mvcc::{Damaged, Frozen, Store};
+
+/// All replicated state as it was at some moment, to be encoded.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The rest, encoded.
+    pub(crate) rest: Bytes,
+    pub(crate) store: Frozen,
+}
 
 /// A decoded image.
+#[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
@@ -26,7 +35,7 @@ impl Image {
     /// Decodes an image.
     ///
     /// # Errors
-    /// `Damaged` if [`encode`] did not produce these bytes.
+    /// `Damaged` if [`Parts::encode`] did not produce these bytes.
     pub(crate) fn decode(mut bytes: Bytes, config: &Config) -> Result<Image, Damaged> {
         if bytes.len() < 4 {
             return Err(Damaged::new(format!("{} bytes are not a snapshot", bytes.len())));
@@ -75,12 +84,14 @@ pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster,
     Ok((cluster, auth))
 }
 
-/// Encodes an image, from an encoded rest and a store.
-pub(crate) fn encode(rest: &Bytes, store: &Store) -> Bytes {
-    let store = store.encode_snapshot();
-    let mut image = BytesMut::with_capacity(4 + rest.len() + store.len());
-    image.put_u32_le(rest.len() as u32);
-    image.put_slice(rest);
-    image.put_slice(&store);
-    image.freeze()
+impl Parts {
+    /// Encodes an image.
+    pub(crate) fn encode(&self) -> Bytes {
+        let store = self.store.encode();
+        let mut image = BytesMut::with_capacity(4 + self.rest.len() + store.len());
+        image.put_u32_le(self.rest.len() as u32);
+        image.put_slice(&self.rest);
+        image.put_slice(&store);
+        image.freeze()
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use contract::{NoWork, Types};
+use contract::Types;
 use prost::Message as _;
 use protobuf::Message as _;
 use raft::eraftpb::{Message as RaftMessage, MessageType};
@@ -15,6 +15,7 @@ use crate::auth::Credential;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::snapshot_stream::SnapshotStream;
+pub use crate::work::{Done, Work};
 
 /// One input of a member.
 pub type Input = contract::Input<Etcd>;
@@ -137,7 +138,7 @@ impl Types for Etcd {
     type Up = Box<Ask<Up>>;
     type Down = Down;
     type Store = Backend;
-    type Work = NoWork;
+    type Work = Work;
 
     fn head(message: &Message) -> MessageHead {
         match message {

@@ -30,6 +30,7 @@
 //! | `services` | the lock and election services |
 //! | `maintenance`, `compactor` | status, hashes, leadership transfer; automatic compaction |
 //! | `image`, `snapshot_stream` | all replicated state in one piece, for snapshots |
+//! | `work`, `pending` | what is computed outside of a step; what follows |
 //! | `ids` | numbers that are never used twice |
 //! | [`flaw`] | defects of real systems that a run can switch on |
 //! | [`failpoint`] | named points at which a process can be made to crash or pause |
@@ -67,6 +68,7 @@ pub mod mvcc;
 mod node;
 mod out;
 mod peers;
+mod pending;
 mod persist;
 mod probes;
 mod proposals;
@@ -84,6 +86,7 @@ pub mod wal;
 mod want;
 mod watch;
 mod watches;
+mod work;
 
 pub use config::Config;
 pub use contract::Status;

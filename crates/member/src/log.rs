@@ -19,11 +19,18 @@ pub(crate) struct Log {
     /// Index and term of the entry just before the first one, which was compacted or is in a snapshot.
     before: (u64, u64),
     entries: VecDeque<Entry>,
+    /// How many of the entries at the front are not in the log any more. They are freed little by little, because to
+    /// free many takes a while.
+    gone: usize,
     hard_state: HardState,
     conf_state: ConfState,
     /// A snapshot of the replicated state, for followers that need entries from before the log. It is made
     /// when raft asks for one.
     snapshot: Option<Snapshot>,
+    /// The number of the work that makes a snapshot, unless it would be of no use any more.
+    making: Option<u64>,
+    /// A snapshot that is of no use any more, and is large.
+    useless: Option<Snapshot>,
     /// Whether raft has asked for a snapshot and got none.
     snapshot_wanted: Cell<bool>,
 }
@@ -48,12 +55,12 @@ impl Log {
 
     /// The index of the last entry.
     pub(crate) fn last(&self) -> u64 {
-        self.before.0 + self.entries.len() as u64
+        self.before.0 + (self.entries.len() - self.gone) as u64
     }
 
     /// Copies of all entries.
     pub(crate) fn all(&self) -> Vec<Entry> {
-        self.entries.iter().cloned().collect()
+        self.entries.iter().skip(self.gone).cloned().collect()
     }
 
     /// All entries, in order.
@@ -69,7 +76,7 @@ impl Log {
     /// Sets the configuration after a change, and discards a snapshot from before the change: raft drops a
     /// snapshot whose configuration does not include the receiver, so a new member could not use it.
     pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
-        self.snapshot = None;
+        self.forget_snapshot();
         self.conf_state = conf_state;
     }
 
@@ -93,8 +100,11 @@ impl Log {
             self.before.0 + 1,
             self.last()
         );
-        self.entries.truncate((first.index - self.before.0 - 1) as usize);
+        self.entries.truncate(self.gone + (first.index - self.before.0 - 1) as usize);
         self.entries.extend(entries.iter().cloned());
+        let freed = self.gone.min(2 * entries.len());
+        self.entries.drain(..freed);
+        self.gone -= freed;
     }
 
     /// Drops the entries up to `index`, which the state machine has applied.
@@ -103,7 +113,7 @@ impl Log {
             return;
         }
         let term = self.term(index).expect("the log is compacted to an index it holds");
-        self.entries.drain(..(index - self.before.0) as usize);
+        self.gone += (index - self.before.0) as usize;
         self.before = (index, term);
     }
 
@@ -111,20 +121,41 @@ impl Log {
     pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
         let metadata = snapshot.get_metadata();
         self.before = (metadata.index, metadata.term);
-        self.entries.clear();
+        self.gone = self.entries.len();
         self.conf_state = metadata.get_conf_state().clone();
-        self.snapshot = None;
+        self.forget_snapshot();
     }
 
-    /// Whether raft needs a snapshot to send to a follower.
+    /// Whether raft needs a snapshot to send to a follower, and none is being made.
     pub(crate) fn wants_snapshot(&self) -> bool {
-        self.snapshot_wanted.get()
+        self.snapshot_wanted.get() && !self.is_making_snapshot()
     }
 
-    /// Gives raft the snapshot it asked for.
-    pub(crate) fn offer_snapshot(&mut self, snapshot: Snapshot) {
+    /// Whether a snapshot is being made that raft will get.
+    pub(crate) fn is_making_snapshot(&self) -> bool {
+        self.making.is_some()
+    }
+
+    /// The work with this number makes the snapshot that raft asked for.
+    pub(crate) fn begin_snapshot(&mut self, work: u64) {
         self.snapshot_wanted.set(false);
-        self.snapshot = Some(snapshot);
+        self.making = Some(work);
+    }
+
+    /// Gives raft the snapshot that this work has made. It is dropped if the configuration has changed meanwhile.
+    pub(crate) fn offer_snapshot(&mut self, work: u64, snapshot: Snapshot) {
+        let is_of_use = self.making.take_if(|making| *making == work).is_some();
+        self.useless = if is_of_use { self.snapshot.replace(snapshot) } else { Some(snapshot) };
+    }
+
+    fn forget_snapshot(&mut self) {
+        self.making = None;
+        self.useless = self.snapshot.take().or(self.useless.take());
+    }
+
+    /// Removes a snapshot that is of no use any more. To free it takes a while.
+    pub(crate) fn take_useless(&mut self) -> Option<Snapshot> {
+        self.useless.take()
     }
 }
 
@@ -148,7 +179,8 @@ impl Storage for Log {
             "raft asked for entries up to {high} of a log that ends at {}: it considers entries stable that were never appended",
             self.last()
         );
-        let range = (low - self.before.0 - 1) as usize..(high - self.before.0 - 1) as usize;
+        let nth = |index: u64| self.gone + (index - self.before.0 - 1) as usize;
+        let range = nth(low)..nth(high);
         let limit = max_size.into().unwrap_or(u64::MAX);
         let mut size = 0;
         let mut wanted = Vec::with_capacity(range.len().min(64));
@@ -170,7 +202,7 @@ impl Storage for Log {
         if index < self.before.0 {
             return Err(Error::Store(StorageError::Compacted));
         }
-        match self.entries.get((index - self.before.0 - 1) as usize) {
+        match self.entries.get(self.gone + (index - self.before.0 - 1) as usize) {
             Some(entry) => Ok(entry.term),
             None => Err(Error::Store(StorageError::Unavailable)),
         }
@@ -189,9 +221,9 @@ impl Storage for Log {
             Some(snapshot) if snapshot.get_metadata().index >= request_index.max(self.before.0) => {
                 Ok(snapshot.clone())
             }
-            // The member makes one at the end of the step; raft asks again at the follower's next response.
+            // The member lets one be made; raft asks again at the follower's next response.
             _ => {
-                self.snapshot_wanted.set(true);
+                self.snapshot_wanted.set(!self.is_making_snapshot());
                 Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
             }
         }
@@ -213,9 +245,30 @@ mod tests {
         assert_eq!((log.last(), log.term(6).unwrap(), log.term(5).unwrap()), (6, 2, 1));
         log.compact(5);
         assert_eq!((log.before(), log.first_index().unwrap()), ((5, 1), 6));
+        log.append(&entries(7..=9, 2));
+        assert_eq!((log.last(), log.all().len(), log.term(7).unwrap()), (9, 4, 2));
         assert!(log.term(4).is_err());
         let context = GetEntriesContext::empty(false);
         assert!(log.entries(5, 7, None, context).is_err());
+    }
+
+    #[test]
+    fn a_snapshot_from_before_a_change_of_the_configuration_is_of_no_use() {
+        let mut log = Log::new((3, 1), Vec::new(), HardState::default(), ConfState::default());
+        let made = |index| {
+            let mut snapshot = Snapshot::default();
+            snapshot.mut_metadata().index = index;
+            snapshot
+        };
+        assert!(log.snapshot(0, 2).is_err() && log.wants_snapshot());
+        log.begin_snapshot(7);
+        assert!(log.snapshot(0, 2).is_err() && !log.wants_snapshot(), "one is being made");
+        log.set_conf_state(ConfState::default());
+        log.offer_snapshot(7, made(3));
+        assert!(log.snapshot(0, 2).is_err() && log.wants_snapshot());
+        log.begin_snapshot(8);
+        log.offer_snapshot(8, made(4));
+        assert_eq!(log.snapshot(0, 2).unwrap().get_metadata().index, 4);
     }
 
     #[test]

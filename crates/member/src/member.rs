@@ -13,7 +13,7 @@ use contract::{Armed, Boot, Now, Started, Status, Watched};
 use raft::eraftpb::{Entry, EntryType, Message as RaftMessage, MessageType, Snapshot};
 use record::{EtcdFact as Fact, MemberId, Probe};
 
-use crate::auth::AuthInfo;
+use crate::auth::{self, AuthInfo};
 use crate::compactor::Compactor;
 use crate::config::Config;
 use crate::configuration;
@@ -29,10 +29,12 @@ use crate::leases::Leases;
 use crate::logins::Logins;
 use crate::maintenance::{Comparison, Transfers};
 use crate::membership::Membership;
+use crate::mvcc::Store;
 use crate::node::{Node, log_entry};
 use crate::out::Out;
 use crate::peers::Calls;
-use crate::persist::{Persistence, marker_of};
+use crate::pending::{Pending, Then};
+use crate::persist::Persistence;
 use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::refusal::StartError;
@@ -42,6 +44,7 @@ use crate::services::Services;
 use crate::wal::Marker;
 use crate::want::Wants;
 use crate::watch::Hub;
+use crate::work::{Done, Incoming, Piece, Prepared, Product};
 
 /// Before a run has settled, leases with a time to live of up to this many seconds must have ended; our choice.
 const LEASES_WAITED_FOR: i64 = 20;
@@ -73,6 +76,8 @@ pub struct Member {
     pub(crate) logins: Logins,
     /// This member's own place in the cluster.
     pub(crate) membership: Membership,
+    /// What is being computed outside of the steps.
+    pub(crate) pending: Pending,
     /// What is being written to the disk, and what is not written yet.
     pub(crate) persistence: Persistence,
     /// The requests that go through the log and are not answered yet.
@@ -190,7 +195,7 @@ impl Member {
 
     /// All replicated state in one piece, as `etcdctl snapshot save` would return it.
     pub fn image(&self) -> bytes::Bytes {
-        self.replica.image()
+        self.replica.parts().encode()
     }
 
     /// Handles one input, then raft's readies, then what is due.
@@ -214,7 +219,10 @@ impl Member {
             Input::Cancel { call } => self.abandon(call, out),
             Input::Item { stream, item } => self.item(stream, *item, out),
             Input::Taken { stream } => self.hub.taken(stream),
-            Input::Closed { stream } => self.hub.closed(stream),
+            Input::Closed { stream } => {
+                self.hub.closed(stream);
+                self.pending.closed(stream);
+            }
             Input::Connections(connections) => self.membership.connected(connections),
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
@@ -229,7 +237,7 @@ impl Member {
                 out.fatal(error.to_string());
                 return;
             }
-            Input::WorkDone { done, .. } => match done {},
+            Input::WorkDone { work, done } => self.work_done(work, done, out),
             Input::Receipt { to, arrived } => {
                 self.persistence.snapshot_ended();
                 self.node.report_snapshot(to, arrived, out);
@@ -301,7 +309,50 @@ impl Member {
             }
             message.set_entries(entries.into());
         }
+        if message.get_msg_type() == MessageType::MsgSnapshot {
+            let config = Box::new(self.config.clone());
+            self.pending.hand_out(Piece::Receive(message, config), Then::Receive { packet }, out);
+            return;
+        }
         self.node.step(packet, *message, out);
+    }
+
+    /// Raft gets the message with a leader's snapshot, once it is known what is in it.
+    fn receive_snapshot(&mut self, packet: u64, message: RaftMessage, prepared: Prepared, out: &mut Out<'_>) {
+        self.node.step(packet, message, out);
+        let not_needed = if self.node.has_accepted(&prepared) {
+            self.persistence.snapshot_arrives(prepared)
+        } else {
+            Some(prepared)
+        };
+        if let Some(not_needed) = not_needed {
+            self.pending.discard(not_needed, out);
+        }
+    }
+
+    /// Something is computed that the member has handed out.
+    fn work_done(&mut self, work: u64, done: Done, out: &mut Out<'_>) {
+        let Some(then) = self.pending.done(work) else { return };
+        match (then, done.0) {
+            (Then::Offer(mut snapshot), Product::Image(data)) => {
+                snapshot.data = data;
+                self.node.log_mut().offer_snapshot(work, *snapshot);
+            }
+            (Then::Send(stream), Product::Snapshot(snapshot)) => out.send_snapshot(stream, *snapshot),
+            (Then::Receive { packet }, Product::Received(received)) => {
+                let (message, prepared) = *received;
+                self.receive_snapshot(packet, message, prepared, out);
+            }
+            (Then::LogIn { operation, request, revision }, Product::Checked(right)) => {
+                self.password_checked(operation, request, right.then_some(revision), out);
+            }
+            (Then::Propose { operation, mut request, who }, Product::Hashed(hash)) => {
+                auth::seal(&mut request, hash);
+                self.propose(operation, request, who, out);
+            }
+            (Then::Nothing, _) => {}
+            (then, product) => panic!("work {work} has the result {product:?}, but {then:?} was to follow"),
+        }
     }
 
     /// Handles raft's readies until there are none.
@@ -333,7 +384,7 @@ impl Member {
             self.note_leader(out);
         }
         self.answer_reads(out);
-        self.offer_snapshot();
+        self.make_snapshot(out);
     }
 
     /// Sends raft messages, and counts the snapshots among them.
@@ -375,12 +426,15 @@ impl Member {
         }
     }
 
-    /// Makes a snapshot of all replicated state, if raft wants to send one to a follower.
-    fn offer_snapshot(&mut self) {
+    /// Begins to make a snapshot of all replicated state, if raft wants to send one to a follower.
+    fn make_snapshot(&mut self, out: &mut Out<'_>) {
+        if let Some(useless) = self.node.log_mut().take_useless() {
+            self.pending.discard(useless, out);
+        }
         if !self.node.log().wants_snapshot() {
             return;
         }
-        let mut snapshot = Snapshot { data: self.replica.image(), ..Snapshot::default() };
+        let mut snapshot = Snapshot::default();
         let mut conf_state = self.node.log().conf_state().clone();
         // R13: the snapshot has the cluster's first configuration instead of the current one.
         if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
@@ -389,14 +443,15 @@ impl Member {
         let metadata = snapshot.mut_metadata();
         (metadata.index, metadata.term) = (self.replica.applied(), self.replica.term());
         metadata.set_conf_state(conf_state);
-        self.node.log_mut().offer_snapshot(snapshot);
+        let image = Piece::Image(self.replica.parts());
+        let work = self.pending.hand_out(image, Then::Offer(Box::new(snapshot)), out);
+        self.node.log_mut().begin_snapshot(work);
     }
 
     /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
     /// replicated state now.
     fn install_snapshots(&mut self, durable: u64, out: &mut Out<'_>) {
-        while let Some(snapshot) = self.persistence.durable_snapshot(durable) {
-            let Marker { index, term, .. } = marker_of(&snapshot);
+        while let Some((Marker { index, term, .. }, state)) = self.persistence.durable_snapshot(durable) {
             let applied = self.replica.applied();
             assert!(
                 index > applied,
@@ -404,12 +459,13 @@ impl Member {
             );
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
-            match Image::decode(snapshot.data, &self.config) {
-                Ok(image) => self.replace_state(image, (index, term), out.now),
+            let Incoming { image, ledger } = match state {
+                Ok(state) => *state,
                 Err(error) => {
                     return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
                 }
-            }
+            };
+            let old_store = self.replace_state(image, (index, term), out.now);
             self.node.applied_to(index, out);
             self.report_configuration(out);
             out.fact(Fact::SnapshotInstalled {
@@ -419,18 +475,20 @@ impl Member {
                 state_hash: self.replica.hash(),
             });
             out.pass(Failpoint::RaftAfterApplySnap);
-            self.persistence.installed(index, out);
+            let old_ledger = self.persistence.installed(index, ledger, out);
+            self.pending.discard((old_store, old_ledger), out);
         }
     }
 
-    /// Replaces all replicated state by that of a leader's snapshot.
-    fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) {
-        self.replica.replace(image, applied);
+    /// Replaces all replicated state by that of a leader's snapshot. Returns the store that there was.
+    fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) -> Store {
+        let old = self.replica.replace(image, applied);
         self.hub.replaced(&self.replica.store);
         self.leases.replaced(&self.replica.store, now);
         if self.has_left(self.config.id) {
             self.membership.learned_of_removal(self.now);
         }
+        old
     }
 
     /// Applies committed entries, in order.
@@ -461,7 +519,7 @@ impl Member {
             self.reads.retry_now();
             self.leases.promote(&self.replica.store, out);
         }
-        self.persistence.applied(self.now);
+        self.persistence.applied(&mut self.replica.store, self.now);
         out.fact(Fact::Applied {
             index: described.index,
             term: described.term,

@@ -38,6 +38,7 @@ use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
 use crate::out::Out;
 use crate::steps::{self, Steps};
+use crate::work::Prepared;
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
@@ -253,6 +254,11 @@ impl Node {
             tracing::debug!(%error, "message ignored");
         }
         self.called(call, stepped.is_ok(), out);
+    }
+
+    /// Whether raft has accepted a leader's snapshot, and not handed it out in a ready.
+    pub(crate) fn has_accepted(&self, snapshot: &Prepared) -> bool {
+        self.raw.raft.raft_log.unstable.snapshot.as_ref().is_some_and(|accepted| snapshot.is_of(accepted))
     }
 
     /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.

@@ -12,6 +12,7 @@ use crate::disk::DiskJob;
 use crate::failpoint::Failpoint;
 use crate::io::{Down, Effects, Message, PeerMessage};
 use crate::snapshot_stream::SnapshotStream;
+use crate::work::Work;
 
 /// The effects of one step while it runs, in the order in which they come about, with two exceptions: of all messages,
 /// raft's come first, and of all items, the refusals come last.
@@ -133,6 +134,11 @@ impl<'a> Out<'a> {
     /// Hands out a job for the disk.
     pub(crate) fn submit(&mut self, job: DiskJob) {
         self.effects.jobs.push(job);
+    }
+
+    /// Hands out something to be computed.
+    pub(crate) fn work(&mut self, number: u64, work: Work) {
+        self.effects.work.push((number, work));
     }
 
     /// The member cannot continue: its process ends with this message.

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use api::Request;
 use bytes::Bytes;
 use protobuf::Message as _;
-use raft::eraftpb::{ConfState, Snapshot};
+use raft::eraftpb::ConfState;
 use record::{EtcdFact as Fact, MemberId, Probe};
 
 use crate::backend::{Job, Ledger, Meta, Size, Split};
@@ -27,12 +27,13 @@ use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
-use crate::mvcc::Store;
+use crate::mvcc::{Damaged, Store};
 use crate::node::Save;
 use crate::out::Out;
 use crate::replica::Replica;
-use crate::snapshot_file::{SnapshotFile, Snapshots};
+use crate::snapshot_file::{Snapshots, marker_of};
 use crate::wal::{Marker, Position, Wal};
+use crate::work::{Incoming, Prepared};
 
 /// What is being written, and what is not written yet. Times are on the member's own clock.
 #[derive(Debug)]
@@ -71,14 +72,16 @@ pub(crate) struct Persistence {
     queued: Option<DiskJob>,
     /// For each job that is not done: the end of the WAL after it.
     positions: VecDeque<(u64, Position)>,
+    /// The snapshot from a leader that raft has accepted and not given back to be saved.
+    arriving: Option<Prepared>,
     /// Snapshots from a leader whose files are being written.
-    incoming: VecDeque<Snapshot>,
+    incoming: VecDeque<(Marker, Result<Box<Incoming>, Damaged>)>,
     /// Whether the store came from a leader's snapshot and must still replace the content of the backend.
     install: bool,
     /// The snapshot files.
     files: Snapshots,
-    /// How many snapshots are being sent to followers. The log is not compacted meanwhile: the entries after
-    /// the snapshot might be dropped, and the follower would need another snapshot.
+    /// How many snapshots are being sent to followers. The log is not compacted meanwhile, nor while one is being made:
+    /// the entries after the snapshot might be dropped, and the follower would need another snapshot.
     snapshots_in_flight: u32,
     /// When the next batch of the scrub is due; `None` if no scrub is in progress.
     scrub_at: Option<u64>,
@@ -154,6 +157,7 @@ impl Persistence {
             in_flight: None,
             queued: None,
             positions: VecDeque::new(),
+            arriving: None,
             incoming: VecDeque::new(),
             install: false,
             files: found.files,
@@ -163,10 +167,16 @@ impl Persistence {
         }
     }
 
-    /// Notes that an entry was applied.
-    pub(crate) fn applied(&mut self, now: u64) {
+    /// Notes that an entry was applied. Its rows are prepared for the next commit now, so that the commit does not
+    /// have to do so for all at once.
+    pub(crate) fn applied(&mut self, store: &mut Store, now: u64) {
         self.uncommitted += 1;
         self.dirty_since.get_or_insert(now);
+        self.stage_rows(store);
+    }
+
+    fn stage_rows(&mut self, store: &mut Store) {
+        store.take_rows().for_each(|change| self.ledger.stage(change));
     }
 
     /// When to check again, on the member's clock.
@@ -217,13 +227,17 @@ impl Persistence {
         let Save { entries, snapshot, must_sync, .. } = save;
         let position = match snapshot {
             Some(snapshot) => {
+                let prepared = self.arriving.take().filter(|prepared| prepared.is_of(&snapshot));
+                let Prepared { file, state, .. } = prepared.unwrap_or_else(|| {
+                    panic!("raft has a snapshot that it did not get from here: {:?}", snapshot.get_metadata())
+                });
                 let marker = marker_of(&snapshot);
-                let data = snapshot.data.clone();
                 out.pass(Failpoint::RaftBeforeSaveSnap);
-                self.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
-                self.incoming.push_back(snapshot);
+                self.files.save(&marker, file, &mut ops);
                 out.pass(Failpoint::RaftAfterSaveSnap);
-                self.wal.replace(&marker, hard_state, &entries, &mut ops)
+                let position = self.wal.replace(&marker, hard_state, &entries, &mut ops);
+                self.incoming.push_back((marker, state));
+                position
             }
             None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
         };
@@ -336,7 +350,7 @@ impl Persistence {
             || full
             || is_awaited(&replica.store)
             || self.install
-            || self.wants_log_snapshot(replica.applied())
+            || self.wants_log_snapshot(replica.applied(), log)
         {
             self.commit(replica, log, out);
         }
@@ -358,27 +372,21 @@ impl Persistence {
         let meta = meta_of(&replica.store, rest, (replica.applied(), replica.term()), &conf_state);
         out.pass(Failpoint::CommitAfterPreCommitHook);
         out.pass(Failpoint::BeforeWritebackBuf);
-        let changes = replica.store.take_changes();
-        let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
-        let mut deletes = Vec::new();
-        for (key, value) in changes.rows.into_iter().chain(changes.leases) {
-            match value {
-                Some(value) => puts.push((key, value)),
-                None => deletes.push(key),
-            }
-        }
+        self.stage_rows(&mut replica.store);
+        replica.store.take_changes();
+        let none = (Vec::new(), Vec::new()); // all is staged
         out.pass(Failpoint::AfterWritebackBuf);
         let finished_before = self.finished_compaction();
         let job = if self.install {
-            Job::Install(self.ledger.install(puts, meta))
+            Job::Install(self.ledger.transaction(none.0, none.1, meta))
         } else if self.flaws.has(Flaw::ApplyTwiceAfterRestart) {
-            Job::Commit(self.ledger.commit_split(puts, deletes, meta, Split::RowsFirst)) // R19
+            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::RowsFirst)) // R19
         } else if self.flaws.has(Flaw::ConsistentIndexBeforeApply) {
-            Job::Commit(self.ledger.commit_split(puts, deletes, meta, Split::IndexFirst)) // M-13766
+            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::IndexFirst)) // M-13766
         } else if self.flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
-            Job::Commit(self.ledger.commit_rows_only(puts, deletes, meta)) // M-14685
+            Job::Commit(self.ledger.commit_rows_only(none.0, none.1, meta)) // M-14685
         } else {
-            Job::Commit(self.ledger.commit(puts, deletes, meta))
+            Job::Commit(self.ledger.commit(none.0, none.1, meta))
         };
         self.install = false;
         self.dirty_since = None;
@@ -411,7 +419,7 @@ impl Persistence {
                 out.pass(Failpoint::AfterStartDbTxn);
                 out.pass(Failpoint::BeforeStartDbTxn);
                 out.pass(Failpoint::AfterStartDbTxn);
-                if self.wants_log_snapshot(applied) {
+                if self.wants_log_snapshot(applied, log) {
                     self.mark_log_snapshot(log);
                 }
             }
@@ -460,7 +468,7 @@ impl Persistence {
     fn replace_by_copy(&mut self, out: &mut Out<'_>) {
         let copy = self.copy.take().expect("the backend was copied before its copy takes over");
         if let Some(copy) = copy {
-            self.ledger = copy; // M-20271
+            self.ledger.go_back(copy); // M-20271
         }
         self.ledger.defragmented();
         self.hand_out(Job::Replace, UnderWay::Replace, out);
@@ -479,6 +487,7 @@ impl Persistence {
             out.pass(Failpoint::CompactBeforeCommitBatch);
             let before = store.compaction().finished;
             let more = store.scrub_step(self.limits.compaction_batch);
+            self.stage_rows(store);
             out.pass(Failpoint::CompactAfterCommitBatch);
             if store.compaction().finished != before {
                 out.pass(Failpoint::CompactBeforeSetFinishedCompact);
@@ -496,12 +505,13 @@ impl Persistence {
 
     /// Whether a snapshot of the log should be taken: enough entries were applied since the last one, and no
     /// other snapshot is in progress.
-    fn wants_log_snapshot(&self, applied: u64) -> bool {
+    fn wants_log_snapshot(&self, applied: u64, log: &Log) -> bool {
         applied - self.last_snapshot.min(applied) > self.limits.snapshot_count
             && self.marking.is_none()
             && !self.install
             && self.incoming.is_empty()
             && self.snapshots_in_flight == 0
+            && !log.is_making_snapshot()
     }
 
     /// Takes a snapshot of the log: writes a marker to the WAL at the durable consistent index. A restart can
@@ -563,14 +573,23 @@ impl Persistence {
 
     /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them
     /// that must replace the replicated state.
-    pub(crate) fn durable_snapshot(&mut self, index: u64) -> Option<Snapshot> {
-        self.incoming.pop_front_if(|next| next.get_metadata().index <= index)
+    pub(crate) fn durable_snapshot(
+        &mut self,
+        index: u64,
+    ) -> Option<(Marker, Result<Box<Incoming>, Damaged>)> {
+        self.incoming.pop_front_if(|(marker, _)| marker.index <= index)
+    }
+
+    /// Raft has accepted a leader's snapshot, and will give it back to be saved. Returns the one that it had accepted
+    /// before, if that is out of date now.
+    pub(crate) fn snapshot_arrives(&mut self, prepared: Prepared) -> Option<Prepared> {
+        self.arriving.replace(prepared)
     }
 
     /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon
     /// as the backend has no job. If the member crashes before, its next start finds the snapshot file and
-    /// does so then.
-    pub(crate) fn installed(&mut self, index: u64, out: &mut Out<'_>) {
+    /// does so then. `ledger` says what the backend will hold. Returns what the member knew of what it held before.
+    pub(crate) fn installed(&mut self, index: u64, ledger: Ledger, out: &mut Out<'_>) -> Ledger {
         if !self.defragment.is_empty() {
             out.probe(Probe::SnapshotDuringDefragmentation);
         }
@@ -578,13 +597,8 @@ impl Persistence {
         self.install = true;
         self.last_snapshot = index;
         self.scrub_at = None;
+        self.ledger.replace(ledger)
     }
-}
-
-/// The WAL's marker for a snapshot: index, term and configuration.
-pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
-    let metadata = snapshot.get_metadata();
-    Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
 }
 
 /// The metadata of a backend commit. `applied` is the index and term of the last applied entry. `state` is
@@ -657,7 +671,7 @@ mod tests {
                 run.persistence.save(run.persistence.next_job(), save, &run.log, out);
                 run.replica.advance(index, 1);
                 run.replica.apply(&Command::Request(put.into()), None, false, true, out);
-                run.persistence.applied(out.now.clock);
+                run.persistence.applied(&mut run.replica.store, out.now.clock);
                 run.persistence.flush(out);
             });
             effects

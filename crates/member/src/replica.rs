@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaws;
-use crate::image::{self, Image};
+use crate::image::{self, Image, Parts};
 use crate::mvcc::Store;
 use crate::out::Out;
 
@@ -170,13 +170,15 @@ impl Replica {
         self.cluster.apply_change(self.applied.0, change)
     }
 
-    /// Replaces everything by the state of a leader's snapshot, which has this index and term.
-    pub(crate) fn replace(&mut self, image: Image, applied: (u64, u64)) {
-        self.store = image.store;
+    /// Replaces everything by the state of a leader's snapshot, which has this index and term. Returns the store that
+    /// there was.
+    pub(crate) fn replace(&mut self, image: Image, applied: (u64, u64)) -> Store {
+        let old = std::mem::replace(&mut self.store, image.store);
         self.cluster = image.cluster;
         self.auth.replace(image.auth);
         self.store.set_flaws(self.flaws);
         self.applied = applied;
+        old
     }
 
     // ---- permissions ------------------------------------------------------------------------------
@@ -267,9 +269,9 @@ impl Replica {
         image::encode_rest(&self.cluster, &self.auth)
     }
 
-    /// All of it in one piece, for a follower or an operator.
-    pub(crate) fn image(&self) -> Bytes {
-        image::encode(&self.rest(), &self.store)
+    /// All of it as it is now, to be encoded in one piece for a follower or an operator.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { rest: self.rest(), store: self.store.freeze() }
     }
 }
 
@@ -355,7 +357,7 @@ mod tests {
         let config = Config::new(MemberId::new(1), Arc::new([]));
         let (mut from, mut to) = (replica(), replica());
         apply(&mut from, put(), false, true);
-        to.replace(Image::decode(from.image(), &config).unwrap(), (9, 2));
+        to.replace(Image::decode(from.parts().encode(), &config).unwrap(), (9, 2));
         assert_eq!((to.hash(), to.applied(), to.term()), (from.hash(), 9, 2));
     }
 }

@@ -28,10 +28,11 @@ use crate::logins::{self, Waiting};
 use crate::maintenance;
 use crate::member::Member;
 use crate::out::Out;
+use crate::pending::Then;
 use crate::proposals::Payload;
 use crate::reads::Read;
-use crate::snapshot_stream::SnapshotStream;
 use crate::want::{NOBODY, Want, Wants};
+use crate::work::Piece;
 
 impl Member {
     /// Handles a client's call.
@@ -155,8 +156,8 @@ impl Member {
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
         match stopped.and(admitted) {
             Ok(()) => {
-                let snapshot = SnapshotStream::new(self.replica.header(), self.replica.image());
-                out.send_snapshot(stream, snapshot);
+                let snapshot = Piece::Snapshot(self.replica.parts(), self.replica.header());
+                self.pending.hand_out(snapshot, Then::Send(stream), out);
             }
             Err(error) => out.refuse(stream, error),
         }
@@ -244,10 +245,15 @@ impl Member {
                 let deadline = self.now + self.config.settings.request_timeout;
                 self.reads.push(Read { operation, request, deadline, credential: None });
             }
-            request => {
+            mut request => {
                 let random = self.ids.random();
-                let request = self.replica.auth.seal(request, random);
-                self.propose(operation, request, who, out);
+                match self.replica.auth.take_password(&mut request, random) {
+                    None => self.propose(operation, request, who, out),
+                    Some(password) => {
+                        let then = Then::Propose { operation, request, who };
+                        self.pending.hand_out(Piece::Hash(password), then, out);
+                    }
+                }
             }
         }
     }
@@ -287,12 +293,29 @@ impl Member {
         });
     }
 
-    /// Continues a login after ReadIndex: checks the password, then proposes an entry that issues a token.
+    /// Continues a login after ReadIndex: lets the password be checked.
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
-        let checked = self.replica.auth.check_password(&request.name, &request.password);
-        match checked {
+        match self.replica.auth.check_password(&request.name, &request.password) {
             Err(error) => self.reply(operation, Err(error), out),
-            Ok(revision) => {
+            Ok((password, revision)) => {
+                let then = Then::LogIn { operation, request, revision };
+                self.pending.hand_out(Piece::Check(password), then, out);
+            }
+        }
+    }
+
+    /// Continues a login after the check of its password: proposes an entry that issues a token. `revision` is the auth
+    /// revision at which the password was right; `None` if it was wrong.
+    pub(crate) fn password_checked(
+        &mut self,
+        operation: u64,
+        request: AuthenticateRequest,
+        revision: Option<u64>,
+        out: &mut Out<'_>,
+    ) {
+        match revision {
+            None => self.reply(operation, Err(Error::AuthFailed), out),
+            Some(revision) => {
                 self.logins.begun(operation, request.clone(), revision);
                 let random = self.ids.random();
                 let simple_token = self.replica.auth.fresh_token(random);
@@ -421,7 +444,13 @@ impl Member {
 
     /// Proposes a client's request, unless too many committed entries wait to be applied or the backend has
     /// reached its quota.
-    fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, out: &mut Out<'_>) {
+    pub(crate) fn propose(
+        &mut self,
+        operation: u64,
+        request: Request,
+        who: Option<AuthInfo>,
+        out: &mut Out<'_>,
+    ) {
         if self.node.committed() > self.replica.applied() + self.config.settings.max_apply_gap {
             return self.reply(operation, Err(Error::TooManyRequests), out);
         }

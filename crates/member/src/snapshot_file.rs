@@ -13,7 +13,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protobuf::Message as _;
-use raft::eraftpb::ConfState;
+use raft::eraftpb::{ConfState, Snapshot};
 
 use crate::disk::{Disk, DiskError, DiskOp, Path, read_all};
 use crate::wal::Marker;
@@ -33,6 +33,26 @@ pub struct SnapshotFile {
     pub marker: Marker,
     /// The state, as encoded by the caller.
     pub data: Bytes,
+}
+
+impl SnapshotFile {
+    /// The content of the file. To compute it costs as much as the data is long.
+    pub fn encode(&self) -> Bytes {
+        let Marker { index, term, conf_state } = &self.marker;
+        let conf_state =
+            conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
+        let mut content = BytesMut::with_capacity(28 + conf_state.len() + self.data.len());
+        content.put_slice(MAGIC);
+        content.put_u32_le(0);
+        content.put_u64_le(*term);
+        content.put_u64_le(*index);
+        content.put_u32_le(conf_state.len() as u32);
+        content.put_slice(&conf_state);
+        content.put_slice(&self.data);
+        let crc = crc32c::crc32c(&content[8..]);
+        content[4..8].copy_from_slice(&crc.to_le_bytes());
+        content.freeze()
+    }
 }
 
 /// The list of existing snapshot files.
@@ -78,14 +98,15 @@ impl Snapshots {
         Ok((snapshots, None))
     }
 
-    /// Appends the operations that save a snapshot and remove the oldest files beyond [`KEPT`]. Once they are
-    /// done, the file and its name are durable, and a marker may be written to the log.
-    pub fn save(&mut self, snapshot: &SnapshotFile, ops: &mut Vec<DiskOp>) {
-        let Marker { term, index, .. } = snapshot.marker;
+    /// Appends the operations that save a snapshot with this marker and this content of its file
+    /// ([`SnapshotFile::encode`]), and that remove the oldest files beyond [`KEPT`]. Once they are done, the file and
+    /// its name are durable, and a marker may be written to the log.
+    pub fn save(&mut self, marker: &Marker, content: Bytes, ops: &mut Vec<DiskOp>) {
+        let Marker { term, index, .. } = *marker;
         let path = path(term, index);
         let temporary: Path = format!("{path}.tmp").into();
         ops.push(DiskOp::Create { path: temporary.clone() });
-        ops.push(DiskOp::Append { path: temporary.clone(), data: encode(snapshot) });
+        ops.push(DiskOp::Append { path: temporary.clone(), data: content });
         ops.push(DiskOp::Sync { path: temporary.clone() });
         ops.push(DiskOp::Rename { from: temporary, to: path });
         ops.push(DiskOp::SyncDir { path: DIR.into() });
@@ -103,6 +124,12 @@ impl Snapshots {
     }
 }
 
+/// The marker for a snapshot: index, term and configuration.
+pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
+    let metadata = snapshot.get_metadata();
+    Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
+}
+
 /// The path of the file of the snapshot with this term and index.
 fn path(term: u64, index: u64) -> Path {
     format!("{DIR}/{term:016x}-{index:016x}.snap").into()
@@ -113,24 +140,6 @@ fn parse(name: &str) -> Option<(u64, u64)> {
     let (term, index) = name.strip_suffix(".snap")?.split_once('-')?;
     let parsed = (u64::from_str_radix(term, 16).ok()?, u64::from_str_radix(index, 16).ok()?);
     (path(parsed.0, parsed.1).strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(parsed)
-}
-
-/// The content of the file.
-fn encode(snapshot: &SnapshotFile) -> Bytes {
-    let Marker { index, term, conf_state } = &snapshot.marker;
-    let conf_state =
-        conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
-    let mut content = BytesMut::with_capacity(28 + conf_state.len() + snapshot.data.len());
-    content.put_slice(MAGIC);
-    content.put_u32_le(0);
-    content.put_u64_le(*term);
-    content.put_u64_le(*index);
-    content.put_u32_le(conf_state.len() as u32);
-    content.put_slice(&conf_state);
-    content.put_slice(&snapshot.data);
-    let crc = crc32c::crc32c(&content[8..]);
-    content[4..8].copy_from_slice(&crc.to_le_bytes());
-    content.freeze()
 }
 
 /// Decodes a file; `None` if it is damaged.

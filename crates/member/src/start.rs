@@ -38,6 +38,7 @@ use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::{Node, log_entry};
 use crate::out::Out;
 use crate::peers::Calls;
+use crate::pending::Pending;
 use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
@@ -153,6 +154,7 @@ impl Member {
             leases: Leases::new(&config),
             compactor: Compactor::new(&config),
             hub: Hub::new(&config),
+            pending: Pending::default(),
             services: Services::new(&config),
             calls: Calls::new(&config),
             transfers: Transfers::new(&config),

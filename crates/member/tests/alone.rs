@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use api::{Request, Response};
-use contract::{Boot, Node as _, Now, Store as _};
+use contract::{Boot, Node as _, Now, Store as _, Work as _};
 use etcdsim_member::backend::Backend;
 use etcdsim_member::config::Peer;
 use etcdsim_member::io::{Ask, Call, Effects, Input};
@@ -58,6 +58,9 @@ impl Alone {
             self.member.step(Now { clock: self.now, wall: 0 }, input, &mut effects);
             for job in effects.jobs {
                 inputs.push_back(Input::JobDone { job: job.id, result: self.disk.run(&job.ops) });
+            }
+            for (work, piece) in effects.work {
+                inputs.push_back(Input::WorkDone { work, done: piece.perform() });
             }
             if let Some(job) = effects.store {
                 inputs.push_back(Input::StoreDone(self.store.perform(&job)));

@@ -50,6 +50,7 @@ use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::probes::Probes;
 use password::{PasswordHash, Simulated};
+pub use password::{ToCheck, ToHash};
 use permissions::Permissions;
 use tokens::Tokens;
 
@@ -172,24 +173,22 @@ impl AuthStore {
         )
     }
 
-    /// Replaces the password in a request by its hash, before the request goes into the log. `random` is the
-    /// salt and must differ for each call. Requests without a password stay as they are.
-    pub fn seal(&self, mut request: Request, random: u64) -> Request {
-        match &mut request {
+    /// Takes the password out of a request, before the request goes into the log, and returns it to be hashed;
+    /// [`seal`] puts the hash into the request. `None` if the request has no password. `random` is the salt and must
+    /// differ for each call.
+    pub fn take_password(&self, request: &mut Request, random: u64) -> Option<ToHash> {
+        let password = match request {
             Request::UserAdd(add) => {
                 let password = std::mem::take(&mut add.password);
-                add.hashed_password = match add.options.is_some_and(|options| options.no_password) {
-                    true => String::new(),
-                    false => self.hashing.hash(&password, random),
-                };
+                add.hashed_password = String::new();
+                (!add.options.is_some_and(|options| options.no_password)).then_some(password)?
             }
             Request::UserChangePassword(change) if !change.password.is_empty() => {
-                let password = std::mem::take(&mut change.password);
-                change.hashed_password = self.hashing.hash(&password, random);
+                std::mem::take(&mut change.password)
             }
-            _ => {}
-        }
-        request
+            _ => return None,
+        };
+        Some(ToHash { hashing: Arc::clone(&self.hashing), password, random })
     }
 
     /// Applies a committed request about users and roles. The caller has checked that the user may make it
@@ -263,20 +262,21 @@ impl AuthStore {
 
     // ---- logins -----------------------------------------------------------------------------------
 
-    /// Checks a password, and returns the auth revision at which it was right. Call this after ReadIndex, so
-    /// that the users are current. If the auth revision has changed by the time the login is applied, the
-    /// login must start over, as in etcd (`v3_server.go`, `Authenticate`).
+    /// What a password must be checked against, and the auth revision at which that holds. Call this after
+    /// ReadIndex, so that the users are current. If the auth revision has changed by the time the login is applied,
+    /// the login must start over, as in etcd (`v3_server.go`, `Authenticate`).
     ///
     /// # Errors
     /// `AuthNotEnabled`; `AuthFailed`. For a user without a password, etcd returns a text that is in none of
     /// its error maps; here it is `AuthFailed`, too.
-    pub fn check_password(&self, name: &str, password: &str) -> Result<u64, Error> {
+    pub fn check_password(&self, name: &str, password: &str) -> Result<(ToCheck, u64), Error> {
         if !self.state.enabled {
             return Err(Error::AuthNotEnabled);
         }
         match self.state.users.get(name) {
-            Some(user) if !user.no_password && self.hashing.matches(password, &user.password) => {
-                Ok(self.state.revision)
+            Some(user) if !user.no_password => {
+                let (hashing, password) = (Arc::clone(&self.hashing), password.to_string());
+                Ok((ToCheck { hashing, password, stored: user.password.clone() }, self.state.revision))
             }
             _ => Err(Error::AuthFailed),
         }
@@ -405,6 +405,15 @@ impl AuthStore {
     /// The probes reached since the last call.
     pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
+    }
+}
+
+/// Puts the hash of a password into the request from which [`AuthStore::take_password`] has taken it.
+pub fn seal(request: &mut Request, hash: String) {
+    match request {
+        Request::UserAdd(add) => add.hashed_password = hash,
+        Request::UserChangePassword(change) => change.hashed_password = hash,
+        _ => {}
     }
 }
 

@@ -2,7 +2,9 @@
 //! has only hashes and applying needs no randomness.
 
 use std::fmt;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A way to hash passwords.
@@ -12,6 +14,38 @@ pub trait PasswordHash: fmt::Debug + Send + Sync {
 
     /// Whether `stored` is a hash of `password`.
     fn matches(&self, password: &str, stored: &[u8]) -> bool;
+}
+
+/// A password that is to be hashed. A good hash takes longer than a step may take.
+#[derive(Debug)]
+pub struct ToHash {
+    pub(super) hashing: Arc<dyn PasswordHash>,
+    pub(super) password: String,
+    /// The salt.
+    pub(super) random: u64,
+}
+
+impl ToHash {
+    /// The hash.
+    pub fn perform(&self) -> String {
+        self.hashing.hash(&self.password, self.random)
+    }
+}
+
+/// A password that is to be checked.
+#[derive(Debug)]
+pub struct ToCheck {
+    pub(super) hashing: Arc<dyn PasswordHash>,
+    pub(super) password: String,
+    /// The hash of the right one.
+    pub(super) stored: Bytes,
+}
+
+impl ToCheck {
+    /// Whether it is right.
+    pub fn perform(&self) -> bool {
+        self.hashing.matches(&self.password, &self.stored)
+    }
 }
 
 /// The password hash of the simulator: a salted XXH3 in hexadecimal. It is fast and gives the same result on

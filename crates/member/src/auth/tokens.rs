@@ -33,6 +33,8 @@ struct Token {
 pub(super) struct Tokens {
     all: BTreeMap<String, Token>,
     ttl: u64,
+    /// When they were last checked.
+    checked: u64,
 }
 
 /// The random part of a token.
@@ -49,7 +51,7 @@ pub fn token_index(token: &[u8]) -> Option<u64> {
 
 impl Tokens {
     pub(super) fn new(ttl: u64) -> Tokens {
-        Tokens { all: BTreeMap::new(), ttl: if ttl == 0 { TTL_DEFAULT } else { ttl } }
+        Tokens { all: BTreeMap::new(), ttl: if ttl == 0 { TTL_DEFAULT } else { ttl }, checked: 0 }
     }
 
     /// Records that a token was issued to a user.
@@ -70,6 +72,10 @@ impl Tokens {
     /// Returns whether any were removed.
     pub(super) fn sweep(&mut self, now: u64) -> bool {
         let last_check = now / RESOLUTION * RESOLUTION;
+        // Since the check at that time, tokens have only got later ends.
+        if last_check == std::mem::replace(&mut self.checked, last_check) {
+            return false;
+        }
         let before = self.all.len();
         self.all.retain(|_, token| token.ends >= last_check);
         self.all.len() != before

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Row;
+use super::Change;
 use super::meta::{Meta, Size, Sum};
 
 /// The bytes of a page of the database.
@@ -31,10 +31,8 @@ pub struct Commit {
 /// What one transaction of the database writes.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// Rows to insert or replace.
-    pub(super) puts: Vec<Row>,
-    /// Keys to remove; missing ones are ignored.
-    pub(super) deletes: Vec<Bytes>,
+    /// What happens to rows, in order.
+    pub(super) changes: Vec<Change>,
     /// The metadata that belongs to the rows after it.
     pub(super) meta: Meta,
     /// The checksum of all rows after it.
@@ -63,20 +61,21 @@ impl Commit {
 impl Transaction {
     /// How many rows it changes.
     pub(super) fn rows(&self) -> usize {
-        self.puts.len() + self.deletes.len()
+        self.changes.len()
     }
 
     /// How many bytes its rows and its metadata have.
     pub(super) fn bytes(&self) -> u64 {
-        let puts: usize = self.puts.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let deletes: usize = self.deletes.iter().map(Bytes::len).sum();
-        (puts + deletes + self.meta.state.len() + self.meta.conf_state.len()) as u64
+        let bytes = |(key, value): &Change| key.len() + value.as_ref().map_or(0, Bytes::len);
+        let changes: usize = self.changes.iter().map(bytes).sum();
+        (changes + self.meta.state.len() + self.meta.conf_state.len()) as u64
     }
 
     /// How many writes come before its first sync: six for the metadata, redb's own tables and the header with the
     /// new root; the pages of the rows, where a large row has one of its own; and the pages above them.
     fn writes(&self) -> u32 {
-        let sizes = || self.puts.iter().map(|(key, value)| (key.len() + value.len()) as u64);
+        let size = |(key, value): &Change| value.as_ref().map(|value| (key.len() + value.len()) as u64);
+        let sizes = || self.changes.iter().filter_map(size);
         let large = sizes().filter(|size| *size >= PAGE).count() as u64;
         let small: u64 = sizes().filter(|size| *size < PAGE).sum();
         let above = self.rows().checked_ilog2().unwrap_or(0) / 2;

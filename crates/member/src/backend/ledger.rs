@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::commit::Transaction;
 use super::meta::{Meta, Size, Sum, digest, row_bytes};
-use super::{Commit, Row};
+use super::{Change, Commit, Row};
 
 /// The order of the two transactions into which flaws R19 and M-13766 split a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +19,28 @@ pub enum Split {
 }
 
 /// Sizes and digests of all rows, and the metadata.
+///
+/// Changes may be *staged* one by one before the commit that has them, so that a large commit is not prepared all at
+/// once. Until then, metadata, size and checksum are those of the last commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     meta: Meta,
     sum: Sum,
     size: Size,
+    /// All rows, with those that are staged.
     rows: BTreeMap<Bytes, Entry>,
+    staged: Staged,
+}
+
+/// What the next commit writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Staged {
+    changes: Vec<Change>,
+    /// Whether it makes a new file, which has the size of its rows.
+    renews: bool,
+    /// The checksum and the bytes of all rows after it.
+    sum: Sum,
+    in_use: u64,
 }
 
 /// What is remembered of a row.
@@ -45,9 +61,11 @@ impl Ledger {
     /// The ledger of a backend with these rows.
     pub(super) fn of(rows: &[Row], meta: Meta, size: Size) -> Ledger {
         let entries = rows.iter().map(|(key, value)| (key.clone(), Entry::of(key, value)));
-        let mut ledger = Ledger { meta, sum: Sum::default(), size, rows: entries.collect() };
-        ledger.rows.values().for_each(|entry| ledger.sum.add(entry.digest));
-        ledger
+        let rows: BTreeMap<Bytes, Entry> = entries.collect();
+        let mut sum = Sum::default();
+        rows.values().for_each(|entry| sum.add(entry.digest));
+        let staged = Staged { sum, in_use: size.in_use, ..Staged::default() };
+        Ledger { meta, sum, size, rows, staged }
     }
 
     pub(super) fn sum(&self) -> Sum {
@@ -64,8 +82,26 @@ impl Ledger {
         self.size
     }
 
-    /// A commit of these changes: first the deletions, then the rows to insert or replace. Each key occurs once;
-    /// missing keys may be deleted.
+    /// A change for the next commit. A row that is removed may be missing.
+    pub fn stage(&mut self, change: Change) {
+        let (key, value) = &change;
+        let new = value.as_ref().map(|value| Entry::of(key, value));
+        let old = match new {
+            Some(new) => self.rows.insert(key.clone(), new),
+            None => self.rows.remove(key),
+        };
+        if let Some(old) = old {
+            self.staged.sum.remove(old.digest);
+            self.staged.in_use -= old.bytes;
+        }
+        if let Some(new) = new {
+            self.staged.sum.add(new.digest);
+            self.staged.in_use += new.bytes;
+        }
+        self.staged.changes.push(change);
+    }
+
+    /// A commit of what is staged and of these changes: first the deletions, then the rows to insert or replace.
     pub fn commit(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Commit {
         Commit { transactions: vec![self.transaction(puts, deletes, meta)] }
     }
@@ -80,7 +116,9 @@ impl Ledger {
             }
             Split::IndexFirst => {
                 let Meta { consistent_index, term, .. } = meta;
-                let index = self.transaction(vec![], vec![], Meta { consistent_index, term, ..before });
+                let (sum, size) = (self.sum, self.size);
+                let index = Meta { consistent_index, term, ..before };
+                let index = Transaction { changes: Vec::new(), meta: index, sum, size };
                 vec![index, self.transaction(puts, deletes, meta)]
             }
         };
@@ -95,8 +133,21 @@ impl Ledger {
 
     /// The transaction that makes a new file with these rows, in place of all that there were.
     pub fn install(&mut self, rows: Vec<Row>, meta: Meta) -> Transaction {
-        *self = Ledger::default();
+        self.replace(Ledger::default());
         self.transaction(rows, Vec::new(), meta)
+    }
+
+    /// The next transaction makes a new file, with the rows that are staged in `new`. Returns what is remembered of the
+    /// rows that there were.
+    pub fn replace(&mut self, mut new: Ledger) -> Ledger {
+        (new.meta, new.sum, new.size) = (self.meta.clone(), self.sum, self.size);
+        new.staged.renews = true;
+        std::mem::replace(self, new)
+    }
+
+    /// Goes back to an earlier state, except for what is staged (flaw M-20271).
+    pub fn go_back(&mut self, earlier: Ledger) {
+        std::mem::replace(self, earlier).staged.changes.into_iter().for_each(|change| self.stage(change));
     }
 
     /// A copy replaces the file: the space of removed rows is gone.
@@ -104,26 +155,16 @@ impl Ledger {
         self.size.total = self.size.in_use;
     }
 
-    fn transaction(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Transaction {
-        for key in &deletes {
-            if let Some(old) = self.rows.remove(key) {
-                self.take_off(old);
-            }
-        }
-        for (key, value) in &puts {
-            let new = Entry::of(key, value);
-            if let Some(old) = self.rows.insert(key.clone(), new) {
-                self.take_off(old);
-            }
-            self.sum.add(new.digest);
-            self.size.add(new.bytes);
-        }
+    /// One transaction of what is staged and of these changes.
+    pub fn transaction(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Transaction {
+        deletes.into_iter().for_each(|key| self.stage((key, None)));
+        puts.into_iter().for_each(|(key, value)| self.stage((key, Some(value))));
+        let (sum, in_use) = (self.staged.sum, self.staged.in_use);
+        let next = Staged { sum, in_use, ..Staged::default() };
+        let Staged { changes, renews, .. } = std::mem::replace(&mut self.staged, next);
+        self.size = if renews { Size::default() } else { self.size }.after(in_use);
+        self.sum = sum;
         self.meta.clone_from(&meta);
-        Transaction { puts, deletes, meta, sum: self.sum, size: self.size }
-    }
-
-    fn take_off(&mut self, old: Entry) {
-        self.sum.remove(old.digest);
-        self.size.remove(old.bytes);
+        Transaction { changes, meta, sum, size: self.size }
     }
 }

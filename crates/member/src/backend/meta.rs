@@ -83,13 +83,9 @@ pub struct Size {
 }
 
 impl Size {
-    pub(super) fn add(&mut self, row_bytes: u64) {
-        self.in_use += row_bytes;
-        self.total = self.total.max(self.in_use);
-    }
-
-    pub(super) fn remove(&mut self, row_bytes: u64) {
-        self.in_use -= row_bytes;
+    /// The size after a transaction that leaves rows of this many bytes.
+    pub(super) fn after(self, in_use: u64) -> Size {
+        Size { in_use, total: self.total.max(in_use) }
     }
 }
 

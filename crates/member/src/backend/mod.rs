@@ -93,6 +93,9 @@ pub enum BackendError {
 /// A key and its value.
 pub type Row = (Bytes, Bytes);
 
+/// A key and the value that it gets, or `None` if its row is removed, which may be missing.
+pub type Change = (Bytes, Option<Bytes>);
+
 /// The content of the file when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -207,7 +210,8 @@ impl Backend {
             .ok_or_else(|| self.file.damaged(doing, "the metadata row is not readable".into()))?;
         let size = Size { total: size.in_use, ..size };
         let (disk, path) = self.file.location();
-        let content = Transaction { puts: rows, deletes: Vec::new(), meta, sum, size };
+        let changes = rows.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let content = Transaction { changes, meta, sum, size };
         self.copy = Some(Box::new(Backend::create_at(disk, copy_of(&path), &content)?));
         Ok(())
     }
@@ -329,9 +333,8 @@ impl Kept {
             self.transactions.remove(0); // S1
         }
         let mut rows = BTreeMap::new();
-        for Transaction { puts, deletes, .. } in self.transactions {
-            rows.extend(deletes.into_iter().map(|key| (key, None)));
-            rows.extend(puts.into_iter().map(|(key, value)| (key, Some(value))));
+        for Transaction { changes, .. } in self.transactions {
+            rows.extend(changes);
         }
         if flaws.has(Flaw::KeptRowLeftOut) {
             rows.pop_first(); // S2
@@ -339,14 +342,7 @@ impl Kept {
         if flaws.has(Flaw::KeptIndexTooFar) {
             meta.consistent_index += 1; // S3
         }
-        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
-        for (key, value) in rows {
-            match value {
-                Some(value) => puts.push((key, value)),
-                None => deletes.push(key),
-            }
-        }
-        Some(Transaction { puts, deletes, meta, sum, size })
+        Some(Transaction { changes: rows.into_iter().collect(), meta, sum, size })
     }
 }
 
@@ -381,16 +377,16 @@ fn database(file: &File) -> Result<Database, redb::Error> {
 }
 
 fn write(database: &Database, content: &Transaction) -> Result<(), redb::Error> {
-    let Transaction { puts, deletes, meta, sum, size } = content;
+    let Transaction { changes, meta, sum, size } = content;
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     {
         let mut rows = transaction.open_table(ROWS)?;
-        for key in deletes {
-            rows.remove(&key[..])?;
-        }
-        for (key, value) in puts {
-            rows.insert(&key[..], &value[..])?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => rows.insert(&key[..], &value[..])?,
+                None => rows.remove(&key[..])?,
+            };
         }
         transaction.open_table(META)?.insert((), &meta.encode(*sum, *size)[..])?;
     }

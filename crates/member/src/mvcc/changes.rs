@@ -15,14 +15,14 @@ use super::revision::Revision;
 use super::{Damaged, Store, lease, row};
 use crate::flaw::{Flaw, Flaws};
 
-/// What a backend commit must write so that the backend holds the whole store. No key occurs twice.
+/// What a backend commit must write so that the backend holds the whole store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Whether all rows of the store must be removed from the backend first, because the store came from a
     /// snapshot.
     pub replaces: bool,
     /// Rows of the history: a key of [`Revision::row_key`] with an encoded `mvccpb.KeyValue`, or with `None`
-    /// to remove the row. A row that is to be removed was perhaps never written.
+    /// to remove the row. If both occur for a key, the removal comes last.
     pub rows: Vec<(Bytes, Option<Bytes>)>,
     /// The rows of leases, likewise. Only the store knows the format of their keys and values.
     pub leases: Vec<(Bytes, Option<Bytes>)>,
@@ -53,30 +53,44 @@ pub struct Saved<R, L> {
 pub(super) struct Unsaved {
     /// Whether the store came from a snapshot.
     pub(super) replaces: bool,
-    /// New rows. Some of them may have been scrubbed meanwhile.
-    pub(super) rows: Vec<Revision>,
-    /// The keys of scrubbed rows.
-    pub(super) removed: Vec<Bytes>,
+    /// New rows, encoded, and the keys of scrubbed ones.
+    pub(super) rows: Vec<(Bytes, Option<Bytes>)>,
+    /// The first row since then. Only the flaw M-17247 needs it.
+    first: Option<Revision>,
     /// Leases that were granted or revoked, or got a checkpoint.
     pub(super) leases: BTreeSet<i64>,
     /// Whether the progress of compaction changed.
     pub(super) compaction: bool,
 }
 
+impl Unsaved {
+    /// There is a new row.
+    pub(super) fn add(&mut self, at: Revision, row: &KeyValue) {
+        let (key, value) = row::encode(at, row);
+        self.first.get_or_insert(at);
+        self.rows.push((key, Some(value)));
+    }
+}
+
 impl Store {
+    /// Removes and returns the rows among what [`Store::take_changes`] would return, those of leases included: whoever
+    /// collects them need not do so all at once.
+    pub fn take_rows(&mut self) -> impl Iterator<Item = (Bytes, Option<Bytes>)> {
+        let changed = mem::take(&mut self.unsaved.leases).into_iter();
+        let leases = changed.map(|id| (lease::row_key(id), self.leases.get(id).map(lease::encode)));
+        self.unsaved.rows.drain(..).chain(leases)
+    }
+
     /// Returns what changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
         if self.flaws.has(Flaw::WritebackDedupeBroken) {
-            self.shown_twice = unsaved.rows.first().copied(); // flaw M-17247: watchers see this row twice
+            self.shown_twice = unsaved.first; // flaw M-17247: watchers see this row twice
         }
-        let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
-        let made = made.map(|(key, value)| (key, Some(value)));
-        let removed = unsaved.removed.into_iter().map(|key| (key, None));
         let leases = unsaved.leases.into_iter();
         Changes {
             replaces: unsaved.replaces,
-            rows: made.chain(removed).collect(),
+            rows: unsaved.rows,
             leases: leases.map(|id| (lease::row_key(id), self.leases.get(id).map(lease::encode))).collect(),
             compaction: unsaved.compaction.then_some(self.compaction),
         }
@@ -135,13 +149,16 @@ impl Store {
             last = at;
             // The first row of a key may be a tombstone, if a scrub has removed the puts before it (etcd
             // issue 19179).
-            let change = Modification { at, tombstone: row::is_tombstone(&row) };
+            let change =
+                Modification { at, tombstone: row::is_tombstone(&row), digest: row::digest(at, &row) };
             let lone = change.tombstone && store.index.get(&row.key).is_none();
             if lone && flaws.has(Flaw::LoneTombstoneNotRestored) {
                 continue; // flaw M-19179
             }
-            store.index.entry(&row.key).push(change);
-            store.insert_row(at, row);
+            let index = store.index.entry(&row.key);
+            let before = index.last();
+            index.push(change);
+            store.add_row(at, row, change.digest, before);
         }
         // A compaction may have removed all rows of the last revision. The compact revision then says what
         // the store's revision was (etcd issue 17780).
@@ -160,7 +177,7 @@ impl Store {
     /// Attaches keys to their leases. A lease is saved without its keys, because each pair names its lease.
     fn reattach(&mut self) -> Result<(), Damaged> {
         for at in self.index.live(KeyRange::From(b""), self.revision) {
-            let row = &self.rows[&at];
+            let row = self.rows.get(at).expect("the index refers to rows that exist");
             if row.lease != 0 && self.leases.get(row.lease).is_none() {
                 return Err(Damaged::new(format!(
                     "the row at {at:?} names lease {}, which does not exist",
@@ -174,13 +191,9 @@ impl Store {
 
     /// Makes the next [`Store::take_changes`] replace all rows of the backend by those of the store.
     pub(super) fn unsave(&mut self) {
-        self.unsaved = Unsaved {
-            replaces: true,
-            rows: self.rows.keys().copied().collect(),
-            removed: Vec::new(),
-            leases: self.leases.iter().map(|(id, _)| id).collect(),
-            compaction: true,
-        };
+        let leases = self.leases.iter().map(|(id, _)| id).collect();
+        self.unsaved = Unsaved { replaces: true, leases, compaction: true, ..Unsaved::default() };
+        self.rows.iter().for_each(|(at, row)| self.unsaved.add(at, row));
     }
 }
 

@@ -1,17 +1,19 @@
 //! Compaction of the history, which has two parts.
 //!
-//! When the entry is applied, the compact revision changes, reads below it fail, and the rows that no read
-//! can return any more leave memory. Later, the *scrub* removes these rows from the backend, in batches. Two
+//! When the entry is applied, the compact revision changes, and reads below it fail. No read can return the rows any
+//! more that it makes unreadable (`doomed`). Later, the *scrub* removes these rows from memory and from the backend, in
+//! batches. Two
 //! numbers in the backend say how far compaction has come: the revision of the last *scheduled* compaction
 //! and that of the last *finished* one. A restart that finds a scheduled compaction which is not finished
 //! starts the scrub again.
 //!
 //! The size of a batch is the number of rows that are removed; etcd counts the rows that it visits.
-
-use std::collections::BTreeMap;
+//!
+//! The rows of a key are removed in the order of their revisions. So a tombstone stays at least as long as the puts
+//! before it; otherwise the key would exist again after a restart in between. For the same reason, rows that were not
+//! written to the backend yet are written before they are removed.
 
 use api::Error;
-use api::mvccpb::KeyValue;
 
 use super::revision::Revision;
 use super::{Store, row};
@@ -31,19 +33,6 @@ impl Default for Compaction {
     fn default() -> Compaction {
         Compaction { scheduled: -1, finished: -1 }
     }
-}
-
-/// The rows that one compaction still has to remove from the backend.
-///
-/// Rows are removed in the order of their revisions. So a tombstone stays at least as long as the puts before
-/// it; otherwise the key would exist again after a restart in between. For the same reason, rows that were
-/// not written to the backend yet are kept here, so that they can still be written.
-#[derive(Clone, Debug)]
-pub(super) struct Scrub {
-    /// The revision of the compaction.
-    revision: i64,
-    /// The rows to remove.
-    rows: BTreeMap<Revision, KeyValue>,
 }
 
 impl Store {
@@ -74,40 +63,51 @@ impl Store {
         self.compaction.finished >= revision
     }
 
-    /// Marks up to `batch` rows (at least one) to be removed from the backend; the next
-    /// [`Store::take_changes`] returns them. Returns whether there are more.
+    /// Removes up to `batch` rows (at least one), which the next [`Store::take_changes`] returns. Returns whether there
+    /// are more.
     pub fn scrub_step(&mut self, batch: u32) -> bool {
-        let Some(scrub) = self.scrubs.front_mut() else { return false };
-        let batch = batch.max(1) as usize;
+        let Some(&revision) = self.scrubs.front() else { return false };
+        let mut room = batch.max(1);
+        while room > 0
+            && let Some(at) = self.doomed.take(revision)
+        {
+            room -= 1;
+            let row = self.rows.remove(at);
+            let row = row.unwrap_or_else(|| panic!("the row at {at:?} is to be removed, but there is none"));
+            self.index.forget(&row.key, at);
+            self.unsaved.rows.push((at.row_key(row::is_tombstone(&row)), None));
+        }
         // Flaw M-17780 shows only if the finished revision is written in a batch of its own after a full one,
         // which is what etcd does.
-        let lags = scrub.rows.len() >= batch && self.flaws.has(Flaw::RestoreRevFromIndex);
-        let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch);
-        self.unsaved.removed.extend(rows.map(|(at, row)| at.row_key(row::is_tombstone(&row))));
-        if scrub.rows.is_empty() && !lags {
-            self.compaction.finished = scrub.revision;
+        let lags = room == 0 && self.flaws.has(Flaw::RestoreRevFromIndex);
+        if self.doomed.end() > revision && !lags {
+            self.compaction.finished = revision;
             self.unsaved.compaction = true;
             self.scrubs.pop_front();
         }
         !self.scrubs.is_empty()
     }
 
-    /// Sets the compact revision, and moves the compacted rows from memory to a scrub.
+    /// Sets the compact revision, and begins a scrub.
     pub(super) fn schedule(&mut self, revision: i64) {
+        let before = self.doomed.sum(self.compaction.scheduled);
+        self.content = self.content.wrapping_sub(self.doomed.sum(revision).wrapping_sub(before));
         self.compaction.scheduled = revision;
+        self.sums.forget(revision);
+        self.scrubs.push_back(revision);
+    }
+
+    /// Whether tombstones at the compact revision stay.
+    pub(super) fn tombstones_stay(&self) -> bool {
         // Flaw M-17780 shows only if a compaction can remove a row of the last revision, which it does with
         // M-18089. etcd had both defects at the time. So M-17780 includes M-18089.
         let causes = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
-        let drops_tombstones = causes.iter().any(|flaw| self.flaws.has(*flaw)); // flaw M-18089
-        let dropped = self.index.compact(revision, drops_tombstones).into_iter();
-        let rows = dropped.map(|at| (at, self.remove_row(at))).collect();
-        self.scrubs.push_back(Scrub { revision, rows });
+        !causes.iter().any(|flaw| self.flaws.has(*flaw)) // flaw M-18089
     }
 
-    /// The row at `at`, if the backend must still have it: a row of the store, or one that is not scrubbed
-    /// yet.
-    pub(super) fn row_to_save(&self, at: Revision) -> Option<&KeyValue> {
-        self.rows.get(&at).or_else(|| self.scrubs.iter().find_map(|scrub| scrub.rows.get(&at)))
+    /// The first revision with whose compaction a tombstone at `at` goes, and a put that it follows in its own revision.
+    pub(super) fn end_of_tombstone(&self, at: Revision) -> i64 {
+        at.main + i64::from(self.tombstones_stay())
     }
 }
 
@@ -133,8 +133,10 @@ mod tests {
         store.write().put(&"c".into(), "5".into(), 0);
 
         store.compact(4).unwrap();
+        while store.scrub_step(1) {}
         assert_eq!(left(&store), [(4, 0, 0), (4, 1, 0), (4, 2, 1), (5, 0, 1)]);
         store.compact(5).unwrap();
+        while store.scrub_step(9) {}
         assert_eq!(left(&store), [(4, 2, 1), (5, 0, 1)]);
     }
 

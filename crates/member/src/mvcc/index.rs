@@ -1,6 +1,6 @@
 //! The index of the store: for each key, the revisions at which it was put or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use super::revision::Revision;
 pub(super) struct Modification {
     pub(super) at: Revision,
     pub(super) tombstone: bool,
+    /// The digest of its row.
+    pub(super) digest: u64,
 }
 
 /// The changes of one key, in order. Never empty.
@@ -21,17 +23,17 @@ pub(super) struct Modification {
 /// (`mvcc/key_index.go`). Here they are one list. The list may begin with a tombstone, if a compaction
 /// removed the puts before it (etcd issue 19179).
 #[derive(Clone, Debug, Default)]
-pub(super) struct KeyIndex(Vec<Modification>);
+pub(super) struct KeyIndex(VecDeque<Modification>);
 
 impl KeyIndex {
     /// The put that was current at revision `at`, if the key existed then.
     fn live(&self, at: i64) -> Option<Revision> {
-        let last = self.0.last()?;
+        let last = self.0.back()?;
         // Nearly all reads are of the current revision.
         let found = if last.at.main <= at {
             last
         } else {
-            self.0[..self.0.partition_point(|change| change.at.main <= at)].last()?
+            self.0.get(self.0.partition_point(|change| change.at.main <= at).checked_sub(1)?)?
         };
         (!found.tombstone).then_some(found.at)
     }
@@ -41,31 +43,14 @@ impl KeyIndex {
         self.live(i64::MAX)
     }
 
-    /// Adds the newest change.
-    pub(super) fn push(&mut self, change: Modification) {
-        self.0.push(change);
+    /// The newest change.
+    pub(super) fn last(&self) -> Option<Modification> {
+        self.0.back().copied()
     }
 
-    /// Removes the changes that a compaction to `revision` makes unreadable, and appends them to `dropped`.
-    ///
-    /// All changes at `revision` itself stay, even tombstones, because a watch may start there (etcd issue
-    /// 18089). Of the older changes, only the last one stays, and only if it is a put that is still current
-    /// at `revision`.
-    ///
-    /// With `drop_tombstones`, a tombstone at `revision` is removed, too, with everything before it (flaw
-    /// M-18089).
-    fn compact(&mut self, revision: i64, drop_tombstones: bool, dropped: &mut Vec<Revision>) {
-        if drop_tombstones {
-            let through = self.0.partition_point(|change| change.at.main <= revision);
-            if self.0[..through].last().is_some_and(|last| last.tombstone) {
-                return dropped.extend(self.0.drain(..through).map(|change| change.at));
-            }
-        }
-        let older = self.0.partition_point(|change| change.at.main < revision);
-        let Some(newest) = self.0[..older].last() else { return };
-        let superseded = self.0.get(older).is_some_and(|next| next.at.main == revision);
-        let keeps_newest = !newest.tombstone && !superseded;
-        dropped.extend(self.0.drain(..older - usize::from(keeps_newest)).map(|change| change.at));
+    /// Adds the newest change.
+    pub(super) fn push(&mut self, change: Modification) {
+        self.0.push_back(change);
     }
 }
 
@@ -105,13 +90,14 @@ impl Index {
         single.into_iter().chain(many.into_iter().flatten()).filter_map(move |key| key.live(at))
     }
 
-    /// Removes and returns the changes that a compaction to `revision` makes unreadable.
-    pub(super) fn compact(&mut self, revision: i64, drop_tombstones: bool) -> Vec<Revision> {
-        let mut dropped = Vec::new();
-        self.keys.retain(|_, key| {
-            key.compact(revision, drop_tombstones, &mut dropped);
-            !key.0.is_empty()
-        });
-        dropped
+    /// Forgets a change of a key. It is one of the first ones.
+    pub(super) fn forget(&mut self, key: &[u8], at: Revision) {
+        let Some(changes) = self.keys.get_mut(key) else { return };
+        if let Some(nth) = changes.0.iter().position(|change| change.at == at) {
+            changes.0.remove(nth);
+        }
+        if changes.0.is_empty() {
+            self.keys.remove(key);
+        }
     }
 }

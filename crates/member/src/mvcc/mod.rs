@@ -5,8 +5,8 @@
 //! named a *tombstone*. The index knows, for each key, at which revisions it has rows.
 //!
 //! The whole store is in memory. The member writes its changes to the backend later
-//! ([`Store::take_changes`]), and reads the backend only at a restart. A compaction removes rows from memory
-//! at once; the *scrub* removes them from the backend afterwards, in batches.
+//! ([`Store::take_changes`]), and reads the backend only at a restart. A compaction makes rows unreadable
+//! at once; the *scrub* removes them from memory and from the backend afterwards, in batches.
 //!
 //! Not here: what requests mean (`crate::apply`), when rows are written or scrubbed (`crate::persist`), when
 //! leases expire (`crate::lessor`), watchers (`crate::watch`).
@@ -21,29 +21,34 @@
 
 mod changes;
 mod compaction;
+mod doomed;
 mod hash;
 mod index;
 mod key_range;
-mod last_hash;
 mod lease;
+mod queue;
 mod revision;
 mod row;
+mod rows;
 mod snapshot;
+mod sums;
 mod write;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::iter::repeat_n;
 
 use api::mvccpb::KeyValue;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::flaw::Flaws;
+use index::Modification;
 
 pub use changes::{Changes, Saved};
 pub use compaction::Compaction;
 pub use key_range::KeyRange;
 pub use lease::Lease;
 pub use revision::Revision;
+pub use snapshot::Frozen;
 pub use write::Write;
 
 /// The error for saved state that no store can have written.
@@ -65,16 +70,18 @@ pub struct Store {
     /// The changes of each key.
     index: index::Index,
     /// All changes (rows), by revision.
-    rows: BTreeMap<Revision, KeyValue>,
-    /// The sum of the digests of all rows, which does not depend on their order.
+    rows: rows::Rows,
+    /// The sum of the digests of all rows that are not compacted, which does not depend on their order.
     content: u64,
-    /// Where the next [`Store::hash_at`] may begin.
-    last_hash: last_hash::LastHash,
+    /// The same up to each revision.
+    sums: sums::Sums,
+    /// The rows that compactions have made or will make unreadable.
+    doomed: doomed::Doomed,
     leases: lease::Leases,
     /// The last compaction, and how far its scrub is.
     compaction: Compaction,
-    /// The rows that must still be removed from the backend, for each compaction, oldest first.
-    scrubs: VecDeque<compaction::Scrub>,
+    /// The revisions of the compactions whose rows are not all removed yet, oldest first.
+    scrubs: VecDeque<i64>,
     /// What the backend does not have yet.
     unsaved: changes::Unsaved,
     flaws: Flaws,
@@ -95,9 +102,10 @@ impl Store {
         Store {
             revision: 1,
             index: index::Index::default(),
-            rows: BTreeMap::new(),
+            rows: rows::Rows::default(),
             content: 0,
-            last_hash: last_hash::LastHash::default(),
+            sums: sums::Sums::default(),
+            doomed: doomed::Doomed::default(),
             leases: lease::Leases::default(),
             compaction: Compaction::default(),
             scrubs: VecDeque::new(),
@@ -155,15 +163,19 @@ impl Store {
 
     /// The pair written at `at`, which must come from [`Store::live`].
     pub fn row(&self, at: Revision) -> &KeyValue {
-        self.rows.get(&at).unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"))
+        self.rows.get(at).unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"))
     }
 
     /// All rows from revision `from` on, in order. Tombstones have version 0. `from` must not be below the
     /// compact revision, because rows are missing there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
         let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // flaw M-17247
-        let rows = self.rows.range(Revision::first_of(from)..);
-        rows.flat_map(move |(at, row)| repeat_n((*at, row), times(*at)))
+        let rows = self.rows.since(Revision::first_of(from));
+        let is_gone = |at: Revision, row| {
+            row::is_tombstone(row) && self.end_of_tombstone(at) <= self.compaction.scheduled
+        };
+        rows.filter(move |(at, row)| !is_gone(*at, row))
+            .flat_map(move |(at, row)| repeat_n((at, row), times(at)))
     }
 
     /// The lease `id`.
@@ -176,17 +188,21 @@ impl Store {
         self.leases.iter()
     }
 
-    /// Adds a row, also to the hash of all rows.
-    fn insert_row(&mut self, at: Revision, row: KeyValue) {
-        self.content = self.content.wrapping_add(row::digest(at, &row));
-        self.rows.insert(at, row);
-    }
-
-    /// Removes a row, also from the hash of all rows.
-    fn remove_row(&mut self, at: Revision) -> KeyValue {
-        let row = self.rows.remove(&at);
-        let row = row.unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"));
-        self.content = self.content.wrapping_sub(row::digest(at, &row));
-        row
+    /// Adds the newest row. `before` is the change of its key before it.
+    fn add_row(&mut self, at: Revision, row: KeyValue, digest: u64, before: Option<Modification>) {
+        let tombstone = row::is_tombstone(&row);
+        self.content = self.content.wrapping_add(digest);
+        self.sums.add(at.main, digest, tombstone);
+        if let Some(before) = before.filter(|before| !before.tombstone) {
+            if before.at.main < at.main {
+                self.doomed.now(at.main, before.at, before.digest);
+            } else {
+                self.doomed.later(self.end_of_tombstone(at), before.at, before.digest);
+            }
+        }
+        if tombstone {
+            self.doomed.later(self.end_of_tombstone(at), at, digest);
+        }
+        self.rows.push(at, row);
     }
 }

@@ -6,11 +6,11 @@ use api::Error;
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
 
-use super::Store;
 use super::index::Modification;
 use super::key_range::KeyRange;
 use super::lease::Terms;
 use super::revision::Revision;
+use super::{Store, row};
 
 /// A write transaction. Its first change makes a new main revision, which all its changes share. Without any
 /// change, there is no new revision. Reads through it see the changes made so far.
@@ -67,11 +67,11 @@ impl Write<'_> {
         let at = self.advance();
         let store = &mut *self.store;
         let index = store.index.entry(key);
-        let (create_revision, version, old_lease) = match index.current().map(|before| &store.rows[&before]) {
+        let before = index.last();
+        let (create_revision, version, old_lease) = match index.current().and_then(|at| store.rows.get(at)) {
             Some(before) => (before.create_revision, before.version, before.lease),
             None => (at.main, 0, 0),
         };
-        index.push(Modification { at, tombstone: false });
         store.leases.attach(key, old_lease, lease);
         let row = KeyValue {
             key: key.clone(),
@@ -81,7 +81,10 @@ impl Write<'_> {
             value,
             lease,
         };
-        store.insert_row(at, row);
+        let digest = row::digest(at, &row);
+        index.push(Modification { at, tombstone: false, digest });
+        store.unsaved.add(at, &row);
+        store.add_row(at, row, digest, before);
     }
 
     /// Deletes the keys of a range, in key order, and returns how many there were.
@@ -110,20 +113,23 @@ impl Write<'_> {
     fn delete_key(&mut self, put: Revision) {
         let at = self.advance();
         let store = &mut *self.store;
-        let KeyValue { key, lease, .. } = &store.rows[&put];
+        let KeyValue { key, lease, .. } = store.row(put);
         let (key, lease) = (key.clone(), *lease);
+        let row = KeyValue { key: key.clone(), mod_revision: at.main, ..KeyValue::default() };
+        let digest = row::digest(at, &row);
         let index = store.index.get_mut(&key).expect("the index refers to a row of this key");
-        index.push(Modification { at, tombstone: true });
+        let before = index.last();
+        index.push(Modification { at, tombstone: true, digest });
         store.leases.attach(&key, lease, 0);
-        store.insert_row(at, KeyValue { key, mod_revision: at.main, ..KeyValue::default() });
+        store.unsaved.add(at, &row);
+        store.add_row(at, row, digest, before);
     }
 
-    /// Begins the next change: returns its revision, and notes that the backend does not have it yet.
+    /// Begins the next change: returns its revision.
     fn advance(&mut self) -> Revision {
         let at = self.next;
         self.next.sub += 1;
         self.store.revision = at.main;
-        self.store.unsaved.rows.push(at);
         at
     }
 }

@@ -39,7 +39,7 @@ proptest! {
                 // The same one again, if the last process did not finish it.
                 let snapshot = snapshot(nth + 1, size);
                 let mut ops = Vec::new();
-                snapshots.save(&snapshot, &mut ops);
+                snapshots.save(&snapshot.marker, snapshot.encode(), &mut ops);
                 if let Err(error) = disk.run(&ops) {
                     prop_assert_eq!(error.kind, DiskErrorKind::Dead);
                     break;
@@ -61,7 +61,7 @@ fn settled() -> (std::sync::Arc<TestDisk>, Vec<SnapshotFile>, Vec<Marker>) {
     let files: Vec<_> = (1..=3).map(|nth| snapshot(nth, 100)).collect();
     for file in &files {
         let mut ops = Vec::new();
-        snapshots.save(file, &mut ops);
+        snapshots.save(&file.marker, file.encode(), &mut ops);
         disk.run(&ops).unwrap();
     }
     let markers = files.iter().map(|file| file.marker.clone()).collect();
@@ -103,7 +103,8 @@ fn old_files_are_removed() {
     let mut snapshots = Snapshots::default();
     for nth in 1..=20 {
         let mut ops = Vec::new();
-        snapshots.save(&snapshot(nth, 10), &mut ops);
+        let snapshot = snapshot(nth, 10);
+        snapshots.save(&snapshot.marker, snapshot.encode(), &mut ops);
         disk.run(&ops).unwrap();
         assert_eq!(disk.paths().len(), KEPT.min(nth as usize));
     }
