@@ -1,11 +1,11 @@
 //! Whole runs that break nothing, and the run of etcd-io/raft's issue 456.
 
-use record::step::{Call, Change, Entries, MemberChange, Transition};
+use record::step::{Call, Change, Entries, EntryKind, MemberChange, SnapshotHead, Transition};
 use record::{MessageKind, Role};
 
 use super::super::reached::Reached;
 use super::super::rule::Rule;
-use super::rig::{Rig, change, id, ids};
+use super::rig::{Rig, change, entries, id, ids};
 
 /// How often a run reached a way through an action.
 fn reached(rig: &Rig, way: Reached) -> u64 {
@@ -163,4 +163,29 @@ fn the_only_voter_leads_at_once_and_its_learner_hears_of_it_later() {
     assert_eq!(rig.node(2).log.last(), (4, 2));
     rig.does(1, Rig::read(1));
     assert!(reached(&rig, Reached::ElectedAlone) > 0 && reached(&rig, Reached::ReadAlone) > 0);
+}
+
+/// An acknowledgement waits for a slow disk. Meanwhile a snapshot of the same leader replaces the log, and covers what
+/// was acknowledged.
+#[test]
+fn an_acknowledgement_may_leave_after_a_snapshot_has_covered_it() {
+    let mut rig = Rig::with_log(&[1, 2, 3], &[], &entries(4, &[2, 2], EntryKind::Data), (2, 4, 4));
+    let mut append = Rig::message(MessageKind::Append, 1, 2, 2);
+    (append.index, append.log_term, append.commit) = (5, 2, 5);
+    append.entries = entries(6, &[2], EntryKind::Data);
+    rig.call(2, Call::Receive(append));
+    let ready = rig.takes_ready(2);
+    let configuration = rig.node(2).configuration.clone();
+    let mut snapshot = Rig::message(MessageKind::Snapshot, 1, 2, 2);
+    (snapshot.index, snapshot.log_term) = (9, 2);
+    snapshot.snapshot = Some(Box::new(SnapshotHead { index: 9, term: 2, configuration }));
+    rig.call(2, Call::Receive(snapshot));
+    // Before the entry is durable, the acknowledgement must wait.
+    let release = |durable| Call::Release { numbers: vec![1], durable };
+    let too_early = rig.right(2, release(0));
+    let rules: Vec<Rule> = rig.judge(id(2), &too_early).iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::DurableBeforeSent]);
+    rig.synced(2, ready.job.expect("an entry is saved"));
+    let in_time = rig.right(2, release(ready.number));
+    assert!(rig.judge(id(2), &in_time).is_empty());
 }
