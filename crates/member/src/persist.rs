@@ -380,19 +380,18 @@ impl Persistence {
         out.pass(Failpoint::BeforeWritebackBuf);
         self.stage_rows(&mut replica.store);
         replica.store.take_changes();
-        let none = (Vec::new(), Vec::new()); // all is staged
         out.pass(Failpoint::AfterWritebackBuf);
         let finished_before = self.finished_compaction();
         let job = if self.install {
-            Job::Install(self.ledger.transaction(none.0, none.1, meta))
+            Job::Install(self.ledger.transaction(meta))
         } else if self.flaws.has(Flaw::ApplyTwiceAfterRestart) {
-            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::RowsFirst)) // R19
+            Job::Commit(self.ledger.commit_split(meta, Split::RowsFirst)) // R19
         } else if self.flaws.has(Flaw::ConsistentIndexBeforeApply) {
-            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::IndexFirst)) // M-13766
+            Job::Commit(self.ledger.commit_split(meta, Split::IndexFirst)) // M-13766
         } else if self.flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
-            Job::Commit(self.ledger.commit_rows_only(none.0, none.1, meta)) // M-14685
+            Job::Commit(self.ledger.commit_rows_only(meta)) // M-14685
         } else {
-            Job::Commit(self.ledger.commit(none.0, none.1, meta))
+            Job::Commit(self.ledger.commit(meta))
         };
         self.install = false;
         self.dirty_since = None;
