@@ -35,6 +35,9 @@ use crate::snapshot_file::{Snapshots, marker_of};
 use crate::wal::{Marker, Position, Wal};
 use crate::work::{Incoming, Prepared};
 
+/// How many rows a step of a scrub removes at most. The rest of a batch follows in other steps, at once.
+const SCRUBBED_AT_ONCE: u32 = 64;
+
 /// What is being written, and what is not written yet. Times are on the member's own clock.
 #[derive(Debug)]
 pub(crate) struct Persistence {
@@ -83,8 +86,10 @@ pub(crate) struct Persistence {
     /// How many snapshots are being sent to followers. The log is not compacted meanwhile, nor while one is being made:
     /// the entries after the snapshot might be dropped, and the follower would need another snapshot.
     snapshots_in_flight: u32,
-    /// When the next batch of the scrub is due; `None` if no scrub is in progress.
+    /// When the scrub continues; `None` if none is in progress.
     scrub_at: Option<u64>,
+    /// How many rows of its batch are removed.
+    scrubbed: u32,
     /// The encoded membership, users and roles of the last backend commit, with the hashes of what was encoded:
     /// most commits come while neither has changed. `None` after a snapshot replaced them.
     rest: Option<((u64, u64), Bytes)>,
@@ -163,6 +168,7 @@ impl Persistence {
             files: found.files,
             snapshots_in_flight: 0,
             scrub_at: scrubbing.then_some(0),
+            scrubbed: 0,
             rest: None,
         }
     }
@@ -374,19 +380,18 @@ impl Persistence {
         out.pass(Failpoint::BeforeWritebackBuf);
         self.stage_rows(&mut replica.store);
         replica.store.take_changes();
-        let none = (Vec::new(), Vec::new()); // all is staged
         out.pass(Failpoint::AfterWritebackBuf);
         let finished_before = self.finished_compaction();
         let job = if self.install {
-            Job::Install(self.ledger.transaction(none.0, none.1, meta))
+            Job::Install(self.ledger.transaction(meta))
         } else if self.flaws.has(Flaw::ApplyTwiceAfterRestart) {
-            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::RowsFirst)) // R19
+            Job::Commit(self.ledger.commit_split(meta, Split::RowsFirst)) // R19
         } else if self.flaws.has(Flaw::ConsistentIndexBeforeApply) {
-            Job::Commit(self.ledger.commit_split(none.0, none.1, meta, Split::IndexFirst)) // M-13766
+            Job::Commit(self.ledger.commit_split(meta, Split::IndexFirst)) // M-13766
         } else if self.flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
-            Job::Commit(self.ledger.commit_rows_only(none.0, none.1, meta)) // M-14685
+            Job::Commit(self.ledger.commit_rows_only(meta)) // M-14685
         } else {
-            Job::Commit(self.ledger.commit(none.0, none.1, meta))
+            Job::Commit(self.ledger.commit(meta))
         };
         self.install = false;
         self.dirty_since = None;
@@ -474,7 +479,7 @@ impl Persistence {
         self.hand_out(Job::Replace, UnderWay::Replace, out);
     }
 
-    /// Removes a batch of compacted revisions from the store, if one is due.
+    /// Removes compacted revisions from the store, if that is due: a batch, or a part of it.
     fn scrub(&mut self, store: &mut Store, out: &mut Out<'_>) {
         let compaction = store.compaction();
         if compaction.scheduled == compaction.finished {
@@ -484,10 +489,20 @@ impl Persistence {
         let now = out.now.clock;
         let at = *self.scrub_at.get_or_insert(now);
         if now >= at {
-            out.pass(Failpoint::CompactBeforeCommitBatch);
+            if self.scrubbed == 0 {
+                out.pass(Failpoint::CompactBeforeCommitBatch);
+            }
             let before = store.compaction().finished;
-            let more = store.scrub_step(self.limits.compaction_batch);
+            let left = self.limits.compaction_batch - self.scrubbed;
+            let more = store.scrub_step(left.min(SCRUBBED_AT_ONCE));
             self.stage_rows(store);
+            if left > SCRUBBED_AT_ONCE && store.compaction().finished == before {
+                self.scrubbed += SCRUBBED_AT_ONCE;
+                self.dirty_since.get_or_insert(now);
+                self.scrub_at = Some(now);
+                return;
+            }
+            self.scrubbed = 0;
             out.pass(Failpoint::CompactAfterCommitBatch);
             if store.compaction().finished != before {
                 out.pass(Failpoint::CompactBeforeSetFinishedCompact);
@@ -596,7 +611,7 @@ impl Persistence {
         self.rest = None;
         self.install = true;
         self.last_snapshot = index;
-        self.scrub_at = None;
+        (self.scrub_at, self.scrubbed) = (None, 0);
         self.ledger.replace(ledger)
     }
 }
@@ -740,6 +755,23 @@ mod tests {
         let marker = run.store_done().1.jobs.remove(0);
         let facts = run.job_done(marker.id).facts;
         assert_eq!(facts, [Fact::LogCompacted { index: 3, term: 1 }]);
+    }
+
+    #[test]
+    fn a_batch_of_a_scrub_takes_several_steps() {
+        let mut run = Run::new(|_| {});
+        for _ in 0..200 {
+            run.put();
+        }
+        let revision = run.replica.store.revision();
+        run.replica.store.compact(revision).expect("the revision exists");
+        let mut steps = 0;
+        while !run.replica.store.is_scrubbed(revision) {
+            run.due();
+            steps += 1;
+            assert!(run.persistence.wake_at() == run.now || run.replica.store.is_scrubbed(revision));
+        }
+        assert_eq!(steps, 199_u32.div_ceil(SCRUBBED_AT_ONCE));
     }
 
     #[test]

@@ -210,7 +210,8 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     store.set_flaws(config.flaws);
     let (mut backend, Loaded { mut ledger, .. }) = Backend::open(Arc::clone(disk), BACKEND)?;
     let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
-    backend.commit(&ledger.commit(rows_of(&mut store), Vec::new(), meta))?;
+    store.take_rows().for_each(|change| ledger.stage(change));
+    backend.commit(&ledger.commit(meta))?;
     // The log is created last. If a later start finds it, the other files are complete.
     let mut ops = Vec::new();
     let (wal, _) = Wal::create(&marker, &hard_state, config.settings.wal_segment_bytes, &mut ops);

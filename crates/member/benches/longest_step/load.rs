@@ -30,8 +30,6 @@ pub fn settings(settings: &mut Settings, jobs: bool) {
     if jobs {
         settings.snapshot_count = 2_000;
         settings.catch_up_entries = 500;
-        settings.compaction_batch = 100;
-        settings.compaction_pause = 1_000_000;
     } else {
         settings.backend_interval = HOUR;
         settings.backend_limit = u64::MAX;
@@ -117,7 +115,8 @@ impl Load {
                 cluster.call(leader, DeleteRangeRequest { key: key(at), ..DeleteRangeRequest::default() });
             }
             _ => {
-                let from = cluster.revision(leader) - 500;
+                // In the beginning, the history is that of the preparation.
+                let from = if nth < 2_000 { 0 } else { cluster.revision(leader) - 100 };
                 cluster.watch(leader, watch(key(0), key(KEYS), from));
             }
         }
@@ -130,9 +129,9 @@ impl Load {
             cluster.call(leader, HashKvRequest::default());
             cluster.call(leader, HashRequest::default());
         }
-        if nth % 3_000 == 1_000 {
+        if nth % 3_000 == 2_000 {
             // Not what the new watches want.
-            let revision = cluster.revision(leader) - 600;
+            let revision = cluster.revision(leader) - 1_200;
             cluster.call(leader, CompactionRequest { revision, physical: nth % 2_000 == 0 });
             // The hash after a compaction is that of other rows.
             cluster.call(leader, HashKvRequest::default());

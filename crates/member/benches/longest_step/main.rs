@@ -36,9 +36,9 @@ type Steps = Vec<(String, Duration)>;
 
 fn main() {
     let json = std::env::args().any(|argument| argument == "--json");
+    let image = load::image();
     let mut results = Vec::new();
     for members in [1, 3] {
-        let image = load::image();
         let [alone, busy] =
             [false, true].map(|jobs| least((0..REPETITIONS).map(|_| run(members, &image, jobs))));
         if json {

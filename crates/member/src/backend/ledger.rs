@@ -101,40 +101,41 @@ impl Ledger {
         self.staged.changes.push(change);
     }
 
-    /// A commit of what is staged and of these changes: first the deletions, then the rows to insert or replace.
-    pub fn commit(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Commit {
-        Commit { transactions: vec![self.transaction(puts, deletes, meta)] }
+    /// A commit of what is staged.
+    pub fn commit(&mut self, meta: Meta) -> Commit {
+        Commit { transactions: vec![self.transaction(meta)] }
     }
 
     /// A commit as flaws R19 and M-13766 make it: rows and consistent index in separate transactions.
-    pub fn commit_split(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta, order: Split) -> Commit {
+    pub fn commit_split(&mut self, meta: Meta, order: Split) -> Commit {
         let before = self.meta.clone();
         let transactions = match order {
             Split::RowsFirst => {
-                let rows = self.commit_rows_only(puts, deletes, meta.clone());
-                rows.transactions.into_iter().chain([self.transaction(vec![], vec![], meta)]).collect()
+                let rows = self.commit_rows_only(meta.clone());
+                rows.transactions.into_iter().chain([self.transaction(meta)]).collect()
             }
             Split::IndexFirst => {
                 let Meta { consistent_index, term, .. } = meta;
                 let (sum, size) = (self.sum, self.size);
                 let index = Meta { consistent_index, term, ..before };
                 let index = Transaction { changes: Vec::new(), meta: index, sum, size };
-                vec![index, self.transaction(puts, deletes, meta)]
+                vec![index, self.transaction(meta)]
             }
         };
         Commit { transactions }
     }
 
     /// A commit without its consistent index (flaw M-14685).
-    pub fn commit_rows_only(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Commit {
+    pub fn commit_rows_only(&mut self, meta: Meta) -> Commit {
         let Meta { consistent_index, term, .. } = self.meta;
-        self.commit(puts, deletes, Meta { consistent_index, term, ..meta })
+        self.commit(Meta { consistent_index, term, ..meta })
     }
 
     /// The transaction that makes a new file with these rows, in place of all that there were.
     pub fn install(&mut self, rows: Vec<Row>, meta: Meta) -> Transaction {
         self.replace(Ledger::default());
-        self.transaction(rows, Vec::new(), meta)
+        rows.into_iter().for_each(|(key, value)| self.stage((key, Some(value))));
+        self.transaction(meta)
     }
 
     /// The next transaction makes a new file, with the rows that are staged in `new`. Returns what is remembered of the
@@ -155,10 +156,8 @@ impl Ledger {
         self.size.total = self.size.in_use;
     }
 
-    /// One transaction of what is staged and of these changes.
-    pub fn transaction(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>, meta: Meta) -> Transaction {
-        deletes.into_iter().for_each(|key| self.stage((key, None)));
-        puts.into_iter().for_each(|(key, value)| self.stage((key, Some(value))));
+    /// One transaction of what is staged.
+    pub fn transaction(&mut self, meta: Meta) -> Transaction {
         let (sum, in_use) = (self.staged.sum, self.staged.in_use);
         let next = Staged { sum, in_use, ..Staged::default() };
         let Staged { changes, renews, .. } = std::mem::replace(&mut self.staged, next);

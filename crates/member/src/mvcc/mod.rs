@@ -22,6 +22,7 @@
 mod changes;
 mod compaction;
 mod doomed;
+mod frozen;
 mod hash;
 mod index;
 mod key_range;
@@ -45,10 +46,10 @@ use index::Modification;
 
 pub use changes::{Changes, Saved};
 pub use compaction::Compaction;
+pub use frozen::Frozen;
 pub use key_range::KeyRange;
 pub use lease::Lease;
 pub use revision::Revision;
-pub use snapshot::Frozen;
 pub use write::Write;
 
 /// The error for saved state that no store can have written.

@@ -1,92 +1,29 @@
-//! Encodes the whole store, for a snapshot to a follower that needs entries which are no longer in the log.
-//!
-//! Stores with equal content have equal encodings. Compacted rows are not in it, so it does not matter how
-//! far a scrub has come.
-//!
-//! The format: a magic number with a version, the compact revision, the leases, the rows, and a CRC32C of all
-//! of these. Numbers are little-endian; a list begins with its length.
-
-use std::collections::BTreeSet;
+//! Takes a store for a snapshot to a follower that needs entries which are no longer in the log, and decodes it there.
+//! The format is that of [`Frozen::encode`].
 
 use api::mvccpb::KeyValue;
-use bytes::{Buf, BufMut, Bytes, TryGetError};
+use bytes::{Buf, Bytes, TryGetError};
 use prost::{DecodeError, Message as _};
 
 use super::changes::Saved;
 use super::compaction::Compaction;
+use super::frozen::{Frozen, MAGIC};
 use super::lease::Terms;
 use super::revision::Revision;
-use super::rows::Rows;
-use super::{Damaged, Store, row};
+use super::{Damaged, Store};
 use crate::flaw::Flaws;
 
-/// The first bytes of a snapshot. The digit is the version of the format.
-const MAGIC: &[u8; 8] = b"mvccsnp2";
 const CHECKSUM_LEN: usize = 4;
-/// About how many bytes a row needs besides its key and value. The encoder reserves memory by it.
-const ROW_LEN: usize = 32;
-
-/// A store as it was at some moment, to be encoded. To take it costs much less than to encode it.
-#[derive(Debug)]
-pub struct Frozen {
-    compaction: Compaction,
-    tombstones_stay: bool,
-    leases: Vec<(i64, Terms)>,
-    rows: Rows,
-}
-
-impl Frozen {
-    /// Encodes the store.
-    pub fn encode(&self) -> Bytes {
-        let gone = self.not_scrubbed();
-        let rows = || self.rows.iter().filter(|(at, _)| !gone.contains(at));
-        let contents = self.rows.iter().map(|(_, row)| ROW_LEN + row.key.len() + row.value.len());
-        let mut out = Vec::with_capacity(64 + 24 * self.leases.len() + contents.sum::<usize>());
-        out.put_slice(MAGIC);
-        out.put_i64_le(self.compaction.scheduled);
-        out.put_u64_le(self.leases.len() as u64);
-        for (id, terms) in &self.leases {
-            out.put_i64_le(*id);
-            out.put_i64_le(terms.ttl);
-            out.put_i64_le(terms.remaining);
-        }
-        out.put_u64_le((self.rows.len() - gone.len()) as u64);
-        for (at, row) in rows() {
-            out.put_i64_le(at.main);
-            out.put_i64_le(at.sub);
-            row.encode_length_delimited(&mut out).expect("a vector grows as needed");
-        }
-        out.put_u32_le(crc32c::crc32c(&out));
-        out.into()
-    }
-
-    /// The compacted rows that the scrub has not removed yet: those that a later change follows, which is not after the
-    /// compact revision, and tombstones.
-    fn not_scrubbed(&self) -> BTreeSet<Revision> {
-        let Compaction { scheduled, finished } = self.compaction;
-        let mut gone = BTreeSet::new();
-        if scheduled == finished {
-            return gone;
-        }
-        let mut later = BTreeSet::new();
-        for (at, row) in self.rows.iter().rev().filter(|(at, _)| at.main <= scheduled) {
-            let is_followed = !later.insert(&row.key);
-            let end = at.main + i64::from(self.tombstones_stay);
-            if is_followed && at.main < scheduled || row::is_tombstone(row) && end <= scheduled {
-                gone.insert(at);
-            }
-        }
-        gone
-    }
-}
 
 impl Store {
     /// The store as it is now, to be encoded.
     pub fn freeze(&self) -> Frozen {
+        let Compaction { scheduled, finished } = self.compaction;
         Frozen {
-            compaction: self.compaction,
+            compacted: scheduled,
+            is_scrubbed: scheduled == finished,
             tombstones_stay: self.tombstones_stay(),
-            leases: self.leases.iter().map(|(id, lease)| (id, lease.terms())).collect(),
+            leases: self.leases.iter().map(|(id, lease)| [id, lease.ttl, lease.remaining]).collect(),
             rows: self.rows.clone(),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A pass takes up to `watch_sync_batch` watchers. It cancels those that want revisions which were compacted.
 //! For the others, it reads the history once, from the oldest revision that any of them wants, and sends each
-//! its changes, up to `watch_batch_revisions` revisions.
+//! its changes, up to `watch_batch_revisions` revisions. It reads no more than [`HISTORY_ROWS`] rows, whatever they
+//! want; the next pass continues there.
 //!
 //! The next pass begins with the watcher after the last one of this pass. If each pass began with the first,
 //! then watchers whose cancellation finds no room in the channel could keep all others from being served.
@@ -20,6 +21,9 @@ use super::{Hub, Name};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
+/// How many rows of the history a pass reads, but for the rest of a revision. etcd reads all, outside of its other work.
+pub(super) const HISTORY_ROWS: usize = 4_096;
+
 /// The changes that a pass sends one watcher. It has all changes of a revision or none.
 #[derive(Debug, Default)]
 struct Batch {
@@ -28,7 +32,7 @@ struct Batch {
     last: i64,
     /// The number of revisions in the batch.
     revisions: u32,
-    /// The first revision with changes in the watcher's range that is not in the batch because of the limit.
+    /// The first revision with changes in the watcher's range that is not in the batch because of a limit.
     more: Option<i64>,
 }
 
@@ -138,16 +142,31 @@ impl Hub {
         let mut batches: BTreeMap<Name, Batch> = BTreeMap::new();
         // How many watchers have no full batch yet.
         let mut open = lagging.len();
-        for (_, row) in store.history(from) {
+        let (mut last, mut unread) = (from, None);
+        for (nth, (at, row)) in store.history(from).enumerate() {
             if open == 0 {
                 break;
             }
+            if nth >= HISTORY_ROWS && at.main > last {
+                unread = Some(at.main);
+                break;
+            }
+            last = at.main;
             interests.for_each(&row.key, |name| {
                 let batch = batches.entry(name).or_default();
                 let was_open = batch.more.is_none();
                 batch.add(self.watcher(name), row, self.limits.batch_revisions);
                 open -= usize::from(was_open && batch.more.is_some());
             });
+        }
+        if let Some(unread) = unread {
+            for name in lagging {
+                let next = self.watcher(*name).next;
+                // A watcher of the future lacks nothing.
+                if next <= store.revision() {
+                    batches.entry(*name).or_default().more.get_or_insert(next.max(unread));
+                }
+            }
         }
         batches
     }

@@ -84,8 +84,14 @@ struct Open {
 }
 
 impl Open {
+    fn stage(&mut self, puts: Vec<Row>, deletes: Vec<Bytes>) {
+        deletes.into_iter().for_each(|key| self.ledger.stage((key, None)));
+        puts.into_iter().for_each(|(key, value)| self.ledger.stage((key, Some(value))));
+    }
+
     fn commit(&mut self, puts: &[Row], deletes: &[Bytes], meta: &Meta) -> Result<(), BackendError> {
-        self.backend.commit(&self.ledger.commit(puts.to_vec(), deletes.to_vec(), meta.clone()))
+        self.stage(puts.to_vec(), deletes.to_vec());
+        self.backend.commit(&self.ledger.commit(meta.clone()))
     }
 
     fn install(&mut self, rows: &[Row], meta: &Meta) -> Result<(), BackendError> {
@@ -403,9 +409,10 @@ fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
             backend.commit(&[], &[], &old.1).unwrap();
             disk.stop_at(disk.operations() + last);
             let (puts, deletes, meta) = (puts.clone(), deletes.clone(), new.1.clone());
+            backend.stage(puts, deletes);
             let commit = match split {
-                None => backend.ledger.commit(puts, deletes, meta),
-                Some(split) => backend.ledger.commit_split(puts, deletes, meta, split),
+                None => backend.ledger.commit(meta),
+                Some(split) => backend.ledger.commit_split(meta, split),
             };
             let _ = backend.backend.commit(&commit);
             let found = state(open(&disk.after_power_loss(last, Ratio::ALWAYS)).unwrap().1);
@@ -444,7 +451,8 @@ fn both(commits: &[(Commit, bool)], flaws: Flaws) -> (State, Result<State, Backe
         }
         let (puts, deletes, after) = apply(&state, *commit);
         eager.commit(&puts, &deletes, &after.1).unwrap();
-        let commit = lazy.ledger.commit(puts, deletes, after.1.clone());
+        lazy.stage(puts, deletes);
+        let commit = lazy.ledger.commit(after.1.clone());
         lazy.backend.keep(Job::Commit(commit));
         state = after;
     }
@@ -488,7 +496,8 @@ fn what_a_backend_keeps_is_bounded() {
     while !open.backend.keeps_too_much() {
         let (puts, deletes, (_, meta)) =
             apply(&State::default(), Commit { first: kept, puts: 10, size: 9, deletes: 0 });
-        let commit = open.ledger.commit(puts, deletes, meta);
+        open.stage(puts, deletes);
+        let commit = open.ledger.commit(meta);
         open.backend.keep(Job::Commit(commit));
         kept += 10;
     }
@@ -497,7 +506,8 @@ fn what_a_backend_keeps_is_bounded() {
     assert!(!open.backend.keeps_too_much());
     let (puts, deletes, (_, meta)) =
         apply(&State::default(), Commit { first: 0, puts: 9, size: 1 << 20, deletes: 0 });
-    let commit = open.ledger.commit(puts, deletes, meta);
+    open.stage(puts, deletes);
+    let commit = open.ledger.commit(meta);
     open.backend.keep(Job::Commit(commit));
     assert!(open.backend.keeps_too_much());
 }
@@ -515,7 +525,8 @@ fn the_shape_of_a_commit_is_what_redb_does() {
         for nth in 0..40 {
             let commit = Commit { first: nth * 7 % 400, puts, size, deletes };
             let (puts, deletes, after) = apply(&state, commit);
-            let commit = backend.ledger.commit(puts, deletes, after.1.clone());
+            backend.stage(puts, deletes);
+            let commit = backend.ledger.commit(after.1.clone());
             let before = disk.operations();
             backend.backend.commit(&commit).unwrap();
             // The first ones grow the file.

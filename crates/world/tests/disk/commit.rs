@@ -20,7 +20,8 @@ fn commit(ledger: &mut Ledger, nth: u64) -> Commit {
     let row = |row: u64| {
         (Bytes::from(format!("key {nth} {row}")), Bytes::from(vec![nth as u8; 100 * row as usize]))
     };
-    ledger.commit((0..nth % 4 * 3).map(row).collect(), Vec::new(), meta(nth))
+    (0..nth % 4 * 3).map(row).for_each(|(key, value)| ledger.stage((key, Some(value))));
+    ledger.commit(meta(nth))
 }
 
 /// What one life of a process left.

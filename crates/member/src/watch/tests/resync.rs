@@ -4,6 +4,7 @@ use record::Probe;
 
 use super::*;
 use crate::watch::Counts;
+use crate::watch::resync::HISTORY_ROWS;
 
 /// Puts key `a` until the store is at `revision`. Each value is the revision that its put makes.
 fn written(revision: i64, rig: &mut Rig) {
@@ -56,6 +57,19 @@ fn a_batch_ends_between_two_revisions() {
     assert_eq!(rig.seen(), ["0 @7 a=7@7"]);
     assert_eq!(rig.hub.counts().synced, 2);
     assert_eq!(rig.probes(), [Probe::WatchSeveralBatches]);
+}
+
+#[test]
+fn a_pass_reads_a_bounded_part_of_the_history() {
+    let mut rig = Rig::new();
+    let last = HISTORY_ROWS as i64 + 10;
+    written(last, &mut rig);
+    rig.put("b", 1);
+    rig.create(1, from(2, on("b")));
+    rig.wait(100 * MS);
+    assert_eq!(rig.seen().len(), 1, "it is created");
+    rig.wait(100 * MS);
+    assert_eq!(rig.seen(), [format!("0 @{0} b=1@{0}", last + 1)]);
 }
 
 #[test]
