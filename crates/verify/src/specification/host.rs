@@ -123,8 +123,13 @@ impl Act<'_> {
         // Entries that were replaced meanwhile are not in the log any more.
         let replaced_from = if state.snapshot != 0 { state.snapshot } else { state.handed_over + 1 };
         let log = &self.node.log;
+        // Until the host has taken over a snapshot, the storage still has the log from before it, and raft counts that
+        // if the storage has the entry with its term. It is not known here whether it has.
+        let counted = self.step.after.persisted;
+        let waits = state.snapshot != 0;
         let moves = entries.filter(|(index, term)| {
-            *index > state.persisted && *index < replaced_from && log.has(*index, *term)
+            let stored = log.has(*index, *term) || waits && counted == *index;
+            *index > state.persisted && *index < replaced_from && stored
         });
         let Some((index, _)) = moves else {
             return self.reached(Reached::NothingPersisted);
