@@ -99,6 +99,11 @@ pub(crate) struct OwnOracles<'a> {
 }
 
 impl OwnOracles<'_> {
+    /// No custom oracles, with oracle S or without it.
+    pub(crate) fn none(without_specification: bool) -> OwnOracles<'static> {
+        OwnOracles { without_specification, ..OwnOracles::default() }
+    }
+
     /// Whether oracle S is switched off.
     pub(crate) fn without_specification(&self) -> bool {
         self.without_specification

@@ -11,9 +11,10 @@ use record::{Etcd, Event, Observer};
 use verify::describe;
 
 use super::{Mistakes, log, values};
+use crate::additions::OwnOracles;
 use crate::case::Case;
 use crate::error::Error;
-use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
+use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::exit::Exit;
 use crate::history::history_of_run;
 use crate::report::{Failure, idle_warning};
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// Switch on a flaw (a deliberate bug in the members, see docs/flaws.md), in addition to those of the plan
     #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
     flaw: Vec<::plan::FlawAt>,
+    /// Switch oracle S off, which watches every step of every member (docs/specification.md)
+    #[arg(long)]
+    no_specification: bool,
     /// Print every event: virtual time, member, what happened
     #[arg(long)]
     trace: bool,
@@ -54,7 +58,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     let mut tracer = Tracer::open(arguments)?;
     let plan = case.plan(seed);
-    let outcome = match run_plan_observed(&plan, &mut tracer, world::Options::default()) {
+    let oracles = OwnOracles::none(arguments.no_specification);
+    let outcome = match run_plan_with(&plan, &mut tracer, oracles, world::Options::default()) {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {
             tracer.end();
