@@ -1,5 +1,5 @@
 //! A register that is no etcd: three replicas, read and written by majorities (Attiya, Bar-Noy, Dolev 1995).
-//! With the flaw `early-ack` a replica acknowledges before it has synced, and the checker finds that.
+//! With the flaw early-ack a replica acknowledges before it has synced, and the checker finds that.
 use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsim_world::{self as world, prelude::*};

@@ -174,9 +174,10 @@ impl Rig {
             act.perform();
             let (accepted, replaced_from) = (act.accepted, act.replaced_from);
             let due: Vec<Message> = found.iter().filter_map(|one| one.due.as_deref().cloned()).collect();
-            if !due.is_empty() {
+            // A message that is missing may be missed twice, so only the first one is added at a time.
+            if let Some(first) = due.into_iter().next() {
                 out = step.out;
-                out.extend(due);
+                out.push(first);
                 continue;
             }
             assert!(found.is_empty(), "the rig's step {call:?} breaks {found:?}");

@@ -181,11 +181,12 @@ fn an_acknowledgement_may_leave_after_a_snapshot_has_covered_it() {
     snapshot.snapshot = Some(Box::new(SnapshotHead { index: 9, term: 2, configuration }));
     rig.call(2, Call::Receive(snapshot));
     // Before the entry is durable, the acknowledgement must wait.
-    let release = |durable| Call::Release { numbers: vec![1], durable };
-    let too_early = rig.right(2, release(0));
+    let mut too_early = rig.right(2, Call::Tick);
+    too_early.call = Call::Release { numbers: vec![1], durable: 0 };
+    too_early.after.elapsed -= 1;
     let rules: Vec<Rule> = rig.judge(id(2), &too_early).iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, [Rule::DurableBeforeSent]);
     rig.synced(2, ready.job.expect("an entry is saved"));
-    let in_time = rig.right(2, release(ready.number));
+    let in_time = rig.right(2, Call::Release { numbers: vec![1], durable: ready.number });
     assert!(rig.judge(id(2), &in_time).is_empty());
 }
