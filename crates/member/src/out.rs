@@ -38,10 +38,10 @@ impl<'a> Out<'a> {
         self.effects.facts.push(fact);
     }
 
-    /// Reports a call into raft.
+    /// Where calls into raft are reported.
     #[inline]
-    pub(crate) fn step(&mut self, step: Step) {
-        self.effects.steps.push(step);
+    pub(crate) fn steps(&mut self) -> &mut Vec<Step> {
+        &mut self.effects.steps
     }
 
     /// Reports that a probe was reached.
@@ -213,7 +213,7 @@ mod tests {
         reply(&mut out);
         out.send_watch(8, WatchResponse::default());
         out.probe(Probe::BackendDefragmented);
-        out.step(tick());
+        out.steps().push(tick());
         out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
         out.over(9);

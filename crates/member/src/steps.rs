@@ -1,6 +1,7 @@
 //! Reports every call into raft as a step ([`record::step`]), for whoever watches it.
 //!
-//! After each call, this compares raft's state with what it reported last, and puts the difference into the step. It
+//! After each call, this compares raft's state with what it reported last, and puts the difference into the step. Steps
+//! are large, so each one is filled where it stays: at the end of the caller's list. It
 //! only reads; a run takes the same course whether or not anybody watches. `node` calls it and is the only other file
 //! that knows of steps.
 
@@ -23,6 +24,7 @@ const TRANSFER: &[u8] = b"CampaignTransfer";
 pub(crate) struct Steps {
     /// What the last step reported.
     state: State,
+    /// In the order of raft's own collection, which stays as long as the members do.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
     reads: Vec<Read>,
@@ -39,7 +41,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// The start of raft with this log, as the first step.
-    pub(crate) fn start(raft: &Raft<Log>, config: &Config) -> (Steps, Step) {
+    pub(crate) fn start(raft: &Raft<Log>, config: &Config, list: &mut Vec<Step>) -> Steps {
         let mut steps = Steps {
             state: State::default(),
             progress: Vec::new(),
@@ -65,23 +67,38 @@ impl Steps {
             before: log.before(),
             entries: entries(log.iter()),
         };
-        let start = steps.step(raft, Call::Start(Box::new(start)), true);
-        (steps, start)
+        steps.step(raft, Call::Start(Box::new(start)), true, list);
+        steps
     }
 
-    /// A call that is over, as a step.
-    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool) -> Step {
-        let after = state_of(raft);
-        let before = std::mem::replace(&mut self.state, after);
-        let mut changed = Changed::default();
+    /// Adds a call that is over to the list of steps.
+    #[inline]
+    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Vec<Step>) {
+        let changes_members = matches!(call, Call::ApplyChange(_));
+        list.push(Step {
+            call,
+            accepted,
+            after: state_of(raft),
+            changed: Changed::default(),
+            out: Vec::new(),
+        });
+        if let Some(step) = list.last_mut() {
+            self.fill(raft, step, changes_members);
+        }
+    }
+
+    /// Puts into a step what changed, and what was put out.
+    fn fill(&mut self, raft: &Raft<Log>, step: &mut Step, changes_members: bool) {
+        let Step { after, changed, out, .. } = step;
+        let (was_leader, snapshot_before) = (self.state.role == Role::Leader, self.state.snapshot);
+        self.state = *after;
         let unstable = unstable_of(raft);
         if unstable != self.unstable {
             changed.entries = self.new_entries(raft, unstable);
             self.unstable = unstable;
         }
-        if after.role == Role::Leader || before.role == Role::Leader {
-            let same_members = before.role == Role::Leader && !matches!(call, Call::ApplyChange(_));
-            self.compare_progress(raft, same_members, &mut changed);
+        if after.role == Role::Leader || was_leader {
+            self.compare_progress(raft, changed);
         }
         let votes = raft.prs().votes();
         if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
@@ -96,27 +113,26 @@ impl Steps {
             self.reads = raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect();
             changed.reads = Some(self.reads.clone());
         }
-        if matches!(call, Call::ApplyChange(_)) || after.snapshot != before.snapshot {
+        if changes_members || after.snapshot != snapshot_before {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
         }
         // A ready takes all messages, so afterwards there are fewer than before.
         let new = raft.msgs.get(self.put_out..).unwrap_or_default();
         self.put_out = raft.msgs.len();
-        let mut out = Vec::with_capacity(new.len());
+        out.reserve_exact(new.len());
         for message in new {
             self.numbers += 1;
             self.waiting.push_back((self.numbers, message.to, message.get_msg_type()));
-            out.push(step::Message { number: self.numbers, ..described(message) });
+            out.push(described(self.numbers, message));
         }
-        Step { call, accepted, after, changed, out }
     }
 
-    /// These messages leave, as a step. `durable` is the number of the last ready that is durable.
-    pub(crate) fn release(&mut self, messages: &[Message], durable: u64) -> Step {
+    /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
+    pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Vec<Step>) {
         let numbers = messages.iter().map(|message| self.number_of(message)).collect();
         let call = Call::Release { numbers, durable };
         let (after, changed) = (self.state, Changed::default());
-        Step { call, accepted: true, after, changed, out: Vec::new() }
+        list.push(Step { call, accepted: true, after, changed, out: Vec::new() });
     }
 
     /// The number of a message that leaves. Messages of one type to one member leave in order.
@@ -147,42 +163,45 @@ impl Steps {
         entries(all[if grew { count_before } else { 0 }..].iter())
     }
 
-    /// Finds the members of which a leader knows something else now. `same_members` says that the leader tracks the
-    /// same members as in the last step.
-    fn compare_progress(&mut self, raft: &Raft<Log>, same_members: bool, changed: &mut Changed) {
-        let tracked = raft.prs().iter();
-        if !same_members || tracked.len() != self.progress.len() {
+    /// Finds the members of which a leader knows something else now.
+    fn compare_progress(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
+        let tracked = || raft.prs().iter().map(|(id, progress)| (MemberId::from_raft(*id), progress));
+        if tracked().len() != self.progress.len()
+            || tracked().zip(&self.progress).any(|((id, _), (seen, _))| id != *seen)
+        {
             // The configuration changed. What was known of members that stay is kept, to see whether it changes.
             let known = std::mem::take(&mut self.progress);
             let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
-            let mut all: Vec<_> = tracked
-                .map(|(id, _)| MemberId::from_raft(*id))
-                .map(|id| (id, before(id).unwrap_or_default()))
-                .collect();
-            all.sort_unstable_by_key(|(id, _)| *id);
-            self.progress = all;
+            self.progress = tracked().map(|(id, _)| (id, before(id).unwrap_or_default())).collect();
         }
-        for (id, seen) in &mut self.progress {
-            let now = raft.prs().get(id.raft_id()).map(progress).unwrap_or_default();
+        for ((id, now), (_, seen)) in tracked().zip(&mut self.progress) {
+            let now = progress(now);
             if now != *seen {
                 *seen = now;
-                changed.progress.push((*id, now));
+                changed.progress.push((id, now));
             }
         }
+        changed.progress.sort_unstable_by_key(|(id, _)| *id);
     }
 }
 
 /// The part of raft's state that every step has.
+#[inline]
 fn state_of(raft: &Raft<Log>) -> State {
     let log = &raft.raft_log;
-    let last = log.last_index();
+    // The last entry says its term, or the snapshot; raft's own search for it costs more.
+    let last_term = match (log.unstable_entries().last(), raft.snap()) {
+        (Some(entry), _) => entry.term,
+        (None, Some(snapshot)) => snapshot.get_metadata().term,
+        (None, None) => log.store().last_term(),
+    };
     State {
         term: raft.term,
         vote: MemberId::from_raft(raft.vote),
         role: role(raft.state),
         leader: MemberId::from_raft(raft.leader_id),
         first: log.store().before().0 + 1,
-        last: (last, log.term(last).unwrap_or(0)),
+        last: (log.last_index(), last_term),
         handed_over: log.unstable().offset - 1,
         snapshot: raft.snap().map_or(0, |snapshot| snapshot.get_metadata().index),
         commit: log.committed,
@@ -215,17 +234,20 @@ pub(crate) fn role(role: StateRole) -> Role {
 }
 
 /// A message that this packet brought, as steps have it.
+#[inline]
 pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
-    step::Message { number: packet, ..described(message) }
+    described(packet, message)
 }
 
-/// A message, as steps have it, without a number.
-fn described(message: &Message) -> step::Message {
+/// A message, as steps have it, with a number.
+#[inline]
+fn described(number: u64, message: &Message) -> step::Message {
     let mut described = step::Message::new(
         kind(message.msg_type),
         MemberId::from_raft(message.from),
         MemberId::from_raft(message.to),
     );
+    described.number = number;
     described.term = message.term;
     described.index = message.index;
     described.log_term = message.log_term;
@@ -308,6 +330,7 @@ pub(crate) fn entries<'a>(all: impl Iterator<Item = &'a Entry>) -> Entries {
 }
 
 /// What a leader knows of a member.
+#[inline]
 fn progress(progress: &raft::Progress) -> step::Progress {
     step::Progress {
         matched: progress.matched,
