@@ -27,7 +27,8 @@ pub(crate) struct Steps {
     /// In the order of raft's own collection, which stays as long as the members do.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
-    reads: Vec<Read>,
+    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they have.
+    reads: (usize, Context, usize),
     /// Of the entries that no ready has handed over yet: the index of the first one, how many there are, and the
     /// term of the last one.
     unstable: (u64, usize, u64),
@@ -46,7 +47,7 @@ impl Steps {
             state: State::default(),
             progress: Vec::new(),
             votes: Vec::new(),
-            reads: Vec::new(),
+            reads: (0, Context::None, 0),
             unstable: unstable_of(raft),
             put_out: 0,
             numbers: 0,
@@ -109,9 +110,11 @@ impl Steps {
                 changed.votes = Some(now);
             }
         }
-        if self.reads_changed(raft) {
-            self.reads = raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect();
-            changed.reads = Some(self.reads.clone());
+        let reads = reads_of(raft);
+        if reads != self.reads {
+            self.reads = reads;
+            let pending = raft.read_only.read_index_queue.iter();
+            changed.reads = Some(pending.map(|context| read(raft, context)).collect());
         }
         if changes_members || after.snapshot != snapshot_before {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
@@ -140,17 +143,6 @@ impl Steps {
         let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
         let at = self.waiting.iter().position(is_it);
         at.and_then(|at| self.waiting.remove(at)).map_or(0, |(number, ..)| number)
-    }
-
-    /// Whether other reads wait, or one has more acknowledgements. What else is known of a read stays as it is.
-    fn reads_changed(&self, raft: &Raft<Log>) -> bool {
-        let pending = &raft.read_only.read_index_queue;
-        let same = |(number, seen): (&Vec<u8>, &Read)| {
-            let status = raft.read_only.pending_read_index.get(number);
-            context(number) == seen.context
-                && status.is_some_and(|status| status.acks.len() == seen.acks.len())
-        };
-        pending.len() != self.reads.len() || !pending.iter().zip(&self.reads).all(same)
     }
 
     /// The entries that were put into the log since the last step.
@@ -221,6 +213,16 @@ fn state_of(raft: &Raft<Log>) -> State {
 fn unstable_of(raft: &Raft<Log>) -> (u64, usize, u64) {
     let unstable = raft.raft_log.unstable();
     (unstable.offset, unstable.entries.len(), unstable.entries.last().map_or(0, |entry| entry.term))
+}
+
+/// Of the reads that wait: how many there are, the newest one, and how many acknowledgements they have. New reads come
+/// behind the others, and acknowledgements only become more, so any change of the reads changes this.
+#[inline]
+fn reads_of(raft: &Raft<Log>) -> (usize, Context, usize) {
+    let reads = &raft.read_only;
+    let Some(newest) = reads.read_index_queue.back() else { return (0, Context::None, 0) };
+    let acks = reads.pending_read_index.values().map(|status| status.acks.len()).sum();
+    (reads.read_index_queue.len(), context(newest), acks)
 }
 
 /// A role, as facts have it.

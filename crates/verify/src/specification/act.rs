@@ -197,8 +197,11 @@ impl<'a> Act<'a> {
     // ---- messages --------------------------------------------------------------------------------
 
     /// A message of this member, in its current term.
+    #[inline]
     pub fn message(&self, kind: MessageKind, to: MemberId) -> Message {
-        Message { term: self.node.state.term, ..Message::new(kind, self.node.id, to) }
+        let mut message = Message::new(kind, self.node.id, to);
+        message.term = self.node.state.term;
+        message
     }
 
     /// Takes the next message to a member that is of one of two kinds.

@@ -218,8 +218,15 @@ impl Act<'_> {
         for at in 0..self.node.flows.len() {
             let (id, flow) = &mut self.node.flows[at];
             flow.count_window(max_inflight);
-            let (id, expected) = (*id, flow.progress);
-            let is = self.reported(id).unwrap_or_default();
+            let (id, flow) = (*id, &self.node.flows[at].1);
+            // Without a report of anything new, and with the members of before, both lists have the same order.
+            let before = self.progress_before.get(at).filter(|(other, _)| *other == id);
+            if self.step.changed.progress.is_empty()
+                && before.is_some_and(|(_, before)| *before == flow.progress)
+            {
+                continue;
+            }
+            let (is, expected) = (self.reported(id).unwrap_or_default(), flow.progress);
             if is == expected {
                 continue;
             }
