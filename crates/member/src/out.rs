@@ -3,7 +3,7 @@
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
-use contract::{Action, Armed, End, Now, Stall, Struck};
+use contract::{Action, Armed, End, Now, Reused, Stall, Struck};
 use raft::eraftpb::Message as RaftMessage;
 use record::{EtcdFact as Fact, MemberId, Probe, Step};
 
@@ -40,7 +40,7 @@ impl<'a> Out<'a> {
 
     /// Where calls into raft are reported.
     #[inline]
-    pub(crate) fn steps(&mut self) -> &mut Vec<Step> {
+    pub(crate) fn steps(&mut self) -> &mut Reused<Step> {
         &mut self.effects.steps
     }
 
@@ -213,7 +213,7 @@ mod tests {
         reply(&mut out);
         out.send_watch(8, WatchResponse::default());
         out.probe(Probe::BackendDefragmented);
-        out.steps().push(tick());
+        out.steps().next(tick);
         out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
         out.over(9);
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(before.messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), raft_first);
         let probe = Fact::Probe { probe: Probe::BackendDefragmented };
         assert_eq!((before.facts, effects.facts), (vec![Fact::Failpoint { point }, probe], vec![]));
-        assert_eq!((before.steps, effects.steps), (vec![tick()], vec![]));
+        assert_eq!((&*before.steps, &*effects.steps), (&[tick()][..], &[][..]));
         // Refusals come last in a step.
         assert!(before.items.is_empty());
         assert!(matches!(effects.items[..], [(8, Down::Watch(_)), (7, Down::Refused(Error::Stopped))]));

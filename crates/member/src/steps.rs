@@ -1,12 +1,13 @@
 //! Reports every call into raft as a step ([`record::step`]), for whoever watches it.
 //!
 //! After each call, this compares raft's state with what it reported last, and puts the difference into the step. Steps
-//! are large, so each one is filled where it stays: at the end of the caller's list. It
+//! are large, so each one is filled where it stays, in the caller's list, which keeps the storage of earlier ones. It
 //! only reads; a run takes the same course whether or not anybody watches. `node` calls it and is the only other file
 //! that knows of steps.
 
 use std::collections::VecDeque;
 
+use contract::Reused;
 use raft::eraftpb::{
     ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
 };
@@ -42,7 +43,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// The start of raft with this log, as the first step.
-    pub(crate) fn start(raft: &Raft<Log>, config: &Config, list: &mut Vec<Step>) -> Steps {
+    pub(crate) fn start(raft: &Raft<Log>, config: &Config, list: &mut Reused<Step>) -> Steps {
         let mut steps = Steps {
             state: State::default(),
             progress: Vec::new(),
@@ -74,18 +75,11 @@ impl Steps {
 
     /// Adds a call that is over to the list of steps.
     #[inline]
-    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Vec<Step>) {
+    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Reused<Step>) {
         let changes_members = matches!(call, Call::ApplyChange(_));
-        list.push(Step {
-            call,
-            accepted,
-            after: state_of(raft),
-            changed: Changed::default(),
-            out: Vec::new(),
-        });
-        if let Some(step) = list.last_mut() {
-            self.fill(raft, step, changes_members);
-        }
+        let step = next(list, call, accepted);
+        step.after = state_of(raft);
+        self.fill(raft, step, changes_members);
     }
 
     /// Puts into a step what changed, and what was put out.
@@ -122,7 +116,6 @@ impl Steps {
         // A ready takes all messages, so afterwards there are fewer than before.
         let new = raft.msgs.get(self.put_out..).unwrap_or_default();
         self.put_out = raft.msgs.len();
-        out.reserve_exact(new.len());
         for message in new {
             self.numbers += 1;
             self.waiting.push_back((self.numbers, message.to, message.get_msg_type()));
@@ -131,11 +124,9 @@ impl Steps {
     }
 
     /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
-    pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Vec<Step>) {
+    pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
         let numbers = messages.iter().map(|message| self.number_of(message)).collect();
-        let call = Call::Release { numbers, durable };
-        let (after, changed) = (self.state, Changed::default());
-        list.push(Step { call, accepted: true, after, changed, out: Vec::new() });
+        next(list, Call::Release { numbers, durable }, true).after = self.state;
     }
 
     /// The number of a message that leaves. Messages of one type to one member leave in order.
@@ -175,6 +166,16 @@ impl Steps {
         }
         changed.progress.sort_unstable_by_key(|(id, _)| *id);
     }
+}
+
+/// The next step of the list, in which nothing changed yet. It uses the storage of an earlier one.
+#[inline]
+fn next(list: &mut Reused<Step>, call: Call, accepted: bool) -> &mut Step {
+    let step = list.next(Step::default);
+    (step.call, step.accepted) = (call, accepted);
+    step.changed.clear();
+    step.out.clear();
+    step
 }
 
 /// The part of raft's state that every step has.
@@ -436,7 +437,7 @@ mod tests {
         let (mut node, config) = node(voters);
         node.watch(&config, &mut out);
         does(&mut node, &mut out);
-        effects.steps
+        effects.steps.to_vec()
     }
 
     #[test]
