@@ -183,17 +183,10 @@ impl<'a> Out<'a> {
 
 #[cfg(test)]
 mod tests {
-    use record::step::{Call, Changed, State};
-
     use super::*;
 
     fn reply(out: &mut Out<'_>) {
         out.reply(1, Err(Error::Timeout));
-    }
-
-    fn tick() -> Step {
-        let (after, changed) = (State::default(), Changed::default());
-        Step { call: Call::Tick, accepted: true, after, changed, out: Vec::new() }
     }
 
     #[test]
@@ -213,7 +206,7 @@ mod tests {
         reply(&mut out);
         out.send_watch(8, WatchResponse::default());
         out.probe(Probe::BackendDefragmented);
-        out.steps().next(tick);
+        out.steps().next(Step::default);
         out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
         out.over(9);
@@ -225,7 +218,7 @@ mod tests {
         assert_eq!(before.messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), raft_first);
         let probe = Fact::Probe { probe: Probe::BackendDefragmented };
         assert_eq!((before.facts, effects.facts), (vec![Fact::Failpoint { point }, probe], vec![]));
-        assert_eq!((&*before.steps, &*effects.steps), (&[tick()][..], &[][..]));
+        assert_eq!((&*before.steps, &*effects.steps), (&[Step::default()][..], &[][..]));
         // Refusals come last in a step.
         assert!(before.items.is_empty());
         assert!(matches!(effects.items[..], [(8, Down::Watch(_)), (7, Down::Refused(Error::Stopped))]));
