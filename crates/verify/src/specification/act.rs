@@ -5,7 +5,7 @@
 //! end `compare.rs` compares the copy with what the step reports. A message that no action has taken is one that nobody
 //! asked for.
 
-use record::step::{Call, Context, Message, State, Step};
+use record::step::{Call, Message, State, Step};
 use record::{MemberId, MessageKind, Role};
 
 use super::node::Node;
@@ -112,15 +112,9 @@ impl<'a> Act<'a> {
         let Scratch { taken } = scratch;
         taken.clear();
         taken.resize(step.out.len(), false);
-        let before = node.state;
         node.flows.begin_step();
-        node.state.first = step.after.first;
-        node.state.timeout = step.after.timeout;
-        let mut rules = USUAL;
-        if before.role == Role::Leader {
-            rules[Field::Log as usize] = Rule::LeaderAppends;
-        }
-        Act {
+        let mut act = Act {
+            before: node.state,
             node,
             step,
             shared,
@@ -128,12 +122,17 @@ impl<'a> Act<'a> {
             found,
             taken,
             untaken: 0,
-            before,
-            rules,
+            rules: USUAL,
             replaced_from: u64::MAX,
             uncommitted_known: true,
             accepted: true,
+        };
+        act.node.state.first = step.after.first;
+        act.node.state.timeout = step.after.timeout;
+        if act.before.role == Role::Leader {
+            act.governs(Field::Log, Rule::LeaderAppends);
         }
+        act
     }
 
     /// Advances the copy as the specification says, and takes the messages that it sends.
@@ -146,7 +145,7 @@ impl<'a> Act<'a> {
             Call::Campaign => self.hup(None),
             Call::Propose { kind, bytes } => self.propose(*kind, *bytes),
             Call::ApplyChange(change) => self.apply_change(change),
-            Call::ReadIndex { context } => self.ask_read_index(Context::Read(*context)),
+            Call::ReadIndex { context } => self.ask_read_index(*context),
             Call::TransferLeader { to } => self.transfer(*to),
             Call::ReportSnapshot { to, arrived } => self.report_snapshot(*to, *arrived),
             Call::Applied { index } => self.applied(*index),

@@ -31,7 +31,9 @@ pub(super) struct Node {
     /// The reads as a step reported them last.
     pub reads_reported: Vec<Read>,
     /// The numbers under which it asked for read indexes, newest last.
-    pub contexts: VecDeque<Context>,
+    pub contexts: VecDeque<u64>,
+    /// The highest number that was ever among them.
+    highest_context: u64,
     /// The answers to reads that no ready has handed over.
     pub answers: Vec<(Context, u64)>,
     /// How many messages no ready has handed over.
@@ -111,6 +113,7 @@ impl Node {
             reads: Vec::new(),
             reads_reported: Vec::new(),
             contexts: VecDeque::new(),
+            highest_context: 0,
             answers: Vec::new(),
             outbox: 0,
             waiting: VecDeque::new(),
@@ -146,8 +149,10 @@ impl Node {
     }
 
     /// Remembers the number of a read. Returns whether it is new.
-    pub fn is_new_context(&mut self, context: Context) -> bool {
-        let new = !self.contexts.contains(&context);
+    pub fn is_new_context(&mut self, context: u64) -> bool {
+        // Hosts count upwards, so there is rarely anything to search.
+        let new = context > self.highest_context || !self.contexts.contains(&context);
+        self.highest_context = self.highest_context.max(context);
         if self.contexts.len() == CONTEXTS {
             self.contexts.pop_front();
         }
