@@ -39,6 +39,8 @@ pub(crate) struct Steps {
     numbers: u64,
     /// The messages that have not left yet: number, receiver, type.
     waiting: VecDeque<(u64, u64, MessageType)>,
+    /// Storage for the numbers of the next messages that leave, from an earlier step.
+    spare: Vec<u64>,
 }
 
 impl Steps {
@@ -53,6 +55,7 @@ impl Steps {
             put_out: 0,
             numbers: 0,
             waiting: VecDeque::new(),
+            spare: Vec::new(),
         };
         let log = raft.store();
         let start = step::Start {
@@ -77,9 +80,22 @@ impl Steps {
     #[inline]
     pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Reused<Step>) {
         let changes_members = matches!(call, Call::ApplyChange(_));
-        let step = next(list, call, accepted);
+        let step = self.next(list, call, accepted);
         step.after = state_of(raft);
         self.fill(raft, step, changes_members);
+    }
+
+    /// The next step of the list, in which nothing changed yet. It uses the storage of an earlier one.
+    #[inline]
+    fn next<'a>(&mut self, list: &'a mut Reused<Step>, call: Call, accepted: bool) -> &'a mut Step {
+        let step = list.next(Step::default);
+        if let Call::Release { numbers, .. } = &mut step.call {
+            self.spare = std::mem::take(numbers);
+        }
+        (step.call, step.accepted) = (call, accepted);
+        step.changed.clear();
+        step.out.clear();
+        step
     }
 
     /// Puts into a step what changed, and what was put out.
@@ -125,8 +141,10 @@ impl Steps {
 
     /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
     pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
-        let numbers = messages.iter().map(|message| self.number_of(message)).collect();
-        next(list, Call::Release { numbers, durable }, true).after = self.state;
+        let mut numbers = std::mem::take(&mut self.spare);
+        numbers.clear();
+        numbers.extend(messages.iter().map(|message| self.number_of(message)));
+        self.next(list, Call::Release { numbers, durable }, true).after = self.state;
     }
 
     /// The number of a message that leaves. Messages of one type to one member leave in order.
@@ -166,16 +184,6 @@ impl Steps {
         }
         changed.progress.sort_unstable_by_key(|(id, _)| *id);
     }
-}
-
-/// The next step of the list, in which nothing changed yet. It uses the storage of an earlier one.
-#[inline]
-fn next(list: &mut Reused<Step>, call: Call, accepted: bool) -> &mut Step {
-    let step = list.next(Step::default);
-    (step.call, step.accepted) = (call, accepted);
-    step.changed.clear();
-    step.out.clear();
-    step
 }
 
 /// The part of raft's state that every step has.
