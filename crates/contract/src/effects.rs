@@ -3,6 +3,7 @@
 use trace::MemberId;
 
 use crate::disk::DiskJob;
+use crate::reused::Reused;
 use crate::store::Store;
 use crate::types::{FactOf, StepOf, Types};
 
@@ -13,7 +14,7 @@ pub struct Effects<T: Types> {
     pub facts: Vec<FactOf<T>>,
     /// The steps of the node's algorithm, in order, if the driver has asked for them
     /// ([`Boot::steps`](crate::Boot::steps)). They are for those who watch, and change nothing.
-    pub steps: Vec<StepOf<T>>,
+    pub steps: Reused<StepOf<T>>,
     /// A job for the store. The driver gives [`Input::StoreDone`](crate::Input::StoreDone) once it is durable. Until
     /// then, the node hands out no other one.
     pub store: Option<<T::Store as Store>::Job>,
@@ -61,7 +62,7 @@ impl<T: Types> Default for Effects<T> {
     fn default() -> Effects<T> {
         Effects {
             facts: Vec::new(),
-            steps: Vec::new(),
+            steps: Reused::default(),
             store: None,
             messages: Vec::new(),
             items: Vec::new(),

@@ -58,6 +58,14 @@ impl Log {
         self.before.0 + (self.entries.len() - self.gone) as u64
     }
 
+    /// The term of the last entry, or of the one before the log if it has none.
+    pub(crate) fn last_term(&self) -> u64 {
+        self.entries
+            .back()
+            .filter(|_| self.entries.len() > self.gone)
+            .map_or(self.before.1, |entry| entry.term)
+    }
+
     /// Copies of all entries.
     pub(crate) fn all(&self) -> Vec<Entry> {
         self.entries.iter().skip(self.gone).cloned().collect()

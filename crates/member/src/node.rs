@@ -179,9 +179,7 @@ impl Node {
 
     /// From now on, reports every call as a step. It must come before the first call.
     pub(crate) fn watch(&mut self, config: &Config, out: &mut Out<'_>) {
-        let (steps, start) = Steps::start(&self.raw.raft, config);
-        self.steps = Some(steps);
-        out.step(start);
+        self.steps = Some(Steps::start(&self.raw.raft, config, out.steps()));
     }
 
     /// The description of a call, if somebody watches.
@@ -195,7 +193,7 @@ impl Node {
     fn called(&mut self, call: Option<Call>, accepted: bool, out: &mut Out<'_>) {
         self.replace_timeout();
         if let (Some(call), Some(steps)) = (call, &mut self.steps) {
-            out.step(steps.step(&self.raw.raft, call, accepted));
+            steps.step(&self.raw.raft, call, accepted, out.steps());
         }
     }
 
@@ -205,7 +203,7 @@ impl Node {
         if let Some(steps) = &mut self.steps
             && !messages.is_empty()
         {
-            out.step(steps.release(messages, self.durable));
+            steps.release(messages, self.durable, out.steps());
         }
     }
 

@@ -3,7 +3,7 @@
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Response};
-use contract::{Action, Armed, End, Now, Stall, Struck};
+use contract::{Action, Armed, End, Now, Reused, Stall, Struck};
 use raft::eraftpb::Message as RaftMessage;
 use record::{EtcdFact as Fact, MemberId, Probe, Step};
 
@@ -38,10 +38,10 @@ impl<'a> Out<'a> {
         self.effects.facts.push(fact);
     }
 
-    /// Reports a call into raft.
+    /// Where calls into raft are reported.
     #[inline]
-    pub(crate) fn step(&mut self, step: Step) {
-        self.effects.steps.push(step);
+    pub(crate) fn steps(&mut self) -> &mut Reused<Step> {
+        &mut self.effects.steps
     }
 
     /// Reports that a probe was reached.
@@ -183,17 +183,10 @@ impl<'a> Out<'a> {
 
 #[cfg(test)]
 mod tests {
-    use record::step::{Call, Changed, State};
-
     use super::*;
 
     fn reply(out: &mut Out<'_>) {
         out.reply(1, Err(Error::Timeout));
-    }
-
-    fn tick() -> Step {
-        let (after, changed) = (State::default(), Changed::default());
-        Step { call: Call::Tick, accepted: true, after, changed, out: Vec::new() }
     }
 
     #[test]
@@ -213,7 +206,7 @@ mod tests {
         reply(&mut out);
         out.send_watch(8, WatchResponse::default());
         out.probe(Probe::BackendDefragmented);
-        out.step(tick());
+        out.steps().next(Step::default);
         out.fatal("why".to_string());
         out.pass(Failpoint::RaftBeforeSave); // it acts once
         out.over(9);
@@ -225,7 +218,7 @@ mod tests {
         assert_eq!(before.messages.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), raft_first);
         let probe = Fact::Probe { probe: Probe::BackendDefragmented };
         assert_eq!((before.facts, effects.facts), (vec![Fact::Failpoint { point }, probe], vec![]));
-        assert_eq!((before.steps, effects.steps), (vec![tick()], vec![]));
+        assert_eq!((&*before.steps, &*effects.steps), (&[Step::default()][..], &[][..]));
         // Refusals come last in a step.
         assert!(before.items.is_empty());
         assert!(matches!(effects.items[..], [(8, Down::Watch(_)), (7, Down::Refused(Error::Stopped))]));

@@ -1,11 +1,13 @@
 //! Reports every call into raft as a step ([`record::step`]), for whoever watches it.
 //!
-//! After each call, this compares raft's state with what it reported last, and puts the difference into the step. It
+//! After each call, this compares raft's state with what it reported last, and puts the difference into the step. Steps
+//! are large, so each one is filled where it stays, in the caller's list, which keeps the storage of earlier ones. It
 //! only reads; a run takes the same course whether or not anybody watches. `node` calls it and is the only other file
 //! that knows of steps.
 
 use std::collections::VecDeque;
 
+use contract::Reused;
 use raft::eraftpb::{
     ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
 };
@@ -23,9 +25,11 @@ const TRANSFER: &[u8] = b"CampaignTransfer";
 pub(crate) struct Steps {
     /// What the last step reported.
     state: State,
+    /// In the order of raft's own collection, which stays as long as the members do.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
-    reads: Vec<Read>,
+    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they have.
+    reads: (usize, Context, usize),
     /// Of the entries that no ready has handed over yet: the index of the first one, how many there are, and the
     /// term of the last one.
     unstable: (u64, usize, u64),
@@ -35,20 +39,23 @@ pub(crate) struct Steps {
     numbers: u64,
     /// The messages that have not left yet: number, receiver, type.
     waiting: VecDeque<(u64, u64, MessageType)>,
+    /// Storage for the numbers of the next messages that leave, from an earlier step.
+    spare: Vec<u64>,
 }
 
 impl Steps {
     /// The start of raft with this log, as the first step.
-    pub(crate) fn start(raft: &Raft<Log>, config: &Config) -> (Steps, Step) {
+    pub(crate) fn start(raft: &Raft<Log>, config: &Config, list: &mut Reused<Step>) -> Steps {
         let mut steps = Steps {
             state: State::default(),
             progress: Vec::new(),
             votes: Vec::new(),
-            reads: Vec::new(),
+            reads: (0, Context::None, 0),
             unstable: unstable_of(raft),
             put_out: 0,
             numbers: 0,
             waiting: VecDeque::new(),
+            spare: Vec::new(),
         };
         let log = raft.store();
         let start = step::Start {
@@ -65,23 +72,44 @@ impl Steps {
             before: log.before(),
             entries: entries(log.iter()),
         };
-        let start = steps.step(raft, Call::Start(Box::new(start)), true);
-        (steps, start)
+        steps.step(raft, Call::Start(Box::new(start)), true, list);
+        steps
     }
 
-    /// A call that is over, as a step.
-    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool) -> Step {
-        let after = state_of(raft);
-        let before = std::mem::replace(&mut self.state, after);
-        let mut changed = Changed::default();
+    /// Adds a call that is over to the list of steps.
+    #[inline]
+    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Reused<Step>) {
+        let changes_members = matches!(call, Call::ApplyChange(_));
+        let step = self.next(list, call, accepted);
+        step.after = state_of(raft);
+        self.fill(raft, step, changes_members);
+    }
+
+    /// The next step of the list, in which nothing changed yet. It uses the storage of an earlier one.
+    #[inline]
+    fn next<'a>(&mut self, list: &'a mut Reused<Step>, call: Call, accepted: bool) -> &'a mut Step {
+        let step = list.next(Step::default);
+        if let Call::Release { numbers, .. } = &mut step.call {
+            self.spare = std::mem::take(numbers);
+        }
+        (step.call, step.accepted) = (call, accepted);
+        step.changed.clear();
+        step.out.clear();
+        step
+    }
+
+    /// Puts into a step what changed, and what was put out.
+    fn fill(&mut self, raft: &Raft<Log>, step: &mut Step, changes_members: bool) {
+        let Step { after, changed, out, .. } = step;
+        let (was_leader, snapshot_before) = (self.state.role == Role::Leader, self.state.snapshot);
+        self.state = *after;
         let unstable = unstable_of(raft);
         if unstable != self.unstable {
             changed.entries = self.new_entries(raft, unstable);
             self.unstable = unstable;
         }
-        if after.role == Role::Leader || before.role == Role::Leader {
-            let same_members = before.role == Role::Leader && !matches!(call, Call::ApplyChange(_));
-            self.compare_progress(raft, same_members, &mut changed);
+        if after.role == Role::Leader || was_leader {
+            self.compare_progress(raft, changed);
         }
         let votes = raft.prs().votes();
         if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
@@ -92,31 +120,31 @@ impl Steps {
                 changed.votes = Some(now);
             }
         }
-        if self.reads_changed(raft) {
-            self.reads = raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect();
-            changed.reads = Some(self.reads.clone());
+        let reads = reads_of(raft);
+        if reads != self.reads {
+            self.reads = reads;
+            let pending = raft.read_only.read_index_queue.iter();
+            changed.reads = Some(pending.map(|context| read(raft, context)).collect());
         }
-        if matches!(call, Call::ApplyChange(_)) || after.snapshot != before.snapshot {
+        if changes_members || after.snapshot != snapshot_before {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
         }
         // A ready takes all messages, so afterwards there are fewer than before.
         let new = raft.msgs.get(self.put_out..).unwrap_or_default();
         self.put_out = raft.msgs.len();
-        let mut out = Vec::with_capacity(new.len());
         for message in new {
             self.numbers += 1;
             self.waiting.push_back((self.numbers, message.to, message.get_msg_type()));
-            out.push(step::Message { number: self.numbers, ..described(message) });
+            out.push(described(self.numbers, message));
         }
-        Step { call, accepted, after, changed, out }
     }
 
-    /// These messages leave, as a step. `durable` is the number of the last ready that is durable.
-    pub(crate) fn release(&mut self, messages: &[Message], durable: u64) -> Step {
-        let numbers = messages.iter().map(|message| self.number_of(message)).collect();
-        let call = Call::Release { numbers, durable };
-        let (after, changed) = (self.state, Changed::default());
-        Step { call, accepted: true, after, changed, out: Vec::new() }
+    /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
+    pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
+        let mut numbers = std::mem::take(&mut self.spare);
+        numbers.clear();
+        numbers.extend(messages.iter().map(|message| self.number_of(message)));
+        self.next(list, Call::Release { numbers, durable }, true).after = self.state;
     }
 
     /// The number of a message that leaves. Messages of one type to one member leave in order.
@@ -124,17 +152,6 @@ impl Steps {
         let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
         let at = self.waiting.iter().position(is_it);
         at.and_then(|at| self.waiting.remove(at)).map_or(0, |(number, ..)| number)
-    }
-
-    /// Whether other reads wait, or one has more acknowledgements. What else is known of a read stays as it is.
-    fn reads_changed(&self, raft: &Raft<Log>) -> bool {
-        let pending = &raft.read_only.read_index_queue;
-        let same = |(number, seen): (&Vec<u8>, &Read)| {
-            let status = raft.read_only.pending_read_index.get(number);
-            context(number) == seen.context
-                && status.is_some_and(|status| status.acks.len() == seen.acks.len())
-        };
-        pending.len() != self.reads.len() || !pending.iter().zip(&self.reads).all(same)
     }
 
     /// The entries that were put into the log since the last step.
@@ -147,42 +164,45 @@ impl Steps {
         entries(all[if grew { count_before } else { 0 }..].iter())
     }
 
-    /// Finds the members of which a leader knows something else now. `same_members` says that the leader tracks the
-    /// same members as in the last step.
-    fn compare_progress(&mut self, raft: &Raft<Log>, same_members: bool, changed: &mut Changed) {
-        let tracked = raft.prs().iter();
-        if !same_members || tracked.len() != self.progress.len() {
+    /// Finds the members of which a leader knows something else now.
+    fn compare_progress(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
+        let tracked = || raft.prs().iter().map(|(id, progress)| (MemberId::from_raft(*id), progress));
+        if tracked().len() != self.progress.len()
+            || tracked().zip(&self.progress).any(|((id, _), (seen, _))| id != *seen)
+        {
             // The configuration changed. What was known of members that stay is kept, to see whether it changes.
             let known = std::mem::take(&mut self.progress);
             let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
-            let mut all: Vec<_> = tracked
-                .map(|(id, _)| MemberId::from_raft(*id))
-                .map(|id| (id, before(id).unwrap_or_default()))
-                .collect();
-            all.sort_unstable_by_key(|(id, _)| *id);
-            self.progress = all;
+            self.progress = tracked().map(|(id, _)| (id, before(id).unwrap_or_default())).collect();
         }
-        for (id, seen) in &mut self.progress {
-            let now = raft.prs().get(id.raft_id()).map(progress).unwrap_or_default();
+        for ((id, now), (_, seen)) in tracked().zip(&mut self.progress) {
+            let now = progress(now);
             if now != *seen {
                 *seen = now;
-                changed.progress.push((*id, now));
+                changed.progress.push((id, now));
             }
         }
+        changed.progress.sort_unstable_by_key(|(id, _)| *id);
     }
 }
 
 /// The part of raft's state that every step has.
+#[inline]
 fn state_of(raft: &Raft<Log>) -> State {
     let log = &raft.raft_log;
-    let last = log.last_index();
+    // The last entry says its term, or the snapshot; raft's own search for it costs more.
+    let last_term = match (log.unstable_entries().last(), raft.snap()) {
+        (Some(entry), _) => entry.term,
+        (None, Some(snapshot)) => snapshot.get_metadata().term,
+        (None, None) => log.store().last_term(),
+    };
     State {
         term: raft.term,
         vote: MemberId::from_raft(raft.vote),
         role: role(raft.state),
         leader: MemberId::from_raft(raft.leader_id),
         first: log.store().before().0 + 1,
-        last: (last, log.term(last).unwrap_or(0)),
+        last: (log.last_index(), last_term),
         handed_over: log.unstable().offset - 1,
         snapshot: raft.snap().map_or(0, |snapshot| snapshot.get_metadata().index),
         commit: log.committed,
@@ -204,6 +224,16 @@ fn unstable_of(raft: &Raft<Log>) -> (u64, usize, u64) {
     (unstable.offset, unstable.entries.len(), unstable.entries.last().map_or(0, |entry| entry.term))
 }
 
+/// Of the reads that wait: how many there are, the newest one, and how many acknowledgements they have. New reads come
+/// behind the others, and acknowledgements only become more, so any change of the reads changes this.
+#[inline]
+fn reads_of(raft: &Raft<Log>) -> (usize, Context, usize) {
+    let reads = &raft.read_only;
+    let Some(newest) = reads.read_index_queue.back() else { return (0, Context::None, 0) };
+    let acks = reads.pending_read_index.values().map(|status| status.acks.len()).sum();
+    (reads.read_index_queue.len(), context(newest), acks)
+}
+
 /// A role, as facts have it.
 pub(crate) fn role(role: StateRole) -> Role {
     match role {
@@ -215,17 +245,20 @@ pub(crate) fn role(role: StateRole) -> Role {
 }
 
 /// A message that this packet brought, as steps have it.
+#[inline]
 pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
-    step::Message { number: packet, ..described(message) }
+    described(packet, message)
 }
 
-/// A message, as steps have it, without a number.
-fn described(message: &Message) -> step::Message {
+/// A message, as steps have it, with a number.
+#[inline]
+fn described(number: u64, message: &Message) -> step::Message {
     let mut described = step::Message::new(
         kind(message.msg_type),
         MemberId::from_raft(message.from),
         MemberId::from_raft(message.to),
     );
+    described.number = number;
     described.term = message.term;
     described.index = message.index;
     described.log_term = message.log_term;
@@ -308,6 +341,7 @@ pub(crate) fn entries<'a>(all: impl Iterator<Item = &'a Entry>) -> Entries {
 }
 
 /// What a leader knows of a member.
+#[inline]
 fn progress(progress: &raft::Progress) -> step::Progress {
     step::Progress {
         matched: progress.matched,
@@ -411,7 +445,7 @@ mod tests {
         let (mut node, config) = node(voters);
         node.watch(&config, &mut out);
         does(&mut node, &mut out);
-        effects.steps
+        effects.steps.to_vec()
     }
 
     #[test]

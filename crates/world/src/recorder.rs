@@ -1,6 +1,7 @@
 //! Records every event of a run. Each event enters the trace hash, goes to the observer, and updates the record:
 //! the statistics and, on request, the list of all events.
 
+use contract::Reused;
 use trace::{DropReason, Event, Fact, MemberId, Nanos, Observer, Run, TraceHasher, Vocabulary};
 
 /// Makes the record of a run as events happen.
@@ -54,10 +55,11 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
 
     /// Shows the observer the steps of a member. They are no events: they enter neither the trace hash nor the record.
     #[inline]
-    pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &mut Vec<V::Step>) {
-        for step in steps.drain(..) {
-            self.observer.step(time, member, &step);
+    pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &mut Reused<V::Step>) {
+        for step in steps.iter() {
+            self.observer.step(time, member, step);
         }
+        steps.clear();
     }
 
     /// What the whole run leaves.

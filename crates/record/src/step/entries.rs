@@ -70,6 +70,13 @@ impl Entries {
         }
     }
 
+    /// Drops them all.
+    #[inline]
+    pub fn clear(&mut self) {
+        (self.head, self.bytes) = (Run::default(), 0);
+        self.rest.clear();
+    }
+
     /// Whether there are none.
     #[inline]
     pub const fn is_empty(&self) -> bool {

@@ -43,6 +43,7 @@ pub struct Message {
 
 impl Message {
     /// A message of this kind, with nothing else in it.
+    #[inline]
     pub fn new(kind: MessageKind, from: MemberId, to: MemberId) -> Message {
         Message {
             number: 0,

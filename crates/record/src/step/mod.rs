@@ -38,6 +38,14 @@ pub struct Step {
     pub out: Vec<Message>,
 }
 
+impl Default for Step {
+    /// A tick that changed nothing.
+    fn default() -> Step {
+        let (after, changed) = (State::default(), Changed::default());
+        Step { call: Call::Tick, accepted: true, after, changed, out: Vec::new() }
+    }
+}
+
 /// A call into raft, with its input. [`Call::Release`] is the host's own act: raft is not called.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {

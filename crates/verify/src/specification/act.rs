@@ -5,7 +5,7 @@
 //! end `compare.rs` compares the copy with what the step reports. A message that no action has taken is one that nobody
 //! asked for.
 
-use record::step::{Call, Context, Message, Progress, State, Step};
+use record::step::{Call, Message, State, Step};
 use record::{MemberId, MessageKind, Role};
 
 use super::node::Node;
@@ -83,8 +83,6 @@ pub(super) struct Act<'a> {
     untaken: usize,
     /// The state before the step.
     pub before: State,
-    /// The progress of every member before the step, as it was reported.
-    pub progress_before: &'a mut Vec<(MemberId, Progress)>,
     /// The rule that governs each field.
     rules: [Rule; 18],
     /// The first index of the log that the step must have replaced; `u64::MAX` if none.
@@ -99,7 +97,6 @@ pub(super) struct Act<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     taken: Vec<bool>,
-    progress: Vec<(MemberId, Progress)>,
 }
 
 impl<'a> Act<'a> {
@@ -112,21 +109,12 @@ impl<'a> Act<'a> {
         found: &'a mut Vec<Finding>,
         scratch: &'a mut Scratch,
     ) -> Act<'a> {
-        let Scratch { taken, progress } = scratch;
+        let Scratch { taken } = scratch;
         taken.clear();
         taken.resize(step.out.len(), false);
-        progress.clear();
-        let before = node.state;
-        if before.role == Role::Leader || step.after.role == Role::Leader {
-            progress.extend(node.flows.iter().map(|(id, flow)| (*id, flow.progress)));
-        }
-        node.state.first = step.after.first;
-        node.state.timeout = step.after.timeout;
-        let mut rules = USUAL;
-        if before.role == Role::Leader {
-            rules[Field::Log as usize] = Rule::LeaderAppends;
-        }
-        Act {
+        node.flows.begin_step();
+        let mut act = Act {
+            before: node.state,
             node,
             step,
             shared,
@@ -134,13 +122,17 @@ impl<'a> Act<'a> {
             found,
             taken,
             untaken: 0,
-            before,
-            progress_before: progress,
-            rules,
+            rules: USUAL,
             replaced_from: u64::MAX,
             uncommitted_known: true,
             accepted: true,
+        };
+        act.node.state.first = step.after.first;
+        act.node.state.timeout = step.after.timeout;
+        if act.before.role == Role::Leader {
+            act.governs(Field::Log, Rule::LeaderAppends);
         }
+        act
     }
 
     /// Advances the copy as the specification says, and takes the messages that it sends.
@@ -153,7 +145,7 @@ impl<'a> Act<'a> {
             Call::Campaign => self.hup(None),
             Call::Propose { kind, bytes } => self.propose(*kind, *bytes),
             Call::ApplyChange(change) => self.apply_change(change),
-            Call::ReadIndex { context } => self.ask_read_index(Context::Read(*context)),
+            Call::ReadIndex { context } => self.ask_read_index(*context),
             Call::TransferLeader { to } => self.transfer(*to),
             Call::ReportSnapshot { to, arrived } => self.report_snapshot(*to, *arrived),
             Call::Applied { index } => self.applied(*index),
@@ -197,8 +189,11 @@ impl<'a> Act<'a> {
     // ---- messages --------------------------------------------------------------------------------
 
     /// A message of this member, in its current term.
+    #[inline]
     pub fn message(&self, kind: MessageKind, to: MemberId) -> Message {
-        Message { term: self.node.state.term, ..Message::new(kind, self.node.id, to) }
+        let mut message = Message::new(kind, self.node.id, to);
+        message.term = self.node.state.term;
+        message
     }
 
     /// Takes the next message to a member that is of one of two kinds.
@@ -312,25 +307,21 @@ impl<'a> Act<'a> {
     }
 }
 
-/// Whether two messages are the same, apart from their numbers.
+/// Whether two messages are the same, apart from their numbers, which always differ.
+#[inline]
 fn same(one: &Message, other: &Message) -> bool {
-    // The numbers differ always, so the fields are compared one by one.
-    let head = |message: &Message| {
-        (
-            message.kind,
-            message.from,
-            message.to,
-            message.term,
-            message.index,
-            message.log_term,
-            message.reject,
-        )
-    };
-    let rest = |message: &Message| {
-        (message.commit, message.commit_term, message.hint, message.wanted_snapshot, message.context)
-    };
-    head(one) == head(other)
-        && rest(one) == rest(other)
+    one.kind == other.kind
+        && one.from == other.from
+        && one.to == other.to
+        && one.term == other.term
+        && one.index == other.index
+        && one.log_term == other.log_term
+        && one.commit == other.commit
+        && one.commit_term == other.commit_term
+        && one.reject == other.reject
+        && one.hint == other.hint
+        && one.wanted_snapshot == other.wanted_snapshot
+        && one.context == other.context
         && one.entries == other.entries
         && one.snapshot == other.snapshot
 }

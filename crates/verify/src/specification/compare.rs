@@ -38,7 +38,10 @@ impl Act<'_> {
         }
         self.compare_log();
         if self.before.role == Role::Leader || self.step.after.role == Role::Leader {
-            self.compare_progress();
+            // What neither raft nor the specification touched is what it was before.
+            if !self.step.changed.progress.is_empty() || self.node.flows.touched() {
+                self.compare_progress();
+            }
         }
         self.compare_votes();
         self.compare_reads();
@@ -52,9 +55,9 @@ impl Act<'_> {
                 );
                 self.broke(self.rule_of(Field::Configuration), || sentence);
                 self.node.configuration.clone_from(configuration);
-                let (all, before) = (configuration.all(), std::mem::take(&mut self.node.flows));
+                let (all, before) = (configuration.all(), std::mem::take(&mut *self.node.flows));
                 let known = |id| before.iter().find(|(other, _)| *other == id).map(|(_, flow)| flow.clone());
-                self.node.flows = all.into_iter().map(|id| (id, known(id).unwrap_or_default())).collect();
+                *self.node.flows = all.into_iter().map(|id| (id, known(id).unwrap_or_default())).collect();
             }
         }
         self.node.put_out(&self.step.out);
@@ -215,11 +218,19 @@ impl Act<'_> {
     fn compare_progress(&mut self) {
         let max_inflight = self.node.settings.max_inflight;
         let leads = self.node.state.role == Role::Leader && self.step.after.role == Role::Leader;
+        let changed = &self.step.changed.progress;
         for at in 0..self.node.flows.len() {
             let (id, flow) = &mut self.node.flows[at];
             flow.count_window(max_inflight);
-            let (id, expected) = (*id, flow.progress);
-            let is = self.reported(id).unwrap_or_default();
+            let (id, flow) = (*id, &self.node.flows[at].1);
+            // As long as the members are those of before, both lists have the same order.
+            let before = self.node.flows.reported().get(at).filter(|(other, _)| *other == id);
+            if before.is_some_and(|(_, before)| *before == flow.progress)
+                && changed.iter().all(|(other, _)| *other != id)
+            {
+                continue;
+            }
+            let (is, expected) = (self.reported(id).unwrap_or_default(), flow.progress);
             if is == expected {
                 continue;
             }
@@ -238,7 +249,7 @@ impl Act<'_> {
     pub fn reported(&self, id: MemberId) -> Option<Progress> {
         let is_it = |(other, _): &&(MemberId, Progress)| *other == id;
         let changed = self.step.changed.progress.iter().find(is_it);
-        changed.or_else(|| self.progress_before.iter().find(is_it)).map(|(_, progress)| *progress)
+        changed.or_else(|| self.node.flows.reported().iter().find(is_it)).map(|(_, progress)| *progress)
     }
 
     /// Compares what a leader knows of one member, which differs.

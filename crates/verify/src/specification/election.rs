@@ -130,7 +130,7 @@ impl Act<'_> {
             self.governs(field, Rule::LeaderBegins);
         }
         let persisted = self.node.state.persisted;
-        self.node.flows = (self.node.configuration.all().into_iter())
+        *self.node.flows = (self.node.configuration.all().into_iter())
             .map(|id| {
                 let mut flow = Flow::new(last + 1);
                 if id == own {

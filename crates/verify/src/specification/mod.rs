@@ -158,7 +158,10 @@ impl Specification {
         let shared = (&mut self.shared, &mut self.counts);
         let mut act = Act::new(node, step, shared, &mut self.found, &mut self.scratch);
         act.perform();
-        act.compare();
+        // Messages leave without a call into raft. Such a step repeats the state of the one before, which was compared.
+        if !matches!(step.call, Call::Release { .. }) {
+            act.compare();
+        }
         node.log.trim(step.after.first);
     }
 

@@ -1,6 +1,7 @@
 //! The specification's own copy of one process: everything that raft and its host know and owe.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
 use record::step::{Configuration, Context, Message, Mode, Progress, Read, Settings, Start, State};
 use record::{MemberId, MessageKind};
@@ -19,8 +20,8 @@ pub(super) struct Node {
     pub state: State,
     pub log: Log,
     pub configuration: Configuration,
-    /// What it knows of each member as a leader, sorted.
-    pub flows: Vec<(MemberId, Flow)>,
+    /// What it knows of each member as a leader.
+    pub flows: Flows,
     /// The votes that it has counted as a candidate, sorted.
     pub votes: Vec<(MemberId, bool)>,
     /// The votes as a step reported them last.
@@ -30,7 +31,9 @@ pub(super) struct Node {
     /// The reads as a step reported them last.
     pub reads_reported: Vec<Read>,
     /// The numbers under which it asked for read indexes, newest last.
-    pub contexts: VecDeque<Context>,
+    pub contexts: VecDeque<u64>,
+    /// The highest number that was ever among them.
+    highest_context: u64,
     /// The answers to reads that no ready has handed over.
     pub answers: Vec<(Context, u64)>,
     /// How many messages no ready has handed over.
@@ -48,6 +51,17 @@ pub(super) struct Node {
     /// The last change of the configuration that was applied.
     pub changed: u64,
     pub disk: Disk,
+}
+
+/// What a leader knows of each member, sorted. It notices by itself that somebody may have changed it: as long as nobody
+/// has, it is what was reported last, and needs neither a copy nor a comparison.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flows {
+    list: Vec<(MemberId, Flow)>,
+    /// Whether anything may have changed since `reported` was made.
+    touched: bool,
+    /// The progress of each member before the step.
+    reported: Vec<(MemberId, Progress)>,
 }
 
 /// What a leader knows of a member.
@@ -93,12 +107,13 @@ impl Node {
             disk: Disk::found(state.term, state.vote, log.last().0),
             log,
             configuration: start.configuration.clone(),
-            flows: Vec::new(),
+            flows: Flows::default(),
             votes: Vec::new(),
             votes_reported: Vec::new(),
             reads: Vec::new(),
             reads_reported: Vec::new(),
             contexts: VecDeque::new(),
+            highest_context: 0,
             answers: Vec::new(),
             outbox: 0,
             waiting: VecDeque::new(),
@@ -134,8 +149,10 @@ impl Node {
     }
 
     /// Remembers the number of a read. Returns whether it is new.
-    pub fn is_new_context(&mut self, context: Context) -> bool {
-        let new = !self.contexts.contains(&context);
+    pub fn is_new_context(&mut self, context: u64) -> bool {
+        // Hosts count upwards, so there is rarely anything to search.
+        let new = context > self.highest_context || !self.contexts.contains(&context);
+        self.highest_context = self.highest_context.max(context);
         if self.contexts.len() == CONTEXTS {
             self.contexts.pop_front();
         }
@@ -155,6 +172,47 @@ impl Node {
             index: message.index,
             reject: message.reject,
         }));
+    }
+}
+
+impl Flows {
+    /// A step begins: what is known now was reported.
+    #[inline]
+    pub fn begin_step(&mut self) {
+        if self.touched {
+            self.reported.clear();
+            self.reported.extend(self.list.iter().map(|(id, flow)| (*id, flow.progress)));
+            self.touched = false;
+        }
+    }
+
+    /// Whether the step may have changed anything.
+    #[inline]
+    pub fn touched(&self) -> bool {
+        self.touched
+    }
+
+    /// The progress of each member before the step.
+    #[inline]
+    pub fn reported(&self) -> &[(MemberId, Progress)] {
+        &self.reported
+    }
+}
+
+impl Deref for Flows {
+    type Target = Vec<(MemberId, Flow)>;
+
+    #[inline]
+    fn deref(&self) -> &Vec<(MemberId, Flow)> {
+        &self.list
+    }
+}
+
+impl DerefMut for Flows {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Vec<(MemberId, Flow)> {
+        self.touched = true;
+        &mut self.list
     }
 }
 

@@ -15,8 +15,9 @@ use super::rule::Rule;
 
 impl Act<'_> {
     /// The host asks for a read index.
-    pub fn ask_read_index(&mut self, context: Context) {
-        if !self.node.is_new_context(context) {
+    pub fn ask_read_index(&mut self, number: u64) {
+        let context = Context::Read(number);
+        if !self.node.is_new_context(number) {
             self.broke(Rule::ReadContextOnce, || {
                 format!("It asked for a read index as {context:?}, as it has before.")
             });

@@ -12,6 +12,8 @@ const KEPT: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
     leaders: BTreeMap<u64, MemberId>,
+    /// The term and the leader that were named last; most messages name them again.
+    last_named: (u64, MemberId),
     /// The configuration after the entry at an index.
     configurations: BTreeMap<u64, Configuration>,
     /// Configurations up to this index are forgotten: what is known of later ones would not fit between.
@@ -20,11 +22,20 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A member leads a term. Returns another one that did.
+    #[inline]
     pub fn leads(&mut self, term: u64, leader: MemberId) -> Option<MemberId> {
+        if self.last_named == (term, leader) {
+            return None;
+        }
         if let Some(known) = self.leaders.get(&term) {
-            return Some(*known).filter(|known| *known != leader);
+            if *known != leader {
+                return Some(*known);
+            }
+            self.last_named = (term, leader);
+            return None;
         }
         self.leaders.insert(term, leader);
+        self.last_named = (term, leader);
         if self.leaders.len() > KEPT {
             self.leaders.pop_first();
         }

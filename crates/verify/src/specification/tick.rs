@@ -4,7 +4,7 @@
 //! Paper, section 5.2; thesis, section 6.2 for check-quorum. With etcd, a leader looks once an election timeout whether
 //! a quorum has answered since it last looked.
 
-use record::step::Context;
+use record::step::{Context, Message};
 use record::{MemberId, MessageKind, Role};
 
 use super::act::{Act, Field};
@@ -102,24 +102,25 @@ impl Act<'_> {
             if to == own {
                 continue;
             }
-            let mut heartbeat = self.message(MessageKind::Heartbeat, to);
-            heartbeat.commit = matched.min(self.node.state.commit);
-            heartbeat.context = context;
+            let (term, commit) = (self.node.state.term, matched.min(self.node.state.commit));
             let sent = self.take(to, [MessageKind::Heartbeat; 2]);
             match sent {
-                None => self.lacks(Rule::HeartbeatDue, heartbeat),
+                None => {
+                    let heartbeat = self.message(MessageKind::Heartbeat, to);
+                    self.lacks(Rule::HeartbeatDue, Message { commit, context, ..heartbeat });
+                }
                 Some(sent) if sent.context != context => self.broke(Rule::HeartbeatDue, || {
                     format!(
                         "Its heartbeat to member {to} has the context {:?}, and not {context:?}.",
                         sent.context
                     )
                 }),
-                Some(sent) if (sent.term, sent.commit) != (heartbeat.term, heartbeat.commit) => {
+                Some(sent) if (sent.term, sent.commit) != (term, commit) => {
                     self.broke(Rule::HeartbeatTrue, || {
                         format!(
-                            "Its heartbeat of term {} to member {to} has the commit index {}, and not {}: member {to} \
-                             is known to match up to {matched}.",
-                            sent.term, sent.commit, heartbeat.commit
+                            "Its heartbeat of term {} to member {to} has the commit index {}, and not {commit}: member \
+                             {to} is known to match up to {matched}.",
+                            sent.term, sent.commit
                         )
                     });
                 }

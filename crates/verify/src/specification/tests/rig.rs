@@ -398,7 +398,7 @@ fn changed_of(before: &Node, after: &mut Node, call: &Call, replaced_from: u64) 
     }
     if before.state.role == Role::Leader || after.state.role == Role::Leader {
         let max_inflight = after.settings.max_inflight;
-        for (member, flow) in &mut after.flows {
+        for (member, flow) in after.flows.iter_mut() {
             flow.count_window(max_inflight);
             let at = before.flow_at(*member);
             let known = at.map(|at| before.flows[at].1.progress).unwrap_or_default();
