@@ -68,10 +68,10 @@ impl<S: System> World<'_, S> {
             Some(Sign::Durable(mark)) => Some(mark),
             _ => None,
         });
-        if let Some(mark) = mark {
-            if let Some(fact) = S::interrupted(interrupted.found(mark)) {
-                self.note(member, Fact::Own(fact));
-            }
+        if let Some(mark) = mark
+            && let Some(fact) = S::interrupted(interrupted.found(mark))
+        {
+            self.note(member, Fact::Own(fact));
         }
     }
 
