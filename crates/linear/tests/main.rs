@@ -23,6 +23,7 @@ mod recorded;
 mod regressions;
 // The library itself is built without its tests, so they are reached from here.
 #[expect(dead_code, reason = "only what its tests use")]
+#[expect(clippy::disallowed_types, reason = "as in the library")]
 #[path = "../src/search/steps.rs"]
 mod steps;
 mod sums;

@@ -76,7 +76,8 @@ struct Remembered {
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Message {
-    CompilerMessage {
+    #[serde(rename = "compiler-message")]
+    Diagnosed {
         message: Diagnostic,
     },
     CompilerArtifact {
@@ -209,11 +210,11 @@ fn build(what: &Compilation<'_>, mirror: &Mirror) -> Result<Attempt, Error> {
     for line in BufReader::new(child.stdout.take().expect("stdout is piped")).lines() {
         let line = line.map_err(|error| Error::Start { program: "cargo".to_string(), error })?;
         match serde_json::from_str(&line) {
-            Ok(Message::CompilerMessage { message }) if message.level.starts_with("error") => {
-                // The last error of a crate only counts the others, and names no place.
-                if !message.spans.is_empty() {
-                    errors.push(message);
-                }
+            // The last error of a crate only counts the others, and names no place.
+            Ok(Message::Diagnosed { message })
+                if message.level.starts_with("error") && !message.spans.is_empty() =>
+            {
+                errors.push(message);
             }
             Ok(Message::CompilerArtifact { target, profile, executable: Some(executable) }) => {
                 let wanted = match what.program {

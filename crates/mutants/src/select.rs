@@ -43,11 +43,7 @@ impl FromStr for Shard {
 }
 
 /// The mutants of a sample and a shard, in the order of their numbers.
-pub fn select<'m>(
-    mut mutants: Vec<&'m Mutant>,
-    sample: Option<Sample>,
-    shard: Option<Shard>,
-) -> Vec<&'m Mutant> {
+pub fn select(mut mutants: Vec<&Mutant>, sample: Option<Sample>, shard: Option<Shard>) -> Vec<&Mutant> {
     if let Some(Sample { count, seed }) = sample {
         mutants.sort_by_cached_key(|mutant| (rank(&mutant.name, seed), mutant.number));
         mutants.truncate(count);

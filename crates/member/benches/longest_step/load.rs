@@ -132,7 +132,7 @@ impl Load {
         if nth % 3_000 == 2_000 {
             // Not what the new watches want.
             let revision = cluster.revision(leader) - 1_200;
-            cluster.call(leader, CompactionRequest { revision, physical: nth % 2_000 == 0 });
+            cluster.call(leader, CompactionRequest { revision, physical: nth.is_multiple_of(2_000) });
             // The hash after a compaction is that of other rows.
             cluster.call(leader, HashKvRequest::default());
         }

@@ -63,7 +63,7 @@ mod tests {
             let key = bytes::Bytes::from(format!("k{}", round % 7));
             match round % 5 {
                 3 => _ = store.write().delete(KeyRange::new(&key, b"")),
-                _ => _ = store.write().put(&key, format!("v{round}").into(), 0),
+                _ => store.write().put(&key, format!("v{round}").into(), 0),
             }
             if round % 11 == 10 {
                 store.compact(store.revision() - round % 4).unwrap();
