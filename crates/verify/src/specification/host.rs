@@ -197,7 +197,7 @@ impl Act<'_> {
         let of_old_term = term < self.node.state.term;
         let replaced = || log.term_at(matched).is_some_and(|on_disk| on_disk > term);
         // A leader's snapshot that came meanwhile covers the entry, and is in the place of the log that was durable.
-        let in_snapshot = index < self.node.state.first;
+        let in_snapshot = index < self.node.state.first || index <= self.node.state.snapshot;
         let durable =
             index <= matched || disk.had(index) && (of_old_term || in_snapshot) || of_old_term && replaced();
         if !durable || term > disk_term {
