@@ -202,9 +202,9 @@ impl Types for Etcd {
     }
 }
 
-/// The head of a raft message, for the trace.
-fn head_of(message: &RaftMessage) -> MessageHead {
-    let kind = match message.get_msg_type() {
+/// The kind of a raft message.
+pub(crate) fn kind_of(message: MessageType) -> MessageKind {
+    match message {
         MessageType::MsgAppend => MessageKind::Append,
         MessageType::MsgAppendResponse => MessageKind::AppendResponse,
         MessageType::MsgRequestVote => MessageKind::RequestVote,
@@ -220,7 +220,12 @@ fn head_of(message: &RaftMessage) -> MessageHead {
         MessageType::MsgReadIndex => MessageKind::ReadIndex,
         MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
         _ => MessageKind::Other,
-    };
+    }
+}
+
+/// The head of a raft message, for the trace.
+fn head_of(message: &RaftMessage) -> MessageHead {
+    let kind = kind_of(message.get_msg_type());
     let (index, log_term) = match kind {
         MessageKind::Snapshot => {
             let metadata = message.get_snapshot().get_metadata();

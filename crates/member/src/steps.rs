@@ -13,9 +13,10 @@ use raft::eraftpb::{
 };
 use raft::{ProgressState, Raft, StateRole};
 use record::step::{self, Call, Changed, Configuration, Context, Entries, EntryKind, Mode, Read, State};
-use record::{MemberId, MessageKind, Role, Step};
+use record::{MemberId, Role, Step};
 
 use crate::config::Config;
+use crate::io::kind_of;
 use crate::log::Log;
 
 /// The context of a campaign that the leader ordered (`CAMPAIGN_TRANSFER` of the raft library).
@@ -254,7 +255,7 @@ pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
 #[inline]
 fn described(number: u64, message: &Message) -> step::Message {
     let mut described = step::Message::new(
-        kind(message.msg_type),
+        kind_of(message.msg_type),
         MemberId::from_raft(message.from),
         MemberId::from_raft(message.to),
     );
@@ -289,27 +290,6 @@ fn described(number: u64, message: &Message) -> step::Message {
         }));
     }
     described
-}
-
-/// The kind of a message.
-fn kind(message: MessageType) -> MessageKind {
-    match message {
-        MessageType::MsgAppend => MessageKind::Append,
-        MessageType::MsgAppendResponse => MessageKind::AppendResponse,
-        MessageType::MsgRequestVote => MessageKind::RequestVote,
-        MessageType::MsgRequestVoteResponse => MessageKind::RequestVoteResponse,
-        MessageType::MsgRequestPreVote => MessageKind::RequestPreVote,
-        MessageType::MsgRequestPreVoteResponse => MessageKind::RequestPreVoteResponse,
-        MessageType::MsgHeartbeat => MessageKind::Heartbeat,
-        MessageType::MsgHeartbeatResponse => MessageKind::HeartbeatResponse,
-        MessageType::MsgSnapshot => MessageKind::Snapshot,
-        MessageType::MsgPropose => MessageKind::Propose,
-        MessageType::MsgTransferLeader => MessageKind::TransferLeader,
-        MessageType::MsgTimeoutNow => MessageKind::TimeoutNow,
-        MessageType::MsgReadIndex => MessageKind::ReadIndex,
-        MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
-        _ => MessageKind::Other,
-    }
 }
 
 /// A context.
@@ -417,6 +397,7 @@ mod tests {
 
     use contract::Now;
     use raft::eraftpb::HardState;
+    use record::MessageKind;
 
     use crate::config::Peer;
     use crate::io::Effects;
