@@ -189,6 +189,18 @@ proptest! {
     }
 }
 
+#[test]
+fn a_client_may_name_every_member_that_faults_add() {
+    let text = "title = \"x\"\n[cluster]\nmembers = 3\n[workload]\nclients = 1\nendpoints = \"joined\"\n\
+        [[fault]]\nkind = \"add-member\"\nevery = \"100ms\"\ntimes = 15\n";
+    let scenario = Scenario::parse("many.toml", text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+    let plan = scenario.expand(0);
+    assert_eq!(plan.most_members(), 18);
+    let written = plan.to_toml();
+    assert!(written.contains("18]"), "the client names the last one: {written}");
+    assert_eq!(Plan::parse("plan.toml", &written).ok(), Some(plan));
+}
+
 // The numbers in `draw.then(…)` below only keep one draw apart from another.
 
 /// A scenario with a bit of everything, generated from the tables of fields.

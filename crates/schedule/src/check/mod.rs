@@ -83,7 +83,7 @@ impl<'a> Checks<'a> {
             sections,
             members,
             machines: if may_join { most } else { members.1 },
-            nameable: (members.0 + by_faults).max(by_clients).min(most.max(members.0)),
+            nameable: (members.0 + by_faults).max(by_clients),
             clients: (explicit + drawn.0, explicit + drawn.1),
             chaos: sections.run.bounds("chaos", Phases::default().chaos, 24 * HOUR),
         }
