@@ -119,7 +119,7 @@ impl world::Callers<Etcd> for Callers {
         self.operators.begin_task(&mut self.journal.desk(view, orders), steps, task.draw);
     }
 
-    fn chaos_ended(&mut self) {
+    fn load_ended(&mut self) {
         self.journal.settling = true;
     }
 

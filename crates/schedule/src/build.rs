@@ -174,6 +174,13 @@ impl<P: Part> ScenarioBuilder<P> {
         self
     }
 
+    /// The length of the calm phase, in which the workload goes on without new faults. At most 24 h; left out: none.
+    #[must_use]
+    pub fn calm(mut self, calm: impl Into<Open<Duration>>) -> ScenarioBuilder<P> {
+        self.run.set("calm", toml(&calm.into()));
+        self
+    }
+
     /// How many members are healed after the chaos phase; the others stay as broken as they are until
     /// their faults end by themselves. Left out: all.
     #[must_use]

@@ -43,7 +43,7 @@ impl<P: Part> Scenario<P> {
         expansion.machines(&mut plan);
         plan.phases.core = plan.phases.core.map(|core| core.min(plan.cluster.members));
         expansion.context.minority = minority(plan.cluster.members, expansion.dice);
-        plan.clients = self.clients(&expansion, plan.cluster.members, plan.phases.chaos);
+        plan.clients = self.clients(&expansion, plan.cluster.members, plan.phases.load());
         expansion.context.clients = plan.clients.len() as u32;
         plan.faults =
             expansion.faults(P::NAMES.usual_point, &plan.network, plan.cluster.members, plan.phases.chaos);
@@ -52,9 +52,9 @@ impl<P: Part> Scenario<P> {
     }
 
     /// All clients with all their operations.
-    fn clients(&self, expansion: &Expansion<'_>, members: u32, chaos: Nanos) -> Vec<P::Client> {
+    fn clients(&self, expansion: &Expansion<'_>, members: u32, load: Nanos) -> Vec<P::Client> {
         let Expansion { sections, dice, context } = expansion;
-        let mut clients = P::clients(&Given { sections, dice: *dice, context, members, chaos });
+        let mut clients = P::clients(&Given { sections, dice: *dice, context, members, load });
         for (nth, section) in sections.clients.iter().enumerate() {
             let dice = dice.part("explicit-client").nth(nth as u64);
             let rate = sections.clocks(dice, context).clients;
@@ -63,7 +63,7 @@ impl<P: Part> Scenario<P> {
             clients.push(client);
         }
         for (nth, own) in self.own.iter().enumerate() {
-            clients.extend(own.clients(*dice, nth, members, chaos, clients.len()));
+            clients.extend(own.clients(*dice, nth, members, load, clients.len()));
         }
         clients
     }

@@ -18,8 +18,8 @@ use crate::{Plan, Scenario, ScenarioErrors};
 pub struct WorkloadContext<P> {
     dice: Dice,
     members: u32,
-    /// The length of the chaos phase.
-    chaos: Nanos,
+    /// How long clients begin operations: the chaos phase and the calm phase.
+    load: Nanos,
     /// The number of the workload's first client.
     first: u32,
     part: PhantomData<fn() -> P>,
@@ -31,9 +31,10 @@ impl<P: Part> WorkloadContext<P> {
         self.members
     }
 
-    /// The length of the chaos phase. Operations that are planned for later are never sent.
-    pub fn chaos(&self) -> Duration {
-        Duration::from_nanos(self.chaos)
+    /// How long clients begin operations: the length of the chaos phase and of the calm phase together. Operations that
+    /// are planned for later are never sent.
+    pub fn load(&self) -> Duration {
+        Duration::from_nanos(self.load)
     }
 
     /// The number of this workload's first client in the plan. Clients that name others need such a number.
@@ -54,10 +55,10 @@ impl<P: Part> WorkloadContext<P> {
         self.dice.nth(client.into()).nth(nth).field("draw")
     }
 
-    /// The turns of a client until the end of the chaos phase: one in each period (of at least 1 ms), at a
+    /// The turns of a client while there is load: one in each period (of at least 1 ms), at a
     /// drawn time within it, each with a draw.
     pub fn turns(&self, client: u32, period: Duration) -> impl Iterator<Item = Turn> + use<P> {
-        turns(self.dice, self.chaos, client, u64::try_from(period.as_nanos()).unwrap_or(u64::MAX))
+        turns(self.dice, self.load, client, u64::try_from(period.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -94,11 +95,11 @@ impl<P: Part> Own<P> {
         dice: Dice,
         nth: usize,
         members: u32,
-        chaos: Nanos,
+        load: Nanos,
         first: usize,
     ) -> Vec<P::Client> {
         let dice = dice.part("own-workload").nth(nth as u64);
-        (self.0)(&WorkloadContext { dice, members, chaos, first: first as u32, part: PhantomData })
+        (self.0)(&WorkloadContext { dice, members, load, first: first as u32, part: PhantomData })
     }
 }
 

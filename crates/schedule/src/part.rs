@@ -137,8 +137,8 @@ pub struct Given<'a> {
     pub(crate) context: &'a Context,
     /// The number of members that the cluster begins with.
     pub members: u32,
-    /// The length of the chaos phase.
-    pub chaos: Nanos,
+    /// How long clients begin operations: the length of the chaos phase and of the calm phase together.
+    pub load: Nanos,
 }
 
 impl<'a> Given<'a> {
@@ -174,8 +174,8 @@ pub struct Checked<'a> {
     pub own: &'a OwnSections,
     /// The number of clients.
     pub clients: (i128, i128),
-    /// The length of the chaos phase.
-    pub chaos: (i128, i128),
+    /// How long clients begin operations: the length of the chaos phase and of the calm phase together.
+    pub load: (i128, i128),
     /// Whether all fields of the section `[run]` have valid values.
     pub run_is_valid: bool,
 }

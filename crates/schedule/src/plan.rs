@@ -288,17 +288,26 @@ pub enum Target {
     Clients(Vec<u32>),
 }
 
-/// The phases of a run. During the chaos phase the workload runs and the faults strike. Then faults are ended,
-/// and during the settle phase the cluster must recover.
+/// The phases of a run. During the chaos phase the workload runs and the faults strike. Then faults are ended. During
+/// the calm phase the workload goes on without new faults, and during the settle phase the cluster must come to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases {
     /// The length of the chaos phase.
     pub chaos: Nanos,
+    /// The length of the calm phase.
+    pub calm: Nanos,
     /// How many members are healed after it. The others stay as broken as they are until their
     /// faults end by themselves. `None`: all are healed.
     pub core: Option<u32>,
     /// The maximum length of the settle phase.
     pub settle: Nanos,
+}
+
+impl Phases {
+    /// How long clients begin operations: to the end of the calm phase.
+    pub fn load(&self) -> Nanos {
+        self.chaos + self.calm
+    }
 }
 
 /// What must hold beyond the oracles.
@@ -359,8 +368,8 @@ impl<P: Part> Plan<P> {
         let mut times = operations.filter_map(P::Client::asks_at);
         match times.next() {
             None => Some("no client has an operation"),
-            // Clients begin nothing after the chaos phase.
-            Some(first) if first > self.phases.chaos && times.all(|at| at > self.phases.chaos) => {
+            // Clients begin nothing in the settle phase.
+            Some(first) if first > self.phases.load() && times.all(|at| at > self.phases.load()) => {
                 Some("all operations come after the end of the chaos phase")
             }
             Some(_) => None,

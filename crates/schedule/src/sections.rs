@@ -99,6 +99,7 @@ pub static CLOCKS: &[Field<Clocks>] = &fields! {
 
 pub(crate) static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
+    "calm" time(0, 24 * HOUR) => calm, "Length of the calm phase after it: faults have ended, no new one begins, and the workload goes on. What the plan leaves broken stays so, and links still lose, double and reorder what they do without faults.";
     "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, each fault until its own time (`for`) is over. Left out: all.";
     "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase: by then there is a leader, every operation has ended, the members agree.";
 };
@@ -231,7 +232,7 @@ impl Default for Clocks {
 
 impl Default for Phases {
     fn default() -> Phases {
-        Phases { chaos: 30_000 * MILLISECOND, core: None, settle: 60_000 * MILLISECOND }
+        Phases { chaos: 30_000 * MILLISECOND, calm: 0, core: None, settle: 60_000 * MILLISECOND }
     }
 }
 

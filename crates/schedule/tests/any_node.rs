@@ -131,7 +131,7 @@ impl Part for Register {
                 MemberId::first(given.members).collect(),
                 given.clock_rate(dice.nth(number.into())),
             );
-            let turns = turns(dice, given.chaos, number, 1_000_000_000);
+            let turns = turns(dice, given.load, number, 1_000_000_000);
             client.operations =
                 turns.map(|turn| Planned { at: turn.at, what: Ask::Write(turn.draw.below(10)) }).collect();
             client

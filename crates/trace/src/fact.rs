@@ -61,6 +61,8 @@ pub enum Phase {
     Settle = 3,
     /// The run is over.
     End = 4,
+    /// The workload goes on without new faults.
+    Calm = 5,
 }
 
 impl Phase {
@@ -71,6 +73,7 @@ impl Phase {
             Phase::Heal => "heal",
             Phase::Settle => "settle",
             Phase::End => "end",
+            Phase::Calm => "calm",
         }
     }
 }

@@ -76,8 +76,8 @@ pub trait Callers<S: System> {
     /// An operator begins a task of the plan.
     fn task(&mut self, _view: &View<'_, S>, _task: &Task<'_, TaskOf<S>>, _orders: &mut Orders<S>) {}
 
-    /// The chaos phase is over: nothing new begins.
-    fn chaos_ended(&mut self);
+    /// The calm phase is over: nothing new begins.
+    fn load_ended(&mut self);
 
     /// The cluster itself has settled, apart from what `missing` says. Adds what is missing for the callers, and orders
     /// what it takes. Returns false if that comes first, so that nothing else is looked at yet. `core` are the members

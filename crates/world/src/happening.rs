@@ -44,6 +44,8 @@ pub(crate) enum Happening<S: System> {
     Flap { fault: usize },
     /// The chaos phase is over.
     Heal,
+    /// The calm phase is over.
+    Settle,
     /// Checks whether the cluster has settled.
     SettleCheck,
 }

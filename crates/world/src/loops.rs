@@ -190,7 +190,7 @@ where
         self.clients.iter().enumerate().filter_map(current).collect()
     }
 
-    fn chaos_ended(&mut self) {
+    fn load_ended(&mut self) {
         self.settling = true;
     }
 

@@ -163,7 +163,7 @@ impl<N: Simple> Part for Plain<N> {
             let nth = |at: u32| MemberId::new((number + at) % given.members + 1);
             let rate = given.clock_rate(dice.nth(number.into()));
             let mut client = Client::new((0..given.members).map(nth).collect(), rate);
-            let turns = turns(dice, given.chaos, number, load.every);
+            let turns = turns(dice, given.load, number, load.every);
             client.operations =
                 turns.map(|turn| Planned { at: turn.at, what: Ask::new(number, turn) }).collect();
             client

@@ -1,5 +1,6 @@
-//! The end of a run. When the chaos phase is over, the faults are healed, and the cluster must work again within a
-//! bounded time, the *settle phase*. This is how a run checks liveness: that the cluster does not stay stuck.
+//! The end of a run. When the chaos phase is over, the faults are healed. After the calm phase, in which the workload goes
+//! on, the cluster must come to rest within a bounded time, the *settle phase*. This is how a run checks liveness: that
+//! the cluster does not stay stuck.
 //!
 //! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
 //! broken as they are. This finds clusters that a single member which works only in part can stop.
@@ -42,7 +43,7 @@ pub(crate) const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
 /// The state of the settle phase.
 pub(crate) struct Settle {
     /// When the settle phase began.
-    healed_at: Option<Nanos>,
+    begun: Option<Nanos>,
     /// For each member, whether it is in the core, and so required to work again.
     core: Members<bool>,
     /// Whether every member that can run was healed, not only a core.
@@ -54,7 +55,7 @@ pub(crate) struct Settle {
 impl Settle {
     pub(crate) fn new<P: Part>(plan: &Plan<P>) -> Settle {
         let core = Members::new(plan.most_members(), |_| true);
-        Settle { healed_at: None, core, all_healed: false, unsettled: Vec::new() }
+        Settle { begun: None, core, all_healed: false, unsettled: Vec::new() }
     }
 
     /// The members that are required to work again.
@@ -76,14 +77,18 @@ impl Settle {
     }
 
     /// The chaos phase ends. Returns which members are healed.
-    pub(crate) fn begin<S: System>(&mut self, view: &View<'_, S>) -> Members<bool> {
-        self.healed_at = Some(view.now);
+    pub(crate) fn heal<S: System>(&mut self, view: &View<'_, S>) -> Members<bool> {
         let healed = choose_healed(view);
         self.all_healed =
             view.members().iter().all(|member| healed[*member] || view.processes[*member].machine.gone);
         self.core =
             healed.iter().map(|(member, healed)| *healed && !view.nemesis.is_damaged(member)).collect();
         healed
+    }
+
+    /// The settle phase begins.
+    pub(crate) fn begin<S: System>(&mut self, view: &View<'_, S>) {
+        self.begun = Some(view.now);
     }
 
     /// Checks whether the cluster has settled. Returns whether the run is over: because it has, or because the time is
@@ -94,7 +99,7 @@ impl Settle {
         callers: &mut dyn Callers<S>,
         orders: &mut Orders<S>,
     ) -> bool {
-        let begun = self.healed_at.expect("the settle phase has begun when it is checked");
+        let begun = self.begun.expect("the settle phase has begun when it is checked");
         // Members of the core may have been removed since, or may have refused to start.
         for (member, process) in view.processes.iter() {
             let able = !process.machine.gone && process.machine.stage == Stage::Member;

@@ -169,6 +169,7 @@ impl<'a, S: System> World<'a, S> {
             Happening::FaultEnds { fault } => self.reach(|nemesis, reach| nemesis.end(fault, reach)),
             Happening::Flap { fault } => self.reach(|nemesis, reach| nemesis.flap(fault, reach)),
             Happening::Heal => self.heal(),
+            Happening::Settle => self.settle(),
             Happening::SettleCheck => self.settle_check(),
         }
         if self.progress.changed {
@@ -283,9 +284,8 @@ impl<'a, S: System> World<'a, S> {
     fn heal(&mut self) {
         self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
         self.recorder.run.healed = self.now();
-        let (callers, settle, view) = self.parts();
-        callers.chaos_ended();
-        let healed = settle.begin(&view);
+        let (_, settle, view) = self.parts();
+        let healed = settle.heal(&view);
         // Each fault is over before the next one ends: the process that one has blocked starts on a disk that another
         // one still slows.
         for fault in self.nemesis.stop() {
@@ -299,6 +299,20 @@ impl<'a, S: System> World<'a, S> {
                 self.start(member);
             }
         }
+        match self.plan.phases.calm {
+            0 => self.settle(),
+            calm => {
+                self.note(MemberId::NONE, Fact::Phase(Phase::Calm));
+                self.queue.push(self.now() + calm, Happening::Settle);
+            }
+        }
+    }
+
+    /// Ends the workload. From now on the cluster must come to rest.
+    fn settle(&mut self) {
+        let (callers, settle, view) = self.parts();
+        callers.load_ended();
+        settle.begin(&view);
         self.note(MemberId::NONE, Fact::Phase(Phase::Settle));
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }

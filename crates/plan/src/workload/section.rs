@@ -46,7 +46,7 @@ pub(crate) fn clients(given: &Given<'_>) -> Vec<Client> {
         workload: &workload,
         mix: &mix,
         members: given.members,
-        horizon: given.chaos,
+        horizon: given.load,
         dice: operations,
     };
     let mut clients = Vec::new();
@@ -142,7 +142,7 @@ pub(crate) fn check(given: &Checked<'_>, mistakes: &mut Vec<Mistake>) {
         return;
     }
     // Operations per hour, times nanoseconds, divided by nanoseconds per hour.
-    let throttled = rate.1 * given.chaos.1 / HOUR + given.clients.1;
+    let throttled = rate.1 * given.load.1 / HOUR + given.clients.1;
     let most = if each.0 == 0 {
         throttled
     } else if rate.0 == 0 {

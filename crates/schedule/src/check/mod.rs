@@ -26,9 +26,9 @@ pub(crate) fn check<P: Part>(reader: &mut Reader, sections: &Sections, text: &st
     let checks = Checks::new(sections, swarm, P::how_many_clients(&own), by_clients);
     checks.numbers(reader);
     checks.run(reader);
-    let (clients, chaos) = (checks.clients, checks.chaos);
+    let (clients, load) = (checks.clients, checks.load());
     let run_is_valid = sections.run.unread.is_empty();
-    let given = Checked { text, written: &sections.own, own: &own, clients, chaos, run_is_valid };
+    let given = Checked { text, written: &sections.own, own: &own, clients, load, run_is_valid };
     P::check(&given, &mut reader.mistakes);
     checks.clients(reader);
     checks.faults(reader);
@@ -58,6 +58,8 @@ struct Checks<'a> {
     clients: (i128, i128),
     /// The length of the chaos phase.
     chaos: (i128, i128),
+    /// The length of the calm phase.
+    calm: (i128, i128),
 }
 
 impl<'a> Checks<'a> {
@@ -86,7 +88,13 @@ impl<'a> Checks<'a> {
             nameable: (members.0 + by_faults).max(by_clients),
             clients: (explicit + drawn.0, explicit + drawn.1),
             chaos: sections.run.bounds("chaos", Phases::default().chaos, 24 * HOUR),
+            calm: sections.run.bounds("calm", Phases::default().calm, 24 * HOUR),
         }
+    }
+
+    /// How long clients begin operations.
+    fn load(&self) -> (i128, i128) {
+        (self.chaos.0 + self.calm.0, self.chaos.1 + self.calm.1)
     }
 
     /// Reports members and clients that do not exist.
