@@ -189,6 +189,7 @@ mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
 mod story;
+pub mod why;
 
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};
@@ -205,7 +206,7 @@ pub use story::Story;
 
 pub use plan::{
     Act, Client, ClockFault, Cluster, Condition, Disk, DiskFault, Fault, FaultKind, FlawAt, Link,
-    MessageRule, NamedWorkload, Network, NetworkFault, Open, OperatorTask, Plan, PlannedOperation,
+    MessageRule, NamedWorkload, Network, NetworkFault, Noise, Open, OperatorTask, Plan, PlannedOperation,
     ProcessFault, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who,
     Workload, WorkloadContext,
 };
