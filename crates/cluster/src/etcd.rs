@@ -54,6 +54,10 @@ impl System for Etcd {
         config.peers = members.iter().copied().map(peer).collect();
     }
 
+    fn reseed(config: &mut Config, seed: u64) {
+        config.seed = seed;
+    }
+
     fn interrupted(found: Found) -> Option<EtcdFact> {
         let probe = match found {
             Found::KeptWhole => Probe::CommitKeptWhole,

@@ -67,6 +67,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         phases: Phases { chaos: seconds * 1_000 * MILLISECOND, calm: 0, core: None, settle: 30_000 * MILLISECOND },
         expect: Expect::default(),
         flaws: vec![],
+        noise: vec![],
     }
 }
 

@@ -76,10 +76,14 @@ impl Refusal for DiskError {
     }
 }
 
-/// What a test bench asks besides. No question changes anything that a run can see. A server does not need it.
+/// What a test bench wants besides. [`arm`](Watched::arm) and [`reseed`](Watched::reseed) change what comes; no question
+/// changes anything that a run can see. A server needs none of it.
 pub trait Watched: Node {
     /// Arms a failpoint in place of the one that was armed before, if any; or disarms it.
     fn arm(&mut self, _armed: Option<Armed>) {}
+
+    /// From now on, its draws are those of this seed: what it has drawn stays.
+    fn reseed(&mut self, _seed: u64) {}
 
     /// A summary of its state; `None` if nothing can be compared with other nodes.
     fn status(&self) -> Option<Status> {

@@ -184,10 +184,12 @@ mod report;
 mod robustness;
 mod saved;
 mod show;
+mod signature;
 mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
 mod story;
+pub mod why;
 
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};
@@ -198,12 +200,13 @@ pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
+pub use signature::Signature;
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;
 
 pub use plan::{
     Act, Client, ClockFault, Cluster, Condition, Disk, DiskFault, Fault, FaultKind, FlawAt, Link,
-    MessageRule, NamedWorkload, Network, NetworkFault, Open, OperatorTask, Plan, PlannedOperation,
+    MessageRule, NamedWorkload, Network, NetworkFault, Noise, Open, OperatorTask, Plan, PlannedOperation,
     ProcessFault, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who,
     Workload, WorkloadContext,
 };

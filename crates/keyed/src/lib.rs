@@ -40,6 +40,14 @@ impl Domain {
     }
 }
 
+/// The name under which seeds are salted.
+const SALTED: Domain = Domain::new("salted seed");
+
+/// The seed that takes the place of `seed` where all decisions are made anew. Each `key` gives another one.
+pub fn salted(seed: u64, key: u64) -> u64 {
+    Keyed::new(seed, SALTED).draw(key, 0).0
+}
+
 /// All decisions of one seed in one domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keyed {
@@ -267,6 +275,14 @@ mod tests {
         assert_ne!(keyed.draw(1, 2), keyed.draw(2, 2));
         assert_ne!(keyed.draw(1, 2), Keyed::new(8, TEST).draw(1, 2));
         assert_ne!(keyed.draw(1, 2), Keyed::new(7, Domain::new("other")).draw(1, 2));
+    }
+
+    #[test]
+    fn a_salted_seed_depends_on_the_seed_and_the_key() {
+        assert_eq!(salted(7, 1), salted(7, 1));
+        assert_ne!(salted(7, 1), salted(7, 2));
+        assert_ne!(salted(7, 1), salted(8, 1));
+        assert_ne!(salted(7, 0), 7, "every key makes decisions anew");
     }
 
     #[test]

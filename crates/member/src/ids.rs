@@ -29,6 +29,11 @@ impl Ids {
         }
     }
 
+    /// From now on, the draws are those of the configuration's new seed.
+    pub(crate) fn reseed(&mut self, config: &Config) {
+        self.secrets = Keyed::new(config.seed, SECRETS);
+    }
+
     /// A new id.
     pub(crate) fn fresh(&mut self) -> u64 {
         self.last = self.last.checked_add(1).expect("2^32 requests in one incarnation");

@@ -147,6 +147,13 @@ impl Watched for Member {
         self.armed = armed;
     }
 
+    fn reseed(&mut self, seed: u64) {
+        self.config.seed = seed;
+        self.node.reseed(&self.config);
+        self.hub.reseed(&self.config);
+        self.ids.reseed(&self.config);
+    }
+
     /// The hash is that of all replicated state: the store, the membership, users and roles.
     fn status(&self) -> Option<Status> {
         Some(Status {

@@ -139,6 +139,11 @@ pub(crate) struct SaveActions {
     pub(crate) snapshot: Option<u64>,
 }
 
+/// The draws of this process's election timeouts.
+fn timeouts(config: &Config) -> Keyed {
+    Keyed::new(config.seed, ELECTION).split(config.id.raft_id() << 32 | u64::from(config.incarnation))
+}
+
 impl Node {
     /// Starts raft with this log. `applied` is the index of the last applied entry.
     pub(crate) fn new(config: &Config, log: Log, applied: u64) -> Node {
@@ -160,8 +165,7 @@ impl Node {
         });
         let mut node = Node {
             raw,
-            timeouts: Keyed::new(config.seed, ELECTION)
-                .split(config.id.raft_id() << 32 | u64::from(config.incarnation)),
+            timeouts: timeouts(config),
             campaigns: 0,
             timeout: ((u64::MAX, 0), 0), // no real key, so that the call below draws the first timeout
             election_ticks: config.settings.election_ticks,
@@ -175,6 +179,12 @@ impl Node {
         };
         node.replace_timeout();
         node
+    }
+
+    /// From now on, election timeouts are those of the configuration's new seed. The current one stays until another one
+    /// is due.
+    pub(crate) fn reseed(&mut self, config: &Config) {
+        self.timeouts = timeouts(config);
     }
 
     /// From now on, reports every call as a step. It must come before the first call.

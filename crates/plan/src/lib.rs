@@ -34,7 +34,7 @@ pub use operators::OperatorTask;
 pub use own::Workload;
 pub use schedule::{
     ClockFault, Condition, Disk, DiskCall, DiskFault, Expect, Files, FlawAt, Link, MOST_MACHINES,
-    MessageRule, Mistake, Network, NetworkFault, Open, Phases, PointAction, ProcessFault, RuleAction,
+    MessageRule, Mistake, Network, NetworkFault, Noise, Open, Phases, PointAction, ProcessFault, RuleAction,
     ScenarioErrors, Spread, Target, Trigger, Turn, Who,
 };
 pub use settings::Settings;

@@ -1336,6 +1336,43 @@ clients = 3
 }
 
 #[test]
+fn noise_in_a_scenario() {
+    check(
+        r#"
+title = "t"
+[[noise]]
+from = "12s"
+key = 7
+"#
+        .trim_start(),
+        r#""#,
+    );
+}
+
+#[test]
+fn noise_that_is_incomplete_or_out_of_order() {
+    check_plan(
+        r#"
+title = "t"
+seed = 7
+[[noise]]
+from = "12s"
+key = 7
+[[noise]]
+from = "12s"
+key = 8
+[[noise]]
+from = "13s"
+kee = 8
+[[noise]]
+key = "often"
+"#
+        .trim_start(),
+        r#""#,
+    );
+}
+
+#[test]
 fn repetition_in_a_plan() {
     check_plan(
         r#"

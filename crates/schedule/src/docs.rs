@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::field::{Field, Form, Key, Names};
+use crate::field::{Field, Form, Key, Names, keys};
 use crate::kinds::{Family, Lasts, Shape, Whom, shapes};
 use crate::part::Part;
 use crate::sections::{self, Clocks, Swarm, Top};
@@ -52,6 +52,11 @@ fn part<P: Part>(name: &str) -> String {
         "fault" => {
             let mut table = String::from("| field | value | meaning |\n|---|---|---|\n");
             sections::FAULT.iter().for_each(|key| row(&mut table, names, key, &[]));
+            table
+        }
+        "noise" => {
+            let mut table = String::from("| field | value | meaning |\n|---|---|---|\n");
+            keys(sections::NOISE).for_each(|key| row(&mut table, names, key, &[]));
             table
         }
         "targets" => {

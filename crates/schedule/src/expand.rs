@@ -12,7 +12,9 @@ use crate::kinds::{Family, Kind, Kinds, Usual, Whom};
 use crate::part::{ClientPart, Given, Part};
 use crate::scenario::{FaultEntry, Scenario, Sections};
 use crate::sections::{self, Clocks, MOST_TIMES, Swarm, Top};
-use crate::{ClockFault, Cluster, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
+use crate::{
+    ClockFault, Cluster, Condition, Fault, FaultKind, Link, Network, Noise, Plan, Target, Trigger, swarm,
+};
 
 impl<P: Part> Scenario<P> {
     /// The plan of this seed. The same scenario and seed always give the same plan.
@@ -47,6 +49,7 @@ impl<P: Part> Scenario<P> {
         expansion.context.clients = plan.clients.len() as u32;
         plan.faults =
             expansion.faults(P::NAMES.usual_point, &plan.network, plan.cluster.members, plan.phases.chaos);
+        plan.noise = expansion.noise();
         P::finish(&mut plan);
         plan
     }
@@ -112,6 +115,16 @@ impl Expansion<'_> {
         sections.disk.draw(sections::DISK, dice.part("disk"), context, &mut plan.disk);
         sections.run.draw(sections::RUN, dice.part("run"), context, &mut plan.phases);
         sections.expect.draw(sections::EXPECT, dice.part("expect"), context, &mut plan.expect);
+    }
+
+    /// From when on draws are made anew.
+    fn noise(&self) -> Vec<Noise> {
+        let noise = self.sections.noise.iter().map(|section| {
+            let mut noise = Noise::default();
+            section.draw(sections::NOISE, self.dice.part("noise"), &self.context, &mut noise);
+            noise
+        });
+        noise.collect()
     }
 
     /// All faults. `point` is where failpoints are that do not say where.

@@ -5,7 +5,8 @@
 //!
 //! Two things are decided only during the run: the members that a target such as "the leader" means
 //! ([`Target`]), and when a condition comes true ([`Trigger`]). Where a choice remains, the run decides it by
-//! draws from the plan's seed. So the same plan always gives the same run.
+//! draws from the plan's seed. So the same plan always gives the same run. From a time on, they can be drawn anew
+//! ([`Noise`]).
 
 use std::fmt;
 
@@ -39,6 +40,8 @@ pub struct Plan<P: Part> {
     pub expect: Expect,
     /// Flaws to switch on.
     pub flaws: Vec<FlawAt>,
+    /// From when on draws are made anew, in the order of time.
+    pub noise: Vec<Noise>,
 }
 
 // By hand: derived, they would ask of the part itself what only its types need.
@@ -57,6 +60,7 @@ impl<P: Part> Clone for Plan<P> {
             phases: self.phases,
             expect: self.expect.clone(),
             flaws: self.flaws.clone(),
+            noise: self.noise.clone(),
         }
     }
 }
@@ -75,6 +79,7 @@ impl<P: Part> Default for Plan<P> {
             phases: Phases::default(),
             expect: Expect::default(),
             flaws: Vec::new(),
+            noise: Vec::new(),
         }
     }
 }
@@ -82,8 +87,20 @@ impl<P: Part> Default for Plan<P> {
 impl<P: Part> PartialEq for Plan<P> {
     fn eq(&self, other: &Plan<P>) -> bool {
         // Without `..`, so that a new field cannot be forgotten.
-        let Plan { title, scenario, seed, cluster, network, disk, clients, faults, phases, expect, flaws } =
-            self;
+        let Plan {
+            title,
+            scenario,
+            seed,
+            cluster,
+            network,
+            disk,
+            clients,
+            faults,
+            phases,
+            expect,
+            flaws,
+            noise,
+        } = self;
         *title == other.title
             && *scenario == other.scenario
             && *seed == other.seed
@@ -95,13 +112,26 @@ impl<P: Part> PartialEq for Plan<P> {
             && *phases == other.phases
             && *expect == other.expect
             && *flaws == other.flaws
+            && *noise == other.noise
     }
 }
 
 impl<P: Part> fmt::Debug for Plan<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { title, scenario, seed, cluster, network, disk, clients, faults, phases, expect, flaws } =
-            self;
+        let Plan {
+            title,
+            scenario,
+            seed,
+            cluster,
+            network,
+            disk,
+            clients,
+            faults,
+            phases,
+            expect,
+            flaws,
+            noise,
+        } = self;
         f.debug_struct("Plan")
             .field("title", title)
             .field("scenario", scenario)
@@ -114,6 +144,7 @@ impl<P: Part> fmt::Debug for Plan<P> {
             .field("phases", phases)
             .field("expect", expect)
             .field("flaws", flaws)
+            .field("noise", noise)
             .finish()
     }
 }
@@ -330,6 +361,17 @@ pub struct FlawAt {
     pub flaw: String,
     /// The member it is switched on for; `None` for all.
     pub member: Option<MemberId>,
+}
+
+/// From a time on, everything that the run decides by draws is drawn anew: latencies and losses of links, times and
+/// losses of disks, the targets of faults, election timeouts, and whatever else nodes and callers draw. What is decided
+/// before stays as it is, and so does what the plan says: the faults and the operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noise {
+    /// The time. It lasts until the next one.
+    pub from: Nanos,
+    /// Which of the futures it is: each key gives another one.
+    pub key: u64,
 }
 
 impl<P: Part> Plan<P> {

@@ -45,6 +45,7 @@ pub(crate) struct Sections {
     pub own: OwnSections,
     pub clients: Vec<Section>,
     pub faults: Vec<FaultEntry>,
+    pub noise: Vec<Section>,
     pub run: Section,
     pub expect: Section,
     pub swarm: Option<Section>,
@@ -223,7 +224,7 @@ impl Format {
     fn sections(&self) -> Vec<&'static str> {
         let own = self.own.iter().map(OwnSection::name);
         let first = ["cluster", "network", "disk", "clocks"];
-        first.into_iter().chain(own).chain(["client", "fault", "run", "expect", "swarm"]).collect()
+        first.into_iter().chain(own).chain(["client", "fault", "noise", "run", "expect", "swarm"]).collect()
     }
 }
 
@@ -244,6 +245,7 @@ impl Reader {
             own,
             clients: self.clients(format, root),
             faults: self.faults(format, root),
+            noise: self.noise(root),
             run: self.named_section(root, "run", keys(sections::RUN)),
             expect: self.named_section(root, "expect", keys(sections::EXPECT)),
             swarm: self.swarm(format, root),
@@ -419,6 +421,34 @@ impl Reader {
             faults.push(FaultEntry { kind, has_to: of_kind("to"), name, nth, frame, fields, span });
         }
         faults
+    }
+
+    /// Reads all `[[noise]]`.
+    fn noise(&mut self, root: &DeTable<'_>) -> Vec<Section> {
+        let mut noise: Vec<Section> = Vec::new();
+        for (span, table) in self.tables(root, "noise") {
+            if !self.plan {
+                let help =
+                    "every seed draws everything anew; for one seed, make a plan of it with `etcdsim plan`";
+                self.report(span, "a scenario has no `[[noise]]`", "only in plans", help);
+                continue;
+            }
+            let section = self.section(table, keys(sections::NOISE), "[[noise]]", &[]);
+            for name in ["from", "key"].into_iter().filter(|name| !section.has(name)) {
+                let help = "write it as `from = \"12s\"` and `key = 7`";
+                self.report(span.clone(), format!("the noise has no `{name}`"), "incomplete", help);
+            }
+            let from = |section: &Section| section.choice("from").map(Choice::bounds);
+            let before = noise.last().and_then(from);
+            if let (Some(before), Some(set)) = (before, section.find("from"))
+                && set.choice.bounds() <= before
+            {
+                let help = "list them in the order of time, each with a time of its own";
+                self.report(set.span.clone(), "the noise before begins no earlier", "out of order", help);
+            }
+            noise.push(section);
+        }
+        noise
     }
 
     /// Reads the kind of a fault.

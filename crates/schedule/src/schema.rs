@@ -46,6 +46,11 @@ pub fn schema<P: Part>() -> Value {
         "type": "array",
         "items": { "$ref": "#/$defs/fault" },
     });
+    root["properties"]["noise"] = json!({
+        "description": "From a time on, everything that is left to draws of the run is drawn anew. Only in plans.",
+        "type": "array",
+        "items": object(names, &mut keys(sections::NOISE), vec!["from", "key"]),
+    });
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     root["title"] = "A scenario or a plan of etcdsim".into();
     root["required"] = json!(["title"]);

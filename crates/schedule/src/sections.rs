@@ -7,7 +7,7 @@ use trace::Nanos;
 
 use crate::field::{Field, FieldType, Form, HOUR, Key, MS, SHARE, count, fields, number, time};
 use crate::units::Unit;
-use crate::{Cluster, Disk, Expect, FlawAt, Link, Network, Phases, Spread};
+use crate::{Cluster, Disk, Expect, FlawAt, Link, Network, Noise, Phases, Spread};
 
 /// A duration of up to a day.
 const LONG: Form = time(0, 24 * HOUR);
@@ -108,6 +108,12 @@ pub(crate) static EXPECT: &[Field<Expect>] = &fields! {
     "refusals" Form::Members => refusals, "Members that may refuse to start, because the file damages what they cannot do without.";
     "answered" count(0, 1_000_000_000) => answered, "Minimum number of operations that must have been answered; guards against a run in which nothing happens.";
     "progress" time(MS, 24 * HOUR) => progress, "From the first fault to the end of the chaos phase, the longest time without an answer to any client while some client asks. Errors and serializable reads do not count as answers. Left out: nothing is expected.";
+};
+
+/// The fields of `[[noise]]`.
+pub(crate) static NOISE: &[Field<Noise>] = &fields! {
+    "from" LONG => from, "From when on: every draw at or after this time is made anew. It lasts until the `from` of the next one.";
+    "key" count(0, u64::MAX as i128) => key, "Any number: each key gives another future.";
 };
 
 /// The fields of a fault that every kind has.

@@ -1,6 +1,8 @@
 //! Reads and prints the targets of faults, such as `leader` or `members 1, 3`, and the conditions that faults wait
 //! for, such as `election 2`.
 
+use std::fmt;
+
 use trace::MemberId;
 
 use crate::choice::{Choice, Value, Who};
@@ -103,6 +105,13 @@ pub(crate) fn print_target(target: &Target) -> String {
             let named = GROUPS.iter().find(|(_, who, _)| matches!(who, Who::Target(named) if named == group));
             named.unwrap_or_else(|| panic!("the table of groups lacks {group:?}")).0.to_string()
         }
+    }
+}
+
+/// As in a file.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&print_target(self))
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) enum Happening<S: System> {
     FaultEnds { fault: usize },
     /// A flapping partition begins or heals.
     Flap { fault: usize },
+    /// From now on, draws are made anew.
+    Noise { key: u64 },
     /// The chaos phase is over.
     Heal,
     /// The calm phase is over.

@@ -208,7 +208,7 @@ where
         let tries = self.clients[last].switched;
         if missing.is_empty() {
             let nth = tries as u64;
-            let turn = Turn { nth, at: view.now(), draw: Keyed::new(view.plan().seed, LAST).draw(nth, 0) };
+            let turn = Turn { nth, at: view.now(), draw: Keyed::new(view.seed(), LAST).draw(nth, 0) };
             self.call(last, core[tries % core.len()], &O::new(last as u32, turn), view, orders);
         }
         missing.push(format!("A request of the settle phase was not answered in {tries} attempts."));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use contract::disk::Disk;
 use contract::{Armed, Boot, Node, Watched as _};
+use keyed::{Domain, Keyed};
 use schedule::{Part as _, Plan, PointAction};
 use trace::{MemberId, Members, Nanos};
 
@@ -18,6 +19,9 @@ use crate::disk::SimDisk;
 use crate::keeper::{Interrupted, Keeper};
 use crate::machine::{Machine, Stage, State};
 use crate::system::{ConfigOf, EffectsOf, InputOf, StoreOf, System};
+
+/// The name under which everything about disks is drawn.
+const DISK: Domain = Domain::new("world disk");
 
 /// One member's process and host.
 pub(crate) struct Process<S: System> {
@@ -40,7 +44,8 @@ pub(crate) struct Process<S: System> {
 }
 
 impl<S: System> Process<S> {
-    pub(crate) fn new(plan: &Plan<S::Part>, id: MemberId, disk: SimDisk, clock: Clock) -> Process<S> {
+    pub(crate) fn new(plan: &Plan<S::Part>, id: MemberId, clock: Clock) -> Process<S> {
+        let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
         Process {
             machine: Machine::new(id, disk, clock),
             node: None,
@@ -77,6 +82,15 @@ impl<S: System> Process<S> {
         (self.machine.point, self.machine.armed) = (point, armed);
         if let Some(running) = &mut self.node {
             running.arm(armed);
+        }
+    }
+
+    /// From now on, what the disk and the process draw are the draws of this seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.machine.disk.reseed(self.machine.id, Keyed::new(seed, DISK));
+        S::reseed(&mut self.config, seed);
+        if let Some(running) = &mut self.node {
+            running.reseed(seed);
         }
     }
 

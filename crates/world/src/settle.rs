@@ -205,7 +205,7 @@ fn choose_healed<S: System>(view: &View<'_, S>) -> Members<bool> {
     if let Some(wanted) = view.plan.phases.core.filter(|_| !changing) {
         let voters = &view.configuration().voters;
         let quorum = voters.len() / 2 + 1;
-        Keyed::new(view.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
+        Keyed::new(view.seed, CORE).draw(0, 0).shuffle(&mut able);
         // Members with undamaged disks first, and of these the voters first.
         able.sort_by_key(|member| (view.nemesis.is_damaged(*member), !voters.contains(member)));
         able.truncate((wanted as usize).max(quorum));

@@ -28,6 +28,8 @@ pub(crate) struct Strike<'a> {
 pub(crate) struct Reach<'a, S: System> {
     pub(crate) now: Nanos,
     pub(crate) plan: &'a Plan<S::Part>,
+    /// The seed of draws, now.
+    pub(crate) seed: u64,
     pub(crate) processes: &'a mut Members<Process<S>>,
     pub(crate) network: &'a mut Network<S>,
     pub(crate) progress: &'a Progress,

@@ -26,6 +26,9 @@ pub trait System: Clone + Debug + 'static {
     /// A member is added to the cluster, which then has these members: changes what it is told when it starts.
     fn joins(_config: &mut ConfigOf<Self>, _members: &[MemberId]) {}
 
+    /// From now on, the member's draws are those of this seed: changes what it is told when it starts.
+    fn reseed(_config: &mut ConfigOf<Self>, _seed: u64) {}
+
     /// What to record when a start has found this of the commit in which the last process ended.
     fn interrupted(_found: Found) -> Option<OwnFactOf<Self>> {
         None

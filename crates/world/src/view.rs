@@ -17,6 +17,7 @@ use crate::system::System;
 pub struct View<'a, S: System> {
     pub(crate) now: Nanos,
     pub(crate) plan: &'a Plan<S::Part>,
+    pub(crate) seed: u64,
     pub(crate) processes: &'a Members<Process<S>>,
     pub(crate) network: &'a Network<S>,
     pub(crate) progress: &'a Progress,
@@ -34,6 +35,13 @@ impl<'a, S: System> View<'a, S> {
     #[inline]
     pub fn plan(&self) -> &'a Plan<S::Part> {
         self.plan
+    }
+
+    /// The seed of all draws made now: that of the plan, until the plan makes draws anew ([`schedule::Noise`]). Who draws
+    /// asks for it each time.
+    #[inline]
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The number of a member's process that runs, or of its last one.

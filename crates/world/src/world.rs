@@ -11,7 +11,6 @@
 //! since then, the event is dropped (rule R5).
 
 use contract::Input;
-use keyed::{Domain, Keyed};
 use schedule::{FaultKind, Plan};
 use trace::{Fact, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Run, RunStats, Stop};
 
@@ -19,7 +18,6 @@ use crate::callers::{Callers, Task};
 use crate::calls::{Calls, Ended};
 use crate::clock::Clock;
 use crate::deeds::{Deed, Orders};
-use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::happening::Happening;
 use crate::machine::{Stage, State};
@@ -33,11 +31,11 @@ use crate::strike::Reach;
 use crate::system::{FactOf, System, WordsOf};
 use crate::view::View;
 
-const DISK: Domain = Domain::new("world disk");
-
 /// The whole state of a run.
 pub(crate) struct World<'a, S: System> {
     pub(crate) plan: &'a Plan<S::Part>,
+    /// The seed of all draws made now.
+    seed: u64,
     pub(crate) queue: Queue<Happening<S>>,
     pub(crate) recorder: Recorder<'a, WordsOf<S>>,
     pub(crate) processes: Members<Process<S>>,
@@ -63,8 +61,7 @@ impl<'a, S: System> World<'a, S> {
         let members = plan.most_members();
         let first = plan.cluster.members;
         let processes = Members::new(members, |id| {
-            let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
-            let mut process = Process::new(plan, id, disk, Clock::new(crate::clock::EXACT));
+            let mut process = Process::new(plan, id, Clock::new(crate::clock::EXACT));
             if !id.is_among_first(first) {
                 process.machine.stage = Stage::Absent;
             }
@@ -73,6 +70,7 @@ impl<'a, S: System> World<'a, S> {
         let network = Network::new(plan.seed, members, callers.parties(), plan.network.clone());
         World {
             plan,
+            seed: plan.seed,
             queue: Queue::new(),
             recorder: Recorder::new(observer, keep_events),
             processes,
@@ -90,6 +88,13 @@ impl<'a, S: System> World<'a, S> {
 
     /// Schedules the first events: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
+        // Before everything else, so that at its time nothing is drawn before it.
+        for noise in &self.plan.noise {
+            match noise.from {
+                0 => self.draw_anew(noise.key),
+                from => self.queue.push(from, Happening::Noise { key: noise.key }),
+            }
+        }
         self.note(MemberId::NONE, Fact::Phase(Phase::Chaos));
         for member in MemberId::first(self.plan.cluster.members) {
             self.start(member);
@@ -168,6 +173,7 @@ impl<'a, S: System> World<'a, S> {
             Happening::FaultBegins { fault } => self.reach(|nemesis, reach| nemesis.begin(fault, reach)),
             Happening::FaultEnds { fault } => self.reach(|nemesis, reach| nemesis.end(fault, reach)),
             Happening::Flap { fault } => self.reach(|nemesis, reach| nemesis.flap(fault, reach)),
+            Happening::Noise { key } => self.draw_anew(key),
             Happening::Heal => self.heal(),
             Happening::Settle => self.settle(),
             Happening::SettleCheck => self.settle_check(),
@@ -181,6 +187,16 @@ impl<'a, S: System> World<'a, S> {
         !self.done
     }
 
+    /// From now on, everything is drawn anew. Links, disks and members keep sources of draws and get new ones; all others
+    /// take the seed from the world at each draw.
+    fn draw_anew(&mut self, key: u64) {
+        self.seed = keyed::salted(self.plan.seed, key);
+        self.network.reseed(self.seed);
+        for process in self.processes.values_mut() {
+            process.reseed(self.seed);
+        }
+    }
+
     // ---- faults and deeds -----------------------------------------------------------------------
 
     /// Lets the nemesis act, and carries out the deeds that it wants done.
@@ -189,6 +205,7 @@ impl<'a, S: System> World<'a, S> {
         let mut reach = Reach {
             now: self.queue.now(),
             plan: self.plan,
+            seed: self.seed,
             processes: &mut self.processes,
             network: &mut self.network,
             progress: &self.progress,
@@ -247,6 +264,7 @@ impl<'a, S: System> World<'a, S> {
         let view = View {
             now: self.queue.now(),
             plan: self.plan,
+            seed: self.seed,
             processes: &self.processes,
             network: &self.network,
             progress: &self.progress,

@@ -120,7 +120,7 @@ impl Clients {
             all: clients.map(|(at, client)| Client::new(client.clone(), memory(at))).collect(),
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
-            streams: Streams::new(plan.seed, plan.most_members()),
+            streams: Streams::new(plan.most_members()),
         }
     }
 

@@ -80,8 +80,6 @@ pub(crate) struct Stream {
 /// All streams of a run, by their number in the history.
 pub(crate) struct Streams {
     all: Vec<Stream>,
-    /// The draws of how long clients process responses.
-    processing: Keyed,
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
     processed: Vec<u64>,
@@ -91,13 +89,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn new(seed: u64, members: u32) -> Streams {
-        Streams {
-            all: Vec::new(),
-            processing: Keyed::new(seed, PROCESSING),
-            processed: Vec::new(),
-            powered_off: Members::new(members, |_| u32::MAX),
-        }
+    pub(super) fn new(members: u32) -> Streams {
+        Streams { all: Vec::new(), processed: Vec::new(), powered_off: Members::new(members, |_| u32::MAX) }
     }
 
     fn get(&self, stream: u64) -> &Stream {
@@ -278,7 +271,7 @@ impl Clients {
             }
             let processed = &mut streams.processed[stream as usize];
             *processed += 1;
-            let draw = streams.processing.draw(stream, *processed);
+            let draw = Keyed::new(desk.view.seed(), PROCESSING).draw(stream, *processed);
             // In the settle phase slow clients are no longer slow.
             let time = match desk.settling {
                 true => 0,

@@ -11,6 +11,7 @@ mod progress;
 mod replay;
 mod run;
 mod values;
+mod why;
 
 use std::io::{self, Write};
 
@@ -48,6 +49,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
+    /// Shows when a failure became certain, and which faults and operations it needs
+    Why(why::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
     /// Lists scenarios with their titles
@@ -92,6 +95,7 @@ pub fn main() -> Exit {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
+        Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),

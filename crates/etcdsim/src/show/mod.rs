@@ -7,3 +7,4 @@ pub mod json;
 pub mod junit;
 pub mod numbers;
 pub mod scope;
+pub mod why;

@@ -175,7 +175,7 @@ impl Hub {
         Hub {
             limits,
             flaws: config.flaws,
-            jitter: Keyed::new(config.seed, progress::JITTER).split(config.id.raft_id()),
+            jitter: progress::jitter(config),
             now: 0,
             streams: BTreeMap::new(),
             synced: Interests::default(),
@@ -191,6 +191,11 @@ impl Hub {
             responses: Vec::new(),
             probes: Probes::default(),
         }
+    }
+
+    /// From now on, the draws are those of the configuration's new seed.
+    pub(crate) fn reseed(&mut self, config: &Config) {
+        self.jitter = progress::jitter(config);
     }
 
     /// The client's side has taken a response of `stream`: the transport has room for one more.

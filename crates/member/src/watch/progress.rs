@@ -7,17 +7,23 @@
 //! or if the channel is full, nothing is sent: the client may request it again, or the timer fires again.
 
 use api::etcdserverpb::WatchResponse;
-use keyed::Domain;
+use keyed::{Domain, Keyed};
 use record::Probe;
 
 use super::outbox::Notice;
 use super::watcher::{Group, Progress, Watcher};
 use super::{Hub, NO_WATCHER, Name, header};
+use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
+/// The name under which the watchers' progress periods are drawn.
+const JITTER: Domain = Domain::new("member/watch/progress");
+
 /// The draws of the watchers' progress periods.
-pub(super) const JITTER: Domain = Domain::new("member/watch/progress");
+pub(super) fn jitter(config: &Config) -> Keyed {
+    Keyed::new(config.seed, JITTER).split(config.id.raft_id())
+}
 
 /// The shortest time between two periodic notifications of a watcher, in nanoseconds: 100 ms
 /// (`minWatchProgressInterval`).

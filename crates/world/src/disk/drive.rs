@@ -80,6 +80,13 @@ impl Drive {
         }
     }
 
+    /// From now on, draws are those of this source. What takes its time already takes as long as it was to take.
+    pub(super) fn reseed(&mut self, keyed: Keyed) {
+        self.media.reseed(keyed.split(MEDIA));
+        self.timing.reseed(keyed.split(TIMING));
+        self.survival = keyed.split(SURVIVAL);
+    }
+
     // ---- start and end of processes ----
 
     pub(super) fn attach(&mut self, incarnation: u32) {

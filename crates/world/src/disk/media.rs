@@ -69,6 +69,11 @@ impl Media {
         Media { active: BTreeMap::new(), keyed }
     }
 
+    /// From now on, draws are those of this source.
+    pub(super) fn reseed(&mut self, keyed: Keyed) {
+        self.keyed = keyed;
+    }
+
     /// Whether no fault is on.
     #[inline]
     pub(super) fn has_no_faults(&self) -> bool {

@@ -80,6 +80,11 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(member.raft_id()), model))))
     }
 
+    /// From now on, draws are those of this source of the world's.
+    pub(crate) fn reseed(&self, member: MemberId, keyed: Keyed) {
+        self.drive().reseed(keyed.split(member.raft_id()));
+    }
+
     /// A member may panic during a call. That poisons the lock, but the disk is still consistent.
     fn drive(&self) -> MutexGuard<'_, Drive> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

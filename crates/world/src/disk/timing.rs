@@ -19,6 +19,11 @@ impl Timing {
         Timing { model, keyed }
     }
 
+    /// From now on, draws are those of this source.
+    pub(super) fn reseed(&mut self, keyed: Keyed) {
+        self.keyed = keyed;
+    }
+
     /// How long the operation takes, in nanoseconds.
     #[inline]
     pub(super) fn takes(&self, call: DiskCall, ordinal: u64) -> u64 {

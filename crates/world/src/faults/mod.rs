@@ -15,7 +15,7 @@ mod undo;
 
 use std::collections::BTreeMap;
 
-use keyed::{Domain, Draw, Keyed};
+use keyed::{Domain, Keyed};
 use schedule::{Condition, FaultKind, Part, Plan, Target, Trigger};
 use trace::{Fact, MemberId, Members, Nanos};
 
@@ -53,7 +53,6 @@ struct WaitingFault {
 
 /// The faults of a run.
 pub(crate) struct Nemesis {
-    keyed: Keyed,
     /// Decides which disks may be damaged.
     atlas: Atlas,
     /// The faults that wait for their conditions.
@@ -72,7 +71,6 @@ impl Nemesis {
         let expected = Members::new(plan.most_members(), |member| plan.expect.refusals.contains(&member));
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
         Nemesis {
-            keyed: Keyed::new(plan.seed, TARGET),
             // Removals make the cluster smaller. The smallest cluster can bear the least damage.
             atlas: Atlas::new(members.saturating_sub(removed).max(1)),
             waiting: Vec::new(),
@@ -90,11 +88,6 @@ impl Nemesis {
     /// Whether the member's disk was damaged or lost.
     pub(crate) fn is_damaged(&self, member: MemberId) -> bool {
         self.atlas.is_damaged(member)
-    }
-
-    /// The draw that decides the choices of the fault with this id.
-    fn draw(&self, fault: u32) -> Draw {
-        self.keyed.draw(u64::from(fault), 0)
     }
 
     /// Schedules the faults that have a time, and lists those that wait for a condition.
@@ -131,7 +124,7 @@ impl Nemesis {
         }
         let plan = reach.plan;
         let fault = &plan.faults[at];
-        let draw = self.draw(fault.id);
+        let draw = Keyed::new(reach.seed, TARGET).draw(u64::from(fault.id), 0);
         let mut members = reach.resolve(&fault.target, draw);
         if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
             return; // its members have all left the cluster

@@ -43,7 +43,13 @@ pub(crate) enum Fate {
 
 impl LinkState {
     pub(crate) fn new(seed: u64, pair: u64) -> LinkState {
-        LinkState { keyed: Keyed::new(seed, LINK).split(pair), sent: 0, free_at: 0, overlays: Vec::new() }
+        let keyed = Keyed::new(seed, LINK).split(pair);
+        LinkState { keyed, sent: 0, free_at: 0, overlays: Vec::new() }
+    }
+
+    /// From now on, the draws of this link are those of another seed.
+    pub(crate) fn reseed(&mut self, seed: u64, pair: u64) {
+        self.keyed = Keyed::new(seed, LINK).split(pair);
     }
 
     /// Puts a fault's behaviour in place of the usual one.

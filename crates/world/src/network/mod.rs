@@ -136,6 +136,11 @@ impl<S: System> Network<S> {
         }
     }
 
+    /// From now on, the draws of all links are those of another seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.links.each(|pair, link| link.reseed(seed, pair_key(pair)));
+    }
+
     /// All parties that are clients.
     pub(crate) fn clients(&self) -> impl Iterator<Item = Party> + use<S> {
         (0..self.links.clients()).map(Party::Client)

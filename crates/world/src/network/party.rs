@@ -42,6 +42,12 @@ pub(super) fn pair_key((from, to): Pair) -> u64 {
     from.key() << 32 | to.key()
 }
 
+/// All ordered pairs of so many members and clients, first by sender and then by receiver.
+fn pairs(members: u32, clients: usize) -> impl Iterator<Item = Pair> {
+    let all = MemberId::first(members).map(Party::Member).chain((0..clients).map(Party::Client));
+    all.clone().flat_map(move |from| all.clone().map(move |to| (from, to)))
+}
+
 /// A value for each ordered pair of parties.
 pub(crate) struct Grid<T> {
     /// How many members there are. They come before the clients.
@@ -54,15 +60,19 @@ pub(crate) struct Grid<T> {
 
 impl<T> Grid<T> {
     pub(crate) fn new(members: u32, clients: usize, mut value: impl FnMut(Pair) -> T) -> Grid<T> {
-        let all = MemberId::first(members).map(Party::Member).chain((0..clients).map(Party::Client));
-        let cells = all.clone().flat_map(|from| all.clone().map(move |to| (from, to)));
-        let cells = cells.map(&mut value).collect();
+        let cells = pairs(members, clients).map(&mut value).collect();
         Grid { members: members as usize, parties: members as usize + clients, cells }
     }
 
     /// How many clients there are.
     pub(crate) fn clients(&self) -> usize {
         self.parties - self.members
+    }
+
+    /// Does something with each value and its pair.
+    pub(crate) fn each(&mut self, mut change: impl FnMut(Pair, &mut T)) {
+        let all = pairs(self.members as u32, self.clients());
+        all.zip(&mut self.cells).for_each(|(pair, value)| change(pair, value));
     }
 
     pub(crate) fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
