@@ -184,6 +184,7 @@ mod report;
 mod robustness;
 mod saved;
 mod show;
+mod signature;
 mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
@@ -198,6 +199,7 @@ pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
+pub use signature::Signature;
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;
 

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use record::probe::Counts;
-use record::{History, Probe, Stats, TraceHash};
+use record::{History, Operation, Probe, Stats, TraceHash};
 use serde::Serialize;
 use verify::{Oracle, Severity, Verdict, describe};
 
 use crate::case::Case;
 use crate::determinism::Divergence;
 use crate::exit::Exit;
-use crate::story;
+use crate::{signature, story};
 
 /// How many failures are shown in full.
 pub const SHOWN_IN_FULL: usize = 3;
@@ -145,6 +145,9 @@ pub struct ViolationReport {
     /// The numbers of `operations`.
     #[serde(skip)]
     pub numbers: Vec<usize>,
+    /// The kind of the operation in which it became visible, "get"; `None` if no operation shows it.
+    #[serde(skip)]
+    pub operation: Option<&'static str>,
 }
 
 impl Failure {
@@ -160,6 +163,12 @@ impl Failure {
                 Some(operation) => format!("#{number}  {}", describe::operation(operation)),
                 None => format!("#{number}"),
             };
+            // That at whose call or end it became visible.
+            let shown = || violation.operations.iter().filter_map(|number| history.operations.get(*number));
+            let then = |operation: &&Operation| {
+                operation.returned() == Some(violation.time) || operation.call == violation.time
+            };
+            let decisive = shown().find(then).or_else(|| shown().next());
             violations.push(ViolationReport {
                 oracle: violation.oracle,
                 severity: violation.severity,
@@ -170,6 +179,7 @@ impl Failure {
                 events: violation.events.clone(),
                 others: 0,
                 numbers: violation.operations.clone(),
+                operation: decisive.map(|operation| signature::kind(&operation.request)),
             });
         }
         (!violations.is_empty()).then_some(Failure { violations, story: None })
