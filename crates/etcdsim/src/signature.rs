@@ -60,7 +60,8 @@ impl FromStr for Signature {
         let oracle = Oracle::ALL.iter().copied().find(|oracle| oracle.id() == id);
         let oracle = oracle.ok_or_else(|| format!("there is no oracle {id:?}"))?;
         let rule = parts.next().filter(|rule| !rule.is_empty());
-        let rule = rule.ok_or_else(|| format!("{text:?} names no rule; write `ORACLE / RULE / OPERATION`"))?;
+        let rule =
+            rule.ok_or_else(|| format!("{text:?} names no rule; write `ORACLE / RULE / OPERATION`"))?;
         let operation = parts.next().map(String::from);
         match parts.next() {
             None => Ok(Signature { oracle, rule: rule.to_string(), operation }),
@@ -141,7 +142,10 @@ mod tests {
     #[test]
     fn the_text_is_read_back() {
         for text in ["K1 / a stale read / get", "S / member N broke the rule quorum-vote"] {
-            assert_eq!(text.parse::<Signature>().map(|signature| signature.to_string()), Ok(text.to_string()));
+            assert_eq!(
+                text.parse::<Signature>().map(|signature| signature.to_string()),
+                Ok(text.to_string())
+            );
         }
         for bad in ["", "K1", "XX / a / b", "K1 / a / b / c"] {
             assert!(bad.parse::<Signature>().is_err(), "{bad:?}");

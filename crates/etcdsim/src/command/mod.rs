@@ -10,6 +10,7 @@ mod plan;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 mod values;
 
 use std::io::{self, Write};
@@ -46,6 +47,8 @@ enum Command {
     Run(run::Arguments),
     /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
+    /// Makes a failing plan as small as it can, such that it still fails in the same way
+    Shrink(shrink::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
@@ -91,6 +94,7 @@ pub fn main() -> Exit {
     let done = catch_panics(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
