@@ -106,7 +106,8 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn what_is_interrupted_at_once_stays_as_it_is() {
     let plan = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
-    let shrunk = Shrinker::new(1).shrink(plan.clone(), &AtomicBool::new(true), &mut |_| {}).expect("it fails");
+    let shrunk =
+        Shrinker::new(1).shrink(plan.clone(), &AtomicBool::new(true), &mut |_| {}).expect("it fails");
     assert_eq!(shrunk.plan, plan);
     assert!(!shrunk.minimal);
     assert!(shrunk.without.iter().all(|without| *without == Without::Untried));
@@ -137,7 +138,8 @@ fn a_plan_that_does_not_fail_and_a_taken_file_are_told() {
     let (good, bad) = (folder.path().join("good.toml"), folder.path().join("bad.toml"));
     let fails = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
     fs::write(&bad, fails.to_toml()).expect("a temporary folder can be written");
-    fs::write(&good, Plan { flaws: Vec::new(), ..fails }.to_toml()).expect("a temporary folder can be written");
+    fs::write(&good, Plan { flaws: Vec::new(), ..fails }.to_toml())
+        .expect("a temporary folder can be written");
     let (good, bad) = (good.to_str().expect("plain"), bad.to_str().expect("plain"));
     let ended = etcdsim(&["shrink", good]).expect(5);
     assert!(ended.stdout.contains("does not fail"), "{}", ended.stdout);

@@ -13,8 +13,8 @@ use super::shrink::extent;
 use crate::batch::Batch;
 use crate::case::Case;
 use crate::report::{End, SeedRun};
-use crate::shrink::Step;
 use crate::show::numbers;
+use crate::shrink::Step;
 use crate::stopwatch::Stopwatch;
 
 /// Real time before the first line, if there is no bar.

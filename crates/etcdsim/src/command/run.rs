@@ -1,13 +1,13 @@
 //! `etcdsim run`: runs scenarios with many seeds, prints the report, and saves the plans of failing runs.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::env;
 
 use clap::Args;
 use owo_colors::OwoColorize;
@@ -21,8 +21,8 @@ use crate::batch::Batch;
 use crate::case::{self, Case};
 use crate::exit::Exit;
 use crate::report::{CaseReport, End, Report, SeedRun};
-use crate::shrink::Shrinker;
 use crate::show::{github, human, json, junit, numbers};
+use crate::shrink::Shrinker;
 use crate::{replay_line, saved};
 
 /// Whether the user has pressed Ctrl-C.

@@ -17,9 +17,9 @@ use super::{Mistakes, values};
 use crate::case::Case;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::show::numbers;
 use crate::shrink::{Ended, NotShrunk, Shrinker, Shrunk, Size};
 use crate::signature::Signature;
-use crate::show::numbers;
 use crate::{flaws, replay_line, saved};
 
 #[derive(Debug, Args)]
@@ -220,8 +220,14 @@ pub(super) fn others(shrunk: &Shrunk) -> String {
     }
     let mut text = String::from("Smaller plans also failed in other ways:\n");
     for other in &shrunk.others {
-        writeln!(text, "   {} ({}; the smallest has {})", other.signature, times(other.times), extent(&other.plan))
-            .expect("a String takes everything");
+        writeln!(
+            text,
+            "   {} ({}; the smallest has {})",
+            other.signature,
+            times(other.times),
+            extent(&other.plan)
+        )
+        .expect("a String takes everything");
     }
     text + "\n"
 }

@@ -56,7 +56,8 @@ pub(super) fn smaller(
     }
     if let (Content::Etcd(etcd), Some(failure)) = (content, &judged.failure) {
         let signature = Signature::of(failure);
-        let parts = Parts { record: &etcd.0, expectations: &etcd.1, signature, watch: Stopwatch::start(), wall };
+        let parts =
+            Parts { record: &etcd.0, expectations: &etcd.1, signature, watch: Stopwatch::start(), wall };
         return parts.shrink(&failure.first().numbers);
     }
     let conflict = judged.conflict.as_ref().filter(|conflict| !conflict.numbers.is_empty())?;
@@ -110,8 +111,9 @@ impl Parts<'_> {
         // Now what is forgotten can go, as long as the same operations show the same violation.
         let shown = self.shown_by(&record, &|number| number)?;
         let is_kept = |number: usize| kept.binary_search(&number).is_ok();
-        let forgotten: Vec<usize> =
-            (0..all).filter(|number| !is_kept(*number) && !is_read(&history.operations[*number].request)).collect();
+        let forgotten: Vec<usize> = (0..all)
+            .filter(|number| !is_kept(*number) && !is_read(&history.operations[*number].request))
+            .collect();
         let with = |forgotten: &[usize]| {
             let answer = |number: usize| match (is_kept(number), forgotten.binary_search(&number)) {
                 (true, _) => Some(Answer::Kept),
@@ -174,7 +176,8 @@ fn part(
     views: &dyn Fn(usize) -> bool,
     evidence: bool,
 ) -> Record {
-    let mut part = Record { applied: if evidence { record.applied.clone() } else { Vec::new() }, ..Record::default() };
+    let mut part =
+        Record { applied: if evidence { record.applied.clone() } else { Vec::new() }, ..Record::default() };
     let mut numbers = vec![None; record.history.operations.len()];
     for (number, operation) in record.history.operations.iter().enumerate() {
         let Some(answer) = answers(number) else { continue };
@@ -194,9 +197,12 @@ fn part(
     }
     let streams = record.history.watches.len();
     let (watches, caches) = (&record.history.watches, &record.history.caches);
-    part.history.watches = (watches.iter().enumerate()).filter(|(nth, _)| views(*nth)).map(|(_, it)| it.clone()).collect();
-    part.history.caches =
-        (caches.iter().enumerate()).filter(|(nth, _)| views(streams + nth)).map(|(_, it)| it.clone()).collect();
+    part.history.watches =
+        (watches.iter().enumerate()).filter(|(nth, _)| views(*nth)).map(|(_, it)| it.clone()).collect();
+    part.history.caches = (caches.iter().enumerate())
+        .filter(|(nth, _)| views(streams + nth))
+        .map(|(_, it)| it.clone())
+        .collect();
     part
 }
 
@@ -230,7 +236,8 @@ impl Shrunk {
     /// What became of the history, as lines.
     pub(super) fn describe(&self, path: &Path) -> String {
         let left = self.operations.len();
-        let numbers: Vec<String> = self.operations.iter().take(SHOWN).map(|number| format!("#{number}")).collect();
+        let numbers: Vec<String> =
+            self.operations.iter().take(SHOWN).map(|number| format!("#{number}")).collect();
         let more = if left > SHOWN { ", …" } else { "" };
         let forgotten = match self.forgotten {
             0 => String::new(),

@@ -78,10 +78,9 @@ impl General<'_> {
                         number(read)
                     ),
                 ),
-                bank::Contradiction::NoBalance { read, account } => (
-                    vec![read],
-                    format!("#{} shows account {account:?} without a balance", number(read)),
-                ),
+                bank::Contradiction::NoBalance { read, account } => {
+                    (vec![read], format!("#{} shows account {account:?} without a balance", number(read)))
+                }
             };
             let title = conflict_title(reads.len());
             let conflict = Conflict {
