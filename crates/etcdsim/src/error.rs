@@ -73,6 +73,16 @@ pub enum Error {
         error: io::Error,
     },
 
+    /// A shrunk plan would overwrite a file that is no earlier result for the same failure.
+    #[error("{} exists and is no shrunk plan of this failure: {signature}", path.display())]
+    #[diagnostic(help("name another file with `--output`, or remove it"))]
+    OutputTaken {
+        /// The file.
+        path: PathBuf,
+        /// What fails.
+        signature: String,
+    },
+
     /// A scenario was to be replayed without a seed.
     #[error("{file} is a scenario: it needs a seed to become a run")]
     #[diagnostic(help("add `--seed N`, or name a saved plan"))]

@@ -184,6 +184,7 @@ mod report;
 mod robustness;
 mod saved;
 mod show;
+mod shrink;
 mod signature;
 mod simulation;
 #[doc(hidden)]
@@ -200,6 +201,10 @@ pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
+pub use shrink::{
+    Ended as ShrinkEnded, NotShrunk, OtherFinding, PASSES as SHRINK_PASSES, Pass as ShrinkPass, Shrinker,
+    Shrunk, Size, Step as ShrinkStep, Without,
+};
 pub use signature::Signature;
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;

@@ -14,8 +14,10 @@ use record::TraceHash;
 use crate::case::Case;
 use crate::flaws;
 use crate::report::{Failure, SeedRun};
+use crate::signature::Signature;
 
 // How the comment lines begin that record the result of the saved run.
+const SIGNATURE: &str = "# signature: ";
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
 
@@ -50,7 +52,7 @@ pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io:
 }
 
 /// The name of the file for a failing run.
-fn file_name(case: &Case, seed: u64) -> String {
+pub(crate) fn file_name(case: &Case, seed: u64) -> String {
     let mut name = if case.is_plan() { case.name.clone() } else { format!("{}-{seed}", case.name) };
     for flaw in case.flaws() {
         write!(name, "-{}", flaws::name(flaw)).expect("a String takes everything");
@@ -67,9 +69,19 @@ fn text(case: &Case, run: &SeedRun, failure: &Failure) -> String {
         text.push_str(&sentence.replace('\n', " "));
         text.push('\n');
     }
-    writeln!(text, "{ORACLES}{}", failure.oracles()).expect("a String takes everything");
-    writeln!(text, "{TRACE_HASH}{}\n", run.trace_hash).expect("a String takes everything");
-    text + &case.plan(run.seed).to_toml()
+    text += &head(&Signature::of(failure), &failure.oracles(), run.trace_hash);
+    text + "\n" + &case.plan(run.seed).to_toml()
+}
+
+/// The comment lines that record the result of a saved run.
+pub(crate) fn head(signature: &Signature, oracles: &str, trace_hash: TraceHash) -> String {
+    format!("{SIGNATURE}{signature}\n{ORACLES}{oracles}\n{TRACE_HASH}{trace_hash}\n")
+}
+
+/// The signature of the failure for which a plan was saved, from the comments at its head; `None` if there is none.
+pub(crate) fn signature(text: &str) -> Option<Signature> {
+    let mut head = text.lines().take_while(|line| line.starts_with('#'));
+    head.find_map(|line| line.strip_prefix(SIGNATURE))?.parse().ok()
 }
 
 #[cfg(test)]

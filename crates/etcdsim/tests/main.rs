@@ -10,6 +10,7 @@ mod engines;
 mod examples;
 mod instructions;
 mod reports;
+mod shrink;
 mod simulation;
 mod steps;
 mod verdict_lines;

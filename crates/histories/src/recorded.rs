@@ -79,6 +79,18 @@ impl<I, O> Operations<I, O> {
         self.len() == 0
     }
 
+    /// Only the operations with these numbers, in their order.
+    pub fn only(&self, numbers: &[u32]) -> Self
+    where
+        I: Clone,
+        O: Clone,
+    {
+        match self {
+            Operations::Single(history) => Operations::Single(only(history, numbers)),
+            Operations::Keyed(history) => Operations::Keyed(only(history, numbers)),
+        }
+    }
+
     /// Adds an operation. There must be a key exactly if these are keyed.
     pub(crate) fn push(&mut self, key: Option<Value>, operation: Operation<I, O>) -> Result<u32, Invalid> {
         match (self, key) {
@@ -92,6 +104,13 @@ impl<I, O> Operations<I, O> {
             }
         }
     }
+}
+
+/// Only the operations with these numbers, in their order.
+fn only<I: Clone, O: Clone>(history: &History<I, O>, numbers: &[u32]) -> History<I, O> {
+    let kept = history.operations().iter().zip(0_u32..).filter(|(_, number)| numbers.contains(number));
+    let kept = History::from_operations(kept.map(|(operation, _)| operation.clone()));
+    kept.expect("operations of a history are valid in another one, too")
 }
 
 /// Operations on registers.
@@ -161,6 +180,33 @@ impl Recorded {
             Recorded::Set(operations) => operations.len(),
             Recorded::Lock(operations) => operations.len(),
             Recorded::List(operations) => operations.len(),
+        }
+    }
+
+    /// The history with only the operations that have these numbers.
+    #[must_use]
+    pub fn only(&self, numbers: &[u32]) -> Recorded {
+        match self {
+            Recorded::Register { cas, initial, operations } => Recorded::Register {
+                cas: *cas,
+                initial: initial.clone(),
+                operations: operations.only(numbers),
+            },
+            Recorded::Versioned { initial, operations } => {
+                Recorded::Versioned { initial: initial.clone(), operations: operations.only(numbers) }
+            }
+            Recorded::Counter { initial, operations } => {
+                Recorded::Counter { initial: *initial, operations: operations.only(numbers) }
+            }
+            Recorded::Bank(operations) => Recorded::Bank(operations.only(numbers)),
+            Recorded::KeyValue(history) => Recorded::KeyValue(only(history, numbers)),
+            Recorded::Queue(operations) => Recorded::Queue(operations.only(numbers)),
+            Recorded::Stack(operations) => Recorded::Stack(operations.only(numbers)),
+            Recorded::PriorityQueue(operations) => Recorded::PriorityQueue(operations.only(numbers)),
+            Recorded::Bag(operations) => Recorded::Bag(operations.only(numbers)),
+            Recorded::Set(operations) => Recorded::Set(operations.only(numbers)),
+            Recorded::Lock(operations) => Recorded::Lock(operations.only(numbers)),
+            Recorded::List(operations) => Recorded::List(operations.only(numbers)),
         }
     }
 

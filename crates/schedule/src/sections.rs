@@ -97,14 +97,16 @@ pub static CLOCKS: &[Field<Clocks>] = &fields! {
     "clients" CLOCK_RATE => clients, "Rate of each client's clock, drawn for each, for the whole run.";
 };
 
-pub(crate) static RUN: &[Field<Phases>] = &fields! {
+/// The fields of `[run]`.
+pub static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
     "calm" time(0, 24 * HOUR) => calm, "Length of the calm phase after it: faults have ended, no new one begins, and the workload goes on. What the plan leaves broken stays so, and links still lose, double and reorder what they do without faults.";
     "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, each fault until its own time (`for`) is over. Left out: all.";
     "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase: by then there is a leader, every operation has ended, the members agree.";
 };
 
-pub(crate) static EXPECT: &[Field<Expect>] = &fields! {
+/// The fields of `[expect]`.
+pub static EXPECT: &[Field<Expect>] = &fields! {
     "refusals" Form::Members => refusals, "Members that may refuse to start, because the file damages what they cannot do without.";
     "answered" count(0, 1_000_000_000) => answered, "Minimum number of operations that must have been answered; guards against a run in which nothing happens.";
     "progress" time(MS, 24 * HOUR) => progress, "From the first fault to the end of the chaos phase, the longest time without an answer to any client while some client asks. Errors and serializable reads do not count as answers. Left out: nothing is expected.";

@@ -48,6 +48,36 @@ impl<P: Part> Plan<P> {
         }
         file.text
     }
+
+    /// The plan as a file without the fields that have the value of a field that is left out. It reads back as the same
+    /// plan as long as these values do not change.
+    pub fn to_short_toml(&self) -> String {
+        let mut file = Writer::new(P::NAMES);
+        let (title, scenario) = (self.title.clone(), self.scenario.clone());
+        let top = Top { title, scenario, seed: self.seed, flaws: self.flaws.clone() };
+        let usual = Plan::<P>::default();
+        file.section("", sections::TOP, &top);
+        let mut cluster = Writer::new(P::NAMES);
+        cluster.section("", sections::MEMBERS, &self.cluster.members);
+        cluster.differences("", P::settings(), &self.cluster.settings, &usual.cluster.settings);
+        file.under("[cluster]", &cluster.text);
+        file.differences("[network]", sections::NETWORK, &self.network, &usual.network);
+        file.differences("[network.peers]", sections::LINK, &self.network.peers, &usual.network.peers);
+        file.differences("[network.clients]", sections::LINK, &self.network.clients, &usual.network.clients);
+        file.differences("[disk]", sections::DISK, &self.disk, &usual.disk);
+        file.differences("[run]", sections::RUN, &self.phases, &usual.phases);
+        file.differences("[expect]", sections::EXPECT, &self.expect, &usual.expect);
+        for fault in &self.faults {
+            let ends_at_client = ends_at_client(&fault.target, &fault.kind);
+            let link = if ends_at_client { self.network.clients } else { self.network.peers };
+            file.fault(fault, Usual { link, point: P::NAMES.usual_point });
+        }
+        for client in &self.clients {
+            file.head("[[client]]");
+            file.differences("", P::client(), client, &P::Client::default());
+        }
+        file.text
+    }
 }
 
 /// Writes the sections of a file.

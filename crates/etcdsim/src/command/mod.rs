@@ -10,6 +10,7 @@ mod plan;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 mod values;
 mod why;
 
@@ -47,6 +48,8 @@ enum Command {
     Run(run::Arguments),
     /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
+    /// Makes a failing plan as small as it can, such that it still fails in the same way
+    Shrink(shrink::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
@@ -94,6 +97,7 @@ pub fn main() -> Exit {
     let done = catch_panics(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),

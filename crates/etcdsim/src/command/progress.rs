@@ -1,4 +1,4 @@
-//! Shows the progress of `etcdsim run` on stderr. It first says what will run. On a terminal it then shows a bar;
+//! Shows the progress of `etcdsim run` and `etcdsim shrink` on stderr. It first says what will run. On a terminal it then shows a bar;
 //! elsewhere it prints a line after 5 s and then once a minute. It also prints the first failure of each scenario at
 //! once. Here every run that did not pass is a failure, for whatever reason.
 
@@ -6,12 +6,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use plan::Plan;
 use record::Stats;
 
+use super::shrink::extent;
 use crate::batch::Batch;
 use crate::case::Case;
 use crate::report::{End, SeedRun};
 use crate::show::numbers;
+use crate::shrink::Step;
 use crate::stopwatch::Stopwatch;
 
 /// Real time before the first line, if there is no bar.
@@ -82,6 +85,50 @@ impl Progress {
     }
 
     /// Removes the bar.
+    pub(super) fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How far shrinking has come, as a line that changes, or as lines if the output is no terminal.
+pub(super) struct ShrinkProgress {
+    bar: ProgressBar,
+    stopwatch: Stopwatch,
+    /// When the next line is due.
+    next_line: Duration,
+    /// What the smallest plan has.
+    extent: String,
+}
+
+impl ShrinkProgress {
+    /// Says what is shrunk, and begins to show the progress.
+    pub(super) fn start(source: &str, plan: &Plan) -> ShrinkProgress {
+        let extent = extent(plan);
+        eprintln!("Shrinking {source}: {extent}.");
+        let style = ProgressStyle::with_template("{elapsed_precise} {spinner} {msg}")
+            .expect("the template of the progress line is a constant");
+        let bar = ProgressBar::new_spinner().with_style(style);
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(250));
+        }
+        ShrinkProgress { bar, stopwatch: Stopwatch::start(), next_line: FIRST_LINE, extent }
+    }
+
+    /// Takes a candidate that was run.
+    pub(super) fn step(&mut self, step: &Step<'_>) {
+        if step.smaller {
+            self.extent = extent(step.plan);
+        }
+        let text = || format!("{} · {} · {}", self.extent, numbers::counted(step.runs, "run"), step.pass);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(text());
+        } else if self.stopwatch.elapsed() >= self.next_line {
+            self.next_line = self.stopwatch.elapsed() + BETWEEN_LINES;
+            eprintln!("{}", text());
+        }
+    }
+
+    /// Removes the line.
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }

@@ -52,7 +52,7 @@ pub(super) struct Arguments {
 /// Runs the command `replay`.
 pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = seed(&case, arguments.seed)?;
+    let seed = seed_of(&case, arguments.seed)?;
     if let Some(filter) = &arguments.log {
         log::begin(filter).map_err(|why| Error::BadLogFilter { filter: filter.clone(), why })?;
     }
@@ -118,8 +118,8 @@ fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Res
 }
 
 /// The seed to run. A plan has its own; a scenario needs one from the command line.
-pub(super) fn seed(case: &Case, asked: Option<u64>) -> Result<u64, Error> {
-    match (case.is_plan(), asked) {
+pub(super) fn seed_of(case: &Case, seed: Option<u64>) -> Result<u64, Error> {
+    match (case.is_plan(), seed) {
         (true, None) => Ok(case.plan(0).seed),
         (false, Some(seed)) => Ok(seed),
         (true, Some(_)) => Err(Error::SeedOfPlan { file: case.file.clone() }),

@@ -1,18 +1,19 @@
 //! `etcdsim run`: runs scenarios with many seeds, prints the report, and saves the plans of failing runs.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{env, thread};
 
 use clap::Args;
 use owo_colors::OwoColorize;
 
 use super::progress::Progress;
+use super::shrink::{self, Goal, cores};
 use super::values::{self, Seeds};
 use super::{Format, Mistakes};
 use crate::additions::Additions;
@@ -21,10 +22,11 @@ use crate::case::{self, Case};
 use crate::exit::Exit;
 use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::{github, human, json, junit, numbers};
+use crate::shrink::Shrinker;
 use crate::{replay_line, saved};
 
 /// Whether the user has pressed Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub(super) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -68,6 +70,10 @@ pub(super) struct Arguments {
     /// The same, and exit with 1 if a required probe was never reached
     #[arg(long)]
     require_coverage: bool,
+    /// Make the first failing plan of every group of failures as small as it can, for at most this long each, and save it
+    /// beside the failing plan (docs/shrink.md)
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "60s", value_parser = values::duration)]
+    shrink: Option<Duration>,
     /// Where failing plans are saved
     #[arg(long, value_name = "FOLDER", default_value = "failures")]
     save_dir: PathBuf,
@@ -82,7 +88,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let cases = load(arguments).map_err(|mistakes| Mistakes { annotate, ..mistakes })?;
     let seeds =
         if arguments.seed.is_empty() { arguments.seeds.0.clone().collect() } else { arguments.seed.clone() };
-    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut additions = Additions::default();
     if arguments.no_specification {
         additions.without_specification();
@@ -119,6 +124,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
             Format::Human => super::print(&table),
             _ => anstream::eprint!("{table}"),
         }
+    }
+    if let Some(time_budget) = arguments.shrink {
+        shrink(&report, &saved, time_budget, arguments)?;
     }
     Ok(match report.exit() {
         Exit::Held if arguments.require_coverage => covered(&report),
@@ -180,6 +188,37 @@ fn save(report: &Report, arguments: &Arguments) -> Saved {
         }
     }
     saved
+}
+
+/// Shrinks the first plan of every group of failures that was saved, and says where the small one is.
+fn shrink(
+    report: &Report,
+    saved: &Saved,
+    time_budget: Duration,
+    arguments: &Arguments,
+) -> Result<(), Mistakes> {
+    for group in report.groups() {
+        let (case, seed) = (&group.case.case, group.runs[0].0.seed);
+        let Some(file) = saved.get(&(case.file.clone(), seed)) else { continue };
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            break;
+        }
+        let goal = Goal { source: shrink::source(case, seed), output: shrink::small(file), time_budget };
+        let shrinker = Shrinker::new(arguments.jobs.map_or_else(cores, NonZeroUsize::get));
+        let text = match goal.reach(case.plan(seed), shrinker, true)? {
+            Ok(shrunk) => {
+                let line = replay_line::of_saved(&replay_line::launcher(), &goal.output);
+                format!("\n{}{}To see it:\n{line}\n", shrink::summary(&shrunk), shrink::others(&shrunk))
+            }
+            Err(why) => format!("\n{} was not shrunk: {why}.\n", goal.source),
+        };
+        // Keep the output for programs one document.
+        match arguments.format {
+            Format::Human => super::print(&text),
+            _ => anstream::eprint!("{text}"),
+        }
+    }
+    Ok(())
 }
 
 /// The report in the format that was asked for.

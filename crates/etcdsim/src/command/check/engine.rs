@@ -85,6 +85,9 @@ pub(super) struct Conflict {
     pub(super) title: String,
     /// The operations, one line each, with their numbers in the file (from 0).
     pub(super) operations: Vec<String>,
+    /// The numbers of `operations`.
+    #[serde(skip)]
+    pub(super) numbers: Vec<u32>,
     /// Whether every operation is needed for the conflict.
     pub(super) minimal: bool,
     /// For each order of the operations, why it fails.
@@ -295,6 +298,7 @@ impl General<'_> {
                 judged.conflict = Some(Conflict {
                     title: conflict_title(conflict.operations.len()),
                     operations: conflict.operations.iter().map(line).collect(),
+                    numbers: conflict.operations.iter().map(|index| number(*index)).collect(),
                     minimal: conflict.minimal,
                     excluded: match violation.reason(model, history) {
                         Some(reason) => vec![shorten(&reason, REASON_SHOWN * 2)],

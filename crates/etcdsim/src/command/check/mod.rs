@@ -11,6 +11,7 @@ mod containers;
 mod engine;
 mod file;
 mod hints;
+mod shrink;
 mod sums;
 mod transactions;
 
@@ -85,6 +86,12 @@ pub(super) struct Arguments {
     /// Write the history to this file, in this project's own format
     #[arg(long, value_name = "FILE", conflicts_with = "bench")]
     write: Option<PathBuf>,
+    /// Cut every violation down to the fewest operations that still show it, for at most a minute or the time budget
+    #[arg(long, conflicts_with = "bench")]
+    shrink: bool,
+    /// Write the history that `--shrink` leaves to this file, in this project's own format
+    #[arg(long, value_name = "FILE", requires = "shrink")]
+    output: Option<PathBuf>,
     /// Measure the engines on generated histories instead: time and peak memory
     #[arg(long, conflicts_with = "histories")]
     bench: bool,
@@ -134,6 +141,9 @@ struct Document {
     file: String,
     #[serde(flatten)]
     judged: Judgement,
+    /// What is left of a history with a violation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shrunk: Option<shrink::Shrunk>,
     /// What a reader needs to know about the numbers in the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -148,7 +158,8 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
         return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
     }
-    if let Some(path) = arguments.write.as_ref().filter(|_| arguments.histories.len() > 1) {
+    let written = [&arguments.write, &arguments.output].into_iter().flatten().next();
+    if let Some(path) = written.filter(|_| arguments.histories.len() > 1) {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
@@ -195,8 +206,27 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     }
     bar.set_message(format!("judging {}", numbers::counted(loaded.content.len(), "operation")));
     let checking = Stopwatch::start();
-    let judged = judge(&mut loaded, arguments);
+    let mut judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
+    let mut shrunk = None;
+    if arguments.shrink {
+        bar.set_message("shrinking");
+        let wall = arguments.time_budget.unwrap_or(shrink::USUAL_TIME);
+        if let Some((smaller, what)) = shrink::smaller(&loaded.content, &judged, wall) {
+            shrunk = Some(what);
+            if let (Some(smaller), Some(what)) = (&smaller, &mut shrunk) {
+                if let Content::Etcd(etcd) = smaller
+                    && judged.failure.is_some()
+                {
+                    judged.failure = engine::by_oracles(&etcd.0, &etcd.1).failure;
+                }
+                if let Some(out) = &arguments.output {
+                    write(smaller, out)?;
+                    what.file = Some(out.to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
     bar.finish_and_clear();
     let ReadFile { notes, warnings, .. } = loaded;
     for warning in &warnings {
@@ -205,6 +235,7 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     Ok(Document {
         file,
         judged,
+        shrunk,
         notes,
         warnings,
         read_ns: read.as_nanos() as u64,
@@ -229,12 +260,14 @@ fn set_initial_state(arguments: &Arguments, content: &mut Content, path: &Path) 
 }
 
 fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
+    let usual = Budget::default();
     let budget = Budget {
+        explain_steps_max: if arguments.shrink { shrink::EXPLAIN_STEPS } else { usual.explain_steps_max },
         steps_max: arguments.steps,
         bytes_max: arguments.memory.saturating_mul(BYTES_IN_MIB),
         wall_max: arguments.time_budget,
         threads: arguments.jobs.get(),
-        ..Budget::default()
+        ..usual
     };
     let ReadFile { content, indices, reported, .. } = read;
     let negative = arguments.negative_balances;
@@ -339,7 +372,7 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
 }
 
 fn describe(text: &mut String, document: &Document) -> fmt::Result {
-    let Document { file, judged, notes, .. } = document;
+    let Document { file, judged, shrunk, notes, .. } = document;
     let operations = numbers::counted(judged.operations, "operation");
     let of = if judged.model == "etcd" { String::new() } else { format!(" of a {}", judged.model) };
     match (&judged.failure, &judged.conflict) {
@@ -370,6 +403,9 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
             };
             writeln!(text, "{file}: {operations}{of}, all held{by}{not}")?;
         }
+    }
+    if let Some(shrunk) = shrunk {
+        text.push_str(&shrunk.describe(Path::new(file)));
     }
     scope::lists(text, &judged.checks, &judged.not_judged)
 }

@@ -26,6 +26,7 @@ impl General<'_> {
                 counter::Contradiction::OutOfRange { read, least, most } => Conflict {
                     title: "this read shows what the additions cannot sum up to".to_string(),
                     operations: vec![line(read)],
+                    // It contradicts all additions together, so there is no small part of the history to name.
                     excluded: vec![format!(
                         "from the call of #{} to its return, the counter showed at least {least} and at most {most}, whatever became of the additions in flight",
                         numbers[read as usize]
@@ -35,6 +36,7 @@ impl General<'_> {
                 counter::Contradiction::Backwards { earlier, later } => Conflict {
                     title: conflict_title(2),
                     operations: vec![line(earlier), line(later)],
+                    numbers: vec![numbers[earlier as usize], numbers[later as usize]],
                     minimal: true,
                     excluded: vec![format!(
                         "nothing negative is added, but #{}, which was called after #{} had returned, shows less",
@@ -62,7 +64,7 @@ impl General<'_> {
             let number = |index: u32| numbers[index as usize];
             let (reads, reason) = match contradiction {
                 bank::Contradiction::Totals { earlier, had, later, has } => (
-                    vec![line(earlier), line(later)],
+                    vec![earlier, later],
                     format!(
                         "#{} shows {had} in all and #{} shows {has}, but no transfer changes that",
                         number(earlier),
@@ -70,21 +72,21 @@ impl General<'_> {
                     ),
                 ),
                 bank::Contradiction::Negative { read, account, balance } => (
-                    vec![line(read)],
+                    vec![read],
                     format!(
                         "#{} shows {balance} in account {account:?}; if accounts may hold less than nothing, --negative-balances says so",
                         number(read)
                     ),
                 ),
-                bank::Contradiction::NoBalance { read, account } => (
-                    vec![line(read)],
-                    format!("#{} shows account {account:?} without a balance", number(read)),
-                ),
+                bank::Contradiction::NoBalance { read, account } => {
+                    (vec![read], format!("#{} shows account {account:?} without a balance", number(read)))
+                }
             };
             let title = conflict_title(reads.len());
             let conflict = Conflict {
                 title,
-                operations: reads,
+                operations: reads.iter().map(|read| line(*read)).collect(),
+                numbers: reads.into_iter().map(number).collect(),
                 minimal: true,
                 excluded: vec![reason],
                 ..Conflict::default()

@@ -1,0 +1,99 @@
+//! Makes operations simpler: a single request instead of a transaction, no option, a value that is not padded.
+
+use api::Request;
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::{RequestOp, TxnRequest};
+use plan::{Act, PlannedOperation};
+
+use crate::shrink::trial::Trial;
+
+pub(super) fn simpler(trial: &mut Trial<'_>) {
+    for (client, number) in super::operations::in_order(trial.best()) {
+        loop {
+            let candidates = candidates(&trial.best().clients[client].operations[number]);
+            let found = trial.first(candidates.len(), &|plan, nth| {
+                let mut plan = plan.clone();
+                plan.clients[client].operations[number] = candidates[nth].clone();
+                Some(plan)
+            });
+            if found.is_none() {
+                break;
+            }
+        }
+        if trial.over() {
+            return;
+        }
+    }
+}
+
+/// Simpler forms of an operation, the simplest first.
+fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
+    let mut all = Vec::new();
+    if let Act::Request(Request::Txn(txn)) = &operation.act {
+        all.extend(of_txn(txn).into_iter().map(|request| Act::Request(request).at(operation.at)));
+    }
+    let text = operation.to_string();
+    let words: Vec<&str> = text.split(' ').collect();
+    // The padding of a value, `TEXT*N`; a key with a star is a prefix and has no number behind it.
+    for (nth, word) in words.iter().enumerate() {
+        if let Some((value, length)) = word.rsplit_once('*')
+            && length.trim_end_matches([',', ']']).parse::<u64>().is_ok()
+        {
+            let rest = length.trim_start_matches(|c: char| c.is_ascii_digit());
+            let mut words = words.clone();
+            let short = format!("{value}{rest}");
+            words[nth] = &short;
+            all.extend(words.join(" ").parse::<PlannedOperation>().ok());
+        }
+    }
+    // A word that can be left out is an option; time, verb and key cannot.
+    for nth in 3..words.len() {
+        let mut words = words.clone();
+        words.remove(nth);
+        all.extend(words.join(" ").parse::<PlannedOperation>().ok());
+    }
+    all.retain(|simpler| simpler != operation);
+    all
+}
+
+/// The requests in a transaction, one by one, and the transaction without one of its parts.
+fn of_txn(txn: &TxnRequest) -> Vec<Request> {
+    let request = |op: &RequestOp| {
+        Some(match op.request.clone()? {
+            Op::RequestRange(request) => Request::Range(request),
+            Op::RequestPut(request) => Request::Put(request),
+            Op::RequestDeleteRange(request) => Request::DeleteRange(request),
+            Op::RequestTxn(request) => Request::Txn(request),
+        })
+    };
+    let mut all: Vec<Request> = txn.success.iter().chain(&txn.failure).filter_map(request).collect();
+    let without = |change: &dyn Fn(&mut TxnRequest)| {
+        let mut txn = txn.clone();
+        change(&mut txn);
+        Request::Txn(txn)
+    };
+    all.push(without(&|txn| txn.failure.clear()));
+    all.push(without(&|txn| txn.success.clear()));
+    all.extend((0..txn.compare.len()).map(|nth| without(&|txn| drop(txn.compare.remove(nth)))));
+    all.extend((0..txn.success.len()).map(|nth| without(&|txn| drop(txn.success.remove(nth)))));
+    all.extend((0..txn.failure.len()).map(|nth| without(&|txn| drop(txn.failure.remove(nth)))));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_padding_and_transactions_go() {
+        let simpler = |text: &str| -> Vec<String> {
+            let all = candidates(&text.parse().unwrap());
+            all.iter().map(PlannedOperation::to_string).collect()
+        };
+        assert_eq!(simpler("1s put k v*100 prev"), ["1s put k v prev", "1s put k v*100"]);
+        let txn = simpler("1s txn if [mod k = 4] then [put k v] else [get k]");
+        assert!(txn.contains(&"1s put k v".to_string()), "{txn:?}");
+        assert!(txn.contains(&"1s txn if [] then [put k v] else [get k]".to_string()), "{txn:?}");
+        assert_eq!(simpler("1s get k"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,368 @@
+//! Tries candidates: smaller plans, which are kept if they fail in the same way. Candidates run on all cores; which one is
+//! kept does not depend on how long each takes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use plan::Plan;
+use record::TraceHash;
+
+use super::size::Size;
+use crate::additions::OwnOracles;
+use crate::execute::run_plan_with;
+use crate::report::Failure;
+use crate::signature::Signature;
+use crate::stopwatch::Stopwatch;
+
+/// How a candidate ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It fails in the same way.
+    Same(TraceHash),
+    /// It fails in another way.
+    Other(Signature),
+    /// Nothing is violated.
+    Held,
+    /// Nothing is violated, but something was left undecided, or the plan cannot be run.
+    Unclear,
+}
+
+/// How long shrinking may go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits<'a> {
+    /// The number of threads.
+    pub jobs: usize,
+    /// No candidate starts after this much real time.
+    pub time_budget: Option<Duration>,
+    /// Once it is true, no candidate starts.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Step<'a> {
+    /// What is tried: the name of a pass.
+    pub pass: &'static str,
+    /// How many candidates were run.
+    pub runs: usize,
+    /// The smallest plan so far.
+    pub plan: &'a Plan,
+    /// Its size.
+    pub size: Size,
+    /// Whether this plan is new.
+    pub smaller: bool,
+}
+
+/// What one run of a plan showed.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub ending: Ending,
+    pub hash: TraceHash,
+    /// The time of the violation, in virtual nanoseconds.
+    pub time: u64,
+    pub oracles: String,
+    pub title: String,
+    pub sentences: Vec<String>,
+}
+
+/// A failure of another kind that was met on the way.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OtherFinding {
+    /// What fails.
+    pub signature: Signature,
+    /// How many candidates failed like this.
+    pub times: usize,
+    /// The smallest of them.
+    pub plan: Plan,
+}
+
+/// The smallest plan so far, and what is known of candidates.
+pub(super) struct Trial<'a> {
+    /// The smallest plan so far.
+    best: Plan,
+    size: Size,
+    /// What its last run showed.
+    seen: Seen,
+    signature: Signature,
+    /// Whether candidates run without oracle S, which costs a third of a run. An accepted plan always runs with it.
+    without_specification: bool,
+    limits: Limits<'a>,
+    stopwatch: Stopwatch,
+    /// How candidates ended, by the hash of their text.
+    known: BTreeMap<u64, Ending>,
+    others: BTreeMap<Signature, OtherFinding>,
+    runs: usize,
+    pass: &'static str,
+    /// Set if a plan took different steps when it was run again.
+    diverged: bool,
+    progress: &'a mut dyn FnMut(Step<'_>),
+}
+
+impl<'a> Trial<'a> {
+    /// Starts with a plan that fails in this way, as it was `seen`.
+    pub fn new(
+        best: Plan,
+        (signature, seen): (Signature, Seen),
+        limits: Limits<'a>,
+        progress: &'a mut dyn FnMut(Step<'_>),
+    ) -> Trial<'a> {
+        let without = run(&best, &signature, true);
+        // S may see the failure first, or be the only one that sees it.
+        let without_specification = matches!(without.ending, Ending::Same(_));
+        let size = Size::of(&best);
+        let known = BTreeMap::from([(hash(&best), seen.ending.clone())]);
+        Trial {
+            best,
+            size,
+            seen,
+            signature,
+            without_specification,
+            limits,
+            stopwatch: Stopwatch::start(),
+            known,
+            others: BTreeMap::new(),
+            runs: 0,
+            pass: "",
+            diverged: false,
+            progress,
+        }
+    }
+
+    /// The smallest plan so far.
+    pub fn best(&self) -> &Plan {
+        &self.best
+    }
+
+    /// Its size.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// What its last run showed.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Names what is tried from now on.
+    pub fn begin(&mut self, pass: &'static str) {
+        self.pass = pass;
+    }
+
+    /// Whether to stop.
+    pub fn over(&self) -> bool {
+        self.diverged || over(&self.limits, &self.stopwatch)
+    }
+
+    /// Whether it stopped because a plan took different steps when it was run again.
+    pub fn diverged(&self) -> bool {
+        self.diverged
+    }
+
+    /// How many candidates were run.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Whether the user pressed Ctrl-C.
+    pub fn interrupted(&self) -> bool {
+        self.limits.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// The smallest plan, what its last run showed, and the failures of other kinds that were met.
+    pub fn into_result(self) -> (Plan, Seen, Vec<OtherFinding>) {
+        (self.best, self.seen, self.others.into_values().collect())
+    }
+
+    /// Tries one candidate.
+    pub fn accepts(&mut self, candidate: Plan) -> bool {
+        self.first(1, &|_, _| Some(candidate.clone())).is_some()
+    }
+
+    /// Tries up to `count` candidates and keeps the first in their order that is smaller and fails in the same way. `make`
+    /// makes candidate number `nth` from the smallest plan; `None` if there is no such candidate. Returns its number.
+    pub fn first(
+        &mut self,
+        count: usize,
+        make: &(dyn Fn(&Plan, usize) -> Option<Plan> + Sync),
+    ) -> Option<usize> {
+        let mut from = 0;
+        while let Some(nth) = self.first_that_fails(from..count, make) {
+            let candidate = make(&self.best, nth).expect("a candidate is made in the same way again");
+            if self.confirm(candidate) {
+                return Some(nth);
+            }
+            from = nth + 1;
+        }
+        None
+    }
+
+    /// The first candidate with one of these numbers that fails in the same way, by one run without what costs much.
+    fn first_that_fails(
+        &mut self,
+        numbers: std::ops::Range<usize>,
+        make: &(dyn Fn(&Plan, usize) -> Option<Plan> + Sync),
+    ) -> Option<usize> {
+        let next = AtomicUsize::new(numbers.start);
+        let found = AtomicUsize::new(usize::MAX);
+        let workers = self.limits.jobs.clamp(1, numbers.len().max(1));
+        let (limits, stopwatch, without) = (self.limits, self.stopwatch, self.without_specification);
+        let (best, size, known, signature) = (&self.best, &self.size, &self.known, &self.signature);
+        let work = |send: mpsc::Sender<(usize, u64, Plan, Ending)>| {
+            while !over(&limits, &stopwatch) {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                // Candidates after the one that was found are not wanted; all those before it must be tried.
+                if nth >= numbers.end || nth > found.load(Ordering::Relaxed) {
+                    return;
+                }
+                let Some(candidate) = make(best, nth).filter(|plan| Size::of(plan) < *size) else { continue };
+                let key = hash(&candidate);
+                let ending = match known.get(&key) {
+                    Some(ending) => ending.clone(),
+                    None => run(&candidate, signature, without).ending,
+                };
+                if matches!(ending, Ending::Same(_)) {
+                    found.fetch_min(nth, Ordering::Relaxed);
+                }
+                if !known.contains_key(&key) && send.send((nth, key, candidate, ending)).is_err() {
+                    return;
+                }
+            }
+        };
+        let (mut ended, mut runs) = (Vec::new(), self.runs);
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::channel();
+            for _ in 0..workers {
+                let (send, work) = (send.clone(), &work);
+                scope.spawn(move || work(send));
+            }
+            drop(send);
+            for one in receive {
+                runs += 1;
+                let step = Step { pass: self.pass, runs, plan: best, size: *size, smaller: false };
+                (self.progress)(step);
+                ended.push(one);
+            }
+        });
+        self.runs = runs;
+        let found = found.into_inner();
+        for (nth, key, plan, ending) in ended {
+            // Which candidates after the one that was found were run depends on how long others took.
+            if nth <= found {
+                self.learn(key, plan, ending);
+            }
+        }
+        Some(found).filter(|nth| *nth != usize::MAX)
+    }
+
+    /// Remembers how a candidate ended.
+    fn learn(&mut self, key: u64, plan: Plan, ending: Ending) {
+        if let Ending::Other(signature) = &ending {
+            match self.others.get_mut(signature) {
+                Some(known) => {
+                    known.times += 1;
+                    if Size::of(&plan) < Size::of(&known.plan) {
+                        known.plan = plan;
+                    }
+                }
+                None => {
+                    let signature = signature.clone();
+                    self.others.insert(signature.clone(), OtherFinding { signature, times: 1, plan });
+                }
+            }
+        }
+        self.known.insert(key, ending);
+    }
+
+    /// Runs a candidate a second time, with all oracles, and keeps it if it fails in the same way.
+    fn confirm(&mut self, candidate: Plan) -> bool {
+        let key = hash(&candidate);
+        // What no file can say cannot be replayed.
+        if candidate.validate().is_err() {
+            self.known.insert(key, Ending::Unclear);
+            return false;
+        }
+        let seen = run(&candidate, &self.signature, false);
+        self.runs += 1;
+        if let Some(Ending::Same(hash)) = self.known.get(&key)
+            && *hash != seen.hash
+        {
+            self.diverged = true;
+            return false;
+        }
+        if !matches!(seen.ending, Ending::Same(_)) {
+            self.learn(key, candidate, seen.ending);
+            return false;
+        }
+        self.size = Size::of(&candidate);
+        self.best = candidate;
+        self.known.insert(key, seen.ending.clone());
+        self.seen = seen;
+        let step =
+            Step { pass: self.pass, runs: self.runs, plan: &self.best, size: self.size, smaller: true };
+        (self.progress)(step);
+        true
+    }
+
+    /// How plans end, in their order, without keeping any: to say what happens without a part of the plan. They run even
+    /// if the time is over, but not if the user pressed Ctrl-C: then it is `None` for those that are not known.
+    pub fn endings(&mut self, plans: Vec<Plan>) -> Vec<Option<Ending>> {
+        let mut all = Vec::new();
+        for plan in plans {
+            let key = hash(&plan);
+            if !self.known.contains_key(&key) && !self.interrupted() {
+                let ending = run(&plan, &self.signature, self.without_specification).ending;
+                self.runs += 1;
+                self.learn(key, plan, ending);
+            }
+            all.push(self.known.get(&key).cloned());
+        }
+        all
+    }
+}
+
+/// Whether the time is over, or somebody wants it to end.
+fn over(limits: &Limits<'_>, stopwatch: &Stopwatch) -> bool {
+    limits.interrupted.load(Ordering::Relaxed)
+        || limits.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget)
+}
+
+/// A hash of everything that a plan says.
+fn hash(plan: &Plan) -> u64 {
+    record::hash::digest(plan.to_toml().as_bytes())
+}
+
+/// Runs a plan and compares its failure with what must remain.
+pub(super) fn run(plan: &Plan, signature: &Signature, without_specification: bool) -> Seen {
+    let own = OwnOracles::none(without_specification);
+    let Ok(outcome) = run_plan_with(plan, &mut (), own, world::Options::default()) else {
+        return Seen::without_failure(Ending::Unclear, TraceHash::default());
+    };
+    let hash = outcome.record.trace_hash;
+    let Some(failure) = Failure::of(&outcome.verdict, &outcome.record.history) else {
+        let ending = if outcome.verdict.undecided.is_empty() { Ending::Held } else { Ending::Unclear };
+        return Seen::without_failure(ending, hash);
+    };
+    let this = Signature::of(&failure);
+    let ending = if this == *signature { Ending::Same(hash) } else { Ending::Other(this) };
+    Seen::of(&failure, ending, hash)
+}
+
+impl Seen {
+    /// Of a run that failed.
+    pub fn of(failure: &Failure, ending: Ending, hash: TraceHash) -> Seen {
+        let first = failure.first();
+        let (title, sentences) = (first.title.clone(), first.sentences.clone());
+        Seen { ending, hash, time: first.time_ns, oracles: failure.oracles(), title, sentences }
+    }
+
+    /// Of a run without a violation.
+    fn without_failure(ending: Ending, hash: TraceHash) -> Seen {
+        let (oracles, title, sentences) = (String::new(), String::new(), Vec::new());
+        Seen { ending, hash, time: 0, oracles, title, sentences }
+    }
+}

@@ -1,0 +1,148 @@
+//! Shrinking: the result is smaller, fails in the same way, and needs all that is left.
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use etcdsim::plan::{Plan, Scenario};
+use etcdsim::{NotShrunk, Shrinker, Shrunk, Signature, Size, Without};
+use proptest::prelude::*;
+
+use crate::common::etcdsim;
+use crate::common::folder::Folder;
+
+/// A short run in which a flaw is found with most seeds: members answer before entries are on disk, and lose power.
+const SCENARIO: &str = r#"
+title = "Power losses"
+flaws = ["R2"]
+[cluster]
+snapshot-count = 40
+[workload]
+clients = 3
+rate = "20/s"
+[workload.mix]
+put = 3
+get = 2
+txn = 1
+[[fault]]
+kind = "power-loss"
+target = "leader"
+every = "700ms..1s"
+for = "300ms"
+[[fault]]
+kind = "pause"
+target = "random"
+every = "800ms"
+for = "100ms"
+[run]
+chaos = "3s"
+"#;
+
+fn plan(seed: u64) -> Plan {
+    Scenario::parse("power.toml", SCENARIO).expect("it is a scenario").expand(seed)
+}
+
+fn shrink(plan: &Plan, jobs: usize) -> Result<Shrunk, NotShrunk> {
+    Shrinker::new(jobs).shrink(plan.clone(), &AtomicBool::new(false), &mut |_| {})
+}
+
+fn signature(plan: &Plan) -> Option<Signature> {
+    Shrinker::new(1).signature_of(plan).ok()
+}
+
+/// The plan without each of its faults, and without each of its operations.
+fn without_one(plan: &Plan) -> Vec<Plan> {
+    let faults = (0..plan.faults.len()).map(|fault| {
+        let mut plan = plan.clone();
+        plan.faults.remove(fault);
+        plan
+    });
+    let places = plan.clients.iter().enumerate();
+    let places = places.flat_map(|(client, it)| (0..it.operations.len()).map(move |number| (client, number)));
+    let operations = places.map(|(client, number)| {
+        let mut plan = plan.clone();
+        plan.clients[client].operations.remove(number);
+        plan
+    });
+    faults.chain(operations).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_result_is_smaller_and_fails_in_the_same_way(seed in 0_u64..100_000) {
+        let plan = plan(seed);
+        let Some(before) = signature(&plan) else {
+            prop_assert!(matches!(shrink(&plan, 1), Err(NotShrunk::Holds)));
+            return Ok(());
+        };
+        let shrunk = shrink(&plan, 2).expect("the plan fails");
+        prop_assert_eq!(&shrunk.signature, &before);
+        prop_assert_eq!(signature(&shrunk.plan), Some(before.clone()));
+        prop_assert!(shrunk.size < shrunk.from, "{:?} from {:?}", shrunk.size, shrunk.from);
+        prop_assert_eq!(shrunk.size, Size::of(&shrunk.plan));
+        prop_assert!(shrunk.minimal, "{}", shrunk.plan.to_toml());
+        for plan in without_one(&shrunk.plan) {
+            prop_assert_ne!(signature(&plan), Some(before.clone()), "{}", plan.to_toml());
+        }
+        // What is written is the plan.
+        let text = shrunk.text("power.toml");
+        let read = Plan::parse("small.toml", &text).expect("it is a plan");
+        prop_assert_eq!(&read, &shrunk.plan);
+        let reasons = text.lines().filter(|line| line.starts_with("# Without this")).count();
+        prop_assert_eq!(reasons, shrunk.plan.faults.len());
+        prop_assert!(!shrunk.without.iter().any(|without| matches!(without, Without::Same | Without::Untried)));
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_the_number_of_threads() {
+    let plan = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
+    let [one, three] = [1, 3].map(|jobs| shrink(&plan, jobs).expect("the plan fails"));
+    assert_eq!(one.plan, three.plan);
+    assert_eq!(one.trace_hash, three.trace_hash);
+}
+
+#[test]
+fn what_is_interrupted_at_once_stays_as_it_is() {
+    let plan = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
+    let shrunk =
+        Shrinker::new(1).shrink(plan.clone(), &AtomicBool::new(true), &mut |_| {}).expect("it fails");
+    assert_eq!(shrunk.plan, plan);
+    assert!(!shrunk.minimal);
+    assert!(shrunk.without.iter().all(|without| *without == Without::Untried));
+}
+
+#[test]
+fn the_command_saves_a_plan_that_replays_and_goes_on_from_it() {
+    let folder = Folder::new();
+    let (file, small) = (folder.path().join("plan.toml"), folder.path().join("plan-small.toml"));
+    let plan = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
+    fs::write(&file, plan.to_toml()).expect("a temporary folder can be written");
+    let (file, output) = (file.to_str().expect("plain"), small.to_str().expect("plain"));
+    let ended = etcdsim(&["shrink", file]).expect(0);
+    assert!(ended.stdout.contains("faults and operations became"), "{}", ended.stdout);
+    let again = etcdsim(&["replay", output]).expect(1);
+    assert!(again.stdout.contains("same trace hash as recorded"), "{}", again.stdout);
+    let before = fs::read_to_string(&small).expect("it was saved");
+    let ended = etcdsim(&["shrink", file]).expect(0);
+    assert!(ended.stderr.contains("Going on from"), "{}", ended.stderr);
+    let after = fs::read_to_string(&small).expect("it was saved");
+    let plan = |text: &str| Plan::parse("small.toml", text).expect("it is a plan");
+    assert_eq!(plan(&before), plan(&after), "nothing more can be left out");
+}
+
+#[test]
+fn a_plan_that_does_not_fail_and_a_taken_file_are_told() {
+    let folder = Folder::new();
+    let (good, bad) = (folder.path().join("good.toml"), folder.path().join("bad.toml"));
+    let fails = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
+    fs::write(&bad, fails.to_toml()).expect("a temporary folder can be written");
+    fs::write(&good, Plan { flaws: Vec::new(), ..fails }.to_toml())
+        .expect("a temporary folder can be written");
+    let (good, bad) = (good.to_str().expect("plain"), bad.to_str().expect("plain"));
+    let ended = etcdsim(&["shrink", good]).expect(5);
+    assert!(ended.stdout.contains("does not fail"), "{}", ended.stdout);
+    let ended = etcdsim(&["shrink", bad, "--output", good]).expect(2);
+    assert!(ended.stderr.contains("no shrunk plan of this failure"), "{}", ended.stderr);
+}
