@@ -4,6 +4,7 @@
 use api::Error;
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+use record::inner::WatcherCause;
 
 use super::watcher::Watcher;
 use super::{Hub, NO_WATCHER, Name, header};
@@ -108,6 +109,8 @@ impl Hub {
             self.notified = current;
         }
         self.join(name, group);
+        let at = (current, store.compact_revision());
+        self.tell_move(name, self.place(name), WatcherCause::Created, at);
         Ok(id)
     }
 

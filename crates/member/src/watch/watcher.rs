@@ -22,6 +22,18 @@ pub(super) enum Group {
     Cancelled,
 }
 
+impl Group {
+    /// The group as those see it who explain a run.
+    pub(super) const fn told(self) -> record::inner::Group {
+        match self {
+            Group::Synced => record::inner::Group::Synced,
+            Group::Unsynced => record::inner::Group::Unsynced,
+            Group::Victim => record::inner::Group::Victim,
+            Group::Cancelled => record::inner::Group::Cancelled,
+        }
+    }
+}
+
 /// The timer of a watcher that wants periodic progress. Times are on the member's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
