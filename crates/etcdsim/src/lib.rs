@@ -175,6 +175,7 @@ mod determinism;
 mod error;
 mod execute;
 mod exit;
+mod explain;
 mod flaws;
 mod history;
 #[doc(hidden)]
@@ -187,7 +188,6 @@ mod show;
 mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
-mod story;
 
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};
@@ -196,10 +196,12 @@ pub use determinism::{Divergence, FirstDifference};
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
+#[doc(hidden)]
+pub use explain::wrong_steps;
+pub use explain::{Explanation, Paragraph, Sentence, Story};
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
-pub use story::Story;
 
 pub use plan::{
     Act, Client, ClockFault, Cluster, Condition, Disk, DiskFault, Fault, FaultKind, FlawAt, Link,

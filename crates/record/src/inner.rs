@@ -4,8 +4,8 @@
 //! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they have
 //! contents: keys, requests, watch events.
 //!
-//! To add one: its row here, the line of the member that tells it (`tell` of the member's `inner`), and its line of text
-//! in `verify/src/describe/inner.rs`.
+//! To add one: its row here, the line of the member that tells it (`tell` of the member's `inner`), and the rule or the
+//! part of the chain that uses it (`etcdsim/src/explain`).
 //!
 //! [`Observer::wants_inner`]: crate::Observer::wants_inner
 
@@ -237,6 +237,8 @@ pub struct WatcherMove {
     pub keys: (Bytes, Bytes),
     /// The revision at which the client wants to start; 0 for the next one.
     pub start: i64,
+    /// Whether it wants puts, and whether it wants deletions.
+    pub wants: (bool, bool),
     /// The group and the next revision (etcd's `minRev`) before it, and after.
     pub from: (Group, i64),
     /// See `from`.
@@ -268,6 +270,8 @@ pub enum WatcherCause {
     SnapshotInstalled,
     /// Its stream has room again for the response that waited.
     Retried,
+    /// It is gone: its client cancelled it, or its stream is closed.
+    Ended,
 }
 
 /// A pass over watchers that lag.

@@ -4,6 +4,7 @@
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
 mod check;
+mod explain;
 mod lists;
 mod log;
 mod plan;
@@ -46,6 +47,8 @@ enum Command {
     Run(run::Arguments),
     /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
+    /// Runs one plan, or one seed of a scenario, and explains why it fails
+    Explain(explain::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
@@ -91,6 +94,7 @@ pub fn main() -> Exit {
     let done = catch_panics(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),

@@ -16,11 +16,12 @@ use crate::case::Case;
 use crate::error::Error;
 use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::exit::Exit;
+use crate::explain;
 use crate::history::history_of_run;
+use crate::replay_line;
 use crate::report::{Failure, idle_warning};
 use crate::saved::SavedResult;
 use crate::show::{human, numbers};
-use crate::story;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -52,7 +53,7 @@ pub(super) struct Arguments {
 /// Runs the command `replay`.
 pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = seed(&case, arguments)?;
+    let seed = seed(&case, arguments.seed)?;
     if let Some(filter) = &arguments.log {
         log::begin(filter).map_err(|why| Error::BadLogFilter { filter: filter.clone(), why })?;
     }
@@ -74,7 +75,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     let mut failure = Failure::of(&outcome.verdict, &outcome.record.history);
     if let Some(failure) = &mut failure {
-        failure.story = story::of(&plan, failure);
+        let line = replay_line::of_seed(&replay_line::launcher(), &case, seed);
+        explain::explain(&plan, failure, Some(&line));
     }
     let stats = &outcome.record.stats;
     let mut text = format!(
@@ -118,8 +120,8 @@ fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Res
 }
 
 /// The seed to run. A plan has its own; a scenario needs one from the command line.
-fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
-    match (case.is_plan(), arguments.seed) {
+pub(super) fn seed(case: &Case, asked: Option<u64>) -> Result<u64, Error> {
+    match (case.is_plan(), asked) {
         (true, None) => Ok(case.plan(0).seed),
         (false, Some(seed)) => Ok(seed),
         (true, Some(_)) => Err(Error::SeedOfPlan { file: case.file.clone() }),

@@ -50,6 +50,7 @@ impl Hub {
                 id: name.id,
                 keys: (watcher.range.key.clone(), watcher.range.end.clone()),
                 start: watcher.start,
+                wants: watcher.wants(),
                 from: (from.0.told(), from.1),
                 to: (watcher.group.told(), watcher.next),
                 why,

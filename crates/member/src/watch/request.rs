@@ -124,6 +124,7 @@ impl Hub {
         {
             return false;
         }
+        self.tell_move(name, self.place(name), WatcherCause::Ended, (0, 0));
         self.stop_progress(name);
         self.leave(name);
         let open_stream = self.streams.get_mut(&name.stream).expect("it was there a moment ago");

@@ -111,6 +111,11 @@ impl Watcher {
         if self.next > current { Group::Synced } else { Group::Unsynced }
     }
 
+    /// Whether it wants puts, and whether it wants deletions.
+    pub(super) const fn wants(&self) -> (bool, bool) {
+        (self.puts, self.deletes)
+    }
+
     /// The event for a change in its range. `None` if the watcher does not want such changes.
     pub(super) fn event(&self, row: &KeyValue) -> Option<Event> {
         // Deletions are rows without a version.
