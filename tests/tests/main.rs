@@ -4,6 +4,7 @@
 mod backend_writes;
 mod canaries;
 mod conformance;
+mod explanations;
 mod hashes;
 mod names;
 mod scenarios;
@@ -20,6 +21,7 @@ fn main() {
         scenarios::trials(),
         canaries::trials(),
         conformance::trials(),
+        explanations::trials(),
         hashes::trials(),
         structure::trials(),
         without_evidence::trials(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use api::Request;
 use record::probe::Counts;
-use record::{Applied, Etcd, EtcdFact, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Step};
+use record::{Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Probe, Record, Step};
 
 /// An observer that gathers, and passes all events on.
 pub(crate) struct Gather<'a> {
@@ -71,5 +71,13 @@ impl Observer<Etcd> for Gather<'_> {
 
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
         self.observer.step(time, member, step);
+    }
+
+    fn wants_inner(&self) -> bool {
+        self.observer.wants_inner()
+    }
+
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
+        self.observer.inner(time, member, inner);
     }
 }

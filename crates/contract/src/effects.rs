@@ -5,7 +5,7 @@ use trace::MemberId;
 use crate::disk::DiskJob;
 use crate::reused::Reused;
 use crate::store::Store;
-use crate::types::{FactOf, StepOf, Types};
+use crate::types::{FactOf, InnerOf, StepOf, Types};
 
 /// What the driver does after a step, list by list, in the order of these fields. It empties them before the next step.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub struct Effects<T: Types> {
     /// The steps of the node's algorithm, in order, if the driver has asked for them
     /// ([`Boot::steps`](crate::Boot::steps)). They are for those who watch, and change nothing.
     pub steps: Reused<StepOf<T>>,
+    /// What happened inside the node, in order, if the driver has asked for it ([`Boot::inner`](crate::Boot::inner)). It
+    /// is for those who watch, and changes nothing.
+    pub inner: Vec<InnerOf<T>>,
     /// A job for the store. The driver gives [`Input::StoreDone`](crate::Input::StoreDone) once it is durable. Until
     /// then, the node hands out no other one.
     pub store: Option<<T::Store as Store>::Job>,
@@ -42,7 +45,7 @@ pub struct Effects<T: Types> {
 pub struct Stall<T: Types> {
     /// The length of the pause, in nanoseconds.
     pub time: u64,
-    /// What is carried out at once: the effects from before the pause, all facts and steps of the step, and its end, if the
+    /// What is carried out at once: the effects from before the pause, all facts, steps and inner events of the step, and its end, if the
     /// process ends with it.
     pub before: Effects<T>,
 }
@@ -63,6 +66,7 @@ impl<T: Types> Default for Effects<T> {
         Effects {
             facts: Vec::new(),
             steps: Reused::default(),
+            inner: Vec::new(),
             store: None,
             messages: Vec::new(),
             items: Vec::new(),

@@ -23,7 +23,7 @@
 //!
 //! # What the driver does with effects
 //!
-//! 1. It records the [`facts`](Effects::facts), and shows the [`steps`](Effects::steps) to those who watch.
+//! 1. It records the [`facts`](Effects::facts), and shows the [`steps`](Effects::steps) and [inner events](Effects::inner) to those who watch.
 //! 2. It begins the [`store`](Effects::store)'s job.
 //! 3. It sends the [`messages`](Effects::messages), then the [`items`](Effects::items), then the
 //!    [`answers`](Effects::answers).
@@ -111,5 +111,5 @@ pub use input::{Input, Now};
 pub use node::{Boot, Node, Refusal, Started, Status, Watched};
 pub use reused::Reused;
 pub use store::{Never, NoStore, Store};
-pub use types::{FactOf, HeadOf, StepOf, Types};
+pub use types::{FactOf, HeadOf, InnerOf, StepOf, Types};
 pub use work::{NoWork, Work};

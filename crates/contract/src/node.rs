@@ -29,6 +29,8 @@ pub struct Boot<T: Types> {
     pub armed: Option<Armed>,
     /// Whether the driver wants the steps ([`Effects::steps`]).
     pub steps: bool,
+    /// Whether the driver wants to know what happens inside ([`Effects::inner`]).
+    pub inner: bool,
 }
 
 /// The result of a start: the node, and what the driver holds for it.

@@ -16,6 +16,9 @@ pub type HeadOf<T> = <<T as Types>::Words as Vocabulary>::Head;
 /// A step of the algorithm of one kind of node, as those see it who watch it.
 pub type StepOf<T> = <<T as Types>::Words as Vocabulary>::Step;
 
+/// What happens inside one kind of node, as those see it who explain a run.
+pub type InnerOf<T> = <<T as Types>::Words as Vocabulary>::Inner;
+
 /// The types of one kind of node. The type that implements this needs no values: it is only their name. It is not the
 /// node itself, so that all files of a node can name its inputs and effects without naming the node.
 ///

@@ -159,7 +159,7 @@ impl Disk for Files {
 
 fn start(first: bool, disk: &Arc<Files>) -> Result<Counter, Refused> {
     let (id, now) = (MemberId::new(1), Now::default());
-    let boot = Boot { id, config: (), incarnation: 1, first, now, armed: None, steps: false };
+    let boot = Boot { id, config: (), incarnation: 1, first, now, armed: None, steps: false, inner: false };
     Ok(Counter::start(boot, disk.clone(), &mut Effects::default())?.0)
 }
 

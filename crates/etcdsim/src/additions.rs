@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plan::Plan;
-use record::{Etcd, Event, MemberId, Nanos, Observer, Record, Step};
+use record::{Etcd, Event, Inner, MemberId, Nanos, Observer, Record, Step};
 use verify::{Context, Judge, Monitor, Sheet};
 
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
@@ -87,6 +87,14 @@ impl Observer<Etcd> for Observers {
 
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
         self.0.iter_mut().for_each(|observer| observer.step(time, member, step));
+    }
+
+    fn wants_inner(&self) -> bool {
+        self.0.iter().any(|observer| observer.wants_inner())
+    }
+
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
+        self.0.iter_mut().for_each(|observer| observer.inner(time, member, inner));
     }
 }
 

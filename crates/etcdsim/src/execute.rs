@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
-use record::{Etcd, Event, Fact, MemberId, Nanos, Observer, Record, Step};
+use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Step};
 use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
@@ -162,6 +162,14 @@ impl Observer<Etcd> for EventReceivers<'_> {
         self.monitors.step(time, member, step, &mut self.sheet);
         self.own.step(time, member, step, &mut self.sheet);
         self.observer.step(time, member, step);
+    }
+
+    fn wants_inner(&self) -> bool {
+        self.observer.wants_inner()
+    }
+
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
+        self.observer.inner(time, member, inner);
     }
 }
 

@@ -175,6 +175,7 @@ mod determinism;
 mod error;
 mod execute;
 mod exit;
+mod explain;
 mod flaws;
 mod history;
 #[doc(hidden)]
@@ -189,7 +190,6 @@ mod signature;
 mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
-mod story;
 pub mod why;
 
 pub use additions::Additions;
@@ -199,6 +199,9 @@ pub use determinism::{Divergence, FirstDifference};
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
+#[doc(hidden)]
+pub use explain::wrong_steps;
+pub use explain::{Explanation, Paragraph, Sentence, Story};
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use shrink::{
@@ -207,7 +210,6 @@ pub use shrink::{
 };
 pub use signature::Signature;
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
-pub use story::Story;
 
 pub use plan::{
     Act, Client, ClockFault, Cluster, Condition, Disk, DiskFault, Fault, FaultKind, FlawAt, Link,

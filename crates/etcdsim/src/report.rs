@@ -15,7 +15,8 @@ use verify::{Oracle, Severity, Verdict, describe};
 use crate::case::Case;
 use crate::determinism::Divergence;
 use crate::exit::Exit;
-use crate::{signature, story};
+use crate::explain::{self, Explanation, Story};
+use crate::{replay_line, signature};
 
 /// How many failures are shown in full.
 pub const SHOWN_IN_FULL: usize = 3;
@@ -119,7 +120,10 @@ pub struct Failure {
     pub violations: Vec<ViolationReport>,
     /// If one of the violations names an acknowledged write that was lost: how it was lost, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub story: Option<story::Story>,
+    pub story: Option<Story>,
+    /// Why it failed, if that was looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// A violation, and the operations and events that prove it, as text.
@@ -182,7 +186,7 @@ impl Failure {
                 operation: decisive.map(|operation| signature::kind(&operation.request)),
             });
         }
-        (!violations.is_empty()).then_some(Failure { violations, story: None })
+        (!violations.is_empty()).then_some(Failure { violations, story: None, explanation: None })
     }
 
     /// The worst violation.
@@ -251,8 +255,9 @@ impl Report {
         groups.into_values().collect()
     }
 
-    /// Finds the story behind each failure that is shown in full, by running its plan again.
-    pub fn explain(&mut self) {
+    /// Explains each failure that is shown in full, by running its plan again. `launcher` begins the lines that replay
+    /// them.
+    pub fn explain(&mut self, launcher: &str) {
         let shown: Vec<(String, u64)> = (self.groups().iter().take(SHOWN_IN_FULL))
             .map(|group| (group.case.case.file.clone(), group.runs[0].0.seed))
             .collect();
@@ -260,7 +265,9 @@ impl Report {
             for run in &mut case.runs {
                 let wanted = shown.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
                 if let (true, End::Violated(failure)) = (wanted, &mut run.end) {
-                    failure.story = story::of(&case.case.plan(run.seed), failure);
+                    let replay = (case.case.is_in_file())
+                        .then(|| replay_line::of_seed(launcher, &case.case, run.seed));
+                    explain::explain(&case.case.plan(run.seed), failure, replay.as_deref());
                 }
             }
         }

@@ -245,7 +245,7 @@ impl Simulation {
             ..Batch::new(vec![self.case], chosen(self.seeds)?)
         };
         let mut report = batch.run(&AtomicBool::new(false), &mut |_, _, _| {});
-        report.explain();
+        report.explain(&self.command);
         Ok(report)
     }
 

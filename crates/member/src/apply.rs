@@ -20,7 +20,10 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 
+use record::Inner;
+
 use crate::flaw::Flaw;
+use crate::inner;
 use crate::mvcc::{KeyRange, Store, Write};
 
 pub use check::check_request;
@@ -74,12 +77,15 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
 /// # Panics
 /// As [`apply`].
 pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied {
-    match request {
+    let stripped = match request {
         Request::Txn(txn) if !proposer && store.flaws().has(Flaw::TxnStripRangesNonProposer) => {
-            apply(store, &txn::without_ranges(txn).into()) // flaw M-18667
+            Some(Request::from(txn::without_ranges(txn))) // flaw M-18667
         }
-        request => apply(store, request),
-    }
+        _ => None,
+    };
+    let request = stripped.as_ref().unwrap_or(request);
+    inner::tell(|| Inner::Executes(Box::new(request.clone())));
+    apply(store, request)
 }
 
 /// Applies a checkpoint, which records the time left of some leases. Leases that no longer exist are skipped.

@@ -18,6 +18,7 @@ use protobuf::Message as _;
 use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType,
 };
+use record::inner::{Command, MembershipDeed};
 use record::{EtcdFact as Fact, MemberId};
 
 use crate::cluster::{Change, id_of_member};
@@ -106,6 +107,23 @@ pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
         panic!("entry {} does not hold a membership change ({error}): it was encoded wrong", entry.index)
     });
     (change, Some((id, wanted)))
+}
+
+/// The change as those see it who explain a run.
+pub(crate) fn told(change: &Change) -> Command {
+    fn deeds(change: &Change) -> Vec<(MemberId, MembershipDeed)> {
+        match change {
+            Change::Add(member) if member.is_learner => {
+                vec![(id_of_member(member), MembershipDeed::AddLearner)]
+            }
+            Change::Add(member) => vec![(id_of_member(member), MembershipDeed::AddVoter)],
+            Change::Remove(id) => vec![(*id, MembershipDeed::Remove)],
+            Change::Update(id, _) => vec![(*id, MembershipDeed::Update)],
+            Change::Promote(id) => vec![(*id, MembershipDeed::Promote)],
+            Change::Joint(changes) => changes.iter().flat_map(deeds).collect(),
+        }
+    }
+    Command::Membership(deeds(change))
 }
 
 /// The change that raft gets instead of one that is no longer valid: raft must still learn that the entry was

@@ -8,6 +8,7 @@ use api::etcdserverpb::{
 use api::membershippb::ClusterMemberAttrSetRequest;
 use bytes::Bytes;
 use prost::Message;
+use record::inner::Command as Told;
 
 /// What every member does when it applies the entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +97,19 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
         Command::Authenticate(request) => internal.authenticate = Some(request),
     }
     Some(internal.encode_to_vec())
+}
+
+/// The command as those see it who explain a run.
+pub(crate) fn told(command: &Command) -> Told {
+    match command {
+        Command::Request(request) => Told::Request(Box::new(request.clone())),
+        Command::Checkpoint(request) => {
+            let left = request.checkpoints.iter().map(|one| (one.id, one.remaining_ttl));
+            Told::Checkpoint(left.collect())
+        }
+        Command::Attributes(_) => Told::Other("the name of a member"),
+        Command::Authenticate(_) => Told::Other("a login"),
+    }
 }
 
 /// The request id in the data of an entry, without decoding the rest; `None` if there is none.

@@ -22,10 +22,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use record::Probe;
+use record::inner::LeaseDeed;
+use record::{Inner, Probe};
 
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
+use crate::inner;
 use crate::mvcc::Store;
 use crate::probes::Probes;
 
@@ -103,6 +105,11 @@ impl Ticker {
         let ticks = time.saturating_sub(self.next).div_ceil(self.interval);
         self.next.saturating_add(ticks.saturating_mul(self.interval))
     }
+}
+
+/// Tells what the lessor does with a lease, when the monotonic clock reads `clock`.
+pub(crate) fn tell(id: i64, what: LeaseDeed, clock: u64) {
+    inner::tell(|| Inner::Lease { id, what, clock });
 }
 
 /// Tracks when each lease expires, while this member is the primary lessor.
@@ -183,6 +190,7 @@ impl Lessor {
             let resets = self.flaws.has(Flaw::LeaseTtlResets); // flaw M-17132
             let left = if lease.remaining > 0 && !resets { lease.remaining } else { lease.ttl };
             self.set(id, lease.ttl, after(clock, left).saturating_add(self.extension));
+            tell(id, LeaseDeed::TakenOver { ttl: lease.ttl, checkpoint: lease.remaining, left }, now);
             self.schedule_checkpoint(id, clock);
             self.probes.reached(Probe::LeaseExtendedByNewLeader);
             if left < lease.ttl {
@@ -223,6 +231,7 @@ impl Lessor {
         }
         let clock = self.clock(now, wall);
         self.set(id, ttl, after(clock, ttl));
+        tell(id, LeaseDeed::Granted { ttl }, now);
         self.schedule_checkpoint(id, clock);
     }
 
@@ -267,6 +276,7 @@ impl Lessor {
             self.probes.reached(Probe::LeaseRenewedLate);
         }
         self.set(id, ttl, after(clock, ttl));
+        tell(id, LeaseDeed::Renewed { ttl }, now);
         match checkpoint_at {
             Some(at) => self.set_checkpoint(id, at),
             None => self.schedule_checkpoint(id, clock),
@@ -306,6 +316,7 @@ impl Lessor {
             let first = time.revoke_at == time.expiry;
             self.probes.reached(if first { Probe::LeaseExpired } else { Probe::ExpiredLeaseOfferedAgain });
             time.revoke_at = again;
+            tell(id, LeaseDeed::Expired { since: clock.saturating_sub(time.expiry) }, now);
             self.revoke_times.remove(&(at, id));
             self.revoke_times.insert((again, id));
             // If an earlier revocation of this lease is still not applied, it must not prevent another one.
@@ -339,6 +350,7 @@ impl Lessor {
         let expired = |id: &i64| self.times.get(id).is_some_and(|time| time.expiry <= clock);
         let id = std::iter::from_fn(|| self.confirmed.pop_front()).find(expired)?;
         self.in_flight.insert(id, now);
+        tell(id, LeaseDeed::Revokes, now);
         Some(id)
     }
 

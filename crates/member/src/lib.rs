@@ -54,6 +54,7 @@ pub mod flaw;
 mod forwarded;
 mod ids;
 mod image;
+mod inner;
 pub mod io;
 mod leadership;
 mod leases;

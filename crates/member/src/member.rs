@@ -23,6 +23,7 @@ use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
 use crate::ids::Ids;
 use crate::image::Image;
+use crate::inner;
 use crate::io::{Effects, Etcd, Input, Message, PeerMessage};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
@@ -106,6 +107,8 @@ pub struct Member {
     pub(crate) armed: Option<Armed>,
     /// When the parts must be looked at again.
     pub(crate) round: Round,
+    /// Whether somebody asked for what happens inside.
+    pub(crate) inner: bool,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
 }
@@ -133,6 +136,7 @@ impl contract::Node for Member {
         if self.finished {
             return;
         }
+        inner::begin(self.inner);
         let mut armed = self.armed.take();
         let mut out = Out::new(effects, &mut armed, now);
         self.handle(input, &mut out);
@@ -481,6 +485,8 @@ impl Member {
                 revision: self.replica.store.revision() as u64,
                 state_hash: self.replica.hash(),
             });
+            inner::tell(|| self.replica.loaded(false));
+            inner::tell(|| self.replica.state());
             out.pass(Failpoint::RaftAfterApplySnap);
             let old_ledger = self.persistence.installed(index, ledger, out);
             self.pending.discard((old_store, old_ledger), out);
@@ -537,6 +543,7 @@ impl Member {
             mutated,
             executed: true,
         });
+        inner::tell(|| self.replica.state());
     }
 
     /// Applies a normal entry: gives it to the replicated state, tells the parts that must know, and answers
@@ -555,8 +562,19 @@ impl Member {
             Command::Request(request) => self.persistence.has_room(request),
             _ => true,
         };
+        let before = self.replica.store.revision();
         let Outcome { result, mutated, news, lacks_space } =
             self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
+        inner::tell(|| {
+            let user = who.as_ref().map(|who| who.user.clone()).unwrap_or_default();
+            // Commands that no client waits for have an error as their answer, which nobody reads.
+            let error = match command {
+                Command::Request(_) => result.as_ref().err().copied(),
+                _ => None,
+            };
+            let command = envelope::told(&command);
+            self.replica.applied_entry(id, command, user, waiting.is_some(), error, before)
+        });
         match news {
             Some(LeaseNews::Granted { id, ttl }) => self.leases.granted(id, ttl, out.now),
             Some(LeaseNews::Revoked(id)) => {
@@ -599,7 +617,15 @@ impl Member {
     fn apply_configuration(&mut self, entry: &Entry, out: &mut Out<'_>) -> u64 {
         out.pass(Failpoint::BeforeApplyOneConfChange);
         let (mut change, wanted) = configuration::read(entry);
+        let before = self.replica.store.revision();
         let result = wanted.as_ref().map(|(_, wanted)| self.replica.change(wanted));
+        if let (Some((id, wanted)), Some(result)) = (&wanted, &result) {
+            inner::tell(|| {
+                let mine = self.proposals.has(*id);
+                let (command, error) = (configuration::told(wanted), result.as_ref().err().copied());
+                self.replica.applied_entry(*id, command, String::new(), mine, error, before)
+            });
+        }
         if let Some(Err(_)) = &result {
             change = configuration::nothing(); // it is no longer valid
         }
@@ -667,9 +693,10 @@ impl Member {
 
     /// Answers the reads whose index is applied.
     fn answer_reads(&mut self, out: &mut Out<'_>) {
-        while let Some(reads) = self.reads.ready(self.replica.applied()) {
+        while let Some((context, reads)) = self.reads.ready(self.replica.applied()) {
             self.round.require();
             for read in reads {
+                self.tell_read(&read, Some(context));
                 self.answer_read(read, out);
             }
         }

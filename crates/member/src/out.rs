@@ -10,6 +10,7 @@ use record::{EtcdFact as Fact, MemberId, Probe, Step};
 use crate::backend::Job;
 use crate::disk::DiskJob;
 use crate::failpoint::Failpoint;
+use crate::inner;
 use crate::io::{Down, Effects, Message, PeerMessage};
 use crate::snapshot_stream::SnapshotStream;
 use crate::work::Work;
@@ -166,10 +167,12 @@ impl<'a> Out<'a> {
     /// The step is over; `wake_at` says when the member must be woken.
     pub(crate) fn over(&mut self, wake_at: u64) {
         self.effects.wake_at = wake_at;
+        inner::end(&mut self.effects.inner);
         if let Some(stall) = &mut self.effects.stall {
             // What has happened is known at once. A process that ends does not wait for the end of its pause.
             stall.before.facts.append(&mut self.effects.facts);
             stall.before.steps.append(&mut self.effects.steps);
+            stall.before.inner.append(&mut self.effects.inner);
             stall.before.end = self.effects.end.take();
             stall.before.wake_at = wake_at;
         }

@@ -19,13 +19,15 @@ use api::Request;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::ConfState;
-use record::{EtcdFact as Fact, MemberId, Probe};
+use record::inner::CommitCause;
+use record::{EtcdFact as Fact, Inner, MemberId, Probe};
 
 use crate::backend::{Job, Ledger, Meta, Size, Split};
 use crate::config::Config;
 use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
+use crate::inner;
 use crate::log::Log;
 use crate::mvcc::{Damaged, Store};
 use crate::node::Save;
@@ -382,6 +384,7 @@ impl Persistence {
         replica.store.take_changes();
         out.pass(Failpoint::AfterWritebackBuf);
         let finished_before = self.finished_compaction();
+        let (before, applied) = (self.ledger.meta().consistent_index, replica.applied());
         let job = if self.install {
             Job::Install(self.ledger.transaction(meta))
         } else if self.flaws.has(Flaw::ApplyTwiceAfterRestart) {
@@ -393,6 +396,16 @@ impl Persistence {
         } else {
             Job::Commit(self.ledger.commit(meta))
         };
+        inner::tell(|| Inner::Commits {
+            applied,
+            before,
+            transactions: job.transactions(),
+            why: match job {
+                Job::Install(_) => CommitCause::Snapshot,
+                _ if self.wants_defragmentation() => CommitCause::Defragmentation,
+                _ => CommitCause::Due,
+            },
+        });
         self.install = false;
         self.dirty_since = None;
         self.uncommitted = 0;
@@ -465,6 +478,7 @@ impl Persistence {
         }
         out.pass(Failpoint::DefragBeforeCopy);
         let later = self.flaws.has(Flaw::DefragVsSnapshotSwap); // M-20271
+        inner::tell(|| Inner::Copies { index: self.ledger.meta().consistent_index });
         self.copy = Some(later.then(|| self.ledger.clone()));
         self.hand_out(Job::Copy, UnderWay::Copy, out);
     }
@@ -472,9 +486,11 @@ impl Persistence {
     /// Replaces the backend by its defragmented copy.
     fn replace_by_copy(&mut self, out: &mut Out<'_>) {
         let copy = self.copy.take().expect("the backend was copied before its copy takes over");
+        let held = self.ledger.meta().consistent_index;
         if let Some(copy) = copy {
             self.ledger.go_back(copy); // M-20271
         }
+        inner::tell(|| Inner::ReplacesByCopy { held, holds: self.ledger.meta().consistent_index });
         self.ledger.defragmented();
         self.hand_out(Job::Replace, UnderWay::Replace, out);
     }

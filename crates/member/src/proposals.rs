@@ -76,6 +76,11 @@ impl Proposals {
         self.pending.remove(&id).map(|pending| pending.operation)
     }
 
+    /// Whether the request with this id came from this member and has not timed out.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.pending.contains_key(&id)
+    }
+
     /// Removes and returns the requests that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Expired> {
         let mut expired = Vec::new();

@@ -51,8 +51,8 @@ pub(crate) struct Reads {
     waiting: Vec<Read>,
     /// The ReadIndex in progress.
     current: Option<Current>,
-    /// Reads with a confirmed index, which wait until it is applied.
-    confirmed: VecDeque<(u64, Vec<Read>)>,
+    /// Reads with a confirmed index, which wait until it is applied; and the context of the attempt that was confirmed.
+    confirmed: VecDeque<(u64, u64, Vec<Read>)>,
     /// The context of the last attempt. Only the flaw M-20418b uses it, if it is switched on.
     last: Option<u64>,
 }
@@ -95,14 +95,14 @@ impl Reads {
     pub(crate) fn confirm(&mut self, context: u64, index: u64) -> bool {
         let waited_for = self.current.take_if(|current| current.contexts.contains(&context));
         let accepted = waited_for.is_some();
-        self.confirmed.extend(waited_for.map(|current| (index, current.reads)));
+        self.confirmed.extend(waited_for.map(|current| (index, context, current.reads)));
         accepted
     }
 
-    /// Removes and returns reads whose index is applied.
-    pub(crate) fn ready(&mut self, applied: u64) -> Option<Vec<Read>> {
-        let at = self.confirmed.iter().position(|(index, _)| *index <= applied)?;
-        self.confirmed.remove(at).map(|(_, reads)| reads)
+    /// Removes and returns reads whose index is applied, with the context of the attempt that was confirmed for them.
+    pub(crate) fn ready(&mut self, applied: u64) -> Option<(u64, Vec<Read>)> {
+        let at = self.confirmed.iter().position(|(index, ..)| *index <= applied)?;
+        self.confirmed.remove(at).map(|(_, context, reads)| (context, reads))
     }
 
     /// The leader changed: removes and returns the reads of the ReadIndex in progress. They fail, as in etcd.
@@ -129,8 +129,8 @@ impl Reads {
         if let Some(current) = &mut self.current {
             sweep(&mut current.reads);
         }
-        self.confirmed.iter_mut().for_each(|(_, reads)| sweep(reads));
-        self.confirmed.retain(|(_, reads)| !reads.is_empty());
+        self.confirmed.iter_mut().for_each(|(.., reads)| sweep(reads));
+        self.confirmed.retain(|(.., reads)| !reads.is_empty());
         if self.current.as_ref().is_some_and(|current| current.reads.is_empty()) {
             self.current = None;
         }
@@ -141,7 +141,7 @@ impl Reads {
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         let Reads { waiting, current, confirmed, .. } = std::mem::take(self);
         let current = current.into_iter().flat_map(|current| current.reads);
-        let confirmed = confirmed.into_iter().flat_map(|(_, reads)| reads);
+        let confirmed = confirmed.into_iter().flat_map(|(.., reads)| reads);
         waiting.into_iter().chain(current).chain(confirmed).map(|read| read.operation).collect()
     }
 
@@ -155,7 +155,7 @@ impl Reads {
     pub(crate) fn expires_at(&self) -> u64 {
         let first = |reads: &Vec<Read>| reads.first().map_or(u64::MAX, |read| read.deadline);
         let current = self.current.as_ref().map_or(u64::MAX, |current| first(&current.reads));
-        let confirmed = self.confirmed.iter().map(|(_, reads)| first(reads)).min().unwrap_or(u64::MAX);
+        let confirmed = self.confirmed.iter().map(|(.., reads)| first(reads)).min().unwrap_or(u64::MAX);
         first(&self.waiting).min(current).min(confirmed)
     }
 }

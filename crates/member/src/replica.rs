@@ -9,7 +9,8 @@ use api::etcdserverpb::{Member as Listed, MemberListResponse, ResponseHeader};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use raft::eraftpb::ConfState;
-use record::MemberId;
+use record::inner::{AppliedEntry, Loaded, State};
+use record::{Inner, MemberId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::apply;
@@ -20,7 +21,7 @@ use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaws;
 use crate::image::{self, Image, Parts};
-use crate::mvcc::Store;
+use crate::mvcc::{Compaction, Store};
 use crate::out::Out;
 
 /// The replicated state.
@@ -262,6 +263,55 @@ impl Replica {
             place.copy_from_slice(&part.to_le_bytes());
         }
         xxh3_64(&bytes)
+    }
+
+    // ---- what it tells those who explain a run ----------------------------------------------------
+
+    /// What it is after the last entry.
+    pub(crate) fn state(&self) -> Inner {
+        Inner::State(Box::new(State {
+            index: self.applied.0,
+            revision: self.store.revision(),
+            compacted: self.store.compact_revision(),
+            leases: self.store.leases().len(),
+            members: self.cluster.roles(),
+            users: self.auth.revision(),
+            hashes: [self.store.state_hash(), self.cluster.hash(), self.auth.hash()],
+        }))
+    }
+
+    /// The content of its store, which a start or a snapshot has loaded.
+    pub(crate) fn loaded(&self, by_start: bool) -> Inner {
+        let Compaction { scheduled, finished } = self.store.compaction();
+        Inner::Loaded(Box::new(Loaded {
+            by_start,
+            index: self.applied.0,
+            revision: self.store.revision(),
+            compaction: (scheduled, finished),
+            rows: self.store.told_since(0),
+        }))
+    }
+
+    /// The last entry, which was applied at the revision `before`.
+    pub(crate) fn applied_entry(
+        &self,
+        request: u64,
+        command: record::inner::Command,
+        user: String,
+        mine: bool,
+        error: Option<Error>,
+        before: i64,
+    ) -> Inner {
+        Inner::Applied(Box::new(AppliedEntry {
+            index: self.applied.0,
+            request,
+            command,
+            user,
+            mine,
+            error,
+            revisions: (before, self.store.revision()),
+            rows: self.store.told_since(before + 1),
+        }))
     }
 
     /// All of it except the store, as the backend keeps it next to the rows.

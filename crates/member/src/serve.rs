@@ -15,7 +15,8 @@ use api::etcdserverpb::{
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use contract::Now;
-use record::{EtcdFact as Fact, MemberId};
+use record::inner::LeaseDeed;
+use record::{EtcdFact as Fact, Inner, MemberId};
 
 use crate::apply;
 use crate::auth::{AuthInfo, Credential};
@@ -23,6 +24,7 @@ use crate::cluster::{Change, Cluster};
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
+use crate::inner;
 use crate::io::{Ask, Call, Meta, PeerMessage, Up};
 use crate::logins::{self, Waiting};
 use crate::maintenance;
@@ -203,6 +205,7 @@ impl Member {
             };
             // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
+                self.tell_read(&read, None);
                 self.answer_read(read, out)
             } else {
                 self.reads.push(read)
@@ -264,7 +267,10 @@ impl Member {
         let Read { operation, request, credential, .. } = read;
         match request {
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
-            Request::LeaseRevoke(request) => return self.leases.confirmed(request.id),
+            Request::LeaseRevoke(request) => {
+                crate::lessor::tell(request.id, LeaseDeed::Confirmed, self.now);
+                return self.leases.confirmed(request.id);
+            }
             Request::Authenticate(request) => return self.log_in(operation, request, out),
             Request::MemberList(_) => {
                 return self.answer_here(operation, Ok(self.replica.member_list()), out);
@@ -276,6 +282,16 @@ impl Member {
         let permitted = who.and_then(|who| self.replica.permit(&who, &request));
         let result = permitted.and_then(|()| self.replica.read(&request));
         self.answer_here(operation, result, out);
+    }
+
+    /// Tells that a read is answered, and which ReadIndex was confirmed for it, if one was.
+    pub(crate) fn tell_read(&self, read: &Read, context: Option<u64>) {
+        inner::tell(|| Inner::Reads {
+            operation: read.operation,
+            request: Box::new(read.request.clone()),
+            context,
+            applied: self.replica.applied(),
+        });
     }
 
     /// Renews a lease, after a ReadIndex confirmed that this member leads.

@@ -26,6 +26,7 @@ use crate::flaw::Flaws;
 use crate::forwarded::Forwarded;
 use crate::ids::Ids;
 use crate::image::{Image, decode_rest, encode_rest};
+use crate::inner;
 use crate::io::{Effects, Etcd};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
@@ -81,9 +82,19 @@ impl Member {
         disk: Arc<dyn Disk>,
         effects: &mut Effects,
     ) -> Result<(Member, Backend), StartError> {
-        let Boot { id, mut config, incarnation, first, now: Now { clock: now, wall }, armed, steps } = boot;
+        let Boot {
+            id,
+            mut config,
+            incarnation,
+            first,
+            now: Now { clock: now, wall },
+            armed,
+            steps,
+            inner: tells,
+        } = boot;
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
+        inner::begin(tells);
         let mut found = match Replay::read(&*disk) {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if first => bootstrap(&config, &disk)?,
@@ -149,6 +160,7 @@ impl Member {
             missed_ticks: 0,
             report_at: now,
             armed,
+            inner: tells,
             round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),
@@ -176,6 +188,9 @@ impl Member {
         };
         member.round.set_alarm(member.slow_clocks());
         member.report_configuration(&mut out);
+        inner::tell(|| member.replica.loaded(true));
+        inner::tell(|| member.replica.state());
+        inner::end(&mut effects.inner);
         found.backend.set_flaws(member.config.flaws);
         Ok((member, found.backend))
     }

@@ -40,6 +40,7 @@ impl Alone {
             now: Now::default(),
             armed: None,
             steps: false,
+            inner: false,
         };
         let (member, store) =
             Member::start(boot, disk.clone(), &mut Effects::default()).expect("a good disk");

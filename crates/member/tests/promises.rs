@@ -52,6 +52,7 @@ impl Driver {
             now,
             armed,
             steps: false,
+            inner: false,
         };
         let mut effects = Effects::default();
         let (member, store) = Member::start(boot, disk.clone(), &mut effects).expect("a good disk");
@@ -274,7 +275,16 @@ fn ids_repeat_only_if_the_driver_gives_an_incarnation_twice() {
 fn an_empty_disk_is_a_lost_disk_after_the_first_start() {
     let boot = |first| {
         let now = Now::default();
-        Boot { id: ONE, config: alone::config(ONE), incarnation: 2, first, now, armed: None, steps: false }
+        Boot {
+            id: ONE,
+            config: alone::config(ONE),
+            incarnation: 2,
+            first,
+            now,
+            armed: None,
+            steps: false,
+            inner: false,
+        }
     };
     let start = |first| Member::start(boot(first), TestDisk::new(), &mut Effects::default());
     assert!(start(true).is_ok());
@@ -293,7 +303,8 @@ fn a_client_may_require_a_leader() {
         })
         .collect();
     let (config, now) = (Config::new(ONE, peers.into()), Now::default());
-    let boot = Boot { id: ONE, config, incarnation: 1, first: true, now, armed: None, steps: false };
+    let boot =
+        Boot { id: ONE, config, incarnation: 1, first: true, now, armed: None, steps: false, inner: false };
     let mut effects = Effects::default();
     let (mut member, _store) = Member::start(boot, TestDisk::new(), &mut effects).expect("a good disk");
     member.step(now, Input::Recovered, &mut effects);

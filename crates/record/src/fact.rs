@@ -11,7 +11,7 @@
 
 use trace::{OwnFact, Sign, Vocabulary};
 
-use crate::{Failpoint, MemberId, MessageHead, Probe, Step};
+use crate::{Failpoint, Inner, MemberId, MessageHead, Probe, Step};
 
 /// A raft role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -229,6 +229,7 @@ pub enum Etcd {}
 
 impl Vocabulary for Etcd {
     type Step = Step;
+    type Inner = Inner;
     type Fact = EtcdFact;
     type Head = MessageHead;
 }

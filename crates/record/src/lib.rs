@@ -3,6 +3,7 @@
 //! * `history`: what the clients asked and saw.
 //! * `fact`, `head`: the event trace, which says what happened inside the cluster.
 //! * `step`: every call into raft, for those who ask for it; not a part of the trace.
+//! * `inner`: what else happens inside a member, for those who explain a run; not a part of the trace.
 //! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
 //!   crash.
 //! * `run`: the [`Record`], which has all of this and the counts.
@@ -16,6 +17,7 @@ pub mod fact;
 pub mod failpoint;
 pub mod head;
 pub mod history;
+pub mod inner;
 pub mod probe;
 pub mod run;
 pub mod step;
@@ -24,6 +26,7 @@ pub use fact::{Etcd, EtcdFact, Event, Fact, LogEntry, Role};
 pub use failpoint::Failpoint;
 pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
+pub use inner::Inner;
 pub use probe::Probe;
 pub use run::{Applied, Record, Stats};
 pub use step::Step;

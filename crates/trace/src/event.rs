@@ -28,6 +28,17 @@ pub trait Observer<V: Vocabulary> {
     fn step(&mut self, time: Nanos, member: MemberId, step: &V::Step) {
         let _ = (time, member, step);
     }
+
+    /// Whether it wants to know what happens inside the nodes, too. It is asked once, before the run.
+    fn wants_inner(&self) -> bool {
+        false
+    }
+
+    /// Is called with the next inner event of a node, if somebody wants them. Those of an input come after the facts and
+    /// the steps of that input. They do not enter the trace hash.
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &V::Inner) {
+        let _ = (time, member, inner);
+    }
 }
 
 /// The observer that ignores all events.

@@ -25,6 +25,7 @@ impl Vocabulary for Silent {
     type Fact = Silent;
     type Head = PlainHead;
     type Step = Silent;
+    type Inner = Silent;
 }
 
 impl OwnFact for Silent {

@@ -15,6 +15,10 @@ pub trait Vocabulary: Clone + Debug + PartialEq + 'static {
     /// A step of the node's algorithm, for those who watch it ([`Observer::step`](crate::Observer::step)). It is no part
     /// of the trace. [`Silent`](crate::Silent) if a node does not show any.
     type Step: Debug;
+    /// What happens inside a node and no oracle needs to know, for those who explain a run
+    /// ([`Observer::inner`](crate::Observer::inner)). It is no part of the trace either. [`Silent`](crate::Silent) if a
+    /// node does not tell any.
+    type Inner: Debug;
 }
 
 /// The kinds of messages of a vocabulary.

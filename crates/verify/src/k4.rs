@@ -345,7 +345,7 @@ fn loss(
             describe::time(returned(write)),
             describe::by_member(" by", write.member)
         ))
-        .say(format!("The quiet read of everything at {} {there}.", describe::time(returned(read))))
+        .say(format!("The linearizable read of everything at {} {there}.", describe::time(returned(read))))
         .say(match found {
             Some(_) => "No newer write of that key is there instead.",
             None => "No later delete of it is known, acknowledged or not.",

@@ -153,6 +153,7 @@ impl<S: System> World<'_, S> {
             self.note_of(member, Fact::Own(fact));
         }
         self.recorder.steps(self.queue.now(), member, &mut effects.steps);
+        self.recorder.inner(self.queue.now(), member, &mut effects.inner);
         let broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.messages.drain(..) {

@@ -35,7 +35,7 @@ impl<S: System> World<'_, S> {
         );
         let incarnation = self.processes[member].machine.incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
-        let steps = self.recorder.wants_steps;
+        let (steps, inner) = (self.recorder.wants_steps, self.recorder.wants_inner);
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
         if let Some((nth, power)) = process.machine.crash_in_recovery.take() {
@@ -43,7 +43,7 @@ impl<S: System> World<'_, S> {
             process.machine.disk.crash_at(process.machine.disk.ordinal() + nth);
         }
         process.machine.disk.begin_section(now);
-        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now, steps)));
+        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now, steps, inner)));
         let section = process.machine.disk.end_section();
         context::leave(now);
         match started {
@@ -201,6 +201,7 @@ impl<S: System> World<'_, S> {
         // The step in which a process panics has facts that nobody notes, but what it did until then may say why.
         if let Some(effects) = &mut process.effects {
             self.recorder.steps(now, member, &mut effects.steps);
+            self.recorder.inner(now, member, &mut effects.inner);
         }
         process.drop_memory();
         process.machine.ended = Some((now, stop.clone()));

@@ -94,8 +94,14 @@ impl<S: System> Process<S> {
         }
     }
 
-    /// Starts a new incarnation, which recovers from the disk. `steps` says whether somebody watches its steps.
-    pub(crate) fn recover(&mut self, now: Nanos, steps: bool) -> Result<(), <S::Node as Node>::Refusal> {
+    /// Starts a new incarnation, which recovers from the disk. `steps` and `inner` say whether somebody watches its steps
+    /// and what happens inside it.
+    pub(crate) fn recover(
+        &mut self,
+        now: Nanos,
+        steps: bool,
+        inner: bool,
+    ) -> Result<(), <S::Node as Node>::Refusal> {
         self.machine.incarnation += 1;
         self.machine.started = now;
         self.machine.section = false;
@@ -107,6 +113,7 @@ impl<S: System> Process<S> {
             now: self.machine.clock.read(now),
             armed: self.machine.armed,
             steps,
+            inner,
         };
         let disk: Arc<dyn Disk> = self.machine.disk.attach(self.machine.incarnation);
         let effects = self.effects.get_or_insert_default();

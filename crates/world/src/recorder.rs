@@ -10,14 +10,17 @@ pub(crate) struct Recorder<'a, V: Vocabulary> {
     keep_events: bool,
     /// Whether the observer wants to see steps.
     pub(crate) wants_steps: bool,
+    /// Whether it wants to see inner events.
+    pub(crate) wants_inner: bool,
     hasher: TraceHasher,
     pub(crate) run: Run<V>,
 }
 
 impl<'a, V: Vocabulary> Recorder<'a, V> {
     pub(crate) fn new(observer: &'a mut dyn Observer<V>, keep_events: bool) -> Recorder<'a, V> {
-        let wants_steps = observer.wants_steps();
-        Recorder { observer, keep_events, wants_steps, hasher: TraceHasher::default(), run: Run::default() }
+        let (wants_steps, wants_inner) = (observer.wants_steps(), observer.wants_inner());
+        let (hasher, run) = (TraceHasher::default(), Run::default());
+        Recorder { observer, keep_events, wants_steps, wants_inner, hasher, run }
     }
 
     /// Records an event.
@@ -60,6 +63,14 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
             self.observer.step(time, member, step);
         }
         steps.clear();
+    }
+
+    /// Shows the observer what happened inside a member. That is no event either.
+    #[inline]
+    pub(crate) fn inner(&mut self, time: Nanos, member: MemberId, inner: &mut Vec<V::Inner>) {
+        for happened in inner.drain(..) {
+            self.observer.inner(time, member, &happened);
+        }
     }
 
     /// What the whole run leaves.

@@ -89,6 +89,7 @@ impl Vocabulary for Toy {
     type Fact = Said;
     type Head = PlainHead;
     type Step = trace::Silent;
+    type Inner = trace::Silent;
 }
 
 impl OwnFact for Said {

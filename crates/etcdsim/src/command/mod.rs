@@ -4,6 +4,7 @@
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
 mod check;
+mod explain;
 mod lists;
 mod log;
 mod plan;
@@ -50,6 +51,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Makes a failing plan as small as it can, such that it still fails in the same way
     Shrink(shrink::Arguments),
+    /// Runs one plan, or one seed of a scenario, and explains why it fails
+    Explain(explain::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
@@ -98,6 +101,7 @@ pub fn main() -> Exit {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),

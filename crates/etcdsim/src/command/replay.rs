@@ -16,11 +16,12 @@ use crate::case::Case;
 use crate::error::Error;
 use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::exit::Exit;
+use crate::explain;
 use crate::history::history_of_run;
+use crate::replay_line;
 use crate::report::{Failure, idle_warning};
 use crate::saved::SavedResult;
 use crate::show::{human, numbers};
-use crate::story;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -74,7 +75,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     let mut failure = Failure::of(&outcome.verdict, &outcome.record.history);
     if let Some(failure) = &mut failure {
-        failure.story = story::of(&plan, failure);
+        let line = replay_line::of_seed(&replay_line::launcher(), &case, seed);
+        explain::explain(&plan, failure, Some(&line));
     }
     let stats = &outcome.record.stats;
     let mut text = format!(

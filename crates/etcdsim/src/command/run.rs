@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     stop_on_ctrl_c();
     let mut progress = Progress::start(&batch);
     let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.add_run(case, run, stats));
-    report.explain();
+    report.explain(&replay_line::launcher());
     progress.end();
 
     let saved = save(&report, arguments);

@@ -10,11 +10,11 @@ use verify::specification::known::KNOWN;
 use verify::specification::reached::Reached as Way;
 
 use crate::determinism::Divergence;
+use crate::explain::{Explanation, Paragraph};
 use crate::report::{
     CaseReport, End, Ended, Failure, Group, Reached, Report, SHOWN_IN_FULL, SeedRun, ViolationReport,
 };
 use crate::show::numbers;
-use crate::story::Story;
 
 /// The most lines shown of a list; the others are counted.
 const LINES_SHOWN: usize = 12;
@@ -224,33 +224,21 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     Ok(())
 }
 
-/// A failure. First comes the violation to show first ([`Failure::first`]) with its story. If it is the cause
-/// of a worse one, the worse one follows. If it is the worst itself, the earliest violation inside the
-/// cluster follows. Each other violation gets a line.
+/// A failure: its title, and its explanation. Without one, the violation to show first ([`Failure::first`]), and a line
+/// for each other violation.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
-    let (first, worst) = (failure.first(), failure.worst());
+    if let Some(explanation) = &failure.explanation {
+        let title = format!("{} {}", failure.first().oracle.id(), failure.title());
+        writeln!(out, "{}", title.bold())?;
+        return self::explanation(out, explanation);
+    }
+    let first = failure.first();
     violation(out, first)?;
-    if let Some(story) = &failure.story {
-        writeln!(out)?;
-        self::story(out, story)?;
-    }
-    let cause = failure.cause();
-    if first.oracle != worst.oracle {
-        writeln!(out, "\n{}", "What followed".bold())?;
-        violation(out, worst)?;
-    } else if let Some(cause) = cause {
-        writeln!(out, "\n{}", "What broke first inside the cluster".bold())?;
-        violation(out, cause)?;
-    }
-    let shown = |violation: &&ViolationReport| {
-        violation.oracle == worst.oracle || Some(violation.oracle) == cause.map(|it| it.oracle)
-    };
-    let others: Vec<&ViolationReport> =
-        failure.violations.iter().filter(|violation| !shown(violation)).collect();
-    if !others.is_empty() {
+    let others = || failure.violations.iter().filter(|violation| violation.oracle != first.oracle);
+    if others().next().is_some() {
         writeln!(out, "\n{}", "Also violated".bold())?;
     }
-    for violation in others {
+    for violation in others() {
         writeln!(
             out,
             "   {}  {} ({})",
@@ -260,6 +248,46 @@ pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// An explanation: its headline, and each paragraph under its heading.
+pub fn explanation(out: &mut String, explanation: &Explanation) -> fmt::Result {
+    writeln!(out, "{}", explanation.headline)?;
+    for Paragraph { heading, sentences } in &explanation.paragraphs {
+        writeln!(out, "\n{}", title_of(heading).bold())?;
+        // Times stand in a column of their own, if any sentence has one.
+        let timed = sentences.iter().any(|sentence| sentence.time.is_some());
+        for sentence in sentences {
+            let when = sentence.time.map_or(String::new(), moment);
+            match timed {
+                true => writeln!(out, "   {when:>13}  {}", sentence.text)?,
+                false => writeln!(out, "   {}", sentence.text)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A moment in seconds, to the microsecond.
+fn moment(at: record::Nanos) -> String {
+    format!("{}.{:06} s", at / 1_000_000_000, at % 1_000_000_000 / 1_000)
+}
+
+/// The heading of a paragraph as a title.
+fn title_of(heading: &str) -> &str {
+    match heading {
+        "promised" => "What was promised",
+        "first wrong step" => "The first wrong step",
+        "chain" => "How it went on",
+        "happened" => "What was seen",
+        "open at the end" => "What was still open at the end",
+        "faults" => "The faults before it",
+        "leaders" => "Who led",
+        "also violated" => "Also violated",
+        "ids" => "What the names mean",
+        "replay" => "To see it again",
+        other => other,
+    }
 }
 
 /// Writes one violation.
@@ -274,16 +302,6 @@ fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
         writeln!(out, "   and {} more of {}", numbers::count(violation.others as u64), violation.oracle)?;
     }
     Ok(())
-}
-
-/// How an acknowledged write was lost.
-fn story(out: &mut String, story: &Story) -> fmt::Result {
-    writeln!(out, "{}", format!("How operation #{} was lost", story.operation).bold())?;
-    for sentence in &story.sentences {
-        writeln!(out, "   {sentence}")?;
-    }
-    // All events: without one of them the story could not be followed.
-    list(out, "events", &story.events, usize::MAX)
 }
 
 /// A list with a heading. At most `most` lines are shown; the others are counted.

@@ -71,7 +71,16 @@ impl Cluster {
             settings(&mut config.settings);
             let disk = Arc::new(Memory::default());
             let (now, mut effects) = (Now::default(), Effects::default());
-            let boot = Boot { id, config, incarnation: 1, first: true, now, armed: None, steps: false };
+            let boot = Boot {
+                id,
+                config,
+                incarnation: 1,
+                first: true,
+                now,
+                armed: None,
+                steps: false,
+                inner: false,
+            };
             let (member, store) = Member::start(boot, disk.clone(), &mut effects).expect("a good disk");
             cluster.hosts.push(Host { id, member, store, disk, wake_at: u64::MAX });
             let at = cluster.hosts.len() - 1;

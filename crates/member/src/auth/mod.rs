@@ -43,11 +43,12 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::Probe;
+use record::{Inner, Probe};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
+use crate::inner;
 use crate::probes::Probes;
 use password::{PasswordHash, Simulated};
 pub use password::{ToCheck, ToHash};
@@ -394,6 +395,10 @@ impl AuthStore {
         if !self.flaws.has(Flaw::AuthCacheNotRefreshed) {
             self.cache = snapshot.cache;
         }
+        inner::tell(|| Inner::UsersReplaced {
+            revision: self.state.revision,
+            permissions_follow: self.cache == self.state.permissions(),
+        });
         let password = |state: &State, user: &str| state.users.get(user).map(|user| user.password.clone());
         let state = &self.state;
         self.tokens.retain(|user| state.enabled && password(state, user) == password(&before, user));

@@ -41,6 +41,18 @@ pub struct Transaction {
     pub(super) size: Size,
 }
 
+impl Job {
+    /// Its transactions: how many rows each changes, and the consistent index that it records.
+    pub(crate) fn transactions(&self) -> Vec<(usize, u64)> {
+        let told = |one: &Transaction| (one.rows(), one.meta.consistent_index);
+        match self {
+            Job::Commit(commit) => commit.transactions.iter().map(told).collect(),
+            Job::Install(transaction) => vec![told(transaction)],
+            Job::Copy | Job::Replace => Vec::new(),
+        }
+    }
+}
+
 impl Commit {
     /// The consistent index of the backend after it.
     pub fn consistent_index(&self) -> u64 {

@@ -219,6 +219,11 @@ impl Cluster {
         self.members.current.values().cloned().collect()
     }
 
+    /// All members, each with whether it is a learner, sorted.
+    pub(crate) fn roles(&self) -> Vec<(MemberId, bool)> {
+        self.members.current.iter().map(|(id, member)| (*id, member.is_learner)).collect()
+    }
+
     /// Ids of all members, sorted.
     pub fn ids(&self) -> impl Iterator<Item = MemberId> {
         self.members.current.keys().copied()

@@ -14,10 +14,12 @@
 //! written to the backend yet are written before they are removed.
 
 use api::Error;
+use record::Inner;
 
 use super::revision::Revision;
 use super::{Store, row};
 use crate::flaw::Flaw;
+use crate::inner;
 
 /// How far compaction has come. -1 means that there was none. Invariant: `finished <= scheduled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Store {
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(&revision) = self.scrubs.front() else { return false };
         let mut room = batch.max(1);
+        let mut removed = Vec::new();
         while room > 0
             && let Some(at) = self.doomed.take(revision)
         {
@@ -75,8 +78,12 @@ impl Store {
             let row = self.rows.remove(at);
             let row = row.unwrap_or_else(|| panic!("the row at {at:?} is to be removed, but there is none"));
             self.index.forget(&row.key, at);
+            if inner::is_on() {
+                removed.push(row::told(at, &row));
+            }
             self.unsaved.rows.push((at.row_key(row::is_tombstone(&row)), None));
         }
+        inner::tell(|| Inner::Removed { compacted: revision, rows: removed });
         // Flaw M-17780 shows only if the finished revision is written in a batch of its own after a full one,
         // which is what etcd does.
         let lags = room == 0 && self.flaws.has(Flaw::RestoreRevFromIndex);

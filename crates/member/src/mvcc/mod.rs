@@ -179,6 +179,11 @@ impl Store {
             .flat_map(move |(at, row)| repeat_n((at, row), times(at)))
     }
 
+    /// The rows from revision `from` on, for those who explain a run.
+    pub(crate) fn told_since(&self, from: i64) -> Vec<record::inner::Row> {
+        self.rows.since(Revision::first_of(from)).map(|(at, row)| row::told(at, row)).collect()
+    }
+
     /// The lease `id`.
     pub fn lease(&self, id: i64) -> Option<&Lease> {
         self.leases.get(id)

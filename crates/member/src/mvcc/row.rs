@@ -18,6 +18,11 @@ pub(super) fn is_tombstone(row: &KeyValue) -> bool {
     row.version == 0
 }
 
+/// The row as those see it who explain a run.
+pub(super) fn told(at: Revision, row: &KeyValue) -> record::inner::Row {
+    record::inner::Row { at: (at.main, at.sub), key: row.key.clone(), tombstone: is_tombstone(row) }
+}
+
 /// Encodes a row for the backend.
 pub(super) fn encode(at: Revision, row: &KeyValue) -> (Bytes, Bytes) {
     (at.row_key(is_tombstone(row)), row.encode_to_vec().into())

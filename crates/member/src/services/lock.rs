@@ -9,10 +9,11 @@ use api::etcdserverpb::{ResponseHeader, TxnResponse};
 use api::v3lockpb::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::Probe;
+use record::{Inner, Probe};
 
 use super::{Call, NextStep, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
+use crate::inner;
 use crate::probes::Probes;
 
 /// What a `Lock` waits for.
@@ -89,6 +90,10 @@ impl Lock {
 
     /// The client has the lock.
     fn held(&self, header: Option<ResponseHeader>) -> NextStep {
+        inner::tell(|| Inner::LockGiven {
+            key: self.key.clone(),
+            revision: header.as_ref().map_or(0, |header| header.revision),
+        });
         NextStep::Finish(Ok(LockResponse { header, key: self.key.clone() }.into()))
     }
 }

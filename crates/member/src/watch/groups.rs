@@ -5,11 +5,13 @@
 use std::ops::Bound;
 
 use api::etcdserverpb::WatchResponse;
-use record::Probe;
+use record::inner::{WatcherCause, WatcherMove};
+use record::{Inner, Probe};
 
 use super::outbox::Notice;
 use super::watcher::{Group, Watcher};
 use super::{Hub, Name};
+use crate::inner;
 
 impl Hub {
     /// The watcher of this name, which must be in some group.
@@ -24,6 +26,38 @@ impl Hub {
         let stream = self.streams.get_mut(&name.stream);
         let watcher = stream.and_then(|open_stream| open_stream.watchers.get_mut(&name.id));
         watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
+    }
+
+    /// A watcher's group and its next revision.
+    pub(super) fn place(&self, name: Name) -> (Group, i64) {
+        let watcher = self.watcher(name);
+        (watcher.group, watcher.next)
+    }
+
+    /// Tells that a watcher's place has changed from `from`, while the store is at revision `current` and compacted to
+    /// `compacted`.
+    pub(super) fn tell_move(
+        &self,
+        name: Name,
+        from: (Group, i64),
+        why: WatcherCause,
+        (current, compacted): (i64, i64),
+    ) {
+        inner::tell(|| {
+            let watcher = self.watcher(name);
+            Inner::Watcher(Box::new(WatcherMove {
+                stream: name.stream,
+                id: name.id,
+                keys: (watcher.range.key.clone(), watcher.range.end.clone()),
+                start: watcher.start,
+                wants: watcher.wants(),
+                from: (from.0.told(), from.1),
+                to: (watcher.group.told(), watcher.next),
+                why,
+                current,
+                compacted,
+            }))
+        });
     }
 
     /// Puts a watcher that is in no group into `group`. To make a watcher a victim, use [`Hub::make_victim`].
@@ -83,7 +117,7 @@ impl Hub {
         let open_stream = self.streams.get_mut(&stream);
         let open_stream =
             open_stream.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, but that is not open"));
-        open_stream.outbox.offer(notice, self.limits.buffer)?;
+        open_stream.outbox.offer(stream, notice, self.limits.buffer)?;
         self.to_drain.insert(stream);
         Ok(())
     }
@@ -91,7 +125,7 @@ impl Hub {
     /// Queues a control response, which goes before all notices in the stream's channel.
     pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
         let open_stream = self.streams.get_mut(&stream).expect("the request opened the stream");
-        open_stream.outbox.control(response);
+        open_stream.outbox.control(stream, response);
         self.to_drain.insert(stream);
     }
 

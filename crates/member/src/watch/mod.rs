@@ -58,6 +58,7 @@ use api::etcdserverpb::{ResponseHeader, WatchResponse};
 use api::mvccpb::Event;
 use keyed::Keyed;
 use record::Probe;
+use record::inner::WatcherCause;
 
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
@@ -225,7 +226,14 @@ impl Hub {
              a snapshot installed, without a call to the hub"
         );
         for (name, events) in self.interested(store, revision) {
+            let from = self.place(name);
             self.notify(name, revision, events);
+            let why = if self.place(name).0 == Group::Victim {
+                WatcherCause::NoRoom
+            } else {
+                WatcherCause::Notified
+            };
+            self.tell_move(name, from, why, (revision, store.compact_revision()));
         }
     }
 
@@ -281,7 +289,10 @@ impl Hub {
             if watcher.next > store.revision() + 1 {
                 self.probes.reached(Probe::WatchFutureAtSnapshot);
             }
+            let from = self.place(name);
             self.regroup(name, Group::Unsynced);
+            let at = (store.revision(), store.compact_revision());
+            self.tell_move(name, from, WatcherCause::SnapshotInstalled, at);
         }
     }
 
@@ -343,7 +354,7 @@ impl Hub {
         while let Some(number) = self.to_drain.pop_first() {
             let Some(stream) = self.streams.get_mut(&number) else { continue };
             let Stream { watchers, outbox, .. } = stream;
-            while let Some(response) = outbox.next(watchers, store, &self.limits, &self.probes) {
+            while let Some(response) = outbox.next(number, watchers, store, &self.limits, &self.probes) {
                 out.push((number, response));
             }
         }

@@ -13,10 +13,12 @@ use std::collections::{BTreeMap, VecDeque};
 use api::etcdserverpb::WatchResponse;
 use api::mvccpb::event::EventType;
 use api::mvccpb::{Event, KeyValue};
-use record::Probe;
+use record::inner::{Queued, Said};
+use record::{Inner, Probe};
 
 use super::watcher::Watcher;
 use super::{Limits, NO_WATCHER, fragment, header};
+use crate::inner;
 use crate::mvcc::{KeyRange, Store};
 use crate::probes::Probes;
 
@@ -46,6 +48,22 @@ impl Notice {
     /// Whether it is progress of the whole stream. A client may also give a watcher of its own the id -1.
     fn is_for_whole_stream(&self) -> bool {
         self.watch_id == NO_WATCHER && self.serial == 0
+    }
+
+    /// The notice as those see it who explain a run; so many others wait in the channel.
+    fn told(&self, stream: u64, waiting: usize) -> Queued {
+        let event = |event: &Event| {
+            let kv = event.kv.as_ref();
+            let key = kv.map(|kv| kv.key.clone()).unwrap_or_default();
+            (key, kv.map_or(0, |kv| kv.mod_revision), event.r#type() == EventType::Delete)
+        };
+        let what = match (&self.events[..], self.compact_revision) {
+            ([], 0) => Said::Progress,
+            ([], compacted) => Said::Compacted(compacted),
+            (events, _) => Said::Events(events.iter().map(event).collect()),
+        };
+        let Notice { watch_id: id, serial, revision, .. } = *self;
+        Queued { stream, id, serial, revision, what, ahead: false, waiting }
     }
 
     /// Marks the notice as made by a pass.
@@ -85,10 +103,11 @@ impl Outbox {
     }
 
     /// Puts a notice into the channel, or returns it if the channel already holds `buffer` notices.
-    pub(super) fn offer(&mut self, notice: Notice, buffer: usize) -> Result<(), Notice> {
+    pub(super) fn offer(&mut self, stream: u64, notice: Notice, buffer: usize) -> Result<(), Notice> {
         if !self.has_room(buffer) {
             return Err(notice);
         }
+        inner::tell(|| Inner::Queued(Box::new(notice.told(stream, self.channel.len()))));
         self.channel.push_back(notice);
         Ok(())
     }
@@ -102,7 +121,19 @@ impl Outbox {
     }
 
     /// Queues a control response.
-    pub(super) fn control(&mut self, response: WatchResponse) {
+    pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
+        inner::tell(|| {
+            let is_progress = !response.created && !response.canceled;
+            Inner::Queued(Box::new(Queued {
+                stream,
+                id: response.watch_id,
+                serial: 0,
+                revision: response.header.as_ref().map_or(0, |header| header.revision),
+                what: if is_progress { Said::Progress } else { Said::Control },
+                ahead: true,
+                waiting: self.channel.len(),
+            }))
+        });
         self.control.push_back(response);
     }
 
@@ -121,6 +152,7 @@ impl Outbox {
     /// The next response, if there is one and the transport has room for it.
     pub(super) fn next(
         &mut self,
+        stream: u64,
         watchers: &mut BTreeMap<i64, Watcher>,
         store: &Store,
         limits: &Limits,
@@ -132,7 +164,7 @@ impl Outbox {
         let waiting = self.fragments.pop_front().or_else(|| self.control.pop_front());
         let response = match waiting {
             Some(response) => response,
-            None => self.next_of_channel(watchers, store, limits, probes)?,
+            None => self.next_of_channel(stream, watchers, store, limits, probes)?,
         };
         self.in_flight += 1;
         Some(response)
@@ -141,6 +173,7 @@ impl Outbox {
     /// The next response from the channel.
     fn next_of_channel(
         &mut self,
+        stream: u64,
         watchers: &mut BTreeMap<i64, Watcher>,
         store: &Store,
         limits: &Limits,
@@ -149,6 +182,7 @@ impl Outbox {
         loop {
             let notice = self.channel.pop_front()?;
             if notice.is_for_whole_stream() {
+                inner::tell(|| Inner::HandedOut(Box::new(notice.told(stream, self.channel.len()))));
                 return Some(response(notice, false, store, probes));
             }
             let watcher =
@@ -161,6 +195,7 @@ impl Outbox {
             if let Some(progress) = watcher.progress.as_mut().filter(|_| !notice.events.is_empty()) {
                 progress.idle = false;
             }
+            inner::tell(|| Inner::HandedOut(Box::new(notice.told(stream, self.channel.len()))));
             let whole = response(notice, watcher.prev_kv, store, probes);
             if !watcher.fragment {
                 return Some(whole);

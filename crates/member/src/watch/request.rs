@@ -4,6 +4,7 @@
 use api::Error;
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+use record::inner::WatcherCause;
 
 use super::watcher::Watcher;
 use super::{Hub, NO_WATCHER, Name, header};
@@ -108,6 +109,8 @@ impl Hub {
             self.notified = current;
         }
         self.join(name, group);
+        let at = (current, store.compact_revision());
+        self.tell_move(name, self.place(name), WatcherCause::Created, at);
         Ok(id)
     }
 
@@ -121,6 +124,7 @@ impl Hub {
         {
             return false;
         }
+        self.tell_move(name, self.place(name), WatcherCause::Ended, (0, 0));
         self.stop_progress(name);
         self.leave(name);
         let open_stream = self.streams.get_mut(&name.stream).expect("it was there a moment ago");

@@ -12,13 +12,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use api::mvccpb::{Event, KeyValue};
-use record::Probe;
+use record::inner::{Pass, WatcherCause};
+use record::{Inner, Probe};
 
 use super::interests::Interests;
 use super::outbox::Notice;
 use super::watcher::{Group, Watcher};
 use super::{Hub, Name};
 use crate::flaw::Flaw;
+use crate::inner;
 use crate::mvcc::Store;
 
 /// How many rows of the history a pass reads, but for the rest of a revision. etcd reads all, outside of its other work.
@@ -60,7 +62,10 @@ impl Hub {
         // As in etcd, not if it takes as many as the limit allows.
         let takes_all = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
-        for name in self.choose() {
+        let (at, lag) = ((store.revision(), store.compact_revision()), self.unsynced.len());
+        let chosen = self.choose();
+        let taken: Vec<(u64, i64)> = chosen.iter().map(|name| (name.stream, name.id)).collect();
+        for name in chosen {
             let watcher = self.watcher(name);
             assert!(
                 watcher.next <= store.revision() || watcher.restored,
@@ -70,17 +75,27 @@ impl Hub {
                 store.revision()
             );
             if watcher.next < store.compact_revision() {
-                self.cancel_compacted(name, store, takes_all);
+                let from = self.place(name);
+                let why = if self.cancel_compacted(name, store, takes_all) {
+                    WatcherCause::Compacted
+                } else {
+                    WatcherCause::CompactedWithoutRoom
+                };
+                self.tell_move(name, from, why, at);
             } else {
                 lagging.push(name);
             }
         }
-        let mut batches = self.read_history(store, &lagging);
+        let mut batches = self.read_history(store, &lagging, (lag, taken));
         if self.flaws.has(Flaw::EventBufferReuse) {
             self.overwrite_waiting(&batches);
         }
         for name in lagging {
+            let from = self.place(name);
             self.catch_up(name, batches.remove(&name).unwrap_or_default(), store.revision());
+            let why =
+                if self.place(name).0 == Group::Victim { WatcherCause::NoRoom } else { WatcherCause::Served };
+            self.tell_move(name, from, why, at);
         }
     }
 
@@ -104,8 +119,8 @@ impl Hub {
 
     /// Cancels a watcher that wants revisions which were compacted. If the channel has no room for the
     /// cancellation, a later pass tries again. `takes_all` says whether this pass takes all unsynced
-    /// watchers.
-    fn cancel_compacted(&mut self, name: Name, store: &Store, takes_all: bool) {
+    /// watchers. Returns whether there was room.
+    fn cancel_compacted(&mut self, name: Name, store: &Store, takes_all: bool) -> bool {
         let notice = Notice::compacted(name.id, self.watcher(name).serial, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
             self.probes.reached(Probe::WatchCompactionCancelDelayed);
@@ -114,7 +129,7 @@ impl Hub {
                 self.watcher_mut(name).next = store.revision() + 1;
                 self.regroup(name, Group::Synced);
             }
-            return;
+            return false;
         }
         self.probes.reached(Probe::WatchCancelledByCompaction);
         // Flaw M-21174: unless the pass takes the whole group, the watcher is removed only from a copy of the
@@ -123,10 +138,17 @@ impl Hub {
             self.stop_progress(name);
             self.regroup(name, Group::Cancelled);
         }
+        true
     }
 
-    /// Reads the history for these watchers. Each gets the changes in its range from its next revision on.
-    fn read_history(&self, store: &Store, lagging: &[Name]) -> BTreeMap<Name, Batch> {
+    /// Reads the history for these watchers. Each gets the changes in its range from its next revision on. `pass` is told
+    /// only: how many watchers lag, and which of them this pass takes.
+    fn read_history(
+        &self,
+        store: &Store,
+        lagging: &[Name],
+        pass: (usize, Vec<(u64, i64)>),
+    ) -> BTreeMap<Name, Batch> {
         let mut interests = Interests::default();
         let mut from = i64::MAX;
         for name in lagging {
@@ -134,6 +156,7 @@ impl Hub {
             interests.insert(watcher.range.clone(), *name);
             from = from.min(watcher.next);
         }
+        let needed = from;
         // Flaw M-20693: the backend orders revisions as unsigned numbers, so a negative one comes after all
         // others, and the watchers get nothing.
         if from < 0 && self.flaws.has(Flaw::WatchRevMinusOne) {
@@ -143,6 +166,7 @@ impl Hub {
         // How many watchers have no full batch yet.
         let mut open = lagging.len();
         let (mut last, mut unread) = (from, None);
+        let mut read = Vec::new();
         for (nth, (at, row)) in store.history(from).enumerate() {
             if open == 0 {
                 break;
@@ -152,6 +176,9 @@ impl Hub {
                 break;
             }
             last = at.main;
+            if inner::is_on() {
+                read.push((at.main, at.sub));
+            }
             interests.for_each(&row.key, |name| {
                 let batch = batches.entry(name).or_default();
                 let was_open = batch.more.is_none();
@@ -159,6 +186,10 @@ impl Hub {
                 open -= usize::from(was_open && batch.more.is_some());
             });
         }
+        inner::tell(|| {
+            let (lag, taken) = pass;
+            Inner::Pass(Box::new(Pass { lag, taken, from: needed, rows: read, current: store.revision() }))
+        });
         if let Some(unread) = unread {
             for name in lagging {
                 let next = self.watcher(*name).next;
@@ -220,9 +251,12 @@ impl Hub {
             if group == Group::Unsynced {
                 self.probes.reached(Probe::WatchVictimStillLags);
             }
+            let from = self.place(name);
             let notice = self.victims.remove(&name).expect("the key was there");
             self.offer(name.stream, notice).expect("the channel has room");
             self.join(name, group);
+            let at = (store.revision(), store.compact_revision());
+            self.tell_move(name, from, WatcherCause::Retried, at);
         }
     }
 }

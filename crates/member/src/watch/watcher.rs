@@ -22,6 +22,18 @@ pub(super) enum Group {
     Cancelled,
 }
 
+impl Group {
+    /// The group as those see it who explain a run.
+    pub(super) const fn told(self) -> record::inner::Group {
+        match self {
+            Group::Synced => record::inner::Group::Synced,
+            Group::Unsynced => record::inner::Group::Unsynced,
+            Group::Victim => record::inner::Group::Victim,
+            Group::Cancelled => record::inner::Group::Cancelled,
+        }
+    }
+}
+
 /// The timer of a watcher that wants periodic progress. Times are on the member's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
@@ -97,6 +109,11 @@ impl Watcher {
     /// The group for a watcher that is not a victim, while the store is at revision `current`.
     pub(super) fn group_at(&self, current: i64) -> Group {
         if self.next > current { Group::Synced } else { Group::Unsynced }
+    }
+
+    /// Whether it wants puts, and whether it wants deletions.
+    pub(super) const fn wants(&self) -> (bool, bool) {
+        (self.puts, self.deletes)
     }
 
     /// The event for a change in its range. `None` if the watcher does not want such changes.

@@ -1,5 +1,6 @@
 //! Turns an event of the trace into one line: when, who, what. All code that prints events uses this form.
 
+use super::number;
 use record::{
     DropReason, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Role, Stop,
 };
@@ -22,7 +23,7 @@ pub fn actor(member: MemberId) -> String {
 /// What happened, as text that follows the name of the member.
 pub fn fact(fact: &Fact) -> String {
     match fact {
-        Fact::Started { incarnation } => format!("starts, incarnation {incarnation}"),
+        Fact::Started { incarnation } => format!("starts, start {incarnation}"),
         Fact::Stopped(stop) => stopped(stop),
         Fact::Paused => "is paused".to_string(),
         Fact::Resumed => "runs on".to_string(),
@@ -80,20 +81,21 @@ pub fn fact(fact: &Fact) -> String {
             };
             let at = place((*index, *term));
             format!(
-                "{how} {at}, digest {digest:016x}, request {request:x}; revision {revision}, hash {state_hash:016x}"
+                "{how} {at}, digest {digest:016x}, request {}; revision {revision}, hash {state_hash:016x}",
+                number(*request)
             )
         }
         Fact::Own(EtcdFact::BackendDurable { consistent_index }) => {
             format!("has its store on disk up to index {consistent_index}")
         }
         Fact::Own(EtcdFact::ReadIndexAsked { context }) => {
-            format!("asks for a read index, context {context:x}")
+            format!("asks for a read index, context {}", number(*context))
         }
         Fact::Own(EtcdFact::ReadIndexConfirmed { context, index }) => {
-            format!("has read index {index} confirmed, context {context:x}")
+            format!("has read index {index} confirmed, context {}", number(*context))
         }
         Fact::Own(EtcdFact::Proposed { operation, request }) => {
-            format!("proposes operation #{operation} as request {request:x}")
+            format!("proposes operation #{operation} as request {}", number(*request))
         }
         Fact::JobDone { job, synced, failed } => {
             let how = match (synced, failed) {
@@ -116,7 +118,7 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::Returned { operation, answered: false, .. } => format!("operation #{operation} is given up"),
         Fact::Own(EtcdFact::ProposedInternal { request, what }) => {
-            format!("proposes a {} of its own as request {request:x}", what.rpc_name())
+            format!("proposes `{}` of its own as request {}", super::request(what), number(*request))
         }
         Fact::Own(EtcdFact::Configuration { index, voters, outgoing, learners }) => {
             let mut text = format!("has voters {} from index {index} on", members(voters));

@@ -11,6 +11,7 @@ use api::etcdserverpb::response_op::Response as OpResponse;
 use api::etcdserverpb::*;
 use api::mvccpb::KeyValue;
 use api::{Request, Response};
+use record::inner::MembershipDeed;
 use record::{MemberId, Nanos, Operation, Outcome};
 
 use crate::answer::{CREATED_BEFORE, NOT_RECORDED};
@@ -62,6 +63,28 @@ pub fn time(at: Nanos) -> String {
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 
+/// A number that a member gave out (the id of a request, or the context of a ReadIndex), decoded: `1.8.122` is the 122nd
+/// of member 1 after its 8th start.
+pub fn number(id: u64) -> String {
+    format!("{}.{}.{}", id >> 48, id >> 32 & 0xffff, id & 0xffff_ffff)
+}
+
+/// The member that gave out a number; `None` for 0, which is none.
+pub fn proposer(id: u64) -> Option<MemberId> {
+    u32::try_from(id >> 48).ok().filter(|member| *member > 0).map(MemberId::new)
+}
+
+/// What a change of the membership does with a member: `promote member 4`.
+pub fn membership_deed(member: MemberId, deed: MembershipDeed) -> String {
+    match deed {
+        MembershipDeed::AddVoter => format!("add member {member} as a voter"),
+        MembershipDeed::AddLearner => format!("add member {member} as a learner"),
+        MembershipDeed::Remove => format!("remove member {member}"),
+        MembershipDeed::Update => format!("give member {member} other addresses"),
+        MembershipDeed::Promote => format!("promote learner {member} to a voter"),
+    }
+}
+
 /// A key: unquoted if it is plain, otherwise in quotes with escapes.
 pub fn key(key: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.:".contains(byte);
@@ -109,9 +132,10 @@ pub fn key_value(kv: &KeyValue) -> String {
     format!("{}={} ({})", key(&kv.key), value(&kv.value), parts.join(", "))
 }
 
-/// A revision in a sentence or a line, with what comes before it; nothing if it was not recorded.
+/// A revision in a sentence or a line, with what comes before it; nothing if it was not recorded, or if the answer has
+/// none, which is 0.
 pub fn with_revision(before: &str, revision: i64) -> String {
-    if revision == NOT_RECORDED { String::new() } else { format!("{before}revision {revision}") }
+    if [NOT_RECORDED, 0].contains(&revision) { String::new() } else { format!("{before}revision {revision}") }
 }
 
 /// A request, without its client.
@@ -133,6 +157,12 @@ pub fn request(request: &Request) -> String {
             format!("campaign for {} with lease {}", key(&request.name), request.lease)
         }
         Request::Leader(request) => format!("leader of {}", key(&request.name)),
+        Request::MemberAdd(request) if request.is_learner => "MemberAdd as a learner".to_string(),
+        Request::MemberPromote(request) => format!("MemberPromote {}", request.id),
+        Request::MemberUpdate(request) => {
+            format!("MemberUpdate {} to the addresses {}", request.id, request.peer_urls.join(", "))
+        }
+        Request::MemberRemove(request) => format!("MemberRemove {}", request.id),
         other => other.rpc_name().to_string(),
     }
 }

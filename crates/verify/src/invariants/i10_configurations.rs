@@ -163,18 +163,27 @@ fn differ(event: &Event, now: &Configuration, before: &Configuration, reporter: 
 /// The violation that a configuration is more than one step from the one before.
 fn jump(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration skips a step")
-        .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
-        .say(format!("Before, from entry {} on, it was {}.", before.index, before.describe()))
-        .say("Quorums of the two need not have a voter in common.")
+        .say(format!(
+            "Member {} went in one step from {} (from entry {} on) to {} (from entry {} on), without the joint \
+             configuration that several changes of voters need: quorums of the two need not have a voter in common.",
+            event.member,
+            before.describe(),
+            before.index,
+            now.describe(),
+            now.index
+        ))
         .prove([reporter.clone()])
 }
 
 /// The violation that a change began before the one before it was in force.
 fn too_soon(event: &Event, now: &Configuration, before: &Configuration, reporter: &Event) -> Breach {
     Breach::new("A change of the configuration was begun before the last one was in force")
-        .say(format!("Member {} uses {} from entry {} on.", event.member, now.describe(), now.index))
         .say(format!(
-            "The leader that made this entry did not yet use {}, from entry {} on.",
+            "Member {} uses {} from entry {} on, but the leader that put this change into the log had not applied the \
+             change before it yet, to {} at entry {}: two changes were under way at once.",
+            event.member,
+            now.describe(),
+            now.index,
             before.describe(),
             before.index
         ))
@@ -218,8 +227,9 @@ mod tests {
         run.configure(1, 4, &[1, 4, 5], &[], &[]);
         let violation = run.broke(
             Oracle::I10,
-            "Member 1 uses voters 1, 4, 5 from entry 4 on. Before, from entry 0 on, it was voters 1, 2, 3. \
-             Quorums of the two need not have a voter in common.",
+            "Member 1 went in one step from voters 1, 2, 3 (from entry 0 on) to voters 1, 4, 5 (from entry 4 on), without \
+             the joint configuration that several changes of voters need: quorums of the two need not have a voter in \
+             common.",
         );
         assert_eq!(violation.events.len(), 2);
     }
@@ -245,8 +255,8 @@ mod tests {
         run.configure(1, 4, &[1, 2, 5], &[], &[]);
         run.broke(
             Oracle::I10,
-            "Member 1 uses voters 1, 2, 5 from entry 4 on. \
-             The leader that made this entry did not yet use voters 1, 2, 3, 5, from entry 3 on. \
+            "Member 1 uses voters 1, 2, 5 from entry 4 on, but the leader that put this change into the log had not \
+             applied the change before it yet, to voters 1, 2, 3, 5 at entry 3: two changes were under way at once. \
              A quorum of some member's configuration and one of another's need not have a voter in common.",
         );
     }

@@ -21,7 +21,7 @@ use record::{EtcdFact, Event, Fact, MemberId, Nanos};
 use super::commits::Commit;
 use super::member::Member;
 use super::{Breach, Breaches};
-use crate::Oracle;
+use crate::{Oracle, describe};
 
 /// How many questions are remembered.
 const QUESTIONS_MAX: usize = 16_384;
@@ -66,11 +66,11 @@ impl ReadIndex {
             breaches.add(Oracle::I9, event, || {
                 Breach::new("A ReadIndex context was used twice")
                     .say(format!(
-                        "Member {} asked for a read index with context {context:#x}, which {} had used already.",
+                        "Member {} asked for a read index with context {}, which {} had used already: a late answer to the first question can be taken for one to the second.",
                         member.id,
+                        describe::number(context),
                         if first.member == member.id { "it".to_string() } else { format!("member {}", first.member) },
                     ))
-                    .say("A late answer to the first question can be taken for one to the second.")
                     .prove([first.event(context)])
             });
             return;
@@ -95,7 +95,8 @@ impl ReadIndex {
             if !self.forgot_open {
                 breaches.add(Oracle::I9, event, || {
                     Breach::new("A read index was confirmed that nobody asked for".to_string()).say(format!(
-                        "Member {id} took a confirmation of index {index} for context {context:#x}, which nobody ever used."
+                        "Member {id} took a confirmation of index {index} for context {}, which nobody ever used.",
+                        describe::number(context)
                     ))
                 });
             }
@@ -114,22 +115,23 @@ impl ReadIndex {
         };
         breaches.add(Oracle::I9, event, || {
             let breach = Breach::new(title.to_string()).prove([first.event(context)]);
+            let shown = describe::number(context);
             if first.member != id {
                 breach.say(format!(
-                    "Member {id} took a confirmation of index {index} for context {context:#x}, which is a question of member {}.",
+                    "Member {id} took a confirmation of index {index} for context {shown}, which is a question of member {}.",
                     first.member
                 ))
             } else if first.incarnation != member.incarnation {
                 breach
                     .say(format!(
-                        "Member {id} took a confirmation of index {index} for context {context:#x}, which it had asked before it was restarted."
+                        "Member {id} took a confirmation of index {index} for context {shown}, which it had asked before it was restarted."
                     ))
                     .prove(member.restart())
             } else if let Some((time, before)) = first.answer {
                 let fact = Fact::Own(EtcdFact::ReadIndexConfirmed { context, index: before });
                 breach
                     .say(format!(
-                        "Member {id} took a confirmation of index {index} for context {context:#x}, which had been confirmed with index {before} already."
+                        "Member {id} took a confirmation of index {index} for context {shown}, which had been confirmed with index {before} already."
                     ))
                     .prove([Event { time, member: id, fact }])
             } else {
@@ -137,7 +139,7 @@ impl ReadIndex {
                 commit.into_iter().fold(breach, |breach, (proof, commit)| {
                     breach
                         .say(format!(
-                            "Member {id} took a confirmation of index {index} for context {context:#x}, but when it asked, member {} had committed entry {}.",
+                            "Member {id} took a confirmation of index {index} for context {shown}, but when it asked, member {} had committed entry {}.",
                             commit.member, commit.index
                         ))
                         .say("A read at this index can miss writes that were acknowledged before it began.")
@@ -178,8 +180,8 @@ mod tests {
         ask(&mut run, 1, 16);
         let violation = run.broke(
             Oracle::I9,
-            "Member 1 asked for a read index with context 0x10, which it had used already. \
-             A late answer to the first question can be taken for one to the second.",
+            "Member 1 asked for a read index with context 0.0.16, which it had used already: \
+             a late answer to the first question can be taken for one to the second.",
         );
         assert_eq!(violation.events.len(), 2);
     }
@@ -191,8 +193,8 @@ mod tests {
         ask(&mut run, 2, 16);
         run.broke(
             Oracle::I9,
-            "Member 2 asked for a read index with context 0x10, which member 1 had used already. \
-             A late answer to the first question can be taken for one to the second.",
+            "Member 2 asked for a read index with context 0.0.16, which member 1 had used already: \
+             a late answer to the first question can be taken for one to the second.",
         );
     }
 
@@ -202,7 +204,7 @@ mod tests {
         confirm(&mut run, 1, 16, 4);
         run.broke(
             Oracle::I9,
-            "Member 1 took a confirmation of index 4 for context 0x10, which nobody ever used.",
+            "Member 1 took a confirmation of index 4 for context 0.0.16, which nobody ever used.",
         );
     }
 
@@ -214,7 +216,7 @@ mod tests {
         confirm(&mut run, 1, 16, 1);
         let violation = run.broke(
             Oracle::I9,
-            "Member 1 took a confirmation of index 1 for context 0x10, which had been confirmed with index 0 already.",
+            "Member 1 took a confirmation of index 1 for context 0.0.16, which had been confirmed with index 0 already.",
         );
         assert_eq!(violation.events.len(), 3);
     }
@@ -228,14 +230,14 @@ mod tests {
         confirm(&mut run, 1, 16, 0);
         run.broke(
             Oracle::I9,
-            "Member 1 took a confirmation of index 0 for context 0x10, which it had asked before it was restarted.",
+            "Member 1 took a confirmation of index 0 for context 0.0.16, which it had asked before it was restarted.",
         );
         let mut run = Script::new(2);
         ask(&mut run, 1, 16);
         confirm(&mut run, 2, 16, 0);
         run.broke(
             Oracle::I9,
-            "Member 2 took a confirmation of index 0 for context 0x10, which is a question of member 1.",
+            "Member 2 took a confirmation of index 0 for context 0.0.16, which is a question of member 1.",
         );
     }
 
@@ -253,7 +255,7 @@ mod tests {
         confirm(&mut run, 1, 17, 1);
         let violation = run.broke(
             Oracle::I9,
-            "Member 1 took a confirmation of index 1 for context 0x11, but when it asked, member 1 had committed entry 2. \
+            "Member 1 took a confirmation of index 1 for context 0.0.17, but when it asked, member 1 had committed entry 2. \
              A read at this index can miss writes that were acknowledged before it began.",
         );
         assert_eq!(violation.events.len(), 3);

@@ -48,8 +48,12 @@ impl Act<'_> {
         if let Some(configuration) = &self.step.changed.configuration {
             let expected = &self.node.configuration;
             if **configuration != *expected {
+                let by = match &self.step.call {
+                    Call::ApplyChange(change) => format!(" after the change ({})", text::change(change)),
+                    _ => String::new(),
+                };
                 let sentence = format!(
-                    "Its configuration is {}, and not {}.",
+                    "Its configuration{by} is {}, and not {}.",
                     text::configuration(configuration),
                     text::configuration(expected)
                 );
@@ -195,7 +199,16 @@ impl Act<'_> {
             .runs()
             .map(|run| format!("{} to {} of term {}, {:?}", run.first, run.last(), run.term, run.kind))
             .collect();
-        self.broke(self.rule_of(Field::Log), || {
+        let before = self.before;
+        let rule = self.rule_of(Field::Log);
+        self.broke(rule, || {
+            if rule == Rule::OneChangeAtATime && before.pending_change > before.applied {
+                return format!(
+                    "It took a change of the configuration into its log as entry {} while the change before it, entry {}, \
+                     was not applied yet (it has applied up to {}): an empty entry has to take its place.",
+                    last.0, before.pending_change, before.applied
+                );
+            }
             format!(
                 "Its log ends at {} of term {}, with the new entries [{}], and not at {} of term {}.",
                 last.0,

@@ -106,8 +106,15 @@ impl Act<'_> {
         let (mut entries, mut snapshot) = (None, None);
         while let Some(ready) = self.node.readies.pop_front_if(|ready| ready.number <= number) {
             if let Some(job) = ready.job.filter(|job| !self.node.disk.has(*job)) {
+                let (role, term) = (text::role(self.node.state.role), self.node.state.term);
                 self.broke(Rule::PersistedWhenDurable, || {
-                    format!("Ready {} counts as durable, but its disk job {job} is not synced.", ready.number)
+                    let what = ready.last.map_or("its vote".to_string(), |(last, _)| {
+                        format!("its own copy of the log up to entry {last}")
+                    });
+                    format!(
+                        "It, {role} of term {term}, counted {what} as durable before it was on its disk: disk job {job}, \
+                         which writes it, is not synced."
+                    )
                 });
             }
             if ready.snapshot.is_some() {
@@ -180,9 +187,14 @@ impl Act<'_> {
         if !disk.has_vote(message.term, candidate) {
             let (term, vote) = (disk.term, text::who(disk.vote));
             self.broke(rule, || {
+                let what = match message.kind {
+                    RequestVote => "asked for the vote of",
+                    RequestVoteResponse => "gave its vote to",
+                    _ => "sent as the leader to",
+                };
                 format!(
-                    "A message of kind {:?} of term {} left for member {to}, but on its disk are term {term} and a vote \
-                     for {vote}.",
+                    "It {what} member {to} (a message of kind {:?}, term {}) before its vote of that term was durable: on \
+                     its disk are term {term} and a vote for {vote}.",
                     message.kind, message.term
                 )
             });
@@ -203,8 +215,8 @@ impl Act<'_> {
         if !durable || term > disk_term {
             self.broke(Rule::DurableBeforeSent, || {
                 format!(
-                    "An acknowledgement of term {term} up to entry {index} left for member {to}, but on its disk are term \
-                     {disk_term} and the log up to {matched}."
+                    "It acknowledged to member {to}, in term {term}, that it has the entries up to {index}, before they \
+                     were durable: on its disk are term {disk_term} and the log up to {matched}."
                 )
             });
         }

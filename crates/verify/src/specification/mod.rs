@@ -168,6 +168,8 @@ impl Specification {
     /// Reports what a step broke.
     #[cold]
     fn report(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
+        // A wrong state comes before the messages that follow from it.
+        self.found.sort_by_key(|finding| finding.rule.is_of_messages());
         for finding in std::mem::take(&mut self.found) {
             if let Some(row) = known::row(&finding, step) {
                 self.known[row] += 1;
@@ -179,12 +181,13 @@ impl Specification {
             }
             let input = match &step.call {
                 Call::Receive(message) => text::message(message),
+                Call::ApplyChange(change) => text::change(change),
                 other => format!("{other:?}"),
             };
             let title = format!("member {member} broke the rule {}", rule.name());
             let violation = Violation::new(Oracle::S, time, title)
+                .say(text::of_member(member, &finding.sentence))
                 .say(format!("The step of member {member} was {}: {input}.", step.call.name()))
-                .say(finding.sentence)
                 .say(format!("The rule {} says: {} ({}.)", rule.name(), rule.says(), rule.source()))
                 .seen_in([format!("member {member} after the step: {:?}", step.after)]);
             sheet.add(violation);

@@ -19,7 +19,10 @@ impl Act<'_> {
         let context = Context::Read(number);
         if !self.node.is_new_context(number) {
             self.broke(Rule::ReadContextOnce, || {
-                format!("It asked for a read index as {context:?}, as it has before.")
+                format!(
+                    "It asked for a read index with context {} again, with which it has asked before.",
+                    crate::describe::number(number)
+                )
             });
         }
         self.read_index(MemberId::NONE, context);

@@ -143,11 +143,12 @@ impl Act<'_> {
         if !fits || sent.term != state.term || known.is_some_and(|known| Some(known) != configuration) {
             let known = known.map_or_else(|| "unknown".to_string(), text::configuration);
             self.broke(Rule::SnapshotTrue, || {
+                let with = configuration.map_or("no configuration".to_string(), text::configuration);
                 format!(
-                    "It sent {}; it has applied up to {}, its log begins at {}, and the configuration there is {known}.",
-                    text::message(sent),
-                    state.applied,
-                    state.first
+                    "It sent member {to} a snapshot up to entry {index} of term {term} that carries the configuration \
+                     {with}, where the configuration at that entry is {known}; it has applied up to {}, and its log \
+                     begins at {}.",
+                    state.applied, state.first
                 )
             });
         }

@@ -29,6 +29,12 @@ macro_rules! rules {
                 match self { $(Rule::$name => $says,)+ }
             }
 
+            /// Whether it is about the messages that a step sends, and not about what the step makes of the state.
+            pub const fn is_of_messages(self) -> bool {
+                use Rule::{AppendDue, AppendSize, AppendTrue, HeartbeatDue, HeartbeatTrue, Unasked};
+                matches!(self, AppendTrue | AppendDue | AppendSize | HeartbeatTrue | HeartbeatDue | Unasked)
+            }
+
             /// Where it comes from.
             pub const fn source(self) -> &'static str {
                 match self { $(Rule::$name => $source,)+ }

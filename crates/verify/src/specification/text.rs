@@ -1,11 +1,31 @@
 //! Messages, members and configurations in sentences.
 
-use record::step::{Configuration, Message};
+use record::step::{Change, Configuration, MemberChange, Message};
 use record::{MemberId, MessageKind, Role};
 
 /// "member 2", or "nobody".
 pub(super) fn who(member: MemberId) -> String {
     if member.is_none() { "nobody".to_string() } else { format!("member {member}") }
+}
+
+/// A sentence about "it", with the member's name in place of that.
+pub(super) fn of_member(member: MemberId, sentence: &str) -> String {
+    match sentence.split_once([' ', ',']) {
+        Some(("Its", rest)) => format!("Member {member}'s {rest}"),
+        Some(("It", _)) => format!("Member {member}{}", &sentence[2..]),
+        _ => format!("Member {member}: {sentence}"),
+    }
+}
+
+/// A change of the configuration.
+pub(super) fn change(change: &Change) -> String {
+    let one = |(what, member): &(MemberChange, MemberId)| match what {
+        MemberChange::Voter => format!("member {member} votes"),
+        MemberChange::Learner => format!("member {member} learns"),
+        MemberChange::Remove => format!("member {member} leaves"),
+    };
+    let changes: Vec<String> = change.changes.iter().map(one).collect();
+    if changes.is_empty() { "the joint configuration is left".to_string() } else { changes.join(", ") }
 }
 
 /// A role.

@@ -27,7 +27,7 @@ fn an_acknowledged_put_that_is_gone_is_lost() {
         violation.sentences,
         [
             r#"Client 2's `put b="2"` was acknowledged as revision 3 at 4.000 s by member 3."#,
-            "The quiet read of everything at 51.000 s does not hold b.",
+            "The linearizable read of everything at 51.000 s does not hold b.",
             "No later delete of it is known, acknowledged or not.",
         ]
     );

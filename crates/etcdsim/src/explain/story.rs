@@ -2,22 +2,18 @@
 //! is called a story.
 //!
 //! A verdict says only that the write is gone. The story says which members had its entry, which of them
-//! acknowledged it before it was on disk, which lost power, and which entry replaced it. To find this out, the
-//! plan runs again with an observer that follows the entry; the run takes the same steps.
+//! acknowledged it before it was on disk, which lost power, and which entry replaced it.
 //!
 //! Not covered: losses in which every disk kept the entry, for example because a store skipped it. The
 //! invariants find those.
 
 use std::collections::BTreeMap;
 
-use plan::Plan;
-use record::{
-    Etcd, EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Observer, Stop,
-};
+use record::{EtcdFact, Event, Fact, LogEntry, MemberId, MessageHead, MessageKind, Nanos, Stop};
 use serde::Serialize;
 use verify::{Severity, describe};
 
-use crate::execute::run_plan_observed;
+use super::evidence::{Evidence, What};
 use crate::report::Failure;
 
 /// The most events in one story.
@@ -44,54 +40,37 @@ pub struct Story {
 
 /// The story of a failure that clients could see: of its first operation that was acknowledged and whose entry some
 /// member lost. `None` if there is no such operation.
-pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
+pub(super) fn of(evidence: &Evidence, failure: &Failure) -> Option<Story> {
     let seen = failure.violations.iter().filter(|violation| violation.severity <= Severity::Wrong);
-    let numbers = seen.flat_map(|violation| violation.numbers.iter().map(|number| *number as u64));
-    // Each operation costs another run.
-    let numbers: Vec<u64> = numbers.take(OPERATIONS_FOLLOWED).collect();
-    if numbers.is_empty() {
-        return None;
-    }
-    let mut finder = EntryFinder {
-        wanted: numbers.iter().map(|number| (*number, None)).collect(),
-        requests: BTreeMap::new(),
-    };
-    let history = run_plan_observed(plan, &mut finder, world::Options::default()).ok()?.record.history;
-    numbers.iter().find_map(|&operation| {
-        let entry = finder.wanted.get(&operation).copied().flatten()?;
-        let write = describe::who(history.operations.get(operation as usize)?);
-        let mut follower = Follower::new(operation, write, entry);
-        run_plan_observed(plan, &mut follower, world::Options::default()).ok()?;
+    let numbers = seen.flat_map(|violation| violation.numbers.iter().copied()).take(OPERATIONS_FOLLOWED);
+    numbers.into_iter().find_map(|operation| {
+        let entry = entry_of(evidence, operation)?;
+        let write = describe::who(evidence.history().operations.get(operation)?);
+        let mut follower = Follower::new(operation as u64, write, entry);
+        for happened in &evidence.all {
+            if let What::Fact(fact) = &happened.what {
+                // The follower keeps the few events that matter.
+                follower.see(Seen { time: happened.time, member: happened.member, fact });
+            }
+        }
         follower.story()
+    })
+}
+
+/// The entry of an operation, as the first member that applied it told.
+fn entry_of(evidence: &Evidence, operation: usize) -> Option<EntryId> {
+    evidence.all.iter().find_map(|happened| match &happened.what {
+        What::Fact(Fact::Own(EtcdFact::Applied { index, term, request, .. }))
+            if evidence.operation_of(*request) == Some(operation) =>
+        {
+            Some((*index, *term))
+        }
+        _ => None,
     })
 }
 
 /// An entry's index and term, which identify it.
 type EntryId = (u64, u64);
-
-/// Finds the raft entries of operations.
-struct EntryFinder {
-    /// The operations, each with its entry once it is found.
-    wanted: BTreeMap<u64, Option<EntryId>>,
-    /// These operations by the request ids with which they were proposed.
-    requests: BTreeMap<u64, u64>,
-}
-
-impl Observer<Etcd> for EntryFinder {
-    fn event(&mut self, event: &Event) {
-        match event.fact {
-            Fact::Own(EtcdFact::Proposed { operation, request }) if self.wanted.contains_key(&operation) => {
-                self.requests.insert(request, operation);
-            }
-            Fact::Own(EtcdFact::Applied { index, term, request, .. }) => {
-                if let Some(operation) = self.requests.get(&request) {
-                    self.wanted.entry(*operation).or_default().get_or_insert((index, term));
-                }
-            }
-            _ => {}
-        }
-    }
-}
 
 /// What happened to one member's copy of the entry.
 #[derive(Debug, Default)]
@@ -121,6 +100,20 @@ impl MemberCopy {
     }
 }
 
+/// A fact with its time and its member.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    time: Nanos,
+    member: MemberId,
+    fact: &'a Fact,
+}
+
+impl Seen<'_> {
+    fn to_event(self) -> Event {
+        Event { time: self.time, member: self.member, fact: self.fact.clone() }
+    }
+}
+
 /// Follows one entry through a run.
 struct Follower {
     /// The operation that wrote it.
@@ -142,14 +135,14 @@ impl Follower {
     }
 
     /// Keeps an event for the story.
-    fn keep(&mut self, event: &Event) {
+    fn keep(&mut self, event: Seen<'_>) {
         if self.events.len() < EVENTS_SHOWN {
-            self.events.push(event.clone());
+            self.events.push(event.to_event());
         }
     }
 
     /// A member put entries into its log.
-    fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
+    fn appended(&mut self, event: Seen<'_>, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         let at = entries.iter().find(|entry| entry.index == index);
@@ -166,11 +159,12 @@ impl Follower {
             _ => return,
         }
         let shown = at.map_or_else(|| entries.to_vec(), |entry| vec![*entry]);
-        self.keep(&Event { fact: Fact::Own(EtcdFact::Appended(shown)), ..event.clone() });
+        let fact = Fact::Own(EtcdFact::Appended(shown));
+        self.keep(Seen { fact: &fact, ..event });
     }
 
     /// A member sent a message.
-    fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
+    fn sent(&mut self, event: Seen<'_>, to: MemberId, head: &MessageHead) {
         let (index, term) = self.entry;
         let promise = head.kind == MessageKind::AppendResponse && !head.reject && head.index >= index;
         let copy = self.copies.entry(event.member).or_default();
@@ -186,7 +180,7 @@ impl Follower {
     }
 
     /// A process ended.
-    fn stopped(&mut self, event: &Event, stop: &Stop) {
+    fn stopped(&mut self, event: Seen<'_>, stop: &Stop) {
         let copy = self.copies.entry(event.member).or_default();
         if !copy.has_entry() || copy.durable.is_some() {
             return;
@@ -202,7 +196,7 @@ impl Follower {
     }
 
     /// A process started and read its disk.
-    fn recovered(&mut self, event: &Event, before: EntryId, entries: &[LogEntry]) {
+    fn recovered(&mut self, event: Seen<'_>, before: EntryId, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
         let copy = self.copies.entry(event.member).or_default();
@@ -295,10 +289,11 @@ fn lost(member: MemberId, copy: &MemberCopy) -> String {
     format!("{start}{end}{back}.")
 }
 
-impl Observer<Etcd> for Follower {
-    fn event(&mut self, event: &Event) {
+impl Follower {
+    /// Takes the next fact.
+    fn see(&mut self, event: Seen<'_>) {
         let (index, _) = self.entry;
-        match &event.fact {
+        match event.fact {
             Fact::Own(EtcdFact::Appended(entries)) => self.appended(event, entries),
             Fact::Own(EtcdFact::Saving { job, last_index, .. }) if *last_index >= index => {
                 let copy = self.copies.entry(event.member).or_default();
@@ -345,7 +340,7 @@ mod tests {
     fn story_of(facts: impl IntoIterator<Item = (Nanos, u32, Fact)>) -> Option<Story> {
         let mut follower = Follower::new(4, "Client 3's `put k`".to_string(), (57, 2));
         for (millis, member, fact) in facts {
-            follower.event(&Event { time: millis * 1_000_000, member: MemberId::new(member), fact });
+            follower.see(Seen { time: millis * 1_000_000, member: MemberId::new(member), fact: &fact });
         }
         follower.story()
     }

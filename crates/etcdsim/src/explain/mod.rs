@@ -1,0 +1,142 @@
+//! Explains a failure: what was promised, what happened, the first wrong step inside the cluster, and the chain that
+//! leads from it to what a client saw.
+//!
+//! A verdict says what broke, and shows what proves it. Often that is far from the cause: a client misses a change
+//! seconds after a member dropped it. To find the cause, the plan runs again with an observer that keeps every fact and
+//! every inner event ([`evidence`]); the run takes the same steps. [`rules`] look at what happened inside the members for
+//! what no right member does; what S and the invariants report counts as a wrong step, too. The earliest of all is the
+//! *first wrong step*, and the headline. The others that follow, restarts, and what the story of a lost entry
+//! ([`story`]) tells are the chain.
+//!
+//! Nothing here knows a flaw. A rule says what a right member does, and is a row in [`rules`].
+//!
+//! Not here: which fault was necessary (that needs other runs).
+
+mod chain;
+mod evidence;
+mod rules;
+mod story;
+mod wrong;
+
+use plan::Plan;
+use record::{MemberId, Nanos};
+use serde::Serialize;
+use verify::Severity;
+
+use crate::execute::HarnessFailure;
+use crate::report::Failure;
+use evidence::Evidence;
+pub use story::Story;
+use wrong::Wrong;
+
+/// Why a run failed, in sentences.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The first wrong step in one sentence; what a client saw if nothing wrong was found before it.
+    pub headline: String,
+    /// The rest, in the order of a story.
+    pub paragraphs: Vec<Paragraph>,
+}
+
+/// Sentences about one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Paragraph {
+    /// The question: "promised", "happened", "first wrong step", …
+    pub heading: &'static str,
+    /// The sentences; never empty.
+    pub sentences: Vec<Sentence>,
+}
+
+/// One sentence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Sentence {
+    /// It.
+    pub text: String,
+    /// The time of what it says, if that has one.
+    #[serde(rename = "time_ns", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Nanos>,
+    /// The member that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// The operation of the history that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<usize>,
+}
+
+impl Sentence {
+    fn new(text: impl Into<String>) -> Sentence {
+        Sentence { text: text.into(), ..Sentence::default() }
+    }
+
+    fn at(self, time: Nanos) -> Sentence {
+        Sentence { time: Some(time), ..self }
+    }
+
+    fn of(self, member: MemberId) -> Sentence {
+        Sentence { member: (!member.is_none()).then_some(member), ..self }
+    }
+}
+
+/// Explains a failure of a plan, by running it again, and finds the story of the write that it lost. `replay` is the
+/// command line that replays the run; it is not in the explanation if there is none. Changes nothing if the run cannot be
+/// repeated, for example because an oracle panics.
+pub fn explain(plan: &Plan, failure: &mut Failure, replay: Option<&str>) {
+    let Ok(evidence) = Evidence::gather(plan) else { return };
+    failure.story = story::of(&evidence, failure);
+    failure.explanation = Some(explanation(plan, failure, &evidence, replay));
+}
+
+/// What the rules of right members find in a run of a plan, a sentence each: nothing, unless a flaw is on. For the tests of
+/// the rules.
+///
+/// # Errors
+/// If the simulator or an oracle panicked.
+#[doc(hidden)]
+pub fn wrong_steps(plan: &Plan) -> Result<Vec<String>, HarnessFailure> {
+    Ok(rules::look(&Evidence::gather(plan)?)
+        .into_iter()
+        .map(|wrong| format!("{}: {}", wrong.by, wrong.says))
+        .collect())
+}
+
+/// The explanation by the evidence.
+fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Option<&str>) -> Explanation {
+    let wrong = wrong::steps(evidence, failure);
+    let first = wrong.first();
+    let shown = failure.first();
+    let headline = match first {
+        Some(first) => first.says.clone(),
+        None => shown.sentences.first().cloned().unwrap_or_else(|| format!("{}.", shown.title)),
+    };
+    let mut paragraphs = Vec::new();
+    let mut add = |heading: &'static str, sentences: Vec<Sentence>| {
+        if !sentences.is_empty() {
+            paragraphs.push(Paragraph { heading, sentences });
+        }
+    };
+    let worst = failure.worst();
+    let mut promised = vec![Sentence::new(format!("{}: {}.", shown.oracle, shown.oracle.holds()))];
+    if let Some(Wrong { rule: Some(rule), .. }) = first {
+        promised.push(Sentence::new(rule.clone()));
+    }
+    add("promised", promised);
+    if let Some(first) = first {
+        add("first wrong step", first.sentences());
+    }
+    add("chain", chain::of(evidence, failure, &wrong));
+    let seen = if worst.severity <= Severity::Wrong || first.is_none() { worst } else { shown };
+    add("happened", chain::happened(evidence, seen));
+    add("open at the end", evidence.record.unsettled.iter().map(Sentence::new).collect());
+    add("faults", chain::faults(plan, evidence, failure, &wrong));
+    add("leaders", chain::leaders(evidence, failure, first));
+    add("also violated", chain::others(failure, seen));
+    let ids = chain::legend(&paragraphs);
+    let replay: Vec<Sentence> = replay.map(Sentence::new).into_iter().collect();
+    let last = [("ids", ids), ("replay", replay)].into_iter();
+    let last = last.filter(|(_, sentences)| !sentences.is_empty());
+    paragraphs.extend(last.map(|(heading, sentences)| Paragraph { heading, sentences }));
+    Explanation { headline, paragraphs }
+}

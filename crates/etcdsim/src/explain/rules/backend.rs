@@ -1,0 +1,94 @@
+//! The backend: a commit has the effects of entries together with the index that says so, and no commit goes back.
+
+use record::Inner;
+use record::inner::CommitCause;
+
+use crate::explain::evidence::{Evidence, What};
+use crate::explain::wrong::{Wrong, time};
+
+/// A commit is one transaction, with rows and consistent index together.
+pub(super) fn commits(evidence: &Evidence) -> Vec<Wrong> {
+    let mut found = Vec::new();
+    for happened in &evidence.all {
+        let What::Inner(Inner::Commits { applied, before, transactions, why }) = &happened.what else {
+            continue;
+        };
+        let has_rows = transactions.iter().any(|(rows, _)| *rows > 0);
+        let right = matches!(transactions[..], [(_, index)] if index == *applied);
+        if right || !has_rows || before == applied {
+            continue;
+        }
+        let member = happened.member;
+        let cause = match why {
+            CommitCause::Due => "",
+            CommitCause::Defragmentation => " before a defragmentation",
+            CommitCause::Snapshot => " for a leader's snapshot",
+        };
+        let what = match transactions[..] {
+            [(rows, index)] => format!(
+                "wrote the effects of the entries up to {applied} ({rows} rows), but left the consistent index at {index}: a restart applies the entries from {} on again",
+                index + 1
+            ),
+            [(rows, first), ..] if rows > 0 => format!(
+                "wrote the effects of the entries up to {applied} ({rows} rows) in one transaction, with the consistent index still at {first}, and the index in a later one: a restart between the two applies the entries from {} on again",
+                first + 1
+            ),
+            _ => format!(
+                "wrote the consistent index {applied} in a transaction of its own, ahead of the effects of the entries {} to {applied}: a restart between the two skips these entries",
+                before + 1
+            ),
+        };
+        let says = format!("Member {member}'s backend commit{cause} at {} {what}.", time(happened.time));
+        let list = |(rows, index): &(usize, u64)| format!("{rows} rows with consistent index {index}");
+        let transactions: Vec<String> = transactions.iter().map(list).collect();
+        found.push(
+            Wrong::new(happened.time, member, says)
+                .rule("A backend commit is one transaction with the rows and the consistent index of the last applied entry.")
+                .change(format!("consistent index {before}"), transactions.join(", then ")),
+        );
+    }
+    found
+}
+
+/// The copy of a defragmentation does not replace newer content.
+pub(super) fn replaced(evidence: &Evidence) -> Vec<Wrong> {
+    let mut found = Vec::new();
+    for (place, happened) in evidence.all.iter().enumerate() {
+        let What::Inner(Inner::ReplacesByCopy { held, holds }) = &happened.what else { continue };
+        if holds >= held {
+            continue;
+        }
+        let member = happened.member;
+        let mut began = None;
+        let mut installed = None;
+        for earlier in evidence.before(place).filter(|earlier| earlier.member == member) {
+            match &earlier.what {
+                What::Inner(Inner::Copies { .. }) => {
+                    began = Some(earlier.time);
+                    break;
+                }
+                What::Fact(record::Fact::Own(record::EtcdFact::SnapshotInstalled { index, .. })) => {
+                    installed.get_or_insert((earlier.time, *index));
+                }
+                _ => {}
+            }
+        }
+        let since = began.map_or(String::new(), |at| format!(" (made at {})", time(at)));
+        let lost = installed.map_or(String::new(), |(at, index)| {
+            format!(" The snapshot of entry {index}, which the leader sent and member {member} installed at {}, is lost from its disk.", time(at))
+        });
+        let says = format!(
+            "Member {member} replaced its backend, which held the entries up to {held}, by the copy of a defragmentation{since} that holds only those up to {holds}, although a snapshot from the leader had replaced the content meanwhile.",
+        );
+        found.push(
+            Wrong::new(happened.time, member, says)
+                .rule("A defragmentation and the installation of a snapshot exclude each other: a copy replaces only the content of which it is a copy.")
+                .change(format!("the backend holds the entries up to {held}"), format!("up to {holds}"))
+                .say(lost.trim_start().to_string()),
+        );
+    }
+    for wrong in &mut found {
+        wrong.more.retain(|sentence| !sentence.is_empty());
+    }
+    found
+}

@@ -1,0 +1,377 @@
+//! The replicated state: members with the same applied index have the same, and a restart or a snapshot brings all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record::inner::{Loaded, Row, State};
+use record::{EtcdFact, Fact, Inner, MemberId, Nanos, Stop};
+use verify::describe;
+
+use crate::explain::evidence::{Evidence, What};
+use crate::explain::wrong::{Subject, Wrong, time};
+
+/// Members with the same applied index have the same state.
+pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
+    let mut first: BTreeMap<u64, (MemberId, Nanos, &State)> = BTreeMap::new();
+    let mut apart: BTreeSet<MemberId> = BTreeSet::new();
+    let mut loads: BTreeMap<MemberId, &Loaded> = BTreeMap::new();
+    let mut found = Vec::new();
+    for happened in &evidence.all {
+        let member = happened.member;
+        match &happened.what {
+            What::Inner(Inner::Loaded(loaded)) => {
+                apart.remove(&member);
+                loads.insert(member, loaded);
+            }
+            What::Inner(Inner::State(state)) => {
+                let load = loads.remove(&member);
+                let Some((other, at, before)) = first.get(&state.index) else {
+                    first.insert(state.index, (member, happened.time, state));
+                    continue;
+                };
+                if state.hashes == before.hashes || !apart.insert(member) {
+                    continue;
+                }
+                let parts = differences(before, state);
+                let how = match load {
+                    Some(load) if load.by_start => format!("restarted at {} with", time(happened.time)),
+                    Some(_) => format!(
+                        "got by the leader's snapshot of entry {}, at {},",
+                        state.index,
+                        time(happened.time)
+                    ),
+                    None => format!("has after applying {}", evidence.name_of(state.index)),
+                };
+                let there = if *other == member { "it had itself" } else { "member" };
+                let there = if *other == member { there.to_string() } else { format!("{there} {other} had") };
+                let list = |which: fn(&(String, String)) -> &String| {
+                    parts.iter().map(|part| which(part).as_str()).collect::<Vec<_>>().join(", ")
+                };
+                let (was, now) = (list(|part| &part.0), list(|part| &part.1));
+                let says = format!(
+                    "Member {member} {how} {now}, where {there} {was} after the same entry {} (at {}).",
+                    state.index,
+                    time(*at)
+                );
+                found.push(
+                    Wrong::new(happened.time, member, says)
+                        .rule("Members that have applied the same entries have the same state, also after a restart and after a snapshot.")
+                        .change(was, now)
+                        .about(Subject::Entry(state.index)),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What differs between two states, each in words; never empty.
+fn differences(one: &State, other: &State) -> Vec<(String, String)> {
+    let mut parts = Vec::new();
+    let members = |state: &State| -> Vec<String> {
+        let role = |(id, learner): &(MemberId, bool)| {
+            format!("member {id} as a {}", if *learner { "learner" } else { "voter" })
+        };
+        state.members.iter().map(role).collect()
+    };
+    if one.members != other.members {
+        let (mut was, mut now) = (members(one), members(other));
+        let same: Vec<String> = was.iter().filter(|part| now.contains(part)).cloned().collect();
+        was.retain(|part| !same.contains(part));
+        now.retain(|part| !same.contains(part));
+        let list = |parts: Vec<String>| {
+            if parts.is_empty() { "no such member".to_string() } else { parts.join(" and ") }
+        };
+        parts.push((list(was), list(now)));
+    } else if one.hashes[1] != other.hashes[1] {
+        parts.push((
+            "another list of members or alarms".to_string(),
+            "a list of members and alarms".to_string(),
+        ));
+    }
+    if one.users != other.users {
+        parts.push((
+            format!("auth revision {} for its users and roles", one.users),
+            format!("auth revision {} for its users and roles", other.users),
+        ));
+    } else if one.hashes[2] != other.hashes[2] {
+        parts.push(("other users and roles".to_string(), "users and roles".to_string()));
+    }
+    if one.revision != other.revision {
+        parts.push((format!("revision {}", one.revision), format!("a store at revision {}", other.revision)));
+    } else if one.compacted != other.compacted {
+        parts.push((
+            format!("{} as the compact revision", one.compacted),
+            format!("{} as the compact revision", other.compacted),
+        ));
+    } else if one.leases != other.leases {
+        parts.push((format!("{} leases", one.leases), format!("{} leases", other.leases)));
+    } else if one.hashes[0] != other.hashes[0] {
+        parts.push((
+            format!("other keys at revision {}", one.revision),
+            format!("keys at revision {}", other.revision),
+        ));
+    }
+    parts
+}
+
+/// A restart, and a snapshot, bring every row that entries up to the index have made, and no other.
+pub(super) fn loads(evidence: &Evidence) -> Vec<Wrong> {
+    // The rows of each entry, and those that a cluster began with.
+    let mut made: BTreeMap<u64, &[Row]> = BTreeMap::new();
+    let mut revisions: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut base: Option<(u64, &[Row])> = None;
+    let mut found = Vec::new();
+    for (place, happened) in evidence.all.iter().enumerate() {
+        match &happened.what {
+            What::Inner(Inner::Applied(entry)) => {
+                made.entry(entry.index).or_insert(&entry.rows);
+            }
+            What::Inner(Inner::State(state)) => _ = revisions.entry(state.index).or_insert(state.revision),
+            What::Inner(Inner::Loaded(loaded)) => {
+                // The first start of a member that joins has nothing.
+                if loaded.index == 0 {
+                    continue;
+                }
+                let Some((begun, rows)) = base else {
+                    base = Some((loaded.index, &loaded.rows));
+                    continue;
+                };
+                let last_known = made.last_key_value().map_or(begun, |(index, _)| *index);
+                if loaded.index < begun || loaded.index > last_known {
+                    continue;
+                }
+                let due: BTreeSet<&Row> = rows
+                    .iter()
+                    .chain(made.range(begun + 1..=loaded.index).flat_map(|(_, rows)| rows.iter()))
+                    .collect();
+                let wrong = compare(evidence, place, loaded, &due, revisions.get(&loaded.index).copied());
+                found.extend(wrong);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What is wrong with a loaded store, where these rows are due.
+fn compare(
+    evidence: &Evidence,
+    place: usize,
+    loaded: &Loaded,
+    due: &BTreeSet<&Row>,
+    revision: Option<i64>,
+) -> Option<Wrong> {
+    let happened = &evidence.all[place];
+    let member = happened.member;
+    let there: BTreeSet<&Row> = loaded.rows.iter().collect();
+    let (compacted, _) = loaded.compaction;
+    // The newest row of each key up to the compact revision must stay, unless it is a tombstone below it.
+    let mut newest: BTreeMap<&[u8], (i64, i64)> = BTreeMap::new();
+    for row in due.iter().filter(|row| row.at.0 <= compacted) {
+        let at = newest.entry(&row.key).or_insert(row.at);
+        *at = row.at.max(*at);
+    }
+    let may_be_gone = |row: &Row| {
+        row.at.0 <= compacted
+            && (newest.get(&row.key[..]).is_some_and(|newest| *newest > row.at)
+                || row.tombstone && row.at.0 < compacted)
+    };
+    let missing: Vec<&Row> =
+        due.iter().filter(|row| !there.contains(**row) && !may_be_gone(row)).copied().collect();
+    let extra: Vec<&Row> = there.iter().filter(|row| !due.contains(**row)).copied().collect();
+    let how = if loaded.by_start { "restart" } else { "installation of a leader's snapshot" };
+    let index = loaded.index;
+    let ended = last_end(evidence, place, member);
+    let says = if let Some(first) = extra.first() {
+        let by = maker(evidence, first.at.0);
+        format!(
+            "Member {member}'s {how} at {} found a store that says it holds the entries up to {index}, but that already has {}, which {by} made.",
+            time(happened.time),
+            rows(&extra)
+        )
+    } else if let Some(first) = missing.first() {
+        let by = maker(evidence, first.at.0);
+        format!(
+            "Member {member}'s {how} at {} left out {} of the store of entry {index}, which {by} had made{}.",
+            time(happened.time),
+            rows(&missing),
+            lone(first, &there)
+        )
+    } else if let Some(revision) = revision.filter(|revision| *revision != loaded.revision) {
+        let last = loaded.rows.last().map_or(0, |row| row.at.0);
+        let (scheduled, finished) = loaded.compaction;
+        let compaction = match scheduled {
+            -1 => String::new(),
+            _ if finished == scheduled => format!(", and the last compaction, to {scheduled}, is finished"),
+            _ => format!(
+                ", and a compaction to {scheduled}, which had removed the newest rows, is scheduled and not finished (the last finished one is to {finished})"
+            ),
+        };
+        format!(
+            "Member {member}'s {how} at {} set the store's revision to {} where entry {index} had left it at {revision}: the newest row that is left has revision {last}{compaction}.",
+            time(happened.time),
+            loaded.revision
+        )
+    } else {
+        return None;
+    };
+    let mut wrong = Wrong::new(happened.time, member, says)
+        .rule("A restart and a snapshot bring the state that the entries up to the index have made: all of it, and nothing of later entries.")
+        .change(
+            format!(
+                "the store of entry {index} has {} at revision {}",
+                counted(due.iter().filter(|row| !may_be_gone(row)).count()),
+                revision.map_or("?".to_string(), |revision| revision.to_string())
+            ),
+            format!("{} at revision {}", counted(loaded.rows.len()), loaded.revision),
+        )
+        .about(extra.first().or(missing.first()).map_or(Subject::Entry(index), |row| Subject::Revision(row.at.0)));
+    if let Some(ended) = ended {
+        wrong = wrong.say(ended);
+    }
+    Some(wrong)
+}
+
+fn counted(rows: usize) -> String {
+    if rows == 1 { "1 row".to_string() } else { format!("{rows} rows") }
+}
+
+/// That a missing row is a deletion of which no put is left.
+fn lone(row: &Row, there: &BTreeSet<&Row>) -> &'static str {
+    let has_puts = there.iter().any(|other| other.key == row.key && other.at < row.at);
+    if row.tombstone && !has_puts { ": a deletion whose puts a compaction has removed" } else { "" }
+}
+
+/// The first of some rows, and how many more there are.
+fn rows(rows: &[&Row]) -> String {
+    let first = rows.first().map_or(String::new(), |row| self::row(row));
+    match rows.len() {
+        0 | 1 => first,
+        2 => format!("{first} and 1 more"),
+        many => format!("{first} and {} more", many - 1),
+    }
+}
+
+/// A row in words.
+pub(in crate::explain) fn row(row: &Row) -> String {
+    let what = if row.tombstone { "deletion" } else { "put" };
+    format!("the {what} of {} at revision {}", describe::key(&row.key), row.at.0)
+}
+
+/// The entry that made a revision, in words.
+fn maker(evidence: &Evidence, revision: i64) -> String {
+    let entry = evidence.all.iter().find_map(|happened| match &happened.what {
+        What::Inner(Inner::Applied(entry)) if entry.rows.iter().any(|row| row.at.0 == revision) => {
+            Some(entry)
+        }
+        _ => None,
+    });
+    entry.map_or_else(|| "an entry".to_string(), |entry| evidence.name(entry))
+}
+
+/// How the process before this start ended, as a sentence.
+fn last_end(evidence: &Evidence, place: usize, member: MemberId) -> Option<String> {
+    let mut own = evidence.before(place).filter(|happened| happened.member == member);
+    own.find_map(|happened| match &happened.what {
+        What::Fact(Fact::Stopped(stop)) => {
+            let how = match stop {
+                Stop::PowerLoss => "lost power",
+                Stop::Crash => "was killed",
+                Stop::Graceful => "was stopped",
+                Stop::Fatal(_) | Stop::Panic(_) | Stop::Refused(_) | Stop::Removed => "had ended",
+            };
+            Some(format!("Member {member} {how} at {}.", time(happened.time)))
+        }
+        _ => None,
+    })
+}
+
+/// A compaction removes only what no read and no watcher from its revision on can need.
+pub(super) fn compaction(evidence: &Evidence) -> Vec<Wrong> {
+    let mut keys: BTreeMap<(MemberId, &[u8]), BTreeSet<(i64, i64)>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for happened in &evidence.all {
+        let member = happened.member;
+        match &happened.what {
+            What::Inner(Inner::Applied(entry)) => {
+                for row in &entry.rows {
+                    keys.entry((member, &row.key)).or_default().insert(row.at);
+                }
+            }
+            What::Inner(Inner::Loaded(loaded)) => {
+                keys.retain(|(of, _), _| *of != member);
+                for row in &loaded.rows {
+                    keys.entry((member, &row.key)).or_default().insert(row.at);
+                }
+            }
+            What::Inner(Inner::Removed { compacted, rows }) => {
+                for row in rows {
+                    let all = keys.entry((member, &row.key)).or_default();
+                    let newer = all.iter().any(|at| *at > row.at && at.0 <= *compacted);
+                    let right = if row.tombstone { row.at.0 < *compacted } else { newer };
+                    all.remove(&row.at);
+                    if right {
+                        continue;
+                    }
+                    let says = format!(
+                        "Member {member}'s compaction to revision {compacted} removed {} itself, which {} made{}.",
+                        self::row(row),
+                        maker(evidence, row.at.0),
+                        if row.at.0 == *compacted {
+                            ": a watch from the compact revision must still find it"
+                        } else {
+                            ""
+                        }
+                    );
+                    found.push(
+                        Wrong::new(happened.time, member, says)
+                            .rule("A compaction to a revision removes only what no read and no watch from that revision on can need; changes at that revision itself stay.")
+                            .change(
+                                format!("the history from revision {compacted} on has {}", self::row(row)),
+                                "it begins after it".to_string(),
+                            )
+                            .about(Subject::Revision(row.at.0)),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The permissions that are used are those of the users and roles.
+pub(super) fn permissions(evidence: &Evidence) -> Vec<Wrong> {
+    let mut found = Vec::new();
+    let mut before: BTreeMap<MemberId, u64> = BTreeMap::new();
+    for (place, happened) in evidence.all.iter().enumerate() {
+        let member = happened.member;
+        match &happened.what {
+            What::Inner(Inner::State(state)) => _ = before.insert(member, state.users),
+            What::Inner(Inner::UsersReplaced { revision, permissions_follow: false }) => {
+                let was = before.get(&member).copied().unwrap_or_default();
+                let step = evidence.before(place).take_while(|earlier| earlier.time == happened.time);
+                let index = step.into_iter().find_map(|earlier| match &earlier.what {
+                    What::Fact(Fact::Own(EtcdFact::SnapshotInstalled { index, .. })) => Some(*index),
+                    _ => None,
+                });
+                let snapshot = index.map_or(String::new(), |index| format!(" of entry {index}"));
+                let says = format!(
+                    "Member {member} installed the leader's snapshot{snapshot} at {} with users and roles of auth revision {revision}, but still checks permissions by its cache from auth revision {was}: the cache was not computed anew.",
+                    time(happened.time)
+                );
+                found.push(
+                    Wrong::new(happened.time, member, says)
+                        .rule("The cached permissions are always those of the users and roles.")
+                        .change(
+                            format!("users and roles of auth revision {was}, permissions of {was}"),
+                            format!("users and roles of auth revision {revision}, permissions of {was}"),
+                        ),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}

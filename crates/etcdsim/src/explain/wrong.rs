@@ -1,0 +1,181 @@
+//! Wrong steps: what happened inside the cluster and should not have, by the rules of this module and by the oracles
+//! that look inside.
+
+use record::{MemberId, Nanos};
+use verify::{Oracle, Severity, Violation, describe};
+
+use super::evidence::Evidence;
+use super::{Sentence, rules};
+use crate::report::Failure;
+
+/// How many wrong steps of one rule are kept. The first is the one that counts; the others show that it was not the only
+/// one.
+const KEPT_OF_A_RULE: usize = 8;
+
+/// A wrong step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wrong {
+    pub time: Nanos,
+    pub member: MemberId,
+    /// What happened and why that is wrong, in one sentence.
+    pub says: String,
+    /// What a right member does; a sentence.
+    pub rule: Option<String>,
+    /// The guilty thing before and after the step, in a few words each.
+    pub change: Option<(String, String)>,
+    /// What it is about.
+    pub subject: Subject,
+    /// More sentences.
+    pub more: Vec<String>,
+    /// The events that prove it, a line each.
+    pub events: Vec<String>,
+    /// The rule that found it: its name, or the id of the oracle.
+    pub by: &'static str,
+    /// How many more there are of it.
+    pub others: usize,
+}
+
+/// What a wrong step is about, for the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The member only.
+    #[default]
+    Member,
+    /// A watcher: its stream and its id.
+    Watcher(u64, i64),
+    /// A lease.
+    Lease(i64),
+    /// An entry of the log.
+    Entry(u64),
+    /// A change of a key, by its revision.
+    Revision(i64),
+}
+
+impl Wrong {
+    /// A wrong step of a member.
+    pub fn new(time: Nanos, member: MemberId, says: String) -> Wrong {
+        Wrong { time, member, says, ..Wrong::default() }
+    }
+
+    pub fn rule(self, rule: impl Into<String>) -> Wrong {
+        Wrong { rule: Some(rule.into()), ..self }
+    }
+
+    pub fn change(self, before: impl Into<String>, after: impl Into<String>) -> Wrong {
+        Wrong { change: Some((before.into(), after.into())), ..self }
+    }
+
+    pub fn about(self, subject: Subject) -> Wrong {
+        Wrong { subject, ..self }
+    }
+
+    pub fn say(mut self, sentence: impl Into<String>) -> Wrong {
+        self.more.push(sentence.into());
+        self
+    }
+
+    /// What a violation of an oracle that looks inside says.
+    fn of(violation: &Violation) -> Option<Wrong> {
+        let inside = violation.severity == Severity::Inside;
+        // The end of the run is no step.
+        if !inside || violation.sentences.is_empty() {
+            return None;
+        }
+        let mut sentences = violation.sentences.iter().cloned();
+        let says = sentences.next()?;
+        let (says, rule) = match violation.oracle {
+            oracle if oracle == Oracle::S => (says, violation.sentences.last().cloned()),
+            oracle => (says, Some(format!("{oracle}: {}.", oracle.holds()))),
+        };
+        let more: Vec<String> = sentences.filter(|sentence| Some(sentence) != rule.as_ref()).collect();
+        let member = first_member(&violation.title).or_else(|| first_member(&says)).unwrap_or_default();
+        Some(Wrong {
+            time: violation.time,
+            member,
+            says,
+            rule,
+            more,
+            events: violation.events.clone(),
+            by: violation.oracle.id(),
+            ..Wrong::default()
+        })
+    }
+
+    /// Its details, after the headline.
+    pub fn sentences(&self) -> Vec<Sentence> {
+        let about = |text: String| Sentence::new(text).of(self.member);
+        let mut all = vec![about(self.says.clone()).at(self.time)];
+        if let Some((before, after)) = &self.change {
+            all.push(about(format!("Before: {before}. After: {after}.")));
+        }
+        all.extend(self.more.iter().cloned().map(about));
+        all.extend(self.events.iter().map(|event| Sentence::new(event.trim_start())));
+        if self.others > 0 {
+            all.push(Sentence::new(format!(
+                "The same happened {} in this run.",
+                if self.others == 1 {
+                    "once more".to_string()
+                } else {
+                    format!("{} more times", self.others)
+                }
+            )));
+        }
+        all
+    }
+}
+
+/// The number after the first word "member".
+fn first_member(text: &str) -> Option<MemberId> {
+    let at = text.to_ascii_lowercase().find("member ")? + "member ".len();
+    let digits: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(MemberId::new)
+}
+
+/// All wrong steps, the earliest first; of those at one time, what the rules found comes before what the oracles say,
+/// and an invariant before S, whose words are those of raft.
+pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
+    let found = rules::look(evidence);
+    let mut all: Vec<Wrong> = Vec::new();
+    for wrong in found {
+        let same = |known: &&mut Wrong| known.by == wrong.by;
+        match all.iter().filter(|known| known.by == wrong.by).count() {
+            kept if kept < KEPT_OF_A_RULE => all.push(wrong),
+            _ => {
+                if let Some(known) = all.iter_mut().find(same) {
+                    known.others += 1;
+                }
+            }
+        }
+    }
+    let rank = |wrong: &Wrong| match Oracle::ALL.iter().position(|oracle| oracle.id() == wrong.by) {
+        None => 0,
+        Some(place) if Oracle::ALL[place] != Oracle::S => 1,
+        Some(_) => 2,
+    };
+    all.extend(evidence.verdict.violations.iter().filter_map(Wrong::of));
+    // The run was judged with oracles of its own, which the evidence does not have.
+    let own = failure.violations.iter().filter(|violation| !Oracle::ALL.contains(&violation.oracle));
+    all.extend(own.filter(|violation| violation.severity == Severity::Inside).filter_map(|violation| {
+        let says = violation.sentences.first().cloned().unwrap_or_else(|| format!("{}.", violation.title));
+        let member = first_member(&says).unwrap_or_default();
+        Some(Wrong { by: violation.oracle.id(), ..Wrong::new(violation.time_ns, member, says) })
+    }));
+    all.sort_by_key(|wrong| (wrong.time, rank(wrong)));
+    all
+}
+
+/// A time in a sentence.
+pub(super) fn time(at: Nanos) -> String {
+    describe::time(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_its_member_first() {
+        assert_eq!(first_member("Member 12 asked member 3."), Some(MemberId::new(12)));
+        assert_eq!(first_member("A member asked."), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! Tells those who explain a run what happens inside the member ([`Inner`]).
+//!
+//! It works like a log: any part of the member may [`tell`], without being handed anything. What is told in a step is
+//! collected beside it, for the thread on which the step runs, and goes into the step's effects at its end. If nobody
+//! asked for it, nothing is collected, and what would be told is not even made. Nothing reads it but who explains, so
+//! it changes no step.
+
+use std::cell::RefCell;
+
+use record::Inner;
+
+thread_local! {
+    /// What the step under way has told; `None` if nobody asked.
+    static TOLD: RefCell<Option<Vec<Inner>>> = const { RefCell::new(None) };
+}
+
+/// A step begins. `on` says whether somebody asked for what happens inside.
+#[inline]
+pub(crate) fn begin(on: bool) {
+    TOLD.with_borrow_mut(|told| match (on, told.as_mut()) {
+        (true, Some(told)) => told.clear(),
+        (true, None) => *told = Some(Vec::new()),
+        (false, Some(_)) => *told = None,
+        (false, None) => {}
+    });
+}
+
+/// Whether somebody asked.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    TOLD.with_borrow(Option::is_some)
+}
+
+/// Tells something. It must not change anything, and must not tell anything else meanwhile.
+#[inline]
+pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
+    if is_on() {
+        let happened = happened();
+        TOLD.with_borrow_mut(|told| told.as_mut().expect("it is on").push(happened));
+    }
+}
+
+/// The step is over: moves what was told to the end of `list`.
+#[inline]
+pub(crate) fn end(list: &mut Vec<Inner>) {
+    TOLD.with_borrow_mut(|told| {
+        if let Some(told) = told {
+            list.append(told);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copies(index: u64) -> Inner {
+        Inner::Copies { index }
+    }
+
+    #[test]
+    fn a_step_tells_only_those_who_asked() {
+        let mut list = Vec::new();
+        begin(false);
+        tell(|| panic!("nobody asked"));
+        end(&mut list);
+        begin(true);
+        tell(|| copies(1));
+        begin(true); // the step before had no end, for it panicked
+        tell(|| copies(2));
+        tell(|| copies(3));
+        end(&mut list);
+        end(&mut list);
+        begin(false);
+        assert_eq!(list, [copies(2), copies(3)]);
+    }
+}
