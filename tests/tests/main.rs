@@ -6,6 +6,7 @@ mod canaries;
 mod conformance;
 mod hashes;
 mod names;
+mod page;
 mod scenarios;
 mod structure;
 mod without_evidence;
@@ -17,6 +18,7 @@ fn main() {
     let trials = [
         backend_writes::trials(),
         names::trials(),
+        page::trials(),
         scenarios::trials(),
         canaries::trials(),
         conformance::trials(),

@@ -177,6 +177,7 @@ mod execute;
 mod exit;
 mod flaws;
 mod history;
+mod page;
 #[doc(hidden)]
 pub mod probes;
 mod replay_line;
@@ -197,6 +198,7 @@ pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
+pub use page::page_of_run;
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;

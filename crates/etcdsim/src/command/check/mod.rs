@@ -3,7 +3,7 @@
 //!
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
-//! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
+//! * `hints`: what besides a bug may explain a violation; `page`: shows a history; `bench`, `containers`: measure the engines.
 
 mod any;
 mod bench;
@@ -11,11 +11,12 @@ mod containers;
 mod engine;
 mod file;
 mod hints;
+mod page;
 mod sums;
 mod transactions;
 
 use std::fmt::{self, Write};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use verify::history_file::HistoryFile;
 use super::{Mistakes, values};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::replay_line;
 use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judgement};
@@ -85,6 +87,9 @@ pub(super) struct Arguments {
     /// Write the history to this file, in this project's own format
     #[arg(long, value_name = "FILE", conflicts_with = "bench")]
     write: Option<PathBuf>,
+    /// Write a page that shows the history and its verdict to this file: HTML, for a browser (docs/page.md)
+    #[arg(long, value_name = "FILE", conflicts_with = "bench")]
+    page: Option<PathBuf>,
     /// Measure the engines on generated histories instead: time and peak memory
     #[arg(long, conflicts_with = "histories")]
     bench: bool,
@@ -148,7 +153,8 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
         return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
     }
-    if let Some(path) = arguments.write.as_ref().filter(|_| arguments.histories.len() > 1) {
+    let written = arguments.write.as_ref().or(arguments.page.as_ref());
+    if let Some(path) = written.filter(|_| arguments.histories.len() > 1) {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
@@ -198,6 +204,10 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
+    if let Some(out) = &arguments.page {
+        let page = page::of(&file, &replay_line::of_check(&file), &loaded.content, &judged);
+        fs::write(out, page).map_err(|error| Error::Unwritable { path: out.clone(), error })?;
+    }
     let ReadFile { notes, warnings, .. } = loaded;
     for warning in &warnings {
         anstream::eprintln!("{}: {warning}", "warning".yellow());
