@@ -4,6 +4,7 @@
 //! * `tests/canaries.rs`: the scenario of every flaw finds it, and finds nothing without it.
 //! * `tests/conformance/`: a whole member answers what a real etcd answered.
 //! * `tests/names.rs`: everything that comments and pages name exists.
+//! * `tests/page.rs`: a browser opens the pages of runs.
 //!
 //! The end-to-end tests of the command are in `crates/etcdsim/tests`, where cargo provides the path of
 //! the binary.

@@ -7,6 +7,7 @@ mod conformance;
 mod explanations;
 mod hashes;
 mod names;
+mod page;
 mod scenarios;
 mod structure;
 mod without_evidence;
@@ -18,6 +19,7 @@ fn main() {
     let trials = [
         backend_writes::trials(),
         names::trials(),
+        page::trials(),
         scenarios::trials(),
         canaries::trials(),
         conformance::trials(),

@@ -64,7 +64,12 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         },
         clients: (0..2).map(client).collect(),
         faults,
-        phases: Phases { chaos: seconds * 1_000 * MILLISECOND, calm: 0, core: None, settle: 30_000 * MILLISECOND },
+        phases: Phases {
+            chaos: seconds * 1_000 * MILLISECOND,
+            calm: 0,
+            core: None,
+            settle: 30_000 * MILLISECOND,
+        },
         expect: Expect::default(),
         flaws: vec![],
         noise: vec![],

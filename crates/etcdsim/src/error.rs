@@ -221,7 +221,7 @@ pub enum Error {
 
     /// Several histories were to be written to one file.
     #[error("{} can hold one history only", path.display())]
-    #[diagnostic(help("name one history at a time with `--write`"))]
+    #[diagnostic(help("name one history at a time with `--write` or `--page`"))]
     OneHistoryToWrite {
         /// The file to write.
         path: PathBuf,

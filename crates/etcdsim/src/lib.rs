@@ -178,6 +178,7 @@ mod exit;
 mod explain;
 mod flaws;
 mod history;
+mod page;
 #[doc(hidden)]
 pub mod probes;
 mod replay_line;
@@ -203,6 +204,7 @@ pub use exit::Exit;
 pub use explain::wrong_steps;
 pub use explain::{Explanation, Paragraph, Sentence, Story};
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
+pub use page::page_of_run;
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use shrink::{
     Ended as ShrinkEnded, NotShrunk, OtherFinding, PASSES as SHRINK_PASSES, Pass as ShrinkPass, Shrinker,

@@ -1,4 +1,4 @@
-//! Makes the command line that replays a failure. Reports print it for the user to copy and paste.
+//! Makes the command line that replays a failure, or judges a history again. Reports print it for the user to copy and paste.
 
 use std::env;
 use std::path::Path;
@@ -32,6 +32,11 @@ pub fn of_seed(launcher: &str, case: &Case, seed: u64) -> String {
 /// The line that replays a saved plan.
 pub fn of_saved(launcher: &str, file: &Path) -> String {
     format!("{launcher} replay {}", quoted(&file.to_string_lossy()))
+}
+
+/// The line that judges a history again.
+pub fn of_check(file: &str) -> String {
+    format!("{} check {}", launcher(), quoted(file))
 }
 
 /// Quotes a word for the shell.

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use record::TraceHash;
 
 use crate::case::Case;
-use crate::flaws;
 use crate::report::{Failure, SeedRun};
 use crate::signature::Signature;
+use crate::{flaws, page, replay_line};
 
 // How the comment lines begin that record the result of the saved run.
 const SIGNATURE: &str = "# signature: ";
@@ -43,11 +43,20 @@ impl SavedResult {
     }
 }
 
-/// Saves the plan of a failing run in `folder` and returns the file.
-pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io::Result<PathBuf> {
+/// Saves the plan of a failing run in `folder`, with a page beside it that shows the run, and returns the file of the
+/// plan. `launcher` is how the command is called in the line that the page shows.
+pub fn save(
+    folder: &Path,
+    case: &Case,
+    run: &SeedRun,
+    failure: &Failure,
+    launcher: &str,
+) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let file = folder.join(file_name(case, run.seed));
     fs::write(&file, text(case, run, failure))?;
+    let line = replay_line::of_saved(launcher, &file);
+    page::write_again(&file.with_extension("html"), case, run.seed, &line, Some(failure), &[])?;
     Ok(file)
 }
 

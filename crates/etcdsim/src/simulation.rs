@@ -283,7 +283,7 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     else {
         return text;
     };
-    let saved = save_in.map(|folder| save(report, folder, (case, run)));
+    let saved = save_in.map(|folder| save(report, folder, (case, run), command));
     text += &format!("\n{SEED_VARIABLE}={} runs this test with that seed alone", run.seed);
     let line = match &saved {
         Some(Ok(Some(file))) => Some(replay_line::of_saved(command, file)),
@@ -302,7 +302,12 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
 }
 
 /// Saves failing plans, that of the run `first` before the others. Returns its file.
-fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Result<Option<PathBuf>, Error> {
+fn save(
+    report: &Report,
+    folder: &Path,
+    first: (&CaseReport, &SeedRun),
+    command: &str,
+) -> Result<Option<PathBuf>, Error> {
     let unwritable = |error| Error::Unwritable { path: folder.to_path_buf(), error };
     let others = report.runs().filter(|(_, run)| run.seed != first.1.seed);
     let failures = std::iter::once(first).chain(others).filter_map(|(case, run)| match &run.end {
@@ -311,7 +316,7 @@ fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Resul
     });
     let mut file = None;
     for (case, run, failure) in failures.take(MOST_SAVED) {
-        let saved = saved::save(folder, &case.case, run, failure).map_err(unwritable)?;
+        let saved = saved::save(folder, &case.case, run, failure, command).map_err(unwritable)?;
         file = file.or((run.seed == first.1.seed).then_some(saved));
     }
     Ok(file)

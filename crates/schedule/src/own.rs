@@ -90,14 +90,7 @@ impl<P: Part> Own<P> {
 
     /// The workload's clients. `nth` is its index among the scenario's own workloads, `first` is the number of
     /// clients that come before.
-    pub fn clients(
-        &self,
-        dice: Dice,
-        nth: usize,
-        members: u32,
-        load: Nanos,
-        first: usize,
-    ) -> Vec<P::Client> {
+    pub fn clients(&self, dice: Dice, nth: usize, members: u32, load: Nanos, first: usize) -> Vec<P::Client> {
         let dice = dice.part("own-workload").nth(nth as u64);
         (self.0)(&WorkloadContext { dice, members, load, first: first as u32, part: PhantomData })
     }

@@ -18,10 +18,10 @@ use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::exit::Exit;
 use crate::explain;
 use crate::history::history_of_run;
-use crate::replay_line;
 use crate::report::{Failure, idle_warning};
 use crate::saved::SavedResult;
 use crate::show::{human, numbers};
+use crate::{page, replay_line};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     /// Write what the clients saw to this file, for `etcdsim check`
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Write a page that shows the run to this file: HTML, for a browser (docs/page.md)
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// Runs the command `replay`.
@@ -60,7 +63,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let mut tracer = Tracer::open(arguments)?;
     let plan = case.plan(seed);
     let oracles = OwnOracles::none(arguments.no_specification);
-    let outcome = match run_plan_with(&plan, &mut tracer, oracles, world::Options::default()) {
+    let options = world::Options { keep_events: arguments.page.is_some() };
+    let outcome = match run_plan_with(&plan, &mut tracer, oracles, options) {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {
             tracer.end();
@@ -77,6 +81,12 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if let Some(failure) = &mut failure {
         let line = replay_line::of_seed(&replay_line::launcher(), &case, seed);
         explain::explain(&plan, failure, Some(&line));
+    }
+    if let Some(file) = &arguments.page {
+        let line = replay_line::of_seed(&replay_line::launcher(), &case, seed);
+        let undecided = &outcome.verdict.undecided;
+        let page = page::of_run(&plan, &case.file, &line, &outcome.record, failure.as_ref(), undecided);
+        fs::write(file, page).map_err(|error| Error::Unwritable { path: file.clone(), error })?;
     }
     let stats = &outcome.record.stats;
     let mut text = format!(

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,11 +19,12 @@ use super::{Format, Mistakes};
 use crate::additions::Additions;
 use crate::batch::Batch;
 use crate::case::{self, Case};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::{github, human, json, junit, numbers};
 use crate::shrink::Shrinker;
-use crate::{replay_line, saved};
+use crate::{page, replay_line, saved};
 
 /// Whether the user has pressed Ctrl-C.
 pub(super) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -80,6 +81,10 @@ pub(super) struct Arguments {
     /// How many failing plans to save at most
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     save: usize,
+    /// Write a page for the first run of each case to this folder: HTML, for a browser (docs/page.md). Failing plans that
+    /// are saved always have one beside them
+    #[arg(long, value_name = "FOLDER")]
+    page: Option<PathBuf>,
 }
 
 /// Runs the command `run`.
@@ -107,6 +112,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     progress.end();
 
     let saved = save(&report, arguments);
+    if let Some(folder) = &arguments.page {
+        pages(&report, folder)?;
+    }
     // The report for people says this itself; the other formats are for programs.
     if matches!(arguments.format, Format::Json | Format::Junit) {
         for warning in report.warnings() {
@@ -175,9 +183,9 @@ fn save(report: &Report, arguments: &Arguments) -> Saved {
     let groups = report.groups();
     let firsts = groups.iter().map(|group| (group.case, group.runs[0]));
     let others = groups.iter().flat_map(|group| group.runs[1..].iter().map(|run| (group.case, *run)));
-    let mut saved = Saved::new();
+    let (mut saved, launcher) = (Saved::new(), replay_line::launcher());
     for (case, (run, failure)) in firsts.chain(others).take(arguments.save) {
-        match saved::save(&arguments.save_dir, &case.case, run, failure) {
+        match saved::save(&arguments.save_dir, &case.case, run, failure, &launcher) {
             Ok(file) => {
                 saved.insert((case.case.file.clone(), run.seed), file);
             }
@@ -221,6 +229,31 @@ fn shrink(
     Ok(())
 }
 
+/// Writes a page for the first run of each case.
+fn pages(report: &Report, folder: &Path) -> Result<(), Error> {
+    let unwritable = |path: &Path| {
+        let path = path.to_path_buf();
+        |error| Error::Unwritable { path, error }
+    };
+    fs::create_dir_all(folder).map_err(unwritable(folder))?;
+    let launcher = replay_line::launcher();
+    for case in &report.cases {
+        let Some(run) = case.runs.first() else { continue };
+        let (failure, undecided) = match &run.end {
+            End::Violated(failure) => (Some(failure), &[][..]),
+            End::Undecided(reasons) => (None, &reasons[..]),
+            End::Held => (None, &[][..]),
+            // Such a run has no result that could be shown.
+            End::Diverged(_) | End::Collapsed(_) => continue,
+        };
+        let file = folder.join(saved::file_name(&case.case, run.seed)).with_extension("html");
+        let line = replay_line::of_seed(&launcher, &case.case, run.seed);
+        page::write_again(&file, &case.case, run.seed, &line, failure, undecided)
+            .map_err(unwritable(&file))?;
+    }
+    Ok(())
+}
+
 /// The report in the format that was asked for.
 fn text(report: &Report, saved: &Saved, format: Format, counts: bool) -> String {
     let launcher = replay_line::launcher();
@@ -253,7 +286,9 @@ fn last_lines(
         let left = report.failures() - saved.len();
         let more = if left == 0 { String::new() } else { format!(" ({left} more not saved)") };
         let plans = numbers::counted(saved.len(), "failing plan");
-        text.push_str(&format!("\nSaved {plans} in {folder}{more}.\n"));
+        text.push_str(&format!(
+            "\nSaved {plans} in {folder}{more}, each with a page (.html) that shows its run.\n"
+        ));
     }
     let line = if let Some(group) = report.groups().first() {
         replay(group.case, group.runs[0].0)

@@ -207,7 +207,7 @@ mod tests {
     use crate::why::Rise;
 
     fn why() -> Why {
-        let instant = |at, failed| Instant { at_ns: at * 1_000_000_000, failed };
+        let instant = |at: u64, failed| Instant { at_ns: at * 1_000_000_000, failed };
         let curve = vec![instant(0, 5), instant(5, 6), instant(6, 45), instant(12, 50)];
         let left = |what: &str, at, need| LeftOut {
             what: what.to_string(),

@@ -250,7 +250,8 @@ fn compare(compare: &Compare) -> String {
     format!("{target}({}){relation}{bound}", span(&compare.key, &compare.range_end))
 }
 
-fn response(response: &Response) -> String {
+/// An answer, without its operation.
+pub fn response(response: &Response) -> String {
     let revision = response.header().map_or(0, |header| header.revision);
     let detail = match response {
         Response::Range(range) => found(range),

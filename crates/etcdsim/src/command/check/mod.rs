@@ -3,7 +3,7 @@
 //!
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
-//! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
+//! * `hints`: what besides a bug may explain a violation; `page`: shows a history; `bench`, `containers`: measure the engines.
 
 mod any;
 mod bench;
@@ -11,12 +11,13 @@ mod containers;
 mod engine;
 mod file;
 mod hints;
+mod page;
 mod shrink;
 mod sums;
 mod transactions;
 
 use std::fmt::{self, Write};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use verify::history_file::HistoryFile;
 use super::{Mistakes, values};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::replay_line;
 use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judgement};
@@ -92,6 +94,9 @@ pub(super) struct Arguments {
     /// Write the history that `--shrink` leaves to this file, in this project's own format
     #[arg(long, value_name = "FILE", requires = "shrink")]
     output: Option<PathBuf>,
+    /// Write a page that shows the history and its verdict to this file: HTML, for a browser (docs/page.md)
+    #[arg(long, value_name = "FILE", conflicts_with = "bench")]
+    page: Option<PathBuf>,
     /// Measure the engines on generated histories instead: time and peak memory
     #[arg(long, conflicts_with = "histories")]
     bench: bool,
@@ -158,7 +163,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
         return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
     }
-    let written = [&arguments.write, &arguments.output].into_iter().flatten().next();
+    let written = [&arguments.write, &arguments.output, &arguments.page].into_iter().flatten().next();
     if let Some(path) = written.filter(|_| arguments.histories.len() > 1) {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
@@ -228,6 +233,10 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
         }
     }
     bar.finish_and_clear();
+    if let Some(out) = &arguments.page {
+        let page = page::of(&file, &replay_line::of_check(&file), &loaded.content, &judged);
+        fs::write(out, page).map_err(|error| Error::Unwritable { path: out.clone(), error })?;
+    }
     let ReadFile { notes, warnings, .. } = loaded;
     for warning in &warnings {
         anstream::eprintln!("{}: {warning}", "warning".yellow());

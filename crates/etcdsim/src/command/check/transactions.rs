@@ -17,13 +17,9 @@ impl General<'_> {
     /// Judges transactions that append to lists.
     pub(super) fn lists(&self, transactions: &[Transaction]) -> Judgement {
         let mut judged = Judgement::new("list-append", "cycles", transactions.len());
-        let step = |step: &Step<Value, Value>| match step {
-            Step::Append(key, value) => format!("append {value:?} to {key:?}"),
-            Step::Read(key, seen) => read(key, seen.as_ref()),
-        };
         let line = |index: u32| {
             let Transaction { client, steps, .. } = &transactions[index as usize];
-            self.transaction(index, *client, steps.iter().map(step))
+            self.transaction(index, *client, steps.iter().map(list_step))
         };
         let verdict = cycles::check(transactions).expect("the time of an event is its position in the file");
         let conflict = match verdict {
@@ -56,13 +52,9 @@ impl General<'_> {
         initial: &RegisterValue,
     ) -> Judgement {
         let mut judged = Judgement::new("rw-register", "cycles", transactions.len());
-        let step = |step: &registers::Step<Value, RegisterValue>| match step {
-            registers::Step::Write(key, value) => format!("write {value:?} to {key:?}"),
-            registers::Step::Read(key, seen) => read(key, seen.as_ref()),
-        };
         let line = |index: u32| {
             let RegisterTransaction { client, steps, .. } = &transactions[index as usize];
-            self.transaction(index, *client, steps.iter().map(step))
+            self.transaction(index, *client, steps.iter().map(register_step))
         };
         let verdict = registers::check(transactions, initial)
             .expect("the time of an event is its position in the file");
@@ -89,6 +81,22 @@ impl General<'_> {
 
     fn transaction(&self, index: u32, client: u32, steps: impl Iterator<Item = String>) -> String {
         format!("{}  client {client}  {}", self.cited(index), steps.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A step of a transaction on lists, in words.
+pub(super) fn list_step(step: &Step<Value, Value>) -> String {
+    match step {
+        Step::Append(key, value) => format!("append {value:?} to {key:?}"),
+        Step::Read(key, seen) => read(key, seen.as_ref()),
+    }
+}
+
+/// A step of a transaction on registers, in words.
+pub(super) fn register_step(step: &registers::Step<Value, RegisterValue>) -> String {
+    match step {
+        registers::Step::Write(key, value) => format!("write {value:?} to {key:?}"),
+        registers::Step::Read(key, seen) => read(key, seen.as_ref()),
     }
 }
 

@@ -1,0 +1,257 @@
+//! What a page shows, as plain values.
+
+use std::borrow::Cow;
+
+use record::{Event, Fact, MemberId, Nanos};
+
+/// The most characters of a text. Longer ones are cut.
+const TEXT_MAX: usize = 600;
+/// The most sentences of a paragraph, violations, rows about the run, and operations that prove a violation.
+const LIST_MAX: usize = 120;
+
+/// A run or a history, and what was found in it.
+pub struct Input<'a> {
+    /// What was run: the title of a scenario, or the name of a file.
+    pub title: String,
+    /// What a reader may want to know about the run, such as its seed and its trace hash: name and value.
+    pub about: Vec<(&'static str, String)>,
+    /// The command that shows it again.
+    pub replay: String,
+    /// How many members the cluster began with; 0 if nothing is known about members.
+    pub members: u32,
+    /// When the run or the history ended.
+    pub end: Nanos,
+    /// What is violated, the first to show first.
+    pub violations: Vec<Violation>,
+    /// Why there is no verdict, a sentence each.
+    pub undecided: Vec<String>,
+    /// The explanation of the first violation.
+    pub story: Vec<Paragraph>,
+    /// The faults of the plan, by their numbers in the events.
+    pub faults: Vec<Fault>,
+    /// What the clients did. An operation's number is its index.
+    pub operations: Vec<Operation>,
+    /// The watch streams. A stream's number is its index.
+    pub watches: Vec<Watch>,
+    /// The leases.
+    pub leases: Vec<Lease>,
+    /// How far the members' wall clocks were off.
+    pub clocks: Vec<ClockChange>,
+    /// The events of the run, in their order; empty for a history from elsewhere.
+    pub events: &'a [Event],
+    /// Says what an event is, as text that follows the name of the member.
+    pub describe: &'a dyn Fn(&Fact) -> String,
+}
+
+/// A violation.
+#[derive(Clone, Debug, Default)]
+pub struct Violation {
+    /// The oracle: `K1`.
+    pub oracle: String,
+    /// A short title.
+    pub title: String,
+    /// When it became visible, if that is known.
+    pub time: Option<Nanos>,
+    /// What happened.
+    pub sentences: Vec<String>,
+    /// The operations that prove it.
+    pub operations: Vec<usize>,
+    /// The events that prove it, a line each.
+    pub events: Vec<String>,
+    /// How many more violations of this oracle there are.
+    pub others: usize,
+}
+
+/// A part of the explanation.
+#[derive(Clone, Debug, Default)]
+pub struct Paragraph {
+    /// What it is about.
+    pub heading: String,
+    /// Its sentences.
+    pub sentences: Vec<Sentence>,
+}
+
+/// A sentence of the explanation, and what it is about.
+#[derive(Clone, Debug, Default)]
+pub struct Sentence {
+    /// The sentence.
+    pub text: String,
+    /// The moment it is about.
+    pub time: Option<Nanos>,
+    /// The member it is about.
+    pub member: Option<MemberId>,
+    /// The operation it is about, by its number.
+    pub operation: Option<usize>,
+}
+
+/// A fault of the plan.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The name of its kind.
+    pub kind: &'static str,
+    /// What the plan says of it, such as `target = leader, for = 2s`.
+    pub text: String,
+}
+
+/// An operation of a client.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The client.
+    pub client: u32,
+    /// The member that was asked; none if that is not known.
+    pub member: MemberId,
+    /// What was asked.
+    pub request: String,
+    /// When.
+    pub call: Nanos,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How an operation ended for its client.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// With an answer.
+    Answered {
+        /// When.
+        at: Nanos,
+        /// The answer.
+        answer: String,
+    },
+    /// With an error.
+    Failed {
+        /// When.
+        at: Nanos,
+        /// The error.
+        error: String,
+    },
+    /// Nobody knows: it may have taken effect, may still do so, or never does.
+    Unknown {
+        /// When the client gave up; `None` if that is not known.
+        gave_up: Option<Nanos>,
+    },
+}
+
+/// A watch stream.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The client.
+    pub client: u32,
+    /// The member at the other end.
+    pub member: MemberId,
+    /// What is watched.
+    pub watched: String,
+    /// When it was opened.
+    pub opened: Nanos,
+    /// When and how it ended; `None` if it was open to the end.
+    pub ended: Option<Ending>,
+    /// What was delivered, and when: revision, number of events, text.
+    pub received: Vec<(Nanos, i64, u32, String)>,
+}
+
+/// A lease.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// Its id.
+    pub id: i64,
+    /// The client that was granted it.
+    pub client: u32,
+    /// The seconds that it lasts without a renewal.
+    pub seconds: i64,
+    /// When its grant was answered, by the client's account.
+    pub granted: Nanos,
+    /// When renewals were answered.
+    pub renewed: Vec<Nanos>,
+    /// When and how it ended; `None` if it lasted to the end.
+    pub ended: Option<Ending>,
+}
+
+/// The end of something.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// When.
+    pub at: Nanos,
+    /// How.
+    pub how: String,
+}
+
+/// A change of a member's wall clock. Between two changes its offset grows evenly.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockChange {
+    /// When.
+    pub at: Nanos,
+    /// The member.
+    pub member: MemberId,
+    /// How far it is ahead of true time now, in nanoseconds.
+    pub ahead: i64,
+    /// How much it gains from now on, in parts per million; negative if it loses.
+    pub gains: i64,
+}
+
+impl Input<'_> {
+    /// The moment that the page opens at.
+    pub(crate) fn focus(&self) -> Nanos {
+        let violation = self.violations.first();
+        let of = |number: &usize| self.operations.get(*number).map(|operation| operation.call);
+        let proof = violation.and_then(|violation| violation.operations.iter().filter_map(of).max());
+        let told =
+            self.story.iter().flat_map(|part| &part.sentences).filter_map(|sentence| sentence.time).max();
+        violation.and_then(|violation| violation.time).or(proof).or(told).unwrap_or(0)
+    }
+
+    /// The numbers of the operations that the story is about; these are never left out.
+    pub(crate) fn proof(&self) -> Vec<usize> {
+        let sentences = self.story.iter().flat_map(|paragraph| &paragraph.sentences);
+        let told = sentences.filter_map(|sentence| sentence.operation);
+        let proven = self.violations.iter().flat_map(|violation| violation.operations.iter().copied());
+        let mut numbers: Vec<usize> =
+            told.chain(proven).filter(|number| *number < self.operations.len()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// The same with what is told cut to a length that a person reads, so that it fits whatever the run is.
+    pub(crate) fn bounded(mut self) -> Self {
+        let input = &mut self;
+        let lines = |lines: &mut Vec<String>| {
+            lines.truncate(LIST_MAX);
+            lines.iter_mut().for_each(shorten);
+        };
+        input.violations.truncate(LIST_MAX);
+        for violation in &mut input.violations {
+            shorten(&mut violation.title);
+            violation.operations.truncate(LIST_MAX);
+            lines(&mut violation.sentences);
+            lines(&mut violation.events);
+        }
+        input.story.truncate(LIST_MAX);
+        let mut left = 2 * LIST_MAX;
+        for paragraph in &mut input.story {
+            paragraph.sentences.truncate(left);
+            left -= paragraph.sentences.len();
+            shorten(&mut paragraph.heading);
+            paragraph.sentences.iter_mut().for_each(|sentence| shorten(&mut sentence.text));
+        }
+        lines(&mut input.undecided);
+        input.about.truncate(LIST_MAX);
+        input.about.iter_mut().for_each(|(_, value)| shorten(value));
+        [&mut input.title, &mut input.replay].into_iter().for_each(shorten);
+        self
+    }
+}
+
+/// Cuts a text that nobody would read to its end.
+fn shorten(text: &mut String) {
+    if let Cow::Owned(cut) = shortened(text) {
+        *text = cut;
+    }
+}
+
+/// The text, cut if it is long.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((at, _)) => Cow::Owned(format!("{}…", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
+}
