@@ -209,7 +209,7 @@ mod tests {
     fn why() -> Why {
         let instant = |at: u64, failed| Instant { at_ns: at * 1_000_000_000, failed };
         let curve = vec![instant(0, 5), instant(5, 6), instant(6, 45), instant(12, 50)];
-        let left = |what: &str, at, need| LeftOut {
+        let left = |what: &str, at: u64, need| LeftOut {
             what: what.to_string(),
             at_ns: at * 1_000_000_000,
             need,
