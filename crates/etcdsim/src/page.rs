@@ -2,18 +2,18 @@
 //!
 //! A page needs all events of a run. A run that was made without keeping them is made again; it takes the same steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use api::Response;
 use api::etcdserverpb::watch_request::RequestUnion;
-use page::{
-    ClockChange, Ending, Fault, Input, Lease, Operation, Paragraph, Sentence, Violation, Watch,
-};
-use plan::{ClockFault, FaultKind, Plan};
+use page::{ClockChange, Ending, Fault, Input, Lease, Operation, Paragraph, Sentence, Violation, Watch};
+use plan::{ClockFault, FaultKind, OperatorTask, Plan};
 use record::{Fact, History, MemberId, Nanos, Record, StreamEnd};
+use schedule::field::Names;
+use schedule::kinds::{self, Lasts};
 use verify::describe;
 
 use crate::additions::OwnOracles;
@@ -82,7 +82,11 @@ pub(crate) fn of_run(
     if !flaws.is_empty() {
         about.insert(2, ("flaws", flaws.join(", ")));
     }
-    let faults = plan.faults.iter().zip(fault_texts(plan));
+    let instant = instant_kinds();
+    let faults = plan.faults.iter().zip(fault_texts(plan)).map(|(fault, text)| {
+        let kind = fault.kind.name();
+        Fault { kind, text, at_once: instant.contains(kind) }
+    });
     page::page(Input {
         title: format!("{}, seed {}", plan.title, plan.seed),
         about,
@@ -92,7 +96,7 @@ pub(crate) fn of_run(
         violations: violations(failure),
         undecided: undecided.to_vec(),
         story: story(failure),
-        faults: faults.map(|(fault, text)| Fault { kind: fault.kind.name(), text }).collect(),
+        faults: faults.collect(),
         operations: operations(&record.history),
         watches: watches(&record.history),
         leases: leases(record),
@@ -150,13 +154,18 @@ pub(crate) fn of_operations(
     }
 }
 
+/// The names of the kinds of faults that are over at once.
+fn instant_kinds() -> BTreeSet<&'static str> {
+    let kinds = kinds::shapes::<OperatorTask>(Names::NONE).into_iter().map(|shape| shape.kind);
+    kinds.filter(|kind| kind.lasts == Lasts::Instant).map(|kind| kind.name).collect()
+}
+
 /// What the plan says of each of its faults, without kind and time, which the page shows anyway.
 fn fault_texts(plan: &Plan) -> Vec<String> {
     let text = Plan { clients: Vec::new(), ..plan.clone() }.to_toml();
     let known = |line: &&str| !["kind = ", "id = ", "at = "].iter().any(|field| line.starts_with(field));
     let lines = |section: &str| {
-        let lines: Vec<&str> =
-            section.lines().filter(|line| !line.is_empty()).filter(known).collect();
+        let lines: Vec<&str> = section.lines().filter(|line| !line.is_empty()).filter(known).collect();
         lines.join(", ")
     };
     text.split("\n[[fault]]\n").skip(1).map(lines).collect()
@@ -218,7 +227,8 @@ pub(crate) fn sentence(text: &str) -> Sentence {
 fn moment(text: &str) -> Option<Nanos> {
     let mut words = text.split_ascii_whitespace().peekable();
     while let Some(word) = words.next() {
-        let is_time = words.peek().is_some_and(|unit| unit.trim_end_matches([',', '.', ';', ':', ')']) == "s");
+        let is_time =
+            words.peek().is_some_and(|unit| unit.trim_end_matches([',', '.', ';', ':', ')']) == "s");
         let (seconds, millis) = match word.split_once('.') {
             Some((seconds, millis)) if is_time && millis.len() == 3 => (seconds, millis),
             _ => continue,
@@ -241,7 +251,9 @@ pub(crate) fn operations(history: &History) -> Vec<Operation> {
             record::Outcome::Answer { at, response } => {
                 page::Outcome::Answered { at: *at, answer: describe::response(response) }
             }
-            record::Outcome::Error { at, error } => page::Outcome::Failed { at: *at, error: error.to_string() },
+            record::Outcome::Error { at, error } => {
+                page::Outcome::Failed { at: *at, error: error.to_string() }
+            }
             record::Outcome::Unknown { gave_up } => page::Outcome::Unknown { gave_up: Some(*gave_up) },
         },
     };
@@ -351,9 +363,15 @@ fn clocks(plan: &Plan, record: &Record) -> Vec<ClockChange> {
         let ahead = before.ahead.saturating_add(i64::try_from(gained).unwrap_or(i64::MAX));
         let at = event.time;
         let change = match *kind {
-            ClockFault::Step { by } if begins => ClockChange { at, ahead: ahead.saturating_add(by), ..before },
-            ClockFault::Rate { .. } | ClockFault::Freeze if !begins => ClockChange { at, ahead, gains: 0, ..before },
-            ClockFault::Rate { rate } => ClockChange { at, ahead, gains: i64::from(rate) - 1_000_000, ..before },
+            ClockFault::Step { by } if begins => {
+                ClockChange { at, ahead: ahead.saturating_add(by), ..before }
+            }
+            ClockFault::Rate { .. } | ClockFault::Freeze if !begins => {
+                ClockChange { at, ahead, gains: 0, ..before }
+            }
+            ClockFault::Rate { rate } => {
+                ClockChange { at, ahead, gains: i64::from(rate) - 1_000_000, ..before }
+            }
             ClockFault::Freeze => ClockChange { at, ahead, gains: -1_000_000, ..before },
             ClockFault::Step { .. } | ClockFault::Strobe { .. } | ClockFault::Sine { .. } => continue,
         };
@@ -370,7 +388,10 @@ mod tests {
     #[test]
     fn a_sentence_knows_what_it_is_about() {
         let said = sentence("Member 2 acknowledged #17 to member 3 at 0.012 s, before it was on disk.");
-        assert_eq!((said.time, said.member, said.operation), (Some(12_000_000), Some(MemberId::new(2)), Some(17)));
+        assert_eq!(
+            (said.time, said.member, said.operation),
+            (Some(12_000_000), Some(MemberId::new(2)), Some(17))
+        );
         let said = sentence("It lasted 5 s, and 3.25 s more; key#x of a member.");
         assert_eq!((said.time, said.member, said.operation), (None, None, None));
         assert_eq!(moment("from 61.500 s on"), Some(61_500_000_000));

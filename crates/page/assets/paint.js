@@ -244,13 +244,6 @@ function drawRuler() {
     line(x, 0, x, 5, colours.dim);
     label(moment(t, digits), x + 3, 13, 120, colours.dim);
   }
-  for (let row = 0; row < T.phase.n; row++) {
-    const name = PHASES[T.phase.phase[row]];
-    const x = xOf(T.phase.t[row]);
-    if (x < NAMES_WIDTH || x > width || name === "chaos") continue;
-    pen.font = font(11, 600);
-    label(`▸ ${name}`, x + 3, 30, 80, colours.dim);
-  }
   // Steps of the story; where they are close, one flag for all.
   const flags = [];
   for (const step of STEPS) {
@@ -278,7 +271,25 @@ function drawRuler() {
     pen.textAlign = "left";
     hits.push({ x0: x - wide / 2, x1: x + wide / 2, y0: 18, y1: 35, ruler: true, item: { type: "step", row: (current || steps[0]).at } });
   }
+  drawPhases(flags.map((flag) => flag.x));
   line(0, RULER - 0.5, width, RULER - 0.5, colours.line);
+}
+
+// Names of phases, beside the flags of the story. Where some begin at one moment, one label for all.
+function drawPhases(flags) {
+  const labels = [];
+  for (let row = 0; row < T.phase.n; row++) {
+    const name = PHASES[T.phase.phase[row]];
+    const x = xOf(T.phase.t[row]);
+    const last = labels[labels.length - 1];
+    if (last && x - last.x < 4) last.names.push(name);
+    else if (x >= NAMES_WIDTH && x <= width) labels.push({ x, names: [name] });
+  }
+  pen.font = font(11, 600);
+  for (const { x, names } of labels) {
+    const aside = flags.some((flag) => Math.abs(flag - x) < 24) ? 14 : 3;
+    label(`▸ ${names.join(", ")}`, x + aside, 30.5, 130, colours.dim);
+  }
 }
 
 // Lines at the violation, at the step of the story and at the moment whose state is shown.
@@ -288,7 +299,12 @@ function drawMoments() {
     if (x >= NAMES_WIDTH && x <= width) line(x, RULER, x, height, colour, thick, dash);
   };
   for (let row = 0; row < T.phase.n; row++) draw(T.phase.t[row], colours.dim, 1, [1, 4]);
-  if (document.querySelector(".violated")) draw(DATA.focus, colours.bad, 1.5, []);
+  if (document.querySelector(".violated")) {
+    draw(DATA.focus, colours.bad, 1.5, []);
+    const x = xOf(DATA.focus);
+    const left = x > width - 80;
+    if (x >= NAMES_WIDTH && x <= width) tag("violation", left ? x - 68 : x + 5, height - 24, colours.bad, colours.bg);
+  }
   draw(view.now, colours.accent, 1, [5, 4]);
 }
 
@@ -821,10 +837,11 @@ function drawNames(top) {
   line(NAMES_WIDTH - 0.5, 0, NAMES_WIDTH - 0.5, height, colours.line);
 }
 
-function resize() {
+// Takes the size that the picture has on the screen, or the one that is given.
+function resize(w = frame.clientWidth, h = frame.clientHeight) {
   const ratio = window.devicePixelRatio || 1;
-  width = frame.clientWidth;
-  height = frame.clientHeight;
+  width = w;
+  height = h;
   arrange(height);
   for (const [element, w, h] of [[canvas, width, height], [overview, width, 50]]) {
     element.style.width = `${w}px`;

@@ -186,6 +186,15 @@ document.querySelectorAll("[data-operation]").forEach((button) => {
   button.onclick = () => selectOperation(Number(button.dataset.operation));
 });
 
+// Scrolls the panel, and nothing else, so that an element of it is seen.
+function bringIntoView(element) {
+  const panel = document.querySelector("aside");
+  const [inner, outer] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
+  const top = outer.top + 50;
+  if (inner.top < top) panel.scrollTop -= top - inner.top;
+  else if (inner.bottom > outer.bottom) panel.scrollTop += inner.bottom - outer.bottom + 10;
+}
+
 // Moves the picture to a step of the story.
 function go(at, still = false) {
   const step = STEPS[Math.max(0, Math.min(STEPS.length - 1, at))];
@@ -195,7 +204,7 @@ function go(at, still = false) {
     element.classList.toggle("current", element === step.element);
     element.toggleAttribute("aria-current", element === step.element);
   }
-  step.element.scrollIntoView({ block: "nearest" });
+  bringIntoView(step.element);
   document.getElementById("where").textContent = `Step ${step.at + 1} of ${STEPS.length}`;
   const row = ROW_OF_OPERATION.get(step.operation);
   if (!still) {

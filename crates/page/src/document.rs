@@ -20,7 +20,8 @@ const PROGRAM: [&str; 6] = [
 ];
 
 /// Forbids the browser to load anything: what a page shows stays on the machine.
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+const POLICY: &str =
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 /// Controls of the tool bar: what the program knows them by, what is on them, what they do.
 const CONTROLS: [(&str, &str, &str); 7] = [
@@ -214,7 +215,7 @@ fn proof(input: &Input<'_>, violation: &Violation) -> Markup {
                     @for number in &violation.operations {
                         @if let Some(operation) = input.operations.get(*number) {
                             li { button type="button" data-operation=(number) {
-                                b { "#" (number) } " client " (operation.client) ": " (crate::input::shortened(&operation.request))
+                                b { "#" (number) } " client " (operation.client) ": " (brief(&operation.request))
                             } }
                         }
                     }
@@ -228,6 +229,16 @@ fn proof(input: &Input<'_>, violation: &Violation) -> Markup {
             }
         }
         @if violation.others > 0 { p.dim { "And " (violation.others) " more of " (violation.oracle) "." } }
+    }
+}
+
+/// The beginning of a text.
+fn brief(text: &str) -> String {
+    /// The most characters of an operation in a list.
+    const MOST: usize = 120;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
     }
 }
 
@@ -249,7 +260,8 @@ fn other(violation: &Violation) -> Markup {
 
 /// Says what the page does not have.
 fn left_out(data: &Data) -> Markup {
-    let parts: Vec<String> = data.left_out.iter().map(|(name, out, of)| format!("{out} of {of} {name}")).collect();
+    let parts: Vec<String> =
+        data.left_out.iter().map(|(name, out, of)| format!("{out} of {of} {name}")).collect();
     html! {
         section.left id="left" {
             h2 { "Left out" }

@@ -97,6 +97,9 @@ impl Table {
 const UNDER_WAY: u32 = 8;
 const AGAIN: u32 = 9;
 
+/// How many streams are kept though they were opened long before what is shown of them.
+const STREAMS_PINNED: usize = 200;
+
 /// Bits of a disk job.
 const SYNCED: u32 = 1;
 const FAILED: u32 = 2;
@@ -121,7 +124,8 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn of(input: &Input<'_>) -> Rows {
         let (unit, base) = units(input);
-        let mut maker = Maker::new(input, Rows { unit, base, states: vec![], clients: vec![], inside: vec![] });
+        let mut maker =
+            Maker::new(input, Rows { unit, base, states: vec![], clients: vec![], inside: vec![] });
         input.events.iter().for_each(|event| maker.event(event));
         let mut rows = maker.end();
         for list in [&mut rows.states, &mut rows.clients, &mut rows.inside] {
@@ -302,14 +306,11 @@ impl<'a> Maker<'a> {
                 (Table::Proposal, key, numbers([*operation]))
             }
             // The history says it, with what was delivered.
-            EtcdFact::WatchOpened { .. } | EtcdFact::WatchReceived { .. } | EtcdFact::WatchEnded { .. } => return,
-            EtcdFact::LogCompacted { .. }
-            | EtcdFact::SnapshotInstalled { .. }
-            | EtcdFact::ProposedInternal { .. }
-            | EtcdFact::Configuration { .. }
-            | EtcdFact::Lessor { .. }
-            | EtcdFact::Failpoint { .. }
-            | EtcdFact::Probe { .. } => {
+            EtcdFact::WatchOpened { .. } | EtcdFact::WatchReceived { .. } | EtcdFact::WatchEnded { .. } => {
+                return;
+            }
+            // What is seldom is told in words.
+            _ => {
                 let row = self.row(time, Table::Note, key, [0; NUMBERS]);
                 let texts = vec![shortened(&(self.input.describe)(&event.fact)).into_owned()];
                 return self.rows.inside.push(Row { texts, ..row });
@@ -383,9 +384,15 @@ impl<'a> Maker<'a> {
 
     fn fault(&mut self, time: Nanos, member: MemberId, fault: u32, what: &str, begins: bool) {
         if begins {
-            let text = self.input.faults.get(fault as usize).map_or("", |fault| &fault.text);
-            let row = self.row(time, Table::Fault, [id(member), 0, 0, 0], [i64::from(fault), -1, 0, 0, 0, 0, 0]);
-            self.faults.insert((fault, member), self.rows.states.len());
+            let planned = self.input.faults.get(fault as usize);
+            let text = planned.map_or("", |fault| &fault.text);
+            let at_once = planned.is_some_and(|fault| fault.at_once);
+            let lasts = if at_once { 0 } else { -1 };
+            let about = [i64::from(fault), lasts, 0, 0, 0, 0, 0];
+            let row = self.row(time, Table::Fault, [id(member), 0, 0, 0], about);
+            if !at_once {
+                self.faults.insert((fault, member), self.rows.states.len());
+            }
             self.rows.states.push(Row { texts: vec![what.to_string(), shortened(text).into_owned()], ..row });
         } else if let Some(at) = self.faults.remove(&(fault, member)) {
             let ends = self.rows.at(time);
@@ -452,7 +459,7 @@ impl<'a> Maker<'a> {
             let key = [watch.client, id(watch.member), 0, 0];
             let row = self.row(watch.opened, Table::Watch, key, [stream, lasts, 0, 0, 0, 0, 0]);
             let texts = [&watch.watched[..], how].map(|text| shortened(text).into_owned()).to_vec();
-            self.rows.clients.push(Row { texts, pinned: at < 200, ..row });
+            self.rows.clients.push(Row { texts, pinned: at < STREAMS_PINNED, ..row });
             for (time, revision, events, text) in &watch.received {
                 let about = [stream, *revision, i64::from(*events), 0, 0, 0, 0];
                 let row = self.row(*time, Table::Delivery, [0; 4], about);

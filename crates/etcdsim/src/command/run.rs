@@ -246,7 +246,9 @@ fn last_lines(
         let left = report.failures() - saved.len();
         let more = if left == 0 { String::new() } else { format!(" ({left} more not saved)") };
         let plans = numbers::counted(saved.len(), "failing plan");
-        text.push_str(&format!("\nSaved {plans} in {folder}{more}, each with a page (.html) that shows its run.\n"));
+        text.push_str(&format!(
+            "\nSaved {plans} in {folder}{more}, each with a page (.html) that shows its run.\n"
+        ));
     }
     let line = if let Some(group) = report.groups().first() {
         replay(group.case, group.runs[0].0)

@@ -33,7 +33,11 @@ pub(super) fn of(file: &str, replay: &str, content: &Content, judged: &Judgement
     let Some(conflict) = &judged.conflict else { return page::page(input) };
     // Each line begins with the number of its operation.
     let numbers = conflict.operations.iter().filter_map(|line| shown::sentence(line).operation).collect();
-    let about_one = |text: &String| Sentence { text: text.clone(), operation: shown::sentence(text).operation, ..Sentence::default() };
+    let about_one = |text: &String| Sentence {
+        text: text.clone(),
+        operation: shown::sentence(text).operation,
+        ..Sentence::default()
+    };
     let paragraph = |heading: &str, texts: &[String]| Paragraph {
         heading: heading.to_string(),
         sentences: texts.iter().map(about_one).collect(),
@@ -62,7 +66,9 @@ fn operations(content: &Content) -> Vec<Operation> {
             Recorded::Register { initial, operations, .. } => {
                 all::<Register<RegisterValue>>(&Register { initial: initial.clone() }, operations)
             }
-            Recorded::Versioned { initial, operations } => all(&Versioned { initial: initial.clone() }, operations),
+            Recorded::Versioned { initial, operations } => {
+                all(&Versioned { initial: initial.clone() }, operations)
+            }
             Recorded::Counter { initial, operations } => all(&Counter { initial: *initial }, operations),
             Recorded::Bank(operations) => {
                 // Which balances may be negative makes no difference for the texts.
