@@ -42,7 +42,7 @@ title = "Ten minutes"
 
 [workload]
 clients = 3
-rate = 12
+rate = "12/s"
 
 [[fault]]
 kind = "crash"
@@ -51,7 +51,7 @@ every = "3s..9s"
 for = "1s"
 
 [[fault]]
-kind = "partition"
+kind = "isolate"
 target = "minority"
 every = "5s..20s"
 for = "2s"

@@ -8,7 +8,10 @@ use std::io;
 use std::path::Path;
 
 use api::Response;
+use api::etcdserverpb::WatchResponse;
 use api::etcdserverpb::watch_request::RequestUnion;
+use api::mvccpb::Event;
+use api::mvccpb::event::EventType;
 use page::{ClockChange, Ending, Fault, Input, Lease, Operation, Paragraph, Sentence, Violation, Watch};
 use plan::{ClockFault, FaultKind, OperatorTask, Plan};
 use record::{Fact, History, MemberId, Nanos, Record, StreamEnd};
@@ -24,6 +27,8 @@ use crate::report::Failure;
 
 /// How many watchers of a stream are named.
 const WATCHERS_SHOWN: usize = 3;
+/// How many changes of a watch response are named.
+const CHANGES_SHOWN: usize = 4;
 
 /// Runs a seed again and writes its page. `failure` is what the run was found to violate.
 pub(crate) fn write_again(
@@ -277,11 +282,8 @@ fn watches(history: &History) -> Vec<Watch> {
             StreamEnd::Refused(error) => error.to_string(),
         };
         let received = watch.received.iter().map(|(at, response)| {
-            let line = describe::watch_response(*at, response);
-            // The page shows the moment itself.
-            let text = line.split_once("  ").map_or(&line[..], |(_, text)| text).to_string();
             let revision = response.header.as_ref().map_or(0, |header| header.revision);
-            (*at, revision, response.events.len() as u32, text)
+            (*at, revision, response.events.len() as u32, delivered(response))
         });
         Watch {
             client: watch.client,
@@ -293,6 +295,33 @@ fn watches(history: &History) -> Vec<Watch> {
         }
     };
     history.watches.iter().map(one).collect()
+}
+
+/// What a watch response brings, shorter than [`describe::watch_response`]: there may be very many.
+fn delivered(response: &WatchResponse) -> String {
+    let change = |event: &Event| {
+        let (key, revision) =
+            event.kv.as_ref().map_or((String::new(), 0), |kv| (describe::key(&kv.key), kv.mod_revision));
+        let verb = if event.r#type == EventType::Delete as i32 { "delete" } else { "put" };
+        format!("{verb} {key} at {revision}")
+    };
+    let mut parts: Vec<String> = response.events.iter().take(CHANGES_SHOWN).map(change).collect();
+    if let Some(more @ 1..) = response.events.len().checked_sub(CHANGES_SHOWN) {
+        parts.push(format!("{more} more"));
+    }
+    for (set, what) in [(response.created, "created"), (response.canceled, "cancelled")] {
+        if set {
+            parts.push(what.to_string());
+        }
+    }
+    if response.compact_revision != 0 {
+        parts.push(format!("compacted at {}", response.compact_revision));
+    }
+    if !response.cancel_reason.is_empty() {
+        parts.push(response.cancel_reason.clone());
+    }
+    let what = if parts.is_empty() { "progress".to_string() } else { parts.join(", ") };
+    format!("watcher {}: {what}", response.watch_id)
 }
 
 /// The leases, as the answers of clients and the applied revocations show them.

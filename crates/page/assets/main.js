@@ -129,6 +129,7 @@ const DO = {
   },
   types: () => {
     const box = document.getElementById("types");
+    if (!MEMBERS.length) return;
     box.hidden = !box.hidden;
     if (!box.hidden) box.querySelector("input").focus();
   },

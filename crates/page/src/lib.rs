@@ -127,7 +127,7 @@ mod tests {
         let page = page(input);
         assert!(page.len() <= BYTES_MAX && page.len() > BYTES_MAX * 9 / 10, "{} bytes", page.len());
         assert!(page.contains("<h2>Left out</h2>"));
-        assert!(page.contains("of 200000 messages"));
+        assert!(page.contains("of 200,000 messages"));
     }
 
     #[test]

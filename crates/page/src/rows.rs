@@ -140,14 +140,13 @@ impl Rows {
     }
 }
 
-/// Nanoseconds of a unit, and the moment that times count from.
+/// Nanoseconds of a unit, and the moment that times count from: a history from elsewhere begins at any time.
 fn units(input: &Input<'_>) -> (Nanos, Nanos) {
-    /// About half of what JavaScript's numbers hold exactly.
-    const FAR: Nanos = 1 << 52;
-    let first = input.operations.iter().map(|operation| operation.call).min().unwrap_or(0);
-    let base = if input.end > FAR { first } else { 0 };
+    let calls = input.operations.iter().map(|operation| operation.call);
+    let first = calls.chain(input.watches.iter().map(|watch| watch.opened)).min();
+    let base = first.filter(|_| input.events.is_empty()).unwrap_or(0);
     // A history whose times are only numbers is short.
-    (if input.end - base < 1_000_000_000 { 1 } else { 1_000 }, base)
+    (if input.end.saturating_sub(base) < 1_000_000_000 { 1 } else { 1_000 }, base)
 }
 
 /// Makes rows of events.
