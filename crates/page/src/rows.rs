@@ -4,7 +4,7 @@
 //! in units of a nanosecond or a microsecond, and count from the page's base: histories from elsewhere may have times
 //! since 1970, and numbers of JavaScript are exact up to 2^53 only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::{EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Stop};
 
@@ -155,8 +155,8 @@ struct Maker<'a> {
     rows: Rows,
     /// The rows of messages that are under way, by packet.
     messages: BTreeMap<u64, usize>,
-    /// The rows of disk jobs that are under way, by member and job.
-    jobs: BTreeMap<(MemberId, u64), usize>,
+    /// The disk jobs that are under way: member, job, row. A job may have several writes of raft's, each with a row.
+    jobs: BTreeSet<(MemberId, u64, usize)>,
     /// The rows of faults that last, by fault and member.
     faults: BTreeMap<(u32, MemberId), usize>,
     /// The operations by the requests that they became.
@@ -192,7 +192,7 @@ impl<'a> Maker<'a> {
             input,
             rows,
             messages: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            jobs: BTreeSet::new(),
             faults: BTreeMap::new(),
             requests: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -278,7 +278,7 @@ impl<'a> Maker<'a> {
                 return self.rows.states.push(row);
             }
             EtcdFact::Saving { job, term, commit, last_index, .. } => {
-                self.jobs.insert((event.member, *job), self.rows.inside.len());
+                self.jobs.insert((event.member, *job, self.rows.inside.len()));
                 (Table::Job, [of, UNFINISHED, 0, 0], numbers([0, *job, *last_index, *term, *commit]))
             }
             EtcdFact::Appended(entries) => {
@@ -370,7 +370,8 @@ impl<'a> Maker<'a> {
 
     /// Takes the rows of a member's disk jobs that are under way, up to a job.
     fn under_way(&mut self, member: MemberId, job: u64) -> Vec<usize> {
-        self.jobs.extract_if((member, 0)..=(member, job), |_, _| true).map(|(_, at)| at).collect()
+        let ended = self.jobs.extract_if((member, 0, 0)..=(member, job, usize::MAX), |_| true);
+        ended.map(|(_, _, at)| at).collect()
     }
 
     /// A disk job ended.
