@@ -156,7 +156,9 @@ fn a_long_run_opens_in_time() -> Result<(), Failed> {
     let (short, _) = page(&plan(SHORT)?)?;
     let mut said = String::new();
     for _ in 0..ATTEMPTS {
-        let (Some(opened), Some(short)) = (open(&long, "long")?, open(&short, "short")?) else { return Ok(()) };
+        let (Some(opened), Some(short)) = (open(&long, "long")?, open(&short, "short")?) else {
+            return Ok(());
+        };
         let (painted, slowest) = (opened.number("painted")?, opened.number("slowest")?);
         // Where a short run takes long, the machine is busy.
         let busy = short.number("painted")?.max(SHORT_MS);
