@@ -2,16 +2,21 @@
 //!
 //! A page needs all events of a run. A run that was made without keeping them is made again; it takes the same steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use api::Response;
+use api::etcdserverpb::WatchResponse;
 use api::etcdserverpb::watch_request::RequestUnion;
+use api::mvccpb::Event;
+use api::mvccpb::event::EventType;
 use page::{ClockChange, Ending, Fault, Input, Lease, Operation, Paragraph, Sentence, Violation, Watch};
-use plan::{ClockFault, FaultKind, Plan};
+use plan::{ClockFault, FaultKind, OperatorTask, Plan};
 use record::{Fact, History, MemberId, Nanos, Record, StreamEnd};
+use schedule::field::Names;
+use schedule::kinds::{self, Lasts};
 use verify::describe;
 
 use crate::additions::OwnOracles;
@@ -22,6 +27,8 @@ use crate::report::Failure;
 
 /// How many watchers of a stream are named.
 const WATCHERS_SHOWN: usize = 3;
+/// How many changes of a watch response are named.
+const CHANGES_SHOWN: usize = 4;
 
 /// Runs a seed again and writes its page. `failure` is what the run was found to violate.
 pub(crate) fn write_again(
@@ -80,7 +87,11 @@ pub(crate) fn of_run(
     if !flaws.is_empty() {
         about.insert(2, ("flaws", flaws.join(", ")));
     }
-    let faults = plan.faults.iter().zip(fault_texts(plan));
+    let instant = instant_kinds();
+    let faults = plan.faults.iter().zip(fault_texts(plan)).map(|(fault, text)| {
+        let kind = fault.kind.name();
+        Fault { kind, text, at_once: instant.contains(kind) }
+    });
     page::page(Input {
         title: format!("{}, seed {}", plan.title, plan.seed),
         about,
@@ -90,7 +101,7 @@ pub(crate) fn of_run(
         violations: violations(failure),
         undecided: undecided.to_vec(),
         story: story(failure),
-        faults: faults.map(|(fault, text)| Fault { kind: fault.kind.name(), text }).collect(),
+        faults: faults.collect(),
         operations: operations(&record.history),
         watches: watches(&record.history),
         leases: leases(record),
@@ -146,6 +157,12 @@ pub(crate) fn of_operations(
         events: &[],
         describe: &describe::fact,
     }
+}
+
+/// The names of the kinds of faults that are over at once.
+fn instant_kinds() -> BTreeSet<&'static str> {
+    let kinds = kinds::shapes::<OperatorTask>(Names::NONE).into_iter().map(|shape| shape.kind);
+    kinds.filter(|kind| kind.lasts == Lasts::Instant).map(|kind| kind.name).collect()
 }
 
 /// What the plan says of each of its faults, without kind and time, which the page shows anyway.
@@ -265,11 +282,8 @@ fn watches(history: &History) -> Vec<Watch> {
             StreamEnd::Refused(error) => error.to_string(),
         };
         let received = watch.received.iter().map(|(at, response)| {
-            let line = describe::watch_response(*at, response);
-            // The page shows the moment itself.
-            let text = line.split_once("  ").map_or(&line[..], |(_, text)| text).to_string();
             let revision = response.header.as_ref().map_or(0, |header| header.revision);
-            (*at, revision, response.events.len() as u32, text)
+            (*at, revision, response.events.len() as u32, delivered(response))
         });
         Watch {
             client: watch.client,
@@ -281,6 +295,33 @@ fn watches(history: &History) -> Vec<Watch> {
         }
     };
     history.watches.iter().map(one).collect()
+}
+
+/// What a watch response brings, shorter than [`describe::watch_response`]: there may be very many.
+fn delivered(response: &WatchResponse) -> String {
+    let change = |event: &Event| {
+        let (key, revision) =
+            event.kv.as_ref().map_or((String::new(), 0), |kv| (describe::key(&kv.key), kv.mod_revision));
+        let verb = if event.r#type == EventType::Delete as i32 { "delete" } else { "put" };
+        format!("{verb} {key} at {revision}")
+    };
+    let mut parts: Vec<String> = response.events.iter().take(CHANGES_SHOWN).map(change).collect();
+    if let Some(more @ 1..) = response.events.len().checked_sub(CHANGES_SHOWN) {
+        parts.push(format!("{more} more"));
+    }
+    for (set, what) in [(response.created, "created"), (response.canceled, "cancelled")] {
+        if set {
+            parts.push(what.to_string());
+        }
+    }
+    if response.compact_revision != 0 {
+        parts.push(format!("compacted at {}", response.compact_revision));
+    }
+    if !response.cancel_reason.is_empty() {
+        parts.push(response.cancel_reason.clone());
+    }
+    let what = if parts.is_empty() { "progress".to_string() } else { parts.join(", ") };
+    format!("watcher {}: {what}", response.watch_id)
 }
 
 /// The leases, as the answers of clients and the applied revocations show them.

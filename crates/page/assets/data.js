@@ -31,44 +31,70 @@ const TABLES = [
   ["note", "member", "", "text"],
 ];
 
-class Column {
-  constructor(text) {
-    this.text = text;
-    this.at = 0;
+// All numbers of a column.
+function numbersOf(text) {
+  const numbers = new Float64Array(text.length);
+  let count = 0;
+  let value = 0;
+  let scale = 1;
+  for (let at = 0; at < text.length; at++) {
+    const digit = DIGIT[text.charCodeAt(at)];
+    value += (digit & 31) * scale;
+    if (digit < 32) {
+      numbers[count++] = value;
+      value = 0;
+      scale = 1;
+    } else scale *= 32;
   }
-  get ended() {
-    return this.at >= this.text.length;
-  }
-  next() {
-    let value = 0;
-    for (let scale = 1; ; scale *= 32) {
-      const digit = DIGIT[this.text.charCodeAt(this.at++)];
-      value += (digit & 31) * scale;
-      if (digit < 32) return value;
+  return numbers.subarray(0, count);
+}
+
+// A number that may be negative.
+function signed(number) {
+  const half = Math.floor(number / 2);
+  return number === 2 * half ? half : -half;
+}
+
+// The texts of a block: templates, and the numbers in their gaps. A text is put together when somebody wants it.
+class Pool {
+  constructor(block) {
+    const words = numbersOf(block.words);
+    this.templates = block.templates.map((text) => text.split("\u0001"));
+    this.template = new Uint32Array(words.length);
+    // Where the numbers of a text begin.
+    this.from = new Uint32Array(words.length);
+    this.numbers = new Float64Array(words.length);
+    const last = this.templates.map((parts) => new Float64Array(parts.length - 1));
+    let count = 0;
+    for (let at = 0; at < words.length; count++) {
+      const place = words[at++];
+      this.template[count] = place;
+      this.from[count] = at;
+      const numbers = last[place];
+      for (let gap = 0; gap < numbers.length; gap++, at++) this.numbers[at] = numbers[gap] += signed(words[at]);
     }
   }
-  signed() {
-    const value = this.next();
-    return value % 2 ? -(value - 1) / 2 : value / 2;
+  text(nth) {
+    const parts = this.templates[this.template[nth]];
+    let text = parts[0];
+    for (let gap = 1; gap < parts.length; gap++) text += this.numbers[this.from[nth] + gap - 1] + parts[gap];
+    return text;
   }
 }
 
-// Puts a text together: its template, and the numbers in the gaps.
-function textReader(block) {
-  const words = new Column(block.words);
-  const templates = block.templates.map((text) => text.split("\u0001"));
-  const last = templates.map((parts) => new Array(parts.length - 1).fill(0));
-  return () => {
-    const place = words.next();
-    const parts = templates[place];
-    let text = parts[0];
-    for (let gap = 1; gap < parts.length; gap++) text += (last[place][gap - 1] += words.signed()) + parts[gap];
-    return text;
-  };
+// The texts of a table's field.
+class Texts {
+  constructor(count, pool) {
+    this.places = new Uint32Array(count);
+    this.pool = pool;
+  }
+  at(row) {
+    return this.pool.text(this.places[row]);
+  }
 }
 
 // Reads all tables. Each is an object of arrays: `t`, the times; `seq`, the order among all rows; and one for each
-// name. Rows are in the order of time. All rows of a table are in one block.
+// name; a text is `table.name.at(row)`. Rows are in the order of time. All rows of a table are in one block.
 function readTables(blocks) {
   const tables = {};
   const all = TABLES.map(([name, key, numbers, texts]) => {
@@ -77,14 +103,19 @@ function readTables(blocks) {
   });
   let seq = 0;
   for (const block of blocks) {
-    const kinds = decoded(block.kinds);
+    const kinds = numbersOf(block.kinds);
+    const pool = new Pool(block);
     const counts = new Uint32Array(TABLES.length);
     for (const kind of kinds) counts[block.shapes[kind][0]]++;
     for (const [at, { table, names, lists }] of all.entries()) {
       if (!counts[at] && table.t) continue;
       table.t = new Float64Array(counts[at]);
       table.seq = new Float64Array(counts[at]);
-      const make = [() => new Uint32Array(counts[at]), () => new Float64Array(counts[at]), () => new Array(counts[at])];
+      const make = [
+        () => new Uint32Array(counts[at]),
+        () => new Float64Array(counts[at]),
+        () => new Texts(counts[at], pool),
+      ];
       names.forEach((group, part) => (lists[part] = group.map((field) => (table[field] = make[part]()))));
     }
     seq = readRows(block, kinds, all, seq);
@@ -92,44 +123,36 @@ function readTables(blocks) {
   return tables;
 }
 
-// All numbers of a column.
-function decoded(text) {
-  const column = new Column(text);
-  const numbers = new Uint32Array(text.length);
-  let count = 0;
-  while (!column.ended) numbers[count++] = column.next();
-  return numbers.subarray(0, count);
-}
-
 function readRows(block, kinds, all, first) {
-  const times = new Column(block.times);
-  const numbers = new Column(block.numbers);
-  const text = textReader(block);
+  const times = numbersOf(block.times);
+  const numbers = numbersOf(block.numbers);
   const series = new Map();
-  const shapes = block.shapes.map((shape) => {
-    const name = shape.slice(0, 4).join();
+  const shapes = block.shapes.map(([table, a, b, c, d, changed]) => {
+    const name = `${table} ${a} ${b} ${c}`;
     if (!series.has(name)) series.set(name, new Float64Array(7));
-    return { key: shape.slice(1, 5), changed: shape[5], last: series.get(name), ...all[shape[0]] };
+    const places = [];
+    for (let at = 0; at < 7; at++) if (changed & (1 << at)) places.push(at);
+    return { of: all[table], key: [a, b, c, d], places, last: series.get(name) };
   });
-  let time = 0;
+  let [time, next, text] = [0, 0, 0];
   for (let nth = 0; nth < kinds.length; nth++) {
-    time += times.next();
-    const { table, lists, key, changed, last } = shapes[kinds[nth]];
-    for (let at = 0, bits = changed; bits; at++, bits >>= 1) if (bits & 1) last[at] += numbers.signed();
+    time += times[nth];
+    const { of, key, places, last } = shapes[kinds[nth]];
+    for (let at = 0; at < places.length; at++) last[places[at]] += signed(numbers[next++]);
+    const { table, lists } = of;
     const row = table.n++;
     table.t[row] = time;
     table.seq[row] = first + nth;
     const [keys, values, texts] = lists;
     for (let at = 0; at < keys.length; at++) keys[at][row] = key[at];
     for (let at = 0; at < values.length; at++) values[at][row] = last[at];
-    for (let at = 0; at < texts.length; at++) texts[at][row] = text();
+    for (let at = 0; at < texts.length; at++) texts[at].places[row] = text++;
   }
   return first + kinds.length;
 }
 
-// The first place in a sorted array at which the value is at least `limit`.
-function atLeast(sorted, limit) {
-  let from = 0;
+// The first place in a sorted array, not before `from`, at which the value is at least `limit`.
+function atLeast(sorted, limit, from = 0) {
   let to = sorted.length;
   while (from < to) {
     const middle = (from + to) >> 1;

@@ -62,11 +62,13 @@ const CLIENTS = (() => {
 // The parts of a member's lane, from its top.
 const LANE = { role: 3, roleHeight: 17, log: 23, logHeight: 7, disk: 33, diskHeight: 7, notes: 47, height: 52 };
 
-// How much room messages have between two members: more if the lanes do not fill the picture.
+// How much room messages have between two members, and how high the lane of a client is: more if the lanes do not fill
+// the picture.
 const [GAP, GAP_MAX] = [34, 84];
+const [CLIENT, CLIENT_MAX] = [19, 30];
 
 // All lanes with their places, and the height of all.
-function layOut(gap) {
+function layOut(gap, client) {
   const lanes = [];
   let y = 0;
   const section = (name, title, count, fill) => {
@@ -85,7 +87,7 @@ function layOut(gap) {
   const watchesFirst = STREAMS_TOLD.size > 0;
   const clients = () =>
     section("clients", "Clients", CLIENTS.length, () => {
-      for (const { client, told } of CLIENTS) lane("client", told ? 30 : 19, { client, told });
+      for (const one of CLIENTS) lane("client", one.told ? CLIENT_MAX : client, one);
     });
   const watches = () =>
     section("watches", "Watch streams", T.watch.n, () => {
@@ -115,9 +117,11 @@ let laneOf;
 
 // Lays everything out for a picture of this height.
 function arrange(height) {
-  layout = layOut(GAP);
-  const room = height - RULER - layout.height - 10;
-  if (room > 0 && MEMBERS.length) layout = layOut(Math.min(GAP_MAX, GAP + room / MEMBERS.length));
+  layout = layOut(GAP, CLIENT);
+  const room = () => Math.max(0, height - RULER - layout.height - 10);
+  const gap = Math.min(GAP_MAX, GAP + room() / Math.max(1, MEMBERS.length));
+  layout = layOut(gap, CLIENT);
+  layout = layOut(gap, Math.min(CLIENT_MAX, CLIENT + room() / Math.max(1, CLIENTS.length)));
   laneOf = { member: new Map(), client: new Map(), stream: new Map() };
   for (const lane of layout.lanes) {
     if (lane.type === "member") laneOf.member.set(lane.member, lane);

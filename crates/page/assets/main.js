@@ -10,7 +10,7 @@ window.addEventListener("error", (event) => (root.dataset.error = event.message)
 
 let asked = false;
 function redraw() {
-  if (asked) return;
+  if (asked || printing) return;
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
@@ -129,6 +129,7 @@ const DO = {
   },
   types: () => {
     const box = document.getElementById("types");
+    if (!MEMBERS.length) return;
     box.hidden = !box.hidden;
     if (!box.hidden) box.querySelector("input").focus();
   },
@@ -285,21 +286,29 @@ overview.addEventListener("pointerdown", (event) => {
 overview.addEventListener("pointermove", (event) => sliding && slide(event));
 overview.addEventListener("pointerup", () => (sliding = false));
 
-window.addEventListener("resize", () => {
-  resize();
-  redraw();
-});
-
-// On paper: light, and all lanes that fit.
-let before = "light";
+// On paper the picture is light, and as high as its lanes need if a page has room for that.
+const PAPER = [1400, 860];
+let printing = null;
 window.addEventListener("beforeprint", () => {
-  before = root.dataset.theme;
+  printing = { theme: root.dataset.theme, top: frame.scrollTop };
   theme("light");
   frame.scrollTop = 0;
+  resize(PAPER[0], 0);
+  resize(PAPER[0], Math.min(layout.height + RULER, PAPER[1]));
   paint();
 });
 window.addEventListener("afterprint", () => {
+  const { theme: before, top } = printing;
+  printing = null;
   theme(before);
+  resize();
+  frame.scrollTop = top;
+  redraw();
+});
+
+window.addEventListener("resize", () => {
+  if (printing) return;
+  resize();
   redraw();
 });
 

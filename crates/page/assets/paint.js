@@ -211,12 +211,13 @@ const isSelected = (type, row) => view.selected && view.selected.type === type &
 // Calls `each` for rows of a sorted list whose times are in the window, once for each pixel.
 function once(rows, each) {
   const { t0, t1 } = view;
-  let last = -9;
-  for (let at = atLeast(rows.t, t0); at < rows.t.length && rows.t[at] <= t1; at++) {
+  const pixel = 1 / scale();
+  for (let at = atLeast(rows.t, t0); at < rows.t.length && rows.t[at] <= t1; ) {
     const x = xOf(rows.t[at]);
-    if (x - last < 1) continue;
-    last = x;
-    each(rows.rows[at], x, at + 1 < rows.t.length ? xOf(rows.t[at + 1]) - x : 1e9);
+    let next = at + 1;
+    if (rows.t[next] - rows.t[at] < pixel) next = atLeast(rows.t, rows.t[at] + pixel, next);
+    each(rows.rows[at], x, next < rows.t.length ? xOf(rows.t[next]) - x : 1e9);
+    at = next;
   }
 }
 
@@ -243,13 +244,6 @@ function drawRuler() {
     const x = xOf(t);
     line(x, 0, x, 5, colours.dim);
     label(moment(t, digits), x + 3, 13, 120, colours.dim);
-  }
-  for (let row = 0; row < T.phase.n; row++) {
-    const name = PHASES[T.phase.phase[row]];
-    const x = xOf(T.phase.t[row]);
-    if (x < NAMES_WIDTH || x > width || name === "chaos") continue;
-    pen.font = font(11, 600);
-    label(`▸ ${name}`, x + 3, 30, 80, colours.dim);
   }
   // Steps of the story; where they are close, one flag for all.
   const flags = [];
@@ -278,7 +272,25 @@ function drawRuler() {
     pen.textAlign = "left";
     hits.push({ x0: x - wide / 2, x1: x + wide / 2, y0: 18, y1: 35, ruler: true, item: { type: "step", row: (current || steps[0]).at } });
   }
+  drawPhases(flags.map((flag) => flag.x));
   line(0, RULER - 0.5, width, RULER - 0.5, colours.line);
+}
+
+// Names of phases, beside the flags of the story. Where some begin at one moment, one label for all.
+function drawPhases(flags) {
+  const labels = [];
+  for (let row = 0; row < T.phase.n; row++) {
+    const name = PHASES[T.phase.phase[row]];
+    const x = xOf(T.phase.t[row]);
+    const last = labels[labels.length - 1];
+    if (last && x - last.x < 4) last.names.push(name);
+    else if (x >= NAMES_WIDTH && x <= width) labels.push({ x, names: [name] });
+  }
+  pen.font = font(11, 600);
+  for (const { x, names } of labels) {
+    const aside = flags.some((flag) => Math.abs(flag - x) < 24) ? 14 : 3;
+    label(`▸ ${names.join(", ")}`, x + aside, 30.5, 130, colours.dim);
+  }
 }
 
 // Lines at the violation, at the step of the story and at the moment whose state is shown.
@@ -288,7 +300,12 @@ function drawMoments() {
     if (x >= NAMES_WIDTH && x <= width) line(x, RULER, x, height, colour, thick, dash);
   };
   for (let row = 0; row < T.phase.n; row++) draw(T.phase.t[row], colours.dim, 1, [1, 4]);
-  if (document.querySelector(".violated")) draw(DATA.focus, colours.bad, 1.5, []);
+  if (document.querySelector(".violated")) {
+    draw(DATA.focus, colours.bad, 1.5, []);
+    const x = xOf(DATA.focus);
+    const left = x > width - 80;
+    if (x >= NAMES_WIDTH && x <= width) tag("violation", left ? x - 68 : x + 5, height - 24, colours.bad, colours.bg);
+  }
   draw(view.now, colours.accent, 1, [5, 4]);
 }
 
@@ -460,12 +477,13 @@ function drawNotes(member, y) {
     batch.rect(x - 2, y - 2, 4, 4, colours.read);
     hit(x - 2, y - 3, x + 2, y + 3, { type: "readConfirmed", row });
   });
-  batch.draw();
   once(of("note", member), (row, x, room) => {
-    diamond(x, y, 3, colours.bg, colours.ink);
-    if (room > 60) label(T.note.text[row], x + 6, y + 3.5, Math.min(room - 14, 190), colours.dim);
+    if (room < 5) batch.line(x, y - 3, x, y + 3, colours.dim);
+    else diamond(x, y, 3, colours.bg, colours.ink);
+    if (room > 60) label(T.note.text.at(row), x + 6, y + 3.5, Math.min(room - 14, 190), colours.dim);
     hit(x - 3, y - 4, x + 3, y + 4, { type: "note", row });
   });
+  batch.draw();
 }
 
 // How far the wall clock is off: a line around the middle.
@@ -537,8 +555,8 @@ function drawOperation(lane, row, x0, x1, tags) {
 }
 
 const textOf = (row) => {
-  const answer = T.operation.answer[row];
-  return T.operation.request[row] + (answer ? ` → ${answer}` : "");
+  const answer = T.operation.answer.at(row);
+  return T.operation.request.at(row) + (answer ? ` → ${answer}` : "");
 };
 
 function drawClients(lanes, tags) {
@@ -594,12 +612,16 @@ function drawWatch(lane) {
     line(x0, middle - 5, x0, middle + 5, colour, 1.5);
     hit(x0, lane.y, x1, lane.y + lane.h, { type: "watch", row });
     if (T.watch.lasts[row] >= 0) {
-      if (T.watch.ended[row].startsWith("closed")) line(x1, middle - 5, x1, middle + 5, colour, 2);
+      if (T.watch.ended.at(row).startsWith("closed")) line(x1, middle - 5, x1, middle + 5, colour, 2);
       else cross(x1, middle, 4, colours.bad);
     }
-    once(of("delivery", T.watch.stream[row]), (delivery, x, room) => {
+    const batch = new Batch();
+    once(of("delivery", T.watch.stream[row]), (delivery, x, next) => {
       const events = T.delivery.events[delivery];
-      if (events) {
+      const room = Math.min(next, x1 - x);
+      if (events && next < 4) {
+        batch.line(x, middle - 5, x, middle + 4, colour, 1.5);
+      } else if (events) {
         pen.fillStyle = colour;
         pen.beginPath();
         pen.moveTo(x - 4, middle - 6);
@@ -607,7 +629,7 @@ function drawWatch(lane) {
         pen.lineTo(x, middle + 4);
         pen.fill();
         pen.font = font(10);
-        if (room > 40) label(`${events} to ${T.delivery.revision[delivery]}`, x + 6, middle - 1, room - 10, colours.dim);
+        if (room > 44) label(`${events} to ${T.delivery.revision[delivery]}`, x + 6, middle - 1, room - 10, colours.dim);
       } else {
         pen.strokeStyle = colour;
         pen.beginPath();
@@ -616,10 +638,11 @@ function drawWatch(lane) {
       }
       hit(x - 3, lane.y, x + 3, lane.y + lane.h, { type: "delivery", row: delivery });
     });
+    batch.draw();
     if (told) {
       const end = tag(`stream ${T.watch.stream[row]}`, Math.max(x0, NAMES_WIDTH) + 4, lane.y + 3, colours.told, colours.bg);
       pen.font = font(11);
-      label(T.watch.watched[row], end + 4, lane.y + 11, 150, colours.dim);
+      label(T.watch.watched.at(row), end + 4, lane.y + 11, 150, colours.dim);
     }
   }
 }
@@ -631,8 +654,8 @@ function drawLease(lane) {
     box(x0, lane.y + 3, x1, 9, colours.lane, colours.clock);
     once(of("renewal", T.lease.place[row]), (_, x) => line(x, lane.y + 3, x, lane.y + 12, colours.clock, 1.5));
     pen.font = font(10);
-    label(`lease ${T.lease.id[row]}, ${T.lease.seconds[row]} s`, Math.max(x0, NAMES_WIDTH) + 4, lane.y + 11, Math.min(x1, width) - Math.max(x0, NAMES_WIDTH) - 6, colours.ink);
-    if (T.lease.lasts[row] >= 0) cross(x1, lane.y + 7.5, 3, T.lease.ended[row].startsWith("revoked") ? colours.dim : colours.bad);
+    label(`lease ${T.lease.id.at(row)}, ${T.lease.seconds[row]} s`, Math.max(x0, NAMES_WIDTH) + 4, lane.y + 11, Math.min(x1, width) - Math.max(x0, NAMES_WIDTH) - 6, colours.ink);
+    if (T.lease.lasts[row] >= 0) cross(x1, lane.y + 7.5, 3, T.lease.ended.at(row).startsWith("revoked") ? colours.dim : colours.bad);
     hit(x0, lane.y + 2, x1, lane.y + 13, { type: "lease", row });
   }
 }
@@ -657,60 +680,62 @@ function drawMessages() {
   const count = atLeast(table.t, view.t1) - atLeast(table.t, view.t0);
   const grain = count > 6000 ? 4 : count > 1500 ? 2 : 0.8;
   const arrows = count < 700;
-  const last = new Map();
+  const on = KINDS.map(([, , group]) => view.groups.has(group));
+  // Where the last line from one member to another was drawn, of usual ones and of those that were lost or late.
+  const last = new Float64Array(2 * 64 * 64).fill(-9);
   const special = [];
-  const names = [];
   const batch = new Batch();
-  pen.globalAlpha = count > 1500 ? 0.5 : 0.85;
+  const names = [];
   within("message", view.t0, view.t1, (row) => {
-    const group = KINDS[table.kind[row]][2];
-    if (!view.groups.has(group)) return;
+    const kind = table.kind[row];
+    const selected = isSelected("message", row);
+    if (!on[kind] && !selected) return;
+    const x0 = xOf(table.t[row]);
+    const odd = isLost(row) || isLate(row);
+    const pair = (((table.from[row] & 63) << 6) | (table.to[row] & 63)) * 2 + (odd ? 1 : 0);
+    if (x0 - last[pair] < (odd ? 1.5 : grain) && !selected) return;
+    last[pair] = x0;
+    if (odd || selected) return void special.push(row);
     const y = endsOf(row);
     if (!y) return;
-    const x0 = xOf(table.t[row]);
-    const lost = isLost(row);
-    if (lost || isLate(row) || isSelected("message", row)) {
-      const key = (table.from[row] * 64 + table.to[row]) * 2 + 1;
-      if (x0 - (last.get(key) ?? -9) < 1.5 && !isSelected("message", row)) return;
-      last.set(key, x0);
-      special.push(row);
-      return;
-    }
-    const key = (table.from[row] * 64 + table.to[row]) * 2;
-    if (x0 - (last.get(key) ?? -9) < grain) return;
-    last.set(key, x0);
     const x1 = xOf(table.t[row] + table.lasts[row]);
+    const [, short, group] = KINDS[kind];
     const colour = colours[group];
     batch.line(x0, y[0], x1, y[1], colour, 1, fateOf(row) === UNDER_WAY ? "2 3" : group === "heartbeat" ? "4 2" : "");
     if (arrows) batch.arrow(x0, y[0], x1, y[1], colour);
     lines.push([x0, y[0], x1, y[1], row]);
-    if (arrows && x1 - x0 > 46) names.push([KINDS[table.kind[row]][1], (x0 + x1) / 2 + 3, (y[0] + y[1]) / 2 + 3, 60, colour]);
+    if (arrows && x1 - x0 > 46) names.push([short, (x0 + x1) / 2 + 3, (y[0] + y[1]) / 2 + 3, 60, colour]);
   });
+  pen.globalAlpha = count > 1500 ? 0.5 : 0.85;
   batch.draw();
   pen.globalAlpha = 1;
   pen.font = font(9.5);
   for (const name of names) label(...name);
-  for (const row of special) {
-    const y = endsOf(row);
-    const x0 = xOf(table.t[row]);
-    let x1 = xOf(table.t[row] + table.lasts[row]);
-    let y1 = y[1];
-    if (isLost(row)) {
-      // It ends on the way.
-      y1 = y[0] + (y[1] - y[0]) * (table.lasts[row] ? 0.8 : 0.45);
-      line(x0, y[0], x1, y1, colours.bad, 1, [3, 2]);
-      cross(x1, y1, 3, colours.bad);
-    } else {
-      const colour = isSelected("message", row) ? colours.told : colours[KINDS[table.kind[row]][2]];
-      line(x0, y[0], x1, y1, colour, isSelected("message", row) ? 3 : 1.8, [9, 3, 2, 3]);
-      arrow(x0, y[0], x1, y1, colour);
-      pen.font = font(9.5, 600);
-      const at = Math.min(Math.max((x0 + x1) / 2, NAMES_WIDTH), width - 90);
-      if (x1 - x0 > 40) label(`${KINDS[table.kind[row]][1]} late ${span(table.lasts[row])}`, at, (y[0] + y1) / 2 - 2, 110, colour);
-    }
-    if (isSelected("message", row)) line(x0, y[0], x1, y1, colours.told, 3);
-    lines.push([x0, y[0], x1, y1, row]);
+  special.forEach(drawOdd);
+}
+
+// A message that was lost, late or selected.
+function drawOdd(row) {
+  const table = T.message;
+  const ends = endsOf(row);
+  if (!ends) return;
+  const [x0, x1] = [xOf(table.t[row]), xOf(table.t[row] + table.lasts[row])];
+  let [y0, y1] = ends;
+  const [, short, group] = KINDS[table.kind[row]];
+  if (isLost(row)) {
+    // It ends on the way.
+    y1 = y0 + (y1 - y0) * (table.lasts[row] ? 0.8 : 0.45);
+    line(x0, y0, x1, y1, colours.bad, 1, [3, 2]);
+    cross(x1, y1, 3, colours.bad);
+  } else {
+    line(x0, y0, x1, y1, colours[group], 1.8, isLate(row) ? [9, 3, 2, 3] : []);
+    arrow(x0, y0, x1, y1, colours[group]);
+    pen.font = font(9.5, 600);
+    const at = Math.min(Math.max((x0 + x1) / 2, NAMES_WIDTH), width - 90);
+    if (isLate(row) && x1 - x0 > 40) label(`${short} late ${span(table.lasts[row])}`, at, (y0 + y1) / 2 - 2, 110, colours[group]);
   }
+  if (isSelected("message", row)) line(x0, y0, x1, y1, colours.told, 3);
+  lines.push([x0, y0, x1, y1, row]);
 }
 
 function arrow(...ends) {
@@ -771,7 +796,7 @@ function drawLeftOut() {
       const [x0, x1] = [Math.max(xOf(from), NAMES_WIDTH), Math.min(xOf(to), width)];
       if (x1 <= x0) continue;
       box(x0, y0, x1, y1 - y0, pattern("falling", colours.line, 1.5));
-      if (x1 - x0 > 150) tag(`${what} left out here`, x0 + (to > DATA.end ? 12 : 6), y0 + 26, colours.dim, colours.bg);
+      if (x1 - x0 > 150) tag(`${what} left out here`, x0 + 10, y0 + LANE.height + 12, colours.dim, colours.bg);
     }
   };
   shade(DATA.kept[2], ["member"], "messages and steps");
@@ -815,16 +840,17 @@ function drawNames(top) {
   }
   pen.restore();
   pen.font = font(11.5);
-  label("Members as of", 12, 14, NAMES_WIDTH - 18, colours.dim);
+  label(MEMBERS.length ? "Members as of" : "Moment", 12, 14, NAMES_WIDTH - 18, colours.dim);
   pen.font = font(12.5, 700);
   label(moment(view.now, 6), 12, 30, NAMES_WIDTH - 18, colours.accent);
   line(NAMES_WIDTH - 0.5, 0, NAMES_WIDTH - 0.5, height, colours.line);
 }
 
-function resize() {
+// Takes the size that the picture has on the screen, or the one that is given.
+function resize(w = frame.clientWidth, h = frame.clientHeight) {
   const ratio = window.devicePixelRatio || 1;
-  width = frame.clientWidth;
-  height = frame.clientHeight;
+  width = w;
+  height = h;
   arrange(height);
   for (const [element, w, h] of [[canvas, width, height], [overview, width, 50]]) {
     element.style.width = `${w}px`;
@@ -854,6 +880,7 @@ function paint() {
     if (lane.type === "section") box(0, lane.y + 2, width, lane.h - 4, colours.panel);
     else if (lane.type !== "fault") box(NAMES_WIDTH, lane.y, width, lane.h, colours.lane);
   }
+  drawLeftOut();
   drawFaults();
   if (laneOf.member.size) drawMessages();
   const tags = [];
@@ -866,7 +893,6 @@ function paint() {
   drawClients(shown.filter((lane) => lane.type === "client"), tags);
   const ways = tags.filter(({ row }) => !view.found.has(T.operation.number[row])).slice(0, 24);
   for (const { row } of ways) drawWay(row);
-  drawLeftOut();
   drawTags(tags);
   pen.restore();
   drawMoments();

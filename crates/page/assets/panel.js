@@ -46,14 +46,14 @@ function about(item) {
       const outcome = table.outcome[row];
       const applied = appliedAt(row).map(({ member, t, again }) => `m${member} ${moment(t, 6)}${again ? " (had it)" : ""}`);
       return [
-        `#${table.number[row]} ${table.request[row]}`,
+        `#${table.number[row]} ${table.request.at(row)}`,
         ["client", table.client[row]],
         ["asked", table.member[row] ? `m${table.member[row]}` : undefined],
         ["called", at],
         [outcome < 2 ? "returned" : "gave up", end],
         ["took", outcome < 2 ? span(table.lasts[row]) : undefined],
         ["outcome", outcome === 2 ? "unknown: no answer came, so it may have taken effect, may still do so, or never does" : OUTCOMES[outcome]],
-        [outcome === 1 ? "error" : "answer", table.answer[row] || undefined],
+        [outcome === 1 ? "error" : "answer", table.answer.at(row) || undefined],
         ["entry", table.index[row] ? `index ${table.index[row]}, term ${table.term[row]}` : undefined],
         ["applied", applied.length ? applied.join(", ") : undefined],
       ];
@@ -101,7 +101,7 @@ function about(item) {
         ["term", table.term[row]],
         ["revision", table.revision[row] + (bits & 1 ? "" : " (unchanged)")],
         ["why", bits & 2 ? undefined : "its store has it"],
-        ["operation", operation < 0 ? undefined : `#${T.operation.number[operation]} ${T.operation.request[operation]}`],
+        ["operation", operation < 0 ? undefined : `#${T.operation.number[operation]} ${T.operation.request.at(operation)}`],
       ];
     }
     case "append": {
@@ -116,30 +116,30 @@ function about(item) {
     case "readConfirmed":
       return [`${of} has read index ${table.index[row]} confirmed`, ["at", at]];
     case "note":
-      return [`${of} ${table.text[row]}`, ["at", at]];
+      return [`${of} ${table.text.at(row)}`, ["at", at]];
     case "watch":
       return [
         `stream ${table.stream[row]} of client ${table.client[row]}`,
         ["at", table.member[row] ? `m${table.member[row]}` : undefined],
-        ["watches", table.watched[row] || undefined],
+        ["watches", table.watched.at(row) || undefined],
         ["opened", at],
         ["ended", table.lasts[row] < 0 ? "open to the end" : moment(endOf(table, row), 6)],
-        ["how", table.ended[row] || undefined],
+        ["how", table.ended.at(row) || undefined],
       ];
     case "delivery":
       return [
         `stream ${table.stream[row]}: ${table.events[row] ? `${table.events[row]} events` : "no events"}, revision ${table.revision[row]}`,
         ["at", at],
-        ["what", table.text[row]],
+        ["what", table.text.at(row)],
       ];
     case "lease":
       return [
-        `lease ${table.id[row]} of client ${table.client[row]}`,
+        `lease ${table.id.at(row)} of client ${table.client[row]}`,
         ["lasts", `${table.seconds[row]} s without a renewal`],
         ["granted", at],
         ["renewed", `${of_("renewal", table.place[row]).length} times`],
         ["ended", table.lasts[row] < 0 ? "not before the end" : moment(endOf(table, row), 6)],
-        ["how", table.ended[row] || undefined],
+        ["how", table.ended.at(row) || undefined],
       ];
     default:
       return ["", []];
@@ -186,6 +186,24 @@ document.querySelectorAll("[data-operation]").forEach((button) => {
   button.onclick = () => selectOperation(Number(button.dataset.operation));
 });
 
+document.querySelectorAll("[data-at]").forEach((button) => {
+  const t = Number((BigInt(button.dataset.at) - BASE) / BigInt(DATA.unit));
+  button.textContent = moment(t);
+  button.onclick = () => {
+    view.now = t;
+    show(t, t);
+  };
+});
+
+// Scrolls the panel, and nothing else, so that an element of it is seen.
+function bringIntoView(element) {
+  const panel = document.querySelector("aside");
+  const [inner, outer] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
+  const top = outer.top + 50;
+  if (inner.top < top) panel.scrollTop -= top - inner.top;
+  else if (inner.bottom > outer.bottom) panel.scrollTop += inner.bottom - outer.bottom + 10;
+}
+
 // Moves the picture to a step of the story.
 function go(at, still = false) {
   const step = STEPS[Math.max(0, Math.min(STEPS.length - 1, at))];
@@ -195,7 +213,7 @@ function go(at, still = false) {
     element.classList.toggle("current", element === step.element);
     element.toggleAttribute("aria-current", element === step.element);
   }
-  step.element.scrollIntoView({ block: "nearest" });
+  bringIntoView(step.element);
   document.getElementById("where").textContent = `Step ${step.at + 1} of ${STEPS.length}`;
   const row = ROW_OF_OPERATION.get(step.operation);
   if (!still) {
@@ -237,6 +255,7 @@ function fillFaults() {
 
 function fillTypes() {
   const box = document.getElementById("types");
+  if (!MEMBERS.length) return void (document.querySelector('[data-do="types"]').hidden = true);
   const option = (text, on, change, colour) => {
     const label = element("label");
     const input = element("input", undefined, { type: "checkbox", checked: on });
@@ -337,10 +356,10 @@ function find(query) {
     const client = /^client\s+(\d+)$/.exec(text);
     if (client) add("operation", (row) => T.operation.client[row] === Number(client[1]));
     else add("operation", (row) => textOf(row).toLowerCase().includes(text));
-    add("watch", (row) => `stream ${T.watch.stream[row]} ${T.watch.watched[row]}`.toLowerCase().includes(text));
-    add("delivery", (row) => T.delivery.text[row].toLowerCase().includes(text));
-    add("lease", (row) => `lease ${T.lease.id[row]}`.includes(text));
-    add("note", (row) => T.note.text[row].toLowerCase().includes(text));
+    add("watch", (row) => `stream ${T.watch.stream[row]} ${T.watch.watched.at(row)}`.toLowerCase().includes(text));
+    add("delivery", (row) => T.delivery.text.at(row).toLowerCase().includes(text));
+    add("lease", (row) => `lease ${T.lease.id.at(row)}`.includes(text));
+    add("note", (row) => T.note.text.at(row).toLowerCase().includes(text));
     const kinds = KINDS.map(([name]) => name.includes(text));
     if (kinds.some(Boolean)) add("message", (row) => kinds[T.message.kind[row]]);
     for (const fault of FAULTS)

@@ -64,12 +64,13 @@ const BASE = BigInt(DATA.base);
 const BASE_SECONDS = Number(BASE / 1000000000n);
 const BASE_NANOS = Number(BASE % 1000000000n);
 const ns = (t) => t * DATA.unit;
+const SHORT = BASE_SECONDS === 0 && BASE_NANOS + ns(DATA.end) < 1e6;
 const SECOND = 1e9 / DATA.unit;
 
 // A moment in seconds, with so many digits after the point. Like all texts of this project, moments of a history whose
 // times are only numbers are in ns.
 function moment(t, digits = 3) {
-  if (DATA.end * DATA.unit < 1e6 && BASE === 0n) return `${Math.round(ns(t))} ns`;
+  if (SHORT) return `${Math.round(BASE_NANOS + ns(t))} ns`;
   const nanos = BASE_NANOS + Math.max(0, ns(t));
   let seconds = BASE_SECONDS + Math.floor(nanos / 1e9);
   let fraction = Math.round((nanos % 1e9) / 10 ** (9 - digits));
@@ -170,7 +171,7 @@ function lifeOf(member) {
   begin(0, {});
   for (const [t, , name, row] of facts) {
     if (name === "start") begin(t, { role: 0, leader: 0, why: "", incarnation: T.start.incarnation[row] });
-    else if (name === "stop") begin(t, { role: DOWN, leader: 0, why: T.stop.text[row] });
+    else if (name === "stop") begin(t, { role: DOWN, leader: 0, why: T.stop.text.at(row) });
     else if (name === "recovery") begin(t, { term: T.recovery.term[row] });
     else begin(t, { role: T.role.role[row], term: T.role.term[row], leader: T.role.leader[row] });
   }
@@ -238,7 +239,7 @@ const FAULTS = (() => {
     let strike = strikes.get(key);
     if (!strike) {
       const end = T.fault.lasts[row] < 0 ? DATA.end : T.fault.t[row] + T.fault.lasts[row];
-      strike = { fault: T.fault.fault[row], t: T.fault.t[row], end, kind: T.fault.kind[row], text: T.fault.text[row] };
+      strike = { fault: T.fault.fault[row], t: T.fault.t[row], end, kind: T.fault.kind.at(row), text: T.fault.text.at(row) };
       strikes.set(key, { ...strike, members: [] });
       strike = strikes.get(key);
     }

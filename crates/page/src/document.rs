@@ -157,7 +157,7 @@ fn panel(input: &Input<'_>, data: &Data) -> Markup {
             details id="faults" hidden { summary { "Faults" } }
             @if !data.left_out.is_empty() { (left_out(data)) }
             details open[input.violations.is_empty()] {
-                summary { "This run" }
+                summary { @if input.members > 0 { "This run" } @else { "This history" } }
                 dl { @for (name, value) in &input.about { dt { (name) } dd { (value) } } }
             }
             @if !input.replay.is_empty() {
@@ -215,7 +215,7 @@ fn proof(input: &Input<'_>, violation: &Violation) -> Markup {
                     @for number in &violation.operations {
                         @if let Some(operation) = input.operations.get(*number) {
                             li { button type="button" data-operation=(number) {
-                                b { "#" (number) } " client " (operation.client) ": " (crate::input::shortened(&operation.request))
+                                b { "#" (number) } " client " (operation.client) ": " (brief(&operation.request))
                             } }
                         }
                     }
@@ -232,11 +232,22 @@ fn proof(input: &Input<'_>, violation: &Violation) -> Markup {
     }
 }
 
+/// The beginning of a text.
+fn brief(text: &str) -> String {
+    /// The most characters of an operation in a list.
+    const MOST: usize = 120;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
 /// A violation besides the first.
 fn other(violation: &Violation) -> Markup {
     html! {
         details {
             summary { b { (violation.oracle) } " " (violation.title) }
+            @if let Some(time) = violation.time { button type="button" data-at=(time) { "Go there" } }
             @for sentence in &violation.sentences { p { (with_code(sentence)) } }
             @if !violation.operations.is_empty() {
                 ul.proof { @for number in &violation.operations {
@@ -246,6 +257,19 @@ fn other(violation: &Violation) -> Markup {
             @if violation.others > 0 { p.dim { "And " (violation.others) " more of " (violation.oracle) "." } }
         }
     }
+}
+
+/// A number with a comma before every three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Says what the page does not have.

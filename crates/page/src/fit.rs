@@ -82,14 +82,19 @@ pub(crate) fn fit(input: &Input<'_>, rows: Rows, room: usize) -> Data {
 
 /// The rows nearest to `focus` that fit into the room, as text, and where they are in the list.
 fn fitting(rows: &[Row], focus: u64, room: usize) -> (Block, Range<usize>) {
-    let mut count = rows.len();
+    let (mut count, mut pins) = (rows.len(), true);
     loop {
         let kept = nearest(rows, focus, count);
-        let is_kept = |(at, row): &(usize, &Row)| row.pinned || kept.contains(at);
+        let is_kept = |(at, row): &(usize, &Row)| pins && row.pinned || kept.contains(at);
         let block = Block::of(rows.iter().enumerate().filter(is_kept).map(|(_, row)| row));
         let bytes = block.bytes();
-        if bytes <= room || count == 0 {
+        if bytes <= room || !pins {
             return (block, kept);
+        }
+        if count == 0 {
+            // Even what should stay is too much.
+            pins = false;
+            continue;
         }
         // Rows are about equally long. If that was wrong, the next round is nearer.
         let scaled = (count as u128 * room as u128 / bytes as u128) as usize;

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use record::{Event, Fact, MemberId, Nanos};
 
 /// The most characters of a text. Longer ones are cut.
-const TEXT_MAX: usize = 600;
-/// The most sentences of a paragraph, violations, rows about the run, and operations that prove a violation.
-const LIST_MAX: usize = 120;
+const TEXT_MAX: usize = 400;
+/// The most operations that prove a violation.
+const PROOF_MAX: usize = 120;
+/// The most bytes that all sentences together take in HTML. A person reads a hundredth of it.
+const TOLD_MAX: usize = 600_000;
+/// About how many bytes the HTML around a sentence takes.
+const AROUND: usize = 120;
 
 /// A run or a history, and what was found in it.
 pub struct Input<'a> {
@@ -91,6 +95,8 @@ pub struct Fault {
     pub kind: &'static str,
     /// What the plan says of it, such as `target = leader, for = 2s`.
     pub text: String,
+    /// Whether it is over as soon as it has struck.
+    pub at_once: bool,
 }
 
 /// An operation of a client.
@@ -213,39 +219,40 @@ impl Input<'_> {
 
     /// The same with what is told cut to a length that a person reads, so that it fits whatever the run is.
     pub(crate) fn bounded(mut self) -> Self {
-        let input = &mut self;
-        let lines = |lines: &mut Vec<String>| {
-            lines.truncate(LIST_MAX);
-            lines.iter_mut().for_each(shorten);
-        };
-        input.violations.truncate(LIST_MAX);
-        for violation in &mut input.violations {
-            shorten(&mut violation.title);
-            violation.operations.truncate(LIST_MAX);
-            lines(&mut violation.sentences);
-            lines(&mut violation.events);
+        let mut left = TOLD_MAX;
+        for text in [&mut self.title, &mut self.replay] {
+            told(text, &mut left);
         }
-        input.story.truncate(LIST_MAX);
-        let mut left = 2 * LIST_MAX;
-        for paragraph in &mut input.story {
-            paragraph.sentences.truncate(left);
-            left -= paragraph.sentences.len();
-            shorten(&mut paragraph.heading);
-            paragraph.sentences.iter_mut().for_each(|sentence| shorten(&mut sentence.text));
+        for paragraph in &mut self.story {
+            told(&mut paragraph.heading, &mut left);
+            paragraph.sentences.retain_mut(|sentence| told(&mut sentence.text, &mut left));
         }
-        lines(&mut input.undecided);
-        input.about.truncate(LIST_MAX);
-        input.about.iter_mut().for_each(|(_, value)| shorten(value));
-        [&mut input.title, &mut input.replay].into_iter().for_each(shorten);
+        self.undecided.retain_mut(|text| told(text, &mut left));
+        self.about.retain_mut(|(_, value)| told(value, &mut left));
+        self.violations.retain_mut(|violation| {
+            violation.operations.truncate(PROOF_MAX);
+            violation.sentences.retain_mut(|text| told(text, &mut left));
+            violation.events.retain_mut(|text| told(text, &mut left));
+            told(&mut violation.title, &mut left)
+        });
         self
     }
 }
 
-/// Cuts a text that nobody would read to its end.
-fn shorten(text: &mut String) {
+/// Cuts a text that nobody would read to its end. Whether there is room for it.
+fn told(text: &mut String, left: &mut usize) -> bool {
     if let Cow::Owned(cut) = shortened(text) {
         *text = cut;
     }
+    let bytes =
+        AROUND + text.chars().map(|c| if "<>&\"".contains(c) { 6 } else { c.len_utf8() }).sum::<usize>();
+    let fits = bytes <= *left;
+    if fits {
+        *left -= bytes;
+    } else {
+        text.clear();
+    }
+    fits
 }
 
 /// The text, cut if it is long.

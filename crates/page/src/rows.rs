@@ -4,7 +4,7 @@
 //! in units of a nanosecond or a microsecond, and count from the page's base: histories from elsewhere may have times
 //! since 1970, and numbers of JavaScript are exact up to 2^53 only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::{EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Stop};
 
@@ -97,6 +97,9 @@ impl Table {
 const UNDER_WAY: u32 = 8;
 const AGAIN: u32 = 9;
 
+/// How many streams are kept though they were opened long before what is shown of them.
+const STREAMS_PINNED: usize = 200;
+
 /// Bits of a disk job.
 const SYNCED: u32 = 1;
 const FAILED: u32 = 2;
@@ -137,14 +140,13 @@ impl Rows {
     }
 }
 
-/// Nanoseconds of a unit, and the moment that times count from.
+/// Nanoseconds of a unit, and the moment that times count from: a history from elsewhere begins at any time.
 fn units(input: &Input<'_>) -> (Nanos, Nanos) {
-    /// About half of what JavaScript's numbers hold exactly.
-    const FAR: Nanos = 1 << 52;
-    let first = input.operations.iter().map(|operation| operation.call).min().unwrap_or(0);
-    let base = if input.end > FAR { first } else { 0 };
+    let calls = input.operations.iter().map(|operation| operation.call);
+    let first = calls.chain(input.watches.iter().map(|watch| watch.opened)).min();
+    let base = first.filter(|_| input.events.is_empty()).unwrap_or(0);
     // A history whose times are only numbers is short.
-    (if input.end - base < 1_000_000_000 { 1 } else { 1_000 }, base)
+    (if input.end.saturating_sub(base) < 1_000_000_000 { 1 } else { 1_000 }, base)
 }
 
 /// Makes rows of events.
@@ -153,8 +155,8 @@ struct Maker<'a> {
     rows: Rows,
     /// The rows of messages that are under way, by packet.
     messages: BTreeMap<u64, usize>,
-    /// The rows of disk jobs that are under way, by member and job.
-    jobs: BTreeMap<(MemberId, u64), usize>,
+    /// The disk jobs that are under way: member, job, row. A job may have several writes of raft's, each with a row.
+    jobs: BTreeSet<(MemberId, u64, usize)>,
     /// The rows of faults that last, by fault and member.
     faults: BTreeMap<(u32, MemberId), usize>,
     /// The operations by the requests that they became.
@@ -190,7 +192,7 @@ impl<'a> Maker<'a> {
             input,
             rows,
             messages: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            jobs: BTreeSet::new(),
             faults: BTreeMap::new(),
             requests: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -276,7 +278,7 @@ impl<'a> Maker<'a> {
                 return self.rows.states.push(row);
             }
             EtcdFact::Saving { job, term, commit, last_index, .. } => {
-                self.jobs.insert((event.member, *job), self.rows.inside.len());
+                self.jobs.insert((event.member, *job, self.rows.inside.len()));
                 (Table::Job, [of, UNFINISHED, 0, 0], numbers([0, *job, *last_index, *term, *commit]))
             }
             EtcdFact::Appended(entries) => {
@@ -306,13 +308,8 @@ impl<'a> Maker<'a> {
             EtcdFact::WatchOpened { .. } | EtcdFact::WatchReceived { .. } | EtcdFact::WatchEnded { .. } => {
                 return;
             }
-            EtcdFact::LogCompacted { .. }
-            | EtcdFact::SnapshotInstalled { .. }
-            | EtcdFact::ProposedInternal { .. }
-            | EtcdFact::Configuration { .. }
-            | EtcdFact::Lessor { .. }
-            | EtcdFact::Failpoint { .. }
-            | EtcdFact::Probe { .. } => {
+            // What is seldom is told in words.
+            _ => {
                 let row = self.row(time, Table::Note, key, [0; NUMBERS]);
                 let texts = vec![shortened(&(self.input.describe)(&event.fact)).into_owned()];
                 return self.rows.inside.push(Row { texts, ..row });
@@ -373,7 +370,8 @@ impl<'a> Maker<'a> {
 
     /// Takes the rows of a member's disk jobs that are under way, up to a job.
     fn under_way(&mut self, member: MemberId, job: u64) -> Vec<usize> {
-        self.jobs.extract_if((member, 0)..=(member, job), |_, _| true).map(|(_, at)| at).collect()
+        let ended = self.jobs.extract_if((member, 0, 0)..=(member, job, usize::MAX), |_| true);
+        ended.map(|(_, _, at)| at).collect()
     }
 
     /// A disk job ended.
@@ -386,10 +384,15 @@ impl<'a> Maker<'a> {
 
     fn fault(&mut self, time: Nanos, member: MemberId, fault: u32, what: &str, begins: bool) {
         if begins {
-            let text = self.input.faults.get(fault as usize).map_or("", |fault| &fault.text);
-            let row =
-                self.row(time, Table::Fault, [id(member), 0, 0, 0], [i64::from(fault), -1, 0, 0, 0, 0, 0]);
-            self.faults.insert((fault, member), self.rows.states.len());
+            let planned = self.input.faults.get(fault as usize);
+            let text = planned.map_or("", |fault| &fault.text);
+            let at_once = planned.is_some_and(|fault| fault.at_once);
+            let lasts = if at_once { 0 } else { -1 };
+            let about = [i64::from(fault), lasts, 0, 0, 0, 0, 0];
+            let row = self.row(time, Table::Fault, [id(member), 0, 0, 0], about);
+            if !at_once {
+                self.faults.insert((fault, member), self.rows.states.len());
+            }
             self.rows.states.push(Row { texts: vec![what.to_string(), shortened(text).into_owned()], ..row });
         } else if let Some(at) = self.faults.remove(&(fault, member)) {
             let ends = self.rows.at(time);
@@ -456,7 +459,7 @@ impl<'a> Maker<'a> {
             let key = [watch.client, id(watch.member), 0, 0];
             let row = self.row(watch.opened, Table::Watch, key, [stream, lasts, 0, 0, 0, 0, 0]);
             let texts = [&watch.watched[..], how].map(|text| shortened(text).into_owned()).to_vec();
-            self.rows.clients.push(Row { texts, pinned: at < 200, ..row });
+            self.rows.clients.push(Row { texts, pinned: at < STREAMS_PINNED, ..row });
             for (time, revision, events, text) in &watch.received {
                 let about = [stream, *revision, i64::from(*events), 0, 0, 0, 0];
                 let row = self.row(*time, Table::Delivery, [0; 4], about);

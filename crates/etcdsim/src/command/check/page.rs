@@ -43,7 +43,7 @@ pub(super) fn of(file: &str, replay: &str, content: &Content, judged: &Judgement
         sentences: texts.iter().map(about_one).collect(),
     };
     let violation = Violation {
-        oracle: judged.model.to_string(),
+        oracle: "linearizability".to_string(),
         title: conflict.title.clone(),
         time: conflict.prefix_until,
         operations: numbers,
