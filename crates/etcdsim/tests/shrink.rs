@@ -146,3 +146,77 @@ fn a_plan_that_does_not_fail_and_a_taken_file_are_told() {
     let ended = etcdsim(&["shrink", bad, "--output", good]).expect(2);
     assert!(ended.stderr.contains("no shrunk plan of this failure"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_history_is_cut_down_to_what_contradicts_itself() {
+    let folder = Folder::new();
+    let (file, small) = (folder.path().join("register.jsonl"), folder.path().join("small.jsonl"));
+    // Many writes and reads, and one read of an old value.
+    let mut lines = vec![r#"{"format": "etcdsim-general-1", "model": "register", "initial": 0}"#.to_string()];
+    for nth in 1..=60 {
+        let (call, seen) = (10 * nth, if nth == 40 { 38 } else { nth });
+        lines.push(format!(
+            r#"{{"client": 1, "op": "write", "value": {nth}, "call": {call}, "return": {}}}"#,
+            call + 2
+        ));
+        lines.push(format!(
+            r#"{{"client": 2, "op": "read", "result": {seen}, "call": {}, "return": {}}}"#,
+            call + 4,
+            call + 6
+        ));
+    }
+    fs::write(&file, lines.join("\n")).expect("a temporary folder can be written");
+    let (file, output) = (file.to_str().expect("plain"), small.to_str().expect("plain"));
+    let ended = etcdsim(&["check", file, "--shrink", "--output", output]).expect(1);
+    assert!(ended.stdout.contains("shrunk from 120 operations to"), "{}", ended.stdout);
+    let left = fs::read_to_string(&small).expect("it was written").lines().count() - 1;
+    assert!(left <= 4, "{left} operations are left");
+    etcdsim(&["check", output]).expect(1);
+}
+
+#[test]
+fn a_lock_that_was_granted_twice_needs_two_operations() {
+    let folder = Folder::new();
+    let (file, small) = (folder.path().join("lock.jsonl"), folder.path().join("small.jsonl"));
+    let mut lines = vec![r#"{"format": "etcdsim-general-1", "model": "lock"}"#.to_string()];
+    let mut ask = |op: &str, owner: u64| {
+        let call = 10 * lines.len() as u64;
+        lines.push(format!(
+            r#"{{"client": {owner}, "op": "{op}", "owner": {owner}, "call": {call}, "return": {}, "result": true}}"#,
+            call + 3
+        ));
+    };
+    for turn in 0..40 {
+        ask("acquire", turn % 5);
+        ask("release", turn % 5);
+    }
+    ask("acquire", 1);
+    ask("acquire", 2);
+    fs::write(&file, lines.join("\n")).expect("a temporary folder can be written");
+    let (file, output) = (file.to_str().expect("plain"), small.to_str().expect("plain"));
+    let ended = etcdsim(&["check", file, "--shrink", "--output", output]).expect(1);
+    assert!(ended.stdout.contains("shrunk from 82 operations to 2: #80, #81"), "{}", ended.stdout);
+    etcdsim(&["check", output]).expect(1);
+}
+
+#[test]
+fn a_history_of_etcd_is_cut_down_by_forgetting_answers() {
+    let folder = Folder::new();
+    let [plan_file, file, small] =
+        ["plan.toml", "history.jsonl", "small.jsonl"].map(|name| folder.path().join(name));
+    let text = SCENARIO.replace("flaws = [\"R2\"]", "flaws = [\"R5\"]").replace("power-loss", "pause");
+    let scenario = Scenario::parse("pause.toml", &text).expect("it is a scenario");
+    let stale =
+        |plan: &Plan| signature(plan).is_some_and(|signature| signature.oracle == etcdsim::Oracle::K1);
+    let plan = (0..200).map(|seed| scenario.expand(seed)).find(stale).expect("some seed has a stale read");
+    fs::write(&plan_file, plan.to_toml()).expect("a temporary folder can be written");
+    let [plan_file, file, output] = [&plan_file, &file, &small].map(|path| path.to_str().expect("plain"));
+    etcdsim(&["replay", plan_file, "--history", file]).expect(1);
+    let before = etcdsim(&["check", file]).expect(1);
+    let ended = etcdsim(&["check", file, "--shrink", "--output", output]).expect(1);
+    assert!(ended.stdout.contains("shrunk from"), "{}", ended.stdout);
+    let lines = |path: &str| fs::read_to_string(path).expect("it was written").lines().count();
+    assert!(lines(output) * 4 < lines(file), "{} of {} lines are left", lines(output), lines(file));
+    let after = etcdsim(&["check", output]).expect(1);
+    assert!(before.stdout.contains("K1") && after.stdout.contains("K1"), "{}", after.stdout);
+}

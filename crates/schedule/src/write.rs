@@ -52,7 +52,7 @@ impl<P: Part> Plan<P> {
     /// The plan as a file without the fields that have the value of a field that is left out. It reads back as the same
     /// plan as long as these values do not change.
     pub fn to_short_toml(&self) -> String {
-        let mut file = Writer::new(P::NAMES);
+        let mut file = Writer { short: true, ..Writer::new(P::NAMES) };
         let (title, scenario) = (self.title.clone(), self.scenario.clone());
         let top = Top { title, scenario, seed: self.seed, flaws: self.flaws.clone() };
         let usual = Plan::<P>::default();
@@ -84,12 +84,14 @@ impl<P: Part> Plan<P> {
 pub(crate) struct Writer {
     pub text: String,
     names: Names,
+    /// Whether times of a fault that are 0 are left out.
+    short: bool,
 }
 
 impl Writer {
     /// An empty file of nodes with these names.
     pub fn new(names: Names) -> Writer {
-        Writer { text: String::new(), names }
+        Writer { text: String::new(), names, short: false }
     }
 
     /// Writes one field as a line of TOML.
@@ -144,8 +146,11 @@ impl Writer {
             Trigger::At(at) => self.line("at", &time(*at)),
             Trigger::When { condition, from, delay } => {
                 self.line("when", &quote(&print_condition(condition)));
-                self.line("from", &time(*from));
-                self.line("after", &time(*delay));
+                for (name, length) in [("from", *from), ("after", *delay)] {
+                    if !self.short || length > 0 {
+                        self.line(name, &time(length));
+                    }
+                }
             }
         }
         if let Some(duration) = fault.duration {

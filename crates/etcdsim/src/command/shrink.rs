@@ -188,6 +188,7 @@ pub(super) fn extent(plan: &Plan) -> String {
 /// What was reached, in a line.
 pub(super) fn summary(shrunk: &Shrunk) -> String {
     let ended = match shrunk.ended {
+        Ended::Complete if shrunk.size.acts == 0 => "; it fails although nothing happens",
         Ended::Complete if shrunk.minimal => "; the failure goes away without any one of them",
         Ended::Complete => "",
         Ended::TimeBudget => "; the time was over, and the same command goes on from there",

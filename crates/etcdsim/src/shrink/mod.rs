@@ -156,14 +156,14 @@ impl Shrinker {
         let from = Size::of(&plan);
         let limits = Limits { jobs: self.jobs, time_budget: self.time_budget, interrupted };
         let mut trial = Trial::new(plan, (signature.clone(), seen), limits, progress);
-        loop {
-            let before = trial.size();
-            for pass in PASSES {
-                trial.begin(pass.name);
-                (pass.run)(&mut trial);
-            }
-            if trial.over() || trial.size() == before {
-                break;
+        let original = trial.reached();
+        rounds(&mut trial, Order::FaultsFirst);
+        if trial.size().acts > SMALL && !trial.over() {
+            let first = trial.reached();
+            trial.return_to(original);
+            rounds(&mut trial, Order::OperationsFirst);
+            if first.1 < trial.size() {
+                trial.return_to(first);
             }
         }
         if trial.diverged() {
@@ -220,6 +220,37 @@ impl Shrinker {
         }
         let hash = outcome.record.trace_hash;
         Ok((signature, Seen::of(&failure, Ending::Same(hash), hash)))
+    }
+}
+
+/// Into how many pieces lists are cut, one after the other: as long as large pieces can be left out, small ones would take
+/// too long.
+const PIECES: &[usize] = &[16, 128, usize::MAX];
+/// A plan with at most this many faults and operations is small enough; a larger one is shrunk in another order, too.
+const SMALL: usize = 4;
+
+/// What is left out first. Many operations may do what one fault does, and the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    FaultsFirst,
+    OperationsFirst,
+}
+
+/// Runs all passes until none finds anything.
+fn rounds(trial: &mut Trial<'_>, order: Order) {
+    for (nth, pieces_max) in PIECES.iter().enumerate() {
+        trial.cut_into(*pieces_max);
+        let faults_wait = order == Order::OperationsFirst && nth + 1 < PIECES.len();
+        loop {
+            let before = trial.size();
+            for pass in PASSES.iter().filter(|pass| !(faults_wait && pass.drops_faults)) {
+                trial.begin(pass.name);
+                (pass.run)(trial);
+            }
+            if trial.over() || trial.size() == before {
+                break;
+            }
+        }
     }
 }
 

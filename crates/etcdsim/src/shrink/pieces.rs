@@ -16,7 +16,7 @@ pub(super) struct Things {
 /// Up to how many pieces each is tried alone, without all others; our choice. With many small pieces that never works.
 const ALONE: usize = 8;
 
-/// Drops what it can.
+/// Drops what it can, in pieces that are not smaller than the trial wants at the moment.
 pub(super) fn drop_pieces(trial: &mut Trial<'_>, things: &Things) {
     let without = |plan: &Plan, keep: &dyn Fn(usize) -> bool| {
         let mut plan = plan.clone();
@@ -25,6 +25,9 @@ pub(super) fn drop_pieces(trial: &mut Trial<'_>, things: &Things) {
     };
     let mut size = (things.count)(trial.best());
     while size > 0 && !trial.over() {
+        if (things.count)(trial.best()).div_ceil(size) > trial.pieces_max() {
+            return;
+        }
         only_one_piece(trial, things, &mut size);
         // From the end: what comes late is more often needed by nothing else.
         let mut end = (things.count)(trial.best());

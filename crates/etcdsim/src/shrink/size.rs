@@ -1,7 +1,10 @@
 //! The order in which one plan is smaller than another. Every accepted step makes the plan smaller in it, so shrinking
 //! always ends.
 
-use plan::{Fault, Link, Plan, PlannedOperation, Spread, Target, Trigger};
+use keyed::Ratio;
+use plan::{
+    DiskFault, Fault, FaultKind, Link, NetworkFault, Plan, PlannedOperation, Spread, Target, Trigger,
+};
 
 use super::usual;
 
@@ -96,17 +99,24 @@ fn struck(target: &Target) -> usize {
     }
 }
 
-/// How many distributions and shares of the plan leave something to draws.
+/// How many distributions and shares of the plan leave something to draws. What always happens leaves nothing.
 fn noise(plan: &Plan) -> usize {
     let open = |spread: &Spread| usize::from(!matches!(spread, Spread::Constant(_)));
+    let chance = |share: &Ratio| share.parts() > 0 && share.parts() < Ratio::WHOLE;
     let of_link = |link: &Link| {
         let shares = [link.loss, link.duplicate, link.reorder, link.corrupt];
-        open(&link.latency) + shares.iter().filter(|share| share.parts() > 0).count()
+        open(&link.latency) + shares.iter().filter(|share| chance(share)).count()
+    };
+    let of_fault = |fault: &Fault| match &fault.kind {
+        FaultKind::Network(NetworkFault::Link { link, .. }) => of_link(link),
+        FaultKind::Disk(DiskFault::SlowDisk { extra, .. }) => open(extra),
+        _ => 0,
     };
     of_link(&plan.network.peers)
         + of_link(&plan.network.clients)
         + [plan.disk.read, plan.disk.write, plan.disk.sync].iter().map(open).sum::<usize>()
         + plan.clients.iter().map(|client| open(&client.watch_processing)).sum::<usize>()
+        + plan.faults.iter().map(of_fault).sum::<usize>()
 }
 
 /// The sum of the faults' numbers: they count from 1 when they are as small as can be.

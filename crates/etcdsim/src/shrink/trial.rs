@@ -81,6 +81,9 @@ pub struct OtherFinding {
     pub plan: Plan,
 }
 
+/// A plan that fails in the same way, its size, and what its run showed.
+pub(super) type Reached = (Plan, Size, Seen);
+
 /// The smallest plan so far, and what is known of candidates.
 pub(super) struct Trial<'a> {
     /// The smallest plan so far.
@@ -97,6 +100,8 @@ pub(super) struct Trial<'a> {
     known: BTreeMap<u64, Ending>,
     others: BTreeMap<Signature, OtherFinding>,
     runs: usize,
+    /// Into how many pieces a list may be cut at the moment.
+    pieces_max: usize,
     pass: &'static str,
     /// Set if a plan took different steps when it was run again.
     diverged: bool,
@@ -127,6 +132,7 @@ impl<'a> Trial<'a> {
             known,
             others: BTreeMap::new(),
             runs: 0,
+            pieces_max: usize::MAX,
             pass: "",
             diverged: false,
             progress,
@@ -151,6 +157,26 @@ impl<'a> Trial<'a> {
     /// Names what is tried from now on.
     pub fn begin(&mut self, pass: &'static str) {
         self.pass = pass;
+    }
+
+    /// Into how many pieces a list may be cut at the moment.
+    pub fn pieces_max(&self) -> usize {
+        self.pieces_max
+    }
+
+    /// Lists may be cut into this many pieces from now on.
+    pub fn cut_into(&mut self, pieces_max: usize) {
+        self.pieces_max = pieces_max;
+    }
+
+    /// The smallest plan so far, to come back to.
+    pub fn reached(&self) -> Reached {
+        (self.best.clone(), self.size, self.seen.clone())
+    }
+
+    /// Goes on from a plan that was reached before.
+    pub fn return_to(&mut self, (best, size, seen): Reached) {
+        (self.best, self.size, self.seen) = (best, size, seen);
     }
 
     /// Whether to stop.

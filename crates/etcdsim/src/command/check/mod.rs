@@ -2,6 +2,7 @@
 //! verdicts. Nothing is run.
 //!
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
+//! * `shrink`, `window`: the fewest operations that still show a violation.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
 //! * `hints`: what besides a bug may explain a violation; `page`: shows a history; `bench`, `containers`: measure the engines.
 
@@ -15,6 +16,7 @@ mod page;
 mod shrink;
 mod sums;
 mod transactions;
+mod window;
 
 use std::fmt::{self, Write};
 use std::fs::{self, File};
@@ -288,6 +290,12 @@ fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
         content => general.judge(content),
     };
     judged.report(reported);
+    if let (true, Content::Recorded(recorded), Some(conflict)) = (arguments.shrink, &*content, &judged.conflict) {
+        let wall = arguments.time_budget.unwrap_or(shrink::USUAL_TIME);
+        if let Some(smaller) = general.in_window(recorded, conflict, &|| watch.elapsed() >= wall) {
+            judged.conflict = Some(smaller);
+        }
+    }
     if judged.verdict == End::Violation {
         let hint = match content {
             Content::Etcd(etcd) if by_oracles => hints::start_revision(&etcd.0, &mut etcd.1, &judged),

@@ -207,7 +207,7 @@ fn part(
 }
 
 /// The fewest of these numbers, in order, with which it still holds: by delta debugging, large pieces first.
-fn reduce(mut kept: Vec<usize>, holds: &mut dyn FnMut(&[usize]) -> bool) -> Vec<usize> {
+pub(super) fn reduce(mut kept: Vec<usize>, holds: &mut dyn FnMut(&[usize]) -> bool) -> Vec<usize> {
     kept.sort_unstable();
     kept.dedup();
     let mut size = kept.len().div_ceil(2);

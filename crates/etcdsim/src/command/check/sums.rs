@@ -128,7 +128,7 @@ impl General<'_> {
         Some(judged)
     }
 
-    fn line<M: linear::Model>(
+    pub(super) fn line<M: linear::Model>(
         &self,
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -150,7 +150,7 @@ fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judg
 type Numbered<I, O> = (Vec<Operation<I, O>>, Vec<u32>);
 
 /// The operations of every key, each with its number in the file.
-fn by_key<I: Clone, O: Clone>(operations: &Operations<I, O>) -> Vec<(History<I, O>, Vec<u32>)> {
+pub(super) fn by_key<I: Clone, O: Clone>(operations: &Operations<I, O>) -> Vec<(History<I, O>, Vec<u32>)> {
     let mut keys: BTreeMap<Option<&Value>, Numbered<I, O>> = BTreeMap::new();
     match operations {
         Operations::Single(history) => {

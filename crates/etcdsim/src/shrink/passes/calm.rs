@@ -2,8 +2,9 @@
 //! nothing depends on draws but the election timeouts, so that what is left out later changes nothing else.
 
 use keyed::Ratio;
-use plan::{Link, Plan, Spread};
+use plan::{DiskFault, FaultKind, Link, NetworkFault, Plan, Spread};
 
+use super::draws::SEEDS;
 use crate::shrink::trial::Trial;
 
 /// Changes that make a plan calmer, the largest first.
@@ -14,6 +15,7 @@ const CHANGES: &[fn(&mut Plan)] = &[
         usual_disk(plan);
         still_disk(plan);
         still_clients(plan);
+        still_faults(plan);
     },
     |plan| {
         still_links(plan);
@@ -37,14 +39,37 @@ const CHANGES: &[fn(&mut Plan)] = &[
     |plan| plan.disk.write = constant(plan.disk.write),
     |plan| plan.disk.read = constant(plan.disk.read),
     still_clients,
+    still_faults,
 ];
 
+/// Times of links and of syncs that are tried for a run without noise, in microseconds. The longer a sync takes, the more
+/// can happen meanwhile.
+const CONSTANTS: &[(u64, u64)] =
+    &[(500, 1_000), (500, 5_000), (1_000, 20_000), (5_000, 1_000), (5_000, 50_000)];
+
 pub(super) fn calm(trial: &mut Trial<'_>) {
+    if trial.size().noise == 0 {
+        return;
+    }
     for change in CHANGES {
         let mut candidate = trial.best().clone();
         change(&mut candidate);
         trial.accepts(candidate);
     }
+    // All of it, at the price of other draws.
+    trial.first(CONSTANTS.len() * SEEDS, &|plan, nth| {
+        let mut plan = plan.clone();
+        let (latency, sync) = CONSTANTS[nth % CONSTANTS.len()];
+        still_links(&mut plan);
+        still_disk(&mut plan);
+        still_clients(&mut plan);
+        for link in [&mut plan.network.peers, &mut plan.network.clients] {
+            link.latency = Spread::Constant(latency * 1_000);
+        }
+        plan.disk.sync = Spread::Constant(sync * 1_000);
+        plan.seed = plan.seed.wrapping_add((nth / CONSTANTS.len()) as u64);
+        Some(plan)
+    });
 }
 
 /// The value that a distribution most often gives, or one near it.
@@ -79,6 +104,26 @@ fn usual_disk(plan: &mut Plan) {
 fn still_disk(plan: &mut Plan) {
     for spread in [&mut plan.disk.read, &mut plan.disk.write, &mut plan.disk.sync] {
         *spread = constant(*spread);
+    }
+}
+
+/// What links do while a fault affects them: their times become constant, and what may happen to a message happens to all.
+fn still_faults(plan: &mut Plan) {
+    let always = |share: &mut Ratio| {
+        if *share != Ratio::NEVER {
+            *share = Ratio::ALWAYS;
+        }
+    };
+    for fault in &mut plan.faults {
+        match &mut fault.kind {
+            FaultKind::Network(NetworkFault::Link { link, .. }) => {
+                link.latency = constant(link.latency);
+                always(&mut link.duplicate);
+                always(&mut link.reorder);
+            }
+            FaultKind::Disk(DiskFault::SlowDisk { extra, .. }) => *extra = constant(*extra),
+            _ => {}
+        }
     }
 }
 

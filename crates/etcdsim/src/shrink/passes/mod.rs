@@ -30,12 +30,19 @@ pub struct Pass {
     /// What it does, in a sentence.
     pub about: &'static str,
     pub(super) run: fn(&mut Trial<'_>),
+    /// Whether it leaves faults out and nothing else.
+    pub(super) drops_faults: bool,
 }
 
 macro_rules! passes {
     ($($name:literal $run:path, $about:literal;)+) => {
         /// All passes, in their order.
-        pub const PASSES: &[Pass] = &[$(Pass { name: $name, about: $about, run: $run }),+];
+        pub const PASSES: &[Pass] = &[$(Pass {
+            name: $name,
+            about: $about,
+            run: $run,
+            drops_faults: matches!($name.as_bytes(), b"families" | b"faults"),
+        }),+];
     };
 }
 

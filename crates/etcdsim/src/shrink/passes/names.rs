@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use plan::{FaultKind, NetworkFault, Plan, PlannedOperation, Target};
 
+use super::draws::SEEDS;
 use crate::shrink::trial::Trial;
 
 pub(super) fn names(trial: &mut Trial<'_>) {
     for client in (0..trial.best().clients.len()).rev() {
-        if let Some(candidate) = without_client(trial.best(), client) {
-            trial.accepts(candidate);
-        }
+        // The draws of the clients after it change, so it may take other ones.
+        trial.first(1 + SEEDS, &|plan, nth| {
+            let mut plan = without_client(plan, client)?;
+            plan.seed = plan.seed.wrapping_add(nth as u64);
+            Some(plan)
+        });
     }
     let mut numbered = trial.best().clone();
     for (fault, id) in numbered.faults.iter_mut().zip(1..) {

@@ -4,6 +4,7 @@
 use plan::{Plan, Spread};
 use schedule::choice::Value;
 use schedule::field::Form;
+use schedule::units::Unit;
 
 use super::calm::constant;
 use crate::shrink::pieces::{Things, drop_pieces};
@@ -47,6 +48,8 @@ fn back(plan: &Plan) -> Vec<(At, Value)> {
 /// Simpler values for a field, the smallest first.
 fn simpler(deviation: &Deviation) -> Vec<Value> {
     match (&deviation.value, deviation.form) {
+        // What always happens leaves nothing to draws.
+        (Value::Number(_), Form::Number { unit: Unit::Share, high, .. }) => vec![Value::Number(high)],
         (Value::Number(value), Form::Number { low, zero, .. }) => {
             // 0 may mean something else than a small number, such as "unlimited".
             let least = if zero.is_some() { low.max(1) } else { low };

@@ -1,8 +1,10 @@
-//! Makes operations simpler: a single request instead of a transaction, no option, a value that is not padded.
+//! Makes operations simpler: a single request instead of a transaction or a write of Kubernetes, no option, a value that is
+//! not padded.
 
 use api::Request;
 use api::etcdserverpb::request_op::Request as Op;
-use api::etcdserverpb::{RequestOp, TxnRequest};
+use api::etcdserverpb::{DeleteRangeRequest, RequestOp, TxnRequest};
+use plan::act::{Verb, Which, Write};
 use plan::{Act, PlannedOperation};
 
 use crate::shrink::trial::Trial;
@@ -32,6 +34,17 @@ fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
     if let Act::Request(Request::Txn(txn)) = &operation.act {
         all.extend(of_txn(txn).into_iter().map(|request| Act::Request(request).at(operation.at)));
     }
+    if let Act::Write(write) = &operation.act {
+        all.push(of_write(write).at(operation.at));
+    }
+    if let Act::Append(micros) = &operation.act {
+        let without = |gone: usize| {
+            let mut micros = micros.clone();
+            micros.remove(gone);
+            Act::Append(micros).at(operation.at)
+        };
+        all.extend((0..micros.len()).filter(|_| micros.len() > 1).map(without));
+    }
     let text = operation.to_string();
     let words: Vec<&str> = text.split(' ').collect();
     // The padding of a value, `TEXT*N`; a key with a star is a prefix and has no number behind it.
@@ -54,6 +67,23 @@ fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
     }
     all.retain(|simpler| simpler != operation);
     all
+}
+
+/// A single request that does what a write of Kubernetes might do.
+fn of_write(write: &Write) -> Act {
+    let key = match &write.which {
+        _ if !write.new.is_empty() => write.new.clone(),
+        Which::Key(key) => key.clone(),
+        Which::Nth { keys, pick } => [&keys.key[..], pick.to_string().as_bytes()].concat().into(),
+    };
+    match (write.verb, &write.which) {
+        (Verb::Remove, Which::Nth { keys, .. }) => {
+            let (key, range_end) = (keys.key.clone(), keys.end.clone());
+            Act::Request(DeleteRangeRequest { key, range_end, prev_kv: false }.into())
+        }
+        (Verb::Remove, Which::Key(_)) => Act::delete(key),
+        (Verb::Create | Verb::Update, _) => Act::put(key, write.value.clone()),
+    }
 }
 
 /// The requests in a transaction, one by one, and the transaction without one of its parts.
