@@ -80,6 +80,12 @@ errors! {
     InvalidSortOption: InvalidArgument, "etcdserver: invalid sort option";
     /// The metadata `client-api-version` is not a version; since 3.6.
     InvalidClientApiVersion: InvalidArgument, "etcdserver: invalid client api version";
+    /// The call does not exist in this version: etcd before 3.7 does not stream ranges. The text is that of Go's gRPC server.
+    NoRangeStream: Unimplemented, "unknown method RangeStream for service etcdserverpb.KV";
+    /// A streamed range has only the order of its keys.
+    RangeStreamSort: Unimplemented, "RangeStream does not support custom sort orders";
+    /// A streamed range has no bounds on revisions.
+    RangeStreamFilter: Unimplemented, "RangeStream does not support revision filters";
     /// A request of more bytes than `--max-request-bytes`.
     RequestTooLarge: InvalidArgument, "etcdserver: request is too large";
     /// The revision is older than the last compaction. A watcher that starts at a negative revision is cancelled with this, too.
@@ -227,6 +233,8 @@ errors! {
     ClusterVersionUnavailable: FailedPrecondition, "etcdserver: cluster version not found during downgrade";
     /// A downgrade is in progress already.
     DowngradeInProcess: FailedPrecondition, "etcdserver: cluster has a downgrade job in progress";
+    /// The action of the request is none.
+    UnknownMethod: Unknown, "etcdserver: unknown method";
     /// There is no downgrade to cancel.
     NoInflightDowngrade: FailedPrecondition, "etcdserver: no inflight downgrade job";
 

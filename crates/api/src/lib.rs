@@ -1,10 +1,10 @@
-//! The etcd v3 API: requests, responses and errors, as they are on the wire of etcd 3.6.
+//! The etcd v3 API: requests, responses and errors, as they are on the wire of etcd 3.7.
 //!
 //! * [`etcdserverpb`], [`mvccpb`], [`authpb`], [`membershippb`], [`v3lockpb`], [`v3electionpb`]: the messages, named after their protobuf packages.
 //!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; the test of `tests/generate` keeps the two equal.
 //!   Each speaks protobuf ([`prost::Message`]) and JSON (serde, in the form of etcd's gateway).
 //! * [`Request`] and [`Response`]: a unary call (one request, one answer) and its answer, as enums over all calls. Watches and snapshots are
-//!   streams, so they are only messages. A keep-alive is a stream too, but each request on it and its answer count as a call.
+//!   streams, so they are only messages; so are the chunks of a streamed range ([`merge`]). A keep-alive is a stream too, but each request on it and its answer count as a call.
 //! * [`Part`]: one comparison or operation of a transaction.
 //! * [`Error`] and [`Code`]: the errors that a call can return instead of an answer, with their exact texts and their gRPC status codes.
 //! * [`key_range`]: calculates the `range_end` of a request.
@@ -44,6 +44,7 @@ pub mod v3electionpb;
 pub mod v3lockpb;
 
 mod call;
+mod chunks;
 mod code;
 mod error;
 mod json;
@@ -51,6 +52,7 @@ pub mod key_range;
 mod parts;
 
 pub use call::{JsonError, Request, Response};
+pub use chunks::merge;
 pub use code::Code;
 pub use error::Error;
 pub use json::bytes_base64::decode as decode_base64;

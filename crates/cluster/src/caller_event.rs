@@ -5,7 +5,7 @@
 pub(crate) enum CallerEvent {
     /// A client decides what to do next.
     ClientNext { client: usize },
-    /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
+    /// The retransmission time-out of a stream fires; `up` is the direction from the client.
     StreamDue { stream: u64, up: bool },
     /// A slow client has finished processing a response of a stream.
     StreamTake { stream: u64 },

@@ -80,6 +80,8 @@ impl world::Callers<Etcd> for Callers {
     fn item(&mut self, view: &View<'_>, from: MemberId, stream: u64, item: io::Down, orders: &mut Orders) {
         let item = match item {
             io::Down::Watch(response) => Down::Response(Arc::new(response)),
+            io::Down::Range(chunk) => Down::Chunk(Arc::new(chunk)),
+            io::Down::End => Down::End,
             io::Down::Refused(error) => Down::Refused(error),
             io::Down::Snapshot(_) => unreachable!("no caller asks for a snapshot"),
         };

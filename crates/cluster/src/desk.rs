@@ -83,6 +83,7 @@ impl Desk<'_> {
             member,
             user: caller.user,
             request,
+            streamed: false,
             call: self.now(),
             outcome: Outcome::Unknown { gave_up: self.now() },
         });

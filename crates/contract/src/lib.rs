@@ -87,7 +87,7 @@
 //! - A step after [`Effects::end`], after a refusal to start, or after a panic.
 //! - [`Now::clock`] never goes back within an incarnation, and has no relation to that of another one. [`Now::wall`] may
 //!   go anywhere.
-//! - A number of a call or of a stream is never used twice in an incarnation. It is below 2^61.
+//! - A number of a call or of a stream is never used twice in an incarnation. It is below 2^60.
 //! - A request for which [`Types::wants_connections`] is true never comes without [`Input::Connections`] before it.
 //!
 //! A step waits for nothing and costs no more than its input is worth: a driver may have one thread for many nodes. What

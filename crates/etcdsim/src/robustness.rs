@@ -269,7 +269,7 @@ fn operation(operation: &report::Operation, member: MemberId) -> Option<Operatio
         return None;
     }
     let client = u32::try_from(operation.client).unwrap_or_default();
-    Some(Operation { client, member, user: None, request, call, outcome })
+    Some(Operation { client, member, user: None, request, streamed: false, call, outcome })
 }
 
 /// The error with this text in the report. For a refused compaction the report has the store's text, which lacks the

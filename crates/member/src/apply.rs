@@ -26,7 +26,9 @@ use crate::flaw::Flaw;
 use crate::inner;
 use crate::mvcc::{KeyRange, Store, Write};
 
+pub(crate) use check::check_range;
 pub use check::check_request;
+pub(crate) use range::is_filtered;
 pub use range::range;
 pub use txn::{is_read_only, is_serializable};
 

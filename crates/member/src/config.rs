@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use record::MemberId;
-pub use settings::{AutoCompaction, BackendWrites, Ids, RaftLoop, Settings};
+pub use settings::{AutoCompaction, BackendWrites, EtcdVersion, Ids, RaftLoop, Settings};
 
 use crate::flaw::Flaws;
 

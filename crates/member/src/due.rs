@@ -55,11 +55,14 @@ impl Member {
         if self.transfers.wake_at() <= self.now {
             self.look_after_transfers(out);
         }
+        self.look_after_leaderless(out);
         self.look_after_watches(out);
         self.look_after_compaction(out);
         self.look_after_comparison(out);
+        self.look_after_version(out);
         self.publish(out);
         self.greet(out);
+        self.persistence.compact_log(self.replica.applied(), self.node.log_mut(), out);
         let compactor = &self.compactor;
         let is_awaited = |store: &Store| compactor.waits_for_commit(store);
         self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
@@ -100,9 +103,11 @@ impl Member {
             self.leases.due_at(),
             self.calls.wake_at(),
             self.transfers.wake_at(),
+            self.require_leader.due_at(),
             self.hub.due_at(),
             self.compactor.due_at(&self.replica.store),
             self.comparison.wake_at(leads),
+            self.version_due_at(),
             if leader.is_none() { u64::MAX } else { self.membership.publishes_at() },
             if leads { u64::MAX } else { self.leadership.greets_at() },
             self.persistence.due_at(&self.replica.store),
@@ -128,7 +133,7 @@ impl Member {
     /// When each part of the member next has something to do, with the part's name for panic messages.
     /// The first two move at any step, the others only in one that has a round (`round.rs`).
     #[inline]
-    pub(crate) fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
+    pub(crate) fn alarm_clocks(&self) -> [(&'static str, u64); 13] {
         [
             ("tick", self.next_tick),
             ("reads", self.reads.wake_at()),
@@ -138,8 +143,10 @@ impl Member {
             ("leases", self.leases.wake_at()),
             ("compaction", self.compactor.wake_at()),
             ("comparison of hashes", self.comparison.wake_at(self.node.is_leader())),
+            ("cluster version", self.version_due_at()),
             ("transfers", self.transfers.wake_at()),
             ("calls", self.calls.wake_at()),
+            ("streams without a leader", self.require_leader.due_at()),
             ("end", self.membership.ends_at().min(self.stopping.unwrap_or(u64::MAX))),
         ]
     }

@@ -5,7 +5,7 @@ use api::Request;
 use api::etcdserverpb::{
     InternalAuthenticateRequest, InternalRaftRequest, LeaseCheckpointRequest, RequestHeader,
 };
-use api::membershippb::ClusterMemberAttrSetRequest;
+use api::membershippb::{ClusterMemberAttrSetRequest, ClusterVersionSetRequest, DowngradeInfoSetRequest};
 use bytes::Bytes;
 use prost::Message;
 use record::inner::Command as Told;
@@ -19,6 +19,10 @@ pub(crate) enum Command {
     Checkpoint(LeaseCheckpointRequest),
     /// Records the name and client URLs that a member publishes.
     Attributes(ClusterMemberAttrSetRequest),
+    /// Begins or ends a downgrade.
+    Downgrade(DowngradeInfoSetRequest),
+    /// Sets the cluster version.
+    Version(ClusterVersionSetRequest),
     /// Issues a token for a login whose password was right. It has the random part of the token.
     Authenticate(InternalAuthenticateRequest),
 }
@@ -94,6 +98,8 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
         }
         Command::Checkpoint(request) => internal.lease_checkpoint = Some(request),
         Command::Attributes(request) => internal.cluster_member_attr_set = Some(request),
+        Command::Downgrade(request) => internal.downgrade_info_set = Some(request),
+        Command::Version(request) => internal.cluster_version_set = Some(request),
         Command::Authenticate(request) => internal.authenticate = Some(request),
     }
     Some(internal.encode_to_vec())
@@ -130,6 +136,8 @@ pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
         .map(Command::Request)
         .or(internal.lease_checkpoint.map(Command::Checkpoint))
         .or(internal.cluster_member_attr_set.map(Command::Attributes))
+        .or(internal.downgrade_info_set.map(Command::Downgrade))
+        .or(internal.cluster_version_set.map(Command::Version))
         .or(internal.authenticate.map(Command::Authenticate));
     let Some(command) = command else {
         return Err("it does not hold a request that this member knows".to_string());

@@ -195,6 +195,34 @@ flaws! {
     /// A lock is reported as held although the waiter's own key has expired meanwhile: the `Lock` of etcd
     /// 3.4.
     LockHeldAfterExpiry = "M-lock-expired", "lock-held-after-expiry", Leases, in "jepsen-lock" by "M1";
+    /// Puts in nested transactions cost nothing of the space quota, and the alarm NOSPACE lets them pass (etcd issue
+    /// 22139).
+    NestedTxnCostsNothing = "M-22139", "nested-txn-costs-nothing", Store, in "no-space" by "K1";
+    /// The alarm NOSPACE refuses transactions that only read (etcd issue 14884).
+    NoSpaceRefusesReads = "M-14884", "no-space-refuses-reads", Store, in "no-space" by "V2";
+    /// A transaction of which a range cannot be read keeps the writes before that range (etcd issue 18799).
+    TxnFailsMidway = "M-18799", "txn-fails-midway", Store, in "txn-at-compacted" by "K1" "K4" "I8";
+    /// Whoever may read a key may watch all keys from there on (advisory GHSA-xg4h-6gfc-h4m8).
+    WatchFromKeyUnchecked = "M-xg4h", "watch-from-key-unchecked", Watches, in "refused-watches" by "K1";
+    /// The operations of nested transactions are not checked against the rights of the user (advisory
+    /// GHSA-rfx7-8w68-q57q).
+    NestedTxnUnchecked = "M-rfx7", "nested-txn-unchecked", Store, in "rights-in-transactions" by "K1";
+    /// A put in a transaction needs no right for the previous pair that it returns, nor for its lease (etcd issues
+    /// 21681 and 21685).
+    TxnPutHalfChecked = "M-21681", "txn-put-half-checked", Store, in "rights-in-transactions" by "K1";
+    /// A lease that expired and is about to be revoked is reported as renewed (after etcd issue 20615).
+    RevokedLeaseRenewed = "M-20615", "revoked-lease-renewed", Leases, in "late-renewals" by "L1";
+    /// A member that does not lead answers how much time a lease has left: all of it (after etcd issue 17704, where a
+    /// deposed leader did).
+    TtlFromFollower = "M-17704", "ttl-from-follower", Leases, in "lease-checkpoints" by "L2";
+    /// The answer to a watch that is refused for lack of rights names watcher 0, so the client takes its watcher 0 for
+    /// cancelled (etcd issue 14563).
+    RefusedWatchHasId = "M-14563", "refused-watch-has-id", Watches, in "refused-watches" by "W12";
+    /// A streamed range of a negative revision reads each of its chunks at the newest revision (etcd 3.7).
+    RangeStreamUnpinned = "M-3.7a", "range-stream-unpinned", Store, in "streamed-ranges" by "K1";
+    /// A streamed range accepts a sort target without an order. It sorts each chunk by itself and continues after its
+    /// last pair, so it loses keys or repeats them (etcd 3.7).
+    RangeStreamSortTarget = "M-3.7b", "range-stream-sort-target", Store, in "streamed-ranges" by "K1";
     /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
     /// out.
     KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";

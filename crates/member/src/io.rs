@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::etcdserverpb::{WatchRequest, WatchResponse};
+use api::etcdserverpb::{RangeRequest, RangeStreamResponse, WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use contract::Types;
@@ -100,6 +100,8 @@ pub enum Up {
     Watch(WatchRequest),
     /// An operator requests a snapshot of all replicated state (`Maintenance.Snapshot`).
     Snapshot,
+    /// A client requests a range in chunks (`KV.RangeStream`). It is the only item on its stream.
+    Range(RangeRequest),
 }
 
 impl Meta {
@@ -118,6 +120,10 @@ pub enum Down {
     Watch(WatchResponse),
     /// A snapshot. The transport sends its pieces and then ends the stream.
     Snapshot(SnapshotStream),
+    /// A chunk of a streamed range. The next one is read once this one is taken: at most one is under way.
+    Range(RangeStreamResponse),
+    /// The member ends the stream: a streamed range is complete.
+    End,
     /// The member ends the stream with this error.
     Refused(Error),
 }

@@ -115,6 +115,11 @@ impl Leases {
         match self.lessor.renew(store, id, now, wall) {
             Renewed::Renewed { ttl } => wants.push(answer(operation, id, ttl, store)),
             Renewed::NotFound => wants.push(answer(operation, id, 0, store)),
+            // Flaw M-20615: a lease that is about to be revoked is reported as renewed.
+            Renewed::Expiring if self.flaws.has(Flaw::RevokedLeaseRenewed) => {
+                let ttl = store.lease(id).map_or(0, |lease| lease.ttl);
+                wants.push(answer(operation, id, ttl, store));
+            }
             // The lease expired: the answer waits until the revocation is applied.
             Renewed::Expiring => self.waiting.push((operation, id, now + self.request_timeout)),
             Renewed::Checkpointed => {
@@ -136,7 +141,8 @@ impl Leases {
         out: &mut Out<'_>,
         wants: &mut Wants,
     ) {
-        if !self.is_primary() {
+        // Flaw M-17704: a member that is not the primary lessor answers with what it knows, which is the whole TTL.
+        if !self.is_primary() && !self.flaws.has(Flaw::TtlFromFollower) {
             return wants.push(Want::AskLeader(operation, request.into()));
         }
         out.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive);

@@ -2,26 +2,26 @@
 //! check: the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
-    AlarmRequest, AlarmType, HashKvRequest, HashKvResponse, HashResponse, MoveLeaderResponse, StatusResponse,
-    alarm_request::AlarmAction,
+    AlarmRequest, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse, HashResponse, MoveLeaderResponse,
+    StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Response};
 use record::MemberId;
 
 use crate::backend::Size;
-use crate::config::Config;
+use crate::config::{Config, EtcdVersion, Settings};
 use crate::envelope::Command;
 use crate::ids::Ids;
 use crate::node::Node;
 use crate::replica::Replica;
-use crate::snapshot_stream::VERSION;
+use crate::version;
 use crate::want::{Want, Wants};
 
 /// The bit of operation numbers that belong to the member's own comparisons of hashes.
 const OWN: u64 = 1 << 61;
 
 /// The response to a status request.
-pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> Response {
+pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Settings) -> Response {
     let mut errors = Vec::new();
     if node.leader().is_none() {
         errors.push(Error::NoLeader.text().to_string());
@@ -30,9 +30,22 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> Response {
     errors.extend(
         alarms.map(|alarm| format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())),
     );
+    let since_3_6 = match settings.etcd_version >= EtcdVersion::V3_6 {
+        true => StatusResponse {
+            storage_version: replica.cluster_version().to_string(),
+            // A negative quota is none.
+            db_size_quota: settings.quota_bytes().map_or(-1, |quota| quota as i64),
+            downgrade_info: Some(DowngradeInfo {
+                enabled: replica.cluster.downgrade().is_some(),
+                target_version: replica.cluster.downgrade().unwrap_or_default().to_string(),
+            }),
+            ..StatusResponse::default()
+        },
+        false => StatusResponse::default(),
+    };
     StatusResponse {
         header: replica.header(),
-        version: VERSION.to_string(),
+        version: version::server(settings.etcd_version).to_string(),
         db_size: size.total as i64,
         leader: node.leader().raft_id(),
         raft_index: node.committed(),
@@ -41,7 +54,7 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> Response {
         errors,
         db_size_in_use: size.in_use as i64,
         is_learner: node.is_learner(),
-        ..StatusResponse::default()
+        ..since_3_6
     }
     .into()
 }
@@ -53,10 +66,23 @@ pub(crate) fn hash(replica: &Replica) -> Response {
     HashResponse { header: replica.header(), hash }.into()
 }
 
-/// The hash of the store up to a revision.
+/// The hash of the store up to a revision. If it was compacted to that revision, this is its hash before that.
 pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashKvResponse, Error> {
     let store = &replica.store;
     let revision = if request.revision <= 0 { store.revision() } else { request.revision };
+    if let Some(kept) = store.kept_hash(revision).filter(|_| store.version() >= EtcdVersion::V3_5) {
+        let (hash, compact_revision) = (kept.hash, kept.compact_revision);
+        return Ok(HashKvResponse {
+            header: replica.header(),
+            hash,
+            compact_revision,
+            hash_revision: revision,
+        });
+    }
+    // etcd 3.4 does not answer at the compact revision itself.
+    if store.version() == EtcdVersion::V3_4 && revision == store.compact_revision() {
+        return Err(Error::Compacted);
+    }
     let hash = store.hash_at(revision)?;
     let compact_revision = store.compact_revision();
     Ok(HashKvResponse { header: replica.header(), hash, compact_revision, hash_revision: revision })

@@ -37,9 +37,11 @@ use crate::peers::Calls;
 use crate::pending::{Pending, Then};
 use crate::persist::Persistence;
 use crate::proposals::Proposals;
+use crate::range_stream::RangeStreams;
 use crate::reads::Reads;
 use crate::refusal::StartError;
 use crate::replica::{LeaseNews, Outcome, Replica};
+use crate::require_leader::RequireLeader;
 use crate::round::Round;
 use crate::services::Services;
 use crate::wal::Marker;
@@ -85,6 +87,12 @@ pub struct Member {
     pub(crate) proposals: Proposals,
     /// The linearizable reads that are not answered yet.
     pub(crate) reads: Reads,
+    /// When this member, if it leads, looks whether the cluster version must change.
+    pub(crate) version_look_at: u64,
+    /// The streamed ranges that are not over.
+    pub(crate) range_streams: RangeStreams,
+    /// The streams whose clients want a member that knows a leader.
+    pub(crate) require_leader: RequireLeader,
     /// Requests that other members forwarded to this one.
     pub(crate) forwarded: Forwarded,
     /// The reading of the member's monotonic clock at this step.
@@ -229,9 +237,15 @@ impl Member {
             Input::Call { call, request } => self.call(call, *request, out),
             Input::Cancel { call } => self.abandon(call, out),
             Input::Item { stream, item } => self.item(stream, *item, out),
-            Input::Taken { stream } => self.hub.taken(stream),
+            Input::Taken { stream } => {
+                if !self.send_chunk(stream, out) {
+                    self.hub.taken(stream);
+                }
+            }
             Input::Closed { stream } => {
                 self.hub.closed(stream);
+                self.range_streams.closed(stream);
+                self.require_leader.closed(stream);
                 self.pending.closed(stream);
             }
             Input::Connections(connections) => self.membership.connected(connections),

@@ -1,7 +1,7 @@
 //! Where the parts of a member put what has happened and what leaves it. [`Out`] fills the effects of one
 //! step, and carries what a part needs to know of the step: the time, and the armed failpoint.
 
-use api::etcdserverpb::WatchResponse;
+use api::etcdserverpb::{RangeStreamResponse, WatchResponse};
 use api::{Error, Response};
 use contract::{Action, Armed, End, Now, Reused, Stall, Struck};
 use raft::eraftpb::Message as RaftMessage;
@@ -117,12 +117,22 @@ impl<'a> Out<'a> {
         self.serve(stream, Down::Snapshot(snapshot));
     }
 
+    /// Sends a chunk of a streamed range.
+    pub(crate) fn send_range(&mut self, stream: u64, chunk: RangeStreamResponse) {
+        self.serve(stream, Down::Range(chunk));
+    }
+
     fn serve(&mut self, stream: u64, item: Down) {
         self.effects.items.insert(self.served, (stream, item));
         self.served += 1;
     }
 
-    /// Ends a client's stream.
+    /// Ends a client's stream, on which nothing more is to come.
+    pub(crate) fn end_stream(&mut self, stream: u64) {
+        self.effects.items.push((stream, Down::End));
+    }
+
+    /// Ends a client's stream with an error.
     pub(crate) fn refuse(&mut self, stream: u64, error: Error) {
         self.effects.items.push((stream, Down::Refused(error)));
     }

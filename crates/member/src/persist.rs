@@ -23,7 +23,7 @@ use record::inner::CommitCause;
 use record::{EtcdFact as Fact, Inner, MemberId, Probe};
 
 use crate::backend::{Job, Ledger, Meta, Size, Split};
-use crate::config::Config;
+use crate::config::{Config, EtcdVersion};
 use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
@@ -39,6 +39,10 @@ use crate::work::{Incoming, Prepared};
 
 /// How many rows a step of a scrub removes at most. The rest of a batch follows in other steps, at once.
 const SCRUBBED_AT_ONCE: u32 = 64;
+
+/// How many entries are applied between two looks whether the log can be compacted (etcd 3.6's `server.go`,
+/// `memorySnapshotCount`).
+const ENTRIES_BETWEEN_COMPACTIONS: u64 = 100;
 
 /// What is being written, and what is not written yet. Times are on the member's own clock.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ pub(crate) struct Persistence {
     copy: Option<Option<Ledger>>,
     /// The index of the last snapshot of the log. Its marker may still be in a job that is not done.
     last_snapshot: u64,
+    /// The applied index when the log was last compacted, or looked at.
+    compacted_at: u64,
     /// The job that writes a snapshot's marker, and the snapshot's index, until that job is done.
     marking: Option<(u64, u64)>,
     /// The first number that no job on the disk has had.
@@ -104,6 +110,8 @@ struct Limits {
     backend_limit: u64,
     snapshot_count: u64,
     catch_up_entries: u64,
+    /// Whether the log is compacted between two snapshots of it, too.
+    compacts_between: bool,
     compaction_batch: u32,
     compaction_pause: u64,
     /// The space quota; `None` for no limit.
@@ -144,6 +152,7 @@ impl Persistence {
                 backend_limit: settings.backend_limit,
                 snapshot_count: settings.snapshot_count,
                 catch_up_entries: settings.catch_up_entries,
+                compacts_between: settings.etcd_version >= EtcdVersion::V3_6,
                 compaction_batch: settings.compaction_batch,
                 compaction_pause: settings.compaction_pause,
                 quota: settings.quota_bytes(),
@@ -159,6 +168,7 @@ impl Persistence {
             defragment: Vec::new(),
             copy: None,
             last_snapshot: found.marker,
+            compacted_at: found.marker,
             marking: None,
             unused_job: 1,
             in_flight: None,
@@ -324,7 +334,7 @@ impl Persistence {
 
     /// Whether the backend stays below its space quota if this request is applied.
     pub(crate) fn has_room(&self, request: &Request) -> bool {
-        let cost = crate::cluster::cost(request);
+        let cost = crate::cluster::cost(request, self.flaws);
         self.limits.quota.is_none_or(|quota| cost == 0 || self.size().total + cost < quota)
     }
 
@@ -539,10 +549,38 @@ impl Persistence {
     fn wants_log_snapshot(&self, applied: u64, log: &Log) -> bool {
         applied - self.last_snapshot.min(applied) > self.limits.snapshot_count
             && self.marking.is_none()
-            && !self.install
+            && self.may_compact(log)
+    }
+
+    /// Whether entries may be dropped from the log. They may not while a snapshot is on its way, in or out.
+    fn may_compact(&self, log: &Log) -> bool {
+        !self.install
             && self.incoming.is_empty()
             && self.snapshots_in_flight == 0
             && !log.is_making_snapshot()
+    }
+
+    /// Drops entries that only very slow followers would need, every hundred entries, as etcd does since 3.6. Entries that
+    /// the backend does not hold durably stay: the next snapshot of the log begins with one of these.
+    pub(crate) fn compact_log(&mut self, applied: u64, log: &mut Log, out: &mut Out<'_>) {
+        if !self.limits.compacts_between
+            || applied <= self.compacted_at + ENTRIES_BETWEEN_COMPACTIONS
+            || !self.may_compact(log)
+        {
+            return;
+        }
+        self.compacted_at = applied;
+        self.drop_entries(applied.min(self.durable + self.limits.catch_up_entries), log, out);
+    }
+
+    /// Drops the entries before `index`, except for the last ones (`catch-up-entries`), which slow followers may need.
+    fn drop_entries(&self, index: u64, log: &mut Log, out: &mut Out<'_>) {
+        let keep_from = index.saturating_sub(self.limits.catch_up_entries);
+        if keep_from > log.before().0 {
+            log.compact(keep_from);
+            let (index, term) = log.before();
+            out.fact(Fact::LogCompacted { index, term });
+        }
     }
 
     /// Takes a snapshot of the log: writes a marker to the WAL at the durable consistent index. A restart can
@@ -563,19 +601,14 @@ impl Persistence {
         self.last_snapshot = index;
     }
 
-    /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, except for the last
-    /// ones (`catch-up-entries`), which slow followers may need, and removes WAL segments that are not
-    /// needed. Returns whether it did.
+    /// If `job` wrote the marker of a snapshot of the log: drops the entries before it, and removes WAL segments
+    /// that are not needed. Returns whether it did.
     pub(crate) fn log_snapshot_saved(&mut self, job: u64, log: &mut Log, out: &mut Out<'_>) -> bool {
         let Some((_, index)) = self.marking.take_if(|(marking, _)| *marking == job) else {
             return false;
         };
-        let keep_from = index.saturating_sub(self.limits.catch_up_entries);
-        if keep_from > log.before().0 {
-            log.compact(keep_from);
-            let (index, term) = log.before();
-            out.fact(Fact::LogCompacted { index, term });
-        }
+        self.compacted_at = self.compacted_at.max(index);
+        self.drop_entries(index, log, out);
         let mut ops = Vec::new();
         self.wal.release(index, &mut ops);
         if !ops.is_empty() {
@@ -626,7 +659,7 @@ impl Persistence {
         }
         self.rest = None;
         self.install = true;
-        self.last_snapshot = index;
+        (self.last_snapshot, self.compacted_at) = (index, index);
         (self.scrub_at, self.scrubbed) = (None, 0);
         self.ledger.replace(ledger)
     }
@@ -771,6 +804,33 @@ mod tests {
         let marker = run.store_done().1.jobs.remove(0);
         let facts = run.job_done(marker.id).facts;
         assert_eq!(facts, [Fact::LogCompacted { index: 3, term: 1 }]);
+    }
+
+    #[test]
+    fn the_log_is_compacted_every_hundred_entries_as_far_as_the_backend_is() {
+        let facts = |version| {
+            let mut run = Run::new(|config| {
+                config.settings.etcd_version = version;
+                config.settings.catch_up_entries = 5;
+                config.settings.backend_limit = 90;
+            });
+            let mut facts = Vec::new();
+            for _ in 0..250 {
+                run.put();
+                if run.due().is_some() {
+                    run.store_done();
+                }
+                let compact = |run: &mut Run, out: &mut Out<'_>| {
+                    run.persistence.compact_log(run.replica.applied(), &mut run.log, out);
+                };
+                facts.extend(run.out(compact).1.facts);
+            }
+            facts
+        };
+        // Entry 102 is the hundred and first after the marker. The backend is durable up to entry 91, then to 181.
+        let at = |index| Fact::LogCompacted { index, term: 1 };
+        assert_eq!(facts(EtcdVersion::V3_7), [at(91), at(181)]);
+        assert_eq!(facts(EtcdVersion::V3_5), []);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::apply;
 use crate::auth::{AuthInfo, AuthStore};
 use crate::cluster::{Change, Cluster};
-use crate::config::Config;
+use crate::config::{Config, EtcdVersion};
 use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::Flaws;
@@ -34,6 +34,7 @@ pub(crate) struct Replica {
     /// The ids of the cluster and of this member, for response headers.
     ids: (u64, u64),
     flaws: Flaws,
+    version: EtcdVersion,
 }
 
 /// What came of an applied entry.
@@ -68,13 +69,15 @@ impl Replica {
     /// This state, which holds the effects of all entries up to `applied`, an index and its term.
     pub(crate) fn new(
         config: &Config,
-        store: Store,
+        mut store: Store,
         cluster: Cluster,
         auth: AuthStore,
         applied: (u64, u64),
     ) -> Replica {
         let ids = (config.cluster_id, config.id.raft_id());
-        Replica { store, cluster, auth, applied, ids, flaws: config.flaws }
+        let version = config.settings.etcd_version;
+        store.set_version(version);
+        Replica { store, cluster, auth, applied, ids, flaws: config.flaws, version }
     }
 
     /// The index of the last applied entry.
@@ -127,6 +130,11 @@ impl Replica {
                 }
                 Err(Error::NotCapable).into()
             }
+            Command::Downgrade(request) => Ok(self.downgraded(request)).into(),
+            Command::Version(request) => {
+                self.cluster.set_version(&request.ver);
+                Err(Error::NotCapable).into()
+            }
             Command::Authenticate(request) => {
                 let result = self.auth.authenticated(request, self.applied.0, out.now.clock);
                 result.map(Response::Authenticate).into()
@@ -137,7 +145,9 @@ impl Replica {
     /// Executes a request that is not refused.
     fn execute(&mut self, request: &Request, mine: bool, room: bool, out: &mut Out<'_>) -> Outcome {
         if let Request::Alarm(request) = request {
-            return Ok(self.cluster.alarm(request).into()).into();
+            let mut answer = self.cluster.alarm(request);
+            answer.header = self.header().filter(|_| self.version >= EtcdVersion::V3_5);
+            return Ok(answer.into()).into();
         }
         if self.auth.covers(request) {
             return self.auth.apply(request).into();
@@ -178,6 +188,7 @@ impl Replica {
         self.cluster = image.cluster;
         self.auth.replace(image.auth);
         self.store.set_flaws(self.flaws);
+        self.store.set_version(self.version);
         self.applied = applied;
         old
     }
@@ -186,7 +197,7 @@ impl Replica {
 
     /// The error with which a committed request is refused: by an alarm, or because its user may not make it.
     fn refuses(&self, request: &Request, who: Option<&AuthInfo>) -> Option<Error> {
-        self.cluster.refuses(request).or_else(|| match (who, request) {
+        self.cluster.refuses(request, self.flaws).or_else(|| match (who, request) {
             // The revocation of an expired lease has no user.
             (None, Request::LeaseRevoke(_)) => None,
             (who, request) => self.permit(who.unwrap_or(&AuthInfo::default()), request).err(),

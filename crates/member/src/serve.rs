@@ -10,7 +10,7 @@
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
     AlarmType, AuthenticateRequest, HashRequest, InternalAuthenticateRequest, LeaseGrantRequest,
-    LeaseTimeToLiveRequest, WatchRequest,
+    LeaseTimeToLiveRequest, RangeRequest, RangeStreamResponse, WatchRequest,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use record::{EtcdFact as Fact, Inner, MemberId};
 use crate::apply;
 use crate::auth::{AuthInfo, Credential};
 use crate::cluster::{Change, Cluster};
+use crate::config::EtcdVersion;
 use crate::configuration;
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
@@ -32,7 +33,9 @@ use crate::member::Member;
 use crate::out::Out;
 use crate::pending::Then;
 use crate::proposals::Payload;
+use crate::range_stream::{self, Chunk};
 use crate::reads::Read;
+use crate::version;
 use crate::want::{NOBODY, Want, Wants};
 use crate::work::Piece;
 
@@ -55,9 +58,13 @@ impl Member {
         if self.lacks_leader(&meta) {
             return self.refuse_stream(stream, Error::NoLeader, out);
         }
+        if meta.require_leader {
+            self.require_leader.opened(stream);
+        }
         match what {
             Up::Watch(request) => self.watch(stream, request, meta.credential().as_ref(), out),
             Up::Snapshot => self.snapshot(stream, meta.credential().as_ref(), out),
+            Up::Range(request) => self.stream_range(stream, request, meta.credential(), out),
         }
     }
 
@@ -158,11 +165,103 @@ impl Member {
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
         match stopped.and(admitted) {
             Ok(()) => {
-                let snapshot = Piece::Snapshot(self.replica.parts(), self.replica.header());
+                let version = version::storage(self.config.settings.etcd_version);
+                let snapshot = Piece::Snapshot(self.replica.parts(), version);
                 self.pending.hand_out(snapshot, Then::Send(stream), out);
             }
             Err(error) => out.refuse(stream, error),
         }
+    }
+
+    // ---- streamed ranges --------------------------------------------------------------------------
+
+    /// Begins to stream a range: checks the request, then waits for ReadIndex unless the range is serializable.
+    fn stream_range(
+        &mut self,
+        stream: u64,
+        request: RangeRequest,
+        credential: Option<Credential>,
+        out: &mut Out<'_>,
+    ) {
+        let refused = if self.config.settings.etcd_version < EtcdVersion::V3_7 {
+            Err(Error::NoRangeStream)
+        } else if self.stopping.is_some() {
+            Err(Error::Stopped)
+        } else if self.node.is_learner() {
+            // A learner refuses even serializable ranges: of all streams it serves only snapshots.
+            Err(Error::NotSupportedForLearner)
+        } else {
+            range_stream::check(&request, self.config.flaws)
+        };
+        if let Err(error) = refused {
+            return self.refuse_range(stream, error, out);
+        }
+        if request.serializable {
+            return self.begin_range(stream, request, credential.as_ref(), out);
+        }
+        self.range_streams.wait(stream);
+        self.reads.push(Read {
+            operation: range_stream::operation_of(stream),
+            request: request.into(),
+            deadline: self.now + self.config.settings.request_timeout,
+            credential,
+        });
+    }
+
+    /// Checks the user's permission for the whole range, and sends the first chunk.
+    fn begin_range(
+        &mut self,
+        stream: u64,
+        request: RangeRequest,
+        credential: Option<&Credential>,
+        out: &mut Out<'_>,
+    ) {
+        let who = self.replica.auth.identify(credential, self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| {
+            self.replica.auth.permit_range(&who, &request.key, &request.range_end)?;
+            Ok(who.revision)
+        });
+        match permitted {
+            Ok(revision) => {
+                self.range_streams.open(stream, request, revision, self.config.flaws);
+                self.send_chunk(stream, out);
+            }
+            Err(error) => self.refuse_range(stream, error, out),
+        }
+    }
+
+    /// Sends the next chunk of a range. Returns whether the stream is one of a range.
+    pub(crate) fn send_chunk(&mut self, stream: u64, out: &mut Out<'_>) -> bool {
+        let largest = self.config.settings.max_request_bytes;
+        let Some(chunk) = self.range_streams.next(stream, &self.replica.store, largest) else { return false };
+        match chunk {
+            Ok(Chunk { mut pairs, last }) => {
+                if let Some(header) = &mut pairs.header {
+                    self.replica.stamp(header);
+                }
+                out.send_range(stream, RangeStreamResponse { range_response: Some(pairs) });
+                match last {
+                    None => {}
+                    // As in etcd, the client learns only now that users or roles have changed.
+                    Some(revision) if !self.replica.auth.is_current(revision) => {
+                        self.refuse_range(stream, Error::AuthOldRevision, out);
+                    }
+                    Some(_) => {
+                        self.require_leader.closed(stream);
+                        out.end_stream(stream);
+                    }
+                }
+            }
+            Err(error) => self.refuse_range(stream, error, out),
+        }
+        true
+    }
+
+    /// Ends a streamed range with an error.
+    fn refuse_range(&mut self, stream: u64, error: Error, out: &mut Out<'_>) {
+        self.range_streams.closed(stream);
+        self.require_leader.closed(stream);
+        out.refuse(stream, error);
     }
 
     /// Transfers leadership to another member, if this one leads.
@@ -203,6 +302,13 @@ impl Member {
                 deadline: self.now + self.config.settings.request_timeout,
                 credential,
             };
+            // Flaw M-14884: the alarm NOSPACE refuses transactions that only read.
+            if matches!(read.request, Request::Txn(_))
+                && self.replica.cluster.is_on(AlarmType::Nospace)
+                && self.config.flaws.has(Flaw::NoSpaceRefusesReads)
+            {
+                return self.reply(operation, Err(Error::NoSpace), out);
+            }
             // Flaw R5: a linearizable read is answered from the store at once, like a serializable one.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.tell_read(&read, None);
@@ -220,12 +326,22 @@ impl Member {
             }
             Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
             Request::Status(_) => {
-                let status = maintenance::status(&self.replica, &self.node, self.persistence.size());
+                let status = maintenance::status(
+                    &self.replica,
+                    &self.node,
+                    self.persistence.size(),
+                    &self.config.settings,
+                );
                 self.answer_here(operation, Ok(status), out);
             }
             Request::Hash(_) => self.answer_here(operation, Ok(maintenance::hash(&self.replica)), out),
             Request::HashKv(request) => {
-                let result = maintenance::hash_kv(&self.replica, request).map(Response::HashKv);
+                let result = maintenance::hash_kv(&self.replica, request).map(|mut answer| {
+                    if self.config.settings.etcd_version < EtcdVersion::V3_6 {
+                        answer.hash_revision = 0;
+                    }
+                    Response::HashKv(answer)
+                });
                 self.answer_here(operation, result, out);
             }
             Request::Defragment(_) => self.persistence.defragment(operation),
@@ -241,7 +357,7 @@ impl Member {
                 let id = crate::lessor::fresh_lease_id(&self.replica.store, source);
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, out);
             }
-            Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), out),
+            Request::Downgrade(request) => self.downgrade(operation, request, out),
             // ReadIndex comes first, so that the password is checked against the current users
             // (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
@@ -266,12 +382,19 @@ impl Member {
     pub(crate) fn answer_read(&mut self, read: Read, out: &mut Out<'_>) {
         let Read { operation, request, credential, .. } = read;
         match request {
+            Request::Range(request) if let Some(stream) = range_stream::stream_of(operation) => {
+                if self.range_streams.waited(stream) {
+                    self.begin_range(stream, request, credential.as_ref(), out);
+                }
+                return;
+            }
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, out),
             Request::LeaseRevoke(request) => {
                 crate::lessor::tell(request.id, LeaseDeed::Confirmed, self.now);
                 return self.leases.confirmed(request.id);
             }
             Request::Authenticate(request) => return self.log_in(operation, request, out),
+            Request::Downgrade(request) => return self.begin_downgrade(operation, &request, out),
             Request::MemberList(_) => {
                 return self.answer_here(operation, Ok(self.replica.member_list()), out);
             }
@@ -400,6 +523,13 @@ impl Member {
         if self.services.owns_request(operation) {
             return self.with_wants(out, |own, _, wants| own.services.answered(operation, result, wants));
         }
+        if let Some(stream) = range_stream::stream_of(operation) {
+            // Only an error ends it before it begins.
+            if let (true, Err(error)) = (self.range_streams.waited(stream), result) {
+                self.refuse_range(stream, error, out);
+            }
+            return;
+        }
         if self.comparison.owns(operation) {
             return self.with_wants(out, |own, _, wants| own.comparison.compared(operation, result, wants));
         }
@@ -435,24 +565,33 @@ impl Member {
             Some(RequestUnion::CreateRequest(create)) => {
                 self.may_read(credential, &create.key, &create.range_end)
             }
-            _ => true,
+            _ => Ok(()),
         };
         self.hub.request(&self.replica.store, self.now, stream, request, permitted);
     }
 
     /// Whether the user of a credential may read a range.
-    fn may_read(&mut self, credential: Option<&Credential>, key: &Bytes, end: &Bytes) -> bool {
-        let who = self.replica.auth.identify(credential, self.now);
-        who.is_ok_and(|who| self.replica.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
+    fn may_read(&mut self, credential: Option<&Credential>, key: &Bytes, end: &Bytes) -> Result<(), Error> {
+        let who = self.replica.auth.identify(credential, self.now)?;
+        self.replica.auth.permit_range(&who.unwrap_or_default(), key, end)
     }
 
     /// Refuses a watch stream and tells its client, or the services if the stream is theirs.
     fn refuse_stream(&mut self, stream: u64, error: Error, out: &mut Out<'_>) {
         self.hub.closed(stream);
+        self.require_leader.closed(stream);
         if self.services.owns_stream(stream) {
             self.with_wants(out, |own, _, wants| own.services.watch_ended(stream, error, wants));
         } else {
             out.refuse(stream, error);
+        }
+    }
+
+    /// Ends the streams whose clients want a leader, if there has been none for too long.
+    pub(crate) fn look_after_leaderless(&mut self, out: &mut Out<'_>) {
+        for stream in self.require_leader.due(!self.node.leader().is_none(), self.now) {
+            self.range_streams.closed(stream);
+            self.refuse_stream(stream, Error::NoLeader, out);
         }
     }
 

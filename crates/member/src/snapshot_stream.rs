@@ -1,13 +1,10 @@
 //! A snapshot of all replicated state, as an operator gets it: a stream of pieces.
 
-use api::etcdserverpb::{ResponseHeader, SnapshotResponse};
+use api::etcdserverpb::SnapshotResponse;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::mvcc::Damaged;
-
-/// The version of etcd that this member names in its answers.
-pub(crate) const VERSION: &str = "3.6.0";
 
 /// How many bytes of the image one message of a snapshot stream has at most (`v3rpc/maintenance.go`,
 /// `snapshotSendBufferSize`).
@@ -17,7 +14,8 @@ const BLOB: usize = 32 << 10;
 /// format, which [`crate::Config::restore`] accepts, and not a bbolt file.
 #[derive(Clone, Debug)]
 pub struct SnapshotStream {
-    header: Option<ResponseHeader>,
+    /// The version of the storage, which each message names.
+    version: &'static str,
     /// The part of the image that is not sent yet.
     rest: Bytes,
     /// The SHA-256, until it is sent.
@@ -25,9 +23,9 @@ pub struct SnapshotStream {
 }
 
 impl SnapshotStream {
-    pub(crate) fn new(header: Option<ResponseHeader>, image: Bytes) -> SnapshotStream {
+    pub(crate) fn new(version: &'static str, image: Bytes) -> SnapshotStream {
         let checksum = Some(Bytes::copy_from_slice(&Sha256::digest(&image)));
-        SnapshotStream { header, rest: image, checksum }
+        SnapshotStream { version, rest: image, checksum }
     }
 
     /// Joins the pieces of a snapshot to the image.
@@ -57,7 +55,8 @@ impl Iterator for SnapshotStream {
             left => self.rest.split_to(left.min(BLOB)),
         };
         let remaining_bytes = self.rest.len() as u64;
-        let version = VERSION.to_string();
-        Some(SnapshotResponse { header: self.header, remaining_bytes, blob, version })
+        let version = self.version.to_string();
+        // etcd fills in no header.
+        Some(SnapshotResponse { header: None, remaining_bytes, blob, version })
     }
 }

@@ -42,9 +42,11 @@ use crate::peers::Calls;
 use crate::pending::Pending;
 use crate::persist::{OnDisk, Persistence, meta_of};
 use crate::proposals::Proposals;
+use crate::range_stream::RangeStreams;
 use crate::reads::Reads;
 use crate::refusal::StartError;
 use crate::replica::Replica;
+use crate::require_leader::RequireLeader;
 use crate::round::Round;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
@@ -158,6 +160,7 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
+            version_look_at: 0,
             report_at: now,
             armed,
             inner: tells,
@@ -175,12 +178,14 @@ impl Member {
             membership: Membership::new(&config, now),
             ids: Ids::new(&config),
             leadership: Leadership::new(&config, now),
+            require_leader: RequireLeader::new(&config, now),
             config,
             node,
             replica,
             persistence,
             proposals: Proposals::default(),
             reads: Reads::default(),
+            range_streams: RangeStreams::default(),
             forwarded: Forwarded::default(),
             now,
             stopping: None,

@@ -62,7 +62,7 @@ mod tests {
         for stream in [1, 2] {
             let create = WatchCreateRequest { key: "k".into(), ..WatchCreateRequest::default() };
             let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-            hub.request(&replica.store, 0, stream, request, true);
+            hub.request(&replica.store, 0, stream, request, Ok(()));
         }
         assert_eq!(hub.due_at(), 0);
         let (mut effects, mut armed) = (Effects::default(), None);

@@ -3,7 +3,6 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use api::etcdserverpb::ResponseHeader;
 use bytes::Bytes;
 use raft::eraftpb::{Message as RaftMessage, Snapshot};
 
@@ -28,8 +27,8 @@ pub struct Done(pub(crate) Product);
 pub(crate) enum Piece {
     /// All replicated state in one piece, for a follower.
     Image(Parts),
-    /// The same for an operator, with the header of the answers.
-    Snapshot(Parts, Option<ResponseHeader>),
+    /// The same for an operator, with the version of the storage.
+    Snapshot(Parts, &'static str),
     /// What is in a leader's snapshot. The message brings it.
     Receive(Box<RaftMessage>, Box<Config>),
     /// Whether a password is right.
@@ -109,8 +108,8 @@ impl contract::Work for Work {
     fn perform(self) -> Done {
         Done(match self.0 {
             Piece::Image(parts) => Product::Image(parts.encode()),
-            Piece::Snapshot(parts, header) => {
-                Product::Snapshot(Box::new(SnapshotStream::new(header, parts.encode())))
+            Piece::Snapshot(parts, version) => {
+                Product::Snapshot(Box::new(SnapshotStream::new(version, parts.encode())))
             }
             Piece::Receive(message, config) => {
                 let prepared = Prepared::new(message.get_snapshot().clone(), &config);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use api::{Request, Response};
+use api::{Error, Request, Response};
 use contract::{Boot, Node as _, Now, Store as _, Work as _};
 use etcdsim_member::backend::Backend;
 use etcdsim_member::config::Peer;
@@ -73,14 +73,24 @@ impl Alone {
         collected
     }
 
-    /// Calls it. Returns the answer, and all effects.
-    pub fn call(&mut self, request: impl Into<Request>) -> (Response, Effects) {
+    /// Calls it, and returns the answer or the error.
+    pub fn try_ask(&mut self, request: impl Into<Request>) -> Result<Response, Error> {
+        self.try_call(request).0
+    }
+
+    fn try_call(&mut self, request: impl Into<Request>) -> (Result<Response, Error>, Effects) {
         self.calls += 1;
         let request = Ask::with_token(Call::Api(request.into()), None);
         let mut collected = self.settle(Input::Call { call: self.calls, request });
         let (call, answer) = collected.answers.pop().expect("a cluster of one answers at once");
         assert_eq!((call, collected.answers.len()), (self.calls, 0), "a call has one answer");
-        (answer.expect("a good request"), collected)
+        (answer, collected)
+    }
+
+    /// Calls it. Returns the answer, and all effects.
+    pub fn call(&mut self, request: impl Into<Request>) -> (Response, Effects) {
+        let (answer, effects) = self.try_call(request);
+        (answer.expect("a good request"), effects)
     }
 
     /// Calls it, and returns the answer.

@@ -7,3 +7,4 @@ mod restore;
 mod storage;
 mod store;
 mod store_flaws;
+mod versions;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, WatchCreateRequest, WatchRequest};
 use api::{Error, Request};
 use contract::{Action, Armed, Boot, End, Node as _, Now, Refusal as _, Store, Watched as _};
 use etcdsim_member::backend::{Backend, Job};
 use etcdsim_member::config::Peer;
 use etcdsim_member::disk::{DiskJob, DiskOp};
-use etcdsim_member::io::{Ask, Call, Effects, Etcd, Input, Meta};
+use etcdsim_member::io::{Ask, Call, Down, Effects, Etcd, Input, Meta, Up};
 use etcdsim_member::{Config, Member, StartError};
 use keyed::{Domain, Draw, Keyed};
 use record::{EtcdFact, Failpoint, MemberId};
@@ -315,6 +316,11 @@ fn a_client_may_require_a_leader() {
     }
     // The other members are silent, so nobody leads. One client waits, the other one does not want to.
     assert_eq!(effects.answers, [(1, Err(Error::NoLeader))]);
+    let create = RequestUnion::CreateRequest(WatchCreateRequest { key: "k".into(), ..Default::default() });
+    let watch = Up::Watch(WatchRequest { request_union: Some(create) });
+    let item = Box::new(Ask { what: watch, meta: Meta { require_leader: true, ..Meta::default() } });
+    member.step(now, Input::Item { stream: 5, item }, &mut effects);
+    assert!(matches!(effects.items[..], [(5, Down::Refused(Error::NoLeader))]), "{:?}", effects.items);
 }
 
 /// A node's types say what a driver must know of a store's jobs.

@@ -32,6 +32,13 @@ pub enum Act {
     Request(Request),
     /// One request in which all numbers mean themselves, even negative revisions.
     Literal(Request),
+    /// Requests a range in chunks (`RangeStream`).
+    Stream {
+        /// The range, with the placeholders of [`Act::Request`].
+        range: RangeRequest,
+        /// Whether all numbers mean themselves, as in [`Act::Literal`].
+        literal: bool,
+    },
     /// Opens a watcher.
     Watch(Watch),
     /// Lists keys into a copy, and keeps the copy up to date with a watch, as a reflector of Kubernetes does.
@@ -59,6 +66,8 @@ pub enum Act {
         keys: Keys,
         /// Pairs per page; 0 for all in one.
         page: u32,
+        /// Whether each page is a streamed range.
+        streamed: bool,
     },
     /// Writes what the copy of these keys contains into the history.
     View {
@@ -176,6 +185,8 @@ pub struct Follow {
     pub keys: Keys,
     /// Pairs per page of the list; 0 for all in one.
     pub page: u32,
+    /// Whether the list is one streamed range. Only if the member does not support that, it has pages.
+    pub streamed: bool,
     /// The client's own name for the watcher.
     pub name: u32,
     /// Its stream.

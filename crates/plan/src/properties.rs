@@ -338,7 +338,7 @@ fn some_act(draw: Draw) -> Act {
     let keys = || Keys { key: bytes(31), end: if on(32) { Bytes::new() } else { bytes(33) } };
     let session =
         || Session { name: bytes(34), lease: some_number(draw.then(35)), ttl: some_number(draw.then(36)) };
-    match draw.then(30).below(21) {
+    match draw.then(30).below(22) {
         0 => Act::Watch(Watch {
             keys: keys(),
             from: *draw.then(37).pick(&[
@@ -359,11 +359,17 @@ fn some_act(draw: Draw) -> Act {
             stream: small(45),
             skip: on(46),
         }),
-        1 => Act::Follow(Follow { keys: keys(), page: small(37), name: small(38), stream: small(39) }),
+        1 => Act::Follow(Follow {
+            keys: keys(),
+            page: small(37),
+            streamed: on(40),
+            name: small(38),
+            stream: small(39),
+        }),
         2 => Act::Cancel { watcher: small(37) },
         3 => Act::Progress { stream: small(37) },
         4 => Act::Close { stream: small(37) },
-        5 => Act::List { keys: keys(), page: small(37) },
+        5 => Act::List { keys: keys(), page: small(37), streamed: on(38) },
         6 => Act::View { keys: keys() },
         7 => Act::Write(Write {
             verb: *draw.then(37).pick(&[Verb::Create, Verb::Update, Verb::Remove]),
@@ -406,6 +412,7 @@ fn some_act(draw: Draw) -> Act {
         17 => Act::Compactor { key: bytes(37) },
         18 => Act::Rest(draw.then(37).0),
         19 => Act::Literal(some_request(draw)),
+        20 => Act::Stream { range: some_range(draw), literal: on(37) },
         _ => Act::Request(some_request(draw)),
     }
 }

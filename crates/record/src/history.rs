@@ -30,6 +30,8 @@ pub struct Operation {
     pub user: Option<Arc<str>>,
     /// The request.
     pub request: Request,
+    /// Whether the answer came in chunks (`RangeStream`). The request is then a range, and an answer is that of the range.
+    pub streamed: bool,
     /// When the request was sent. A client calls its next operation only after the last one ended, and at a
     /// later time.
     pub call: Nanos,

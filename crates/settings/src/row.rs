@@ -155,7 +155,7 @@ macro_rules! words {
         $kind:ident { $($(#[doc = $meaning:literal])+ $value:ident = $word:literal,)+ }
     ) => {
         $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $kind {
             $($(#[doc = $meaning])+ $value,)+
         }

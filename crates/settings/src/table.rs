@@ -118,7 +118,25 @@ words! {
     }
 }
 
+words! {
+    /// The minor version of etcd whose answers a member gives, where they differ from version to version. Versions are
+    /// ordered by their age.
+    EtcdVersion {
+        /// etcd 3.4.
+        V3_4 = "3.4",
+        /// etcd 3.5.
+        V3_5 = "3.5",
+        /// etcd 3.6.
+        V3_6 = "3.6",
+        /// etcd 3.7.
+        V3_7 = "3.7",
+    }
+}
+
 table! {
+    /// The version of etcd whose answers the members give, where they differ from version to version
+    /// (`docs/member.md` lists where). Safety does not depend on it.
+    scenario "etcd-version" etcd_version: EtcdVersion = EtcdVersion::V3_7, Form::Word(EtcdVersion::WORDS);
     /// Length of a raft tick. A leader sends heartbeats every tick.
     scenario "heartbeat-interval" heartbeat_interval: u64 = 100 * MS, time(MS, 10 * SECOND),
         etcd 100 * MS, "`--heartbeat-interval`";

@@ -50,6 +50,7 @@ fn history() -> HistoryFile {
             member: record::MemberId::new(number as u32 % 3),
             user: None,
             request,
+            streamed: false,
             call,
             outcome,
         }

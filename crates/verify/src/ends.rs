@@ -14,6 +14,9 @@ use api::{Error, Request};
 use record::{MemberEnd, Operation, Outcome, Record, Stop};
 
 use crate::describe;
+use crate::k1::is_service;
+use crate::model::Model;
+use crate::model::alarm::takes_space;
 use crate::{Context, Oracle, Severity, Sheet, Violation};
 
 /// Judges a record by V1, V2 and the end of I8.
@@ -77,6 +80,19 @@ fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
             .of_severity(Severity::Wrong)
             .say(format!("It was refused: {}.", describe::operation(operation)))
             .say("No member's space is bounded, and no client raised an alarm.");
+        sheet.add(violation);
+    }
+    let needless = |operation: &&Operation| {
+        let request = &operation.request;
+        Model::covers(request) && !is_service(request) && !takes_space(request)
+    };
+    if let Some(operation) = operations().filter(refused).find(needless) {
+        let title = "a request that takes no space was refused for lack of it";
+        let time = operation.returned().unwrap_or(operation.call);
+        let violation = Violation::new(Oracle::V2, time, title)
+            .of_severity(Severity::Wrong)
+            .say(format!("It was refused: {}.", describe::operation(operation)))
+            .say("Only puts and grants take space.");
         sheet.add(violation);
     }
 }

@@ -6,7 +6,8 @@
 //! * an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`. Request and
 //!   response have the form of etcd's JSON gateway; times are in nanoseconds of one clock. `"return": null` says that
 //!   the outcome is unknown (then there may be a `"gave_up"`), and so does an error whose text is none of etcd's.
-//!   `"user"` is the user who was logged in.
+//!   `"user"` is the user who was logged in. `"streamed": true` says that a range was answered in chunks (`RangeStream`);
+//!   the response is that of the range, merged from all of them.
 //! * a line about a watch stream: its opening, `{"stream", "client", "member", "opened"}`, and what passed on it, in
 //!   order, `{"stream", "at", "sent" | "received" | "ended"}`.
 //! * a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`.
@@ -159,6 +160,7 @@ struct OperationLine<'a> {
     rpc: Cow<'a, str>,
     #[serde(rename = "request")]
     _request: IgnoredAny,
+    streamed: Option<bool>,
     call: Nanos,
     #[serde(rename = "return")]
     returned: Option<Nanos>,
@@ -449,7 +451,19 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
         (None, None, _) => Outcome::Unknown { gave_up: head.gave_up.unwrap_or(head.call) },
     };
     let user = head.user.map(Into::into);
-    Ok(Operation { client: head.client, member: head.member, user, request, call: head.call, outcome })
+    let streamed = head.streamed.unwrap_or(false);
+    if streamed && !matches!(request, Request::Range(_)) {
+        return wrong("streamed", "only a Range can be streamed");
+    }
+    Ok(Operation {
+        client: head.client,
+        member: head.member,
+        user,
+        request,
+        streamed,
+        call: head.call,
+        outcome,
+    })
 }
 
 /// An operation as it is written. The call's name comes before its request, so that a reader knows what it reads.
@@ -461,6 +475,8 @@ struct OperationOut<'a> {
     user: Option<&'a str>,
     rpc: &'static str,
     request: serde_json::Value,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    streamed: bool,
     call: Nanos,
     #[serde(rename = "return")]
     returned: Option<Nanos>,
@@ -493,6 +509,7 @@ impl<'a> From<&'a Operation> for OperationOut<'a> {
             user: operation.user.as_deref(),
             rpc: operation.request.rpc_name(),
             request: operation.request.to_json(),
+            streamed: operation.streamed,
             call: operation.call,
             returned: operation.returned(),
             response: operation.response().map(Response::to_json),

@@ -101,6 +101,11 @@ fn against(
             (!asked_for)
                 .then(|| format!("No compaction beyond revision {oldest} had been asked for by then."))
         }
+        // A streamed range stays at the revision of its first chunk, which may be compacted before the last one.
+        (Ok(()), Error::Compacted, None) if operation.streamed => {
+            let asked_for = compactions.is_none_or(|all| all.iter().any(|(call, _)| call <= at));
+            (!asked_for).then(|| "No compaction had been asked for by then.".to_string())
+        }
         (Ok(()), Error::FutureRev, Some((_, newest))) => {
             let known = &history.operations[*known.get(&number)?];
             let seen = store_position(known)?.revision() >= newest;

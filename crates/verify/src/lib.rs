@@ -43,6 +43,7 @@ pub mod k1;
 pub mod k2;
 pub mod k3;
 pub mod k4;
+mod keys_only;
 pub mod leases;
 mod locks;
 mod membership;

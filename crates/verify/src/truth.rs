@@ -329,6 +329,7 @@ mod tests {
             member: record::MemberId::new(1),
             user: None,
             request,
+            streamed: false,
             call: 0,
             outcome: outcome.clone(),
         };

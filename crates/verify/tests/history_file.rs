@@ -165,6 +165,18 @@ fn foreign_histories_are_read_in_any_order() {
 }
 
 #[test]
+fn a_range_may_be_streamed() {
+    let line = r#"{"client": 1, "member": 1, "rpc": "Range", "request": {"key": "YQ=="}, "streamed": true, "call": 20, "return": 30, "response": {"header": {"revision": "1"}}}"#;
+    let file = read(line).expect("a good file");
+    assert!(file.history.operations[0].streamed);
+    let mut written = Vec::new();
+    file.write(&mut written).expect("memory takes everything");
+    assert!(String::from_utf8(written).unwrap().contains(r#""streamed":true"#));
+    let put = line.replace("Range", "Put");
+    assert!(read(&put).unwrap_err().what.contains("only a Range can be streamed"));
+}
+
+#[test]
 fn numbers_of_members_own_requests_are_nobodys() {
     let entry = |operation: u64| {
         format!(

@@ -263,6 +263,20 @@ pub struct RangeResponse {
     )]
     pub count: i64,
 }
+/// One chunk of a streamed range. Merged, the chunks are the answer that `Range` gives.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RangeStreamResponse {
+    /// Only the last chunk has a header, `more` and `count`.
+    #[prost(message, optional, tag = "1")]
+    #[serde(
+        alias = "rangeResponse",
+        deserialize_with = "crate::json::nullable",
+        skip_serializing_if = "crate::json::is_default"
+    )]
+    pub range_response: ::core::option::Option<RangeResponse>,
+}
 /// Writes one key.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -27,6 +27,8 @@ pub(crate) struct Memory {
     lease: i64,
     /// Copies of parts of the store.
     pub(crate) copies: BTreeMap<Keys, Copy>,
+    /// Whether lists read pages only, because a member does not stream ranges.
+    pub(crate) pages_only: bool,
     /// Locks and leaderships that the client believes it holds, by the name of the lock or election.
     pub(crate) held: BTreeMap<Bytes, Ownership>,
     /// Leases that it renews, oldest first.

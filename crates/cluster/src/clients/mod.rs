@@ -4,8 +4,9 @@
 //! * `acts`: one state machine for each act that takes several requests; `memory`: what clients remember of
 //!   their answers for later acts.
 //! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
-//! * `segment`: what the packets of a watch stream carry; `transport`: one direction of a stream, reliable and in
-//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its streams.
+//! * `segment`: what the packets of a stream carry; `transport`: one direction of a stream, reliable and in
+//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its watch streams;
+//!   `ranges`: streamed ranges.
 //!
 //! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
 //! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a
@@ -16,6 +17,7 @@
 
 mod acts;
 mod memory;
+mod ranges;
 pub(crate) mod segment;
 mod streams;
 mod transport;
@@ -25,7 +27,7 @@ mod watchers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use api::etcdserverpb::{AuthenticateRequest, MemberListRequest, MemberListResponse};
+use api::etcdserverpb::{AuthenticateRequest, MemberListRequest, MemberListResponse, RangeResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use plan::act::Follow;
@@ -65,9 +67,9 @@ pub(crate) struct Client {
     /// The act under way.
     act: Option<Box<dyn RunningAct>>,
     /// The next request of the act.
-    ready: Option<Request>,
-    /// Whether that request is sent as it is, without filling in placeholders from the memory.
-    literal: bool,
+    ready: Option<Ready>,
+    /// What has arrived of the answer to a streamed range.
+    chunks: RangeResponse,
     /// The true time until which the act waits.
     waits_until: Nanos,
     /// Copies of keys whose watch was lost: they are listed again before the plan's next act.
@@ -96,6 +98,15 @@ enum LoginState {
     Requested,
     /// No login is needed now. There is a token, unless the cluster has auth disabled or the login failed.
     Done,
+}
+
+/// A request that is to be sent.
+struct Ready {
+    request: Request,
+    /// Whether it is sent as it is, without filling in placeholders from the memory.
+    literal: bool,
+    /// Whether it is a range that is to be answered in chunks.
+    streamed: bool,
 }
 
 /// The clients of a plan, and what they share.
@@ -219,7 +230,7 @@ impl Client {
             memory,
             act: None,
             ready: None,
-            literal: false,
+            chunks: RangeResponse::default(),
             waits_until: 0,
             relists: VecDeque::new(),
             login,

@@ -1,14 +1,16 @@
-//! What the packets of a watch stream carry.
+//! What the packets of a stream carry.
 
 use std::sync::Arc;
 
 use api::Error;
-use api::etcdserverpb::{WatchRequest, WatchResponse};
+use api::etcdserverpb::{RangeRequest, RangeStreamResponse, WatchRequest, WatchResponse};
 
 /// What a client sends to the member.
 #[derive(Clone, Debug)]
 pub(crate) enum Up {
     Request(WatchRequest),
+    /// The request of a streamed range.
+    Range(Arc<RangeRequest>),
     /// The client closes the stream.
     Close,
 }
@@ -17,6 +19,10 @@ pub(crate) enum Up {
 #[derive(Clone, Debug)]
 pub(crate) enum Down {
     Response(Arc<WatchResponse>),
+    /// A chunk of a streamed range.
+    Chunk(Arc<RangeStreamResponse>),
+    /// The member ends the stream: a streamed range is complete.
+    End,
     /// The member ends the stream with this error.
     Refused(Error),
 }
@@ -45,6 +51,7 @@ impl world::Segment for Segment {
         use prost::Message as _;
         match self {
             Segment::Down(_, Down::Response(response)) => response.encoded_len() as u64,
+            Segment::Down(_, Down::Chunk(chunk)) => chunk.encoded_len() as u64,
             _ => 32,
         }
     }

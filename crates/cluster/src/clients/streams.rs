@@ -1,4 +1,5 @@
-//! Watch streams as connections between a client and a member: both ends, and the packets between them.
+//! Streams as connections between a client and a member: both ends, and the packets between them. Watches have streams,
+//! and so has each streamed range ([`super::ranges`]).
 //!
 //! Each stream is a connection of its own, ordered and reliable in both directions (`transport`), until it
 //! breaks. It breaks when the member's process ends, when a ping stays unanswered, or when one side ends it.
@@ -17,9 +18,10 @@
 //! Not modelled: connection set-up, several streams on one connection, pings from the server (etcd's server
 //! pings after two hours).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use api::etcdserverpb::WatchRequest;
+use api::etcdserverpb::{RangeRequest, WatchRequest};
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::{self, Ask, Input};
@@ -43,13 +45,15 @@ pub(crate) struct Stream {
     member: MemberId,
     /// The member's incarnation when the stream was opened.
     incarnation: u32,
-    /// The client's own number for it.
-    number: u32,
+    /// What it is for.
+    of: Of,
     /// The client's auth token.
     token: Option<Bytes>,
     // ---- the client's end ----
     /// Whether the stream is open for the client: it has neither closed it nor learned that it broke.
     open: bool,
+    /// Whether the client has closed it.
+    closed: bool,
     /// Sends requests to the member.
     up: Sender<Up>,
     /// When its time-out fires; `Nanos::MAX` for none.
@@ -77,9 +81,29 @@ pub(crate) struct Stream {
     up_in: Receiver<Up>,
 }
 
-/// All streams of a run, by their number in the history.
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Watches. The client has its own number for the stream.
+    Watches { number: u32 },
+    /// A range, which is an operation of the history.
+    Range { operation: u64 },
+}
+
+/// The bit of the numbers of streams of ranges. The others are the numbers of watch streams in the history.
+const RANGE: u64 = 1 << 59;
+
+/// The number of the stream of a range.
+pub(super) fn number_of(operation: u64) -> u64 {
+    RANGE | operation
+}
+
+/// All streams of a run, by their number.
 pub(crate) struct Streams {
+    /// Those of watches, by their number in the history.
     all: Vec<Stream>,
+    /// Those of ranges.
+    ranges: BTreeMap<u64, Stream>,
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
     processed: Vec<u64>,
@@ -90,15 +114,24 @@ pub(crate) struct Streams {
 
 impl Streams {
     pub(super) fn new(members: u32) -> Streams {
-        Streams { all: Vec::new(), processed: Vec::new(), powered_off: Members::new(members, |_| u32::MAX) }
+        Streams {
+            all: Vec::new(),
+            ranges: BTreeMap::new(),
+            processed: Vec::new(),
+            powered_off: Members::new(members, |_| u32::MAX),
+        }
     }
 
     fn get(&self, stream: u64) -> &Stream {
-        &self.all[stream as usize]
+        if stream & RANGE == 0 { &self.all[stream as usize] } else { &self.ranges[&stream] }
     }
 
     fn get_mut(&mut self, stream: u64) -> &mut Stream {
-        &mut self.all[stream as usize]
+        if stream & RANGE == 0 {
+            &mut self.all[stream as usize]
+        } else {
+            self.ranges.get_mut(&stream).expect("a stream exists from its opening on")
+        }
     }
 
     /// Whether the stream is open for its client.
@@ -119,10 +152,7 @@ impl Clients {
     pub(super) fn open_stream(&mut self, desk: &mut Desk<'_>, client: usize, number: u32) -> u64 {
         let now = desk.now();
         let stream = desk.history.watches.len() as u64;
-        let state = &self.all[client];
-        let (member, token) = (state.member(), state.token());
-        let last_received = state.clock.monotonic(now);
-        let first_check = state.after(now, state.plan.keepalive);
+        let member = self.all[client].member();
         desk.orders.note(EtcdFact::WatchOpened { stream, client: client as u32, to: member });
         desk.history.watches.push(WatchStream {
             client: client as u32,
@@ -133,13 +163,47 @@ impl Clients {
             ended: None,
         });
         self.streams.processed.push(0);
-        self.streams.all.push(Stream {
+        let (state, first_check) = self.both_ends(desk, client, Of::Watches { number });
+        self.streams.all.push(state);
+        desk.count_work("streams");
+        if first_check != Nanos::MAX {
+            desk.orders.at(first_check, CallerEvent::StreamKeepalive { stream });
+        }
+        stream
+    }
+
+    /// Opens the stream of a range to the client's current endpoint, and sends the request.
+    pub(super) fn open_range(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        operation: u64,
+        request: Arc<RangeRequest>,
+    ) {
+        let stream = number_of(operation);
+        let (state, first_check) = self.both_ends(desk, client, Of::Range { operation });
+        self.streams.ranges.insert(stream, state);
+        if first_check != Nanos::MAX {
+            desk.orders.at(first_check, CallerEvent::StreamKeepalive { stream });
+        }
+        self.push_up(desk, stream, Up::Range(request));
+    }
+
+    /// Both ends of a new stream, and when the client first looks whether it still hears from the member.
+    fn both_ends(&self, desk: &Desk<'_>, client: usize, of: Of) -> (Stream, Nanos) {
+        let now = desk.now();
+        let state = &self.all[client];
+        let (member, token) = (state.member(), state.token());
+        let last_received = state.clock.monotonic(now);
+        let first_check = state.after(now, state.plan.keepalive);
+        let ends = Stream {
             client,
             member,
             incarnation: desk.view.incarnation(member),
-            number,
+            of,
             token,
             open: true,
+            closed: false,
             up: Sender::new(),
             up_armed: Nanos::MAX,
             down_in: Receiver::new(),
@@ -152,12 +216,8 @@ impl Clients {
             down: Sender::new(),
             down_armed: Nanos::MAX,
             up_in: Receiver::new(),
-        });
-        desk.count_work("streams");
-        if first_check != Nanos::MAX {
-            desk.orders.at(first_check, CallerEvent::StreamKeepalive { stream });
-        }
-        stream
+        };
+        (ends, first_check)
     }
 
     /// A client sends a request on a stream; the history records it.
@@ -190,17 +250,20 @@ impl Clients {
         }
     }
 
-    /// Ends a stream for its client; the history records how it ended.
+    /// Ends a stream for its client. The history records how a stream of watches ended.
     fn end_stream(&mut self, desk: &mut Desk<'_>, stream: u64, end: StreamEnd) {
         let now = desk.now();
         let state = self.streams.get_mut(stream);
         state.open = false;
         state.inbox.clear();
-        if end != StreamEnd::Closed {
+        state.closed = end == StreamEnd::Closed;
+        if !state.closed {
             state.up.stop();
         }
-        desk.history.watches[stream as usize].ended = Some((now, end));
-        desk.orders.note(EtcdFact::WatchEnded { stream });
+        if let Of::Watches { .. } = state.of {
+            desk.history.watches[stream as usize].ended = Some((now, end));
+            desk.orders.note(EtcdFact::WatchEnded { stream });
+        }
     }
 
     /// A client learns that a stream broke or that the member ended it.
@@ -209,8 +272,12 @@ impl Clients {
         if !state.open {
             return;
         }
-        let (client, number) = (state.client, state.number);
+        let (client, of) = (state.client, state.of);
         self.end_stream(desk, stream, end);
+        let number = match of {
+            Of::Watches { number } => number,
+            Of::Range { operation } => return self.range_ended(desk, operation, end),
+        };
         desk.count_work(if end == StreamEnd::Broken { "streams-broken" } else { "streams-refused" });
         self.all[client].stream_broke();
         let error = if let StreamEnd::Refused(error) = end { Some(error) } else { None };
@@ -247,7 +314,7 @@ impl Clients {
             }
             // The client's end no longer exists. If the client closed it, the member has been told already.
             Segment::Down(..) | Segment::Probe => {
-                if !matches!(desk.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
+                if !state.closed {
                     self.send_up(desk, stream, Segment::Reset);
                 }
             }
@@ -265,9 +332,14 @@ impl Clients {
     fn take_ready(&mut self, desk: &mut Desk<'_>, stream: u64) {
         loop {
             let streams = &mut self.streams;
-            let state = &streams.all[stream as usize];
+            let state = streams.get(stream);
             if state.busy || state.inbox.is_empty() {
                 return;
+            }
+            let (client, of) = (state.client, state.of);
+            if let Of::Range { .. } = of {
+                self.take(desk, stream);
+                continue;
             }
             let processed = &mut streams.processed[stream as usize];
             *processed += 1;
@@ -275,7 +347,7 @@ impl Clients {
             // In the settle phase slow clients are no longer slow.
             let time = match desk.settling {
                 true => 0,
-                false => self.all[state.client].plan.watch_processing.sample(draw),
+                false => self.all[client].plan.watch_processing.sample(draw),
             };
             if time > 0 {
                 streams.get_mut(stream).busy = true;
@@ -303,7 +375,7 @@ impl Clients {
         let state = self.streams.get_mut(stream);
         let Some(item) = state.inbox.pop_front() else { return };
         state.down_in.take(1);
-        let client = state.client;
+        let (client, of) = (state.client, state.of);
         match item {
             Down::Response(response) => {
                 desk.orders.note(EtcdFact::WatchReceived {
@@ -314,6 +386,15 @@ impl Clients {
                 });
                 desk.history.watches[stream as usize].received.push((now, (*response).clone()));
                 self.take_watch_response(desk, client, stream, &response);
+            }
+            Down::Chunk(chunk) => {
+                let Of::Range { operation } = of else { return };
+                self.take_chunk(client, operation, &chunk);
+            }
+            Down::End => {
+                let Of::Range { operation } = of else { return };
+                self.end_stream(desk, stream, StreamEnd::Closed);
+                self.range_complete(desk, client, operation);
             }
             Down::Refused(error) => self.break_stream(desk, stream, StreamEnd::Refused(error)),
         }
@@ -351,9 +432,9 @@ impl Clients {
 
     // ---- the member's end -------------------------------------------------------------------------
 
-    /// A member sends an item on a stream: a response, or the error with which it ends the stream.
+    /// A member sends an item on a stream: a response, or how it ends the stream.
     pub(crate) fn item(&mut self, desk: &mut Desk<'_>, member: MemberId, stream: u64, item: Down) {
-        let ends = matches!(item, Down::Refused(_));
+        let ends = matches!(item, Down::End | Down::Refused(_));
         self.push_down(desk, member, stream, item);
         if ends {
             self.streams.get_mut(stream).served = false;
@@ -396,6 +477,12 @@ impl Clients {
                         Up::Request(request) => {
                             self.streams.get_mut(stream).known = true;
                             let item = Ask::with_token(io::Up::Watch(request), token.clone());
+                            desk.orders.give(member, Input::Item { stream, item });
+                        }
+                        Up::Range(request) => {
+                            self.streams.get_mut(stream).known = true;
+                            let item = io::Up::Range(RangeRequest::clone(&request));
+                            let item = Ask::with_token(item, token.clone());
                             desk.orders.give(member, Input::Item { stream, item });
                         }
                         // Its turn comes when the member has taken what came before, and has answered.
@@ -444,7 +531,8 @@ impl Clients {
         if power_failed {
             self.streams.powered_off[member] = incarnation;
         }
-        for stream in 0..self.streams.all.len() as u64 {
+        let ranges: Vec<u64> = self.streams.ranges.keys().copied().collect();
+        for stream in (0..self.streams.all.len() as u64).chain(ranges) {
             let state = self.streams.get_mut(stream);
             if state.member != member || state.incarnation != incarnation {
                 continue;

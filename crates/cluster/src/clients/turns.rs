@@ -13,7 +13,8 @@ use api::{Error, Request, Response};
 use record::{CacheView, Nanos, Operation, Outcome};
 
 use super::acts::{ActInput, Context, Step, start};
-use super::{Clients, Login, LoginState};
+use super::streams::number_of;
+use super::{Client, Clients, Login, LoginState, Ready};
 use crate::caller_event::CallerEvent;
 use crate::desk::{Caller, Desk};
 use crate::etcd::Ended;
@@ -81,10 +82,12 @@ impl Clients {
             return self.call(desk, client, request);
         }
         let state = &mut self.all[client];
-        if let Some(request) = state.ready.take() {
-            let literal = std::mem::take(&mut state.literal);
+        if let Some(Ready { request, literal, streamed }) = state.ready.take() {
             let request = if literal { request } else { self.memories[state.memory].resolve(request) };
-            return self.call(desk, client, request);
+            return match request {
+                Request::Range(range) if streamed => self.call_streamed(desk, client, range),
+                request => self.call(desk, client, request),
+            };
         }
         if state.act.is_some() {
             return match now >= state.waits_until {
@@ -116,8 +119,11 @@ impl Clients {
             stats: desk.stats,
         };
         match act.next(input, &mut context) {
-            Step::Ask(request) => state.ready = Some(request),
-            Step::AskThis(request) => (state.ready, state.literal) = (Some(request), true),
+            Step::Ask(request) => state.ready = Some(Ready { request, literal: false, streamed: false }),
+            Step::AskThis(request) => state.ready = Some(Ready { request, literal: true, streamed: false }),
+            Step::AskStreamed(range, literal) => {
+                state.ready = Some(Ready { request: range.into(), literal, streamed: true });
+            }
             Step::Wait(time) => state.waits_until = state.after(desk.now(), time),
             Step::Done => state.act = None,
             Step::View(keys) => {
@@ -183,17 +189,17 @@ impl Clients {
         let now = desk.now();
         let state = &mut self.all[client];
         let (member, token) = (state.member(), state.token());
-        let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| Arc::clone(&login.user));
-        // While its clock is frozen, a client has no time-out. Then this is a time long after the run.
-        let gives_up = state.after(now, state.plan.timeout).min(Nanos::MAX / 2);
-        let call = desk.call(Caller { client, user }, member, request, token, gives_up);
-        self.all[client].current = Some((call, member));
+        let call = desk.call(state.caller(client), member, request, token, state.gives_up(now));
+        state.current = Some((call, member));
     }
 
     /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
-    /// lock and campaign need this: a member keeps them waiting without a limit.
+    /// lock and campaign need this, which a member keeps waiting without a limit, and streams.
     fn cancel_call(&mut self, desk: &mut Desk<'_>, client: usize, operation: u64) {
-        let Operation { member, ref request, .. } = desk.history.operations[operation as usize];
+        let Operation { member, ref request, streamed, .. } = desk.history.operations[operation as usize];
+        if streamed {
+            return self.close_stream(desk, number_of(operation));
+        }
         if matches!(request, Request::Lock(_) | Request::Campaign(_)) {
             desk.orders.cancel(operation, client, (member, desk.view.incarnation(member)));
         }
@@ -265,8 +271,22 @@ impl Clients {
         login.repeated = true;
         login.token = None;
         login.state = LoginState::Needed;
-        let state = &mut self.all[client];
-        (state.ready, state.literal) = (Some(desk.history.operations[operation].request.clone()), true);
+        let Operation { ref request, streamed, .. } = desk.history.operations[operation];
+        self.all[client].ready = Some(Ready { request: request.clone(), literal: true, streamed });
         true
+    }
+}
+
+impl Client {
+    /// Who it is for the history. `number` is its own number.
+    pub(super) fn caller(&self, number: usize) -> Caller {
+        let login = self.login.as_ref().filter(|login| login.token.is_some());
+        Caller { client: number, user: login.map(|login| Arc::clone(&login.user)) }
+    }
+
+    /// When it gives up a request that it sends now. While its clock is frozen, a client has no time-out; then this is
+    /// a time long after the run.
+    pub(super) fn gives_up(&self, now: Nanos) -> Nanos {
+        self.after(now, self.plan.timeout).min(Nanos::MAX / 2)
     }
 }

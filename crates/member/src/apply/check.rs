@@ -31,7 +31,8 @@ pub fn check_request(request: &Request, max_txn_ops: u32) -> Result<(), Error> {
     }
 }
 
-fn check_range(request: &RangeRequest) -> Result<(), Error> {
+/// Refuses a range that etcd would refuse before it reads anything.
+pub(crate) fn check_range(request: &RangeRequest) -> Result<(), Error> {
     if request.key.is_empty() {
         return Err(Error::EmptyKey);
     }

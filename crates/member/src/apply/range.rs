@@ -9,6 +9,7 @@ use api::mvccpb::KeyValue;
 use bytes::Bytes;
 
 use super::header;
+use crate::config::EtcdVersion;
 use crate::mvcc::{KeyRange, Store};
 
 /// Answers a range request from the current store.
@@ -50,8 +51,12 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Err
         });
     }
     response.more = rows.len() > limit;
+    // From 3.7 on, etcd answers keys without values from its index, which has no leases; not if it sorts by values.
+    let from_index = store.version() >= EtcdVersion::V3_7 && target != SortTarget::Value;
     response.kvs.extend(rows.into_iter().take(limit).map(|row| match request.keys_only {
-        true => KeyValue { value: Bytes::new(), ..row.clone() },
+        true => {
+            KeyValue { value: Bytes::new(), lease: if from_index { 0 } else { row.lease }, ..row.clone() }
+        }
         false => row.clone(),
     }));
     Ok(response)
@@ -69,7 +74,7 @@ fn compare(target: SortTarget, one: &KeyValue, other: &KeyValue) -> Ordering {
 }
 
 /// Whether the request has any bound on revisions.
-fn is_filtered(request: &RangeRequest) -> bool {
+pub(crate) fn is_filtered(request: &RangeRequest) -> bool {
     let bounds = [
         request.min_mod_revision,
         request.max_mod_revision,

@@ -15,6 +15,7 @@ use api::etcdserverpb::{
 use api::mvccpb::KeyValue;
 
 use super::{delete_range, header, put, range};
+use crate::flaw::Flaw;
 use crate::mvcc::{KeyRange, Store, Write};
 
 /// Whether a transaction only reads, so that it need not go through the log: both branches have only ranges.
@@ -47,10 +48,26 @@ pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Er
     decide(store, txn, &mut path);
     let mut puts = PutCheck { store, deleted: Vec::new() };
     check(txn, &mut path.iter(), &mut |op| puts.check(op))?;
-    check(txn, &mut path.iter(), &mut |op| check_range(store, op))?;
+    if let Err(error) = check(txn, &mut path.iter(), &mut |op| check_range(store, op)) {
+        if store.flaws().has(Flaw::TxnFailsMidway) {
+            let before = until_bad_range(store, txn, &mut path.iter());
+            run(&mut store.write(), &before, &mut [true].iter()); // flaw M-18799
+        }
+        return Err(error);
+    }
     let mut response = run(&mut store.write(), txn, &mut path.iter());
     response.header = header(store);
     Ok(response)
+}
+
+/// The writes of the chosen branch before its first range that cannot be read, for flaw M-18799.
+fn until_bad_range(store: &Store, txn: &TxnRequest, path: &mut Path<'_>) -> TxnRequest {
+    let (_, ops) = next_branch(txn, path);
+    let is_write =
+        |op: &&RequestOp| matches!(op.request, Some(Op::RequestPut(_) | Op::RequestDeleteRange(_)));
+    let is_good = |op: &&RequestOp| op.request.as_ref().is_none_or(|op| check_range(store, op).is_ok());
+    let success = ops.iter().take_while(is_good).filter(is_write).cloned().collect();
+    TxnRequest { success, ..TxnRequest::default() }
 }
 
 /// The transaction without its ranges, which is what etcd executes on members where nobody waits for the

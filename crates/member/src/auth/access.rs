@@ -38,6 +38,7 @@ use record::Probe;
 
 use super::AuthStore;
 use super::permissions::Need;
+use crate::flaw::Flaw;
 
 /// What shows who a client is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +145,9 @@ impl AuthStore {
     /// Those of [`AuthStore::permit`]. etcd refuses the watcher with the text of the error.
     pub fn permit_range(&self, who: &AuthInfo, key: &[u8], range_end: &[u8]) -> Result<(), Error> {
         let key = if key.is_empty() { &[0][..] } else { key };
+        // Flaw M-xg4h: whoever may read a key may watch all keys from there on.
+        let from_key = range_end == [0] && self.flaws.has(Flaw::WatchFromKeyUnchecked);
+        let range_end = if from_key { &[][..] } else { range_end };
         if self.is_enabled() { self.count_denial(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
     }
 
@@ -184,8 +188,13 @@ impl AuthStore {
         }
         let op = |op: &RequestOp| match &op.request {
             Some(Op::RequestRange(request)) => self.keys(who, Need::Read, &request.key, &request.range_end),
+            // Flaw M-21681: of a put in a transaction, only the key counts.
+            Some(Op::RequestPut(request)) if self.flaws.has(Flaw::TxnPutHalfChecked) => {
+                self.keys(who, Need::Write, &request.key, &[])
+            }
             Some(Op::RequestPut(request)) => self.put(who, request, keys_of),
             Some(Op::RequestDeleteRange(request)) => self.delete(who, request),
+            Some(Op::RequestTxn(_)) if self.flaws.has(Flaw::NestedTxnUnchecked) => Ok(()), // flaw M-rfx7
             Some(Op::RequestTxn(request)) => self.txn(who, request, keys_of),
             None => Ok(()),
         };

@@ -339,6 +339,8 @@ impl AuthStore {
     /// does.
     pub fn who(&mut self, token: Option<&[u8]>, now: u64) -> Result<Option<AuthInfo>, Error> {
         let Some(token) = token.filter(|_| self.state.enabled) else { return Ok(None) };
+        // As HTTP has it in the header `Authorization`; etcd accepts both since 3.5.32, 3.6.13 and 3.7.0.
+        let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
         self.sweep(now);
         match self.tokens.renew(token, now) {
             Some(user) => Ok(Some(AuthInfo { user, revision: self.state.revision })),

@@ -13,11 +13,14 @@ use std::collections::BTreeSet;
 
 use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
-use api::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType, PutRequest, RequestOp};
+use api::etcdserverpb::{
+    AlarmMember, AlarmRequest, AlarmResponse, AlarmType, PutRequest, RequestOp, TxnRequest,
+};
 use api::{Error, Request};
 use record::Probe;
 
 use super::Cluster;
+use crate::flaw::{Flaw, Flaws};
 
 /// What a put costs of the space quota besides its key and value, in bytes (etcd's `quota.go`, `kvOverhead`).
 const KEY_OVERHEAD: u64 = 256;
@@ -90,11 +93,11 @@ impl Cluster {
     ///
     /// Call this when an entry is applied, before permissions are checked. Reads that do not go through the
     /// log are answered even while CORRUPT is active, as in etcd (`v3_server.go`).
-    pub fn refuses(&self, request: &Request) -> Option<Error> {
+    pub fn refuses(&self, request: &Request, flaws: Flaws) -> Option<Error> {
         if self.is_on(AlarmType::Corrupt) && touches_store(request) {
             return Some(Error::Corrupt);
         }
-        (self.is_on(AlarmType::Nospace) && cost(request) > 0).then_some(Error::NoSpace)
+        (self.is_on(AlarmType::Nospace) && cost(request, flaws) > 0).then_some(Error::NoSpace)
     }
 }
 
@@ -110,12 +113,12 @@ fn touches_store(request: &Request) -> bool {
 
 /// How many bytes of the space quota a request costs. The alarm NOSPACE refuses the requests that cost more than 0.
 ///
-/// Of a transaction, the more expensive of its two branches counts, and only the puts directly in it: puts in nested
-/// transactions cost nothing, as in etcd.
-pub fn cost(request: &Request) -> u64 {
+/// Of a transaction, also of a nested one, the more expensive of its two branches counts, as in etcd since 3.5.33, 3.6.14
+/// and 3.7.1.
+pub fn cost(request: &Request, flaws: Flaws) -> u64 {
     match request {
         Request::Put(put) => cost_of_put(put),
-        Request::Txn(txn) => cost_of_ops(&txn.success).max(cost_of_ops(&txn.failure)),
+        Request::Txn(txn) => cost_of_txn(txn, flaws),
         Request::LeaseGrant(_) => LEASE_OVERHEAD,
         _ => 0,
     }
@@ -126,12 +129,14 @@ fn cost_of_put(put: &PutRequest) -> u64 {
     KEY_OVERHEAD + (put.key.len() + put.value.len()) as u64
 }
 
-/// How many bytes the puts of one branch of a transaction are expected to take. Nested transactions count
-/// nothing.
-fn cost_of_ops(ops: &[RequestOp]) -> u64 {
+/// How many bytes the puts of a transaction are expected to take.
+fn cost_of_txn(txn: &TxnRequest, flaws: Flaws) -> u64 {
     let cost = |op: &RequestOp| match &op.request {
         Some(Op::RequestPut(put)) => cost_of_put(put),
+        // Flaw M-22139: a nested transaction costs nothing.
+        Some(Op::RequestTxn(nested)) if !flaws.has(Flaw::NestedTxnCostsNothing) => cost_of_txn(nested, flaws),
         _ => 0,
     };
-    ops.iter().map(cost).sum()
+    let of_branch = |ops: &[RequestOp]| ops.iter().map(cost).sum::<u64>();
+    of_branch(&txn.success).max(of_branch(&txn.failure))
 }

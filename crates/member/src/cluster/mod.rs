@@ -67,7 +67,9 @@ pub struct Cluster {
     alarms: Alarms,
     /// The cluster version; empty until the leader has set it.
     version: String,
-    /// The hash of the members, the alarms and the version.
+    /// The version to which a downgrade is in progress; empty if there is none.
+    downgrade: String,
+    /// The hash of all this.
     hash: u64,
     /// The learners that were promoted since this value was created or decoded. Only the flaw M-20797 needs them, if
     /// it is switched on.
@@ -92,7 +94,8 @@ pub(crate) fn id_of_member(member: &Member) -> MemberId {
 
 impl PartialEq for Cluster {
     fn eq(&self, other: &Cluster) -> bool {
-        (&self.members, &self.alarms, &self.version) == (&other.members, &other.alarms, &other.version)
+        (&self.members, &self.alarms) == (&other.members, &other.alarms)
+            && (&self.version, &self.downgrade) == (&other.version, &other.downgrade)
     }
 }
 
@@ -125,6 +128,7 @@ impl Cluster {
             members,
             alarms,
             version,
+            downgrade: String::new(),
             hash: 0,
             promoted: BTreeSet::new(),
             removed_urls: BTreeSet::new(),
@@ -211,6 +215,17 @@ impl Cluster {
     /// The cluster version; empty until it is set.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Begins a downgrade to this cluster version, or ends it if that is empty.
+    pub fn set_downgrade(&mut self, target: &str) {
+        self.downgrade = target.to_string();
+        self.update_hash();
+    }
+
+    /// The cluster version to which a downgrade is in progress.
+    pub fn downgrade(&self) -> Option<&str> {
+        (!self.downgrade.is_empty()).then_some(&*self.downgrade)
     }
 
     /// All members, ordered by id, as in the response to a list request. The name of a member that was added

@@ -31,6 +31,9 @@ struct Row {
     alarms: Vec<AlarmMember>,
     #[prost(string, tag = "5")]
     cluster_version: String,
+    /// The target of the downgrade in progress.
+    #[prost(string, tag = "6")]
+    downgrade: String,
 }
 
 /// Encodes a cluster's membership.
@@ -54,6 +57,7 @@ pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8>
         removed: cluster.members.removed.iter().map(|id| id.raft_id()).collect(),
         alarms: cluster.alarms.iter().collect(),
         cluster_version: cluster.version.clone(),
+        downgrade: cluster.downgrade.clone(),
     };
     row.encode_to_vec()
 }
@@ -78,5 +82,9 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
         return Err("a membership in which an alarm is active twice".to_string());
     }
     let members = Members { current, removed: row.removed.into_iter().map(MemberId::from_raft).collect() };
-    Ok(Cluster::of(members, alarms, row.cluster_version, rules))
+    let mut cluster = Cluster::of(members, alarms, row.cluster_version, rules);
+    if !row.downgrade.is_empty() {
+        cluster.set_downgrade(&row.downgrade);
+    }
+    Ok(cluster)
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use record::{MemberId, Probe};
 
 use super::*;
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, Flaws};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -272,10 +272,11 @@ fn the_hash_covers_everything_that_is_replicated() {
     let base = || after(cluster(3, config()), &[new_member(4, true)]);
     let nospace =
         AlarmRequest { action: AlarmAction::Activate as i32, member_id: 1, alarm: AlarmType::Nospace as i32 };
-    let changes: [fn(&mut Cluster); 5] = [
+    let changes: [fn(&mut Cluster); 6] = [
         |cluster| assert!(cluster.apply_attributes(id_of(4), "m4", &[])),
         |cluster| assert!(cluster.apply_attributes(id_of(3), "m3", &["http://m3:2379".to_string()])),
         |cluster| cluster.set_version("3.6.0"),
+        |cluster| cluster.set_downgrade("3.6.0"),
         |cluster| assert!(cluster.apply_change(INDEX, &Change::Promote(id_of(4))).is_ok()),
         |cluster| assert!(cluster.apply_change(INDEX, &Change::Remove(id_of(4))).is_ok()),
     ];
@@ -335,14 +336,16 @@ fn what_requests_cost() {
         (put("key", "value").into(), 264),
         (LeaseGrantRequest::default().into(), 64),
         (txn(vec![op(put("a", "b"))], vec![op(put("a", "")), op(put("b", ""))]).into(), 514),
-        (txn(vec![nested], vec![]).into(), 0),
+        (txn(vec![op(put("a", "")), nested.clone()], vec![]).into(), 515),
         (txn(vec![], vec![]).into(), 0),
         (DeleteRangeRequest::default().into(), 0),
         (RangeRequest::default().into(), 0),
     ];
     for (request, bytes) in table {
-        assert_eq!(cost(&request), bytes, "{request:?}");
+        assert_eq!(cost(&request, Flaws::NONE), bytes, "{request:?}");
     }
+    let flawed = Flaws::NONE.with(Flaw::NestedTxnCostsNothing);
+    assert_eq!(cost(&txn(vec![nested], vec![]).into(), flawed), 0);
 }
 
 #[test]
@@ -368,9 +371,17 @@ fn what_alarms_refuse() {
         cluster
     };
     for (request, no_space, corrupt) in table {
-        assert_eq!(cluster(1, config()).refuses(&request), None);
-        assert_eq!(with(AlarmType::Nospace).refuses(&request), no_space.then_some(NoSpace), "{request:?}");
-        assert_eq!(with(AlarmType::Corrupt).refuses(&request), corrupt.then_some(Corrupt), "{request:?}");
+        assert_eq!(cluster(1, config()).refuses(&request, Flaws::NONE), None);
+        assert_eq!(
+            with(AlarmType::Nospace).refuses(&request, Flaws::NONE),
+            no_space.then_some(NoSpace),
+            "{request:?}"
+        );
+        assert_eq!(
+            with(AlarmType::Corrupt).refuses(&request, Flaws::NONE),
+            corrupt.then_some(Corrupt),
+            "{request:?}"
+        );
     }
 }
 

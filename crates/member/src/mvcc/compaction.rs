@@ -49,6 +49,7 @@ impl Store {
         if revision > self.revision {
             return Err(Error::FutureRev);
         }
+        self.keep_hash(revision);
         self.schedule(revision);
         self.unsaved.compaction = true;
         Ok(())

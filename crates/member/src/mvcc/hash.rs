@@ -10,7 +10,39 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Store;
 
+/// How many hashes of compactions are kept (`mvcc/hash.go`, `hashStorageMaxSize`).
+const KEPT: usize = 10;
+
+/// The hash of the rows at the revision of a compaction, as they were before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptHash {
+    /// The revision.
+    pub revision: i64,
+    /// The compact revision before.
+    pub compact_revision: i64,
+    /// The hash.
+    pub hash: u32,
+}
+
 impl Store {
+    /// The store is about to be compacted to a revision: remembers its hash.
+    pub(super) fn keep_hash(&mut self, revision: i64) {
+        let compact_revision = self.compaction.scheduled;
+        let Ok(hash) = self.hash_at(revision) else { return };
+        self.kept_hashes.push_back(KeptHash { revision, compact_revision, hash });
+        let finished = self.kept_hashes.iter().filter(|kept| self.is_scrubbed(kept.revision)).count();
+        if finished > KEPT {
+            self.kept_hashes.pop_front();
+        }
+    }
+
+    /// The hash that was kept of a compaction to this revision, one of the last ten that are finished. A restart
+    /// forgets them.
+    pub fn kept_hash(&self, revision: i64) -> Option<KeptHash> {
+        let kept = self.kept_hashes.iter().filter(|kept| self.is_scrubbed(kept.revision)).rev().take(KEPT);
+        kept.copied().find(|kept| kept.revision == revision)
+    }
+
     /// The hash of all rows up to `revision`. Its cost does not depend on the store's size, because each row was added
     /// to a sum when it was made or loaded.
     ///
@@ -51,6 +83,25 @@ mod tests {
         assert_eq!(one.hash_at(4), Err(Error::FutureRev));
         other.compact(4).unwrap();
         assert_eq!(other.hash_at(3), Err(Error::Compacted));
+    }
+
+    #[test]
+    fn the_hash_of_a_finished_compaction_is_kept() {
+        let mut store = Store::new();
+        for round in 0..24 {
+            store.write().put(&"a".into(), format!("{round}").into(), 0);
+            let revision = store.revision();
+            let (before, hash) = (store.compact_revision(), store.hash_at(revision).unwrap());
+            store.compact(revision).unwrap();
+            assert_eq!(store.kept_hash(revision), None, "the scrub is not done");
+            while store.scrub_step(100) {}
+            assert_eq!(
+                store.kept_hash(revision),
+                Some(KeptHash { revision, compact_revision: before, hash })
+            );
+        }
+        let kept = (0..=store.revision()).filter(|revision| store.kept_hash(*revision).is_some());
+        assert_eq!(kept.collect::<Vec<_>>(), (16..=25).collect::<Vec<_>>());
     }
 
     /// A store gives the same answers as one that got its rows in a snapshot, or from a backend with any part of a

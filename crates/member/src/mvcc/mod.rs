@@ -41,6 +41,7 @@ use std::iter::repeat_n;
 use api::mvccpb::KeyValue;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::config::EtcdVersion;
 use crate::flaw::Flaws;
 use index::Modification;
 
@@ -83,9 +84,13 @@ pub struct Store {
     compaction: Compaction,
     /// The revisions of the compactions whose rows are not all removed yet, oldest first.
     scrubs: VecDeque<i64>,
+    /// The hashes of the last compactions, oldest first.
+    kept_hashes: VecDeque<hash::KeptHash>,
     /// What the backend does not have yet.
     unsaved: changes::Unsaved,
     flaws: Flaws,
+    /// The version of etcd that it answers as.
+    version: EtcdVersion,
     /// Only with the flaw M-17247: the row that [`Store::history`] returns twice, so that watchers which
     /// catch up receive its event twice.
     shown_twice: Option<Revision>,
@@ -110,8 +115,10 @@ impl Store {
             leases: lease::Leases::default(),
             compaction: Compaction::default(),
             scrubs: VecDeque::new(),
+            kept_hashes: VecDeque::new(),
             unsaved: changes::Unsaved::default(),
             flaws: Flaws::default(),
+            version: EtcdVersion::V3_7,
             shown_twice: None,
         }
     }
@@ -124,6 +131,16 @@ impl Store {
     /// Sets the store's flaws. Those that affect a restart must be passed to [`Store::from_rows_with`].
     pub fn set_flaws(&mut self, flaws: Flaws) {
         self.flaws = flaws;
+    }
+
+    /// The version of etcd that it answers as.
+    pub fn version(&self) -> EtcdVersion {
+        self.version
+    }
+
+    /// Sets the version of etcd that it answers as; 3.7 if this is never called. What it holds does not depend on it.
+    pub fn set_version(&mut self, version: EtcdVersion) {
+        self.version = version;
     }
 
     /// The revision of the last change; 1 if there was none.

@@ -244,7 +244,9 @@ fn reason(response: &WatchResponse) -> Error {
     if response.compact_revision != 0 {
         return Error::Compacted;
     }
-    Error::from_text(&response.cancel_reason).unwrap_or(Error::WatchCanceled)
+    let text =
+        response.cancel_reason.rsplit_once(" desc = ").map_or(&response.cancel_reason[..], |(_, text)| text);
+    Error::from_text(text).unwrap_or(Error::WatchCanceled)
 }
 
 /// Panics because a request got the response of another kind of request.

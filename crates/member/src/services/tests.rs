@@ -273,6 +273,8 @@ fn why_a_watcher_was_cancelled() {
         reason(&WatchResponse { canceled: true, cancel_reason, ..WatchResponse::default() })
     };
     assert_eq!(cancelled(Error::PermissionDenied.text()), Error::PermissionDenied);
+    let of_rights = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+    assert_eq!(cancelled(of_rights), Error::PermissionDenied);
     assert_eq!(cancelled(""), Error::WatchCanceled);
 }
 

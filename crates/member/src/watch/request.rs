@@ -13,14 +13,14 @@ use crate::mvcc::Store;
 
 impl Hub {
     /// Handles a client's request on a stream; the first one opens the stream. `permitted` says whether the
-    /// user may read the range of a watcher to be created; other requests ignore it.
+    /// user may read the range of a watcher to be created, or why not; other requests ignore it.
     pub(crate) fn request(
         &mut self,
         store: &Store,
         now: u64,
         stream: u64,
         request: WatchRequest,
-        permitted: bool,
+        permitted: Result<(), Error>,
     ) {
         self.now = now;
         self.streams.entry(stream).or_default();
@@ -28,6 +28,10 @@ impl Hub {
             Some(RequestUnion::CreateRequest(create)) => {
                 let (watch_id, refused) = match self.create(store, stream, create, permitted) {
                     Ok(id) => (id, None),
+                    // Flaw M-14563: the answer to a user without rights names watcher 0.
+                    Err(reason) if is_of_rights(reason) && self.flaws.has(Flaw::RefusedWatchHasId) => {
+                        (0, Some(reason))
+                    }
                     Err(reason) => (NO_WATCHER, Some(reason)),
                 };
                 let answer = WatchResponse {
@@ -35,7 +39,7 @@ impl Hub {
                     watch_id,
                     created: true,
                     canceled: refused.is_some(),
-                    cancel_reason: refused.map(|reason| reason.to_string()).unwrap_or_default(),
+                    cancel_reason: refused.map(text_of).unwrap_or_default(),
                     ..WatchResponse::default()
                 };
                 self.control(stream, answer);
@@ -74,15 +78,13 @@ impl Hub {
         store: &Store,
         stream: u64,
         request: WatchCreateRequest,
-        permitted: bool,
+        permitted: Result<(), Error>,
     ) -> Result<i64, Error> {
         // Flaw M-20693: a negative start revision is accepted.
         if request.start_revision < 0 && !self.flaws.has(Flaw::WatchRevMinusOne) {
             return Err(Error::Compacted);
         }
-        if !permitted {
-            return Err(Error::PermissionDenied);
-        }
+        permitted.map_err(of_rights)?;
         let current = store.revision();
         self.last_serial += 1;
         let watcher = Watcher::new(&request, self.last_serial, current)?;
@@ -130,5 +132,25 @@ impl Hub {
         let open_stream = self.streams.get_mut(&name.stream).expect("it was there a moment ago");
         open_stream.watchers.remove(&name.id);
         true
+    }
+}
+
+/// Whether a watcher is refused with this error because of its user.
+fn is_of_rights(error: Error) -> bool {
+    use Error::{AuthOldRevision, InvalidAuthToken, PermissionDenied, UserEmpty};
+    matches!(error, InvalidAuthToken | AuthOldRevision | UserEmpty | PermissionDenied)
+}
+
+/// The error with which a watcher is refused whose user has no right to it, for this reason: etcd names three causes,
+/// and says `permission denied` otherwise (`v3rpc/watch.go`).
+fn of_rights(error: Error) -> Error {
+    if is_of_rights(error) { error } else { Error::PermissionDenied }
+}
+
+/// The text of the reason. etcd writes an error about rights as gRPC's library for Go does.
+fn text_of(reason: Error) -> String {
+    match is_of_rights(reason) {
+        true => format!("rpc error: code = {:?} desc = {reason}", reason.code()),
+        false => reason.to_string(),
     }
 }

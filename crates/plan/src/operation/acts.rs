@@ -1,15 +1,20 @@
 //! Parses and prints the acts that are not single requests, such as `watch` and `lock`. The head of [`super`] has the
 //! grammar.
 
+use api::Request;
+use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
 
 use super::parse::{Cursor, integer, lease};
-use super::print::{print_keys, print_lease, print_piece, print_request, print_value};
+use super::print::{print_keys, print_lease, print_piece, print_request, print_stream, print_value};
 use crate::act::{Add, Follow, Keys, Micro, Session, Start, Verb, Watch, Which, Write};
 use crate::{Act, LAST};
 use schedule::mistakes::suggest;
 use schedule::units::Unit;
 use schedule::words::{BadWords, bad};
+
+/// The name of the call that answers a range in chunks.
+pub(super) const RANGE_STREAM: &str = "RangeStream";
 
 /// The first words of acts that are not single requests.
 pub(super) const VERBS: &[&str] = &[
@@ -19,6 +24,7 @@ pub(super) const VERBS: &[&str] = &[
     "progress",
     "close",
     "list",
+    "stream",
     "view",
     "create",
     "update",
@@ -49,12 +55,16 @@ impl Cursor<'_> {
             "close" => Act::Close { stream: self.number()? },
             "list" => {
                 let keys = self.part()?;
-                let mut page = 0;
-                while self.flag(&["page="])?.is_some() {
-                    page = self.number()?;
+                let (mut page, mut streamed) = (0, false);
+                while let Some(option) = self.flag(&["page=", "streamed"])? {
+                    match option {
+                        "page=" => page = self.number()?,
+                        _ => streamed = true,
+                    }
                 }
-                Act::List { keys, page }
+                Act::List { keys, page, streamed }
             }
+            "stream" => Act::Stream { range: self.range()?, literal: false },
             "view" => Act::View { keys: self.part()? },
             "create" => Act::Write(self.write(Verb::Create)?),
             "update" => Act::Write(self.write(Verb::Update)?),
@@ -76,12 +86,34 @@ impl Cursor<'_> {
             "renew" => Act::Renew,
             "compactor" => Act::Compactor { key: self.piece()? },
             "rest" => Act::Rest(self.duration()?),
-            "literal" => Act::Literal(self.call()?),
+            "literal" => match self.streamed_call()? {
+                Some(range) => Act::Stream { range, literal: true },
+                None => Act::Literal(self.call()?),
+            },
+            "call" => match self.streamed_call()? {
+                Some(range) => Act::Stream { range, literal: false },
+                None => Act::Request(self.call()?),
+            },
             _ => {
                 self.rest = before;
                 Act::Request(self.request()?)
             }
         })
+    }
+
+    /// The range that is requested by `RangeStream`, if that is the call that comes next. It is no [`Request`] because
+    /// it is answered in chunks.
+    ///
+    /// [`Request`]: api::Request
+    fn streamed_call(&mut self) -> Result<Option<RangeRequest>, BadWords> {
+        if !self.take(RANGE_STREAM) {
+            return Ok(None);
+        }
+        match Request::from_json("Range", &self.json(RANGE_STREAM)?) {
+            Ok(Request::Range(range)) => Ok(Some(range)),
+            Ok(_) => unreachable!("a range was read"),
+            Err(error) => Err(bad(error.to_string(), "the form is that of etcd's JSON gateway")),
+        }
     }
 
     /// The next option, one of `names`; those that end in `=` are followed by a value. `None` at the end.
@@ -191,10 +223,11 @@ impl Cursor<'_> {
 
     /// Reads what follows `follow`.
     fn follow(&mut self) -> Result<Follow, BadWords> {
-        let mut follow = Follow { keys: self.part()?, page: 0, name: 0, stream: 0 };
-        while let Some(option) = self.flag(&["page=", "as=", "stream="])? {
+        let mut follow = Follow { keys: self.part()?, page: 0, streamed: false, name: 0, stream: 0 };
+        while let Some(option) = self.flag(&["page=", "streamed", "as=", "stream="])? {
             match option {
                 "page=" => follow.page = self.number()?,
+                "streamed" => follow.streamed = true,
                 "as=" => follow.name = self.number()?,
                 _ => follow.stream = self.number()?,
             }
@@ -282,13 +315,20 @@ pub(super) fn print(act: &Act) -> String {
         Act::Follow(follow) => {
             format!("follow {}", keys(&follow.keys))
                 + &number("page", follow.page.into())
+                + &word("streamed", follow.streamed)
                 + &number("as", follow.name.into())
                 + &number("stream", follow.stream.into())
         }
         Act::Cancel { watcher } => format!("cancel {watcher}"),
         Act::Progress { stream } => format!("progress {stream}"),
         Act::Close { stream } => format!("close {stream}"),
-        Act::List { keys: part, page } => format!("list {}", keys(part)) + &number("page", (*page).into()),
+        Act::List { keys: part, page, streamed } => {
+            format!("list {}", keys(part)) + &number("page", (*page).into()) + &word("streamed", *streamed)
+        }
+        Act::Stream { range, literal: false } => print_stream(range),
+        Act::Stream { range, literal: true } => {
+            format!("literal {RANGE_STREAM} {}", Request::from(range.clone()).to_json())
+        }
         Act::View { keys: part } => format!("view {}", keys(part)),
         Act::Write(write) => print_write(write),
         Act::Add(add) => print_add(add),

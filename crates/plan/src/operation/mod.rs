@@ -7,9 +7,10 @@
 //! act       = request
 //!           | watch KEYS {from=START | prev | progress | no-put | no-delete | fragment | id=N
 //!                         | as=NAME | stream=N | skip}
-//!           | follow KEYS {page=N | as=NAME | stream=N}
+//!           | stream KEYS {as get}           (the same, by RangeStream)
+//!           | follow KEYS {page=N | streamed | as=NAME | stream=N}
 //!           | cancel NAME | progress N | close N     (of a watcher, by its name; of a stream; of a stream)
-//!           | list KEYS {page=N} | view KEYS
+//!           | list KEYS {page=N | streamed} | view KEYS
 //!           | create WHICH VALUE {new=KEY | about=N | lease=N | tries=N}     (as Kubernetes)
 //!           | update WHICH VALUE {new=KEY | about=N | lease=N | tries=N}
 //!           | remove WHICH VALUE {new=KEY | about=N | lease=N | tries=N}

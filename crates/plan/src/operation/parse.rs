@@ -151,10 +151,7 @@ impl<'a> Cursor<'a> {
     /// Reads what follows `call`: the name of an RPC and its request as JSON.
     pub(super) fn call(&mut self) -> Result<Request, BadWords> {
         let rpc = self.word();
-        let json = std::mem::take(&mut self.rest);
-        let value = serde_json::from_str(json).map_err(|error| {
-            bad(format!("what follows `{rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`")
-        })?;
+        let value = self.json(rpc)?;
         Request::from_json(rpc, &value).map_err(|error| {
             let suggestion = suggest(rpc, Request::RPC_NAMES.iter().copied());
             let is_known = Request::RPC_NAMES.contains(&rpc);
@@ -162,6 +159,14 @@ impl<'a> Cursor<'a> {
                 error.to_string(),
                 if is_known { "the form is that of etcd's JSON gateway".into() } else { suggestion },
             )
+        })
+    }
+
+    /// Reads the rest of the line, which follows the name of an RPC, as JSON.
+    pub(super) fn json(&mut self, rpc: &str) -> Result<serde_json::Value, BadWords> {
+        let json = std::mem::take(&mut self.rest);
+        serde_json::from_str(json).map_err(|error| {
+            bad(format!("what follows `{rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`")
         })
     }
 
@@ -198,7 +203,7 @@ impl<'a> Cursor<'a> {
         Ok(compact)
     }
 
-    fn range(&mut self) -> Result<RangeRequest, BadWords> {
+    pub(super) fn range(&mut self) -> Result<RangeRequest, BadWords> {
         const OPTIONS: &[&str] = &[
             "serializable",
             "keys-only",

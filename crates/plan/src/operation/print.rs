@@ -9,7 +9,7 @@ use api::etcdserverpb::{
 };
 use bytes::Bytes;
 
-use super::acts::print as print_act;
+use super::acts::{RANGE_STREAM, print as print_act};
 use super::parse::request as request_of;
 use super::{COMPARES, RESULTS, SORTS, is_bare};
 use crate::{LAST, PlannedOperation, SEEN};
@@ -47,6 +47,15 @@ pub(super) fn print_request(request: &Request) -> String {
 /// The id of a lease, or a revision; either may be the placeholder [`LAST`].
 pub(super) fn print_lease(id: i64) -> String {
     if id == LAST { "seen".into() } else { id.to_string() }
+}
+
+/// A range that is requested in chunks, as it is written in a plan.
+pub(super) fn print_stream(range: &RangeRequest) -> String {
+    // The short form is that of a range, with another verb.
+    match print_request(&range.clone().into()).strip_prefix("get ") {
+        Some(short) => format!("stream {short}"),
+        None => format!("call {RANGE_STREAM} {}", Request::from(range.clone()).to_json()),
+    }
 }
 
 fn print_range(range: &RangeRequest) -> String {

@@ -80,7 +80,8 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
             _ => {
                 // The previous watch ends after a second, as in etcd's tests (`WatchTimeout`).
                 lane.act(at, Act::Close { stream: 0 });
-                let follow = Follow { keys: keys.clone(), page: ABOUT_KEYS / 2, name: 0, stream: 0 };
+                let follow =
+                    Follow { keys: keys.clone(), page: ABOUT_KEYS / 2, streamed: false, name: 0, stream: 0 };
                 lane.act(at, Act::Follow(follow));
             }
         }

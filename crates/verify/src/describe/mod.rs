@@ -26,7 +26,7 @@ const KEYS_SHOWN: usize = 4;
 /// An operation on one line:
 /// `client 2  put k3="v17"  -> revision 41   12.301 s .. 12.322 s  via member 3`.
 pub fn operation(operation: &Operation) -> String {
-    let Operation { client, member, request, call, outcome, .. } = operation;
+    let Operation { client, member, call, outcome, .. } = operation;
     let (result, until) = match outcome {
         Outcome::Answer { at, response } => (self::response(response), time(*at)),
         Outcome::Error { at, error } => (format!("error \"{error}\""), time(*at)),
@@ -34,7 +34,7 @@ pub fn operation(operation: &Operation) -> String {
     };
     format!(
         "client {client}  {}  -> {result}   {} .. {until}{}",
-        self::request(request),
+        asked(operation),
         time(*call),
         by_member("  via", *member)
     )
@@ -47,7 +47,12 @@ pub fn by_member(word: &str, member: MemberId) -> String {
 
 /// The client and its request, to begin a sentence with.
 pub fn who(operation: &Operation) -> String {
-    format!("Client {}'s `{}`", operation.client, request(&operation.request))
+    format!("Client {}'s `{}`", operation.client, asked(operation))
+}
+
+/// The request of an operation, and whether it was answered in chunks.
+fn asked(operation: &Operation) -> String {
+    request(&operation.request) + if operation.streamed { " streamed" } else { "" }
 }
 
 /// A moment, in seconds to the millisecond. A moment below a millisecond is in µs or ns: a history whose times are only
@@ -319,6 +324,7 @@ mod tests {
             member: record::MemberId::new(3),
             user: None,
             request: request.into(),
+            streamed: false,
             call: 12_301_000_000,
             outcome,
         }

@@ -12,6 +12,7 @@ use crate::describe;
 use crate::k1::is_service;
 use crate::k1::place::{Place, Position, is_local, is_write, place};
 use crate::k1::replay::granted;
+use crate::keys_only;
 use crate::model::{FIRST_REVISION, Model, Ties};
 use crate::{Missing, NotJudged, Oracle, Sheet};
 
@@ -36,6 +37,8 @@ pub struct Etcd {
     start_revision: i64,
     /// Whether old versions of keys are needed: a request reads at a revision, or compacts.
     past: bool,
+    /// Whether ranges that ask for keys only have no leases in their answers.
+    leaves_leases_out: bool,
 }
 
 /// The store and the leases.
@@ -77,7 +80,8 @@ impl Asked {
             asked.push(operation).expect("a record has no operation that returns before its call");
             numbers.push(number);
         }
-        Asked { history: asked, numbers, model: Etcd { start_revision, past } }
+        let leaves_leases_out = keys_only::leave_leases_out(history);
+        Asked { history: asked, numbers, model: Etcd { start_revision, past, leaves_leases_out } }
     }
 
     /// Why the whole model cannot judge this history: something changes the store that no client asked for.
@@ -129,7 +133,7 @@ fn reads_the_past(request: &Request) -> bool {
 impl Etcd {
     /// An etcd whose store is empty at this revision; a new one has [`FIRST_REVISION`].
     pub fn starting_at(start_revision: i64) -> Etcd {
-        Etcd { start_revision, past: true }
+        Etcd { start_revision, past: true, leaves_leases_out: false }
     }
 }
 
@@ -157,7 +161,9 @@ impl linear::Model for Etcd {
     type Value = ();
 
     fn initial(&self) -> State {
-        State(Model::starting_at(self.start_revision))
+        let mut model = Model::starting_at(self.start_revision);
+        model.leave_leases_out(self.leaves_leases_out);
+        State(model)
     }
 
     fn step(&self, state: &State, request: &Request, output: Option<&Self::Output>) -> Option<State> {

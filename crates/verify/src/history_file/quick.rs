@@ -74,7 +74,15 @@ pub(super) fn operation(line: &str) -> Option<Operation> {
         _ => return None,
     };
     let user = user.map(|user| user.as_ref().into());
-    Some(Operation { client: client?, member: member?, user, request: request?, call, outcome })
+    Some(Operation {
+        client: client?,
+        member: member?,
+        user,
+        request: request?,
+        streamed: false,
+        call,
+        outcome,
+    })
 }
 
 /// The calls that this reader knows.

@@ -200,6 +200,12 @@ impl<'a> Graph<'a> {
                     violations.push(wrong_error(self.history, window.operation, *at, error, Some(expected)));
                     return;
                 }
+                // A streamed range stays at the revision of its first chunk, which may be compacted before the last one.
+                (Request::Range(request), Error::Compacted, _)
+                    if operation.streamed && request.revision <= 0 =>
+                {
+                    return;
+                }
                 (Request::Range(request), Error::Compacted, _) if request.revision > 0 => {
                     Claim::Compacted(request.revision)
                 }

@@ -15,6 +15,7 @@ use super::gaps::own_lease;
 use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
 use super::rights::taken_as_nobodys;
+use crate::keys_only;
 use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
@@ -54,6 +55,7 @@ impl<'a> Replay<'a> {
     pub fn new(history: &'a History, start: i64) -> Replay<'a> {
         let mut model = Model::starting_at(start);
         model.keep_changes();
+        model.leave_leases_out(keys_only::leave_leases_out(history));
         let (ties, lost_track) = (Ties::default(), false);
         Replay { history, applied: &[], rights: false, model, ties, lost_track, grants: None }
     }

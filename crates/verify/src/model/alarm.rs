@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
-use api::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType};
+use api::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType, TxnRequest};
 use api::{Error, Request};
 
 use super::txn;
@@ -77,15 +77,23 @@ impl Alarms {
     }
 }
 
-/// Whether etcd counts the request against the quota. Of a transaction it counts only the puts that are not nested.
-fn takes_space(request: &Request) -> bool {
+/// Whether etcd counts the request against the quota. Puts in nested transactions count too; that earlier versions forgot
+/// them is etcd issue 22139.
+pub fn takes_space(request: &Request) -> bool {
     match request {
         Request::Put(_) | Request::LeaseGrant(_) => true,
-        Request::Txn(txn) => {
-            txn.success.iter().chain(&txn.failure).any(|op| matches!(op.request, Some(Op::RequestPut(_))))
-        }
+        Request::Txn(txn) => puts(txn),
         _ => false,
     }
+}
+
+/// Whether one of the branches puts a key.
+fn puts(txn: &TxnRequest) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|op| match &op.request {
+        Some(Op::RequestPut(_)) => true,
+        Some(Op::RequestTxn(nested)) => puts(nested),
+        _ => false,
+    })
 }
 
 #[cfg(test)]
@@ -105,8 +113,13 @@ mod tests {
         alarms.apply(&alarm(AlarmAction::Activate, AlarmType::Nospace, 2));
         let op = |request| vec![RequestOp { request: Some(request) }];
         let failure = op(Op::RequestPut(PutRequest::default()));
-        let refused =
-            [put, LeaseGrantRequest::default().into(), TxnRequest { failure, ..Default::default() }.into()];
+        let outer = op(Op::RequestTxn(TxnRequest { failure: failure.clone(), ..Default::default() }));
+        let refused = [
+            put,
+            LeaseGrantRequest::default().into(),
+            TxnRequest { failure, ..Default::default() }.into(),
+            TxnRequest { success: outer, ..Default::default() }.into(),
+        ];
         assert!(refused.iter().all(|request| alarms.check(request) == Err(Error::NoSpace)));
         let success = op(Op::RequestDeleteRange(DeleteRangeRequest::default()));
         let allowed: [Request; 5] = [

@@ -54,6 +54,12 @@ impl Model {
         model
     }
 
+    /// Sets whether ranges that ask for keys only have no leases in their answers, as from etcd 3.7 on
+    /// ([`crate::keys_only`]). Without this they have them.
+    pub fn leave_leases_out(&mut self, leaves: bool) {
+        self.store.leaves_leases_out = leaves;
+    }
+
     /// From now on, remembers every change, so that [`Model::changes`] can return it.
     pub fn keep_changes(&mut self) {
         self.store.keep_changes();

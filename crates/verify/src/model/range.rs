@@ -9,7 +9,9 @@ use api::etcdserverpb::{RangeRequest, RangeResponse};
 use api::mvccpb::KeyValue;
 
 use super::Ties;
+use super::lease::NO_LEASE;
 use super::store::{Span, Store};
+use crate::keys_only::is_without_leases;
 
 /// The revision that a Range reads if the newest is `newest`.
 pub fn revision_read(range: &RangeRequest, newest: i64) -> i64 {
@@ -38,8 +40,7 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     if let Span::Key(key) = span
         && !filters(range)
     {
-        let kvs: Vec<_> =
-            store.get(key, at).map(|kv| without_value_if_asked(range, kv)).into_iter().collect();
+        let kvs: Vec<_> = store.get(key, at).map(|kv| shown(store, range, kv)).into_iter().collect();
         return RangeResponse { count: kvs.len() as i64, kvs, ..RangeResponse::default() };
     }
 
@@ -71,16 +72,10 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     let more = limit > 0 && kvs.len() > limit;
     let returned = if more { limit } else { kvs.len() };
     if by != SortTarget::Key {
-        ties.note(
-            ordinal,
-            &kvs,
-            returned,
-            |a, b| compare(by, a, b).is_eq(),
-            |kv| without_value_if_asked(range, kv),
-        );
+        ties.note(ordinal, &kvs, returned, |a, b| compare(by, a, b).is_eq(), |kv| shown(store, range, kv));
     }
     kvs.truncate(returned);
-    let kvs = kvs.into_iter().map(|kv| without_value_if_asked(range, kv)).collect();
+    let kvs = kvs.into_iter().map(|kv| shown(store, range, kv)).collect();
     RangeResponse { header: None, kvs, more, count: count as i64 }
 }
 
@@ -101,10 +96,13 @@ fn passes(range: &RangeRequest, kv: &KeyValue) -> bool {
         && most(range.max_create_revision, kv.create_revision)
 }
 
-/// The pair as it is returned: without its value if the range asks for keys only.
-fn without_value_if_asked(range: &RangeRequest, mut kv: KeyValue) -> KeyValue {
+/// The pair as it is returned: without its value if the range asks for keys only, and perhaps without its lease.
+fn shown(store: &Store, range: &RangeRequest, mut kv: KeyValue) -> KeyValue {
     if range.keys_only {
         kv.value.clear();
+    }
+    if store.leaves_leases_out && is_without_leases(range) {
+        kv.lease = NO_LEASE;
     }
     kv
 }

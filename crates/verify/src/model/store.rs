@@ -55,13 +55,21 @@ pub struct Store {
     pub revision: i64,
     /// Reads below this revision are refused. -1 before the first compaction, so that 0 can be compacted once.
     pub compacted: i64,
+    /// Whether ranges that ask for keys only have no leases in their answers.
+    pub leaves_leases_out: bool,
     /// Every change in the order in which it was made, if they are kept.
     changes: Option<Vec<(Bytes, Version)>>,
 }
 
 impl Default for Store {
     fn default() -> Store {
-        Store { keys: BTreeMap::new(), revision: FIRST_REVISION, compacted: -1, changes: None }
+        Store {
+            keys: BTreeMap::new(),
+            revision: FIRST_REVISION,
+            compacted: -1,
+            leaves_leases_out: false,
+            changes: None,
+        }
     }
 }
 

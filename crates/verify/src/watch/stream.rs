@@ -317,7 +317,10 @@ impl<'a> Reader<'a> {
             Some(Error::Compacted) => request.start_revision < 0,
             Some(
                 Error::PermissionDenied | Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty,
-            ) => return self.slip(response, Wrong::RefusedUser(request)),
+            ) if said.watch_id == NO_ID => return self.slip(response, Wrong::RefusedUser(request)),
+            Some(
+                Error::PermissionDenied | Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty,
+            ) => true,
             // The store's own error text, which lacks the prefix "etcdserver: ".
             None => {
                 request.start_revision < 0

@@ -103,8 +103,15 @@ pub struct Story {
 
 impl Story {
     fn add(mut self, client: u32, request: Request, call: u64, outcome: Outcome) -> Story {
-        let operation =
-            Operation { client, member: client.into(), user: None, request, call: call * SECOND, outcome };
+        let operation = Operation {
+            client,
+            member: client.into(),
+            user: None,
+            request,
+            streamed: false,
+            call: call * SECOND,
+            outcome,
+        };
         self.record.history.operations.push(operation);
         self
     }

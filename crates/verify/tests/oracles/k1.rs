@@ -1,7 +1,9 @@
 //! The oracle K1: answers are those of one store that executes the operations one after another (strict
 //! serializability).
 
+use api::etcdserverpb::range_request::SortTarget;
 use api::etcdserverpb::*;
+use api::mvccpb::KeyValue;
 use api::v3lockpb::{LockRequest, LockResponse};
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle;
@@ -303,4 +305,55 @@ fn an_answer_without_a_place_names_a_revision_that_was_there() {
     story(1).holds(Oracle::K1);
     story(2).holds(Oracle::K1);
     story(3).breaks(Oracle::K1, "a revision that cannot have existed");
+}
+
+/// etcd leaves leases out from 3.7 on where only keys are asked for; earlier versions show them.
+#[test]
+fn keys_without_values_have_all_their_leases_or_none() {
+    let header = |revision| Some(ResponseHeader { revision, ..ResponseHeader::default() });
+    let leased = |key: &str, modified, lease| KeyValue { lease, ..kv(key, "", modified, modified, 1) };
+    let story = |leases: [i64; 2], sort_target| {
+        let put = |key: &'static str| PutRequest {
+            key: key.into(),
+            value: "v".into(),
+            lease: 7,
+            ..PutRequest::default()
+        };
+        let keys = RangeRequest {
+            key: "a".into(),
+            range_end: "z".into(),
+            keys_only: true,
+            sort_target,
+            ..RangeRequest::default()
+        };
+        let read = found(3, &[leased("a", 2, leases[0]), leased("b", 3, leases[1])]);
+        let granted = LeaseGrantResponse { header: header(1), id: 7, ttl: 100, error: String::new() };
+        Story::default()
+            .ok(1, LeaseGrantRequest { id: 7, ttl: 100 }.into(), (1, 2), granted.into())
+            .ok(1, put("a").into(), (3, 4), done(2))
+            .ok(1, put("b").into(), (5, 6), done(3))
+            .ok(1, keys.into(), (7, 8), read)
+    };
+    let by_value = SortTarget::Value as i32;
+    story([7, 7], 0).holds(Oracle::K1);
+    story([0, 0], 0).holds(Oracle::K1);
+    story([7, 7], by_value).holds(Oracle::K1);
+    for (leases, target) in [([7, 0], 0), ([8, 8], 0), ([0, 0], by_value)] {
+        story(leases, target).breaks(Oracle::K1, "a read was answered wrongly");
+    }
+}
+
+/// A streamed range stays at the revision of its first chunk.
+#[test]
+fn a_streamed_range_may_be_compacted_on_its_way() {
+    let story = |streamed, compacts: bool| {
+        let mut story = Story::default()
+            .ok(1, put("a", "1"), (1, 2), done(2))
+            .error(2, everything(), (3, 9), Error::Compacted)
+            .ok(1, put("a", "2"), (4, 5), done(3));
+        story.record.history.operations[1].streamed = streamed;
+        if compacts { story.ok(1, compact(3), (6, 7), compacted(3)) } else { story }
+    };
+    assert!(story(true, true).verdict().holds());
+    story(false, true).breaks(Oracle::K3, "");
 }

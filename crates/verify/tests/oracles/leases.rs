@@ -205,6 +205,22 @@ fn space_runs_out_only_where_it_is_bounded() {
     story.breaks(Oracle::V2, "because space ran out");
 }
 
+/// Whatever the alarm says.
+#[test]
+fn what_takes_no_space_needs_none() {
+    let reads = TxnRequest { success: vec![RequestOp::default()], ..TxnRequest::default() };
+    let story = |request| Story::default().error(1, request, (1, 2), api::Error::NoSpace).end(1, 9, 1);
+    story(reads.into()).breaks(Oracle::V2, "takes no space");
+    story(delete("a")).breaks(Oracle::V2, "takes no space");
+    let put = PutRequest { key: "a".into(), ..PutRequest::default() };
+    let op = |request| RequestOp { request: Some(request) };
+    let nested =
+        TxnRequest { failure: vec![op(request_op::Request::RequestPut(put))], ..TxnRequest::default() };
+    let txn =
+        TxnRequest { success: vec![op(request_op::Request::RequestTxn(nested))], ..TxnRequest::default() };
+    assert!(story(txn.into()).verdict().holds());
+}
+
 /// etcd refuses to revoke leases while the alarm CORRUPT is on.
 #[test]
 fn no_lease_ends_while_the_cluster_is_corrupt() {

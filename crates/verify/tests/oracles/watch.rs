@@ -530,6 +530,17 @@ fn a_creation_is_refused_for_a_reason() {
     written().watch(denied()).breaks(Oracle::W12, "refused without a reason");
     let story = written().unknown(1, AuthEnableRequest {}.into(), 11).watch(denied());
     assert!(story.verdict().violations.is_empty());
+    // A refusal names no watcher: the client would take watcher 0 for cancelled (etcd issue 14563).
+    let refusal = WatchResponse {
+        header: Some(ResponseHeader { revision: 6, ..ResponseHeader::default() }),
+        created: true,
+        canceled: true,
+        cancel_reason: Error::PermissionDenied.text().to_string(),
+        ..WatchResponse::default()
+    };
+    let named = Stream::default().at(11).create(from("b", "", 7)).takes(refusal);
+    let story = written().unknown(1, AuthEnableRequest {}.into(), 11).watch(named);
+    story.breaks(Oracle::W12, "a watcher has the wrong id");
 }
 
 #[test]

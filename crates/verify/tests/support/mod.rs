@@ -152,6 +152,7 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
             member: MemberId::new(planned.client + 1),
             user: None,
             request: planned.request,
+            streamed: false,
             call: planned.call,
             outcome,
         }
@@ -177,6 +178,7 @@ pub fn read_everything(history: &mut History, applied: &[Applied]) {
         member: MemberId::new(1),
         user: None,
         request,
+        streamed: false,
         call,
         outcome,
     });

@@ -6,6 +6,9 @@
 //! answer's `count` (all keys from the page's first key on) is larger than its number of pairs. If the revision is
 //! compacted before the last page, the list starts over.
 //!
+//! From Kubernetes 1.37 on, the ranges are streamed: a page is the merge of the chunks of one stream, and the list of
+//! `Follow` is a single one. If the member does not support that, the client reads pages from then on.
+//!
 //! `Follow` repeats a failed list, as a reflector of client-go does: the code that keeps the caches of
 //! Kubernetes' components.
 
@@ -30,6 +33,8 @@ pub(crate) struct List {
     keys: Keys,
     /// The most pairs of a page; 0 for no limit.
     page: u32,
+    /// Whether to list by streamed ranges.
+    streamed: bool,
     /// The watch to begin after the list, for the act `Follow`.
     follow: Option<Follow>,
     /// How many attempts have failed.
@@ -43,26 +48,28 @@ pub(crate) struct List {
 }
 
 impl List {
-    pub(crate) fn new(keys: Keys, page: u32) -> List {
+    pub(crate) fn new(keys: Keys, page: u32, streamed: bool) -> List {
         let from = keys.key.clone();
-        List { keys, page, follow: None, attempts: 0, from, revision: 0, pairs: BTreeMap::new() }
+        List { keys, page, streamed, follow: None, attempts: 0, from, revision: 0, pairs: BTreeMap::new() }
     }
 
     /// The list with which a `Follow` fills its copy.
     pub(crate) fn follow(follow: Follow) -> List {
-        List { follow: Some(follow.clone()), ..List::new(follow.keys, follow.page) }
+        List { follow: Some(follow.clone()), ..List::new(follow.keys, follow.page, follow.streamed) }
     }
 
     /// Requests the next page.
     fn ask(&self) -> Step {
+        // A cache is filled by one stream without a limit.
+        let page = if self.streamed && self.follow.is_some() { 0 } else { self.page };
         let range = RangeRequest {
             key: self.from.clone(),
             range_end: self.keys.end.clone(),
-            limit: self.page.into(),
+            limit: page.into(),
             revision: self.revision,
             ..RangeRequest::default()
         };
-        Step::Ask(range.into())
+        if self.streamed { Step::AskStreamed(range, false) } else { Step::Ask(range.into()) }
     }
 
     /// Begins again with the first page.
@@ -89,7 +96,11 @@ impl List {
 impl RunningAct for List {
     fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         match input {
-            ActInput::Begin | ActInput::WaitOver => self.ask(),
+            ActInput::Begin => {
+                self.streamed &= !context.memory.pages_only;
+                self.ask()
+            }
+            ActInput::WaitOver => self.ask(),
             ActInput::Answer(response @ Response::Range(range)) => {
                 context.count("pages");
                 if self.revision == 0 {
@@ -116,6 +127,12 @@ impl RunningAct for List {
                     Some(follow) => Step::Stream(Command::Follow(follow, self.revision + 1)),
                     None => Step::Done,
                 }
+            }
+            // A member before 3.7. Kubernetes tries again after ten minutes, which is longer than a run.
+            ActInput::Error(Error::NoRangeStream) => {
+                context.count("streams-not-supported");
+                (self.streamed, context.memory.pages_only) = (false, true);
+                self.ask()
             }
             ActInput::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
                 context.count("lists-compacted");

@@ -12,6 +12,7 @@ pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     match act {
         Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
         Act::Literal(request) => Box::new(SingleStep(Some(Step::AskThis(request)))),
+        Act::Stream { range, literal } => Box::new(SingleStep(Some(Step::AskStreamed(range, literal)))),
         Act::Rest(time) => Box::new(SingleStep(Some(Step::Wait(time)))),
         Act::Watch(watch) => Box::new(SingleStep(Some(Step::Stream(Command::Watch(watch))))),
         Act::Cancel { watcher } => Box::new(SingleStep(Some(Step::Stream(Command::Cancel(watcher))))),
@@ -19,7 +20,7 @@ pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
         Act::Close { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Close(stream))))),
         Act::View { keys } => Box::new(SingleStep(Some(Step::View(keys)))),
         Act::Follow(keys) => follow(keys),
-        Act::List { keys, page } => Box::new(List::new(keys, page)),
+        Act::List { keys, page, streamed } => Box::new(List::new(keys, page, streamed)),
         Act::Write(write) => Box::new(write::RunningWrite::new(write)),
         Act::Add(add) => Box::new(add::RunningAdd::new(add)),
         Act::Append(micros) => Box::new(append::RunningAppend::new(micros)),

@@ -160,7 +160,7 @@ impl RunningAct for RunningWrite {
                 if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) {
                     return self.decide(context);
                 }
-                let mut list = List::new(keys.clone(), 0);
+                let mut list = List::new(keys.clone(), 0, false);
                 let step = list.next(ActInput::Begin, context);
                 self.state = State::ListKeys(list);
                 step

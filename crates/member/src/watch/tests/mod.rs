@@ -10,6 +10,7 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::Error;
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
     WatchCancelRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
@@ -91,21 +92,21 @@ impl Rig {
 
     // ---- the clients ----------------------------------------------------------------------------
 
-    fn say(&mut self, stream: u64, request: RequestUnion, permitted: bool) {
+    fn say(&mut self, stream: u64, request: RequestUnion, permitted: Result<(), Error>) {
         let request = WatchRequest { request_union: Some(request) };
         self.hub.request(&self.store, self.now, stream, request, permitted);
     }
 
     fn create(&mut self, stream: u64, create: WatchCreateRequest) {
-        self.say(stream, RequestUnion::CreateRequest(create), true);
+        self.say(stream, RequestUnion::CreateRequest(create), Ok(()));
     }
 
     fn cancel(&mut self, stream: u64, watch_id: i64) {
-        self.say(stream, RequestUnion::CancelRequest(WatchCancelRequest { watch_id }), true);
+        self.say(stream, RequestUnion::CancelRequest(WatchCancelRequest { watch_id }), Ok(()));
     }
 
     fn ask_progress(&mut self, stream: u64) {
-        self.say(stream, RequestUnion::ProgressRequest(WatchProgressRequest {}), true);
+        self.say(stream, RequestUnion::ProgressRequest(WatchProgressRequest {}), Ok(()));
     }
 
     fn stall(&mut self, stream: u64) {

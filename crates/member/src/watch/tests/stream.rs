@@ -57,16 +57,21 @@ fn ranges_that_hold_no_key_are_refused() {
 #[test]
 fn a_client_may_not_watch_what_it_may_not_read() {
     let mut rig = Rig::new();
-    rig.say(1, RequestUnion::CreateRequest(on("a")), false);
+    rig.say(1, RequestUnion::CreateRequest(on("a")), Err(Error::PermissionDenied));
+    // etcd names the cause, if it is one of three more.
+    rig.say(1, RequestUnion::CreateRequest(on("a")), Err(Error::UserEmpty));
+    rig.say(1, RequestUnion::CreateRequest(on("a")), Err(Error::UserNotFound));
     // The checks come in this order: revision, permission, range.
-    rig.say(1, RequestUnion::CreateRequest(between("b", "a")), false);
-    rig.say(1, RequestUnion::CreateRequest(from(-1, on("a"))), false);
+    rig.say(1, RequestUnion::CreateRequest(between("b", "a")), Err(Error::InvalidAuthToken));
+    rig.say(1, RequestUnion::CreateRequest(from(-1, on("a"))), Err(Error::AuthOldRevision));
     rig.put("a", 1);
     assert_eq!(
         rig.seen(),
         [
-            "-1 @1 created canceled: etcdserver: permission denied",
-            "-1 @1 created canceled: etcdserver: permission denied",
+            "-1 @1 created canceled: rpc error: code = PermissionDenied desc = etcdserver: permission denied",
+            "-1 @1 created canceled: rpc error: code = InvalidArgument desc = etcdserver: user name is empty",
+            "-1 @1 created canceled: rpc error: code = PermissionDenied desc = etcdserver: permission denied",
+            "-1 @1 created canceled: rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
             "-1 @1 created canceled: etcdserver: mvcc: required revision has been compacted"
         ]
     );

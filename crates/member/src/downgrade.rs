@@ -1,0 +1,157 @@
+//! Downgrades of the cluster by one minor version (`Maintenance.Downgrade`, since etcd 3.5): whether one is possible, its
+//! beginning and its end, which go through the log, and the cluster version, which the leader lets follow.
+//!
+//! In etcd, an operator then replaces the members' programs one by one, and the downgrade ends by itself when all are of
+//! the target version. Here all members have the version of the setting `etcd-version` for good, so it ends only when it
+//! is cancelled; then the cluster version goes back to theirs.
+
+use api::etcdserverpb::downgrade_request::DowngradeAction;
+use api::etcdserverpb::{DowngradeRequest, DowngradeResponse};
+use api::membershippb::{ClusterVersionSetRequest, DowngradeInfoSetRequest};
+use api::{Error, Response};
+
+use crate::config::EtcdVersion;
+use crate::envelope::Command;
+use crate::member::Member;
+use crate::out::Out;
+use crate::reads::Read;
+use crate::replica::Replica;
+use crate::version;
+use crate::want::NOBODY;
+
+/// Time between two looks of the leader at the cluster version, in nanoseconds (`server.go`, `monitorVersionInterval`,
+/// 5 s, less the jitter).
+const LOOK_INTERVAL: u64 = 4_000_000_000;
+
+/// The cluster version that a target such as `3.6` or `3.6.1` means.
+fn target(text: &str) -> Result<String, Error> {
+    let mut parts = text.split('.');
+    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    match (number(), number()) {
+        (Some(major), Some(minor)) if parts.all(|part| part.parse::<u32>().is_ok()) => {
+            Ok(format!("{major}.{minor}.0"))
+        }
+        _ => Err(Error::WrongDowngradeVersionFormat),
+    }
+}
+
+/// The cluster version one minor version below.
+fn one_below(version: &str) -> Option<String> {
+    let (major, rest) = version.split_once('.')?;
+    let minor: u32 = rest.split('.').next()?.parse().ok()?;
+    Some(format!("{major}.{}.0", minor.checked_sub(1)?))
+}
+
+impl Replica {
+    /// The version that the whole cluster speaks.
+    pub(crate) fn cluster_version(&self) -> &str {
+        match self.cluster.version() {
+            "" => version::cluster(self.store.version()),
+            set => set,
+        }
+    }
+
+    /// The version that the whole cluster is to speak, if it does not speak it yet.
+    fn wanted_version(&self) -> Option<String> {
+        let wanted = self.cluster.downgrade().unwrap_or(version::cluster(self.store.version()));
+        (wanted != self.cluster_version()).then(|| wanted.to_string())
+    }
+
+    /// Whether a downgrade to this version can begin.
+    fn may_downgrade(&self, target: &str) -> Result<(), Error> {
+        if one_below(self.cluster_version()).as_deref() != Some(target) {
+            return Err(Error::InvalidDowngradeTargetVersion);
+        }
+        if self.cluster.downgrade().is_some() { Err(Error::DowngradeInProcess) } else { Ok(()) }
+    }
+
+    /// A downgrade began or ended.
+    pub(crate) fn downgraded(&mut self, request: &DowngradeInfoSetRequest) -> Response {
+        self.cluster.set_downgrade(if request.enabled { &request.ver } else { "" });
+        self.downgrade_answer()
+    }
+
+    fn downgrade_answer(&self) -> Response {
+        DowngradeResponse { header: self.header(), version: self.cluster_version().to_string() }.into()
+    }
+}
+
+impl Member {
+    /// Serves a request about a downgrade: checks its form, and lets it wait for ReadIndex if it needs that.
+    pub(crate) fn downgrade(&mut self, operation: u64, request: DowngradeRequest, out: &mut Out<'_>) {
+        let version = self.config.settings.etcd_version;
+        let checked = match DowngradeAction::try_from(request.action) {
+            _ if version < EtcdVersion::V3_5 => Err(Error::NotCapable),
+            Ok(DowngradeAction::Validate | DowngradeAction::Enable) => target(&request.version).map(|_| true),
+            // From 3.6 on, etcd answers even if there is nothing to cancel.
+            Ok(DowngradeAction::Cancel)
+                if version == EtcdVersion::V3_5 && self.replica.cluster.downgrade().is_none() =>
+            {
+                Err(Error::NoInflightDowngrade)
+            }
+            Ok(DowngradeAction::Cancel) => Ok(false),
+            Err(_) => Err(Error::UnknownMethod),
+        };
+        match checked {
+            Err(error) => self.reply(operation, Err(error), out),
+            Ok(true) => {
+                let deadline = self.now + self.config.settings.request_timeout;
+                self.reads.push(Read { operation, request: request.into(), deadline, credential: None });
+            }
+            Ok(false) => {
+                let end = DowngradeInfoSetRequest::default();
+                self.propose_for(operation, Command::Downgrade(end), None, out);
+            }
+        }
+    }
+
+    /// Continues a request for which ReadIndex is done.
+    pub(crate) fn begin_downgrade(&mut self, operation: u64, request: &DowngradeRequest, out: &mut Out<'_>) {
+        let checked = target(&request.version).and_then(|target| {
+            self.replica.may_downgrade(&target)?;
+            Ok(target)
+        });
+        match checked {
+            Err(error) => self.reply(operation, Err(error), out),
+            Ok(ver) if request.action == DowngradeAction::Enable as i32 => {
+                let begin = DowngradeInfoSetRequest { enabled: true, ver };
+                self.propose_for(operation, Command::Downgrade(begin), None, out);
+            }
+            Ok(_) => self.answer_here(operation, Ok(self.replica.downgrade_answer()), out),
+        }
+    }
+
+    /// When this member, if it leads, next looks at the cluster version.
+    pub(crate) fn version_due_at(&self) -> u64 {
+        let leads = self.node.is_leader();
+        if leads && self.replica.wanted_version().is_some() { self.version_look_at } else { u64::MAX }
+    }
+
+    /// If this member leads: proposes the cluster version that is wanted, if it is another one.
+    pub(crate) fn look_after_version(&mut self, out: &mut Out<'_>) {
+        if self.version_due_at() > self.now {
+            return;
+        }
+        self.version_look_at = self.now + LOOK_INTERVAL;
+        if let Some(ver) = self.replica.wanted_version() {
+            self.propose_for(NOBODY, Command::Version(ClusterVersionSetRequest { ver }), None, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_versions() {
+        for (text, version) in [("3.6", "3.6.0"), ("3.6.7", "3.6.0"), ("4.10.1", "4.10.0")] {
+            assert_eq!(target(text).as_deref(), Ok(version));
+        }
+        for text in ["", "3", "v3.6", "3.x", "3.6.x", "three"] {
+            assert_eq!(target(text), Err(Error::WrongDowngradeVersionFormat), "{text}");
+        }
+        assert_eq!(one_below("3.7.0").as_deref(), Some("3.6.0"));
+        assert_eq!(one_below("3.0.0"), None);
+    }
+}
