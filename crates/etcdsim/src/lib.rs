@@ -172,6 +172,7 @@ mod case;
 #[doc(hidden)]
 pub mod command;
 mod determinism;
+mod diff;
 mod error;
 mod execute;
 mod exit;
@@ -188,6 +189,8 @@ mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
 mod story;
+mod trace_out;
+mod walk;
 
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};

@@ -12,4 +12,5 @@ mod instructions;
 mod reports;
 mod simulation;
 mod steps;
+mod traces;
 mod verdict_lines;

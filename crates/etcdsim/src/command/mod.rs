@@ -3,13 +3,16 @@
 //!
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
+mod bisect;
 mod check;
+mod diff;
 mod lists;
 mod log;
 mod plan;
 mod progress;
 mod replay;
 mod run;
+mod step;
 mod values;
 
 use std::io::{self, Write};
@@ -50,6 +53,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
+    /// Shows two runs of one plan side by side, up to the first event at which they part
+    Diff(diff::Arguments),
+    /// Finds the commit of a repository with which a plan begins to fail
+    Bisect(bisect::Arguments),
     /// Lists scenarios with their titles
     Scenarios(lists::ScenariosArguments),
     /// Lists the flaws that `--flaw` switches on
@@ -93,6 +100,8 @@ pub fn main() -> Exit {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Bisect(arguments) => bisect::bisect(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),
         Command::Schema => Ok(lists::schema()),

@@ -3,6 +3,7 @@
 //!
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
+//! * `raft_trace`: traces of etcd-io/raft, judged by S.
 //! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
 
 mod any;
@@ -11,6 +12,7 @@ mod containers;
 mod engine;
 mod file;
 mod hints;
+mod raft_trace;
 mod sums;
 mod transactions;
 
@@ -147,6 +149,9 @@ struct Document {
 pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
         return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
+    }
+    if arguments.format == Format::RaftTrace {
+        return raft_trace::check(&arguments.histories, arguments.json);
     }
     if let Some(path) = arguments.write.as_ref().filter(|_| arguments.histories.len() > 1) {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
