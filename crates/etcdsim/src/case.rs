@@ -122,6 +122,16 @@ impl Case {
         }
     }
 
+    /// The seed to run again: a plan has its own, a scenario needs one from the user.
+    pub(crate) fn seed(&self, asked: Option<u64>) -> Result<u64, Error> {
+        match (&self.source, asked) {
+            (plan::Source::Plan(plan), None) => Ok(plan.seed),
+            (plan::Source::Scenario(_), Some(seed)) => Ok(seed),
+            (plan::Source::Plan(_), Some(_)) => Err(Error::SeedOfPlan { file: self.file.clone() }),
+            (plan::Source::Scenario(_), None) => Err(Error::ScenarioWithoutSeed { file: self.file.clone() }),
+        }
+    }
+
     /// Whether it is a plan, which leaves nothing to a seed.
     pub fn is_plan(&self) -> bool {
         matches!(self.source, plan::Source::Plan(_))

@@ -83,6 +83,100 @@ pub enum Error {
         signature: String,
     },
 
+    /// A trace for a viewer was asked for, and neither an option nor the file's name says which.
+    #[error("the name of {} does not say which format to write", path.display())]
+    #[diagnostic(help(
+        "add `--trace-format chrome`, `shiviz` or `raft-ndjson`, or end the name in .json, .shiviz or .ndjson"
+    ))]
+    UnknownTraceFormat {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// Two runs were to be compared that cannot differ.
+    #[error("the two runs would be the same")]
+    #[diagnostic(help(
+        "say what differs: `--flaw ID@MEMBER`, `--against-flaw ID`, `--without-fault ID`, or `--other-binary PATH`"
+    ))]
+    NothingDiffers,
+
+    /// A fault that a plan does not have.
+    #[error("{file}: there is no fault {id}")]
+    #[diagnostic(help("the plan has the faults {known}; `etcdsim plan` prints them"))]
+    NoSuchFault {
+        /// The plan.
+        file: String,
+        /// What was asked for.
+        id: u32,
+        /// The ids of its faults.
+        known: String,
+    },
+
+    /// Another build could not replay a plan.
+    #[error("{} did not replay {file}: {why}", binary.display())]
+    #[diagnostic(help(
+        "it must be an etcdsim that knows `replay --trace-file` and everything that the plan has"
+    ))]
+    OtherBuild {
+        /// Its program.
+        binary: PathBuf,
+        /// The plan.
+        file: String,
+        /// What went wrong.
+        why: String,
+    },
+
+    /// A program that is needed cannot be started.
+    #[error("cannot start {tool}: {error}")]
+    #[diagnostic(help("install it, or put it into a folder of PATH"))]
+    NoTool {
+        /// The program.
+        tool: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+
+    /// Git refused.
+    #[error("git {command} failed in {}: {why}", repository.display())]
+    #[diagnostic(help("name a repository of etcdsim with `--repository`, with commits that it has"))]
+    Git {
+        /// The repository.
+        repository: PathBuf,
+        /// The command.
+        command: String,
+        /// What git said.
+        why: String,
+    },
+
+    /// A commit that does not exist.
+    #[error("{} has no commit {revision:?}", repository.display())]
+    #[diagnostic(help("name a commit, a tag or a branch; `--repository` says where to look"))]
+    NoCommit {
+        /// The repository.
+        repository: PathBuf,
+        /// What was asked for.
+        revision: String,
+    },
+
+    /// A commit is not what a search needs it to be.
+    #[error("commit {commit} {what}")]
+    #[diagnostic(help(
+        "name a good commit, with which the plan holds, and a later bad one, with which it fails"
+    ))]
+    NotGood {
+        /// The commit.
+        commit: String,
+        /// What is wrong with it.
+        what: String,
+    },
+
+    /// A run was to be walked, and there is no terminal.
+    #[error("`--step` needs a terminal")]
+    #[diagnostic(help(
+        "run it in one, or print the events with `--trace` and the members' states with `--until TIME`"
+    ))]
+    NoTerminal,
+
     /// A scenario was to be replayed without a seed.
     #[error("{file} is a scenario: it needs a seed to become a run")]
     #[diagnostic(help("add `--seed N`, or name a saved plan"))]
@@ -279,6 +373,14 @@ impl Error {
         }
     }
 
+    /// A mistake in a file with these bytes, which should be a trace of etcd-io/raft.
+    pub(crate) fn in_raft_trace(error: FileError, bytes: &[u8]) -> Error {
+        let FileError { file, line, column, what } = error;
+        let help = "docs/traces.md describes the format; etcd-io/raft writes it if it is built with `-tags with_tla`, and `etcdsim replay PLAN --trace-out FILE.ndjson` of a run";
+        let mistake = HistoryError::new(file, bytes, (line, column), what, help.to_string());
+        Error::History(Box::new(mistake.in_a("trace of raft")))
+    }
+
     /// A mistake in a file with these bytes, which holds a history in this project's own format.
     pub(crate) fn in_history(error: FileError, bytes: &[u8]) -> Error {
         let FileError { file, line, column, what } = error;
@@ -292,6 +394,12 @@ impl Error {
 const LINE_SHOWN: usize = 2000;
 
 impl HistoryError {
+    /// The file should hold this instead of a history.
+    fn in_a(mut self, what: &str) -> HistoryError {
+        self.heading = self.heading.replacen("history", what, 1);
+        self
+    }
+
     fn new(
         file: String,
         bytes: &[u8],

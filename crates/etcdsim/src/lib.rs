@@ -172,6 +172,7 @@ mod case;
 #[doc(hidden)]
 pub mod command;
 mod determinism;
+mod diff;
 mod error;
 mod execute;
 mod exit;
@@ -191,6 +192,8 @@ mod signature;
 mod simulation;
 #[doc(hidden)]
 pub mod stopwatch;
+mod trace_out;
+mod walk;
 pub mod why;
 
 pub use additions::Additions;

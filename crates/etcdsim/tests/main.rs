@@ -13,4 +13,5 @@ mod reports;
 mod shrink;
 mod simulation;
 mod steps;
+mod traces;
 mod verdict_lines;

@@ -41,7 +41,7 @@ enum Format {
 /// Runs the command `explain`.
 pub(super) fn explain(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = super::replay::seed_of(&case, arguments.seed)?;
+    let seed = case.seed(arguments.seed)?;
     let plan = case.plan(seed);
     let outcome = match run_plan(&plan) {
         Ok(outcome) => outcome,

@@ -3,8 +3,10 @@
 //!
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
+mod bisect;
 mod check;
 mod explain;
+mod diff;
 mod lists;
 mod log;
 mod plan;
@@ -12,6 +14,7 @@ mod progress;
 mod replay;
 mod run;
 mod shrink;
+mod step;
 mod values;
 mod why;
 
@@ -59,6 +62,10 @@ enum Command {
     Why(why::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
+    /// Shows two runs of one plan side by side, up to the first event at which they part
+    Diff(diff::Arguments),
+    /// Finds the commit of a repository with which a plan begins to fail
+    Bisect(bisect::Arguments),
     /// Lists scenarios with their titles
     Scenarios(lists::ScenariosArguments),
     /// Lists the flaws that `--flaw` switches on
@@ -105,6 +112,8 @@ pub fn main() -> Exit {
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Bisect(arguments) => bisect::bisect(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),
         Command::Schema => Ok(lists::schema()),

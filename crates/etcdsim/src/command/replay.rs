@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use owo_colors::OwoColorize;
-use record::{Etcd, Event, Observer};
+use record::{Etcd, Event, MemberId, Nanos, Observer, Step};
 use verify::describe;
 
-use super::{Mistakes, log, values};
+use super::values::Moment;
+use super::{Mistakes, log, step, values};
 use crate::additions::OwnOracles;
 use crate::case::Case;
 use crate::error::Error;
@@ -21,6 +22,8 @@ use crate::history::history_of_run;
 use crate::report::{Failure, idle_warning};
 use crate::saved::SavedResult;
 use crate::show::{human, numbers};
+use crate::trace_out::{TraceFormat, TraceOut};
+use crate::walk::Walk;
 use crate::{page, replay_line};
 
 #[derive(Debug, Args)]
@@ -42,6 +45,19 @@ pub(super) struct Arguments {
     /// Write every event to this file
     #[arg(long, value_name = "FILE")]
     trace_file: Option<PathBuf>,
+    /// Write the run for a viewer to this file (docs/traces.md)
+    #[arg(long, value_name = "FILE")]
+    trace_out: Option<PathBuf>,
+    /// The format of `--trace-out`; without it, the end of the file's name decides: `json`, `shiviz` or `ndjson`
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "trace_out")]
+    trace_format: Option<TraceFormat>,
+    /// Stop at this virtual time, or at the first `violation`: print the state of every member there, and trace no
+    /// further
+    #[arg(long, value_name = "TIME|violation", value_parser = values::moment)]
+    until: Option<Moment>,
+    /// Walk the run in the terminal, forwards and back, with the state of every member; begins at `--until`
+    #[arg(long)]
+    step: bool,
     /// Write the log to stderr; the filter is as in RUST_LOG, such as `debug` or `raft=debug`
     #[arg(long, value_name = "FILTER", num_args = 0..=1, default_missing_value = "info")]
     log: Option<String>,
@@ -56,23 +72,27 @@ pub(super) struct Arguments {
 /// Runs the command `replay`.
 pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = seed_of(&case, arguments.seed)?;
+    let seed = case.seed(arguments.seed)?;
+    if arguments.step {
+        step::needs_terminal()?;
+    }
     if let Some(filter) = &arguments.log {
         log::begin(filter).map_err(|why| Error::BadLogFilter { filter: filter.clone(), why })?;
     }
-    let mut tracer = Tracer::open(arguments)?;
     let plan = case.plan(seed);
+    let last = last_moment(arguments, &plan);
+    let mut tracer = Tracer::open(arguments, &plan, last)?;
     let oracles = OwnOracles::none(arguments.no_specification);
-    let options = world::Options { keep_events: arguments.page.is_some() };
-    let outcome = match run_plan_with(&plan, &mut tracer, oracles, options) {
+    let options = world::Options { keep_events: arguments.page.is_some() || arguments.until.is_some() || arguments.step };
+    let mut outcome = match run_plan_with(&plan, &mut tracer, oracles, options) {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {
-            tracer.end();
+            tracer.end(None)?;
             super::print(&format!("{}\n{said}\n", "The simulator itself failed.".red().bold()));
             return Ok(Exit::Harness);
         }
     };
-    tracer.end();
+    tracer.end(Some(&outcome))?;
     if let Some(file) = &arguments.history {
         write_history(file, &plan, &outcome)
             .map_err(|error| Error::Unwritable { path: file.clone(), error })?;
@@ -117,9 +137,51 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if let Some(why) = plan.why_idle() {
         text.push_str(&format!("{}: {}.\n", "warning".yellow(), idle_warning(&case.file, why)));
     }
+    if options.keep_events {
+        let events = std::mem::take(&mut outcome.record.events);
+        let mut walk = Walk::new(events, &outcome.verdict.violations, plan.most_members());
+        if let Some(last) = last {
+            walk.go_to_time(last);
+        }
+        if arguments.step {
+            step::step(walk, format!("{}, seed {seed}", case.file))?;
+        } else {
+            stopped(&mut text, &walk, arguments.until);
+        }
+    }
     let exit = exit(recorded.as_ref(), failure.as_ref(), &outcome.verdict.undecided, &mut text);
     super::print(&text);
     Ok(exit)
+}
+
+/// The last moment that the user wants to see, in virtual time; `None` for the end. For the first violation, the plan
+/// runs once more before: when it comes shows only afterwards.
+fn last_moment(arguments: &Arguments, plan: &::plan::Plan) -> Option<Nanos> {
+    match arguments.until? {
+        Moment::At(time) => Some(time.as_nanos() as Nanos),
+        Moment::Violation => {
+            let oracles = OwnOracles::none(arguments.no_specification);
+            let outcome = run_plan_with(plan, &mut (), oracles, world::Options::default()).ok()?;
+            outcome.verdict.violations.iter().map(|violation| violation.time).min()
+        }
+    }
+}
+
+/// Where the run was stopped, and the state of every member there.
+fn stopped(text: &mut String, walk: &Walk, until: Option<Moment>) {
+    let at = match (until, walk.position() == walk.events().len()) {
+        (Some(Moment::Violation), true) => "There was no violation to stop at. At the end".to_string(),
+        (_, true) => "At the end".to_string(),
+        (_, false) => format!(
+            "Stopped at {} s, after {}",
+            describe::moment(walk.time()),
+            numbers::counted(walk.position(), "event")
+        ),
+    };
+    text.push_str(&format!("\n{}\n{}", format!("{at}:").bold(), walk.states().table()));
+    if let Some(event) = walk.last() {
+        text.push_str(&format!("The last event: {}\n", describe::event(event).trim_start()));
+    }
 }
 
 /// Writes what the clients saw, and the entries that the members applied.
@@ -127,16 +189,6 @@ fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Res
     let mut out = BufWriter::new(File::create(file)?);
     history_of_run(plan, outcome).write(&mut out)?;
     out.flush()
-}
-
-/// The seed to run. A plan has its own; a scenario needs one from the command line.
-pub(super) fn seed_of(case: &Case, seed: Option<u64>) -> Result<u64, Error> {
-    match (case.is_plan(), seed) {
-        (true, None) => Ok(case.plan(0).seed),
-        (false, Some(seed)) => Ok(seed),
-        (true, Some(_)) => Err(Error::SeedOfPlan { file: case.file.clone() }),
-        (false, None) => Err(Error::ScenarioWithoutSeed { file: case.file.clone() }),
-    }
 }
 
 /// The result of the plan when it was saved; `None` if it was not saved, or if the user switches more flaws on.
@@ -169,14 +221,17 @@ fn exit(
     }
 }
 
-/// Writes every event as one line, to stdout, a file or both.
+/// Writes every event as one line, to stdout, a file or both, and the run for a viewer.
 struct Tracer {
     outs: Vec<Box<dyn Write>>,
+    viewer: Option<TraceOut>,
+    /// Nothing later is written.
+    last: Nanos,
 }
 
 impl Tracer {
     /// Opens the outputs that were asked for.
-    fn open(arguments: &Arguments) -> Result<Tracer, Error> {
+    fn open(arguments: &Arguments, plan: &::plan::Plan, last: Option<Nanos>) -> Result<Tracer, Error> {
         let mut outs: Vec<Box<dyn Write>> = Vec::new();
         if arguments.trace {
             outs.push(Box::new(BufWriter::new(io::stdout())));
@@ -185,11 +240,13 @@ impl Tracer {
             let file = File::create(path).map_err(|error| Error::Unwritable { path: path.clone(), error })?;
             outs.push(Box::new(BufWriter::new(file)));
         }
-        Ok(Tracer { outs })
+        let viewer = arguments.trace_out.as_ref();
+        let viewer = viewer.map(|path| TraceOut::open(path, arguments.trace_format, plan)).transpose()?;
+        Ok(Tracer { outs, viewer, last: last.unwrap_or(Nanos::MAX) })
     }
 
-    /// Writes what is left.
-    fn end(mut self) {
+    /// Writes what is left. The outcome is `None` if the simulator failed.
+    fn end(mut self, outcome: Option<&Outcome>) -> Result<(), Error> {
         for out in &mut self.outs {
             if let Err(error) = out.flush()
                 && error.kind() != io::ErrorKind::BrokenPipe
@@ -197,16 +254,33 @@ impl Tracer {
                 eprintln!("the trace is incomplete: {error}");
             }
         }
+        self.viewer.map_or(Ok(()), |viewer| viewer.end(outcome))
     }
 }
 
 impl Observer<Etcd> for Tracer {
     fn event(&mut self, event: &Event) {
+        if event.time > self.last {
+            return;
+        }
+        if let Some(viewer) = &mut self.viewer {
+            viewer.event(event);
+        }
         if self.outs.is_empty() {
             return;
         }
         let line = describe::event(event);
         // After an error the output gets no more lines.
         self.outs.retain_mut(|out| writeln!(out, "{line}").is_ok());
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.wants_steps())
+    }
+
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        if let Some(viewer) = self.viewer.as_mut().filter(|_| time <= self.last) {
+            viewer.step(time, member, step);
+        }
     }
 }

@@ -56,7 +56,7 @@ const SMALL: &str = "-small";
 /// Runs the command `shrink`.
 pub(super) fn shrink(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = super::replay::seed_of(&case, arguments.seed)?;
+    let seed = case.seed(arguments.seed)?;
     let output = arguments.output.clone().unwrap_or_else(|| output(&case, &arguments.file, seed));
     let goal = Goal { source: source(&case, seed), output, time_budget: arguments.time_budget };
     stop_on_ctrl_c();

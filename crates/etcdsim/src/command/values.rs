@@ -71,6 +71,34 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if total.is_zero() { Err(bad()) } else { Ok(total) }
 }
 
+/// A moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A virtual time.
+    At(Duration),
+    /// The first violation.
+    Violation,
+}
+
+/// Reads `violation` or a time: `12.5s`, `3.204118042`, `500ms`. A bare number is in seconds, as in a trace.
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    if text == "violation" {
+        return Ok(Moment::Violation);
+    }
+    let bad =
+        || format!("{text:?} is no moment; write `violation`, or a time such as `12.5s` or `3.204118042`");
+    if let Ok(time) = duration(text) {
+        return Ok(Moment::At(time));
+    }
+    let (seconds, fraction) = text.strip_suffix('s').unwrap_or(text).split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if seconds.is_empty() || !digits(seconds) || !digits(fraction) || fraction.len() > 9 {
+        return Err(bad());
+    }
+    let nanos = format!("{fraction:0<9}").parse().map_err(|_| bad())?;
+    Ok(Moment::At(Duration::new(seconds.parse().map_err(|_| bad())?, nanos)))
+}
+
 /// Reads `ID` or `ID@MEMBER`.
 pub(super) fn flaw(text: &str) -> Result<FlawAt, String> {
     flaws::parse(text).map_err(|error| match miette::Diagnostic::help(&error) {
@@ -90,6 +118,18 @@ mod tests {
         assert_eq!(seeds("40..=59"), Ok(Seeds(40..60)));
         for bad in ["", "x", "60..40", "0", "4..x"] {
             assert!(seeds(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read() {
+        let at = |seconds, nanos| Ok(Moment::At(Duration::new(seconds, nanos)));
+        assert_eq!(moment("violation"), Ok(Moment::Violation));
+        assert_eq!(moment("12.5s"), at(12, 500_000_000));
+        assert_eq!(moment("3.204118042"), at(3, 204_118_042));
+        assert_eq!((moment("500ms"), moment("7")), (at(0, 500_000_000), at(7, 0)));
+        for bad in ["", ".", "later", "-1", "1.2.3", "1.0000000001", "99999999999999999999"] {
+            assert!(moment(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -56,7 +56,7 @@ enum Format {
 /// Runs the command `why`.
 pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = replay::seed_of(&case, arguments.seed)?;
+    let seed = case.seed(arguments.seed)?;
     let plan = case.plan(seed);
     let mut effort = Effort::default();
     (effort.draws, effort.instants) = (arguments.draws.get(), arguments.instants.get());

@@ -47,6 +47,7 @@ mod snapshot;
 mod term;
 mod text;
 mod tick;
+pub mod trace;
 mod transfer;
 mod vote;
 

@@ -37,6 +37,8 @@ pub(super) enum Format {
     JepsenLog,
     /// operations.json of etcd's robustness tests, or a folder with the reports of all clients
     Robustness,
+    /// Traces of etcd-io/raft, judged by S (docs/traces.md); never detected
+    RaftTrace,
 }
 
 /// A history, ready to be judged.
@@ -151,6 +153,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<ReadFile, Error> {
         Format::JepsenText => Detected::JepsenLines,
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
+        Format::RaftTrace => unreachable!("traces of raft are judged before files are read"),
     };
     source.read_rest()?;
     if format != Format::Auto && source.is_empty()? {

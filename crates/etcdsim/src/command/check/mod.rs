@@ -4,6 +4,7 @@
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
 //! * `shrink`, `window`: the fewest operations that still show a violation.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
+//! * `raft_trace`: traces of etcd-io/raft, judged by S.
 //! * `hints`: what besides a bug may explain a violation; `page`: shows a history; `bench`, `containers`: measure the engines.
 
 mod any;
@@ -14,6 +15,7 @@ mod file;
 mod hints;
 mod page;
 mod shrink;
+mod raft_trace;
 mod sums;
 mod transactions;
 mod window;
@@ -164,6 +166,9 @@ struct Document {
 pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
         return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
+    }
+    if arguments.format == Format::RaftTrace {
+        return raft_trace::check(&arguments.histories, arguments.json);
     }
     let written = [&arguments.write, &arguments.output, &arguments.page].into_iter().flatten().next();
     if let Some(path) = written.filter(|_| arguments.histories.len() > 1) {
