@@ -114,6 +114,8 @@ pub(crate) fn told(command: &Command) -> Told {
             Told::Checkpoint(left.collect())
         }
         Command::Attributes(_) => Told::Other("the name of a member"),
+        Command::Downgrade(_) => Told::Other("a downgrade"),
+        Command::Version(_) => Told::Other("the cluster version"),
         Command::Authenticate(_) => Told::Other("a login"),
     }
 }

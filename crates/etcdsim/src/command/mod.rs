@@ -5,8 +5,8 @@
 
 mod bisect;
 mod check;
-mod explain;
 mod diff;
+mod explain;
 mod lists;
 mod log;
 mod plan;

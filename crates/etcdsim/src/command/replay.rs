@@ -83,7 +83,9 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let last = last_moment(arguments, &plan);
     let mut tracer = Tracer::open(arguments, &plan, last)?;
     let oracles = OwnOracles::none(arguments.no_specification);
-    let options = world::Options { keep_events: arguments.page.is_some() || arguments.until.is_some() || arguments.step };
+    let options = world::Options {
+        keep_events: arguments.page.is_some() || arguments.until.is_some() || arguments.step,
+    };
     let mut outcome = match run_plan_with(&plan, &mut tracer, oracles, options) {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Mistakes, replay, run, values};
+use super::{Mistakes, run, values};
 use crate::case::Case;
 use crate::exit::Exit;
 use crate::report::Ended;
