@@ -274,8 +274,9 @@ fn grouped(number: usize) -> String {
 
 /// Says what the page does not have.
 fn left_out(data: &Data) -> Markup {
-    let parts: Vec<String> =
-        data.left_out.iter().map(|(name, out, of)| format!("{out} of {of} {name}")).collect();
+    let part =
+        |(name, out, of): &(&str, usize, usize)| format!("{} of {} {name}", grouped(*out), grouped(*of));
+    let parts: Vec<String> = data.left_out.iter().map(part).collect();
     html! {
         section.left id="left" {
             h2 { "Left out" }
