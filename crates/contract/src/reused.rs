@@ -16,11 +16,28 @@ impl<I> Reused<I> {
     /// `new`.
     #[inline]
     pub fn next(&mut self, new: impl FnOnce() -> I) -> &mut I {
+        self.coming(new);
+        self.len += 1;
+        &mut self.items[self.len - 1]
+    }
+
+    /// The item that [`next`](Reused::next) will add, to be written in part before that.
+    #[inline]
+    pub fn coming(&mut self, new: impl FnOnce() -> I) -> &mut I {
         if self.len == self.items.len() {
             self.items.push(new());
         }
-        self.len += 1;
-        &mut self.items[self.len - 1]
+        &mut self.items[self.len]
+    }
+
+    /// The item that was added last, and the one before it.
+    #[inline]
+    pub fn last_two(&mut self) -> (Option<&I>, Option<&mut I>) {
+        match &mut self.items[..self.len] {
+            [.., before, last] => (Some(before), Some(last)),
+            [only] => (None, Some(only)),
+            [] => (None, None),
+        }
     }
 
     /// Empties the list.
@@ -62,12 +79,15 @@ mod tests {
         *list.next(|| 1) += 1;
         list.next(|| 5);
         assert_eq!(*list, [2, 5]);
+        assert_eq!(list.last_two(), (Some(&2), Some(&mut 5)));
         list.clear();
-        assert!(list.is_empty());
-        assert_eq!(*list.next(|| 9), 2);
+        assert_eq!(list.last_two(), (None, None));
+        *list.coming(|| 8) += 1;
+        assert!(list.is_empty(), "it comes only with the next");
+        assert_eq!(*list.next(|| 9), 3);
         let mut other = Reused::default();
         other.append(&mut list);
         other.next(|| 7);
-        assert_eq!((&*list, &*other), (&[][..], &[2, 7][..]));
+        assert_eq!((&*list, &*other), (&[][..], &[3, 7][..]));
     }
 }

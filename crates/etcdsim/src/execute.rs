@@ -72,7 +72,8 @@ pub(crate) fn run_plan_with(
             monitors.specification.switch_off();
         }
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
-        let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer };
+        let shows_steps = observer.wants_steps();
+        let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer, shows_steps };
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let EventReceivers { mut monitors, mut own, mut sheet, lessors, starts, .. } = receivers;
@@ -139,6 +140,8 @@ struct EventReceivers<'a> {
     /// When each process started: after a restart a member may answer from an older state (K2).
     starts: Vec<(MemberId, Nanos)>,
     observer: &'a mut dyn Observer<Etcd>,
+    /// Whether the observer wants the steps.
+    shows_steps: bool,
 }
 
 impl Observer<Etcd> for EventReceivers<'_> {
@@ -154,14 +157,16 @@ impl Observer<Etcd> for EventReceivers<'_> {
     }
 
     fn wants_steps(&self) -> bool {
-        self.monitors.wants_steps() || self.own.wants_steps() || self.observer.wants_steps()
+        self.monitors.wants_steps() || self.own.wants_steps() || self.shows_steps
     }
 
     #[inline]
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
         self.monitors.step(time, member, step, &mut self.sheet);
         self.own.step(time, member, step, &mut self.sheet);
-        self.observer.step(time, member, step);
+        if self.shows_steps {
+            self.observer.step(time, member, step);
+        }
     }
 
     fn wants_inner(&self) -> bool {

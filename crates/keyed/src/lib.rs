@@ -170,22 +170,61 @@ impl Draw {
 const FRACTION: u32 = 16;
 
 /// log2(value) in fixed point; `value` must be at least 1.
+#[inline]
 fn log2_fixed(value: u64) -> u64 {
     let whole = 63 - value.leading_zeros();
-    // The mantissa in 1.0 ..= 2.0 as 1.63 fixed point; squaring it yields the fraction bit by bit.
-    let mut mantissa = value << (63 - whole);
-    let mut result = u64::from(whole);
-    for _ in 0..FRACTION {
-        let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
-        result <<= 1;
+    let mantissa = value << (63 - whole);
+    let fraction = log2_by_table(mantissa).unwrap_or_else(|| log2_by_squares(mantissa, FRACTION));
+    u64::from(whole) << FRACTION | fraction
+}
+
+/// The first bits of the fraction of log2(mantissa); `mantissa` is a number between 1 and 2 as 1.63 fixed point.
+/// Squaring it yields the fraction bit by bit.
+const fn log2_by_squares(mut mantissa: u64, bits: u32) -> u64 {
+    let (mut fraction, mut at) = (0, 0);
+    while at < bits {
+        let square = (mantissa as u128 * mantissa as u128) >> 63;
+        fraction <<= 1;
         if square >> 64 != 0 {
-            result |= 1;
+            fraction |= 1;
             mantissa = (square >> 1) as u64;
         } else {
             mantissa = square as u64;
         }
+        at += 1;
     }
-    result
+    fraction
+}
+
+/// The same for [`FRACTION`] bits and at a fifth of the cost; `None` if it is too close to the next value to be sure.
+#[inline]
+fn log2_by_table(mantissa: u64) -> Option<u64> {
+    // 1 / ln 2, times 2^23.
+    const LOG2_E: u64 = 12_102_203;
+    const TABLE: [(u64, u64); 256] = table();
+    // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first factor,
+    // and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
+    let (logarithm, inverse) = TABLE[(mantissa >> 55) as usize & 0xff];
+    let x = ((mantissa >> 23) & 0xffff_ffff) * inverse >> 24;
+    let square = (x >> 8) * (x >> 8) >> 32;
+    let cube = (square >> 8) * (x >> 8) >> 32;
+    let sum = logarithm + ((x - square / 2 + cube / 3) * LOG2_E >> 23);
+    // All errors together are below 2^-32, and what is cut off here has 32 bits of the 48.
+    const MARGIN: u64 = 1 << 20;
+    let rest = sum & 0xffff_ffff;
+    (MARGIN..(1 << 32) - MARGIN).contains(&rest).then_some(sum >> 32)
+}
+
+/// For each step from 0 to 255: log2(1 + step / 256) * 2^48, and 2^40 / (256 + step).
+const fn table() -> [(u64, u64); 256] {
+    let mut table = [(0, 0); 256];
+    let mut step = 0;
+    while step < 256 {
+        let whole = 256 + step as u64;
+        table[step] = (log2_by_squares(whole << 55, 48), (1 << 40) / whole);
+        step += 1;
+    }
+    table
 }
 
 /// 2^value for a fixed-point `value`, rounded down.
@@ -307,6 +346,25 @@ mod tests {
         assert!(seen.iter().all(|seen| *seen));
         assert_eq!(keyed.draw(0, 0).within(u64::MAX, u64::MAX), u64::MAX);
         assert_eq!(keyed.draw(0, 0).within(0, u64::MAX), keyed.draw(0, 0).0);
+    }
+
+    #[test]
+    fn logarithms_are_the_same_by_table_and_by_squares() {
+        let by_squares = |value: u64| {
+            let whole = u64::from(value.ilog2());
+            whole << FRACTION | log2_by_squares(value << (63 - whole), FRACTION)
+        };
+        let keyed = Keyed::new(5, TEST);
+        let drawn = (0..200_000).map(|nth| keyed.draw(0, nth).0 >> (nth % 64));
+        // Where the fraction changes, and the steps of the table.
+        let roots = (0..64).map(|exponent| exp2_fixed((40 << FRACTION) + exponent * 1_021));
+        let steps = (0..256).map(|step| (256 + step) << 40);
+        let edges = roots.chain(steps).flat_map(|edge| edge - 2..=edge + 2);
+        for value in drawn.chain(edges).chain([1, 2, 3, u64::MAX]).filter(|value| *value > 0) {
+            assert_eq!(log2_fixed(value), by_squares(value), "{value}");
+        }
+        let sure = (0..10_000).filter(|nth| log2_by_table(keyed.draw(1, *nth).0 | 1 << 63).is_some());
+        assert!(sure.count() > 9_990);
     }
 
     #[test]

@@ -152,8 +152,10 @@ impl Member {
     }
 
     /// The least of the clocks that only a step with a round moves.
+    #[inline]
     pub(crate) fn slow_clocks(&self) -> u64 {
-        self.alarm_clocks()[2..].iter().fold(u64::MAX, |least, (_, at)| least.min(*at))
+        let [_, _, slow @ ..] = self.alarm_clocks();
+        slow.into_iter().fold(u64::MAX, |least, (_, at)| least.min(at))
     }
 
     // ---- the concerns -----------------------------------------------------------------------------

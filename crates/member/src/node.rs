@@ -19,7 +19,7 @@
 //! meanwhile, but their effects, including a change of leader, show only in the next ready
 //! ([`Node::leader`]).
 //!
-//! Every call into raft ends in [`Node::called`]: it replaces the timeout, and reports the call as a step if somebody
+//! Every call into raft ends in [`Node::ended`]: it replaces the timeout, and reports the call as a step if somebody
 //! watches (`steps`).
 
 use std::cmp::Reverse;
@@ -192,19 +192,28 @@ impl Node {
         self.steps = Some(Steps::start(&self.raw.raft, config, out.steps()));
     }
 
-    /// The description of a call, if somebody watches.
+    /// A call into raft begins. `describe` writes it down as a step, if somebody watches.
     #[inline]
-    fn describe(&self, call: impl FnOnce() -> Call) -> Option<Call> {
-        self.steps.is_some().then(call)
+    fn begins(&mut self, out: &mut Out<'_>, describe: impl FnOnce(&mut Call)) {
+        if self.steps.is_some() {
+            Steps::begin(out.steps(), describe);
+        }
     }
 
-    /// What follows every call into raft. `accepted` is false if raft refused the call.
+    /// What follows every call into raft that has begun. `accepted` is false if raft refused the call.
     #[inline]
-    fn called(&mut self, call: Option<Call>, accepted: bool, out: &mut Out<'_>) {
+    fn ended(&mut self, accepted: bool, out: &mut Out<'_>) {
         self.replace_timeout();
-        if let (Some(call), Some(steps)) = (call, &mut self.steps) {
-            steps.step(&self.raw.raft, call, accepted, out.steps());
+        if let Some(steps) = &mut self.steps {
+            steps.end(&self.raw.raft, accepted, out.steps());
         }
+    }
+
+    /// What follows every call into raft of which nothing was written down when it began.
+    #[inline]
+    fn called(&mut self, accepted: bool, out: &mut Out<'_>, describe: impl FnOnce(&mut Call)) {
+        self.begins(out, describe);
+        self.ended(accepted, out);
     }
 
     /// Reports that these messages leave.
@@ -220,11 +229,11 @@ impl Node {
     /// Tells raft that readies are durable.
     fn on_persist_ready(&mut self, number: u64, out: &mut Out<'_>) {
         self.raw.on_persist_ready(number);
-        self.called(self.describe(|| Call::Persisted { number }), true, out);
+        self.called(true, out, |call| *call = Call::Persisted { number });
     }
 
     /// Replaces raft's election timeout by our own (rule R3). Any call into raft may have set a new timeout,
-    /// so this follows each of them ([`Node::called`]).
+    /// so this follows each of them ([`Node::ended`]).
     fn replace_timeout(&mut self) {
         let key = (self.raw.raft.term, self.campaigns);
         if self.timeout.0 != key {
@@ -249,19 +258,19 @@ impl Node {
             self.raw.raft.state != StateRole::Leader && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
         self.raw.tick();
         self.campaigns += u64::from(due);
-        self.called(self.describe(|| Call::Tick), true, out);
+        self.called(true, out, |call| *call = Call::Tick);
     }
 
     /// Gives raft a message of another member, which this packet brought.
     pub(crate) fn step(&mut self, packet: u64, message: Message, out: &mut Out<'_>) {
-        let call = self.describe(|| Call::Receive(steps::received(packet, &message)));
+        self.begins(out, |call| steps::receive(call, packet, &message));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
         let stepped = self.raw.step(message);
         if let Err(error) = &stepped {
             tracing::debug!(%error, "message ignored");
         }
-        self.called(call, stepped.is_ok(), out);
+        self.ended(stepped.is_ok(), out);
     }
 
     /// Whether raft has accepted a leader's snapshot, and not handed it out in a ready.
@@ -272,7 +281,7 @@ impl Node {
     /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
     pub(crate) fn campaign(&mut self, out: &mut Out<'_>) {
         let accepted = self.raw.campaign().is_ok();
-        self.called(self.describe(|| Call::Campaign), accepted, out);
+        self.called(accepted, out, |call| *call = Call::Campaign);
     }
 
     /// Proposes data; returns false if raft dropped it.
@@ -280,7 +289,7 @@ impl Node {
         let bytes = data.len() as u64;
         let accepted = self.raw.propose(Vec::new(), data).is_ok();
         let kind = if bytes == 0 { EntryKind::Empty } else { EntryKind::Data };
-        self.called(self.describe(|| Call::Propose { kind, bytes }), accepted, out);
+        self.called(accepted, out, |call| *call = Call::Propose { kind, bytes });
         accepted
     }
 
@@ -290,18 +299,19 @@ impl Node {
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
-        let call = self.describe(|| {
+        self.begins(out, |call| {
             let bytes = u64::from(match &change {
                 Proposed::One(change) => change.compute_size(),
                 Proposed::Several(change) => change.compute_size(),
             });
-            Call::Propose { kind: if bytes == 0 { EntryKind::Leave } else { EntryKind::Change }, bytes }
+            let kind = if bytes == 0 { EntryKind::Leave } else { EntryKind::Change };
+            *call = Call::Propose { kind, bytes };
         });
         let accepted = match change {
             Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
             Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
         };
-        self.called(call, accepted, out);
+        self.ended(accepted, out);
         accepted
     }
 
@@ -316,13 +326,13 @@ impl Node {
             panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
         });
         self.raw.mut_store().set_conf_state(conf_state.clone());
-        self.called(self.describe(|| Call::ApplyChange(Box::new(steps::change(change)))), true, out);
+        self.called(true, out, |call| *call = Call::ApplyChange(Box::new(steps::change(change))));
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
         if self.leads_in_raft() && self.match_index(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
-            self.called(self.describe(|| Call::StepDown), true, out);
+            self.called(true, out, |call| *call = Call::StepDown);
         }
         conf_state
     }
@@ -348,26 +358,26 @@ impl Node {
     /// Requests a ReadIndex. The context comes back with the index.
     pub(crate) fn read_index(&mut self, context: u64, out: &mut Out<'_>) {
         self.raw.read_index(context.to_be_bytes().to_vec());
-        self.called(self.describe(|| Call::ReadIndex { context }), true, out);
+        self.called(true, out, |call| *call = Call::ReadIndex { context });
     }
 
     /// Starts a transfer of leadership.
     pub(crate) fn transfer_leader(&mut self, to: MemberId, out: &mut Out<'_>) {
         self.raw.transfer_leader(to.raft_id());
-        self.called(self.describe(|| Call::TransferLeader { to }), true, out);
+        self.called(true, out, |call| *call = Call::TransferLeader { to });
     }
 
     /// Tells raft whether the snapshot that it sent to a follower arrived.
     pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool, out: &mut Out<'_>) {
         let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raw.report_snapshot(to.raft_id(), status);
-        self.called(self.describe(|| Call::ReportSnapshot { to, arrived }), true, out);
+        self.called(true, out, |call| *call = Call::ReportSnapshot { to, arrived });
     }
 
     /// Reports the applied index to raft.
     pub(crate) fn applied_to(&mut self, index: u64, out: &mut Out<'_>) {
         self.raw.advance_apply_to(index);
-        self.called(self.describe(|| Call::Applied { index }), true, out);
+        self.called(true, out, |call| *call = Call::Applied { index });
     }
 
     pub(crate) fn term(&self) -> u64 {
@@ -495,28 +505,38 @@ impl Node {
         // A new commit index alone causes no write; it is saved with the next one. In the raft paper (figure
         // 2), the commit index is volatile.
         let needs_write = save.must_sync;
-        let call = self.describe(|| {
-            let committed = actions.committed.first().zip(actions.committed.last());
+        self.begins(out, |call| {
+            if !matches!(call, Call::Ready(_)) {
+                *call = Call::Ready(record::step::Ready::default());
+            }
+            let Call::Ready(step) = call else { return };
+            (step.number, step.job) = (number, needs_write.then_some(job));
+            step.hard_state = (save.hard_state.as_ref())
+                .map(|state| (state.term, MemberId::from_raft(state.vote), state.commit));
+            step.entries.clear();
+            steps::add_entries(&mut step.entries, save.entries.iter());
             let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata());
-            Call::Ready(Box::new(record::step::Ready {
-                number,
-                job: needs_write.then_some(job),
-                hard_state: (save.hard_state.as_ref())
-                    .map(|state| (state.term, MemberId::from_raft(state.vote), state.commit)),
-                entries: steps::entries(save.entries.iter()),
-                snapshot: snapshot.map(|metadata| (metadata.index, metadata.term)),
-                must_sync: save.must_sync,
-                committed: committed.map(|(first, last)| (first.index, last.index)),
-                reads: (actions.read_states.iter())
-                    .map(|state| (steps::context(&state.request_ctx), state.index))
-                    .collect(),
-                messages: (actions.messages.len() + after_save.len()) as u64,
-                at_once: !actions.messages.is_empty(),
-            }))
+            step.snapshot = snapshot.map(|metadata| (metadata.index, metadata.term));
+            step.must_sync = save.must_sync;
+            let committed = actions.committed.first().zip(actions.committed.last());
+            step.committed = committed.map(|(first, last)| (first.index, last.index));
+            step.reads.clear();
+            let reads = actions.read_states.iter();
+            step.reads.extend(reads.map(|state| (steps::context(&state.request_ctx), state.index)));
+            step.messages = (actions.messages.len() + after_save.len()) as u64;
+            step.at_once = !actions.messages.is_empty();
+            step.durable = false;
+            step.left.clear();
         });
         self.update_log(&save, out);
         self.raw.advance_append_async(ready);
-        self.called(call, true, out);
+        // If nothing has to wait, what becomes of the ready below is part of the same step.
+        let waits = needs_write || !self.unpersisted.is_empty();
+        if waits {
+            self.ended(true, out);
+        } else {
+            self.replace_timeout();
+        }
         self.report_state(out);
 
         let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
@@ -546,15 +566,19 @@ impl Node {
         if release_now {
             append(&mut actions.messages, std::mem::take(&mut after_save));
         }
-        if needs_write || !self.unpersisted.is_empty() {
+        if waits {
             let job = needs_write.then_some(job);
             self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: after_save, snapshot });
+            self.release(&actions.messages, out);
         } else {
             self.durable = number;
-            self.on_persist_ready(number, out);
+            self.raw.on_persist_ready(number);
             append(&mut actions.messages, after_save);
+            if let Some(steps) = &mut self.steps {
+                steps.leave_at_once(&actions.messages, out.steps());
+            }
+            self.ended(true, out);
         }
-        self.release(&actions.messages, out);
         actions
     }
 

@@ -13,7 +13,7 @@ use raft::eraftpb::{
 };
 use raft::{ProgressState, Raft, StateRole};
 use record::step::{self, Call, Changed, Configuration, Context, Entries, EntryKind, Mode, Read, State};
-use record::{MemberId, Role, Step};
+use record::{MemberId, MessageKind, Role, Step};
 
 use crate::config::Config;
 use crate::io::kind_of;
@@ -24,8 +24,8 @@ const TRANSFER: &[u8] = b"CampaignTransfer";
 
 /// Makes the steps of one process.
 pub(crate) struct Steps {
-    /// What the last step reported.
-    state: State,
+    /// The role after the last step, and the index of the leader's snapshot that no ready had handed over then.
+    before: (Role, u64),
     /// In the order of raft's own collection, which stays as long as the members do.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
@@ -40,15 +40,13 @@ pub(crate) struct Steps {
     numbers: u64,
     /// The messages that have not left yet: number, receiver, type.
     waiting: VecDeque<(u64, u64, MessageType)>,
-    /// Storage for the numbers of the next messages that leave, from an earlier step.
-    spare: Vec<u64>,
 }
 
 impl Steps {
     /// The start of raft with this log, as the first step.
     pub(crate) fn start(raft: &Raft<Log>, config: &Config, list: &mut Reused<Step>) -> Steps {
         let mut steps = Steps {
-            state: State::default(),
+            before: (Role::Follower, 0),
             progress: Vec::new(),
             votes: Vec::new(),
             reads: (0, Context::None, 0),
@@ -56,10 +54,9 @@ impl Steps {
             put_out: 0,
             numbers: 0,
             waiting: VecDeque::new(),
-            spare: Vec::new(),
         };
         let log = raft.store();
-        let start = step::Start {
+        let mut start = step::Start {
             settings: step::Settings {
                 election: raft.election_timeout() as u64,
                 heartbeat: raft.heartbeat_timeout() as u64,
@@ -71,119 +68,176 @@ impl Steps {
             },
             configuration: configuration(&raft.prs().conf().to_conf_state()),
             before: log.before(),
-            entries: entries(log.iter()),
+            entries: Entries::default(),
         };
-        steps.step(raft, Call::Start(Box::new(start)), true, list);
+        add_entries(&mut start.entries, log.iter());
+        Steps::begin(list, |call| *call = Call::Start(Box::new(start)));
+        steps.end(raft, true, list);
         steps
     }
 
-    /// Adds a call that is over to the list of steps.
+    /// A call begins, which `describe` writes into the step that comes next. There may be the call of an earlier step
+    /// there, whose storage it then uses.
     #[inline]
-    pub(crate) fn step(&mut self, raft: &Raft<Log>, call: Call, accepted: bool, list: &mut Reused<Step>) {
-        let changes_members = matches!(call, Call::ApplyChange(_));
-        let step = self.next(list, call, accepted);
-        step.after = state_of(raft);
-        self.fill(raft, step, changes_members);
+    pub(crate) fn begin(list: &mut Reused<Step>, describe: impl FnOnce(&mut Call)) {
+        describe(&mut list.coming(Step::default).call);
     }
 
-    /// The next step of the list, in which nothing changed yet. It uses the storage of an earlier one.
+    /// The call is over: adds the step to the list, with what changed and what was put out.
     #[inline]
-    fn next<'a>(&mut self, list: &'a mut Reused<Step>, call: Call, accepted: bool) -> &'a mut Step {
+    pub(crate) fn end(&mut self, raft: &Raft<Log>, accepted: bool, list: &mut Reused<Step>) {
         let step = list.next(Step::default);
-        if let Call::Release { numbers, .. } = &mut step.call {
-            self.spare = std::mem::take(numbers);
+        step.accepted = accepted;
+        step.after = state_of(raft);
+        self.changes(raft, step);
+        // A ready takes all messages, so afterwards there are fewer than before.
+        let new = raft.msgs.get(self.put_out..).unwrap_or_default();
+        self.put_out = raft.msgs.len();
+        step.out.truncate(new.len());
+        for (at, message) in new.iter().enumerate() {
+            self.numbers += 1;
+            self.waiting.push_back((self.numbers, message.to, message.msg_type));
+            if at == step.out.len() {
+                step.out.push(nothing());
+            }
+            describe(&mut step.out[at], self.numbers, message);
         }
-        (step.call, step.accepted) = (call, accepted);
-        step.changed.clear();
-        step.out.clear();
-        step
     }
 
-    /// Puts into a step what changed, and what was put out.
-    fn fill(&mut self, raft: &Raft<Log>, step: &mut Step, changes_members: bool) {
-        let Step { after, changed, out, .. } = step;
-        let (was_leader, snapshot_before) = (self.state.role == Role::Leader, self.state.snapshot);
-        self.state = *after;
+    /// Finds what else changed.
+    #[inline]
+    fn changes(&mut self, raft: &Raft<Log>, step: &mut Step) {
+        let Step { call, after, changed, .. } = step;
+        changed.clear();
+        let (was, snapshot) = std::mem::replace(&mut self.before, (after.role, after.snapshot));
         let unstable = unstable_of(raft);
         if unstable != self.unstable {
-            changed.entries = self.new_entries(raft, unstable);
+            self.new_entries(raft, unstable, &mut changed.entries);
             self.unstable = unstable;
         }
-        if after.role == Role::Leader || was_leader {
+        if after.role == Role::Leader || was == Role::Leader {
             self.compare_progress(raft, changed);
         }
-        let votes = raft.prs().votes();
-        if votes.len() != self.votes.len() || matches!(after.role, Role::PreCandidate | Role::Candidate) {
-            let mut now: Vec<_> = votes.iter().map(|(id, vote)| (MemberId::from_raft(*id), *vote)).collect();
-            now.sort_unstable();
-            if now != self.votes {
-                self.votes.clone_from(&now);
-                changed.votes = Some(now);
-            }
+        if raft.prs().votes().len() != self.votes.len()
+            || matches!(after.role, Role::PreCandidate | Role::Candidate)
+        {
+            self.compare_votes(raft, changed);
         }
         let reads = reads_of(raft);
         if reads != self.reads {
             self.reads = reads;
-            let pending = raft.read_only.read_index_queue.iter();
-            changed.reads = Some(pending.map(|context| read(raft, context)).collect());
+            changed.reads = Some(all_reads(raft));
         }
-        if changes_members || after.snapshot != snapshot_before {
+        if matches!(call, Call::ApplyChange(_)) || after.snapshot != snapshot {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
-        }
-        // A ready takes all messages, so afterwards there are fewer than before.
-        let new = raft.msgs.get(self.put_out..).unwrap_or_default();
-        self.put_out = raft.msgs.len();
-        for message in new {
-            self.numbers += 1;
-            self.waiting.push_back((self.numbers, message.to, message.get_msg_type()));
-            out.push(described(self.numbers, message));
         }
     }
 
     /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
     pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
-        let mut numbers = std::mem::take(&mut self.spare);
-        numbers.clear();
+        Steps::begin(list, |call| {
+            *call = match std::mem::replace(call, Call::Tick) {
+                Call::Release { mut numbers, .. } => {
+                    numbers.clear();
+                    Call::Release { numbers, durable }
+                }
+                _ => Call::Release { numbers: Vec::new(), durable },
+            }
+        });
+        list.next(Step::default);
+        let (before, Some(step)) = list.last_two() else { return };
+        if let Call::Release { numbers, .. } = &mut step.call {
+            self.leave(messages, numbers);
+        }
+        // No call into raft, so nothing changed since the step before, which is that of a call in the same list.
+        step.accepted = true;
+        before.inspect(|before| step.after = before.after);
+        step.changed.clear();
+        step.out.clear();
+    }
+
+    /// The ready that is taken in the step that comes next is durable, and these messages leave.
+    pub(crate) fn leave_at_once(&mut self, messages: &[Message], list: &mut Reused<Step>) {
+        if let Call::Ready(ready) = &mut list.coming(Step::default).call {
+            ready.durable = true;
+            self.leave(messages, &mut ready.left);
+        }
+    }
+
+    /// Adds the numbers of messages that leave.
+    #[inline]
+    fn leave(&mut self, messages: &[Message], numbers: &mut Vec<u64>) {
         numbers.extend(messages.iter().map(|message| self.number_of(message)));
-        self.next(list, Call::Release { numbers, durable }, true).after = self.state;
     }
 
     /// The number of a message that leaves. Messages of one type to one member leave in order.
+    #[inline]
     fn number_of(&mut self, message: &Message) -> u64 {
         let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
-        let at = self.waiting.iter().position(is_it);
-        at.and_then(|at| self.waiting.remove(at)).map_or(0, |(number, ..)| number)
+        let first = self.waiting.pop_front_if(|waiting| is_it(waiting));
+        let found = first.or_else(|| self.waiting.remove(self.waiting.iter().position(is_it)?));
+        found.map_or(0, |(number, ..)| number)
     }
 
     /// The entries that were put into the log since the last step.
-    fn new_entries(&self, raft: &Raft<Log>, (first, count, _): (u64, usize, u64)) -> Entries {
+    fn new_entries(&self, raft: &Raft<Log>, (first, count, _): (u64, usize, u64), new: &mut Entries) {
         let all = raft.raft_log.unstable_entries();
         let (first_before, count_before, term_before) = self.unstable;
         let grew = first == first_before
             && count > count_before
             && (count_before == 0 || all[count_before - 1].term == term_before);
-        entries(all[if grew { count_before } else { 0 }..].iter())
+        add_entries(new, all[if grew { count_before } else { 0 }..].iter());
     }
 
     /// Finds the members of which a leader knows something else now.
+    #[inline]
     fn compare_progress(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
-        let tracked = || raft.prs().iter().map(|(id, progress)| (MemberId::from_raft(*id), progress));
-        if tracked().len() != self.progress.len()
-            || tracked().zip(&self.progress).any(|((id, _), (seen, _))| id != *seen)
-        {
-            // The configuration changed. What was known of members that stay is kept, to see whether it changes.
-            let known = std::mem::take(&mut self.progress);
-            let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
-            self.progress = tracked().map(|(id, _)| (id, before(id).unwrap_or_default())).collect();
+        if !self.compare_known(raft, changed) {
+            self.track(raft);
+            self.compare_known(raft, changed);
         }
-        for ((id, now), (_, seen)) in tracked().zip(&mut self.progress) {
+        if changed.progress.len() > 1 {
+            changed.progress.sort_unstable_by_key(|(id, _)| *id);
+        }
+    }
+
+    /// The configuration changed. What was known of members that stay is kept, to see whether it changes.
+    #[cold]
+    fn track(&mut self, raft: &Raft<Log>) {
+        let known = std::mem::take(&mut self.progress);
+        let before = |id| known.iter().find(|(other, _)| *other == id).map(|(_, progress)| *progress);
+        let ids = raft.prs().iter().map(|(id, _)| MemberId::from_raft(*id));
+        self.progress = ids.map(|id| (id, before(id).unwrap_or_default())).collect();
+    }
+
+    /// The same, if the members are those of before. Otherwise it returns false, and may have found some.
+    #[inline]
+    fn compare_known(&mut self, raft: &Raft<Log>, changed: &mut Changed) -> bool {
+        let mut known = self.progress.iter_mut();
+        for (id, now) in raft.prs().iter() {
+            let Some((seen_id, seen)) = known.next() else { return false };
+            if seen_id.raft_id() != *id {
+                return false;
+            }
             let now = progress(now);
             if now != *seen {
                 *seen = now;
-                changed.progress.push((id, now));
+                changed.progress.push((*seen_id, now));
             }
         }
-        changed.progress.sort_unstable_by_key(|(id, _)| *id);
+        known.next().is_none()
+    }
+
+    /// Finds whether a candidate has counted other votes.
+    #[cold]
+    fn compare_votes(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
+        let votes = raft.prs().votes().iter();
+        let mut now: Vec<_> = votes.map(|(id, vote)| (MemberId::from_raft(*id), *vote)).collect();
+        now.sort_unstable();
+        if now != self.votes {
+            self.votes.clone_from(&now);
+            changed.votes = Some(now);
+        }
     }
 }
 
@@ -245,21 +299,30 @@ pub(crate) fn role(role: StateRole) -> Role {
     }
 }
 
-/// A message that this packet brought, as steps have it.
+/// Writes that this packet brought a message.
 #[inline]
-pub(crate) fn received(packet: u64, message: &Message) -> step::Message {
-    described(packet, message)
+pub(crate) fn receive(call: &mut Call, packet: u64, message: &Message) {
+    if !matches!(call, Call::Receive(_)) {
+        *call = Call::Receive(nothing());
+    }
+    if let Call::Receive(described) = call {
+        describe(described, packet, message);
+    }
 }
 
-/// A message, as steps have it, with a number.
+/// A message of nobody.
 #[inline]
-fn described(number: u64, message: &Message) -> step::Message {
-    let mut described = step::Message::new(
-        kind_of(message.msg_type),
-        MemberId::from_raft(message.from),
-        MemberId::from_raft(message.to),
-    );
+fn nothing() -> step::Message {
+    step::Message::new(MessageKind::Other, MemberId::NONE, MemberId::NONE)
+}
+
+/// Writes a message as steps have it, with a number, in the place of another one.
+#[inline]
+fn describe(described: &mut step::Message, number: u64, message: &Message) {
     described.number = number;
+    described.kind = kind_of(message.msg_type);
+    described.from = MemberId::from_raft(message.from);
+    described.to = MemberId::from_raft(message.to);
     described.term = message.term;
     described.index = message.index;
     described.log_term = message.log_term;
@@ -268,6 +331,8 @@ fn described(number: u64, message: &Message) -> step::Message {
     described.reject = message.reject;
     described.hint = message.reject_hint;
     described.wanted_snapshot = message.request_snapshot;
+    described.entries.clear();
+    described.snapshot = None;
     match message.msg_type {
         // A read travels as the data of an entry.
         MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => {
@@ -275,9 +340,7 @@ fn described(number: u64, message: &Message) -> step::Message {
         }
         _ => {
             described.context = context(&message.context);
-            if !message.entries.is_empty() {
-                described.entries = entries(message.entries.iter());
-            }
+            add_entries(&mut described.entries, message.entries.iter());
         }
     }
     if message.msg_type == MessageType::MsgSnapshot {
@@ -289,10 +352,10 @@ fn described(number: u64, message: &Message) -> step::Message {
             configuration: configuration(metadata.get_conf_state()),
         }));
     }
-    described
 }
 
 /// A context.
+#[inline]
 pub(crate) fn context(bytes: &[u8]) -> Context {
     if bytes.is_empty() {
         Context::None
@@ -305,9 +368,9 @@ pub(crate) fn context(bytes: &[u8]) -> Context {
     }
 }
 
-/// Entries as runs.
-pub(crate) fn entries<'a>(all: impl Iterator<Item = &'a Entry>) -> Entries {
-    let mut runs = Entries::default();
+/// Adds entries to runs.
+#[inline]
+pub(crate) fn add_entries<'a>(runs: &mut Entries, all: impl Iterator<Item = &'a Entry>) {
     for entry in all {
         let kind = match entry.entry_type {
             EntryType::EntryNormal if entry.data.is_empty() => EntryKind::Empty,
@@ -317,7 +380,6 @@ pub(crate) fn entries<'a>(all: impl Iterator<Item = &'a Entry>) -> Entries {
         };
         runs.push(entry.index, entry.term, kind, entry.data.len() as u64);
     }
-    runs
 }
 
 /// What a leader knows of a member.
@@ -340,6 +402,12 @@ fn progress(progress: &raft::Progress) -> step::Progress {
     }
 }
 
+/// All reads that wait for a quorum.
+#[inline(never)]
+fn all_reads(raft: &Raft<Log>) -> Vec<Read> {
+    raft.read_only.read_index_queue.iter().map(|context| read(raft, context)).collect()
+}
+
 /// A read that waits for a quorum.
 fn read(raft: &Raft<Log>, number: &[u8]) -> Read {
     let status = raft.read_only.pending_read_index.get(number);
@@ -356,6 +424,7 @@ fn read(raft: &Raft<Log>, number: &[u8]) -> Read {
 }
 
 /// A configuration.
+#[cold]
 fn configuration(state: &ConfState) -> Configuration {
     let sorted = |ids: &[u64]| {
         let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
@@ -397,7 +466,6 @@ mod tests {
 
     use contract::Now;
     use raft::eraftpb::HardState;
-    use record::MessageKind;
 
     use crate::config::Peer;
     use crate::io::Effects;
@@ -463,11 +531,8 @@ mod tests {
         let numbers: Vec<u64> = steps[1].out.iter().map(|message| message.number).collect();
         assert_eq!(numbers, [1, 2]);
         assert!(steps[1].out.iter().all(|message| message.kind == MessageKind::RequestPreVote));
-        let released = steps.iter().find_map(|step| match &step.call {
-            Call::Release { numbers, durable } => Some((numbers.clone(), *durable)),
-            _ => None,
-        });
-        assert_eq!(released, Some((vec![1, 2], 1)));
+        let Some(Call::Ready(ready)) = steps.last().map(|step| &step.call) else { panic!("{steps:?}") };
+        assert_eq!((ready.durable, &ready.left), (true, &vec![1, 2]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tables of `docs/oracles.md` are those of the table of oracles, and those of `docs/specification.md` those of the
 //! specification of Raft. `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs` updates them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use etcdsim_verify::specification::known::KNOWN;
 use etcdsim_verify::specification::reached::Reached;
 use etcdsim_verify::specification::rule::Rule;
 use etcdsim_verify::table::{Chapter, TABLE};
+use serde_json::Value;
 
 const BEGINS: &str = "<!-- made: ";
 const ENDS: &str = "<!-- end -->";
@@ -62,8 +64,37 @@ fn the_tables_of_the_documentation_are_up_to_date() {
     update(&path, &page, made);
 }
 
+/// How often each way through an action was reached, in seeds of the swarm and in the scenarios.
+type Counts = BTreeMap<String, [u64; 2]>;
+
+/// The counts that a page has.
+fn counts_of(page: &str) -> Counts {
+    let count = |line: &str| -> Option<(String, [u64; 2])> {
+        let [_, _, _, name, swarm, scenarios, ..] = line.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
+        Some((name.to_string(), [swarm.parse().ok()?, scenarios.parse().ok()?]))
+    };
+    page.lines().filter_map(count).collect()
+}
+
+/// The counts of two reports of `etcdsim run --format json`, whose files have these names.
+fn counts_in(reports: &str) -> Counts {
+    let mut counts = Counts::new();
+    for (at, file) in reports.split_whitespace().enumerate() {
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        for scenario in report["scenarios"].as_array().into_iter().flatten() {
+            for (name, count) in scenario["specification"].as_object().into_iter().flatten() {
+                counts.entry(name.clone()).or_default()[at] += count.as_u64().unwrap_or(0);
+            }
+        }
+    }
+    counts
+}
+
 /// A table of the specification.
-fn specification(name: &str) -> String {
+fn specification(name: &str, counts: &Counts) -> String {
     let or_dash = |text: &'static str| if text.is_empty() { "–" } else { text };
     let mut table = String::new();
     match name {
@@ -74,10 +105,18 @@ fn specification(name: &str) -> String {
             }
         }
         "actions" => {
-            table += "| action | what happens | name | why runs need not reach it |\n|---|---|---|---|\n";
+            table += "| action | what happens | name | swarm | scenarios | why runs need not reach it |\n";
+            table += "|---|---|---|--:|--:|---|\n";
             for way in Reached::ALL {
-                let why = or_dash(way.seldom());
-                writeln!(table, "| {} | {} | {} | {why} |", way.action(), way.what(), way.name()).unwrap();
+                let (name, why) = (way.name(), or_dash(way.seldom()));
+                let [swarm, scenarios] = counts.get(name).copied().unwrap_or_default();
+                writeln!(
+                    table,
+                    "| {} | {} | {name} | {swarm} | {scenarios} | {why} |",
+                    way.action(),
+                    way.what()
+                )
+                .unwrap();
             }
         }
         "known" => {
@@ -95,7 +134,11 @@ fn specification(name: &str) -> String {
 fn the_tables_of_the_specification_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/specification.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let made = document(&page, specification);
+    let counts = match std::env::var("REPORTS") {
+        Ok(reports) => counts_in(&reports),
+        Err(_) => counts_of(&page),
+    };
+    let made = document(&page, |name| specification(name, &counts));
     for name in ["rules", "actions", "known"] {
         assert!(made.contains(&format!("{BEGINS}{name} -->")), "the page has no table {name}");
     }

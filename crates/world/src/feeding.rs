@@ -149,8 +149,11 @@ impl<S: System> World<'_, S> {
         if let Some(stall) = effects.stall.take() {
             effects = self.pause_at_failpoint(member, *stall, effects);
         }
-        for fact in effects.facts.drain(..) {
-            self.note_of(member, Fact::Own(fact));
+        // Most of these lists are empty in most steps.
+        if !effects.facts.is_empty() {
+            for fact in effects.facts.drain(..) {
+                self.note_of(member, Fact::Own(fact));
+            }
         }
         self.recorder.steps(self.queue.now(), member, &mut effects.steps);
         self.recorder.inner(self.queue.now(), member, &mut effects.inner);
@@ -158,7 +161,7 @@ impl<S: System> World<'_, S> {
         let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.messages.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
-            self.send(Box::new(Packet {
+            let packet = Packet {
                 number: 0,
                 from: Party::Member(member),
                 to: Party::Member(to),
@@ -166,7 +169,9 @@ impl<S: System> World<'_, S> {
                 head: TypesOf::<S>::head(&message),
                 receipt: TypesOf::<S>::wants_receipt(&message),
                 body: Body::Node(message),
-            }));
+            };
+            let packet = self.boxes.fill(packet);
+            self.send(packet);
         }
         if !effects.items.is_empty() {
             self.ask(|callers, view, orders| {
@@ -175,10 +180,12 @@ impl<S: System> World<'_, S> {
                 }
             });
         }
-        for (call, answer) in effects.answers.drain(..) {
-            let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
-            let body = Body::Response(call, Box::new(answer));
-            self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
+        if !effects.answers.is_empty() {
+            for (call, answer) in effects.answers.drain(..) {
+                let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
+                let body = Body::Response(call, Box::new(answer));
+                self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
+            }
         }
         let now = self.now();
         if !effects.jobs.is_empty() {

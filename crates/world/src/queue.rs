@@ -15,6 +15,14 @@ struct Entry<T> {
     what: T,
 }
 
+impl<T> Entry<T> {
+    /// Its place in the order, as one number, which is compared at less cost than two.
+    #[inline]
+    fn place(&self) -> u128 {
+        u128::from(self.time) << 64 | u128::from(self.sequence)
+    }
+}
+
 impl<T> PartialEq for Entry<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
@@ -32,7 +40,7 @@ impl<T> PartialOrd for Entry<T> {
 impl<T> Ord for Entry<T> {
     /// The earliest event is the greatest, because `BinaryHeap` pops the greatest first.
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.time, other.sequence).cmp(&(self.time, self.sequence))
+        other.place().cmp(&self.place())
     }
 }
 

@@ -48,7 +48,7 @@ impl<S: System> World<'_, S> {
     }
 
     /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
-    pub(crate) fn arrive(&mut self, packet: Box<Packet<S>>) {
+    pub(crate) fn arrive(&mut self, mut packet: Box<Packet<S>>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         let (number, kind) = (packet.number, packet.head.kind());
@@ -89,9 +89,11 @@ impl<S: System> World<'_, S> {
             return;
         }
         self.recorder.note(now, to, Fact::Delivered { from, packet: number, head: packet.head });
-        match packet.to {
-            Party::Member(member) => self.arrives_at_member(member, from, number, packet.body),
-            Party::Client(client) => self.arrives_at_client(client, packet.body),
+        let (to, body) = (packet.to, packet.take_body());
+        self.boxes.keep(packet);
+        match to {
+            Party::Member(member) => self.arrives_at_member(member, from, number, body),
+            Party::Client(client) => self.arrives_at_client(client, body),
         }
     }
 

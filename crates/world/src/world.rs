@@ -21,7 +21,7 @@ use crate::deeds::{Deed, Orders};
 use crate::faults::Nemesis;
 use crate::happening::Happening;
 use crate::machine::{Stage, State};
-use crate::network::Network;
+use crate::network::{Boxes, Network};
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::queue::Queue;
@@ -47,6 +47,8 @@ pub(crate) struct World<'a, S: System> {
     settle: Settle,
     /// Emptied lists of deeds, to be used again.
     spare: Vec<Vec<Deed<S>>>,
+    /// Storage for messages under way.
+    pub(crate) boxes: Boxes<S>,
     events: u64,
     done: bool,
 }
@@ -81,6 +83,7 @@ impl<'a, S: System> World<'a, S> {
             calls: Calls::default(),
             network,
             spare: Vec::new(),
+            boxes: Boxes::new(),
             events: 0,
             done: false,
         }

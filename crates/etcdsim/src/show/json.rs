@@ -63,6 +63,9 @@ struct Scenario<'a> {
     faults: BTreeMap<String, u64>,
     /// How often each probe was reached.
     probes: BTreeMap<&'static str, u64>,
+    /// How often each way through an action of the specification was reached, by name, and each known breach. Those
+    /// that were not are left out.
+    specification: BTreeMap<String, u64>,
     /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
@@ -150,6 +153,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         disk_operations: total.disk_operations,
         faults: total.faults,
         probes: every(&total.probes),
+        specification: total.specification,
         work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),

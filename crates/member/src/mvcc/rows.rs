@@ -7,8 +7,8 @@ use api::mvccpb::KeyValue;
 
 use super::revision::Revision;
 
-/// How many rows a block has at most.
-const BLOCK: usize = 128;
+/// How many rows a block has at most. A change of a row moves or copies those of its block.
+const BLOCK: usize = 32;
 /// Two neighbours with fewer rows than this become one block.
 const SMALL: usize = BLOCK / 4;
 
@@ -127,6 +127,6 @@ mod tests {
             assert_eq!(copy.get(at(main)), Some(&row(main)), "the copy stays as it is");
         }
         assert_eq!((rows.len(), copy.len()), (left.len(), 2_000));
-        assert!(rows.blocks.len() < 10, "small blocks become one: {}", rows.blocks.len());
+        assert!(rows.blocks.len() < 20, "small blocks become one: {}", rows.blocks.len());
     }
 }

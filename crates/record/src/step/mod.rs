@@ -90,14 +90,15 @@ pub enum Call {
     },
     /// The host makes a leader that has left the configuration a follower of nobody.
     StepDown,
-    /// The host took a ready: raft's work since the last one.
-    Ready(Box<Ready>),
+    /// The host took a ready: raft's work since the last one. If nothing of it or of earlier ones must be saved, this
+    /// is all that becomes of it.
+    Ready(Ready),
     /// The host reported readies as durable.
     Persisted {
         /// The last ready that is durable; all before it are, too.
         number: u64,
     },
-    /// The host lets messages go.
+    /// The host lets messages go that had to wait.
     Release {
         /// The messages' numbers ([`Message::number`]).
         numbers: Vec<u64>,
@@ -194,7 +195,7 @@ pub enum MemberChange {
 }
 
 /// A ready: what raft wants written, sent and applied.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ready {
     /// Raft's number of it, from 1.
     pub number: u64,
@@ -216,4 +217,9 @@ pub struct Ready {
     pub messages: u64,
     /// Whether the messages may leave at once. Otherwise they wait until the ready is durable.
     pub at_once: bool,
+    /// Whether there was nothing to wait for: in the same step, the host reported the ready as durable
+    /// ([`Call::Persisted`]) and let messages go ([`Call::Release`]).
+    pub durable: bool,
+    /// The numbers of the messages that it let go in this step.
+    pub left: Vec<u64>,
 }

@@ -77,12 +77,12 @@ pub(super) struct Act<'a> {
     pub shared: &'a mut Shared,
     pub counts: &'a mut Counts,
     pub found: &'a mut Vec<Finding>,
-    /// Which of the step's messages an action has taken.
-    taken: &'a mut Vec<bool>,
-    /// The first message that none has taken.
+    /// The first of the step's messages that no action has taken.
     untaken: usize,
+    /// The later messages that an action has taken.
+    taken: &'a mut Vec<usize>,
     /// The state before the step.
-    pub before: State,
+    pub before: Before,
     /// The rule that governs each field.
     rules: [Rule; 18],
     /// The first index of the log that the step must have replaced; `u64::MAX` if none.
@@ -93,10 +93,20 @@ pub(super) struct Act<'a> {
     pub accepted: bool,
 }
 
+/// What is asked of the state before a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    pub term: u64,
+    pub role: Role,
+    pub commit: u64,
+    pub elapsed: u64,
+    pub timeout: u64,
+}
+
 /// Storage that all steps use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
-    taken: Vec<bool>,
+    taken: Vec<usize>,
 }
 
 impl<'a> Act<'a> {
@@ -111,17 +121,17 @@ impl<'a> Act<'a> {
     ) -> Act<'a> {
         let Scratch { taken } = scratch;
         taken.clear();
-        taken.resize(step.out.len(), false);
         node.flows.begin_step();
+        let State { term, role, commit, elapsed, timeout, .. } = node.state;
         let mut act = Act {
-            before: node.state,
+            before: Before { term, role, commit, elapsed, timeout },
             node,
             step,
             shared,
             counts,
             found,
-            taken,
             untaken: 0,
+            taken,
             rules: USUAL,
             replaced_from: u64::MAX,
             uncommitted_known: true,
@@ -200,11 +210,16 @@ impl<'a> Act<'a> {
     #[inline]
     pub fn take(&mut self, to: MemberId, kinds: [MessageKind; 2]) -> Option<&'a Message> {
         let out = &self.step.out;
-        let wanted = |at: &usize| !self.taken[*at] && out[*at].to == to && kinds.contains(&out[*at].kind);
+        let wanted =
+            |at: &usize| out[*at].to == to && kinds.contains(&out[*at].kind) && !self.taken.contains(at);
         let at = (self.untaken..out.len()).find(wanted)?;
-        self.taken[at] = true;
-        while self.taken.get(self.untaken) == Some(&true) {
+        if at > self.untaken {
+            self.taken.push(at);
+        } else {
             self.untaken += 1;
+            while self.taken.contains(&self.untaken) {
+                self.untaken += 1;
+            }
         }
         Some(&out[at])
     }
@@ -225,7 +240,7 @@ impl<'a> Act<'a> {
     /// Messages that no action has taken are found.
     pub fn look_for_unasked(&mut self) {
         for at in self.untaken..self.step.out.len() {
-            if !self.taken[at] {
+            if !self.taken.contains(&at) {
                 let message = &self.step.out[at];
                 self.broke(Rule::Unasked, || {
                     format!("It sent {}, which nothing asked for.", text::message(message))
@@ -257,16 +272,16 @@ impl<'a> Act<'a> {
 
     /// A leader of the current term was heard.
     pub fn heard_leader(&mut self, leader: MemberId) {
-        let state = self.node.state;
-        if state.role == Role::Leader || !state.leader.is_none() && state.leader != leader {
-            let other = if state.role == Role::Leader { state.vote } else { state.leader };
+        let State { term, role, leader: known, .. } = self.node.state;
+        if role == Role::Leader || !known.is_none() && known != leader {
+            let other = if role == Role::Leader { self.node.state.vote } else { known };
             self.broke(Rule::OneLeader, || {
-                format!("Member {leader} leads term {}, and so does member {other}.", state.term)
+                format!("Member {leader} leads term {term}, and so does member {other}.")
             });
         }
-        if let Some(other) = self.shared.leads(state.term, leader) {
+        if let Some(other) = self.shared.leads(term, leader) {
             self.broke(Rule::OneLeader, || {
-                format!("Member {leader} leads term {}, but member {other} was elected in it.", state.term)
+                format!("Member {leader} leads term {term}, but member {other} was elected in it.")
             });
         }
     }

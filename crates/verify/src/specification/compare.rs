@@ -38,10 +38,7 @@ impl Act<'_> {
         }
         self.compare_log();
         if self.before.role == Role::Leader || self.step.after.role == Role::Leader {
-            // What neither raft nor the specification touched is what it was before.
-            if !self.step.changed.progress.is_empty() || self.node.flows.touched() {
-                self.compare_progress();
-            }
+            self.compare_progress();
         }
         self.compare_votes();
         self.compare_reads();
@@ -81,9 +78,9 @@ impl Act<'_> {
     /// Compares the fields of the state, at least one of which differs.
     #[cold]
     fn compare_state(&mut self) {
-        let (is, expected, before) = (self.step.after, self.node.state, self.before);
+        let (is, expected) = (self.step.after, self.node.state);
         if is.term != expected.term {
-            let rule = if is.term < before.term { Rule::TermMoves } else { self.rule_of(Field::Term) };
+            let rule = if is.term < self.before.term { Rule::TermMoves } else { self.rule_of(Field::Term) };
             self.differs_by(rule, "term", is.term, expected.term);
         }
         if is.vote != expected.vote {
@@ -191,9 +188,15 @@ impl Act<'_> {
         let right = self.node.log.last() == last
             && (new.is_empty() || self.node.log.contains(new))
             && (self.replaced_from == u64::MAX || !new.is_empty() && new.first() <= self.replaced_from);
-        if right {
-            return;
+        if !right {
+            self.log_differs();
         }
+    }
+
+    /// The log differs.
+    #[cold]
+    fn log_differs(&mut self) {
+        let (last, new) = (self.step.after.last, &self.step.changed.entries);
         let expected = self.node.log.last();
         let has: Vec<_> = new
             .runs()
@@ -233,24 +236,22 @@ impl Act<'_> {
         let leads = self.node.state.role == Role::Leader && self.step.after.role == Role::Leader;
         let changed = &self.step.changed.progress;
         for at in 0..self.node.flows.len() {
-            let (id, flow) = &mut self.node.flows[at];
-            flow.count_window(max_inflight);
-            let (id, flow) = (*id, &self.node.flows[at].1);
-            // As long as the members are those of before, both lists have the same order.
-            let before = self.node.flows.reported().get(at).filter(|(other, _)| *other == id);
-            if before.is_some_and(|(_, before)| *before == flow.progress)
-                && changed.iter().all(|(other, _)| *other != id)
-            {
+            let id = self.node.flows[at].0;
+            // What neither raft nor the specification touched is what it was before.
+            if !self.node.flows.touched(at) && changed.iter().all(|(other, _)| *other != id) {
                 continue;
             }
-            let (is, expected) = (self.reported(id).unwrap_or_default(), flow.progress);
+            let flow = self.node.flows.touch(at);
+            flow.count_window(max_inflight);
+            let expected = flow.progress;
+            let is = self.reported(id).unwrap_or_default();
             if is == expected {
                 continue;
             }
             if leads {
                 self.compare_one(id, is, expected);
             }
-            let flow = &mut self.node.flows[at].1;
+            let flow = self.node.flows.touch(at);
             if flow.window.len() as u64 != is.inflight {
                 flow.window = (1..=is.inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
             }

@@ -10,7 +10,7 @@
 //!
 //! Not checked: whether the term is durable before any other answer names it.
 
-use record::step::{Entries, Ready, Run};
+use record::step::{Entries, Ready, Run, State};
 use record::{MessageKind, Role};
 
 use super::act::{Act, Field};
@@ -22,34 +22,33 @@ use super::text;
 impl Act<'_> {
     /// The host takes a ready.
     pub fn ready(&mut self, ready: &Ready) {
-        let state = self.node.state;
+        let State { term, vote, commit, handed_over, snapshot, .. } = self.node.state;
         self.reached(match (ready.snapshot.is_some(), ready.must_sync) {
             (true, _) => Reached::ReadyWithSnapshot,
             (false, true) => Reached::ReadySaved,
             (false, false) => Reached::ReadyTaken,
         });
         let (last, last_term) = self.node.log.last();
-        let now = (state.term, state.vote, state.commit);
+        let now = (term, vote, commit);
         let before = std::mem::replace(&mut self.node.hard_state, now);
         let new_vote = (before.0, before.1) != (now.0, now.1);
         let answers = std::mem::take(&mut self.node.answers);
-        let snapshot = (state.snapshot != 0).then_some(state.snapshot);
+        let snapshot = (snapshot != 0).then_some(snapshot);
         let entries = &ready.entries;
         let complete = ready.number == self.node.ready + 1
             && ready.hard_state == (now != before).then_some(now)
-            && covers(entries, state.handed_over, last)
+            && covers(entries, handed_over, last)
             && self.node.log.contains(entries)
             && ready.snapshot.map(|(index, _)| index) == snapshot
             && ready.messages == self.node.outbox
-            && ready.must_sync == (new_vote || snapshot.is_some() || last > state.handed_over)
+            && ready.must_sync == (new_vote || snapshot.is_some() || last > handed_over)
             && ready.job.is_some() == ready.must_sync;
         if !complete {
             let (outbox, number) = (self.node.outbox, self.node.ready + 1);
             self.broke(Rule::ReadyComplete, || {
                 format!(
                     "{ready:?} was taken; due were number {number}, term, vote and commit index {now:?} after {before:?}, the \
-                     entries after {} up to {last}, the snapshot {snapshot:?}, and {outbox} messages.",
-                    state.handed_over
+                     entries after {handed_over} up to {last}, the snapshot {snapshot:?}, and {outbox} messages."
                 )
             });
         }
@@ -63,10 +62,14 @@ impl Act<'_> {
         self.node.outbox = 0;
         (self.node.state.handed_over, self.node.state.snapshot) = (last, 0);
         if let Some(job) = ready.job {
-            self.node.disk.saving(job, state.term, state.vote, last);
+            self.node.disk.saving(job, term, vote, last);
         }
         let last = (!entries.is_empty()).then_some((last, last_term));
         self.node.readies.push_back(Handed { number: ready.number, job: ready.job, last, snapshot });
+        if ready.durable {
+            self.persisted(ready.number);
+            self.release(&ready.left);
+        }
         if let Some(index) = snapshot
             && let Some(other) = self.shared.found(index, &self.node.configuration)
         {
@@ -79,15 +82,16 @@ impl Act<'_> {
 
     /// Entries are handed over to be applied.
     fn hand_to_apply(&mut self, ready: &Ready, snapshot: Option<u64>) {
-        let state = self.node.state;
+        let State { commit, persisted, uncommitted, last, .. } = self.node.state;
         let from = snapshot.unwrap_or(self.node.to_apply).max(self.node.to_apply);
-        let to = state.commit.min(state.persisted);
+        let to = commit.min(persisted);
         let due = (to > from).then_some((from + 1, to));
         if ready.committed != due {
             self.broke(Rule::AppliedWhenCommitted, || {
                 format!(
-                    "Entries {:?} were handed over to be applied, and not {due:?}; {} is committed, {} is durable.",
-                    ready.committed, state.commit, state.persisted
+                    "Entries {:?} were handed over to be applied, and not {due:?}; {commit} is committed, {persisted} is \
+                     durable.",
+                    ready.committed
                 )
             });
         }
@@ -95,8 +99,8 @@ impl Act<'_> {
         // The sizes of entries are not known here. Once all are handed over, nothing is left to count.
         let after = self.step.after.uncommitted;
         self.governs(Field::Uncommitted, Rule::UncommittedCounted);
-        if ready.committed.is_some() && after <= state.uncommitted {
-            let all = self.node.to_apply == state.last.0;
+        if ready.committed.is_some() && after <= uncommitted {
+            let all = self.node.to_apply == last.0;
             self.node.state.uncommitted = if all { 0 } else { after };
         }
     }
@@ -156,11 +160,15 @@ impl Act<'_> {
 
     /// The host lets messages go.
     pub fn release(&mut self, numbers: &[u64]) {
-        self.reached(Reached::Released);
+        if !numbers.is_empty() {
+            self.reached(Reached::Released);
+        }
         for number in numbers {
             let waiting = &mut self.node.waiting;
-            let at = waiting.iter().position(|message| message.number == *number);
-            match at.and_then(|at| waiting.remove(at)) {
+            // Most leave in the order in which they were put out.
+            let first = waiting.pop_front_if(|message| message.number == *number);
+            let later = |message: &Waiting| message.number == *number;
+            match first.or_else(|| waiting.remove(waiting.iter().position(later)?)) {
                 Some(message) => self.leaves(message),
                 None => self.broke(Rule::ReleasedOnce, || {
                     format!("Message {number} left, which raft has not put out or which left before.")

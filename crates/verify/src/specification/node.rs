@@ -53,13 +53,13 @@ pub(super) struct Node {
     pub disk: Disk,
 }
 
-/// What a leader knows of each member, sorted. It notices by itself that somebody may have changed it: as long as nobody
-/// has, it is what was reported last, and needs neither a copy nor a comparison.
+/// What a leader knows of each member, sorted. It notices by itself what somebody may have changed: everything else is
+/// what was reported last, and needs neither a copy nor a comparison.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     list: Vec<(MemberId, Flow)>,
-    /// Whether anything may have changed since `reported` was made.
-    touched: bool,
+    /// Whether anything may have changed since `reported` was made, and whether everything may have.
+    touched: (bool, bool),
     /// The progress of each member before the step.
     reported: Vec<(MemberId, Progress)>,
 }
@@ -70,6 +70,8 @@ pub(super) struct Flow {
     pub progress: Progress,
     /// The last index of each append in flight.
     pub window: VecDeque<u64>,
+    /// Whether somebody may have changed it in this step.
+    touched: bool,
 }
 
 /// A message that has not left.
@@ -139,7 +141,7 @@ impl Node {
     /// What it knows of a member.
     #[inline]
     pub fn flow(&mut self, member: MemberId) -> Option<&mut Flow> {
-        self.flows.iter_mut().find(|(id, _)| *id == member).map(|(_, flow)| flow)
+        self.flow_at(member).map(|at| self.flows.touch(at))
     }
 
     /// How far a member's log is known to match.
@@ -164,14 +166,16 @@ impl Node {
     #[inline]
     pub fn put_out(&mut self, out: &[Message]) {
         self.outbox += out.len() as u64;
-        self.waiting.extend(out.iter().map(|message| Waiting {
-            number: message.number,
-            kind: message.kind,
-            to: message.to,
-            term: message.term,
-            index: message.index,
-            reject: message.reject,
-        }));
+        for message in out {
+            self.waiting.push_back(Waiting {
+                number: message.number,
+                kind: message.kind,
+                to: message.to,
+                term: message.term,
+                index: message.index,
+                reject: message.reject,
+            });
+        }
     }
 }
 
@@ -179,17 +183,35 @@ impl Flows {
     /// A step begins: what is known now was reported.
     #[inline]
     pub fn begin_step(&mut self) {
-        if self.touched {
-            self.reported.clear();
-            self.reported.extend(self.list.iter().map(|(id, flow)| (*id, flow.progress)));
-            self.touched = false;
+        match std::mem::take(&mut self.touched) {
+            (false, _) => {}
+            (true, false) => {
+                for ((_, flow), (_, reported)) in self.list.iter_mut().zip(&mut self.reported) {
+                    if std::mem::take(&mut flow.touched) {
+                        *reported = flow.progress;
+                    }
+                }
+            }
+            (true, true) => {
+                self.list.iter_mut().for_each(|(_, flow)| flow.touched = false);
+                self.reported.clear();
+                self.reported.extend(self.list.iter().map(|(id, flow)| (*id, flow.progress)));
+            }
         }
     }
 
-    /// Whether the step may have changed anything.
+    /// Whether the step may have changed what is known of the member at this place.
     #[inline]
-    pub fn touched(&self) -> bool {
-        self.touched
+    pub fn touched(&self, at: usize) -> bool {
+        self.touched.1 || self.list[at].1.touched
+    }
+
+    /// What is known of the member at this place, to change it.
+    #[inline]
+    pub fn touch(&mut self, at: usize) -> &mut Flow {
+        let flow = &mut self.list[at].1;
+        (self.touched.0, flow.touched) = (true, true);
+        flow
     }
 
     /// The progress of each member before the step.
@@ -211,7 +233,7 @@ impl Deref for Flows {
 impl DerefMut for Flows {
     #[inline]
     fn deref_mut(&mut self) -> &mut Vec<(MemberId, Flow)> {
-        self.touched = true;
+        self.touched = (true, true);
         &mut self.list
     }
 }
@@ -219,7 +241,7 @@ impl DerefMut for Flows {
 impl Flow {
     /// A member about which nothing is known yet, to which entries are sent from `next` on.
     pub fn new(next: u64) -> Flow {
-        Flow { progress: Progress { next, ..Progress::default() }, window: VecDeque::new() }
+        Flow { progress: Progress { next, ..Progress::default() }, ..Flow::default() }
     }
 
     /// Whether nothing may be sent to it now.

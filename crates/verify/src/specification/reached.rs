@@ -71,7 +71,8 @@ table! {
         StaleIgnored: "a message of a lower term is ignored";
         StaleLeaderTold: "a leader of a lower term is told of the current one";
         StalePreVoteRefused: "a request for a pre-vote of a lower term is refused";
-        Stranger: "an answer of a member outside of the configuration is ignored";
+        Stranger: "an answer of a member outside of the configuration is ignored",
+            seldom "the host gives raft nothing of a member that has left";
     }
     "HandleRequestVoteRequest" {
         VoteGranted: "a vote is given";
@@ -158,7 +159,8 @@ table! {
         JointEntered: "a joint configuration begins";
         JointEnded: "a joint configuration ends";
         ChangedNothing: "a change that is no longer valid changes nothing";
-        ChangeCommits: "a change makes a smaller quorum, which has an entry";
+        ChangeCommits: "a change makes a smaller quorum, which has an entry",
+            seldom "an even number of voters must shrink just when an entry lacks one last answer";
         ChangeConfirmsRead: "a change makes a smaller quorum, which has confirmed a read",
             seldom "a read must wait for its last answer just when the configuration shrinks";
         ChangeEndsTransfer: "a change removes the member that was to lead",
@@ -182,7 +184,8 @@ table! {
         TransferRepeated: "the same transfer is asked for again";
         TransferReplaced: "a transfer takes the place of another";
         TransferToSelf: "a transfer to the leader itself is ignored";
-        TransferToNobody: "a transfer to a learner or a stranger is ignored";
+        TransferToNobody: "a transfer to a learner or a stranger is ignored",
+            seldom "the host asks only for voters";
         TransferForwarded: "a follower passes the wish on",
             seldom "the host asks only a leader, which may have been deposed just now";
         TransferNoLeader: "the wish is dropped by a member without a leader",

@@ -8,7 +8,7 @@
 //! leader's choice, within the limit of bytes. A single entry may exceed the limit. Whether a probe without entries
 //! pauses is open: raft 0.7.0 goes on, etcd's raft waits since 3.6. A snapshot may not be at hand; then nothing is sent.
 
-use record::step::{Message, Mode};
+use record::step::{Message, Mode, State};
 use record::{MemberId, MessageKind};
 
 use super::act::Act;
@@ -90,21 +90,19 @@ impl Act<'_> {
 
     /// An append that was due leaves.
     fn sends_append(&mut self, to: MemberId, next: u64, sent: &Message) {
-        let state = self.node.state;
+        let State { term, commit, last, .. } = self.node.state;
         let entries = &sent.entries;
         let true_entry = sent.index + 1 == next && self.node.log.has(sent.index, sent.log_term);
         let true_entries = entries.is_empty() || entries.first() == next && self.node.log.contains(entries);
         let due = self.node.log.last().0 >= next && entries.is_empty();
-        if !true_entry || !true_entries || due || (sent.term, sent.commit) != (state.term, state.commit) {
+        if !true_entry || !true_entries || due || (sent.term, sent.commit) != (term, commit) {
             let before = self.node.log.term_at(next.saturating_sub(1));
             self.broke(Rule::AppendTrue, || {
                 format!(
-                    "It sent {}, where entry {next} is due; its term is {}, its commit index {}, its log has term \
+                    "It sent {}, where entry {next} is due; its term is {term}, its commit index {commit}, its log has term \
                      {before:?} before that entry and ends at {}.",
                     text::message(sent),
-                    state.term,
-                    state.commit,
-                    state.last.0
+                    last.0
                 )
             });
         }

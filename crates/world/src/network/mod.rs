@@ -74,6 +74,12 @@ pub const fn packet_size<S: System>() -> usize {
 }
 
 impl<S: System> Packet<S> {
+    /// Takes what it carries.
+    #[inline]
+    pub(crate) fn take_body(&mut self) -> Body<S> {
+        std::mem::replace(&mut self.body, Body::Cancel(0))
+    }
+
     /// A packet between a member and a client, with the incarnations of its sender and its receiver.
     pub(crate) fn of_call(
         from: (Party, u32),
@@ -84,6 +90,38 @@ impl<S: System> Packet<S> {
         let head = HeadOf::<TypesOf<S>>::of_call(kind);
         let incarnations = (from.1, to.1);
         Box::new(Packet { number: 0, from: from.0, to: to.0, incarnations, head, receipt: false, body })
+    }
+}
+
+/// How many boxes are kept. There are rarely more messages under way.
+const BOXES: usize = 256;
+
+/// The boxes of packets that have arrived, for the next ones.
+pub(crate) struct Boxes<S: System>(Vec<Box<Packet<S>>>);
+
+impl<S: System> Boxes<S> {
+    pub(crate) fn new() -> Boxes<S> {
+        Boxes(Vec::new())
+    }
+
+    /// A packet in a box.
+    #[inline]
+    pub(crate) fn fill(&mut self, packet: Packet<S>) -> Box<Packet<S>> {
+        match self.0.pop() {
+            Some(mut used) => {
+                *used = packet;
+                used
+            }
+            None => Box::new(packet),
+        }
+    }
+
+    /// A packet whose body was taken has arrived.
+    #[inline]
+    pub(crate) fn keep(&mut self, packet: Box<Packet<S>>) {
+        if self.0.len() < BOXES {
+            self.0.push(packet);
+        }
     }
 }
 

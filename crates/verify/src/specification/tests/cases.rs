@@ -7,7 +7,7 @@ use record::step::{
 use record::{MemberId, MessageKind, Role};
 
 use super::super::rule::Rule;
-use super::rig::{Rig, change, configuration, entries, id, ids};
+use super::rig::{Rig, at_once, change, configuration, entries, id, ids};
 
 /// A step of a member, and a small change that breaks a rule.
 pub(super) struct Case {
@@ -891,7 +891,7 @@ pub(super) const CASES: &[Case] = &[
             let mut rig = Rig::led();
             rig.call(1, Rig::read(7));
             let ready = rig.ready(1).expect("there are heartbeats");
-            next(rig, 1, Call::Ready(Box::new(ready)))
+            next(rig, 1, Call::Ready(ready))
         },
         wrong: |step| match &mut step.call {
             Call::Ready(ready) => ready.reads.push((Rig::context(7), 4)),
@@ -942,7 +942,7 @@ pub(super) const CASES: &[Case] = &[
             let mut rig = Rig::led();
             rig.call(1, Rig::propose());
             let ready = rig.ready(1).expect("there is an entry");
-            next(rig, 1, Call::Ready(Box::new(ready)))
+            next(rig, 1, Call::Ready(ready))
         },
         wrong: |step| match &mut step.call {
             Call::Ready(ready) => ready.messages -= 1,
@@ -956,7 +956,7 @@ pub(super) const CASES: &[Case] = &[
             let mut rig = Rig::led();
             rig.call(1, Rig::propose());
             let ready = rig.ready(1).expect("there is an entry");
-            next(rig, 1, Call::Ready(Box::new(ready)))
+            next(rig, 1, Call::Ready(ready))
         },
         wrong: |step| match &mut step.call {
             Call::Ready(ready) => ready.committed = Some((5, 5)),
@@ -1021,6 +1021,35 @@ pub(super) const CASES: &[Case] = &[
         wrong: |step| step.call = Call::Release { numbers: vec![999], durable: 0 },
     },
     Case {
+        rule: Rule::ReleasedOnce,
+        what: "a message leaves twice with a ready that need not be saved",
+        right: || {
+            let mut rig = Rig::led();
+            rig.call(1, Rig::read(7));
+            let ready = rig.ready(1).expect("there are heartbeats");
+            let heartbeats = rig.inside(1);
+            next(rig, 1, Call::Ready(at_once(ready, heartbeats)))
+        },
+        wrong: |step| match &mut step.call {
+            Call::Ready(ready) => ready.left.push(ready.left[0]),
+            other => panic!("{other:?} is no ready"),
+        },
+    },
+    Case {
+        rule: Rule::PersistedWhenDurable,
+        what: "a ready counts as durable while the disk still writes an earlier one",
+        right: || {
+            let mut rig = unsaved().0;
+            rig.call(1, Rig::read(7));
+            let ready = rig.ready(1).expect("there are heartbeats");
+            next(rig, 1, Call::Ready(ready))
+        },
+        wrong: |step| match &mut step.call {
+            Call::Ready(ready) => ready.durable = true,
+            other => panic!("{other:?} is no ready"),
+        },
+    },
+    Case {
         rule: Rule::UncommittedCounted,
         what: "bytes stay counted when everything was handed over",
         right: || {
@@ -1031,7 +1060,7 @@ pub(super) const CASES: &[Case] = &[
             rig.call(1, Call::Receive(answer));
             let ready = rig.ready(1).expect("an entry is committed");
             assert_eq!(ready.committed, Some((5, 5)));
-            next(rig, 1, Call::Ready(Box::new(ready)))
+            next(rig, 1, Call::Ready(ready))
         },
         wrong: |step| step.after.uncommitted = 7,
     },

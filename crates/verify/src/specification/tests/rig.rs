@@ -202,7 +202,7 @@ impl Rig {
             self.numbers.insert(member, message.number);
             self.inside.insert((member, message.number), message.clone());
         }
-        if let Call::Release { numbers, .. } = &step.call {
+        if let Call::Release { numbers, .. } | Call::Ready(Ready { left: numbers, .. }) = &step.call {
             let left = numbers.iter().filter_map(|number| self.inside.remove(&(member, *number)));
             self.wire.extend(left);
         }
@@ -247,6 +247,8 @@ impl Rig {
             reads: node.answers.clone(),
             messages: node.outbox,
             at_once: state.role == Role::Leader,
+            durable: false,
+            left: Vec::new(),
         })
     }
 
@@ -256,7 +258,7 @@ impl Rig {
         if let Some(job) = ready.job {
             self.jobs.insert(id(member), job);
         }
-        self.call(member, Call::Ready(Box::new(ready.clone())));
+        self.call(member, Call::Ready(ready.clone()));
         ready
     }
 
@@ -273,15 +275,11 @@ impl Rig {
 
     /// The host does all its work: it saves, sends and applies until nothing is left.
     pub fn work(&mut self, member: u32) {
-        while self.ready(member).is_some() {
-            let ready = self.takes_ready(member);
-            if let Some(job) = ready.job {
-                self.synced(member, job);
-            }
-            self.call(member, Call::Persisted { number: ready.number });
-            let numbers = self.inside(member);
-            if !numbers.is_empty() {
-                self.call(member, Call::Release { numbers, durable: ready.number });
+        while let Some(ready) = self.ready(member) {
+            if ready.must_sync || !self.node(member).readies.is_empty() {
+                self.save(member);
+            } else {
+                self.call(member, Call::Ready(at_once(ready.clone(), self.inside(member))));
             }
             if let Some((index, _)) = ready.snapshot {
                 self.call(member, Call::Applied { index });
@@ -289,6 +287,19 @@ impl Rig {
             if let Some((first, last)) = ready.committed {
                 self.apply(member, first, last);
             }
+        }
+    }
+
+    /// The host takes a ready, saves it, and sends what waited for that.
+    fn save(&mut self, member: u32) {
+        let ready = self.takes_ready(member);
+        if let Some(job) = ready.job {
+            self.synced(member, job);
+        }
+        self.call(member, Call::Persisted { number: ready.number });
+        let numbers = self.inside(member);
+        if !numbers.is_empty() {
+            self.call(member, Call::Release { numbers, durable: ready.number });
         }
     }
 
@@ -429,4 +440,9 @@ impl Specification {
         }
         std::mem::take(&mut self.found)
     }
+}
+
+/// A ready of which nothing must be saved, and with which these messages leave.
+pub fn at_once(ready: Ready, left: Vec<u64>) -> Ready {
+    Ready { durable: true, left, ..ready }
 }
