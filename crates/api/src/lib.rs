@@ -50,7 +50,7 @@ mod json;
 pub mod key_range;
 mod parts;
 
-pub use call::{JsonError, Request, Response};
+pub use call::{JsonError, Request, Response, WireError};
 pub use code::Code;
 pub use error::Error;
 pub use json::bytes_base64::decode as decode_base64;

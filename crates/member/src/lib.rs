@@ -95,5 +95,5 @@ pub use contract::disk;
 pub use flaw::{Flaw, FlawArea, Flaws};
 pub use member::Member;
 pub use refusal::StartError;
-pub use snapshot_stream::SnapshotStream;
+pub use snapshot_stream::{SnapshotStream, VERSION};
 pub use watch::Counts as WatcherCounts;

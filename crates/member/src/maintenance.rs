@@ -21,7 +21,7 @@ use crate::want::{Want, Wants};
 const OWN: u64 = 1 << 61;
 
 /// The response to a status request.
-pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> Response {
+pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> StatusResponse {
     let mut errors = Vec::new();
     if node.leader().is_none() {
         errors.push(Error::NoLeader.text().to_string());
@@ -43,7 +43,6 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size) -> Response {
         is_learner: node.is_learner(),
         ..StatusResponse::default()
     }
-    .into()
 }
 
 /// The hash of the whole store. It can only be compared with those of our members, not with etcd's.

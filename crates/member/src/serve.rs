@@ -218,7 +218,7 @@ impl Member {
             Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, out),
             Request::Status(_) => {
                 let status = maintenance::status(&self.replica, &self.node, self.persistence.size());
-                self.answer_here(operation, Ok(status), out);
+                self.answer_here(operation, Ok(status.into()), out);
             }
             Request::Hash(_) => self.answer_here(operation, Ok(maintenance::hash(&self.replica)), out),
             Request::HashKv(request) => {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::mvcc::Damaged;
 
 /// The version of etcd that this member names in its answers.
-pub(crate) const VERSION: &str = "3.6.0";
+pub const VERSION: &str = "3.6.0";
 
 /// How many bytes of the image one message of a snapshot stream has at most (`v3rpc/maintenance.go`,
 /// `snapshotSendBufferSize`).

@@ -49,7 +49,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::probes::Probes;
-use password::{PasswordHash, Simulated};
+use password::PasswordHash;
 pub use password::{ToCheck, ToHash};
 use permissions::Permissions;
 use tokens::Tokens;
@@ -124,7 +124,7 @@ impl AuthStore {
     fn of(state: State, config: &Config) -> AuthStore {
         let mut store = AuthStore {
             flaws: config.flaws,
-            hashing: Arc::new(Simulated),
+            hashing: Arc::clone(&config.passwords),
             loaded_revision: state.revision,
             state,
             hash: 0,
@@ -134,12 +134,6 @@ impl AuthStore {
         };
         store.update_derived();
         store
-    }
-
-    /// Uses another password hash. All members must use the same one.
-    pub fn with_hashing(mut self, hashing: Arc<dyn PasswordHash>) -> AuthStore {
-        self.hashing = hashing;
-        self
     }
 
     /// Recomputes the cache of permissions and the hash after a change.
