@@ -3,15 +3,24 @@
 use std::sync::Arc;
 
 use api::Error;
-use api::etcdserverpb::{RangeRequest, StatusResponse};
+use api::etcdserverpb::{RangeRequest, SnapshotResponse, StatusResponse};
 use member::Member;
-use member::io::Meta;
+use member::io::{Down, Meta, Up};
 use record::MemberId;
 use serde_json::{Value, json};
+use tokio::sync::mpsc as channel;
+use tonic::Status;
 
 use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::peers::Shown;
+use crate::snapshot;
+
+/// How many pieces of a snapshot wait for its client.
+const WINDOW: usize = 16;
+
+/// The pieces of a snapshot.
+pub type Pieces = channel::Receiver<Result<SnapshotResponse, Status>>;
 
 /// What every connection needs.
 pub struct App {
@@ -60,6 +69,32 @@ impl App {
             Ok(_) | Err(Error::UserEmpty | Error::PermissionDenied) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// A snapshot in etcd's form, piece by piece.
+    ///
+    /// # Errors
+    /// The member's refusal, or what is wrong with its snapshot.
+    pub async fn snapshot(&self, meta: Meta) -> Result<Pieces, Result<Error, String>> {
+        let mut stream = self.handle.open();
+        stream.sender().send(Up::Snapshot, meta);
+        let own = match stream.next().await {
+            Some(Down::Snapshot(own)) => own,
+            Some(Down::Refused(error)) => return Err(Ok(error)),
+            Some(Down::Watch(_)) | None => return Err(Ok(Error::Stopped)),
+        };
+        let (sender, receiver) = channel::channel(WINDOW);
+        #[allow(clippy::disallowed_methods, reason = "a server computes on other threads")]
+        let made = tokio::task::spawn_blocking(move || snapshot::pieces(own)).await;
+        let pieces = made.map_err(|error| Err(error.to_string()))?.map_err(|error| Err(error.to_string()))?;
+        tokio::spawn(async move {
+            for piece in pieces {
+                if sender.send(Ok(piece)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
     }
 
     /// The member's status, whoever may ask for it.

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use api::Response;
 use contract::disk::{Disk, DiskJob};
 use contract::{Boot, End, Input, Node as _, Store as _, Types as _, Work as _};
 use member::backend::Backend;
@@ -41,6 +43,8 @@ pub struct Driver {
     streams: BTreeMap<u64, channel::UnboundedSender<Down>>,
     wal: mpsc::Sender<DiskJob>,
     store: mpsc::Sender<StoreJob>,
+    /// The size of the store's files, in bytes.
+    file_size: Arc<AtomicU64>,
     peers: Peers,
     metrics: Arc<Metrics>,
     handle: Handle,
@@ -82,8 +86,9 @@ impl Driver {
             steps: false,
         };
         let (member, store) = Member::start(boot, Arc::clone(&disk) as Arc<dyn Disk>, &mut effects)?;
-        let wal = wal_thread(disk, handle.clone());
-        let store = store_thread(store, handle.clone(), Arc::clone(&metrics));
+        let wal = wal_thread(Arc::clone(&disk), handle.clone(), Arc::clone(&metrics));
+        let file_size = Arc::new(AtomicU64::new(size_of_store(&disk)));
+        let store = store_thread(store, handle.clone(), Arc::clone(&metrics), disk, Arc::clone(&file_size));
         let mut driver = Driver {
             member,
             clock,
@@ -94,6 +99,7 @@ impl Driver {
             streams: BTreeMap::new(),
             wal,
             store,
+            file_size,
             peers,
             metrics,
             handle,
@@ -199,6 +205,14 @@ impl Driver {
         self.carry_out(effects)
     }
 
+    /// A status with the size of the store's real file: the member counts only its rows.
+    fn with_real_size(&self, mut answer: Answer) -> Answer {
+        if let Ok(Response::Status(status)) = &mut answer {
+            status.db_size = self.file_size.load(Ordering::Relaxed) as i64;
+        }
+        answer
+    }
+
     /// Carries out the effects of a step, in the order that the contract asks for.
     fn carry_out(&mut self, mut effects: Effects) -> Option<End> {
         let mut members_changed = false;
@@ -232,7 +246,7 @@ impl Driver {
         }
         for (call, answer) in effects.answers.drain(..) {
             if let Some(waiting) = self.calls.remove(&call) {
-                let _ = waiting.send(answer);
+                let _ = waiting.send(self.with_real_size(answer));
             }
         }
         for job in effects.jobs.drain(..) {
@@ -257,14 +271,16 @@ impl Driver {
 }
 
 /// The thread that writes the log. It performs all jobs that have come meanwhile together.
-fn wal_thread(disk: Arc<RealDisk>, handle: Handle) -> mpsc::Sender<DiskJob> {
+fn wal_thread(disk: Arc<RealDisk>, handle: Handle, metrics: Arc<Metrics>) -> mpsc::Sender<DiskJob> {
     let (sender, jobs) = mpsc::channel::<DiskJob>();
     let ended = handle.clone();
     thread_of("wal", ended, move || {
         while let Ok(first) = jobs.recv() {
             let mut batch = vec![first];
             batch.extend(jobs.try_iter());
+            let begun = metrics.clock();
             let result = perform_all(&*disk, &batch);
+            metrics.log_job(begun);
             handle.send(Event::JobsDone(batch.iter().map(|job| (job.id, result.clone())).collect()));
         }
     });
@@ -272,7 +288,13 @@ fn wal_thread(disk: Arc<RealDisk>, handle: Handle) -> mpsc::Sender<DiskJob> {
 }
 
 /// The thread that has the store.
-fn store_thread(mut store: Backend, handle: Handle, metrics: Arc<Metrics>) -> mpsc::Sender<StoreJob> {
+fn store_thread(
+    mut store: Backend,
+    handle: Handle,
+    metrics: Arc<Metrics>,
+    disk: Arc<RealDisk>,
+    file_size: Arc<AtomicU64>,
+) -> mpsc::Sender<StoreJob> {
     let (sender, jobs) = mpsc::channel::<StoreJob>();
     let ended = handle.clone();
     thread_of("store", ended, move || {
@@ -280,10 +302,18 @@ fn store_thread(mut store: Backend, handle: Handle, metrics: Arc<Metrics>) -> mp
             let begun = metrics.clock();
             let result = store.perform(&job);
             metrics.store_job(begun);
+            file_size.store(size_of_store(&disk), Ordering::Relaxed);
             handle.send(Event::StoreDone(result));
         }
     });
     sender
+}
+
+/// The size of the store's files, in bytes.
+fn size_of_store(disk: &RealDisk) -> u64 {
+    let names = disk.list(member::backend::DIR).unwrap_or_default();
+    let size = |name: &String| disk.len(&format!("{}/{name}", member::backend::DIR)).ok();
+    names.iter().filter_map(size).sum()
 }
 
 /// Begins a thread. If it panics, the loop learns of it.

@@ -195,6 +195,13 @@ pub struct Flags {
     )]
     pub watch_progress_notify_interval: GoDuration,
 
+    /// Makes a data directory of this snapshot, and ends.
+    #[arg(long, value_name = "SNAPSHOT", help_heading = "Snapshots")]
+    pub restore: Option<PathBuf>,
+    /// Takes a file without the hash at its end: a database that was copied from a data directory of etcd.
+    #[arg(long, requires = "restore", help_heading = "Snapshots")]
+    pub skip_hash_check: bool,
+
     /// A file with flags, in YAML. No other flag and no variable counts then.
     #[arg(long, env = "ETCD_CONFIG_FILE")]
     pub config_file: Option<PathBuf>,

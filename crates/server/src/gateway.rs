@@ -192,18 +192,14 @@ async fn keep_alive(app: Arc<App>, requests: Vec<LeaseKeepAliveRequest>, meta: M
 }
 
 async fn snapshot(app: Arc<App>, meta: Meta, lines: Lines) {
-    let mut stream = app.handle.open();
-    stream.sender().send(Up::Snapshot, meta);
-    match stream.next().await {
-        Some(Down::Snapshot(pieces)) => {
-            for piece in pieces {
-                if !lines.item(&piece).await {
-                    return;
-                }
-            }
+    let mut pieces = match app.snapshot(meta).await {
+        Ok(pieces) => pieces,
+        Err(error) => return lines.fail(error.unwrap_or(Error::Stopped)).await,
+    };
+    while let Some(Ok(piece)) = pieces.recv().await {
+        if !lines.item(&piece).await {
+            return;
         }
-        Some(Down::Refused(error)) => lines.fail(error).await,
-        _ => lines.fail(Error::Stopped).await,
     }
 }
 

@@ -17,7 +17,6 @@ use api::v3electionpb::{LeaderRequest, LeaderResponse};
 use api::{Error, Response as Answer};
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, Response as HttpResponse};
 use hyper::body::Incoming;
-use member::SnapshotStream;
 use member::io::{Down, Meta, Up};
 use prost::bytes::Buf as _;
 use tokio::sync::mpsc as channel;
@@ -290,30 +289,18 @@ struct Snapshot(Arc<App>, Meta);
 
 impl ServerStreamingService<SnapshotRequest> for Snapshot {
     type Response = SnapshotResponse;
-    type ResponseStream = Pieces;
-    type Future = Boxed<Pieces>;
+    type ResponseStream = ReceiverStream<Result<SnapshotResponse, Status>>;
+    type Future = Boxed<Self::ResponseStream>;
 
-    fn call(&mut self, _: Request<SnapshotRequest>) -> Boxed<Pieces> {
-        let mut stream = self.0.handle.open();
-        stream.sender().send(Up::Snapshot, std::mem::take(&mut self.1));
+    fn call(&mut self, _: Request<SnapshotRequest>) -> Self::Future {
+        let (app, meta) = (Arc::clone(&self.0), std::mem::take(&mut self.1));
         Box::pin(async move {
-            match stream.next().await {
-                Some(Down::Snapshot(pieces)) => Ok(Response::new(Pieces(pieces))),
-                Some(Down::Refused(error)) => Err(status(error)),
-                Some(Down::Watch(_)) | None => Err(status(Error::Stopped)),
-            }
+            let pieces = app.snapshot(meta).await.map_err(|error| match error {
+                Ok(error) => status(error),
+                Err(text) => Status::internal(text),
+            })?;
+            Ok(Response::new(ReceiverStream::new(pieces)))
         })
-    }
-}
-
-/// The pieces of a snapshot.
-struct Pieces(SnapshotStream);
-
-impl tokio_stream::Stream for Pieces {
-    type Item = Result<SnapshotResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.next().map(Ok))
     }
 }
 

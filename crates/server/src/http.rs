@@ -68,7 +68,10 @@ async fn alarms(app: &App) -> Result<Vec<&'static str>, Error> {
 /// Answers a request at a client address.
 pub async fn serve(app: Arc<App>, request: Request<Incoming>, meta: Meta) -> Response<Body> {
     let mut response = match request.uri().path() {
-        path if path.starts_with("/v3/") => gateway::serve(app, request, meta).await,
+        // As in etcd, a certificate's name counts over gRPC only.
+        path if path.starts_with("/v3/") => {
+            gateway::serve(app, request, Meta { certificate: None, ..meta }).await
+        }
         _ => observe(&app, request.method(), request.uri()).await,
     };
     let headers = response.headers_mut();

@@ -29,7 +29,6 @@ pub struct Metrics {
     is_leader: IntGauge,
     has_leader: IntGauge,
     leader_changes: IntCounter,
-    requests: IntCounterVec,
     grpc: IntCounterVec,
     size_total: IntGauge,
     size_in_use: IntGauge,
@@ -106,13 +105,6 @@ impl Metrics {
             leader_changes: counter(
                 "etcd_server_leader_changes_seen_total",
                 "The number of leader changes seen.",
-            ),
-            requests: kept(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new("etcd_mvcc_requests", "The number of requests seen by this member."),
-                    &["type"],
-                ),
             ),
             grpc: kept(
                 &registry,

@@ -13,8 +13,9 @@ use record::MemberId;
 use tokio::io::AsyncReadExt as _;
 
 use crate::app::App;
+use crate::corruption;
 use crate::handle::Event;
-use crate::peers::{CLUSTER, FROM, MESSAGES, PROTOCOL, SNAPSHOT, TO};
+use crate::peers::{CLUSTER, FROM, HASH, MESSAGES, PROTOCOL, SNAPSHOT, TO};
 use crate::wire;
 
 /// The largest snapshot that is taken.
@@ -25,6 +26,7 @@ pub async fn serve(app: Arc<App>, request: Request<Incoming>) -> Response<Full<B
     match request.uri().path() {
         "/version" => json(&app, &app.version().await),
         "/members" => json(&app, &app.members().await),
+        HASH => hash(&app, request).await,
         MESSAGES => messages(app, request).await,
         SNAPSHOT => snapshot(app, request).await,
         _ => refuse(StatusCode::NOT_FOUND, "404 page not found\n"),
@@ -45,6 +47,21 @@ fn refuse(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::copy_from_slice(why.as_bytes())));
     *response.status_mut() = status;
     response
+}
+
+/// Answers with the hash of this member's data up to a revision.
+async fn hash(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let body = Limited::new(request.into_body(), 1 << 10).collect().await.map(|body| body.to_bytes());
+    let asked = body.ok().and_then(|body| serde_json::from_slice::<corruption::Asked>(&body).ok());
+    let Some(corruption::Asked { revision }) = asked else {
+        return refuse(StatusCode::BAD_REQUEST, "a revision is wanted\n");
+    };
+    let hash = app.handle.look(move |member| corruption::Hash::of(member, revision)).await;
+    match hash {
+        Some(Ok(hash)) => json(app, &serde_json::json!(hash)),
+        Some(Err(error)) => refuse(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+        None => refuse(StatusCode::SERVICE_UNAVAILABLE, "the member has stopped\n"),
+    }
 }
 
 /// Who sends; or why it is not listened to.
@@ -102,11 +119,10 @@ async fn receive(app: &App, from: MemberId, upgraded: Upgraded) -> String {
         while let Some(frame) = next_frame(&mut buffer) {
             let message = frame.and_then(|(kind, body)| wire::read(kind, body));
             match message {
-                Ok(None) => {}
-                Ok(Some(Message::Raft(message))) if message.from != from.raft_id() => {
+                Ok(Message::Raft(message)) if message.from != from.raft_id() => {
                     return "it has sent a message in another member's name".into();
                 }
-                Ok(Some(message)) => app.handle.send(Event::Message { from, message }),
+                Ok(message) => app.handle.send(Event::Message { from, message }),
                 Err(error) => return error.to_string(),
             }
         }

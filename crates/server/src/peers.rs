@@ -38,6 +38,8 @@ use crate::wire;
 pub const MESSAGES: &str = "/etcdsim/messages";
 /// The path of the request that brings a snapshot.
 pub const SNAPSHOT: &str = "/etcdsim/snapshot";
+/// The path of the hash of a member's data (`etcdserver/corrupt.go`, `PeerHashKVPath`).
+pub const HASH: &str = "/members/hashkv";
 /// The name of what is spoken on the connection for messages.
 pub const PROTOCOL: &str = "etcdsim-peer/1";
 /// The cluster, in hexadecimal (`etcdserver/api/rafthttp/util.go`).
@@ -312,18 +314,37 @@ async fn send_snapshot(
 /// # Errors
 /// It cannot be reached, or says nothing that makes sense.
 pub async fn members_of(url: &Url, tls: Option<&ClientTls>) -> io::Result<(u64, Vec<Listed>)> {
+    let (cluster, body) = get(url, tls, "/members", Bytes::new()).await?;
+    let cluster = cluster.ok_or_else(|| io::Error::other("it does not say its cluster's id"))?;
+    let members: Vec<Shown> = serde_json::from_slice(&body)?;
+    Ok((cluster, members.into_iter().map(Listed::from).collect()))
+}
+
+/// Asks a member something over HTTP. Returns the id of its cluster, if it says one, and what it answers.
+///
+/// # Errors
+/// It cannot be reached, or refuses.
+pub async fn get(
+    url: &Url,
+    tls: Option<&ClientTls>,
+    path: &str,
+    body: Bytes,
+) -> io::Result<(Option<u64>, Bytes)> {
     let socket = net::dial(url, tls).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
     tokio::spawn(connection);
-    let request = Request::builder().uri("/members").header("host", url.place.to_string());
-    let request = request.body(Full::new(Bytes::new())).map_err(io::Error::other)?;
+    let request = Request::builder().uri(path).header("host", url.place.to_string());
+    let request = request.body(Full::new(body)).map_err(io::Error::other)?;
     let response = timeout(WRITE_MAX, sender.send_request(request)).await?.map_err(io::Error::other)?;
     let cluster =
         response.headers().get(CLUSTER).and_then(|id| u64::from_str_radix(id.to_str().ok()?, 16).ok());
-    let cluster = cluster.ok_or_else(|| io::Error::other("it does not say its cluster's id"))?;
-    let body = response.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
-    let members: Vec<Shown> = serde_json::from_slice(&body)?;
-    Ok((cluster, members.into_iter().map(Listed::from).collect()))
+    let status = response.status();
+    let body =
+        timeout(WRITE_MAX, response.into_body().collect()).await?.map_err(io::Error::other)?.to_bytes();
+    match status.is_success() {
+        true => Ok((cluster, body)),
+        false => Err(io::Error::other(format!("{status}: {}", String::from_utf8_lossy(&body).trim()))),
+    }
 }
 
 /// A member as `/members` shows it.

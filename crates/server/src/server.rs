@@ -1,14 +1,16 @@
 //! How a server starts, and how it ends.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use api::etcdserverpb::Member as Listed;
-use contract::End;
-use member::Config;
+use contract::{Boot, End, Node as _};
 use member::config::Peer;
+use member::io::Effects;
+use member::{Config, Member};
 use record::MemberId;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +20,7 @@ use tokio::time::sleep;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::connections::{self, Keeping, Whom};
+use crate::corruption;
 use crate::data_dir::{DataDir, Identity};
 use crate::disk::RealDisk;
 use crate::driver::{Driver, Surroundings};
@@ -27,6 +30,7 @@ use crate::net::Listener;
 use crate::passwords::Bcrypt;
 use crate::peers::{self, Dialling, Peers};
 use crate::setup::{Setup, cluster_id};
+use crate::snapshot;
 use crate::tls::{ClientTls, Files, ServerTls};
 
 /// How long answers may take to leave after the member has stopped.
@@ -37,10 +41,49 @@ const GRACE: Duration = Duration::from_millis(200);
 /// # Errors
 /// Why it did not start, or why it could not go on.
 pub fn run(setup: Setup) -> Result<(), String> {
+    if let Some(file) = &setup.flags.restore {
+        return restore(&setup, file);
+    }
     let runtime = Runtime::new().map_err(|error| format!("threads: {error}"))?;
     let result = runtime.block_on(serve(setup));
     runtime.shutdown_timeout(GRACE);
     result
+}
+
+/// Makes a data directory of a snapshot (`etcdutl snapshot restore`).
+fn restore(setup: &Setup, file: &Path) -> Result<(), String> {
+    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    if setup.data_dir.exists() {
+        return Err(format!("data-dir {:?} exists: a snapshot is restored into a new one", setup.data_dir));
+    }
+    let bytes = std::fs::read(file).map_err(|error| at(&error))?;
+    let content = snapshot::read(&bytes.into(), !setup.flags.skip_hash_check).map_err(|error| at(&error))?;
+    let image = content.image().map_err(|error| at(&error))?;
+    let mut data_dir = DataDir::open(&setup.data_dir).map_err(|error| error.to_string())?;
+    let Founded { mut identity, peers, .. } = founded(setup);
+    let disk = RealDisk::new(data_dir.files().to_path_buf()).map_err(|error| error.to_string())?;
+    identity.starts = 1;
+    let config = Config {
+        cluster_id: identity.cluster,
+        restore: Some(image),
+        settings: setup.settings.clone(),
+        ..Config::new(identity.member, peers)
+    };
+    let boot = Boot {
+        id: identity.member,
+        config,
+        incarnation: identity.starts,
+        first: true,
+        now: Clock::new().now(),
+        armed: None,
+        steps: false,
+    };
+    // A first start writes everything and syncs it before it returns.
+    Member::start(boot, Arc::new(disk), &mut Effects::default()).map_err(|error| error.to_string())?;
+    identity.started = true;
+    data_dir.save(identity).map_err(|error| error.to_string())?;
+    println!("restored {} to {}", file.display(), setup.data_dir.display());
+    Ok(())
 }
 
 async fn serve(setup: Setup) -> Result<(), String> {
@@ -93,7 +136,7 @@ async fn serve(setup: Setup) -> Result<(), String> {
     let dialling = Dialling {
         own: identity.member,
         cluster: identity.cluster,
-        tls: dial_tls,
+        tls: dial_tls.clone(),
         handle: handle.clone(),
         runtime: runtime.clone(),
         clock: Clock::new(),
@@ -132,6 +175,9 @@ async fn serve(setup: Setup) -> Result<(), String> {
         data_dir.save(identity.clone()).map_err(|error| error.to_string())?;
     }
 
+    if setup.initial_corrupt_check && !first {
+        corruption::check(&handle, identity.member, &peers, dial_tls.as_ref()).await?;
+    }
     let app = Arc::new(App {
         handle: handle.clone(),
         own: identity.member,
@@ -194,13 +240,24 @@ async fn found(setup: &Setup, known: Option<&Identity>, tls: Option<&ClientTls>)
             join: setup.joins,
         });
     }
-    let (cluster, peers) = match setup.joins {
-        false => (cluster_id(&peers), peers),
-        true => existing(&peers, &setup.flags.name, tls).await?,
-    };
+    if !setup.joins {
+        return Ok(founded(setup));
+    }
+    let (cluster, peers) = existing(&peers, &setup.flags.name, tls).await?;
     let member = peers.iter().find(|peer| is_own(peer)).map_or(MemberId::NONE, |peer| peer.id);
-    let identity = Identity { member, cluster, starts: 0, started: false };
-    Ok(Founded { identity, peers, join: setup.joins })
+    Ok(Founded { identity: Identity { member, cluster, ..Identity::default() }, peers, join: true })
+}
+
+/// A member of a new cluster.
+fn founded(setup: &Setup) -> Founded {
+    let peers = setup.peers();
+    let own = peers.iter().find(|peer| *peer.name == *setup.flags.name);
+    let member = own.map_or(MemberId::NONE, |peer| peer.id);
+    Founded {
+        identity: Identity { member, cluster: cluster_id(&peers), ..Identity::default() },
+        peers,
+        join: false,
+    }
 }
 
 /// Asks the members of a cluster for its id, and for the ids of all members (`etcdserver/cluster_util.go`,

@@ -52,8 +52,6 @@ pub struct Setup {
     pub listen_metrics: Vec<Url>,
     /// Where clients reach it.
     pub advertise_client: Vec<String>,
-    /// Where other members reach it.
-    pub advertise_peer: Vec<String>,
     /// The members of the cluster at its begin: name and addresses.
     pub initial: BTreeMap<String, Vec<String>>,
     /// Whether it joins a cluster that exists.
@@ -108,7 +106,6 @@ impl Setup {
                 text => urls(text, "listen-metrics-urls")?,
             },
             advertise_client: strings(&flags.advertise_client_urls, "advertise-client-urls")?,
-            advertise_peer,
             initial,
             joins: flags.initial_cluster_state == "existing",
             client_tls: Files {

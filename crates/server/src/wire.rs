@@ -1,8 +1,7 @@
 //! How messages between members look on a connection. Only our own members speak this.
 //!
 //! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body. The
-//! kinds are 0, which says only that the connection lives; 1, a message of raft's in its own protobuf; and 2, a
-//! [`PeerFrame`].
+//! kinds are 1, a message of raft's in its own protobuf, and 2, a [`PeerFrame`].
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use member::io::{Message, PeerMessage};
@@ -14,8 +13,6 @@ use raft::eraftpb::Message as RaftMessage;
 pub const HEAD: usize = 5;
 /// The kinds of frames.
 pub mod kind {
-    /// The connection lives.
-    pub const ALIVE: u8 = 0;
     /// A message of raft's.
     pub const RAFT: u8 = 1;
     /// A message outside raft.
@@ -93,12 +90,6 @@ struct AnswerFrame {
     error: String,
 }
 
-/// Writes a frame that says only that the connection lives.
-pub fn put_alive(out: &mut BytesMut) {
-    out.put_u32_le(0);
-    out.put_u8(kind::ALIVE);
-}
-
 /// Writes a message as a frame.
 pub fn put(message: &Message, out: &mut BytesMut) {
     let at = out.len();
@@ -139,15 +130,14 @@ fn kind_of(message: &PeerMessage) -> Kind {
     }
 }
 
-/// Reads the body of a frame; `None` for one that only says that the connection lives.
+/// Reads the body of a frame.
 ///
 /// # Errors
 /// It is no message.
-pub fn read(kind: u8, body: Bytes) -> Result<Option<Message>, WireError> {
+pub fn read(kind: u8, body: Bytes) -> Result<Message, WireError> {
     match kind {
-        kind::ALIVE => Ok(None),
-        kind::RAFT => read_raft(&body).map(|message| Some(Message::Raft(Box::new(message)))),
-        kind::PEER => read_peer(body).map(|message| Some(Message::Peer(Box::new(message)))),
+        kind::RAFT => read_raft(&body).map(|message| Message::Raft(Box::new(message))),
+        kind::PEER => read_peer(body).map(|message| Message::Peer(Box::new(message))),
         kind => Err(WireError::Kind(kind)),
     }
 }

@@ -55,6 +55,7 @@ use permissions::Permissions;
 use tokens::Tokens;
 
 pub use access::{AuthInfo, Credential};
+pub use row::Row;
 pub use tokens::token_index;
 
 /// The name of the user that must exist before authentication is enabled, and of the role that permits
