@@ -5,7 +5,7 @@ use std::fs;
 use etcdsim_member::Flaw;
 
 fn contains(program: &[u8], text: &str) -> bool {
-    program.windows(text.len()).any(|window| window == text.as_bytes())
+    memchr::memmem::find(program, text.as_bytes()).is_some()
 }
 
 #[test]
