@@ -1,5 +1,6 @@
 //! The table of calls: [`Request`] and [`Response`], with a variant for each unary call of etcd's API.
 
+use bytes::{Buf, BufMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,10 +28,34 @@ pub enum JsonError {
     },
 }
 
+/// Why bytes are not a request or a response.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// No unary call has this path.
+    #[error("no call of the etcd API has the path {0:?}")]
+    UnknownMethod(String),
+    /// The bytes do not have the form of the message.
+    #[error(transparent)]
+    Malformed(#[from] prost::DecodeError),
+}
+
+/// The path of a call in gRPC, from its service and its name.
+macro_rules! method {
+    ("Lock" $rpc:literal) => {
+        concat!("/v3lockpb.Lock/", $rpc)
+    };
+    ("Election" $rpc:literal) => {
+        concat!("/v3electionpb.Election/", $rpc)
+    };
+    ($service:tt $rpc:literal) => {
+        concat!("/etcdserverpb.", $service, "/", $rpc)
+    };
+}
+
 /// Makes both enums from one row for each call: number, service, name in the `.proto` file, variant, request and response. A number is never
 /// reused or changed, because it enters the trace hash of a run.
 macro_rules! calls {
-    ($($number:literal $service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
+    ($($number:literal $service:tt $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
         /// One call of a client. In serde it is `{"rpc": …, "request": …}`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(tag = "rpc", content = "request")]
@@ -57,10 +82,39 @@ macro_rules! calls {
             /// The names of all calls, in the order of the `.proto` files.
             pub const RPC_NAMES: &[&str] = &[$($rpc,)+];
 
+            /// The paths of all calls in gRPC, in the same order.
+            pub const METHODS: &[&str] = &[$(method!($service $rpc),)+];
+
             /// The name of the call in the `.proto` files, such as "Range" or "HashKV".
             pub const fn rpc_name(&self) -> &'static str {
                 match self {
                     $(Request::$name(_) => $rpc,)+
+                }
+            }
+
+            /// The path of the call in gRPC, such as "/etcdserverpb.KV/Range".
+            pub const fn method(&self) -> &'static str {
+                match self {
+                    $(Request::$name(_) => method!($service $rpc),)+
+                }
+            }
+
+            /// Reads the request of the call with this path from protobuf.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such call, or the bytes are not one of its requests.
+            pub fn decode(method: &str, bytes: impl Buf) -> Result<Request, WireError> {
+                match method {
+                    $(method!($service $rpc) => Ok(Request::$name(prost::Message::decode(bytes)?)),)+
+                    _ => Err(WireError::UnknownMethod(method.to_string())),
+                }
+            }
+
+            /// Writes the request as protobuf, without the name of the call, into a buffer that grows.
+            pub fn encode(&self, out: &mut impl BufMut) {
+                match self {
+                    $(Request::$name(request) => prost::Message::encode(request, out).expect("the buffer grows"),)+
                 }
             }
 
@@ -96,6 +150,32 @@ macro_rules! calls {
             pub const fn rpc_name(&self) -> &'static str {
                 match self {
                     $(Response::$name(_) => $rpc,)+
+                }
+            }
+
+            /// The path of the call in gRPC, such as "/etcdserverpb.KV/Range".
+            pub const fn method(&self) -> &'static str {
+                match self {
+                    $(Response::$name(_) => method!($service $rpc),)+
+                }
+            }
+
+            /// Reads the answer to the call with this path from protobuf.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such call, or the bytes are not one of its answers.
+            pub fn decode(method: &str, bytes: impl Buf) -> Result<Response, WireError> {
+                match method {
+                    $(method!($service $rpc) => Ok(Response::$name(prost::Message::decode(bytes)?)),)+
+                    _ => Err(WireError::UnknownMethod(method.to_string())),
+                }
+            }
+
+            /// Writes the answer as protobuf, without the name of the call, into a buffer that grows.
+            pub fn encode(&self, out: &mut impl BufMut) {
+                match self {
+                    $(Response::$name(response) => prost::Message::encode(response, out).expect("the buffer grows"),)+
                 }
             }
 

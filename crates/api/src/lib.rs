@@ -51,7 +51,7 @@ mod json;
 pub mod key_range;
 mod parts;
 
-pub use call::{JsonError, Request, Response};
+pub use call::{JsonError, Request, Response, WireError};
 pub use chunks::merge;
 pub use code::Code;
 pub use error::Error;

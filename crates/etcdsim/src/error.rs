@@ -30,6 +30,18 @@ pub enum Error {
         error: io::Error,
     },
 
+    /// A program of this project that is not beside this one.
+    #[error("cannot execute {program}: {error}")]
+    #[diagnostic(help(
+        "`cargo build --release -p {program}` makes it, and it must be in the same folder as etcdsim"
+    ))]
+    NotBeside {
+        /// The program, and the package that it is in.
+        program: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+
     /// A folder without a scenario.
     #[error("there is no scenario (*.toml) in {}", path.display())]
     #[diagnostic(help("`etcdsim scenarios FOLDER` lists what a folder holds"))]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use record::MemberId;
 pub use settings::{AutoCompaction, BackendWrites, EtcdVersion, Ids, RaftLoop, Settings};
 
+use crate::auth::password::{PasswordHash, Simulated};
 use crate::flaw::Flaws;
 
 /// One member of the cluster's initial configuration.
@@ -42,6 +43,8 @@ pub struct Config {
     /// every member of `peers`. `None` for an empty state. Keys, leases, users and roles are restored with
     /// their revisions; members and alarms are not.
     pub restore: Option<bytes::Bytes>,
+    /// How passwords are hashed. All members must do it in the same way.
+    pub passwords: Arc<dyn PasswordHash>,
     /// Intervals, limits and switches.
     pub settings: Settings,
     /// The flaws this member has; none by default.
@@ -65,6 +68,7 @@ impl Config {
             client_urls: Arc::new([]),
             join: false,
             restore: None,
+            passwords: Arc::new(Simulated),
             settings: Settings::etcd(),
             flaws: Flaws::default(),
         }

@@ -232,6 +232,10 @@ flaws! {
     KeptIndexTooFar = "S3", "kept-index-too-far", Simulator, in "crash-loop" by "I7" "I8" "K1" "V2";
 }
 
+/// Whether flaws can be on at all. The package `etcdsim-sound-member` compiles these same sources for the server; there the
+/// compiler removes the code of all flaws, because [`Flaws::has`] is always false.
+const CAN_BE_ON: bool = matches!(env!("CARGO_PKG_NAME").as_bytes(), b"etcdsim-member");
+
 /// A set of flaws, with room for all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Flaws(Bits<{ Flaw::ALL.len().div_ceil(64) }>);
@@ -253,12 +257,13 @@ impl Flaws {
     /// Whether `flaw` is on. The member's code asks only through this.
     #[inline]
     pub const fn has(self, flaw: Flaw) -> bool {
-        self.0.has(flaw as usize)
+        CAN_BE_ON && self.0.has(flaw as usize)
     }
 
     /// The flaws that are on.
     pub fn iter(self) -> impl Iterator<Item = Flaw> {
-        Flaw::ALL.iter().copied().filter(move |flaw| self.has(*flaw))
+        let all = if CAN_BE_ON { Flaw::ALL } else { &[] };
+        all.iter().copied().filter(move |flaw| self.has(*flaw))
     }
 }
 

@@ -29,7 +29,7 @@
 //! | `watch`, `watches` | watchers and their streams |
 //! | `services` | the lock and election services |
 //! | `maintenance`, `compactor` | status, hashes, leadership transfer; automatic compaction |
-//! | `image`, `snapshot_stream` | all replicated state in one piece, for snapshots |
+//! | `image`, `snapshot_stream`, `content` | all replicated state in one piece, for snapshots; its content in etcd's terms |
 //! | `work`, `pending` | what is computed outside of a step; what follows |
 //! | `ids` | numbers that are never used twice |
 //! | [`flaw`] | defects of real systems that a run can switch on |
@@ -47,6 +47,7 @@ pub mod cluster;
 mod compactor;
 pub mod config;
 mod configuration;
+mod content;
 mod downgrade;
 mod due;
 mod envelope;
@@ -94,6 +95,7 @@ mod watches;
 mod work;
 
 pub use config::Config;
+pub use content::Content;
 pub use contract::Status;
 #[doc(no_inline)]
 pub use contract::disk;
@@ -101,4 +103,5 @@ pub use flaw::{Flaw, FlawArea, Flaws};
 pub use member::Member;
 pub use refusal::StartError;
 pub use snapshot_stream::SnapshotStream;
+pub use version::VERSION;
 pub use watch::Counts as WatcherCounts;

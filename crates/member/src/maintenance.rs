@@ -21,7 +21,7 @@ use crate::want::{Want, Wants};
 const OWN: u64 = 1 << 61;
 
 /// The response to a status request.
-pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Settings) -> Response {
+pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Settings) -> StatusResponse {
     let mut errors = Vec::new();
     if node.leader().is_none() {
         errors.push(Error::NoLeader.text().to_string());
@@ -56,7 +56,6 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Sett
         is_learner: node.is_learner(),
         ..since_3_6
     }
-    .into()
 }
 
 /// The hash of the whole store. It can only be compared with those of our members, not with etcd's.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use api::etcdserverpb::{AlarmType, DefragmentResponse};
+use api::etcdserverpb::{AlarmType, DefragmentResponse, Member as Listed, StatusResponse};
 use api::{Error, Request};
 use contract::disk::Disk;
 use contract::{Armed, Boot, Now, Started, Status, Watched};
@@ -28,7 +28,7 @@ use crate::io::{Effects, Etcd, Input, Message, PeerMessage};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::logins::Logins;
-use crate::maintenance::{Comparison, Transfers};
+use crate::maintenance::{self, Comparison, Transfers};
 use crate::membership::Membership;
 use crate::mvcc::Store;
 use crate::node::{Node, log_entry};
@@ -200,6 +200,32 @@ impl Member {
         voters.sort_unstable();
         voters.dedup();
         (voters, conf_state.learners.iter().copied().map(MemberId::from_raft).collect())
+    }
+
+    /// The members of the cluster, as this one has applied it. None are known to a member that joins and has not heard
+    /// from the leader.
+    pub fn members(&self) -> Vec<Listed> {
+        self.replica.cluster.list()
+    }
+
+    /// Whether a member was removed from the cluster.
+    pub fn is_removed(&self, id: MemberId) -> bool {
+        self.replica.cluster.is_removed(id)
+    }
+
+    /// The version of the cluster; empty until it is set.
+    pub fn cluster_version(&self) -> &str {
+        self.replica.cluster.version()
+    }
+
+    /// The store of keys and leases.
+    pub fn store(&self) -> &Store {
+        &self.replica.store
+    }
+
+    /// The member's status, whoever asks for it.
+    pub fn report(&self) -> StatusResponse {
+        maintenance::status(&self.replica, &self.node, self.persistence.size(), &self.config.settings)
     }
 
     /// The number of watch streams, and of watchers in each group.

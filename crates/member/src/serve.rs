@@ -332,7 +332,7 @@ impl Member {
                     self.persistence.size(),
                     &self.config.settings,
                 );
-                self.answer_here(operation, Ok(status), out);
+                self.answer_here(operation, Ok(status.into()), out);
             }
             Request::Hash(_) => self.answer_here(operation, Ok(maintenance::hash(&self.replica)), out),
             Request::HashKv(request) => {

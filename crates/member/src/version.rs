@@ -13,6 +13,9 @@ pub(crate) const fn server(version: EtcdVersion) -> &'static str {
     }
 }
 
+/// The version of the server, unless the settings say otherwise.
+pub const VERSION: &str = server(EtcdVersion::V3_7);
+
 /// The version that a cluster of such servers speaks.
 pub(crate) const fn cluster(version: EtcdVersion) -> &'static str {
     match version {

@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
+mod beside;
 mod bisect;
 mod check;
 mod diff;
@@ -72,6 +73,12 @@ enum Command {
     Flaws,
     /// Prints the JSON schema of scenarios and plans, for editors
     Schema,
+    /// Runs an etcd server: the simulator's member on real sockets and files
+    #[command(disable_help_flag = true)]
+    Serve(beside::Arguments),
+    /// Puts, reads and watches keys of etcd servers, with etcdctl's flags
+    #[command(disable_help_flag = true)]
+    Ctl(beside::Arguments),
 }
 
 /// The format of the result.
@@ -117,6 +124,8 @@ pub fn main() -> Exit {
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),
         Command::Schema => Ok(lists::schema()),
+        Command::Serve(arguments) => beside::execute("etcdsim-server", &arguments),
+        Command::Ctl(arguments) => beside::execute("etcdsim-ctl", &arguments),
     });
     match done {
         Ok(Ok(exit)) => exit,

@@ -50,12 +50,13 @@ use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::inner;
 use crate::probes::Probes;
-use password::{PasswordHash, Simulated};
+use password::PasswordHash;
 pub use password::{ToCheck, ToHash};
 use permissions::Permissions;
 use tokens::Tokens;
 
 pub use access::{AuthInfo, Credential};
+pub use row::Row;
 pub use tokens::token_index;
 
 /// The name of the user that must exist before authentication is enabled, and of the role that permits
@@ -125,7 +126,7 @@ impl AuthStore {
     fn of(state: State, config: &Config) -> AuthStore {
         let mut store = AuthStore {
             flaws: config.flaws,
-            hashing: Arc::new(Simulated),
+            hashing: Arc::clone(&config.passwords),
             loaded_revision: state.revision,
             state,
             hash: 0,
@@ -135,12 +136,6 @@ impl AuthStore {
         };
         store.update_derived();
         store
-    }
-
-    /// Uses another password hash. All members must use the same one.
-    pub fn with_hashing(mut self, hashing: Arc<dyn PasswordHash>) -> AuthStore {
-        self.hashing = hashing;
-        self
     }
 
     /// Recomputes the cache of permissions and the hash after a change.

@@ -17,19 +17,28 @@ const VERSION: u32 = 1;
 
 /// All users and roles, and whether authentication is on.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Row {
+pub struct Row {
     #[prost(uint32, tag = "1")]
     version: u32,
     /// Whether authentication is on.
     #[prost(bool, tag = "2")]
-    enabled: bool,
+    pub enabled: bool,
     /// etcd's auth revision: every change of users or roles makes it one larger.
     #[prost(uint64, tag = "3")]
-    revision: u64,
+    pub revision: u64,
+    /// The users, by name.
     #[prost(message, repeated, tag = "4")]
-    users: Vec<authpb::User>,
+    pub users: Vec<authpb::User>,
+    /// The roles, by name.
     #[prost(message, repeated, tag = "5")]
-    roles: Vec<authpb::Role>,
+    pub roles: Vec<authpb::Role>,
+}
+
+impl Row {
+    /// These users and roles, in this version.
+    pub fn new(enabled: bool, revision: u64, users: Vec<authpb::User>, roles: Vec<authpb::Role>) -> Row {
+        Row { version: VERSION, enabled, revision, users, roles }
+    }
 }
 
 /// Encodes the state, with `revision` in place of the state's own auth revision.
@@ -44,13 +53,8 @@ pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
         name: Bytes::copy_from_slice(name.as_bytes()),
         key_permission: permissions.clone(),
     };
-    let row = Row {
-        version: VERSION,
-        enabled: state.enabled,
-        revision,
-        users: state.users.iter().map(user).collect(),
-        roles: state.roles.iter().map(role).collect(),
-    };
+    let (users, roles) = (state.users.iter().map(user).collect(), state.roles.iter().map(role).collect());
+    let row = Row::new(state.enabled, revision, users, roles);
     row.encode_to_vec()
 }
 

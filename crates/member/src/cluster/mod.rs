@@ -39,6 +39,7 @@ pub use change::Change;
 pub use alarms::cost;
 pub use check::{HEALTH_INTERVAL, Health, Progress};
 pub use identity::member_id;
+pub use row::Row;
 
 /// The settings that concern the membership.
 #[derive(Clone, Copy, Debug)]

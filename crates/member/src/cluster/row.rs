@@ -19,21 +19,31 @@ const VERSION: u32 = 1;
 
 /// The membership, with the active alarms and the cluster version.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Row {
+pub struct Row {
     #[prost(uint32, tag = "1")]
     version: u32,
+    /// The members, by id.
     #[prost(message, repeated, tag = "2")]
-    members: Vec<Member>,
+    pub members: Vec<Member>,
     /// The ids of removed members, which must never be used again.
     #[prost(uint64, repeated, tag = "3")]
-    removed: Vec<u64>,
+    pub removed: Vec<u64>,
+    /// The alarms that are on.
     #[prost(message, repeated, tag = "4")]
-    alarms: Vec<AlarmMember>,
+    pub alarms: Vec<AlarmMember>,
+    /// The version of the cluster; empty until it is set.
     #[prost(string, tag = "5")]
-    cluster_version: String,
+    pub cluster_version: String,
     /// The target of the downgrade in progress.
     #[prost(string, tag = "6")]
-    downgrade: String,
+    pub downgrade: String,
+}
+
+impl Row {
+    /// A membership of nobody, in this version.
+    pub fn empty() -> Row {
+        Row { version: VERSION, ..Row::default() }
+    }
 }
 
 /// Encodes a cluster's membership.

@@ -66,6 +66,26 @@ impl Store {
     }
 }
 
+impl Store {
+    /// A new store with these rows of the history, ordered by key, these leases (id, time to live, time left), and this
+    /// compact revision. Like one that was decoded, it counts all of it as changed.
+    ///
+    /// # Errors
+    /// `Damaged` if no store can have written these rows.
+    pub fn of_content(
+        rows: impl IntoIterator<Item = (Bytes, Bytes)>,
+        leases: impl IntoIterator<Item = [i64; 3]>,
+        compacted: i64,
+    ) -> Result<Store, Damaged> {
+        let rows = rows.into_iter().map(|(key, value)| super::row::decode(&key, value));
+        let leases = leases.into_iter().map(|[id, ttl, remaining]| Ok((id, Terms { ttl, remaining })));
+        let compaction = Compaction { scheduled: compacted, finished: compacted };
+        let mut store = Store::restore(Saved { rows, leases, compaction }, Flaws::default())?;
+        store.unsave();
+        Ok(store)
+    }
+}
+
 /// The bytes between the magic number and the checksum, if both are right.
 fn checked(bytes: Bytes) -> Result<Bytes, Damaged> {
     if bytes.len() < MAGIC.len() + CHECKSUM_LEN || !bytes.starts_with(MAGIC) {

@@ -1,0 +1,86 @@
+//! What is in an image, in etcd's terms: for whoever writes or reads etcd's own files.
+
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+use prost::Message as _;
+
+use crate::config::Config;
+use crate::image::{Image, Parts};
+use crate::mvcc::{Damaged, Store};
+use crate::{auth, cluster};
+
+/// All replicated state.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The history, as in etcd's bucket `key`: a revision, and the pair after the change at that revision. The pair of a
+    /// deletion has only its key.
+    pub rows: Vec<(Bytes, Bytes)>,
+    /// The leases: id, time to live, and the time left at the last checkpoint, in seconds.
+    pub leases: Vec<[i64; 3]>,
+    /// The compact revision; -1 if there was no compaction.
+    pub compacted: i64,
+    /// Members and alarms.
+    pub membership: cluster::Row,
+    /// Users and roles.
+    pub users: auth::Row,
+}
+
+impl Content {
+    /// What is in an image.
+    ///
+    /// # Errors
+    /// `Damaged` if it is no image.
+    pub fn of(image: Bytes) -> Result<Content, Damaged> {
+        let Image { mut store, cluster, auth } = Image::decode(image, &config())?;
+        let unreadable = |error: prost::DecodeError| Damaged::new(error.to_string());
+        let membership = cluster::Row::decode(cluster.encode()).map_err(unreadable)?;
+        let users = auth::Row::decode(auth.encode()).map_err(unreadable)?;
+        let leases = store.leases().map(|(id, lease)| [id, lease.ttl, lease.remaining]).collect();
+        let compacted = store.compact_revision();
+        let changes = store.take_changes().rows.into_iter();
+        let rows = changes.filter_map(|(key, value)| Some((key, as_etcd_has_it(value?)?))).collect();
+        Ok(Content { rows, leases, compacted, membership, users })
+    }
+
+    /// The image with this content.
+    ///
+    /// # Errors
+    /// `Damaged` if no member can have written it.
+    pub fn image(self) -> Result<Bytes, Damaged> {
+        let rows = self.rows.into_iter().map(|(key, value)| {
+            let value = as_we_have_it(&key, value);
+            (key, value)
+        });
+        let store = Store::of_content(rows, self.leases, self.compacted)?;
+        let config = config();
+        let cluster = cluster::Cluster::decode(self.membership.encode_to_vec().into(), &config);
+        let auth = auth::AuthStore::decode(self.users.encode_to_vec().into(), &config);
+        let (cluster, auth) = (cluster.map_err(Damaged::new)?, auth.map_err(Damaged::new)?);
+        let rest = crate::image::encode_rest(&cluster, &auth);
+        Ok(Parts { rest, store: store.freeze() }.encode())
+    }
+}
+
+/// Decoding asks for settings that do not matter here.
+fn config() -> Config {
+    Config::new(record::MemberId::new(1), [].into())
+}
+
+/// A pair as etcd has it in a row: that of a deletion has no revision.
+fn as_etcd_has_it(value: Bytes) -> Option<Bytes> {
+    let pair = KeyValue::decode(value.clone()).ok()?;
+    match pair.version {
+        0 => Some(KeyValue { key: pair.key, ..KeyValue::default() }.encode_to_vec().into()),
+        _ => Some(value),
+    }
+}
+
+/// A pair as we have it in a row: that of a deletion has its revision. What is damaged stays so.
+fn as_we_have_it(key: &Bytes, value: Bytes) -> Bytes {
+    match (key.first_chunk::<8>(), KeyValue::decode(value.clone())) {
+        (Some(revision), Ok(pair)) if pair.version == 0 => {
+            KeyValue { mod_revision: i64::from_be_bytes(*revision), ..pair }.encode_to_vec().into()
+        }
+        _ => value,
+    }
+}

@@ -1,0 +1,49 @@
+//! An etcd server. The member is the one that the simulator tortures; here it is driven by threads and by tokio, with real
+//! clocks, real files and real sockets. What holds between the two, the crate `contract` says.
+//!
+//! | file | job |
+//! |---|---|
+//! | `command`, `server` | the command; how everything starts and stops |
+//! | `flags`, `duration`, `config_file`, `setup`, `url` | what the user says |
+//! | `data_dir`, `disk`, `clock` | the machine under the member: its files and its clocks |
+//! | `driver`, `handle` | the event loop, and how everybody else talks to it |
+//! | `app`, `connections`, `net`, `tls` | addresses that listen, and their connections |
+//! | `grpc`, `observe`, `http`, `gateway`, `metrics` | what clients are answered |
+//! | `peers`, `peer_server`, `wire` | what members say to each other |
+//! | `corruption` | the comparison with the other members before a start |
+//! | `snapshot`, `bolt` | snapshots in etcd's form |
+//! | `passwords` | how passwords are hashed |
+//! | `client` | a client of etcd's API, for `etcdsim-ctl` and the tests |
+//!
+//! Architecture invariants: nothing of etcd's logic is here, only in `member`. Neither madsim nor a flaw is in this
+//! program; `tests/binary.rs` looks.
+
+mod app;
+mod bolt;
+pub mod client;
+mod clock;
+pub mod command;
+mod config_file;
+mod connections;
+mod corruption;
+mod data_dir;
+mod disk;
+mod driver;
+pub mod duration;
+mod flags;
+mod gateway;
+mod grpc;
+mod handle;
+mod http;
+mod metrics;
+pub mod net;
+mod observe;
+mod passwords;
+mod peer_server;
+mod peers;
+mod server;
+mod setup;
+mod snapshot;
+pub mod tls;
+pub mod url;
+mod wire;

@@ -1,0 +1,74 @@
+//! Three servers as one cluster.
+
+use api::Response;
+use api::etcdserverpb::StatusRequest;
+
+use crate::process::{Server, call, folder, free_ports, get, put, run, value};
+
+fn three(folder: &std::path::Path) -> Vec<Server> {
+    let (clients, peers): ([u16; 3], [u16; 3]) = (free_ports(), free_ports());
+    let address = |nth: usize| format!("http://127.0.0.1:{}", peers[nth]);
+    let initial: Vec<String> = (0..3).map(|nth| format!("m{}={}", nth + 1, address(nth))).collect();
+    let start = |nth: usize| {
+        let args = [
+            format!("--listen-peer-urls={}", address(nth)),
+            format!("--initial-advertise-peer-urls={}", address(nth)),
+            format!("--initial-cluster={}", initial.join(",")),
+            "--initial-cluster-token=three".to_string(),
+        ];
+        Server::start(folder, &format!("m{}", nth + 1), clients[nth], &args)
+    };
+    (0..3).map(start).collect()
+}
+
+/// Which of the servers leads.
+async fn leader(servers: &[Server]) -> usize {
+    let mut client = servers[0].client().await;
+    let Ok(Response::Status(first)) = call(&mut client, StatusRequest {}.into()).await else {
+        panic!("no status")
+    };
+    for (nth, server) in servers.iter().enumerate() {
+        let mut client = server.client().await;
+        let Ok(Response::Status(status)) = call(&mut client, StatusRequest {}.into()).await else {
+            panic!("no status")
+        };
+        if status.header.is_some_and(|header| header.member_id == first.leader) {
+            return nth;
+        }
+    }
+    panic!("the leader is none of them");
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_killed() {
+    let folder = folder("three");
+    let mut servers = three(&folder);
+    run(async {
+        let mut acknowledged = Vec::new();
+        for round in 0..3 {
+            let killed = leader(&servers).await;
+            let mut client = servers[killed].client().await;
+            for nth in 0..20 {
+                let key = format!("{round}/{nth}");
+                if call(&mut client, put(&key, &key)).await.is_ok() {
+                    acknowledged.push(key);
+                }
+            }
+            servers[killed].kill();
+            let mut other = servers[(killed + 1) % 3].client().await;
+            let key = format!("{round}/after");
+            if call(&mut other, put(&key, &key)).await.is_ok() {
+                acknowledged.push(key);
+            }
+            servers[killed].restart();
+        }
+        assert!(acknowledged.len() >= 60, "{acknowledged:?}");
+        for server in &servers {
+            let mut client = server.client().await;
+            for key in &acknowledged {
+                let found = value(call(&mut client, get(key)).await.expect("a read"));
+                assert_eq!(found.as_ref(), Some(key), "{}", server.said());
+            }
+        }
+    });
+}

@@ -1,0 +1,8 @@
+//! Tests of the server as a process: real sockets on 127.0.0.1, real files below cargo's folder for tests. Each process is
+//! killed by its id when its test ends.
+
+mod binary;
+mod cluster;
+mod process;
+mod single;
+mod snapshot;
