@@ -151,7 +151,9 @@ impl Steps {
         }
         // No call into raft, so nothing changed since the step before, which is that of a call in the same list.
         step.accepted = true;
-        before.inspect(|before| step.after = before.after);
+        if let Some(before) = before {
+            step.after = before.after;
+        }
         step.changed.clear();
         step.out.clear();
     }
