@@ -324,24 +324,29 @@ fn restarts(evidence: &Evidence, first: &Wrong, end: Nanos) -> Vec<Sentence> {
 }
 
 /// What a violation says, and the operations and events that prove it.
-pub(super) fn happened(evidence: &Evidence, seen: &ViolationReport) -> Vec<Sentence> {
+pub(super) fn happened(
+    evidence: &Evidence,
+    seen: &ViolationReport,
+    first: Option<&Wrong>,
+) -> Vec<Sentence> {
+    // If this is the first wrong step itself, its paragraph has said the rest.
+    let said = first.filter(|first| seen.sentences.contains(&first.says));
+    let (sentences_of, events_of): (&[String], &[String]) = match said {
+        Some(_) => Default::default(),
+        None => (&seen.sentences[..], &seen.events[..]),
+    };
     let mut sentences: Vec<Sentence> = std::iter::once(
         Sentence::new(format!("{} ({}).", capitalized(&seen.title), seen.oracle)).at(seen.time_ns),
     )
-    .chain(seen.sentences.iter().map(Sentence::new))
+    .chain(sentences_of.iter().map(Sentence::new))
     .collect();
-    let mut operations: Vec<(Nanos, usize, &String)> = (seen.numbers.iter().zip(&seen.operations))
-        .map(|(number, line)| {
-            let call = evidence.history().operations.get(*number).map_or(0, |operation| operation.call);
-            (call, *number, line)
-        })
-        .collect();
-    operations.sort();
-    sentences.extend(operations.into_iter().map(|(call, number, line)| Sentence {
-        operation: Some(number),
-        ..Sentence::new(line.clone()).at(call)
-    }));
-    sentences.extend(seen.events.iter().map(|event| Sentence::new(event.trim_start())));
+    let operations = seen.numbers.iter().zip(&seen.operations).map(|(number, line)| {
+        let call = evidence.history().operations.get(*number).map_or(0, |operation| operation.call);
+        Sentence { operation: Some(*number), ..Sentence::new(line.clone()).at(call) }
+    });
+    let mut proof: Vec<Sentence> = operations.chain(events_of.iter().map(|event| timed(event))).collect();
+    proof.sort_by_key(|sentence| sentence.time);
+    sentences.extend(proof);
     if seen.others > 0 {
         sentences.push(Sentence::new(format!(
             "In all, {} reports {} in this run.",
@@ -350,6 +355,21 @@ pub(super) fn happened(evidence: &Evidence, seen: &ViolationReport) -> Vec<Sente
         )));
     }
     sentences
+}
+
+/// A line that may begin with a time, such as `  1.005654346  m3   …` or `2.314 s  watcher 0: …`, as a sentence with that
+/// time.
+pub(super) fn timed(line: &str) -> Sentence {
+    let line = line.trim();
+    let parsed = line.split_once("  ").and_then(|(first, rest)| {
+        let (seconds, part) = first.trim_end_matches(" s").split_once('.')?;
+        let nanos = format!("{part:0<9}").parse::<Nanos>().ok().filter(|_| part.len() <= 9)?;
+        Some((seconds.parse::<Nanos>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)?, rest))
+    });
+    match parsed {
+        Some((at, rest)) => Sentence::new(rest.trim_start()).at(at),
+        None => Sentence::new(line),
+    }
 }
 
 /// A text with a large first letter.
@@ -540,6 +560,14 @@ pub(super) fn legend(paragraphs: &[Paragraph]) -> Vec<Sentence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_with_a_time_become_sentences_with_it() {
+        let of = |line| (timed(line).time, timed(line).text);
+        assert_eq!(of("  1.005654346  m3   is killed"), (Some(1_005_654_346), "m3   is killed".to_string()));
+        assert_eq!(of("2.314 s  watcher 0: progress"), (Some(2_314_000_000), "watcher 0: progress".to_string()));
+        assert_eq!(of("It is 1.5  or more"), (None, "It is 1.5  or more".to_string()));
+    }
 
     #[test]
     fn a_long_chain_loses_its_middle() {

@@ -105,6 +105,11 @@ impl Evidence {
         }
     }
 
+    /// All entries, in order, each as the first member that applied it told.
+    pub fn entries(&self) -> impl Iterator<Item = &AppliedEntry> {
+        self.entries.keys().filter_map(|index| self.entry(*index))
+    }
+
     /// Who led which term, from when on: in the order of terms.
     pub fn leaders(&self) -> impl Iterator<Item = (u64, Nanos, MemberId)> {
         self.leaders.iter().map(|(term, (since, member))| (*term, *since, *member))

@@ -23,7 +23,7 @@ use record::{MemberId, Nanos};
 use serde::Serialize;
 use verify::Severity;
 
-use crate::execute::HarnessFailure;
+use crate::execute::{HarnessFailure, catch_panics};
 use crate::report::Failure;
 use evidence::Evidence;
 pub use story::Story;
@@ -86,7 +86,9 @@ impl Sentence {
 pub fn explain(plan: &Plan, failure: &mut Failure, replay: Option<&str>) {
     let Ok(evidence) = Evidence::gather(plan) else { return };
     failure.story = story::of(&evidence, failure);
-    failure.explanation = Some(explanation(plan, failure, &evidence, replay));
+    // What the oracles found is worth more than why: a bug here must not hide it.
+    let explained = catch_panics(|| explanation(plan, failure, &evidence, replay));
+    failure.explanation = explained.ok();
 }
 
 /// What the rules of right members find in a run of a plan, a sentence each: nothing, unless a flaw is on. For the tests of
@@ -108,7 +110,8 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     let first = wrong.first();
     let shown = failure.first();
     let headline = match first {
-        Some(first) => first.says.clone(),
+        Some(first) if first.says.contains(&wrong::time(first.time)) => first.says.clone(),
+        Some(first) => format!("At {}: {}", wrong::time(first.time), first.says),
         None => shown.sentences.first().cloned().unwrap_or_else(|| format!("{}.", shown.title)),
     };
     let mut paragraphs = Vec::new();
@@ -119,7 +122,9 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     };
     let worst = failure.worst();
     let mut promised = vec![Sentence::new(format!("{}: {}.", shown.oracle, shown.oracle.holds()))];
-    if let Some(Wrong { rule: Some(rule), .. }) = first {
+    if let Some(Wrong { rule: Some(rule), .. }) = first
+        && promised[0].text != *rule
+    {
         promised.push(Sentence::new(rule.clone()));
     }
     add("promised", promised);
@@ -128,7 +133,7 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     }
     add("chain", chain::of(evidence, failure, &wrong));
     let seen = if worst.severity <= Severity::Wrong || first.is_none() { worst } else { shown };
-    add("happened", chain::happened(evidence, seen));
+    add("happened", chain::happened(evidence, seen, first));
     add("open at the end", evidence.record.unsettled.iter().map(Sentence::new).collect());
     add("faults", chain::faults(plan, evidence, failure, &wrong));
     add("leaders", chain::leaders(evidence, failure, first));

@@ -5,7 +5,7 @@ use record::{MemberId, Nanos};
 use verify::{Oracle, Severity, Violation, describe};
 
 use super::evidence::Evidence;
-use super::{Sentence, rules};
+use super::{Sentence, chain, rules};
 use crate::report::Failure;
 
 /// How many wrong steps of one rule are kept. The first is the one that counts; the others show that it was not the only
@@ -95,7 +95,8 @@ impl Wrong {
             says,
             rule,
             more,
-            events: violation.events.clone(),
+            // S adds raft's whole state in the words of the program.
+            events: if violation.oracle == Oracle::S { Vec::new() } else { violation.events.clone() },
             by: violation.oracle.id(),
             ..Wrong::default()
         })
@@ -109,7 +110,7 @@ impl Wrong {
             all.push(about(format!("Before: {before}. After: {after}.")));
         }
         all.extend(self.more.iter().cloned().map(about));
-        all.extend(self.events.iter().map(|event| Sentence::new(event.trim_start())));
+        all.extend(self.events.iter().map(|event| chain::timed(event)));
         if self.others > 0 {
             all.push(Sentence::new(format!(
                 "The same happened {} in this run.",

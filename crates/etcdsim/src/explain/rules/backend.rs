@@ -1,7 +1,9 @@
 //! The backend: a commit has the effects of entries together with the index that says so, and no commit goes back.
 
-use record::Inner;
+use std::collections::BTreeMap;
+
 use record::inner::CommitCause;
+use record::{Fact, Inner, MemberId, Nanos, Stop};
 
 use crate::explain::evidence::{Evidence, What};
 use crate::explain::wrong::{Wrong, time};
@@ -91,4 +93,69 @@ pub(super) fn replaced(evidence: &Evidence) -> Vec<Wrong> {
         wrong.more.retain(|sentence| !sentence.is_empty());
     }
     found
+}
+
+/// A start finds the backend as the commits before it have made it, unless a fault damaged the disk.
+pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
+    // The commits of each member since its last start: time, rows, consistent index.
+    let mut commits: BTreeMap<MemberId, Vec<(Nanos, usize, u64)>> = BTreeMap::new();
+    let mut damaged = Vec::new();
+    let mut found = Vec::new();
+    for happened in &evidence.all {
+        let (at, member) = (happened.time, happened.member);
+        match &happened.what {
+            What::Fact(Fact::Fault { effect, .. }) if effect.damages => damaged.push(member),
+            What::Inner(Inner::Loaded(loaded)) if loaded.by_start => _ = commits.remove(&member),
+            What::Inner(Inner::Commits { transactions, .. }) => {
+                let rows = transactions.iter().map(|(rows, _)| rows).sum();
+                let index = transactions.last().map_or(0, |(_, index)| *index);
+                commits.entry(member).or_default().push((at, rows, index));
+            }
+            What::Fact(Fact::Stopped(Stop::Refused(why))) => {
+                let Some(all) = commits.get(&member) else { continue };
+                let (Some(first), Some(last)) = (all.first(), all.last()) else { continue };
+                if damaged.iter().any(|of| of.is_none() || *of == member) {
+                    continue;
+                }
+                let lost = match missing_rows(why) {
+                    Some(rows) if rows == first.1 => format!(
+                        ": {rows} rows are missing, as many as the first of these commits, at {}, had written",
+                        time(first.0)
+                    ),
+                    Some(1) => ": 1 row that they wrote is missing".to_string(),
+                    Some(rows) => format!(": {rows} rows that they wrote are missing"),
+                    None => String::new(),
+                };
+                let says = format!(
+                    "Member {member}'s backend file was brought up to date wrongly with the {} commits since its last start (of {} to {}, the last with consistent index {}){lost}. No fault damaged its disk, and yet its start at {} refused the file: {}.",
+                    all.len(),
+                    time(first.0),
+                    time(last.0),
+                    last.2,
+                    time(at),
+                    why.trim_end_matches('.')
+                );
+                found.push(
+                    Wrong::new(at, member, says)
+                        .rule("What a start finds in the backend is what the commits before it have written: every row, and the consistent index of the last one. (The simulator keeps commits and writes them into the file together, when somebody can see it.)")
+                        .change(
+                            format!("{} commits, the last with consistent index {}", all.len(), last.2),
+                            format!("a file of which the start says: {}", why.trim_end_matches('.')),
+                        ),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// How many rows are missing, if the reason for which a start refuses a file says so: "over 112 rows … over 125 rows".
+fn missing_rows(why: &str) -> Option<usize> {
+    let mut counts = why.split("over ").skip(1).filter_map(|part| {
+        let (number, rest) = part.split_once(' ')?;
+        rest.starts_with("rows").then(|| number.parse::<usize>().ok())?
+    });
+    let (there, recorded) = (counts.next()?, counts.next()?);
+    recorded.checked_sub(there).filter(|missing| *missing > 0)
 }

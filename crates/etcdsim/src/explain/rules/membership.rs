@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use record::inner::{AppliedEntry, Command, MembershipDeed};
-use record::{Inner, MemberId};
+use record::{EtcdFact, Fact, Inner, MemberId};
 
 use crate::explain::evidence::{Evidence, What};
-use crate::explain::wrong::{Subject, Wrong};
+use crate::explain::wrong::{Subject, Wrong, time};
 
 /// A member's part changes only by its addition, its promotion or its removal.
 pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
@@ -62,6 +62,58 @@ pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
             }
             _ => {}
         }
+    }
+    found
+}
+
+/// A leader puts a change of the membership into its log only once it has applied the one before.
+pub(super) fn one_at_a_time(evidence: &Evidence) -> Vec<Wrong> {
+    let changes: Vec<&AppliedEntry> = evidence
+        .entries()
+        .filter(|entry| matches!(entry.command, Command::Membership(_)))
+        .collect();
+    let mut found = Vec::new();
+    for pair in changes.windows(2) {
+        let [before, change] = pair else { continue };
+        // The first that has the entry is the leader that made it.
+        let mut applied: BTreeMap<MemberId, u64> = BTreeMap::new();
+        let made = evidence.all.iter().find_map(|happened| match &happened.what {
+            What::Fact(Fact::Own(EtcdFact::Applied { index, .. })) => {
+                applied.insert(happened.member, *index);
+                None
+            }
+            What::Fact(Fact::Own(EtcdFact::Recovered { consistent_index: index, .. }))
+            | What::Fact(Fact::Own(EtcdFact::SnapshotInstalled { index, .. })) => {
+                applied.insert(happened.member, *index);
+                None
+            }
+            What::Fact(Fact::Own(EtcdFact::Appended(entries)))
+                if entries.iter().any(|entry| entry.index == change.index) =>
+            {
+                Some((happened.time, happened.member))
+            }
+            _ => None,
+        });
+        let Some((at, member)) = made else { continue };
+        let has = applied.get(&member).copied().unwrap_or_default();
+        if has >= before.index {
+            continue;
+        }
+        let says = format!(
+            "Member {member}, the leader, put a second change of the membership into the log at {}, {}, while the one before it, {}, was not applied yet (it had applied up to entry {has}).",
+            time(at),
+            evidence.name(change),
+            evidence.name(before)
+        );
+        found.push(
+            Wrong::new(at, member, says)
+                .rule("One change of the membership is under way at a time: a leader takes the next one only once it has applied the one before, or else quorums need not have a member in common.")
+                .change(
+                    format!("entry {} with a change is in the log and not applied", before.index),
+                    format!("so is entry {}", change.index),
+                )
+                .about(Subject::Entry(change.index)),
+        );
     }
     found
 }

@@ -16,6 +16,9 @@ mod reads;
 pub(super) mod state;
 pub(super) mod watchers;
 
+#[cfg(test)]
+mod tests;
+
 use super::evidence::Evidence;
 use super::wrong::Wrong;
 
@@ -27,13 +30,16 @@ const RULES: &[Rule] = &[
     ("an entry is executed as it is", entries::executed),
     ("members apply an entry alike", entries::alike),
     ("an entry is in the log once", entries::once),
-    ("members agree on the state", state::agrees),
     ("a load finds every row", state::loads),
+    ("a load keeps the revision", state::revisions),
+    ("members agree on the state", state::agrees),
     ("a compaction keeps what can be read", state::compaction),
     ("permissions follow users and roles", state::permissions),
     ("a commit has rows and index together", backend::commits),
     ("the backend never goes back", backend::replaced),
+    ("a start finds what was committed", backend::found),
     ("only a promotion makes a learner vote", membership::roles),
+    ("one change of the membership at a time", membership::one_at_a_time),
     ("a read waits for its read index", reads::waits),
     ("a watcher goes on where it was", watchers::moves),
     ("a pass reads the history in order", watchers::passes),

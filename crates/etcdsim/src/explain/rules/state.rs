@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::inner::{Loaded, Row, State};
+use record::inner::{Command, Loaded, Row, State};
 use record::{EtcdFact, Fact, Inner, MemberId, Nanos, Stop};
 use verify::describe;
 
@@ -52,17 +52,30 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                     state.index,
                     time(*at)
                 );
-                found.push(
-                    Wrong::new(happened.time, member, says)
-                        .rule("Members that have applied the same entries have the same state, also after a restart and after a snapshot.")
-                        .change(was, now)
-                        .about(Subject::Entry(state.index)),
-                );
+                let changed = if state.members == before.members { None } else { last_change(evidence, state.index) };
+                let mut wrong = Wrong::new(happened.time, member, says)
+                    .rule("Members that have applied the same entries have the same state, also after a restart and after a snapshot.")
+                    .change(was, now)
+                    .about(Subject::Entry(changed.unwrap_or(state.index)));
+                if let Some(changed) = changed {
+                    wrong = wrong.say(format!(
+                        "The last change of the membership up to there was {}; what is saved does not have it.",
+                        evidence.name_of(changed)
+                    ));
+                }
+                found.push(wrong);
             }
             _ => {}
         }
     }
     found
+}
+
+/// The last entry up to an index that changed the membership.
+fn last_change(evidence: &Evidence, index: u64) -> Option<u64> {
+    let is_change =
+        |index: &u64| evidence.entry(*index).is_some_and(|entry| matches!(entry.command, Command::Membership(_)));
+    (1..=index).rev().find(is_change)
 }
 
 /// What differs between two states, each in words; never empty.
@@ -138,7 +151,7 @@ pub(super) fn loads(evidence: &Evidence) -> Vec<Wrong> {
                     continue;
                 };
                 let last_known = made.last_key_value().map_or(begun, |(index, _)| *index);
-                if loaded.index < begun || loaded.index > last_known {
+                if loaded.index <= begun || loaded.index > last_known {
                     continue;
                 }
                 let due: BTreeSet<&Row> = rows
@@ -198,21 +211,6 @@ fn compare(
             rows(&missing),
             lone(first, &there)
         )
-    } else if let Some(revision) = revision.filter(|revision| *revision != loaded.revision) {
-        let last = loaded.rows.last().map_or(0, |row| row.at.0);
-        let (scheduled, finished) = loaded.compaction;
-        let compaction = match scheduled {
-            -1 => String::new(),
-            _ if finished == scheduled => format!(", and the last compaction, to {scheduled}, is finished"),
-            _ => format!(
-                ", and a compaction to {scheduled}, which had removed the newest rows, is scheduled and not finished (the last finished one is to {finished})"
-            ),
-        };
-        format!(
-            "Member {member}'s {how} at {} set the store's revision to {} where entry {index} had left it at {revision}: the newest row that is left has revision {last}{compaction}.",
-            time(happened.time),
-            loaded.revision
-        )
     } else {
         return None;
     };
@@ -268,6 +266,53 @@ fn maker(evidence: &Evidence, revision: i64) -> String {
         _ => None,
     });
     entry.map_or_else(|| "an entry".to_string(), |entry| evidence.name(entry))
+}
+
+/// A restart, and a snapshot, bring the revision that the entries up to the index have made.
+pub(super) fn revisions(evidence: &Evidence) -> Vec<Wrong> {
+    let mut known: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (place, happened) in evidence.all.iter().enumerate() {
+        let loaded = match &happened.what {
+            What::Inner(Inner::State(state)) => {
+                known.entry(state.index).or_insert(state.revision);
+                continue;
+            }
+            What::Inner(Inner::Loaded(loaded)) => loaded,
+            _ => continue,
+        };
+        let Some(revision) = known.get(&loaded.index).copied() else { continue };
+        let last = loaded.rows.last().map_or(0, |row| row.at.0);
+        // With rows of later entries, the revision is a consequence.
+        if loaded.revision >= revision {
+            continue;
+        }
+        let member = happened.member;
+        let how = if loaded.by_start { "restart" } else { "installation of a leader's snapshot" };
+        let (scheduled, finished) = loaded.compaction;
+        let compaction = if scheduled >= revision {
+            format!(
+                ", for the compaction to {scheduled} has removed the newer ones, and the revision of a compaction that is scheduled (the last finished one is to {finished}) was not taken into account"
+            )
+        } else {
+            format!(" (compaction: {scheduled} scheduled, {finished} finished)")
+        };
+        let says = format!(
+            "Member {member}'s {how} at {} set the store's revision back from {revision}, where entry {} had left it, to {}: it derived the revision from the newest row that is left, of revision {last}{compaction}.",
+            time(happened.time),
+            loaded.index,
+            loaded.revision
+        );
+        let mut wrong = Wrong::new(happened.time, member, says)
+            .rule("A restart and a snapshot bring the revision that the entries up to the index have made, whatever a compaction has removed.")
+            .change(format!("revision {revision}"), format!("revision {}", loaded.revision))
+            .about(Subject::Entry(loaded.index));
+        if let Some(ended) = last_end(evidence, place, member) {
+            wrong = wrong.say(ended);
+        }
+        found.push(wrong);
+    }
+    found
 }
 
 /// How the process before this start ended, as a sentence.
