@@ -53,6 +53,10 @@ fn a_failure_shows_the_cause_and_its_last_line_replays_it() {
     assert_eq!(again.trace_hash(), ended.trace_hash());
     assert!(again.stdout.contains("same trace hash as recorded"), "{}", again.stdout);
 
+    // A page of the run is beside the plan.
+    let page = fs::read_to_string(Path::new(words[2]).with_extension("html")).expect("there is a page");
+    assert!(page.contains("violated</span>") && page.contains(words[2]), "{page:.3000}");
+
     // The plan without its flaw is a different run, in which everything holds.
     let plan = fs::read_to_string(words[2]).expect("the failing plan was saved");
     let mended: String =
@@ -92,6 +96,22 @@ fn a_plan_and_its_scenario_with_the_seed_are_the_same_run() {
 
     let judged = etcdsim(&["check", history]).expect(0);
     assert!(judged.stdout.contains("all held"), "{}", judged.stdout);
+}
+
+#[test]
+fn pages_are_written_for_runs_and_histories() {
+    let folder = Folder::new();
+    let path = |name: &str| text(&folder.path().join(name)).to_string();
+    let page = |name: &str| fs::read_to_string(path(name)).expect("the page was written");
+    etcdsim(&["run", STEADY, "--seed", "4", "--page", text(folder.path())]).expect(0);
+    assert!(page("steady-4.html").contains("held</span>"));
+    let (history, of_run, of_history) = (path("history"), path("run.html"), path("history.html"));
+    etcdsim(&["replay", STEADY, "--seed", "4", "--history", &history, "--page", &of_run]).expect(0);
+    etcdsim(&["check", &history, "--page", &of_history]).expect(0);
+    for name in ["run.html", "history.html"] {
+        let page = page(name);
+        assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"), "{page:.300}");
+    }
 }
 
 #[test]
