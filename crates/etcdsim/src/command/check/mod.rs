@@ -281,7 +281,9 @@ fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
         content => general.judge(content),
     };
     judged.report(reported);
-    if let (true, Content::Recorded(recorded), Some(conflict)) = (arguments.shrink, &*content, &judged.conflict) {
+    if let (true, Content::Recorded(recorded), Some(conflict)) =
+        (arguments.shrink, &*content, &judged.conflict)
+    {
         let wall = arguments.time_budget.unwrap_or(shrink::USUAL_TIME);
         if let Some(smaller) = general.in_window(recorded, conflict, &|| watch.elapsed() >= wall) {
             judged.conflict = Some(smaller);

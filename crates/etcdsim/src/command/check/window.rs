@@ -66,7 +66,12 @@ impl FewStates for Register<RegisterValue> {
 
 impl General<'_> {
     /// A conflict in a window of time that has fewer operations than this one, if there is one and it is found in time.
-    pub(super) fn in_window(&self, recorded: &Recorded, conflict: &Conflict, over: &dyn Fn() -> bool) -> Option<Conflict> {
+    pub(super) fn in_window(
+        &self,
+        recorded: &Recorded,
+        conflict: &Conflict,
+        over: &dyn Fn() -> bool,
+    ) -> Option<Conflict> {
         match recorded {
             Recorded::Lock(operations) => self.window(&Lock, by_key(operations), conflict, over),
             Recorded::Register { initial, operations, .. } => {
@@ -103,10 +108,16 @@ impl General<'_> {
         let begins = sizes.take_while(|size| *size < calls.len()).map(|size| calls[calls.len() - size]);
         for begin in begins {
             let answered = |operation: &Operation<M::Input, M::Output>| {
-                operation.call >= begin && operation.output().is_some() && operation.returned().is_some_and(|at| at <= end)
+                operation.call >= begin
+                    && operation.output().is_some()
+                    && operation.returned().is_some_and(|at| at <= end)
             };
-            let kept: Vec<usize> =
-                operations.iter().enumerate().filter(|(_, one)| answered(one)).map(|(place, _)| place).collect();
+            let kept: Vec<usize> = operations
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| answered(one))
+                .map(|(place, _)| place)
+                .collect();
             if over() {
                 return None;
             }
@@ -150,7 +161,8 @@ where
     fn is_conflict(&self, kept: &[usize]) -> bool {
         let operations = self.history.operations();
         let Some(begin) = kept.iter().map(|place| operations[*place].call).min() else { return false };
-        let inside: Vec<&Operation<M::Input, M::Output>> = kept.iter().map(|place| &operations[*place]).collect();
+        let inside: Vec<&Operation<M::Input, M::Output>> =
+            kept.iter().map(|place| &operations[*place]).collect();
         let others = operations.iter().enumerate().filter(|(place, one)| {
             let over = one.returned().is_some_and(|at| at < begin);
             !over && !one.failed() && kept.binary_search(place).is_err()
@@ -171,7 +183,12 @@ where
                     }
                     other => other.clone(),
                 };
-                Operation { client: one.client, input: one.input.clone(), call: one.call.saturating_add(2), outcome }
+                Operation {
+                    client: one.client,
+                    input: one.input.clone(),
+                    call: one.call.saturating_add(2),
+                    outcome,
+                }
             });
             let others = others.iter().map(|one| Operation {
                 client: one.client,
