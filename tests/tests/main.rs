@@ -7,6 +7,7 @@ mod conformance;
 mod hashes;
 mod names;
 mod scenarios;
+mod shrunk;
 mod structure;
 mod without_evidence;
 
@@ -18,6 +19,7 @@ fn main() {
         backend_writes::trials(),
         names::trials(),
         scenarios::trials(),
+        shrunk::trials(),
         canaries::trials(),
         conformance::trials(),
         hashes::trials(),
