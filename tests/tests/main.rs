@@ -9,6 +9,7 @@ mod hashes;
 mod names;
 mod page;
 mod scenarios;
+mod shrunk;
 mod structure;
 mod without_evidence;
 
@@ -21,6 +22,7 @@ fn main() {
         names::trials(),
         page::trials(),
         scenarios::trials(),
+        shrunk::trials(),
         canaries::trials(),
         conformance::trials(),
         explanations::trials(),

@@ -16,11 +16,11 @@ impl Shrunk {
     pub fn text(&self, source: &str) -> String {
         let (from, size) = (self.from.acts, self.size.acts);
         let mut text = format!("# Shrunk from {source}: {from} faults and operations became {size}.\n");
-        comment(&mut text, &format!("{}.", self.title));
+        let oracle = self.signature.oracle;
+        comment(&mut text, &format!("{oracle}: {}.", self.title));
         for sentence in &self.sentences {
             comment(&mut text, sentence);
         }
-        let oracle = self.signature.oracle;
         if self.minimal && size > 0 {
             comment(
                 &mut text,

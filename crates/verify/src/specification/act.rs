@@ -99,6 +99,8 @@ pub(super) struct Before {
     pub term: u64,
     pub role: Role,
     pub commit: u64,
+    pub applied: u64,
+    pub pending_change: u64,
     pub elapsed: u64,
     pub timeout: u64,
 }
@@ -122,9 +124,9 @@ impl<'a> Act<'a> {
         let Scratch { taken } = scratch;
         taken.clear();
         node.flows.begin_step();
-        let State { term, role, commit, elapsed, timeout, .. } = node.state;
+        let State { term, role, commit, applied, pending_change, elapsed, timeout, .. } = node.state;
         let mut act = Act {
-            before: Before { term, role, commit, elapsed, timeout },
+            before: Before { term, role, commit, applied, pending_change, elapsed, timeout },
             node,
             step,
             shared,

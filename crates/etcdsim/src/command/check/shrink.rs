@@ -26,7 +26,7 @@ use crate::stopwatch::Stopwatch;
 /// The longest real time, unless the user gives one.
 pub(super) const USUAL_TIME: Duration = Duration::from_secs(60);
 /// How many configurations the search for a small conflict may visit.
-pub(super) const EXPLAIN_STEPS: u64 = 20_000_000;
+pub(super) const EXPLAIN_STEPS: u64 = 2_000_000;
 
 /// What became of a history.
 #[derive(Debug, Serialize)]
