@@ -21,6 +21,7 @@ use verify::describe;
 
 use crate::additions::OwnOracles;
 use crate::case::Case;
+use crate::explain;
 use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::flaws;
 use crate::report::Failure;
@@ -195,6 +196,14 @@ fn violations(failure: Option<&Failure>) -> Vec<Violation> {
 /// The explanation of a failure.
 fn story(failure: Option<&Failure>) -> Vec<Paragraph> {
     let Some(failure) = failure else { return Vec::new() };
+    if let Some(told) = &failure.explanation {
+        let headline = Paragraph { heading: String::new(), sentences: vec![sentence(&told.headline)] };
+        let told = told.paragraphs.iter().map(|paragraph| Paragraph {
+            heading: paragraph.heading.to_string(),
+            sentences: paragraph.sentences.iter().map(of_explanation).collect(),
+        });
+        return std::iter::once(headline).chain(told).collect();
+    }
     let first = failure.first();
     let paragraph = |heading: String, sentences: &[String]| Paragraph {
         heading,
@@ -211,6 +220,10 @@ fn story(failure: Option<&Failure>) -> Vec<Paragraph> {
         story.push(broke);
     }
     story
+}
+
+fn of_explanation(told: &explain::Sentence) -> Sentence {
+    Sentence { text: told.text.clone(), time: told.time, member: told.member, operation: told.operation }
 }
 
 /// A sentence with the moment, the member and the operation that it names first.

@@ -81,7 +81,7 @@ impl App {
         let own = match stream.next().await {
             Some(Down::Snapshot(own)) => own,
             Some(Down::Refused(error)) => return Err(Ok(error)),
-            Some(Down::Watch(_)) | None => return Err(Ok(Error::Stopped)),
+            Some(Down::Watch(_) | Down::Range(_) | Down::End) | None => return Err(Ok(Error::Stopped)),
         };
         let (sender, receiver) = channel::channel(WINDOW);
         #[allow(clippy::disallowed_methods, reason = "a server computes on other threads")]

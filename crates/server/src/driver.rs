@@ -84,6 +84,7 @@ impl Driver {
             now: clock.now(),
             armed: None,
             steps: false,
+            inner: false,
         };
         let (member, store) = Member::start(boot, Arc::clone(&disk) as Arc<dyn Disk>, &mut effects)?;
         let wal = wal_thread(Arc::clone(&disk), handle.clone(), Arc::clone(&metrics));

@@ -176,7 +176,7 @@ async fn watch(app: Arc<App>, requests: Vec<WatchRequest>, meta: Meta, lines: Li
         match item {
             Down::Watch(response) if lines.item(&response).await => {}
             Down::Refused(error) => return lines.fail(error).await,
-            Down::Watch(_) | Down::Snapshot(_) => return,
+            Down::Watch(_) | Down::Snapshot(_) | Down::Range(_) | Down::End => return,
         }
     }
 }

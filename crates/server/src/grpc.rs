@@ -248,7 +248,7 @@ impl tokio_stream::Stream for Watched {
         let error = match item {
             Some(Down::Watch(response)) => return Poll::Ready(Some(Ok(response))),
             Some(Down::Refused(error)) => error,
-            Some(Down::Snapshot(_)) | None => Error::Stopped,
+            Some(Down::Snapshot(_) | Down::Range(_) | Down::End) | None => Error::Stopped,
         };
         self.has_ended = true;
         Poll::Ready(Some(Err(status(error))))

@@ -111,7 +111,7 @@ impl Changes {
                 Some(Down::Watch(response)) if response.canceled => return Err(Error::WatchCanceled),
                 Some(Down::Watch(response)) => self.waiting = (response.header, response.events.into_iter()),
                 Some(Down::Refused(error)) => return Err(error),
-                Some(Down::Snapshot(_)) | None => return Err(Error::Stopped),
+                Some(Down::Snapshot(_) | Down::Range(_) | Down::End) | None => return Err(Error::Stopped),
             }
         }
     }

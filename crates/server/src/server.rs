@@ -77,6 +77,7 @@ fn restore(setup: &Setup, file: &Path) -> Result<(), String> {
         now: Clock::new().now(),
         armed: None,
         steps: false,
+        inner: false,
     };
     // A first start writes everything and syncs it before it returns.
     Member::start(boot, Arc::new(disk), &mut Effects::default()).map_err(|error| error.to_string())?;

@@ -204,6 +204,8 @@ impl Cluster {
             match item {
                 Down::Watch(_) => self.inputs.push_back((at, Input::Taken { stream })),
                 Down::Snapshot(_) => self.snapshots.1 += 1,
+                Down::Range(_) => self.inputs.push_back((at, Input::Taken { stream })),
+                Down::End => {}
                 Down::Refused(error) => panic!("stream {stream} is refused: {error:?}"),
             }
         }
@@ -228,6 +230,7 @@ fn kind_of(input: &Input) -> String {
         Input::Item { item, .. } => match item.what {
             Up::Watch(_) => "item Watch".to_string(),
             Up::Snapshot => "item Snapshot".to_string(),
+            Up::Range(_) => "item Range".to_string(),
         },
         Input::WorkDone { .. } => "WorkDone".to_string(),
         Input::JobDone { .. } => "JobDone".to_string(),
