@@ -219,10 +219,10 @@ flaws! {
     /// cancelled (etcd issue 14563).
     RefusedWatchHasId = "M-14563", "refused-watch-has-id", Watches, in "refused-watches" by "W12";
     /// A streamed range of a negative revision reads each of its chunks at the newest revision (etcd 3.7).
-    RangeStreamUnpinned = "M-3.7a", "range-stream-unpinned", Store, in "streamed-ranges" by "K1";
+    RangeStreamUnpinned = "M-range-revision", "range-stream-unpinned", Store, in "streamed-ranges" by "K1";
     /// A streamed range accepts a sort target without an order. It sorts each chunk by itself and continues after its
     /// last pair, so it loses keys or repeats them (etcd 3.7).
-    RangeStreamSortTarget = "M-3.7b", "range-stream-sort-target", Store, in "streamed-ranges" by "K1";
+    RangeStreamSortTarget = "M-range-sort", "range-stream-sort-target", Store, in "streamed-ranges" by "K1";
     /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
     /// out.
     KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";

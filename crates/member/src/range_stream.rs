@@ -7,8 +7,8 @@
 //! etcd's `v3_server.go`, `RangeStream`.
 //!
 //! Deliberately different: a stream that asks for a negative revision stays at the revision of its first chunk, as one
-//! that asks for 0 does, and a sort target without an order is refused. What etcd 3.7 does instead are the flaws M-3.7a
-//! and M-3.7b.
+//! that asks for 0 does, and a sort target without an order is refused. What etcd 3.7 does instead are the flaws M-range-revision
+//! and M-range-sort.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +77,7 @@ pub(crate) fn check(request: &RangeRequest, flaws: Flaws) -> Result<(), Error> {
     let (order, target) = (request.sort_order(), request.sort_target());
     let sorted = match (order, target) {
         (SortOrder::None | SortOrder::Ascend, SortTarget::Key) => false,
-        (SortOrder::None, _) => !flaws.has(Flaw::RangeStreamSortTarget), // flaw M-3.7b
+        (SortOrder::None, _) => !flaws.has(Flaw::RangeStreamSortTarget), // flaw M-range-sort
         _ => true,
     };
     if sorted {
@@ -132,7 +132,7 @@ impl RangeStream {
         let take = if limit > 0 { pairs.min(limit) } else { pairs };
         let mut chunk = apply::range(store, &RangeRequest { limit: take, ..self.rest.clone() })?;
         let (header, count) = *self.whole.get_or_insert((chunk.header, chunk.count));
-        let stays = self.rest.revision < 0 && self.flaws.has(Flaw::RangeStreamUnpinned); // flaw M-3.7a
+        let stays = self.rest.revision < 0 && self.flaws.has(Flaw::RangeStreamUnpinned); // flaw M-range-revision
         if self.rest.revision <= 0 && !stays {
             self.rest.revision = store.revision();
         }

@@ -66,8 +66,8 @@ fn surprises(record: &Record, sheet: &mut Sheet) {
     }
 }
 
-/// Checks, for V2, that no write is refused because space ran out. `quota` says whether space is bounded; then nothing
-/// is checked.
+/// Checks, for V2, that no request is refused because space ran out: where space is not bounded, as `quota` says, no
+/// write; and never what takes no space.
 fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
     let refused =
         |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });

@@ -391,7 +391,7 @@ oracles! {
         V2, Stuck: "no panic and no unexpected end",
             exactly: "No panic, no process that ends itself without a disk error, no refusal to start without \
                 damage. No request is refused because space ran out if no member's space is bounded and no \
-                client raised an alarm.",
+                client raised an alarm; one that takes no space is never refused for that.",
             not_checked: "If space is bounded, when it runs out.";
     }
     Ends, Kind::Record(progress::judge) => {
