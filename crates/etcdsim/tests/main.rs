@@ -6,6 +6,7 @@ mod check_formats;
 mod command;
 mod common;
 mod determinism;
+mod diff;
 mod engines;
 mod examples;
 mod instructions;

@@ -100,6 +100,17 @@ impl Terms {
     }
 }
 
+/// Whether a configuration is joint: an event says only which voters it has, the next event shows the other half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// The copy has both halves.
+    Known,
+    /// If it is joint, these are the old voters.
+    Perhaps(Vec<MemberId>),
+    /// Either way.
+    Unknown,
+}
+
 /// What a member must do next, because of the message that it received.
 #[derive(Clone, Debug)]
 pub(super) struct Duty {
@@ -145,8 +156,8 @@ pub(super) struct Copy {
     /// The last index at which it has applied a change of the configuration, or where it started. `None` after a
     /// restart, until that shows.
     pub applied: Option<u64>,
-    /// The old voters, if the change that was just applied may have made the configuration joint.
-    pub may_join: Option<Vec<MemberId>>,
+    /// Whether the configuration that has just come into force may be joint.
+    pub joint: Joint,
     /// The first entry that was replaced since the process started; `u64::MAX` if none was.
     pub cut: u64,
 }
@@ -172,7 +183,7 @@ impl Copy {
             reconfigured: true,
             proposed: Vec::new(),
             applied: None,
-            may_join: None,
+            joint: Joint::Known,
             cut: u64::MAX,
         }
     }

@@ -5,7 +5,7 @@ use record::MemberId;
 use record::step::Configuration;
 
 use super::Look;
-use super::copy::{Copy, Has, UNKNOWN, configuration};
+use super::copy::{Copy, Has, Joint, UNKNOWN, configuration};
 use super::line::{Action, Name, SingleChange, TracedKind, TracedMessage, TracedRole};
 use crate::specification::quorum::{self, Outcome};
 use crate::specification::rule::Rule;
@@ -61,7 +61,6 @@ impl Look<'_> {
         self.copy.configuration = configuration(event);
         if let (Name::ApplyConfChange, Some(change)) = (event.name, &event.prop.cc) {
             self.copy.configuration.voters = sorted(&change.newconf);
-            self.copy.may_join = None;
         }
     }
 
@@ -99,7 +98,8 @@ impl Look<'_> {
         let (term, role, now) = (self.copy.term, self.copy.role, self.event.state.term);
         let duty = self.copy.duty.as_mut().filter(|duty| duty.follow);
         let asked = duty.map(|duty| {
-            duty.follow = false;
+            // It took the message, so it answers.
+            (duty.follow, duty.optional) = (false, false);
             duty.message.clone()
         });
         if now > term {
@@ -243,7 +243,7 @@ impl Look<'_> {
         let before = self.copy.configuration.clone();
         self.judge_change(&before, &new);
         let joint = before.is_joint();
-        self.copy.may_join = (!joint).then(|| before.voters.clone());
+        self.copy.joint = if joint { Joint::Known } else { Joint::Perhaps(before.voters.clone()) };
         self.copy.configuration = Configuration { voters: new, ..Configuration::default() };
         self.copy.reconfigured = true;
     }
@@ -324,8 +324,7 @@ impl Look<'_> {
             });
         }
         self.copy.configuration = Configuration { voters, ..Configuration::default() };
-        // A snapshot may have both halves of a joint configuration.
-        self.copy.may_join = None;
+        self.copy.joint = Joint::Unknown;
     }
 
     fn commit(&mut self) {
@@ -336,7 +335,7 @@ impl Look<'_> {
         });
         let acknowledged = |look: &Look<'_>, id| look.copy.acknowledged.get(&id).copied().unwrap_or(0);
         // Whether the configuration is joint must be known first.
-        if let Some(outgoing) = &self.copy.may_join
+        if let Joint::Perhaps(outgoing) = &self.copy.joint
             && configuration(self.event).outgoing == *outgoing
         {
             self.copy.configuration.outgoing.clone_from(outgoing);

@@ -31,7 +31,7 @@ use serde::Serialize;
 use crate::history_file::FileError;
 use crate::specification::rule::Rule;
 use crate::specification::text::{self, who};
-use copy::{Copy, Terms, configuration};
+use copy::{Copy, Joint, Terms, configuration};
 use line::{Line, Name, SingleChange, TracedEvent, TracedMessage, TracedRole};
 pub use seen::not_seen;
 
@@ -217,7 +217,11 @@ impl Look<'_> {
         self.compare_commit(commit, was.3);
         let (now, before) = (configuration(event), std::mem::take(&mut self.copy.configuration));
         // Whether a change is joint shows only after it was applied.
-        let joined = self.copy.may_join.take().is_some_and(|outgoing| now.outgoing == outgoing);
+        let joined = match std::mem::replace(&mut self.copy.joint, Joint::Known) {
+            Joint::Known => false,
+            Joint::Perhaps(outgoing) => now.outgoing == outgoing,
+            Joint::Unknown => true,
+        };
         let same = now == before || joined && now.voters == before.voters;
         self.holds(Rule::ConfigurationApplied, same, |_| {
             format!("It has {}, where {} was due.", text::configuration(&now), text::configuration(&before))

@@ -138,7 +138,9 @@ fn a_message_that_is_not_true_is_found() {
     let changed = |kind: TracedKind, name: Name, change: Change| {
         broken(|event| {
             let fits = event.name == name && other(event, kind);
-            event.msg.as_mut().filter(|_| fits).map(change);
+            if let Some(message) = event.msg.as_mut().filter(|_| fits) {
+                change(message);
+            }
             fits
         })
     };
@@ -199,7 +201,9 @@ fn a_vote_that_must_not_be_given_is_found() {
     let rules = broken(|event| {
         let refuses = event.name == Name::SendRequestVoteResponse
             && event.msg.as_ref().is_some_and(|message| message.reject);
-        event.msg.as_mut().filter(|_| refuses).into_iter().for_each(|message| message.reject = false);
+        if let Some(message) = event.msg.as_mut().filter(|_| refuses) {
+            message.reject = false;
+        }
         refuses
     });
     assert!(rules.contains(&"VoteUpToDate") || rules.contains(&"VoteOnce"), "{rules:?}");
