@@ -15,7 +15,10 @@ pub fn trials() -> Vec<Trial> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
     files.sort();
     let name = |file: &Path| file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-    files.into_iter().map(|file| Trial::test(format!("shrunk::{}", name(&file)), move || check(&file))).collect()
+    files
+        .into_iter()
+        .map(|file| Trial::test(format!("shrunk::{}", name(&file)), move || check(&file)))
+        .collect()
 }
 
 fn check(file: &Path) -> Result<(), Failed> {
