@@ -21,8 +21,8 @@ use verify::describe;
 
 use crate::additions::OwnOracles;
 use crate::case::Case;
-use crate::explain;
 use crate::execute::{HarnessFailure, Outcome, run_plan_with};
+use crate::explain;
 use crate::flaws;
 use crate::report::Failure;
 

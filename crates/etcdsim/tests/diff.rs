@@ -39,7 +39,8 @@ fn what_cannot_differ_and_what_does_not_exist_is_said() {
     assert!(nothing.code == 2 && nothing.explains("the two runs would be the same"), "{}", nothing.stderr);
     let fault = etcdsim(&["diff", "scenarios/power-loss.toml", "--seed", "8", "--without-fault", "9999"]);
     assert!(fault.code == 2 && fault.explains("there is no fault 9999"), "{}", fault.stderr);
-    let binary = etcdsim(&["diff", "scenarios/power-loss.toml", "--seed", "8", "--other-binary", "/no/etcdsim"]);
+    let binary =
+        etcdsim(&["diff", "scenarios/power-loss.toml", "--seed", "8", "--other-binary", "/no/etcdsim"]);
     assert!(binary.code == 2 && binary.explains("/no/etcdsim did not replay"), "{}", binary.stderr);
 }
 
@@ -65,8 +66,18 @@ fn the_same_build_takes_the_same_steps() {
 
 #[test]
 fn a_search_needs_two_commits() {
-    let unknown = etcdsim(&["bisect", "scenarios/only-voter.toml", "--seed", "1", "--good", "no-such", "--bad", "HEAD"]);
+    let unknown = etcdsim(&[
+        "bisect",
+        "scenarios/only-voter.toml",
+        "--seed",
+        "1",
+        "--good",
+        "no-such",
+        "--bad",
+        "HEAD",
+    ]);
     assert!(unknown.code == 2 && unknown.explains("has no commit \"no-such\""), "{}", unknown.stderr);
-    let same = etcdsim(&["bisect", "scenarios/only-voter.toml", "--seed", "1", "--good", "HEAD", "--bad", "HEAD"]);
+    let same =
+        etcdsim(&["bisect", "scenarios/only-voter.toml", "--seed", "1", "--good", "HEAD", "--bad", "HEAD"]);
     assert!(same.code == 2 && same.explains("is not before the bad one"), "{}", same.stderr);
 }

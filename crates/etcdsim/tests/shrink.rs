@@ -10,11 +10,12 @@ use proptest::prelude::*;
 use crate::common::etcdsim;
 use crate::common::folder::Folder;
 
-/// A short run in which a flaw is found with most seeds: members answer before entries are on disk, and lose power.
+/// A short run in which a flaw is often found: a leader that was paused answers reads without asking the others.
 const SCENARIO: &str = r#"
-title = "Power losses"
-flaws = ["R2"]
+title = "A paused leader answers reads"
+flaws = ["R5"]
 [cluster]
+members = 3
 snapshot-count = 40
 [workload]
 clients = 3
@@ -24,21 +25,21 @@ put = 3
 get = 2
 txn = 1
 [[fault]]
-kind = "power-loss"
+kind = "pause"
 target = "leader"
 every = "700ms..1s"
-for = "300ms"
+for = "2s"
 [[fault]]
-kind = "pause"
-target = "random"
+kind = "crash"
+target = "leader"
 every = "800ms"
 for = "100ms"
 [run]
-chaos = "3s"
+chaos = "5s"
 "#;
 
 fn plan(seed: u64) -> Plan {
-    Scenario::parse("power.toml", SCENARIO).expect("it is a scenario").expand(seed)
+    Scenario::parse("paused.toml", SCENARIO).expect("it is a scenario").expand(seed)
 }
 
 fn shrink(plan: &Plan, jobs: usize) -> Result<Shrunk, NotShrunk> {
@@ -67,7 +68,7 @@ fn without_one(plan: &Plan) -> Vec<Plan> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_result_is_smaller_and_fails_in_the_same_way(seed in 0_u64..100_000) {
@@ -86,7 +87,7 @@ proptest! {
             prop_assert_ne!(signature(&plan), Some(before.clone()), "{}", plan.to_toml());
         }
         // What is written is the plan.
-        let text = shrunk.text("power.toml");
+        let text = shrunk.text("paused.toml");
         let read = Plan::parse("small.toml", &text).expect("it is a plan");
         prop_assert_eq!(&read, &shrunk.plan);
         let reasons = text.lines().filter(|line| line.starts_with("# Without this")).count();
@@ -120,12 +121,12 @@ fn the_command_saves_a_plan_that_replays_and_goes_on_from_it() {
     let plan = (0..).map(plan).find(|plan| signature(plan).is_some()).expect("some seed fails");
     fs::write(&file, plan.to_toml()).expect("a temporary folder can be written");
     let (file, output) = (file.to_str().expect("plain"), small.to_str().expect("plain"));
-    let ended = etcdsim(&["shrink", file]).expect(0);
+    let ended = etcdsim(&["shrink", file, "--time-budget", "10m"]).expect(0);
     assert!(ended.stdout.contains("faults and operations became"), "{}", ended.stdout);
     let again = etcdsim(&["replay", output]).expect(1);
     assert!(again.stdout.contains("same trace hash as recorded"), "{}", again.stdout);
     let before = fs::read_to_string(&small).expect("it was saved");
-    let ended = etcdsim(&["shrink", file]).expect(0);
+    let ended = etcdsim(&["shrink", file, "--time-budget", "10m"]).expect(0);
     assert!(ended.stderr.contains("Going on from"), "{}", ended.stderr);
     let after = fs::read_to_string(&small).expect("it was saved");
     let plan = |text: &str| Plan::parse("small.toml", text).expect("it is a plan");
@@ -204,11 +205,9 @@ fn a_history_of_etcd_is_cut_down_by_forgetting_answers() {
     let folder = Folder::new();
     let [plan_file, file, small] =
         ["plan.toml", "history.jsonl", "small.jsonl"].map(|name| folder.path().join(name));
-    let text = SCENARIO.replace("flaws = [\"R2\"]", "flaws = [\"R5\"]").replace("power-loss", "pause");
-    let scenario = Scenario::parse("pause.toml", &text).expect("it is a scenario");
     let stale =
         |plan: &Plan| signature(plan).is_some_and(|signature| signature.oracle == etcdsim::Oracle::K1);
-    let plan = (0..200).map(|seed| scenario.expand(seed)).find(stale).expect("some seed has a stale read");
+    let plan = (0..200).map(plan).find(stale).expect("some seed has a stale read");
     fs::write(&plan_file, plan.to_toml()).expect("a temporary folder can be written");
     let [plan_file, file, output] = [&plan_file, &file, &small].map(|path| path.to_str().expect("plain"));
     etcdsim(&["replay", plan_file, "--history", file]).expect(1);
@@ -216,7 +215,7 @@ fn a_history_of_etcd_is_cut_down_by_forgetting_answers() {
     let ended = etcdsim(&["check", file, "--shrink", "--output", output]).expect(1);
     assert!(ended.stdout.contains("shrunk from"), "{}", ended.stdout);
     let lines = |path: &str| fs::read_to_string(path).expect("it was written").lines().count();
-    assert!(lines(output) * 4 < lines(file), "{} of {} lines are left", lines(output), lines(file));
+    assert!(lines(output) * 2 < lines(file), "{} of {} lines are left", lines(output), lines(file));
     let after = etcdsim(&["check", output]).expect(1);
     assert!(before.stdout.contains("K1") && after.stdout.contains("K1"), "{}", after.stdout);
 }

@@ -73,7 +73,7 @@ pub(super) struct Arguments {
     require_coverage: bool,
     /// Make the first failing plan of every group of failures as small as it can, for at most this long each, and save it
     /// beside the failing plan (docs/shrink.md)
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "60s", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "60s", value_parser = values::duration)]
     shrink: Option<Duration>,
     /// Where failing plans are saved
     #[arg(long, value_name = "FOLDER", default_value = "failures")]
