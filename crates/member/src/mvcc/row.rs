@@ -18,6 +18,14 @@ pub(super) fn is_tombstone(row: &KeyValue) -> bool {
     row.version == 0
 }
 
+/// The pair of a row as etcd stores it: that of a deletion has no revision.
+pub(crate) fn as_etcd_has_it(row: &KeyValue) -> KeyValue {
+    match is_tombstone(row) {
+        true => KeyValue { key: row.key.clone(), ..KeyValue::default() },
+        false => row.clone(),
+    }
+}
+
 /// Encodes a row for the backend.
 pub(super) fn encode(at: Revision, row: &KeyValue) -> (Bytes, Bytes) {
     (at.row_key(is_tombstone(row)), row.encode_to_vec().into())
