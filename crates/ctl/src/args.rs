@@ -35,7 +35,7 @@ pub struct Global {
     #[arg(long, global = true, env = "ETCDCTL_CERT")]
     pub cert: Option<PathBuf>,
     /// Its key.
-    #[arg(long, global = true, env = "ETCDCTL_KEY")]
+    #[arg(id = "key_file", long = "key", value_name = "KEY", global = true, env = "ETCDCTL_KEY")]
     pub key: Option<PathBuf>,
     /// The user: name, or name:password.
     #[arg(long, global = true, env = "ETCDCTL_USER")]
@@ -354,4 +354,28 @@ pub fn of_line<T: clap::Args>(name: &'static str, words: &[String]) -> Result<T,
     let command = T::augment_args(clap::Command::new(name).no_binary_name(true));
     let matches = command.try_get_matches_from(words)?;
     T::from_arg_matches(&matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_all_commands_may_stand_anywhere() {
+        let words = ["x", "--key", "client.key", "put", "--lease", "1f", "key", "value", "-w", "json"];
+        let args = Args::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+        let Command::Put(put) = args.command else { panic!("it is a put") };
+        assert_eq!((&*put.key, put.value.as_deref(), put.lease), ("key", Some("value"), 0x1f));
+        assert_eq!((args.global.key, args.global.write_out), (Some("client.key".into()), Form::Json));
+        for line in [
+            "get --prefix k",
+            "del a b --range",
+            "watch k --rev 3",
+            "lease grant -5",
+            "member remove 8e9e05c52164694d",
+        ] {
+            let words = ["x"].into_iter().chain(line.split(' '));
+            assert!(Args::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
 }

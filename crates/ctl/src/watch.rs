@@ -36,11 +36,16 @@ pub async fn watch(global: &Global, args: Watch) -> Outcome {
                 reason => reason,
             };
             eprintln!("watch was canceled ({reason})");
-            return Err(Failure { code: 2, text: "watch is canceled by the server".into() });
+            return Err(canceled());
         }
         show_one(&answer, global);
     }
-    Err(Failure { code: 2, text: "watch is canceled by the server".into() })
+    Err(canceled())
+}
+
+/// The failure, with etcdctl's exit code.
+fn canceled() -> Failure {
+    Failure { code: 5, text: "watch is canceled by the server".into() }
 }
 
 fn show_one(answer: &WatchResponse, global: &Global) {

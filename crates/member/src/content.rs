@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use crate::config::Config;
 use crate::image::{Image, Parts};
-use crate::mvcc::{Damaged, Store};
+use crate::mvcc::{Damaged, Store, as_etcd_has_it};
 use crate::{auth, cluster};
 
 /// All replicated state.
@@ -38,7 +38,7 @@ impl Content {
         let leases = store.leases().map(|(id, lease)| [id, lease.ttl, lease.remaining]).collect();
         let compacted = store.compact_revision();
         let changes = store.take_changes().rows.into_iter();
-        let rows = changes.filter_map(|(key, value)| Some((key, as_etcd_has_it(value?)?))).collect();
+        let rows = changes.filter_map(|(key, value)| Some((key, for_etcd(value?)?))).collect();
         Ok(Content { rows, leases, compacted, membership, users })
     }
 
@@ -66,13 +66,9 @@ fn config() -> Config {
     Config::new(record::MemberId::new(1), [].into())
 }
 
-/// A pair as etcd has it in a row: that of a deletion has no revision.
-fn as_etcd_has_it(value: Bytes) -> Option<Bytes> {
-    let pair = KeyValue::decode(value.clone()).ok()?;
-    match pair.version {
-        0 => Some(KeyValue { key: pair.key, ..KeyValue::default() }.encode_to_vec().into()),
-        _ => Some(value),
-    }
+/// The value of a row as etcd has it.
+fn for_etcd(value: Bytes) -> Option<Bytes> {
+    Some(as_etcd_has_it(&KeyValue::decode(value).ok()?).encode_to_vec().into())
 }
 
 /// A pair as we have it in a row: that of a deletion has its revision. What is damaged stays so.

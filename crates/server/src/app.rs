@@ -13,7 +13,7 @@ use tonic::Status;
 
 use crate::handle::Handle;
 use crate::metrics::Metrics;
-use crate::peers::Shown;
+use crate::peers::{Removed, Shown};
 use crate::snapshot;
 
 /// How many pieces of a snapshot wait for its client.
@@ -34,6 +34,8 @@ pub struct App {
     pub max_request_bytes: usize,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The members that were removed.
+    pub removed: Removed,
 }
 
 impl App {

@@ -177,3 +177,60 @@ fn is_covered(op: &DiskOp, later: &[&DiskOp]) -> bool {
     let other = later.iter().find(|op| !matches!(op, DiskOp::Append { path: of, .. } if of == path));
     matches!(other, Some(DiskOp::Sync { path: of }) if of == path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes what is performed, and fails if asked.
+    #[derive(Debug, Default)]
+    struct Noted(Mutex<Vec<DiskOp>>, Option<usize>);
+
+    impl Disk for Noted {
+        fn list(&self, _: &str) -> Result<Vec<String>, DiskError> {
+            Ok(Vec::new())
+        }
+
+        fn len(&self, _: &str) -> Result<u64, DiskError> {
+            Ok(0)
+        }
+
+        fn read(&self, _: &str, _: u64, _: &mut [u8]) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        fn perform(&self, op: &DiskOp) -> Result<(), DiskError> {
+            let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.push(op.clone());
+            match self.1 {
+                Some(nth) if noted.len() > nth => {
+                    Err(DiskError { kind: DiskErrorKind::Full, path: path_of(op).clone() })
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+
+    fn append(path: &str) -> DiskOp {
+        DiskOp::Append { path: path.into(), data: "x".into() }
+    }
+
+    fn sync(path: &str) -> DiskOp {
+        DiskOp::Sync { path: path.into() }
+    }
+
+    #[test]
+    fn jobs_that_came_together_are_synced_once() {
+        let jobs = [
+            DiskJob { id: 1, ops: vec![append("wal/a"), sync("wal/a")] },
+            DiskJob { id: 2, ops: vec![append("wal/a"), sync("wal/a")] },
+            DiskJob { id: 3, ops: vec![append("wal/b"), sync("wal/b")] },
+        ];
+        let disk = Noted::default();
+        assert_eq!(perform_all(&disk, &jobs), Ok(()));
+        let wanted = [append("wal/a"), append("wal/a"), sync("wal/a"), append("wal/b"), sync("wal/b")];
+        assert_eq!(*disk.0.lock().unwrap_or_else(PoisonError::into_inner), wanted);
+        let full = Noted(Mutex::default(), Some(1));
+        assert!(perform_all(&full, &jobs).is_err());
+    }
+}

@@ -206,12 +206,26 @@ impl Driver {
         self.carry_out(effects)
     }
 
-    /// A status with the size of the store's real file: the member counts only its rows.
-    fn with_real_size(&self, mut answer: Answer) -> Answer {
-        if let Ok(Response::Status(status)) = &mut answer {
-            status.db_size = self.file_size.load(Ordering::Relaxed) as i64;
-        }
-        answer
+    /// Answers a call. Two answers of the member are not etcd's yet: it counts only the rows of its store, not the size of
+    /// the real file; and it has a hash of its own, which costs no more than a step may cost.
+    fn answer(&self, waiting: oneshot::Sender<Answer>, answer: Answer) {
+        let answer = match answer {
+            Ok(Response::Status(mut status)) => {
+                status.db_size = self.file_size.load(Ordering::Relaxed) as i64;
+                Ok(Response::Status(status))
+            }
+            Ok(Response::HashKv(mut hash)) => {
+                let rows = self.member.store().freeze();
+                #[allow(clippy::disallowed_methods, reason = "a server computes on other threads")]
+                self.runtime.spawn_blocking(move || {
+                    hash.hash = rows.etcd_hash(hash.hash_revision);
+                    let _ = waiting.send(Ok(hash.into()));
+                });
+                return;
+            }
+            answer => answer,
+        };
+        let _ = waiting.send(answer);
     }
 
     /// Carries out the effects of a step, in the order that the contract asks for.
@@ -247,7 +261,7 @@ impl Driver {
         }
         for (call, answer) in effects.answers.drain(..) {
             if let Some(waiting) = self.calls.remove(&call) {
-                let _ = waiting.send(self.with_real_size(answer));
+                self.answer(waiting, answer);
             }
         }
         for job in effects.jobs.drain(..) {

@@ -67,3 +67,22 @@ impl FromStr for Retention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_go() {
+        for (text, millis) in
+            [("0", 0), ("100ms", 100), ("5s", 5_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("10m", 600_000)]
+        {
+            assert_eq!(text.parse(), Ok(GoDuration(Duration::from_millis(millis))), "{text}");
+        }
+        for text in ["", "5", "s", "5 s", "1d", "-1s", "5ss"] {
+            assert!(text.parse::<GoDuration>().is_err(), "{text}");
+        }
+        assert_eq!("5".parse(), Ok(Retention::Number(5)));
+        assert_eq!("5m".parse(), Ok(Retention::Time(Duration::from_secs(300))));
+    }
+}

@@ -1,6 +1,6 @@
 //! What other members ask of this one, at its peer addresses: connections for messages, snapshots, and who the members are.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
@@ -116,6 +116,9 @@ async fn receive(app: &App, from: MemberId, upgraded: Upgraded) -> String {
     let mut connection = TokioIo::new(upgraded);
     let mut buffer = BytesMut::with_capacity(64 << 10);
     loop {
+        if app.removed.lock().unwrap_or_else(PoisonError::into_inner).contains(&from) {
+            return "it was removed from the cluster".into();
+        }
         while let Some(frame) = next_frame(&mut buffer) {
             let message = frame.and_then(|(kind, body)| wire::read(kind, body));
             match message {

@@ -3,12 +3,12 @@
 //! Each member dials each other one, and sends on the connection that it has dialled. What a connection cannot take is
 //! dropped: raft expects that. A snapshot is large, so it has a request of its own, whose answer says that it arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -57,8 +57,10 @@ const REDIAL: Duration = Duration::from_millis(100);
 const WRITE_MAX: Duration = Duration::from_secs(5);
 /// How long a snapshot may be on its way.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(300);
-/// How long the connection to a member that was removed stays, so that it learns of its removal.
-const REMOVED_STAYS: Duration = Duration::from_secs(5);
+
+/// The members that were removed since this process began. Their connections are closed; when they dial again, they learn
+/// why.
+pub type Removed = Arc<Mutex<BTreeSet<MemberId>>>;
 
 /// What every connection needs.
 pub struct Dialling {
@@ -80,6 +82,7 @@ pub struct Dialling {
 pub struct Peers {
     dialling: Arc<Dialling>,
     links: BTreeMap<MemberId, Link>,
+    removed: Removed,
 }
 
 /// The connection to one member.
@@ -99,8 +102,8 @@ impl Drop for Link {
 
 impl Peers {
     /// No connections yet.
-    pub fn new(dialling: Dialling) -> Peers {
-        Peers { dialling: Arc::new(dialling), links: BTreeMap::new() }
+    pub fn new(dialling: Dialling, removed: Removed) -> Peers {
+        Peers { dialling: Arc::new(dialling), links: BTreeMap::new(), removed }
     }
 
     /// These are the members now. None at all are known to a member that has joined and not heard from the leader.
@@ -108,19 +111,9 @@ impl Peers {
         if members.is_empty() {
             return;
         }
-        let gone: Vec<MemberId> = self
-            .links
-            .keys()
-            .copied()
-            .filter(|id| !members.iter().any(|member| member.id == id.raft_id()))
-            .collect();
-        for id in gone {
-            let link = self.links.remove(&id);
-            self.dialling.runtime.spawn(async move {
-                sleep(REMOVED_STAYS).await;
-                drop(link);
-            });
-        }
+        let is_member = |id: &MemberId| members.iter().any(|member| member.id == id.raft_id());
+        let gone = self.links.extract_if(.., |id, _| !is_member(id)).map(|(id, _)| id);
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).extend(gone);
         for member in members {
             self.reach(MemberId::from_raft(member.id), member.peer_urls);
         }

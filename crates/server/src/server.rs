@@ -28,7 +28,7 @@ use crate::handle::{Event, Handle};
 use crate::metrics::Metrics;
 use crate::net::Listener;
 use crate::passwords::Bcrypt;
-use crate::peers::{self, Dialling, Peers};
+use crate::peers::{self, Dialling, Peers, Removed};
 use crate::setup::{Setup, cluster_id};
 use crate::snapshot;
 use crate::tls::{ClientTls, Files, ServerTls};
@@ -142,7 +142,8 @@ async fn serve(setup: Setup) -> Result<(), String> {
         runtime: runtime.clone(),
         clock: Clock::new(),
     };
-    let mut links = Peers::new(dialling);
+    let removed = Removed::default();
+    let mut links = Peers::new(dialling, Arc::clone(&removed));
     for Peer { id, peer_urls, .. } in &peers[..] {
         links.reach(*id, peer_urls.to_vec());
     }
@@ -185,6 +186,7 @@ async fn serve(setup: Setup) -> Result<(), String> {
         cluster: identity.cluster,
         max_request_bytes: setup.flags.max_request_bytes as usize,
         metrics,
+        removed,
     });
     let keeping = Keeping {
         ping: Some(setup.flags.grpc_keepalive_interval.0).filter(|time| !time.is_zero()),

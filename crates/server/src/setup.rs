@@ -264,3 +264,54 @@ fn settings(flags: &Flags, gates: &BTreeMap<&'static str, bool>) -> Result<Setti
     }
     Ok(settings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags;
+
+    fn setup(args: &[&str]) -> Result<Setup, String> {
+        let args = std::iter::once("etcdsim-server").chain(args.iter().copied()).map(Into::into);
+        Setup::new(flags::parse(args, false).map_err(|error| error.to_string())?)
+    }
+
+    #[test]
+    fn ids_are_those_of_etcd() {
+        // From a real etcd 3.7.3 without flags.
+        let setup = setup(&[]).expect("etcd starts without flags");
+        let peers = setup.peers();
+        assert_eq!(peers.iter().map(|peer| peer.id.raft_id()).collect::<Vec<_>>(), [0x8e9e_05c5_2164_694d]);
+        assert_eq!(cluster_id(&peers), 0xcdf8_1819_4e3a_8c32);
+        assert_eq!(setup.data_dir.to_str(), Some("default.etcd"));
+    }
+
+    #[test]
+    fn one_dash_does_as_well_as_two() {
+        let one = setup(&[
+            "-name",
+            "x",
+            "-initial-cluster=x=http://localhost:2380",
+            "-pre-vote=false",
+            "--logger=zap",
+        ]);
+        let one = one.expect("the flags fit together");
+        assert_eq!((&*one.flags.name, one.settings.pre_vote), ("x", false));
+        assert_eq!(one.data_dir.to_str(), Some("x.etcd"));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for (args, says) in [
+            (&["--election-timeout", "400"][..], "at least as 5 times"),
+            (&["--initial-cluster", "a=http://h:1"], "couldn't find local name"),
+            (&["--initial-cluster", "default=http://h:1"], "must name the same addresses"),
+            (&["--feature-gates", "Nothing=true"], "unrecognized feature gate"),
+            (&["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"], "must be a number"),
+            (&["--listen-peer-urls", "h:1"], "URL scheme must be"),
+            (&["--nothing"], "unexpected argument"),
+        ] {
+            let refusal = setup(args).expect_err("it contradicts itself");
+            assert!(refusal.contains(says), "{args:?}: {refusal}");
+        }
+    }
+}

@@ -86,3 +86,34 @@ impl fmt::Display for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        for text in [
+            "http://localhost:2379",
+            "https://10.0.0.1:1",
+            "http://[::1]:2380",
+            "unix://a/b.sock",
+            "unixs://x",
+        ] {
+            let url: Url = text.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(url.to_string(), text);
+        }
+        for text in [
+            "",
+            "localhost:2379",
+            "ftp://a:1",
+            "http://a",
+            "http://a:b",
+            "http://a:1/x",
+            "http://::1:1",
+            "unix://",
+        ] {
+            assert!(text.parse::<Url>().is_err(), "{text}");
+        }
+    }
+}

@@ -167,3 +167,36 @@ fn read_peer(body: Bytes) -> Result<PeerMessage, WireError> {
         Kind::Removed(()) => Ok(PeerMessage::Removed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::etcdserverpb::{HashKvRequest, HashKvResponse};
+
+    #[test]
+    fn messages_are_read_as_they_were_written() {
+        let raft = RaftMessage { to: 2, from: 1, term: 3, index: 7, ..RaftMessage::default() };
+        let response = HashKvResponse { hash: 5, ..HashKvResponse::default() };
+        let peer = |message| Message::Peer(Box::new(message));
+        for message in [
+            Message::Raft(Box::new(raft)),
+            peer(PeerMessage::Hello),
+            peer(PeerMessage::Removed),
+            peer(PeerMessage::Call { id: 1, request: HashKvRequest { revision: 9 }.into() }),
+            peer(PeerMessage::Answer { id: 1, result: Ok(response.into()) }),
+            peer(PeerMessage::Answer { id: 1, result: Err(api::Error::NotLeader) }),
+        ] {
+            let mut frame = BytesMut::new();
+            put(&message, &mut frame);
+            let length = u32::from_le_bytes(frame[..4].try_into().expect("four bytes"));
+            assert_eq!(length as usize, frame.len() - HEAD);
+            let read = read(frame[4], Bytes::copy_from_slice(&frame[HEAD..]));
+            assert_eq!(read.expect("it was written"), message);
+            for end in HEAD..frame.len() {
+                // Not every part is refused, but none makes it panic.
+                let _ = super::read(frame[4], Bytes::copy_from_slice(&frame[HEAD..end]));
+            }
+        }
+        assert!(matches!(read(9, Bytes::new()), Err(WireError::Kind(9))));
+    }
+}

@@ -1,9 +1,9 @@
 //! Three servers as one cluster.
 
 use api::Response;
-use api::etcdserverpb::StatusRequest;
+use api::etcdserverpb::{MemberAddRequest, MemberRemoveRequest, StatusRequest};
 
-use crate::process::{Server, call, folder, free_ports, get, put, run, value};
+use crate::process::{Server, call, folder, free_ports, get, insist, put, run, value};
 
 fn three(folder: &std::path::Path) -> Vec<Server> {
     let (clients, peers): ([u16; 3], [u16; 3]) = (free_ports(), free_ports());
@@ -70,5 +70,41 @@ fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_killed() {
                 assert_eq!(found.as_ref(), Some(key), "{}", server.said());
             }
         }
+    });
+}
+
+#[test]
+fn a_member_joins_and_leaves() {
+    let folder = folder("joins");
+    let ([first_client, client], [first_peer, peer]) = (free_ports(), free_ports());
+    let address = |port: u16| format!("http://127.0.0.1:{port}");
+    let of_peer = |port: u16| {
+        [
+            format!("--listen-peer-urls={}", address(port)),
+            format!("--initial-advertise-peer-urls={}", address(port)),
+        ]
+    };
+    let mut first = Server::start(&folder, "m1", first_client, &of_peer(first_peer));
+    run(async {
+        let mut of_first = first.client().await;
+        call(&mut of_first, put("before", "1")).await.expect("a put");
+        let add = MemberAddRequest { peer_urls: vec![address(peer)], is_learner: false };
+        let Response::MemberAdd(added) = insist(&mut of_first, add.into()).await else {
+            panic!("another answer")
+        };
+        let mut args = of_peer(peer).to_vec();
+        args.push(format!("--initial-cluster=m1={},m2={}", address(first_peer), address(peer)));
+        args.push("--initial-cluster-state=existing".to_string());
+        let mut second = Server::start(&folder, "m2", client, &args);
+        let mut of_second = second.client().await;
+        assert_eq!(value(insist(&mut of_second, get("before")).await).as_deref(), Some("1"));
+        insist(&mut of_second, put("with two", "2")).await;
+
+        // A member that was removed ends by itself, and the other one goes on alone.
+        let id = added.member.map_or(0, |member| member.id);
+        insist(&mut of_first, MemberRemoveRequest { id }.into()).await;
+        assert!(second.ends(), "{}", second.said());
+        insist(&mut of_first, put("alone", "3")).await;
+        assert!(first.stop(), "{}", first.said());
     });
 }

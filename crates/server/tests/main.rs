@@ -6,3 +6,4 @@ mod cluster;
 mod process;
 mod single;
 mod snapshot;
+mod tls;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use api::etcdserverpb::{PutRequest, RangeRequest};
 use api::{Request, Response};
 use etcdsim_server::client::Client;
+use etcdsim_server::tls::ClientTls;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// How often something is tried before a test fails, and the pause between two attempts.
 const ATTEMPTS: usize = 300;
@@ -51,11 +52,16 @@ pub struct Server {
 impl Server {
     /// Starts a server with these arguments besides those about its client address.
     pub fn start(folder: &Path, name: &str, client: u16, args: &[String]) -> Server {
+        Server::start_at("http", folder, name, client, args)
+    }
+
+    /// The same, with the scheme of its client address.
+    pub fn start_at(scheme: &str, folder: &Path, name: &str, client: u16, args: &[String]) -> Server {
         let mut all = vec![
             format!("--name={name}"),
             format!("--data-dir={}", folder.join(name).display()),
-            format!("--listen-client-urls=http://127.0.0.1:{client}"),
-            format!("--advertise-client-urls=http://127.0.0.1:{client}"),
+            format!("--listen-client-urls={scheme}://127.0.0.1:{client}"),
+            format!("--advertise-client-urls={scheme}://127.0.0.1:{client}"),
             "--bcrypt-cost=4".to_string(),
         ];
         all.extend(args.iter().cloned());
@@ -84,13 +90,18 @@ impl Server {
         let id = self.child.id().to_string();
         let killed = Command::new("kill").arg(id).status().expect("there is a command kill");
         assert!(killed.success());
+        self.ends()
+    }
+
+    /// Waits until it has ended. Returns whether it says that all was well.
+    pub fn ends(&mut self) -> bool {
         for _ in 0..ATTEMPTS {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 return status.success();
             }
             std::thread::sleep(PAUSE);
         }
-        panic!("it does not stop: {}", self.said());
+        panic!("it does not end: {}", self.said());
     }
 
     /// Starts it again.
@@ -105,12 +116,20 @@ impl Server {
 
     /// A connection to it, as soon as it answers reads.
     pub async fn client(&self) -> Client {
-        let url = format!("http://127.0.0.1:{}", self.client).parse().expect("an address");
+        self.client_at("http", None).await
+    }
+
+    /// The same, with the scheme of its client address.
+    pub async fn client_at(&self, scheme: &str, tls: Option<&ClientTls>) -> Client {
+        let url = format!("{scheme}://127.0.0.1:{}", self.client).parse().expect("an address");
         for _ in 0..ATTEMPTS {
-            if let Ok(mut client) = Client::connect(&url, None).await
-                && call(&mut client, get("ready")).await.is_ok()
-            {
-                return client;
+            if let Ok(mut client) = Client::connect(&url, tls).await {
+                match call(&mut client, get("ready")).await {
+                    Ok(_) => return client,
+                    // Who has no right to read learns at least that it serves.
+                    Err(status) if status.code() == Code::PermissionDenied => return client,
+                    Err(_) => {}
+                }
             }
             sleep(PAUSE).await;
         }
@@ -138,6 +157,17 @@ fn spawn(args: &[String], log: &Path) -> Child {
         .stderr(log)
         .spawn()
         .expect("cargo has built it")
+}
+
+/// Makes a call until it succeeds.
+pub async fn insist(client: &mut Client, request: Request) -> Response {
+    for _ in 0..ATTEMPTS {
+        if let Ok(response) = call(client, request.clone()).await {
+            return response;
+        }
+        sleep(PAUSE).await;
+    }
+    panic!("{request:?} does not succeed");
 }
 
 /// Makes a call, in bounded time.

@@ -8,10 +8,12 @@
 
 use std::collections::BTreeSet;
 
+use api::mvccpb::KeyValue;
 use bytes::{BufMut as _, Bytes};
 use prost::Message as _;
 
 use super::revision::Revision;
+use super::row::{as_etcd_has_it, is_tombstone};
 use super::rows::Rows;
 
 /// The first bytes of a snapshot. The digit is the version of the format.
@@ -51,6 +53,21 @@ impl Frozen {
         }
         out.put_u32_le(crc32c::crc32c(&out));
         out.into()
+    }
+
+    /// The hash of all rows up to `revision` by etcd's formula, with which it can be compared with those of etcd
+    /// (`storage/mvcc/hash.go`): a CRC32C of the name of the bucket, and of the rows as etcd stores them. Tombstones at the
+    /// compact revision are left out.
+    pub fn etcd_hash(&self, revision: i64) -> u32 {
+        let gone = self.not_scrubbed();
+        let counts = |at: Revision, row: &KeyValue| {
+            at.main <= revision && !gone.contains(&at) && !(is_tombstone(row) && at.main == self.compacted)
+        };
+        let rows = self.rows.iter().filter(|&(at, row)| counts(at, row));
+        rows.fold(crc32c::crc32c(b"key"), |sum, (at, row)| {
+            let sum = crc32c::crc32c_append(sum, &at.row_key(is_tombstone(row)));
+            crc32c::crc32c_append(sum, &as_etcd_has_it(row).encode_to_vec())
+        })
     }
 
     /// The compacted rows that the scrub has not removed yet: those that a later change follows, which is not after the

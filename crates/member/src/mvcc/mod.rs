@@ -51,6 +51,7 @@ pub use frozen::Frozen;
 pub use key_range::KeyRange;
 pub use lease::Lease;
 pub use revision::Revision;
+pub(crate) use row::as_etcd_has_it;
 pub use write::Write;
 
 /// The error for saved state that no store can have written.

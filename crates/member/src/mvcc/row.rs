@@ -23,6 +23,14 @@ pub(super) fn told(at: Revision, row: &KeyValue) -> record::inner::Row {
     record::inner::Row { at: (at.main, at.sub), key: row.key.clone(), tombstone: is_tombstone(row) }
 }
 
+/// The pair of a row as etcd stores it: that of a deletion has no revision.
+pub(crate) fn as_etcd_has_it(row: &KeyValue) -> KeyValue {
+    match is_tombstone(row) {
+        true => KeyValue { key: row.key.clone(), ..KeyValue::default() },
+        false => row.clone(),
+    }
+}
+
 /// Encodes a row for the backend.
 pub(super) fn encode(at: Revision, row: &KeyValue) -> (Bytes, Bytes) {
     (at.row_key(is_tombstone(row)), row.encode_to_vec().into())
