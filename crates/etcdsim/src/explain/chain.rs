@@ -324,11 +324,7 @@ fn restarts(evidence: &Evidence, first: &Wrong, end: Nanos) -> Vec<Sentence> {
 }
 
 /// What a violation says, and the operations and events that prove it.
-pub(super) fn happened(
-    evidence: &Evidence,
-    seen: &ViolationReport,
-    first: Option<&Wrong>,
-) -> Vec<Sentence> {
+pub(super) fn happened(evidence: &Evidence, seen: &ViolationReport, first: Option<&Wrong>) -> Vec<Sentence> {
     // If this is the first wrong step itself, its paragraph has said the rest.
     let said = first.filter(|first| seen.sentences.contains(&first.says));
     let (sentences_of, events_of): (&[String], &[String]) = match said {
@@ -565,7 +561,10 @@ mod tests {
     fn lines_with_a_time_become_sentences_with_it() {
         let of = |line| (timed(line).time, timed(line).text);
         assert_eq!(of("  1.005654346  m3   is killed"), (Some(1_005_654_346), "m3   is killed".to_string()));
-        assert_eq!(of("2.314 s  watcher 0: progress"), (Some(2_314_000_000), "watcher 0: progress".to_string()));
+        assert_eq!(
+            of("2.314 s  watcher 0: progress"),
+            (Some(2_314_000_000), "watcher 0: progress".to_string())
+        );
         assert_eq!(of("It is 1.5  or more"), (None, "It is 1.5  or more".to_string()));
     }
 

@@ -68,9 +68,7 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                 let wall = wall_clock(evidence, place, member);
                 let how = match () {
                     () if passed < given.lasts => "before its time was over",
-                    () if passed > given.lasts + LATE
-                        && !was_away(evidence, place, member, given.at) =>
-                    {
+                    () if passed > given.lasts + LATE && !was_away(evidence, place, member, given.at) => {
                         "long after its time was over"
                     }
                     () => continue,

@@ -68,10 +68,8 @@ pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
 
 /// A leader puts a change of the membership into its log only once it has applied the one before.
 pub(super) fn one_at_a_time(evidence: &Evidence) -> Vec<Wrong> {
-    let changes: Vec<&AppliedEntry> = evidence
-        .entries()
-        .filter(|entry| matches!(entry.command, Command::Membership(_)))
-        .collect();
+    let changes: Vec<&AppliedEntry> =
+        evidence.entries().filter(|entry| matches!(entry.command, Command::Membership(_))).collect();
     let mut found = Vec::new();
     for pair in changes.windows(2) {
         let [before, change] = pair else { continue };

@@ -52,7 +52,8 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                     state.index,
                     time(*at)
                 );
-                let changed = if state.members == before.members { None } else { last_change(evidence, state.index) };
+                let changed =
+                    if state.members == before.members { None } else { last_change(evidence, state.index) };
                 let mut wrong = Wrong::new(happened.time, member, says)
                     .rule("Members that have applied the same entries have the same state, also after a restart and after a snapshot.")
                     .change(was, now)
@@ -73,8 +74,9 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
 
 /// The last entry up to an index that changed the membership.
 fn last_change(evidence: &Evidence, index: u64) -> Option<u64> {
-    let is_change =
-        |index: &u64| evidence.entry(*index).is_some_and(|entry| matches!(entry.command, Command::Membership(_)));
+    let is_change = |index: &u64| {
+        evidence.entry(*index).is_some_and(|entry| matches!(entry.command, Command::Membership(_)))
+    };
     (1..=index).rev().find(is_change)
 }
 

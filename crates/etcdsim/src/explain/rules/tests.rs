@@ -154,7 +154,11 @@ fn only_a_promotion_makes_a_voter() {
     };
     assert_eq!(change(MembershipDeed::Promote), []);
     let rule = "only a promotion makes a learner vote";
-    one(&change(MembershipDeed::Update), rule, &["other addresses", "member 4, which was a learner, a voter"]);
+    one(
+        &change(MembershipDeed::Update),
+        rule,
+        &["other addresses", "member 4, which was a learner, a voter"],
+    );
 }
 
 #[test]
@@ -167,7 +171,11 @@ fn a_restart_agrees_with_the_others() {
         rows: vec![],
     }));
     let apart = found([(2, state(3, false)), (3, loaded), (3, state(3, true))]);
-    one(&apart, "members agree on the state", &["Member 3 restarted", "member 4 as a learner", "member 2 had"]);
+    one(
+        &apart,
+        "members agree on the state",
+        &["Member 3 restarted", "member 4 as a learner", "member 2 had"],
+    );
 }
 
 #[test]
@@ -209,7 +217,11 @@ fn a_watcher_goes_on_where_it_was() {
     assert_eq!(step((Unsynced, 2), (Synced, 4), Served, &[2, 3]), []);
     assert_eq!(step((Unsynced, 2), (Cancelled, 2), Compacted, &[]), []);
     let rule = "a watcher goes on where it was";
-    one(&step((Unsynced, 2), (Synced, 4), Served, &[3]), rule, &["without sending it the put of a at revision 2"]);
+    one(
+        &step((Unsynced, 2), (Synced, 4), Served, &[3]),
+        rule,
+        &["without sending it the put of a at revision 2"],
+    );
     one(&step((Synced, 3), (Synced, 3), Notified, &[3]), rule, &["did not move its next revision"]);
     one(&step((Unsynced, 9), (Synced, 4), Served, &[]), rule, &["lowered", "from 9 to 4"]);
     one(&step((Unsynced, 2), (Unsynced, 2), Compacted, &[]), rule, &["left it in the group"]);
@@ -243,10 +255,13 @@ fn responses_stay_in_order_and_as_they_are() {
     assert_eq!(progress(false, 2), []);
     one(&progress(true, 2), "progress follows the events", &["ahead of 2 responses"]);
     let early = found([
-        (1, Inner::Watcher(Box::new(WatcherMove {
-            start: 9,
-            ..moved((Group::Synced, 9), (Group::Synced, 9), WatcherCause::Created)
-        }))),
+        (
+            1,
+            Inner::Watcher(Box::new(WatcherMove {
+                start: 9,
+                ..moved((Group::Synced, 9), (Group::Synced, 9), WatcherCause::Created)
+            })),
+        ),
         (1, Inner::Queued(Box::new(queued(Said::Progress, 3)))),
     ]);
     one(&early, "progress follows the events", &["waits for a revision that is not reached"]);
