@@ -119,10 +119,7 @@ impl Driver {
         loop {
             let now = self.clock.now().clock;
             let event = if self.wake_at <= now {
-                match self.events.try_recv() {
-                    Ok(event) => Some(event),
-                    Err(_) => None,
-                }
+                self.events.try_recv().ok()
             } else {
                 let sleep = Duration::from_nanos(self.wake_at - now).min(SLEEP_MAX);
                 match self.events.recv_timeout(sleep) {

@@ -65,32 +65,34 @@ async fn hash(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>> {
 }
 
 /// Who sends; or why it is not listened to.
-async fn sender(app: &App, request: &Request<Incoming>) -> Result<MemberId, Response<Full<Bytes>>> {
+async fn sender(app: &App, request: &Request<Incoming>) -> Result<MemberId, Box<Response<Full<Bytes>>>> {
     let number = |name: &str| {
         let text = request.headers().get(name)?.to_str().ok()?;
         u64::from_str_radix(text, 16).ok()
     };
     let (Some(cluster), Some(from), Some(to)) = (number(CLUSTER), number(FROM), number(TO)) else {
-        return Err(refuse(StatusCode::BAD_REQUEST, "a member says its cluster, itself and the receiver\n"));
+        return Err(Box::new(refuse(
+            StatusCode::BAD_REQUEST,
+            "a member says its cluster, itself and the receiver\n",
+        )));
     };
     if cluster != app.cluster || to != app.own.raft_id() {
-        return Err(refuse(StatusCode::PRECONDITION_FAILED, "cluster ID mismatch\n"));
+        return Err(Box::new(refuse(StatusCode::PRECONDITION_FAILED, "cluster ID mismatch\n")));
     }
     let from = MemberId::from_raft(from);
-    match app.handle.look(move |member| member.is_removed(from)).await {
-        Some(false) => Ok(from),
-        Some(true) => {
-            Err(refuse(StatusCode::GONE, "the member has been permanently removed from the cluster\n"))
-        }
-        None => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "the member has stopped\n")),
-    }
+    let refusal = match app.handle.look(move |member| member.is_removed(from)).await {
+        Some(false) => return Ok(from),
+        Some(true) => refuse(StatusCode::GONE, "the member has been permanently removed from the cluster\n"),
+        None => refuse(StatusCode::SERVICE_UNAVAILABLE, "the member has stopped\n"),
+    };
+    Err(Box::new(refusal))
 }
 
 /// Opens a connection for messages.
 async fn messages(app: Arc<App>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let from = match sender(&app, &request).await {
         Ok(from) => from,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if request.headers().get("upgrade").is_none_or(|protocol| protocol != PROTOCOL) {
         return refuse(StatusCode::UPGRADE_REQUIRED, "members of one version only\n");
@@ -157,7 +159,7 @@ fn next_frame(buffer: &mut BytesMut) -> Option<Result<(u8, Bytes), wire::WireErr
 async fn snapshot(app: Arc<App>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let from = match sender(&app, &request).await {
         Ok(from) => from,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let body = Limited::new(request.into_body(), SNAPSHOT_BYTES_MAX).collect().await;
     let Ok(body) = body else { return refuse(StatusCode::BAD_REQUEST, "the snapshot did not arrive\n") };

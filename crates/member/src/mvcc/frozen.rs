@@ -56,12 +56,26 @@ impl Frozen {
     }
 
     /// The hash of all rows up to `revision` by etcd's formula, with which it can be compared with those of etcd
-    /// (`storage/mvcc/hash.go`): a CRC32C of the name of the bucket, and of the rows as etcd stores them. Tombstones at the
+    /// (`storage/mvcc/hash.go`): a CRC32C of the name of the bucket, and of the rows as etcd stores them. Of the rows up to
+    /// the compact revision only those count that `revision` still shows, if it shows any key at all. Tombstones at the
     /// compact revision are left out.
     pub fn etcd_hash(&self, revision: i64) -> u32 {
-        let gone = self.not_scrubbed();
+        let mut left_out = self.not_scrubbed();
+        let (mut keys, mut replaced, mut shows_keys) = (BTreeSet::new(), BTreeSet::new(), false);
+        for (at, row) in self.rows.iter().rev().filter(|(at, _)| at.main <= revision) {
+            let is_shown = keys.insert(&row.key) && !is_tombstone(row);
+            shows_keys |= is_shown;
+            if at.main <= self.compacted && !is_shown {
+                replaced.insert(at);
+            }
+        }
+        if shows_keys {
+            left_out.append(&mut replaced);
+        }
         let counts = |at: Revision, row: &KeyValue| {
-            at.main <= revision && !gone.contains(&at) && !(is_tombstone(row) && at.main == self.compacted)
+            at.main <= revision
+                && !left_out.contains(&at)
+                && !(is_tombstone(row) && at.main == self.compacted)
         };
         let rows = self.rows.iter().filter(|&(at, row)| counts(at, row));
         rows.fold(crc32c::crc32c(b"key"), |sum, (at, row)| {
