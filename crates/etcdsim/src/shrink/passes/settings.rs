@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn small_and_round_numbers_are_tried() {
-        assert_eq!(numbers(82, 1), [1, 2, 5, 10, 20, 50, 80, 81, 83, 90]);
+        assert_eq!(numbers(82, 1), [1, 2, 5, 10, 20, 50, 80, 83, 90]);
         assert!(numbers(512, 1).starts_with(&[1, 2, 5]));
         assert!(numbers(479_815_000, 1_000_000).contains(&480_000_000));
         assert!(numbers(479_815_000, 1_000_000).iter().all(|number| *number >= 1_000_000));

@@ -59,8 +59,8 @@ fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
             all.extend(words.join(" ").parse::<PlannedOperation>().ok());
         }
     }
-    // A word that can be left out is an option; time, verb and key cannot.
-    for nth in 3..words.len() {
+    // A word that can be left out is an option; time, verb, key and value cannot.
+    for nth in if VALUED.contains(&words[1]) { 4 } else { 3 }..words.len() {
         let mut words = words.clone();
         words.remove(nth);
         all.extend(words.join(" ").parse::<PlannedOperation>().ok());
@@ -68,6 +68,9 @@ fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
     all.retain(|simpler| simpler != operation);
     all
 }
+
+/// Verbs whose key is followed by a value.
+const VALUED: &[&str] = &["put", "create", "update", "remove", "add", "campaign", "proclaim"];
 
 /// A single request that does what a write of Kubernetes might do.
 fn of_write(write: &Write) -> Act {
