@@ -167,6 +167,7 @@
 //! and starts threads ([`Batch`]). Neither reaches into a run.
 
 mod additions;
+mod aim;
 mod batch;
 mod case;
 #[doc(hidden)]
@@ -177,6 +178,7 @@ mod execute;
 mod exit;
 mod flaws;
 mod history;
+mod landmarks;
 #[doc(hidden)]
 pub mod probes;
 mod replay_line;
@@ -199,6 +201,7 @@ pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
+pub use landmarks::Landmarks;
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use signature::Signature;
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};

@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
+mod aim;
 mod check;
 mod lists;
 mod log;
@@ -51,6 +52,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
     Why(why::Arguments),
+    /// Changes a saved plan a little until it reaches again what its failing run reached
+    Aim(aim::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
     /// Lists scenarios with their titles
@@ -96,6 +99,7 @@ pub fn main() -> Exit {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Aim(arguments) => aim::aim_plan(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),

@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Mistakes, replay, run, values};
+use super::run::{INTERRUPTED, stop_on_ctrl_c};
+use super::{Mistakes, replay, values};
 use crate::case::Case;
 use crate::exit::Exit;
 use crate::report::Ended;
@@ -56,15 +56,15 @@ enum Format {
 /// Runs the command `why`.
 pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = replay::seed(&case, arguments.seed)?;
+    let seed = replay::seed_of(&case, arguments.seed)?;
     let plan = case.plan(seed);
     let mut effort = Effort::default();
     (effort.draws, effort.instants) = (arguments.draws.get(), arguments.instants.get());
     let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let bar = bar();
-    let interrupted: &AtomicBool = run::stop_on_ctrl_c();
+    stop_on_ctrl_c();
     let progress = |done: usize| bar.set_position(done as u64);
-    let runs = Runs::new(jobs, arguments.time_budget, interrupted, &progress);
+    let runs = Runs::new(jobs, arguments.time_budget, &INTERRUPTED, &progress);
     let why = Why::ask(&plan, effort, &runs);
     bar.finish_and_clear();
     let Some(why) = why else {

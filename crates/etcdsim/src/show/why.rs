@@ -170,20 +170,24 @@ fn left_out(out: &mut String, noun: &str, all: &[LeftOut]) -> fmt::Result {
     }
     let of = |need: Need| all.iter().filter(move |left_out| left_out.need == need);
     writeln!(out)?;
-    for (need, heading) in [
-        (Need::Necessary, "Without each of these it does not fail, whatever is drawn:"),
-        (Need::Timing, "Without each of these the run does not fail, but others still do:"),
-    ] {
-        if of(need).next().is_some() {
-            writeln!(out, "{heading}")?;
-        }
-        for left_out in of(need).take(LISTED) {
-            let LeftOut { what, at_ns, drawn, failed, .. } = left_out;
-            writeln!(out, "  {:>12}  {what}  ({failed} of {drawn} futures fail)", time(*at_ns))?;
-        }
-        if let Some(more) = of(need).count().checked_sub(LISTED).filter(|more| *more > 0) {
-            writeln!(out, "  and {more} more")?;
-        }
+    let needed = of(Need::Necessary).count();
+    if needed > 0 {
+        writeln!(out, "Without each of these it does not fail, whatever is drawn:")?;
+    }
+    for LeftOut { what, at_ns, drawn, .. } in of(Need::Necessary).take(LISTED) {
+        writeln!(out, "  {:>12}  {what}  (0 of {drawn} futures fail)", time(*at_ns))?;
+    }
+    if needed > LISTED {
+        writeln!(out, "  and {} more", needed - LISTED)?;
+    }
+    let timing = of(Need::Timing).count();
+    if timing > 0 {
+        let these = if timing == 1 { "it" } else { "one of them" };
+        writeln!(
+            out,
+            "Of {}, only the timing matters: without {these} this run does not fail, but other futures do.",
+            numbers::counted(timing, &if needed == 0 { noun.to_string() } else { format!("other {noun}") }),
+        )?;
     }
     let others = of(Need::None).count();
     if others > 0 {

@@ -36,7 +36,7 @@ const SECOND: Nanos = 1_000_000_000;
 const NARROW: Nanos = SECOND / 10;
 /// The most events that are named near the largest rise.
 const MOMENTS: usize = 12;
-/// If so many of a hundred futures fail that are drawn from the start, the plan fails whatever is drawn.
+/// If at every instant so many of a hundred futures fail, the plan fails whatever is drawn.
 const ALWAYS: usize = 90;
 /// The most groups of operations that are left out at first.
 const GROUPS: usize = 48;
@@ -160,10 +160,9 @@ impl Asker<'_> {
             cut_short |= failed.is_none();
             Some(failed?.into_iter().filter(|failed| *failed).count())
         });
-        let first = curve.first().filter(|first| first.at_ns == 0);
-        self.why.always = first.is_some_and(|first| first.failed * 100 >= draws * ALWAYS);
-        self.why.jump =
-            curve::largest(&curve).filter(|rise| !self.why.always && rise.height() > 0 && first.is_some());
+        let fewest = curve.iter().map(|instant| instant.failed).min();
+        self.why.always = curve.len() > 1 && fewest.is_some_and(|fewest| fewest * 100 >= draws * ALWAYS);
+        self.why.jump = curve::largest(&curve).filter(|rise| !self.why.always && rise.height() > 0);
         self.why.curve = curve;
         if let Some(jump) = self.why.jump {
             let mut moments = Moments::new(self.violation.numbers.iter().copied());
