@@ -160,7 +160,7 @@ impl Batch {
 
 /// What the report keeps of a run.
 fn seed_run(seed: u64, case: &Case, outcome: Outcome) -> (SeedRun, Stats) {
-    let Outcome { record, verdict, wall, check, starts } = outcome;
+    let Outcome { record, verdict, wall, check, starts, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {
         Some(failure) => End::Violated(failure),
         None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),

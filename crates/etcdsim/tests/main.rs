@@ -13,3 +13,4 @@ mod reports;
 mod simulation;
 mod steps;
 mod verdict_lines;
+mod why;

@@ -39,7 +39,7 @@ Exit codes:
     2  bad usage or a bad file
     3  the harness itself failed, or could not decide
     4  not deterministic
-    5  a saved failure did not reproduce
+    5  a saved failure did not reproduce, or its plan no longer gets there
   130  interrupted";
 
 #[derive(Debug, Subcommand)]

@@ -37,8 +37,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
     /// Start no run after this time: `5m`, `90s`; shows what is known by then
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    time_budget: Option<Duration>,
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = values::duration)]
+    time_budget: Duration,
     /// The format of the result
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -64,7 +64,7 @@ pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let bar = bar();
     stop_on_ctrl_c();
     let progress = |done: usize| bar.set_position(done as u64);
-    let runs = Runs::new(jobs, arguments.time_budget, &INTERRUPTED, &progress);
+    let runs = Runs::new(jobs, Some(arguments.time_budget), &INTERRUPTED, &progress);
     let why = Why::ask(&plan, effort, &runs);
     bar.finish_and_clear();
     let Some(why) = why else {

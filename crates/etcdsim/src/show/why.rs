@@ -65,11 +65,17 @@ fn write(out: &mut String, file: &str, seed: u64, why: &Why) -> fmt::Result {
 
 /// The answer in a sentence or two.
 fn headline(why: &Why) -> String {
+    let draws = why.draws;
+    let start = match why.from_start {
+        Some(failed) if why.curve.first().is_some_and(|first| first.failed > failed + draws / 5) => format!(
+            " (If even the start is drawn again, with other first election timeouts, only {failed} of {draws} fail.)"
+        ),
+        _ => String::new(),
+    };
     if why.always {
-        let failed = why.curve.first().map_or(0, |first| first.failed);
+        let fewest = why.curve.iter().map(|instant| instant.failed).min().unwrap_or_default();
         return format!(
-            "It fails whatever is drawn: {failed} of {} futures that are drawn from the start fail in the same way. The faults and operations of the plan decide it.",
-            why.draws
+            "It fails whatever is drawn: at any time, at least {fewest} of {draws} futures fail in the same way. The faults and operations of the plan decide it.{start}"
         );
     }
     let Some(jump) = &why.jump else {
@@ -77,7 +83,7 @@ fn headline(why: &Why) -> String {
     };
     let (before, after) = (why.percent(&jump.from), why.percent(&jump.to));
     format!(
-        "It became likely between {} and {}: from {before} % of all futures to {after} %. What happened there:",
+        "It became likely between {} and {}: from {before} % of all futures to {after} %.{start} What happened there:",
         time(jump.from.at_ns),
         time(jump.to.at_ns)
     )
