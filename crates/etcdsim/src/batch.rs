@@ -15,6 +15,7 @@ use crate::additions::Additions;
 use crate::case::Case;
 use crate::determinism;
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan};
+use crate::landmarks::Landmarks;
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 
@@ -140,7 +141,7 @@ impl Batch {
         let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
             let plan = catch_panics(|| case.valid_plan(seed))?;
             let plan = plan.map_err(|error| HarnessFailure(format!("{error:?}")))?;
-            let (mut run, stats) = seed_run(seed, self.additions.run(&plan)?);
+            let (mut run, stats) = seed_run(seed, case, self.additions.run(&plan)?);
             (run.wall, run.idle) = (stopwatch.elapsed(), plan.why_idle());
             if self.check_determinism {
                 let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
@@ -151,19 +152,26 @@ impl Batch {
             Ok((run, stats))
         };
         result().unwrap_or_else(|HarnessFailure(message)| {
-            let (trace_hash, wall, end) = (Default::default(), stopwatch.elapsed(), End::Collapsed(message));
-            (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, idle: None, end }, Stats::default())
+            let (wall, end) = (stopwatch.elapsed(), End::Collapsed(message));
+            (SeedRun { wall, end, ..SeedRun::of(seed) }, Stats::default())
         })
     }
 }
 
 /// What the report keeps of a run.
-fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {
-    let Outcome { record, verdict, wall, check, .. } = outcome;
+fn seed_run(seed: u64, case: &Case, outcome: Outcome) -> (SeedRun, Stats) {
+    let Outcome { record, verdict, wall, check, starts, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {
         Some(failure) => End::Violated(failure),
         None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),
         None => End::Held,
     };
-    (SeedRun { seed, trace_hash: record.trace_hash, wall, check, idle: None, end }, record.stats)
+    let landmarks = || Landmarks::of(&record, &starts);
+    let (landmarks, strayed) = match (&end, case.saved()) {
+        (End::Violated(_), _) => (Some(Box::new(landmarks())), Vec::new()),
+        (_, Some(saved)) => (None, saved.missing(&landmarks())),
+        _ => (None, Vec::new()),
+    };
+    let trace_hash = record.trace_hash;
+    (SeedRun { trace_hash, wall, check, end, landmarks, strayed, ..SeedRun::of(seed) }, record.stats)
 }

@@ -9,6 +9,7 @@ use plan::{FlawAt, Plan, Scenario};
 
 use crate::error::Error;
 use crate::flaws;
+use crate::saved::SavedResult;
 
 /// Folders of this name have scenarios for benchmarks, which run only if the user names them.
 const BENCHES: &str = "bench";
@@ -27,6 +28,8 @@ pub struct Case {
     in_file: bool,
     /// The flaws to switch on, in addition to those in the file.
     flaws: Vec<FlawAt>,
+    /// The result of a plan when it was saved.
+    saved: Option<SavedResult>,
 }
 
 impl Case {
@@ -37,7 +40,9 @@ impl Case {
     pub fn load(path: &Path) -> Result<Case, Error> {
         let source = plan::Source::load(path)?;
         let case = Case::new(&path.to_string_lossy(), source)?;
-        Ok(Case { in_file: true, ..case })
+        let text = fs::read_to_string(path).unwrap_or_default(); // it was just read
+        let saved = SavedResult::read(&text).filter(|_| case.is_plan());
+        Ok(Case { in_file: true, saved, ..case })
     }
 
     /// Parses the text of a scenario or a plan; `name` stands for the file in messages.
@@ -63,7 +68,7 @@ impl Case {
     fn new(file: &str, source: plan::Source) -> Result<Case, Error> {
         let stem = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
         let (file, name) = (file.to_string(), stem.into_owned());
-        let case = Case { file, name, source, in_file: false, flaws: Vec::new() };
+        let case = Case { file, name, source, in_file: false, flaws: Vec::new(), saved: None };
         // Files name flaws; only this crate knows which flaws exist.
         flaws::check(&case.plan(0).flaws, &case.file, &|seed| case.plan(seed))?;
         Ok(case)
@@ -107,6 +112,11 @@ impl Case {
             plan::Source::Scenario(scenario) => &scenario.about,
             plan::Source::Plan(_) => "",
         }
+    }
+
+    /// The result of a plan when it was saved; `None` if it was not saved, or if more flaws are switched on than then.
+    pub(crate) fn saved(&self) -> Option<&SavedResult> {
+        self.saved.as_ref().filter(|_| self.flaws.is_empty())
     }
 
     /// The flaws that were switched on in addition to those in the file.

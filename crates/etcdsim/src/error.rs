@@ -205,6 +205,24 @@ pub enum Error {
         file: String,
     },
 
+    /// What a run reached was to be written into something that is no saved plan.
+    #[error("{file} is not a plan as it runs, so nothing can be written into it")]
+    #[diagnostic(help("name a saved plan, without `--flaw`"))]
+    NoPlanToWrite {
+        /// The file.
+        file: String,
+    },
+
+    /// A plan was to be aimed that does not say what it should reach.
+    #[error("{file} does not say what it reached")]
+    #[diagnostic(help(
+        "name a saved plan; `etcdsim replay PLAN --write-reached`, with a build in which it gets there, records it"
+    ))]
+    NothingReached {
+        /// The file.
+        file: String,
+    },
+
     /// An environment variable that should be a number and is not.
     #[error("{name} is {value:?}")]
     #[diagnostic(help("set it to a whole number up to {most}, or unset it"))]

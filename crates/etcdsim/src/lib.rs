@@ -167,6 +167,7 @@
 //! and starts threads ([`Batch`]). Neither reaches into a run.
 
 mod additions;
+mod aim;
 mod batch;
 mod case;
 #[doc(hidden)]
@@ -179,6 +180,7 @@ mod exit;
 mod explain;
 mod flaws;
 mod history;
+mod landmarks;
 mod page;
 #[doc(hidden)]
 pub mod probes;
@@ -207,6 +209,7 @@ pub use exit::Exit;
 pub use explain::wrong_steps;
 pub use explain::{Explanation, Paragraph, Sentence, Story};
 pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
+pub use landmarks::Landmarks;
 pub use page::page_of_run;
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use shrink::{

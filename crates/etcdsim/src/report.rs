@@ -16,6 +16,7 @@ use crate::case::Case;
 use crate::determinism::Divergence;
 use crate::exit::Exit;
 use crate::explain::{self, Explanation, Story};
+use crate::landmarks::Landmarks;
 use crate::{replay_line, signature};
 
 /// How many failures are shown in full.
@@ -82,6 +83,10 @@ pub struct SeedRun {
     pub idle: Option<&'static str>,
     /// How it ended.
     pub end: End,
+    /// If it failed, what it reached, to be saved with its plan.
+    pub landmarks: Option<Box<Landmarks>>,
+    /// If it is a saved plan: what the failing run reached and this one does not.
+    pub strayed: Vec<String>,
 }
 
 /// How a run ended.
@@ -231,6 +236,14 @@ pub(crate) fn idle_warning(file: &str, why: &str) -> String {
     format!("{file}: no client asked anything, because {why}: only the cluster itself was judged")
 }
 
+/// Says that a saved plan no longer reaches what its failing run reached.
+pub(crate) fn strayed_warning(file: &str, missing: &[String]) -> String {
+    format!(
+        "{file} no longer reaches {}: it may hold only because it does not get to where the failure was (`etcdsim aim` mends the plan)",
+        missing.join(", ")
+    )
+}
+
 /// Failures of one case whose first violation is of the same oracle.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -294,7 +307,11 @@ impl Report {
             let why = case.runs.first()?.idle?;
             case.runs.iter().all(|run| run.idle.is_some()).then(|| idle_warning(&case.case.file, why))
         };
-        self.cases.iter().filter_map(idle).collect()
+        let strayed = |(case, run): (&CaseReport, &SeedRun)| {
+            let strayed = !run.strayed.is_empty();
+            strayed.then(|| strayed_warning(&case.case.file, &run.strayed))
+        };
+        self.cases.iter().filter_map(idle).chain(self.runs().filter_map(strayed)).collect()
     }
 
     /// How often each probe was reached. Those that most runs reached come first.
@@ -330,6 +347,22 @@ impl Report {
             Exit::Harness
         } else {
             Exit::Held
+        }
+    }
+}
+
+impl SeedRun {
+    /// A run of which nothing is known yet.
+    pub(crate) fn of(seed: u64) -> SeedRun {
+        SeedRun {
+            seed,
+            trace_hash: TraceHash::default(),
+            wall: Duration::ZERO,
+            check: Duration::ZERO,
+            idle: None,
+            end: End::Held,
+            landmarks: None,
+            strayed: Vec::new(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Saves the plans of failing runs as files. Comments at the head of a file say which oracles the plan violated and
-//! which trace hash it had.
+//! Saves the plans of failing runs as files. Comments at the head of a file say which oracles the plan violated, which
+//! trace hash it had, and what it reached.
 //!
 //! A saved plan needs neither its scenario nor its seed, so it replays the same failure after the scenario has
 //! changed. The file can be moved to `scenarios/regressions/` as it is.
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use record::TraceHash;
 
 use crate::case::Case;
+use crate::landmarks::Landmarks;
 use crate::report::{Failure, SeedRun};
 use crate::signature::Signature;
 use crate::{flaws, page, replay_line};
@@ -20,6 +21,8 @@ use crate::{flaws, page, replay_line};
 const SIGNATURE: &str = "# signature: ";
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
+// The line of a plan whose failure is mended: everything holds in it.
+const MENDED: &str = "# mended: everything holds";
 
 /// The result of a plan when it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +31,60 @@ pub struct SavedResult {
     pub oracles: Vec<String>,
     /// The hash over its events.
     pub trace_hash: TraceHash,
+    /// What it reached, if that is recorded.
+    pub landmarks: Option<Landmarks>,
+    /// Whether the failure is mended, so that everything should hold now.
+    pub mended: bool,
 }
 
 impl SavedResult {
     /// Reads it from the comments at the head of a plan; `None` if one of the two lines is missing.
     pub fn read(text: &str) -> Option<SavedResult> {
-        let mut head = text.lines().take_while(|line| line.starts_with('#'));
-        let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;
-        let trace_hash = head.find_map(|line| line.strip_prefix(TRACE_HASH))?;
+        let oracles = head(text).find_map(|line| line.strip_prefix(ORACLES))?;
+        let trace_hash = head(text).find_map(|line| line.strip_prefix(TRACE_HASH))?;
         Some(SavedResult {
             oracles: oracles.split(',').map(|id| id.trim().to_string()).collect(),
             trace_hash: trace_hash.trim().parse().ok()?,
+            landmarks: Landmarks::read(head(text)),
+            mended: head(text).any(|line| line == MENDED),
         })
     }
+
+    /// What a run of today no longer reaches. Nothing, if nothing is recorded.
+    pub fn missing(&self, now: &Landmarks) -> Vec<String> {
+        self.landmarks.as_ref().map_or(Vec::new(), |landmarks| landmarks.missing(now))
+    }
+}
+
+/// The comment lines at the head of a file.
+fn head(text: &str) -> impl Iterator<Item = &str> + Clone {
+    text.lines().take_while(|line| line.starts_with('#'))
+}
+
+/// The text of a saved plan with what its run reaches now, and whether everything holds in it.
+pub fn with_landmarks(text: &str, trace_hash: TraceHash, landmarks: &Landmarks, mended: bool) -> String {
+    let kept = |line: &&str| !Landmarks::is_line(line) && *line != MENDED && !line.starts_with(TRACE_HASH);
+    let mut new: String = head(text).filter(kept).flat_map(|line| [line, "\n"]).collect();
+    new += &format!("{TRACE_HASH}{trace_hash}\n");
+    if mended {
+        new += &format!("{MENDED}\n");
+    }
+    new += &landmarks.lines();
+    let rest = text.lines().skip(head(text).count());
+    new + &rest.flat_map(|line| [line, "\n"]).collect::<String>()
+}
+
+/// The comments at the head of a saved plan for another plan that reaches the same, with what was changed in it.
+pub fn head_of_aimed(text: &str, trace_hash: TraceHash, changes: &[String]) -> String {
+    let mut new = String::new();
+    for line in head(text).filter(|line| !line.starts_with(TRACE_HASH)) {
+        if Landmarks::is_line(line) && !new.contains(TRACE_HASH) {
+            changes.iter().for_each(|change| new += &format!("# aimed: {change}\n"));
+            new += &format!("{TRACE_HASH}{trace_hash}\n");
+        }
+        new += &format!("{line}\n");
+    }
+    new
 }
 
 /// Saves the plan of a failing run in `folder`, with a page beside it that shows the run, and returns the file of the
@@ -78,19 +122,19 @@ fn text(case: &Case, run: &SeedRun, failure: &Failure) -> String {
         text.push_str(&sentence.replace('\n', " "));
         text.push('\n');
     }
-    text += &head(&Signature::of(failure), &failure.oracles(), run.trace_hash);
+    text += &result_lines(&Signature::of(failure), &failure.oracles(), run.trace_hash);
+    text += &run.landmarks.as_ref().map_or(String::new(), |landmarks| landmarks.lines());
     text + "\n" + &case.plan(run.seed).to_toml()
 }
 
 /// The comment lines that record the result of a saved run.
-pub(crate) fn head(signature: &Signature, oracles: &str, trace_hash: TraceHash) -> String {
+pub(crate) fn result_lines(signature: &Signature, oracles: &str, trace_hash: TraceHash) -> String {
     format!("{SIGNATURE}{signature}\n{ORACLES}{oracles}\n{TRACE_HASH}{trace_hash}\n")
 }
 
 /// The signature of the failure for which a plan was saved, from the comments at its head; `None` if there is none.
 pub(crate) fn signature(text: &str) -> Option<Signature> {
-    let mut head = text.lines().take_while(|line| line.starts_with('#'));
-    head.find_map(|line| line.strip_prefix(SIGNATURE))?.parse().ok()
+    head(text).find_map(|line| line.strip_prefix(SIGNATURE))?.parse().ok()
 }
 
 #[cfg(test)]
@@ -103,6 +147,22 @@ mod tests {
         let recorded = SavedResult::read(text).expect("both lines are there");
         assert_eq!(recorded.oracles, ["K4", "I6"]);
         assert_eq!(recorded.trace_hash.to_string(), "000000000000000000000000000000ff");
+        assert_eq!((recorded.landmarks, recorded.mended), (None, false));
         assert_eq!(SavedResult::read("# by hand\nseed = 7\n# oracles: K4\n"), None);
+    }
+
+    #[test]
+    fn what_is_reached_is_written_once_and_read_back() {
+        let text = "# lost\n# oracles: K4\n# trace hash: 000000000000000000000000000000ff\n\nseed = 7\n";
+        let landmarks = Landmarks::read(["# reached: leaders 3", "# probes: a, b"].into_iter()).unwrap();
+        let hash: TraceHash = "00000000000000000000000000000001".parse().unwrap();
+        let written = with_landmarks(text, hash, &landmarks, true);
+        let read = SavedResult::read(&written).unwrap();
+        assert_eq!((read.landmarks.as_ref(), read.mended, read.trace_hash), (Some(&landmarks), true, hash));
+        assert_eq!(with_landmarks(&written, hash, &landmarks, true), written);
+        assert!(written.starts_with("# lost\n# oracles: K4\n") && written.ends_with("\n\nseed = 7\n"));
+        let aimed = head_of_aimed(&written, hash, &["later".to_string()]) + "\nseed = 8\n";
+        assert_eq!(SavedResult::read(&aimed), Some(read));
+        assert!(aimed.contains("# aimed: later\n"), "{aimed}");
     }
 }

@@ -16,3 +16,4 @@ mod simulation;
 mod steps;
 mod traces;
 mod verdict_lines;
+mod why;

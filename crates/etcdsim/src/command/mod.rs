@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, progress and mistakes of the user to stderr.
 
+mod aim;
 mod beside;
 mod bisect;
 mod check;
@@ -44,7 +45,7 @@ Exit codes:
     2  bad usage or a bad file
     3  the harness itself failed, or could not decide
     4  not deterministic
-    5  a saved failure did not reproduce
+    5  a saved failure did not reproduce, or its plan no longer gets there
   130  interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +62,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
     Why(why::Arguments),
+    /// Changes a saved plan a little until it reaches again what its failing run reached
+    Aim(aim::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
     /// Shows two runs of one plan side by side, up to the first event at which they part
@@ -118,6 +121,7 @@ pub fn main() -> Exit {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Aim(arguments) => aim::aim_plan(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Bisect(arguments) => bisect::bisect(&arguments),

@@ -1,5 +1,6 @@
 //! `etcdsim replay`: runs one seed of a scenario, or a saved plan, again. It can also print every event and the log,
-//! and write the history. For a saved plan it checks that the failure is the same as before.
+//! and write the history. For a saved plan it checks that the failure is the same as before, or, once that is mended, that
+//! the plan still gets to where the failure was.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use owo_colors::OwoColorize;
-use record::{Etcd, Event, MemberId, Nanos, Observer, Step};
+use record::{Etcd, Event, MemberId, Nanos, Observer, Step, TraceHash};
 use verify::describe;
 
 use super::values::Moment;
@@ -19,8 +20,9 @@ use crate::execute::{HarnessFailure, Outcome, run_plan_with};
 use crate::exit::Exit;
 use crate::explain;
 use crate::history::history_of_run;
+use crate::landmarks::Landmarks;
 use crate::report::{Failure, idle_warning};
-use crate::saved::SavedResult;
+use crate::saved::{self, SavedResult};
 use crate::show::{human, numbers};
 use crate::trace_out::{TraceFormat, TraceOut};
 use crate::walk::Walk;
@@ -61,6 +63,9 @@ pub(super) struct Arguments {
     /// Write the log to stderr; the filter is as in RUST_LOG, such as `debug` or `raft=debug`
     #[arg(long, value_name = "FILTER", num_args = 0..=1, default_missing_value = "info")]
     log: Option<String>,
+    /// Write what the run reaches into the head of the saved plan; later replays compare with it (docs/why.md)
+    #[arg(long)]
+    write_reached: bool,
     /// Write what the clients saw to this file, for `etcdsim check`
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
@@ -120,8 +125,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         numbers::counted(stats.faults.values().sum::<u64>() as usize, "fault"),
         outcome.record.trace_hash,
     );
-    let recorded = recorded(&case, arguments);
-    if let Some(recorded) = &recorded {
+    let recorded = case.saved();
+    if let Some(recorded) = recorded {
         text.push_str(if recorded.trace_hash == outcome.record.trace_hash {
             "same trace hash as recorded\n"
         } else {
@@ -139,6 +144,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if let Some(why) = plan.why_idle() {
         text.push_str(&format!("{}: {}.\n", "warning".yellow(), idle_warning(&case.file, why)));
     }
+    let landmarks = Landmarks::of(&outcome.record, &outcome.starts);
     if options.keep_events {
         let events = std::mem::take(&mut outcome.record.events);
         let mut walk = Walk::new(events, &outcome.verdict.violations, plan.most_members());
@@ -151,7 +157,14 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
             stopped(&mut text, &walk, arguments.until);
         }
     }
-    let exit = exit(recorded.as_ref(), failure.as_ref(), &outcome.verdict.undecided, &mut text);
+    let end = End { failure: failure.as_ref(), undecided: &outcome.verdict.undecided, landmarks: &landmarks };
+    let exit = if arguments.write_reached {
+        write_reached(&case, outcome.record.trace_hash, &end)?;
+        text.push_str("What it reached stands at its head now.\n");
+        end.exit()
+    } else {
+        exit(recorded, &end, &mut text)
+    };
     super::print(&text);
     Ok(exit)
 }
@@ -193,34 +206,76 @@ fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Res
     out.flush()
 }
 
-/// The result of the plan when it was saved; `None` if it was not saved, or if the user switches more flaws on.
-fn recorded(case: &Case, arguments: &Arguments) -> Option<SavedResult> {
-    let text = fs::read_to_string(&arguments.file).ok()?;
-    SavedResult::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
+/// How a run ended.
+struct End<'a> {
+    failure: Option<&'a Failure>,
+    undecided: &'a [String],
+    landmarks: &'a Landmarks,
 }
 
-/// The exit code. If the run did not fail as the saved one did, adds a sentence that says so to `text`.
-fn exit(
-    recorded: Option<&SavedResult>,
-    failure: Option<&Failure>,
-    undecided: &[String],
-    text: &mut String,
-) -> Exit {
-    let seen = failure.map(|failure| failure.worst().oracle.id());
-    let expected = recorded.and_then(|recorded| recorded.oracles.first());
-    match (expected, seen) {
-        (Some(expected), Some(seen)) if expected == seen => Exit::Violation,
+impl End<'_> {
+    /// The exit code of a run of which nothing was expected.
+    fn exit(&self) -> Exit {
+        match self.failure {
+            Some(_) => Exit::Violation,
+            None if self.undecided.is_empty() => Exit::Held,
+            None => Exit::Harness, // nothing was violated, but something was not decided
+        }
+    }
+}
+
+/// Writes what a run reached into the head of its plan.
+fn write_reached(case: &Case, trace_hash: TraceHash, end: &End<'_>) -> Result<(), Error> {
+    let path = PathBuf::from(&case.file);
+    if !case.is_plan() || !case.flaws().is_empty() {
+        return Err(Error::NoPlanToWrite { file: case.file.clone() });
+    }
+    let text = fs::read_to_string(&path).map_err(|error| Error::Unreadable { path: path.clone(), error })?;
+    let mended = end.exit() == Exit::Held;
+    let text = saved::with_landmarks(&text, trace_hash, end.landmarks, mended);
+    fs::write(&path, text).map_err(|error| Error::Unwritable { path, error })
+}
+
+/// The exit code. If the run of a saved plan did not end as it should, or reached less than before, adds a sentence that
+/// says so to `text`.
+fn exit(recorded: Option<&SavedResult>, end: &End<'_>, text: &mut String) -> Exit {
+    let Some(recorded) = recorded else { return end.exit() };
+    let missing = recorded.missing(end.landmarks);
+    let is_recorded = recorded.landmarks.is_some();
+    let seen = end.failure.map(|failure| failure.worst().oracle.id());
+    match (recorded.oracles.first(), seen) {
+        (_, None) if recorded.mended && missing.is_empty() => {
+            if is_recorded {
+                text.push_str("It still reaches what it reached when its failure was there.\n");
+            }
+            return end.exit();
+        }
+        (_, None) if recorded.mended => {}
+        (_, Some(_)) if recorded.mended => {
+            text.push_str("Its failure was mended, and now it fails again.\n");
+            return Exit::Violation;
+        }
+        (Some(expected), Some(seen)) if expected == seen => return Exit::Violation,
         (Some(expected), seen) => {
             let now = seen.map_or("now nothing is violated".to_string(), |seen| format!("now {seen} is"));
             text.push_str(&format!(
                 "The failure did not reproduce: {expected} was violated when the plan was saved, {now}.\n"
             ));
-            Exit::NotReproduced
+            if is_recorded && missing.is_empty() {
+                text.push_str(
+                    "It still reaches what the failing run reached, so its failure may be mended.\n",
+                );
+            }
         }
-        (None, Some(_)) => Exit::Violation,
-        (None, None) if undecided.is_empty() => Exit::Held,
-        (None, None) => Exit::Harness, // nothing was violated, but something was not decided
+        (None, _) => return end.exit(),
     }
+    if !missing.is_empty() {
+        text.push_str(&format!(
+            "STRAYED: it no longer reaches {}. So it may hold only because it does not get to where the failure was; `etcdsim aim` mends the plan.\n",
+            missing.join(", ")
+        ));
+    }
+    Exit::NotReproduced
 }
 
 /// Writes every event as one line, to stdout, a file or both, and the run for a viewer.

@@ -161,8 +161,8 @@ fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {
     if errors.is_empty() { Ok(cases) } else { Err(Mistakes { errors, annotate: false }) }
 }
 
-/// The first Ctrl-C stops the batch between two runs: the result becomes true. The second stops at once.
-pub(super) fn stop_on_ctrl_c() -> &'static AtomicBool {
+/// The first Ctrl-C stops the batch between two runs; the second stops at once.
+pub(super) fn stop_on_ctrl_c() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(Exit::Interrupted.code()));
@@ -172,7 +172,6 @@ pub(super) fn stop_on_ctrl_c() -> &'static AtomicBool {
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("Ctrl-C will stop at once, without a report: {error}");
     }
-    &INTERRUPTED
 }
 
 /// The files of saved plans, by case and seed.

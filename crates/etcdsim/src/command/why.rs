@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Mistakes, run, values};
+use super::run::{INTERRUPTED, stop_on_ctrl_c};
+use super::{Mistakes, values};
 use crate::case::Case;
 use crate::exit::Exit;
 use crate::report::Ended;
@@ -37,8 +37,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
     /// Start no run after this time: `5m`, `90s`; shows what is known by then
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    time_budget: Option<Duration>,
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = values::duration)]
+    time_budget: Duration,
     /// The format of the result
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -62,9 +62,9 @@ pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
     (effort.draws, effort.instants) = (arguments.draws.get(), arguments.instants.get());
     let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let bar = bar();
-    let interrupted: &AtomicBool = run::stop_on_ctrl_c();
+    stop_on_ctrl_c();
     let progress = |done: usize| bar.set_position(done as u64);
-    let runs = Runs::new(jobs, arguments.time_budget, interrupted, &progress);
+    let runs = Runs::new(jobs, Some(arguments.time_budget), &INTERRUPTED, &progress);
     let why = Why::ask(&plan, effort, &runs);
     bar.finish_and_clear();
     let Some(why) = why else {

@@ -65,11 +65,17 @@ fn write(out: &mut String, file: &str, seed: u64, why: &Why) -> fmt::Result {
 
 /// The answer in a sentence or two.
 fn headline(why: &Why) -> String {
+    let draws = why.draws;
+    let start = match why.from_start {
+        Some(failed) if why.curve.first().is_some_and(|first| first.failed > failed + draws / 5) => format!(
+            " (If even the start is drawn again, with other first election timeouts, only {failed} of {draws} fail.)"
+        ),
+        _ => String::new(),
+    };
     if why.always {
-        let failed = why.curve.first().map_or(0, |first| first.failed);
+        let fewest = why.curve.iter().map(|instant| instant.failed).min().unwrap_or_default();
         return format!(
-            "It fails whatever is drawn: {failed} of {} futures that are drawn from the start fail in the same way. The faults and operations of the plan decide it.",
-            why.draws
+            "It fails whatever is drawn: at any time, at least {fewest} of {draws} futures fail in the same way. The faults and operations of the plan decide it.{start}"
         );
     }
     let Some(jump) = &why.jump else {
@@ -77,7 +83,7 @@ fn headline(why: &Why) -> String {
     };
     let (before, after) = (why.percent(&jump.from), why.percent(&jump.to));
     format!(
-        "It became likely between {} and {}: from {before} % of all futures to {after} %. What happened there:",
+        "It became likely between {} and {}: from {before} % of all futures to {after} %.{start} What happened there:",
         time(jump.from.at_ns),
         time(jump.to.at_ns)
     )
@@ -170,20 +176,24 @@ fn left_out(out: &mut String, noun: &str, all: &[LeftOut]) -> fmt::Result {
     }
     let of = |need: Need| all.iter().filter(move |left_out| left_out.need == need);
     writeln!(out)?;
-    for (need, heading) in [
-        (Need::Necessary, "Without each of these it does not fail, whatever is drawn:"),
-        (Need::Timing, "Without each of these the run does not fail, but others still do:"),
-    ] {
-        if of(need).next().is_some() {
-            writeln!(out, "{heading}")?;
-        }
-        for left_out in of(need).take(LISTED) {
-            let LeftOut { what, at_ns, drawn, failed, .. } = left_out;
-            writeln!(out, "  {:>12}  {what}  ({failed} of {drawn} futures fail)", time(*at_ns))?;
-        }
-        if let Some(more) = of(need).count().checked_sub(LISTED).filter(|more| *more > 0) {
-            writeln!(out, "  and {more} more")?;
-        }
+    let needed = of(Need::Necessary).count();
+    if needed > 0 {
+        writeln!(out, "Without each of these it does not fail, whatever is drawn:")?;
+    }
+    for LeftOut { what, at_ns, drawn, .. } in of(Need::Necessary).take(LISTED) {
+        writeln!(out, "  {:>12}  {what}  (0 of {drawn} futures fail)", time(*at_ns))?;
+    }
+    if needed > LISTED {
+        writeln!(out, "  and {} more", needed - LISTED)?;
+    }
+    let timing = of(Need::Timing).count();
+    if timing > 0 {
+        let these = if timing == 1 { "it" } else { "one of them" };
+        writeln!(
+            out,
+            "Of {}, only the timing matters: without {these} this run does not fail, but other futures do.",
+            numbers::counted(timing, &if needed == 0 { noun.to_string() } else { format!("other {noun}") }),
+        )?;
     }
     let others = of(Need::None).count();
     if others > 0 {

