@@ -21,7 +21,10 @@ fn the_answer_is_the_same_on_any_number_of_threads() {
     let [one, three] = ["1", "3"].map(|jobs| why(&["--jobs", jobs, "--format", "json"]).expect(0).stdout);
     assert_eq!(one, three);
     let answer: Value = serde_json::from_str(&one).expect("one JSON object");
-    assert_eq!((answer["schema"].as_str(), answer["ended"].as_str()), (Some("etcdsim.why/1"), Some("complete")));
+    assert_eq!(
+        (answer["schema"].as_str(), answer["ended"].as_str()),
+        (Some("etcdsim.why/1"), Some("complete"))
+    );
     let curve = answer["curve"].as_array().expect("a list");
     let at = |instant: &Value| instant["at_ns"].as_u64().expect("a time");
     assert!(curve.len() > 6 && curve.is_sorted_by_key(at), "{curve:#?}");
@@ -55,7 +58,9 @@ fn a_budget_of_time_ends_it_and_it_says_so() {
 /// A plan whose leader crashes twice, at these times.
 fn crashes(folder: &Folder, times: [&str; 2]) -> PathBuf {
     let fault = |(id, at): (usize, &str)| {
-        format!("[[fault]]\nkind = \"crash\"\nid = {id}\nat = \"{at}\"\nfor = \"800ms\"\ntarget = \"leader\"\n")
+        format!(
+            "[[fault]]\nkind = \"crash\"\nid = {id}\nat = \"{at}\"\nfor = \"800ms\"\ntarget = \"leader\"\n"
+        )
     };
     let faults: String = times.into_iter().enumerate().map(fault).collect();
     let text = format!(
