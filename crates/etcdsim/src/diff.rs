@@ -89,6 +89,13 @@ pub(crate) fn sentences(left: &Trace, right: &Trace, parting: &Parting) -> Vec<S
         return vec![format!("The {side} run ends here, the other one goes on.")];
     };
     let mut sentences = Vec::new();
+    if one == other {
+        // Only events of this build are compared by more than their lines.
+        let (Trace::Events(left), Trace::Events(right)) = (left, right) else { return sentences };
+        sentences.push("They differ in what the line does not show:".to_string());
+        sentences.extend([left, right].map(|events| format!("{:?}", events[parting.shared].fact)));
+        return sentences;
+    }
     if without_time(one) == without_time(other) {
         sentences.push("The same happens at another time.".to_string());
     }
@@ -110,6 +117,8 @@ pub(crate) fn sentences(left: &Trace, right: &Trace, parting: &Parting) -> Vec<S
 
 #[cfg(test)]
 mod tests {
+    use record::{EtcdFact, Fact, MemberId};
+
     use super::*;
 
     fn lines(all: &[&str]) -> Trace {
@@ -135,6 +144,18 @@ mod tests {
                 "What the right run does here, the left one does not do in its next events."
             ]
         );
+    }
+
+    #[test]
+    fn what_a_line_does_not_show_is_shown() {
+        let received = |digest| {
+            let fact = Fact::Own(EtcdFact::WatchReceived { stream: 1, revision: 4, events: 0, digest });
+            Trace::Events(vec![Event { time: 5, member: MemberId::NONE, fact }])
+        };
+        let (left, right) = (received(1), received(2));
+        let found = parting(&left, &right).expect("they differ");
+        let sentences = sentences(&left, &right, &found);
+        assert!(sentences[1].contains("digest: 1") && sentences[2].contains("digest: 2"), "{sentences:?}");
     }
 
     #[test]

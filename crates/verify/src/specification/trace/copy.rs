@@ -153,7 +153,7 @@ pub(super) struct Copy {
     pub reconfigured: bool,
     /// Of a leader: proposals that are not in the log yet; changes of the configuration with their content.
     pub proposed: Vec<Option<Vec<SingleChange>>>,
-    /// The last index at which it has applied a change of the configuration, or where it started. `None` after a
+    /// The last index at which it has applied a change of the configuration that the trace shows. `None` after a
     /// restart, until that shows.
     pub applied: Option<u64>,
     /// Whether the configuration that has just come into force may be joint.
@@ -192,7 +192,8 @@ impl Copy {
     pub fn starts(event: &TracedEvent, before: Option<&Copy>) -> Copy {
         let mut copy = Copy { starting: true, heard_leader: false, ..Copy::of(event) };
         match before {
-            None => copy.applied = Some(event.log),
+            // Which changes from before the trace it has applied does not show.
+            None => copy.applied = Some(0),
             Some(before) => {
                 // What was replaced may have come back, if the replacement was not durable.
                 copy.log = before.log.clone();

@@ -68,7 +68,6 @@ impl Look<'_> {
     fn started(&mut self) {
         self.copy.starting = false;
         self.copy.configuration.outgoing = configuration(self.event).outgoing;
-        self.copy.applied = self.copy.applied.map(|_| self.copy.log.last());
         self.trace.unseen = self.trace.unseen.max(self.copy.log.last());
     }
 
