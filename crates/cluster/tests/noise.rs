@@ -174,14 +174,22 @@ target = "all"
             },
         ),
         (
+            // Those of the first crash's election were drawn when the first leader was elected.
             "an election timeout",
             Case {
                 faults: r#"
 [[fault]]
 kind = "crash"
 id = 1
-at = "5s"
-for = "3s"
+at = "4500ms"
+for = "300ms"
+target = "leader"
+
+[[fault]]
+kind = "crash"
+id = 2
+at = "7s"
+for = "1500ms"
 target = "leader"
 "#,
                 ..QUIET

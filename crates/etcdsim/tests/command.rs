@@ -71,7 +71,7 @@ fn the_worst_failure_shows_which_write_was_lost_and_how() {
     let ended = etcdsim(&["run", POWER_LOSS, "--seeds", "60", "--flaw", "R2", "--save", "0"]).expect(1);
     let failure = ended.stdout.split("Failure 2 of").next().unwrap_or_default();
     for part in
-        ["an acknowledged write", "How operation #", "before it was on disk; it lost power at", "loses power"]
+        ["an acknowledged write", "How it went on", "before it was on disk; it lost power at", "loses power"]
     {
         assert!(failure.contains(part), "{part:?} in:\n{failure}");
     }
@@ -91,7 +91,7 @@ fn a_plan_and_its_scenario_with_the_seed_are_the_same_run() {
 
     let trace = fs::read_to_string(trace).expect("the trace was written");
     assert!(seeded.stdout.starts_with(&trace), "the printed trace is that of the file");
-    assert!(trace.lines().any(|line| line.contains("m1   starts, incarnation 1")), "{trace:.2000}");
+    assert!(trace.lines().any(|line| line.contains("m1   starts, start 1")), "{trace:.2000}");
     assert!(trace.lines().any(|line| line.contains("loses power")), "{trace:.2000}");
 
     let judged = etcdsim(&["check", history]).expect(0);

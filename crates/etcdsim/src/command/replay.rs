@@ -145,11 +145,13 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         text.push_str(&format!("{}: {}.\n", "warning".yellow(), idle_warning(&case.file, why)));
     }
     let landmarks = Landmarks::of(&outcome.record, &outcome.starts);
-    if options.keep_events {
+    if arguments.until.is_some() || arguments.step {
         let events = std::mem::take(&mut outcome.record.events);
         let mut walk = Walk::new(events, &outcome.verdict.violations, plan.most_members());
-        if let Some(last) = last {
-            walk.go_to_time(last);
+        match last {
+            Some(last) => walk.go_to_time(last),
+            None if arguments.step => {}
+            None => walk.go_to(walk.events().len()),
         }
         if arguments.step {
             step::step(walk, format!("{}, seed {seed}", case.file))?;
