@@ -1345,7 +1345,17 @@ from = "12s"
 key = 7
 "#
         .trim_start(),
-        r#""#,
+        r#"
+  × bad.toml: a scenario has no `[[noise]]`
+   ╭─[bad.toml:2:1]
+ 1 │ title = "t"
+ 2 │ [[noise]]
+   · ────┬────
+   ·     ╰── only in plans
+ 3 │ from = "12s"
+   ╰────
+  help: every seed draws everything anew; for one seed, make a plan of it with `etcdsim plan`
+"#,
     );
 }
 
@@ -1368,7 +1378,63 @@ kee = 8
 key = "often"
 "#
         .trim_start(),
-        r#""#,
+        r#"
+  × bad.toml has 5 mistakes
+
+Error: 
+  × the noise before begins no earlier
+   ╭─[bad.toml:7:8]
+ 6 │ [[noise]]
+ 7 │ from = "12s"
+   ·        ──┬──
+   ·          ╰── out of order
+ 8 │ key = 8
+   ╰────
+  help: list them in the order of time, each with a time of its own
+
+Error: 
+  × the noise has no `key`
+    ╭─[bad.toml:9:1]
+  8 │ key = 8
+  9 │ [[noise]]
+    · ────┬────
+    ·     ╰── incomplete
+ 10 │ from = "13s"
+    ╰────
+  help: write it as `from = "12s"` and `key = 7`
+
+Error: 
+  × [[noise]] has no `kee`
+    ╭─[bad.toml:11:1]
+ 10 │ from = "13s"
+ 11 │ kee = 8
+    · ─┬─
+    ·  ╰── unknown
+ 12 │ [[noise]]
+    ╰────
+  help: did you mean `key`?
+
+Error: 
+  × the noise has no `from`
+    ╭─[bad.toml:12:1]
+ 11 │ kee = 8
+ 12 │ [[noise]]
+    · ────┬────
+    ·     ╰── incomplete
+ 13 │ key = "often"
+    ╰────
+  help: write it as `from = "12s"` and `key = 7`
+
+Error: 
+  × "often" is not a whole number such as `5`
+    ╭─[bad.toml:13:7]
+ 12 │ [[noise]]
+ 13 │ key = "often"
+    ·       ───┬───
+    ·          ╰── here
+    ╰────
+  help: write a whole number such as `5`
+"#,
     );
 }
 
