@@ -205,10 +205,10 @@ fn log2_by_table(mantissa: u64) -> Option<u64> {
     // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first factor,
     // and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
     let (logarithm, inverse) = TABLE[(mantissa >> 55) as usize & 0xff];
-    let x = ((mantissa >> 23) & 0xffff_ffff) * inverse >> 24;
-    let square = (x >> 8) * (x >> 8) >> 32;
-    let cube = (square >> 8) * (x >> 8) >> 32;
-    let sum = logarithm + ((x - square / 2 + cube / 3) * LOG2_E >> 23);
+    let x = (((mantissa >> 23) & 0xffff_ffff) * inverse) >> 24;
+    let square = ((x >> 8) * (x >> 8)) >> 32;
+    let cube = ((square >> 8) * (x >> 8)) >> 32;
+    let sum = logarithm + (((x - square / 2 + cube / 3) * LOG2_E) >> 23);
     // All errors together are below 2^-32, and what is cut off here has 32 bits of the 48.
     const MARGIN: u64 = 1 << 20;
     let rest = sum & 0xffff_ffff;

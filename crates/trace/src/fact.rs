@@ -114,7 +114,7 @@ pub enum Fact<V: Vocabulary> {
     Resumed,
     /// A fault of the plan begins or ends.
     Fault {
-        /// The fault's id in the plan.
+        /// Its place among the faults of the plan, from 0.
         fault: u32,
         /// The name of its kind, as in a scenario.
         what: &'static str,
