@@ -16,7 +16,7 @@ const SEEDS_WITHOUT: u64 = 2;
 
 /// Flaws, and the words that the headline of the first failure must have: together they say what the flawed code does.
 const HEADLINES: &[(&str, &[&str])] = &[
-    ("R2", &["Member", "acknowledged", "on its disk"]),
+    ("R2", &["Member", "answered", "on its disk"]),
     ("R5", &["linearizable", "without asking the leader for a read index"]),
     ("R7", &["linearizable", "did not wait until that entry was applied"]),
     ("R12", &["in one step", "without the joint configuration"]),

@@ -5,26 +5,19 @@
 //! the target version. Here all members have the version of the setting `etcd-version` for good, so it ends only when it
 //! is cancelled; then the cluster version goes back to theirs.
 
-use api::etcdserverpb::downgrade_request::DowngradeAction;
-use api::etcdserverpb::{DowngradeRequest, DowngradeResponse};
-use api::membershippb::{ClusterVersionSetRequest, DowngradeInfoSetRequest};
+use api::etcdserverpb::DowngradeResponse;
+use api::membershippb::DowngradeInfoSetRequest;
 use api::{Error, Response};
 
-use crate::config::EtcdVersion;
-use crate::envelope::Command;
-use crate::member::Member;
-use crate::out::Out;
-use crate::reads::Read;
 use crate::replica::Replica;
 use crate::version;
-use crate::want::NOBODY;
 
 /// Time between two looks of the leader at the cluster version, in nanoseconds (`server.go`, `monitorVersionInterval`,
 /// 5 s, less the jitter).
-const LOOK_INTERVAL: u64 = 4_000_000_000;
+pub(crate) const LOOK_INTERVAL: u64 = 4_000_000_000;
 
 /// The cluster version that a target such as `3.6` or `3.6.1` means.
-fn target(text: &str) -> Result<String, Error> {
+pub(crate) fn target(text: &str) -> Result<String, Error> {
     let mut parts = text.split('.');
     let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
     match (number(), number()) {
@@ -52,13 +45,13 @@ impl Replica {
     }
 
     /// The version that the whole cluster is to speak, if it does not speak it yet.
-    fn wanted_version(&self) -> Option<String> {
+    pub(crate) fn wanted_version(&self) -> Option<String> {
         let wanted = self.cluster.downgrade().unwrap_or(version::cluster(self.store.version()));
         (wanted != self.cluster_version()).then(|| wanted.to_string())
     }
 
     /// Whether a downgrade to this version can begin.
-    fn may_downgrade(&self, target: &str) -> Result<(), Error> {
+    pub(crate) fn may_downgrade(&self, target: &str) -> Result<(), Error> {
         if one_below(self.cluster_version()).as_deref() != Some(target) {
             return Err(Error::InvalidDowngradeTargetVersion);
         }
@@ -71,71 +64,8 @@ impl Replica {
         self.downgrade_answer()
     }
 
-    fn downgrade_answer(&self) -> Response {
+    pub(crate) fn downgrade_answer(&self) -> Response {
         DowngradeResponse { header: self.header(), version: self.cluster_version().to_string() }.into()
-    }
-}
-
-impl Member {
-    /// Serves a request about a downgrade: checks its form, and lets it wait for ReadIndex if it needs that.
-    pub(crate) fn downgrade(&mut self, operation: u64, request: DowngradeRequest, out: &mut Out<'_>) {
-        let version = self.config.settings.etcd_version;
-        let checked = match DowngradeAction::try_from(request.action) {
-            _ if version < EtcdVersion::V3_5 => Err(Error::NotCapable),
-            Ok(DowngradeAction::Validate | DowngradeAction::Enable) => target(&request.version).map(|_| true),
-            // From 3.6 on, etcd answers even if there is nothing to cancel.
-            Ok(DowngradeAction::Cancel)
-                if version == EtcdVersion::V3_5 && self.replica.cluster.downgrade().is_none() =>
-            {
-                Err(Error::NoInflightDowngrade)
-            }
-            Ok(DowngradeAction::Cancel) => Ok(false),
-            Err(_) => Err(Error::UnknownMethod),
-        };
-        match checked {
-            Err(error) => self.reply(operation, Err(error), out),
-            Ok(true) => {
-                let deadline = self.now + self.config.settings.request_timeout;
-                self.reads.push(Read { operation, request: request.into(), deadline, credential: None });
-            }
-            Ok(false) => {
-                let end = DowngradeInfoSetRequest::default();
-                self.propose_for(operation, Command::Downgrade(end), None, out);
-            }
-        }
-    }
-
-    /// Continues a request for which ReadIndex is done.
-    pub(crate) fn begin_downgrade(&mut self, operation: u64, request: &DowngradeRequest, out: &mut Out<'_>) {
-        let checked = target(&request.version).and_then(|target| {
-            self.replica.may_downgrade(&target)?;
-            Ok(target)
-        });
-        match checked {
-            Err(error) => self.reply(operation, Err(error), out),
-            Ok(ver) if request.action == DowngradeAction::Enable as i32 => {
-                let begin = DowngradeInfoSetRequest { enabled: true, ver };
-                self.propose_for(operation, Command::Downgrade(begin), None, out);
-            }
-            Ok(_) => self.answer_here(operation, Ok(self.replica.downgrade_answer()), out),
-        }
-    }
-
-    /// When this member, if it leads, next looks at the cluster version.
-    pub(crate) fn version_due_at(&self) -> u64 {
-        let leads = self.node.is_leader();
-        if leads && self.replica.wanted_version().is_some() { self.version_look_at } else { u64::MAX }
-    }
-
-    /// If this member leads: proposes the cluster version that is wanted, if it is another one.
-    pub(crate) fn look_after_version(&mut self, out: &mut Out<'_>) {
-        if self.version_due_at() > self.now {
-            return;
-        }
-        self.version_look_at = self.now + LOOK_INTERVAL;
-        if let Some(ver) = self.replica.wanted_version() {
-            self.propose_for(NOBODY, Command::Version(ClusterVersionSetRequest { ver }), None, out);
-        }
     }
 }
 

@@ -212,9 +212,6 @@ flaws! {
     TxnPutHalfChecked = "M-21681", "txn-put-half-checked", Store, in "rights-in-transactions" by "K1";
     /// A lease that expired and is about to be revoked is reported as renewed (after etcd issue 20615).
     RevokedLeaseRenewed = "M-20615", "revoked-lease-renewed", Leases, in "late-renewals" by "L1";
-    /// A member that does not lead answers how much time a lease has left: all of it (after etcd issue 17704, where a
-    /// deposed leader did).
-    TtlFromFollower = "M-17704", "ttl-from-follower", Leases, in "lease-checkpoints" by "L2";
     /// The answer to a watch that is refused for lack of rights names watcher 0, so the client takes its watcher 0 for
     /// cancelled (etcd issue 14563).
     RefusedWatchHasId = "M-14563", "refused-watch-has-id", Watches, in "refused-watches" by "W12";

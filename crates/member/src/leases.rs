@@ -141,8 +141,7 @@ impl Leases {
         out: &mut Out<'_>,
         wants: &mut Wants,
     ) {
-        // Flaw M-17704: a member that is not the primary lessor answers with what it knows, which is the whole TTL.
-        if !self.is_primary() && !self.flaws.has(Flaw::TtlFromFollower) {
+        if !self.is_primary() {
             return wants.push(Want::AskLeader(operation, request.into()));
         }
         out.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive);

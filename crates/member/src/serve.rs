@@ -7,11 +7,14 @@
 //!
 //! Error texts are etcd's.
 
+use api::etcdserverpb::DowngradeRequest;
+use api::etcdserverpb::downgrade_request::DowngradeAction;
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
     AlarmType, AuthenticateRequest, HashRequest, InternalAuthenticateRequest, LeaseGrantRequest,
     LeaseTimeToLiveRequest, RangeRequest, RangeStreamResponse, WatchRequest,
 };
+use api::membershippb::{ClusterVersionSetRequest, DowngradeInfoSetRequest};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use contract::Now;
@@ -23,6 +26,7 @@ use crate::auth::{AuthInfo, Credential};
 use crate::cluster::{Change, Cluster};
 use crate::config::EtcdVersion;
 use crate::configuration;
+use crate::downgrade::{LOOK_INTERVAL, target};
 use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
 use crate::inner;
@@ -730,5 +734,68 @@ fn for_learners(request: &Request) -> bool {
         Request::Status(_) => true,
         Request::Range(range) => range.serializable,
         _ => false,
+    }
+}
+
+impl Member {
+    /// Serves a request about a downgrade: checks its form, and lets it wait for ReadIndex if it needs that.
+    pub(crate) fn downgrade(&mut self, operation: u64, request: DowngradeRequest, out: &mut Out<'_>) {
+        let version = self.config.settings.etcd_version;
+        let checked = match DowngradeAction::try_from(request.action) {
+            _ if version < EtcdVersion::V3_5 => Err(Error::NotCapable),
+            Ok(DowngradeAction::Validate | DowngradeAction::Enable) => target(&request.version).map(|_| true),
+            // From 3.6 on, etcd answers even if there is nothing to cancel.
+            Ok(DowngradeAction::Cancel)
+                if version == EtcdVersion::V3_5 && self.replica.cluster.downgrade().is_none() =>
+            {
+                Err(Error::NoInflightDowngrade)
+            }
+            Ok(DowngradeAction::Cancel) => Ok(false),
+            Err(_) => Err(Error::UnknownMethod),
+        };
+        match checked {
+            Err(error) => self.reply(operation, Err(error), out),
+            Ok(true) => {
+                let deadline = self.now + self.config.settings.request_timeout;
+                self.reads.push(Read { operation, request: request.into(), deadline, credential: None });
+            }
+            Ok(false) => {
+                let end = DowngradeInfoSetRequest::default();
+                self.propose_for(operation, Command::Downgrade(end), None, out);
+            }
+        }
+    }
+
+    /// Continues a request for which ReadIndex is done.
+    pub(crate) fn begin_downgrade(&mut self, operation: u64, request: &DowngradeRequest, out: &mut Out<'_>) {
+        let checked = target(&request.version).and_then(|target| {
+            self.replica.may_downgrade(&target)?;
+            Ok(target)
+        });
+        match checked {
+            Err(error) => self.reply(operation, Err(error), out),
+            Ok(ver) if request.action == DowngradeAction::Enable as i32 => {
+                let begin = DowngradeInfoSetRequest { enabled: true, ver };
+                self.propose_for(operation, Command::Downgrade(begin), None, out);
+            }
+            Ok(_) => self.answer_here(operation, Ok(self.replica.downgrade_answer()), out),
+        }
+    }
+
+    /// When this member, if it leads, next looks at the cluster version.
+    pub(crate) fn version_due_at(&self) -> u64 {
+        let leads = self.node.is_leader();
+        if leads && self.replica.wanted_version().is_some() { self.version_look_at } else { u64::MAX }
+    }
+
+    /// If this member leads: proposes the cluster version that is wanted, if it is another one.
+    pub(crate) fn look_after_version(&mut self, out: &mut Out<'_>) {
+        if self.version_due_at() > self.now {
+            return;
+        }
+        self.version_look_at = self.now + LOOK_INTERVAL;
+        if let Some(ver) = self.replica.wanted_version() {
+            self.propose_for(NOBODY, Command::Version(ClusterVersionSetRequest { ver }), None, out);
+        }
     }
 }

@@ -17,7 +17,10 @@ use std::collections::BTreeSet;
 
 use api::Response;
 use libtest_mimic::Trial;
-use plan::{Act, Client, Cluster, Disk, Failover, Link, Network, Phases, Plan, PlannedOperation, Spread};
+use plan::{
+    Act, Client, Cluster, Disk, EtcdVersion, Failover, Link, Network, Phases, Plan, PlannedOperation,
+    Settings, Spread,
+};
 use record::{Nanos, Operation, Outcome};
 
 use self::recording::{Answer, Line, recordings};
@@ -90,7 +93,10 @@ fn plan(lines: &[Line]) -> Plan {
     let quick = Spread::Constant(10 * MICROSECOND);
     Plan {
         title: "conformance".into(),
-        cluster: Cluster { members: 1, ..Cluster::default() },
+        cluster: Cluster {
+            members: 1,
+            settings: Settings { etcd_version: EtcdVersion::V3_4, ..Settings::default() },
+        },
         network: Network { peers: wire, clients: wire, checksums: true },
         disk: Disk { read: quick, write: quick, sync: Spread::Constant(50 * MICROSECOND), capacity: 0 },
         clients: vec![Client {

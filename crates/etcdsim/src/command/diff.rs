@@ -150,6 +150,10 @@ pub(super) fn trace_of(binary: &Path, plan: &Path, trace: &Path, file: &str) -> 
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it is no test, and the folder is removed when this is dropped"
+    )]
     pub(super) fn new() -> Result<Scratch, Error> {
         let path = std::env::temp_dir().join(format!("etcdsim-{}", std::process::id()));
         fs::create_dir_all(&path).map_err(|error| Error::Unwritable { path: path.clone(), error })?;

@@ -156,10 +156,10 @@ pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
     all.extend(evidence.verdict.violations.iter().filter_map(Wrong::of));
     // The run was judged with oracles of its own, which the evidence does not have.
     let own = failure.violations.iter().filter(|violation| !Oracle::ALL.contains(&violation.oracle));
-    all.extend(own.filter(|violation| violation.severity == Severity::Inside).filter_map(|violation| {
+    all.extend(own.filter(|violation| violation.severity == Severity::Inside).map(|violation| {
         let says = violation.sentences.first().cloned().unwrap_or_else(|| format!("{}.", violation.title));
         let member = first_member(&says).unwrap_or_default();
-        Some(Wrong { by: violation.oracle.id(), ..Wrong::new(violation.time_ns, member, says) })
+        Wrong { by: violation.oracle.id(), ..Wrong::new(violation.time_ns, member, says) }
     }));
     all.sort_by_key(|wrong| (wrong.time, rank(wrong)));
     all

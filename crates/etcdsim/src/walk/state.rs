@@ -104,7 +104,7 @@ impl States {
         let head = self.0.ids().map(|id| format!("member {id}"));
         table.set_header(std::iter::once(String::new()).chain(head));
         for (name, part) in ROWS {
-            let cells = self.0.values().map(|state| part(state));
+            let cells = self.0.values().map(part);
             table.add_row(std::iter::once((*name).to_string()).chain(cells));
         }
         format!("{}\n", table.trim_fmt())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Damaged;
+use super::damaged::Damaged;
 
 /// One lease.
 #[derive(Clone, Debug, Default)]

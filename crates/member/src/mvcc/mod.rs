@@ -21,6 +21,7 @@
 
 mod changes;
 mod compaction;
+mod damaged;
 mod doomed;
 mod frozen;
 mod hash;
@@ -47,23 +48,13 @@ use index::Modification;
 
 pub use changes::{Changes, Saved};
 pub use compaction::Compaction;
+pub use damaged::Damaged;
 pub use frozen::Frozen;
 pub use key_range::KeyRange;
 pub use lease::Lease;
 pub use revision::Revision;
 pub(crate) use row::as_etcd_has_it;
 pub use write::Write;
-
-/// The error for saved state that no store can have written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the saved state of the store is damaged: {0}")]
-pub struct Damaged(String);
-
-impl Damaged {
-    pub(crate) fn new(what: impl Into<String>) -> Damaged {
-        Damaged(what.into())
-    }
-}
 
 /// The keys, their history and their leases.
 #[derive(Clone, Debug)]

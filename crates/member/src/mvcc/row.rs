@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::Damaged;
+use super::damaged::Damaged;
 use super::revision::Revision;
 
 /// Whether the row is that of a deletion.

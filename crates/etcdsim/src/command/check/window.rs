@@ -82,6 +82,7 @@ impl General<'_> {
         }
     }
 
+    #[allow(clippy::type_complexity, reason = "a key's history and the numbers of its operations")]
     fn window<M>(
         &self,
         model: &M,

@@ -55,7 +55,7 @@ const RULES: &[Rule] = &[
 pub(super) fn look(evidence: &Evidence) -> Vec<Wrong> {
     let of = |(name, find): &Rule| {
         let found = find(evidence);
-        found.into_iter().map(|wrong| Wrong { by: *name, ..wrong }).collect::<Vec<_>>()
+        found.into_iter().map(|wrong| Wrong { by: name, ..wrong }).collect::<Vec<_>>()
     };
     RULES.iter().flat_map(of).collect()
 }

@@ -334,9 +334,12 @@ fn last_end(evidence: &Evidence, place: usize, member: MemberId) -> Option<Strin
     })
 }
 
+/// The revisions of each key on each member.
+type Revisions<'a> = BTreeMap<(MemberId, &'a [u8]), BTreeSet<(i64, i64)>>;
+
 /// A compaction removes only what no read and no watcher from its revision on can need.
 pub(super) fn compaction(evidence: &Evidence) -> Vec<Wrong> {
-    let mut keys: BTreeMap<(MemberId, &[u8]), BTreeSet<(i64, i64)>> = BTreeMap::new();
+    let mut keys: Revisions<'_> = BTreeMap::new();
     let mut found = Vec::new();
     for happened in &evidence.all {
         let member = happened.member;

@@ -172,8 +172,7 @@ mod tests {
         let lines =
             ["1s put k7 c2o17*40", "2s get k1..k7", "3s txn if [mod k3 = 4] then [put k3 c1o5] else []"];
         let operations = lines.iter().map(|line| line.parse().unwrap()).collect();
-        let mut plan = Plan::default();
-        plan.clients = vec![Client { operations, ..Client::default() }];
+        let plan = Plan { clients: vec![Client { operations, ..Client::default() }], ..Plan::default() };
         let names = [keys(&plan), values(&plan)].into_iter().flatten().collect();
         let plan = renamed(&plan, &names).unwrap();
         let lines: Vec<String> = plan.clients[0].operations.iter().map(PlannedOperation::to_string).collect();

@@ -29,9 +29,8 @@ pub(super) fn ties(trial: &mut Trial<'_>) {
 /// Conditions that became true shortly before a fault's time, each with the delay from then; the shortest delays first.
 fn candidates(when: &Trigger, moments: &[(Nanos, Condition)]) -> Vec<Trigger> {
     let Trigger::At(at) = *when else { return Vec::new() };
-    let last = |is: fn(&Condition) -> bool| {
-        moments.iter().filter(|(time, condition)| *time <= at && is(condition)).next_back()
-    };
+    let last =
+        |is: fn(&Condition) -> bool| moments.iter().rfind(|(time, condition)| *time <= at && is(condition));
     let last = [
         last(|condition| matches!(condition, Condition::Election(_))),
         last(|condition| matches!(condition, Condition::Operations(_))),
