@@ -55,7 +55,7 @@ impl Model {
     }
 
     /// Sets whether ranges that ask for keys only have no leases in their answers, as from etcd 3.7 on
-    /// ([`crate::keys_only`]). Without this they have them.
+    /// (`keys_only`). Without this they have them.
     pub fn leave_leases_out(&mut self, leaves: bool) {
         self.store.leaves_leases_out = leaves;
     }

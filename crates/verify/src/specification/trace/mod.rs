@@ -2,7 +2,7 @@
 //! `etcdsim replay --trace-out` writes of a run.
 //!
 //! Such a trace shows less than the steps of a run. So this is S with its eyes half shut: a copy of each member
-//! ([`copy`]) is advanced by each event as the specification says (`events`, `messages`) and compared with what the
+//! (`copy`) is advanced by each event as the specification says (`events`, `messages`) and compared with what the
 //! event shows. It has the same rules ([`Rule`]) and the same quorums; it judges every rule for which the trace shows
 //! enough, and [`not_seen`] says why not the others. The terms of entries, which no event has, are known from following
 //! every log from its start.
