@@ -3,7 +3,6 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -46,7 +45,7 @@ pub(super) fn aim_plan(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let case = Case::load(&arguments.file)?;
     let goal = case.saved().and_then(|saved| saved.landmarks.clone());
     let goal = goal.ok_or_else(|| Error::NothingReached { file: case.file.clone() })?;
-    let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let jobs = values::threads(arguments.jobs);
     stop_on_ctrl_c();
     let runs = Runs::new(jobs, arguments.time_budget, &INTERRUPTED, &|_| {});
     let Some(aimed) = aim(&case.plan(0), &goal, arguments.tries, &runs) else {

@@ -9,6 +9,7 @@ use clap::Args;
 use owo_colors::OwoColorize;
 use verify::describe;
 
+use super::one_run::simulator_failed;
 use super::{Mistakes, values};
 use crate::case::Case;
 use crate::diff::{self, Parting, Trace};
@@ -68,8 +69,7 @@ pub(super) fn diff(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let (one, other) = match (one, other) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(HarnessFailure(said)), _) | (_, Err(HarnessFailure(said))) => {
-            super::print(&format!("{}\n{said}\n", "The simulator itself failed.".red().bold()));
-            return Ok(Exit::Harness);
+            return Ok(simulator_failed(&said));
         }
     };
     let names = sides(arguments, &left, &right);

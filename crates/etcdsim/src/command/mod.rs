@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod lists;
 mod log;
+mod one_run;
 mod plan;
 mod progress;
 mod replay;

@@ -11,6 +11,7 @@ use owo_colors::OwoColorize;
 use record::{Etcd, Event, MemberId, Nanos, Observer, Step, TraceHash};
 use verify::describe;
 
+use super::one_run::{OneRun, simulator_failed};
 use super::values::Moment;
 use super::{Mistakes, log, step, values};
 use crate::additions::OwnOracles;
@@ -30,14 +31,8 @@ use crate::{page, replay_line};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A saved plan, or a scenario together with `--seed`
-    file: PathBuf,
-    /// The seed of a scenario
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Switch on a flaw (a deliberate bug in the members, see docs/flaws.md), in addition to those of the plan
-    #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
-    flaw: Vec<::plan::FlawAt>,
+    #[command(flatten)]
+    run: OneRun,
     /// Switch oracle S off, which watches every step of every member (docs/specification.md)
     #[arg(long)]
     no_specification: bool,
@@ -76,8 +71,7 @@ pub(super) struct Arguments {
 
 /// Runs the command `replay`.
 pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
-    let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = case.seed(arguments.seed)?;
+    let (case, seed) = arguments.run.load()?;
     if arguments.step {
         step::needs_terminal()?;
     }
@@ -95,8 +89,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {
             tracer.end(None)?;
-            super::print(&format!("{}\n{said}\n", "The simulator itself failed.".red().bold()));
-            return Ok(Exit::Harness);
+            return Ok(simulator_failed(&said));
         }
     };
     tracer.end(Some(&outcome))?;

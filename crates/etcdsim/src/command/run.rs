@@ -13,7 +13,7 @@ use clap::Args;
 use owo_colors::OwoColorize;
 
 use super::progress::Progress;
-use super::shrink::{self, Goal, cores};
+use super::shrink::{self, Goal};
 use super::values::{self, Seeds};
 use super::{Format, Mistakes};
 use crate::additions::Additions;
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     let batch = Batch {
         additions,
-        jobs: arguments.jobs.map_or_else(cores, NonZeroUsize::get),
+        jobs: values::threads(arguments.jobs),
         time_budget: arguments.time_budget,
         check_determinism: arguments.check_determinism,
         fail_fast: arguments.fail_fast,
@@ -211,7 +211,7 @@ fn shrink(
             break;
         }
         let goal = Goal { source: shrink::source(case, seed), output: shrink::small(file), time_budget };
-        let shrinker = Shrinker::new(arguments.jobs.map_or_else(cores, NonZeroUsize::get));
+        let shrinker = Shrinker::new(values::threads(arguments.jobs));
         let text = match goal.reach(case.plan(seed), shrinker, true)? {
             Ok(shrunk) => {
                 let line = replay_line::of_saved(&replay_line::launcher(), &goal.output);

@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use ::plan::Plan;
 use clap::Args;
 use owo_colors::OwoColorize;
 
+use super::one_run::OneRun;
 use super::progress::ShrinkProgress;
 use super::run::{INTERRUPTED, stop_on_ctrl_c};
 use super::{Mistakes, values};
@@ -25,14 +25,8 @@ use crate::{flaws, replay_line, saved};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// A saved plan, or a scenario together with `--seed`
-    file: PathBuf,
-    /// The seed of a scenario
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Switch on a flaw, in addition to those of the plan; may be repeated (`etcdsim flaws` lists them)
-    #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
-    flaw: Vec<::plan::FlawAt>,
+    #[command(flatten)]
+    run: OneRun,
     /// Where the small plan is saved [default: the plan's name with `-small`; for a scenario, in `failures`]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -55,14 +49,13 @@ const SMALL: &str = "-small";
 
 /// Runs the command `shrink`.
 pub(super) fn shrink(arguments: &Arguments) -> Result<Exit, Mistakes> {
-    let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = case.seed(arguments.seed)?;
-    let output = arguments.output.clone().unwrap_or_else(|| output(&case, &arguments.file, seed));
+    let (case, seed) = arguments.run.load()?;
+    let output = arguments.output.clone().unwrap_or_else(|| output(&case, &arguments.run.file, seed));
     let goal = Goal { source: source(&case, seed), output, time_budget: arguments.time_budget };
     stop_on_ctrl_c();
     let plan = case.plan(seed);
-    let shrinker = Shrinker::new(arguments.jobs.map_or_else(cores, NonZeroUsize::get));
-    match goal.reach(plan, shrinker, arguments.file != goal.output)? {
+    let shrinker = Shrinker::new(values::threads(arguments.jobs));
+    match goal.reach(plan, shrinker, arguments.run.file != goal.output)? {
         Ok(shrunk) => {
             super::print(&text(&shrunk, &goal));
             Ok(if shrunk.ended == Ended::Interrupted { Exit::Interrupted } else { Exit::Held })
@@ -72,11 +65,6 @@ pub(super) fn shrink(arguments: &Arguments) -> Result<Exit, Mistakes> {
             Ok(exit(&why))
         }
     }
-}
-
-/// The number of cores.
-pub(super) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// The exit code if nothing was shrunk.

@@ -1,11 +1,18 @@
 //! Parses the values of command-line arguments: ranges of seeds, durations, flaws, values of registers.
 
+use std::num::NonZeroUsize;
+use std::thread;
 use std::time::Duration;
 
 use ::plan::FlawAt;
 use histories::{RegisterValue, Value};
 
 use crate::flaws;
+
+/// How many threads work: as many as asked for, or one a core.
+pub(super) fn threads(asked: Option<NonZeroUsize>) -> usize {
+    asked.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
 
 /// A range of seeds.
 #[derive(Clone, Debug, PartialEq, Eq)]

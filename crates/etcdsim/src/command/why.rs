@@ -2,16 +2,14 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::one_run::{HumanOrJson, OneRun};
 use super::run::{INTERRUPTED, stop_on_ctrl_c};
 use super::{Mistakes, values};
-use crate::case::Case;
 use crate::exit::Exit;
 use crate::report::Ended;
 use crate::show::why as show;
@@ -19,14 +17,8 @@ use crate::why::{Effort, Runs, Why};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A saved plan, or a scenario together with `--seed`
-    file: PathBuf,
-    /// The seed of a scenario
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Switch a flaw on, in addition to those of the plan
-    #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
-    flaw: Vec<::plan::FlawAt>,
+    #[command(flatten)]
+    run: OneRun,
     /// How many futures are drawn at each instant
     #[arg(long, value_name = "COUNT", default_value = "50")]
     draws: NonZeroUsize,
@@ -40,27 +32,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = values::duration)]
     time_budget: Duration,
     /// The format of the result
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-}
-
-/// The format of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Human,
-    /// One JSON object
-    Json,
+    #[arg(long, value_enum, default_value_t = HumanOrJson::Human)]
+    format: HumanOrJson,
 }
 
 /// Runs the command `why`.
 pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
-    let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
-    let seed = case.seed(arguments.seed)?;
+    let (case, seed) = arguments.run.load()?;
     let plan = case.plan(seed);
     let mut effort = Effort::default();
     (effort.draws, effort.instants) = (arguments.draws.get(), arguments.instants.get());
-    let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let jobs = values::threads(arguments.jobs);
     let bar = bar();
     stop_on_ctrl_c();
     let progress = |done: usize| bar.set_position(done as u64);
@@ -72,8 +54,8 @@ pub(super) fn why(arguments: &Arguments) -> Result<Exit, Mistakes> {
         return Ok(Exit::NotReproduced);
     };
     super::print(&match arguments.format {
-        Format::Human => show::human(&case.file, seed, &why),
-        Format::Json => show::json(&why),
+        HumanOrJson::Human => show::human(&case.file, seed, &why),
+        HumanOrJson::Json => show::json(&why),
     });
     Ok(if why.ended == Ended::Interrupted { Exit::Interrupted } else { Exit::Held })
 }
