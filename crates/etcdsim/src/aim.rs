@@ -16,7 +16,7 @@ use crate::why::Runs;
 const CHANGE: Domain = Domain::new("aim: change of a plan");
 /// How many changed plans are tried at once; the best of them is changed further. It is fixed, so that the result does
 /// not depend on the machine.
-const ROUND: usize = 16;
+const ROUND: usize = 8;
 /// The smallest and the largest shift of a time.
 const SHIFT: (Nanos, Nanos) = (1_000_000, 3_000_000_000);
 

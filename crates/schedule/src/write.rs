@@ -72,6 +72,9 @@ impl<P: Part> Plan<P> {
             let link = if ends_at_client { self.network.clients } else { self.network.peers };
             file.fault(fault, Usual { link, point: P::NAMES.usual_point });
         }
+        for noise in &self.noise {
+            file.section("[[noise]]", sections::NOISE, noise);
+        }
         for client in &self.clients {
             file.head("[[client]]");
             file.differences("", P::client(), client, &P::Client::default());

@@ -223,6 +223,11 @@ fn a_plan_is_text() {
     let client = "\n[[client]]\nendpoints = [2]\ntimeout = \"2s\"\nclock = \"100%\"\noperations = [\n    \"1.5s write 3\",\n]\n";
     assert!(text.ends_with(client), "{text}");
     assert_eq!(Plan::parse("plan", &text).unwrap(), plan);
+    plan.noise = vec![schedule::Noise { from: 3_000_000_000, key: 7 }];
+    for text in [plan.to_toml(), plan.to_short_toml()] {
+        assert!(text.contains("\n[[noise]]\nfrom = \"3s\"\nkey = 7\n"), "{text}");
+        assert_eq!(Plan::parse("plan", &text).unwrap(), plan);
+    }
 }
 
 #[test]
