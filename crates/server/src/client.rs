@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use api::{Request, Response};
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -14,11 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tonic::body::Body;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use crate::codec::CallCodec;
 use crate::net;
 use crate::tls::ClientTls;
 use crate::url::Url;
@@ -102,7 +101,7 @@ impl Client {
         let method = request.method();
         let request = self.request(request);
         let path = PathAndQuery::from_static(method);
-        Ok(self.grpc.unary(request, path, CallCodec(method)).await?.into_inner())
+        Ok(self.grpc.unary(request, path, codec(method)).await?.into_inner())
     }
 
     /// Opens a stream both ways.
@@ -145,44 +144,12 @@ impl Client {
 }
 
 /// Writes the request of one call, and reads its answer.
-struct CallCodec(&'static str);
-
-impl Codec for CallCodec {
-    type Encode = Request;
-    type Decode = Response;
-    type Encoder = CallEncoder;
-    type Decoder = CallDecoder;
-
-    fn encoder(&mut self) -> CallEncoder {
-        CallEncoder
-    }
-
-    fn decoder(&mut self) -> CallDecoder {
-        CallDecoder(self.0)
-    }
-}
-
-struct CallEncoder;
-
-impl Encoder for CallEncoder {
-    type Item = Request;
-    type Error = Status;
-
-    fn encode(&mut self, request: Request, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        request.encode(out);
-        Ok(())
-    }
-}
-
-struct CallDecoder(&'static str);
-
-impl Decoder for CallDecoder {
-    type Item = Response;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Response>, Status> {
-        let length = bytes::Buf::remaining(bytes);
-        let bytes: Bytes = bytes::Buf::copy_to_bytes(bytes, length);
-        Response::decode(self.0, bytes).map(Some).map_err(|error| Status::internal(error.to_string()))
+fn codec(path: &'static str) -> CallCodec<Request, Response> {
+    CallCodec {
+        path,
+        write: |request, out| request.encode(out),
+        read: |path, bytes| {
+            Response::decode(path, bytes).map_err(|error| Status::internal(error.to_string()))
+        },
     }
 }

@@ -18,17 +18,17 @@ use api::{Error, Response as Answer};
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, Response as HttpResponse};
 use hyper::body::Incoming;
 use member::io::{Down, Meta, Up};
-use prost::bytes::Buf as _;
 use tokio::sync::mpsc as channel;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::Codec;
 use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::app::App;
+use crate::codec::CallCodec;
 use crate::handle::Stream;
 use crate::observe;
 
@@ -75,7 +75,7 @@ pub async fn serve(app: Arc<App>, request: HttpRequest<Incoming>, meta: Meta) ->
         path => match api::Request::METHODS.iter().find(|method| **method == path) {
             Some(method) => {
                 let unary = Unary { app, meta, deadline };
-                grpc(CallCodec(method), limit).unary(unary, request).await
+                grpc(codec(method), limit).unary(unary, request).await
             }
             None => unknown(path).into_http(),
         },
@@ -137,48 +137,14 @@ fn duration(header: &HeaderValue) -> Option<Duration> {
 }
 
 /// Reads the request of one call, and writes its answer.
-struct CallCodec(&'static str);
-
-impl Codec for CallCodec {
-    type Encode = Answer;
-    type Decode = api::Request;
-    type Encoder = CallEncoder;
-    type Decoder = CallDecoder;
-
-    fn encoder(&mut self) -> CallEncoder {
-        CallEncoder
-    }
-
-    fn decoder(&mut self) -> CallDecoder {
-        CallDecoder(self.0)
-    }
-}
-
-struct CallEncoder;
-
-impl Encoder for CallEncoder {
-    type Item = Answer;
-    type Error = Status;
-
-    fn encode(&mut self, answer: Answer, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        answer.encode(out);
-        Ok(())
-    }
-}
-
-struct CallDecoder(&'static str);
-
-impl Decoder for CallDecoder {
-    type Item = api::Request;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<api::Request>, Status> {
-        let length = bytes.remaining();
-        let bytes = bytes.copy_to_bytes(length);
-        let request = api::Request::decode(self.0, bytes);
-        request
-            .map(Some)
-            .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
+fn codec(path: &'static str) -> CallCodec<Answer, api::Request> {
+    CallCodec {
+        path,
+        write: |answer, out| answer.encode(out),
+        read: |path, bytes| {
+            let unreadable = |error| Status::internal(format!("grpc: error unmarshalling request: {error}"));
+            api::Request::decode(path, bytes).map_err(unreadable)
+        },
     }
 }
 

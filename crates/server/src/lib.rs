@@ -22,6 +22,7 @@ mod app;
 mod bolt;
 pub mod client;
 mod clock;
+mod codec;
 pub mod command;
 mod config_file;
 mod connections;
