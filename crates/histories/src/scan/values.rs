@@ -292,6 +292,20 @@ impl<'f, R: Read> Values<'f, R> {
     }
 }
 
+/// Which bytes mean something between the tokens of an object or array: nearly half of a large file is such text, so
+/// the search looks at nothing else there.
+const IS_STRUCTURE: [bool; 256] = {
+    let mut is = [false; 256];
+    let mut next = 0;
+    while next < STRUCTURE.len() {
+        is[STRUCTURE[next] as usize] = true;
+        next += 1;
+    }
+    is
+};
+
+const STRUCTURE: &[u8] = b"\"{}[]";
+
 /// The search for the end of a value. It continues where the last piece of the file ended. The content of the value
 /// need not be valid JSON.
 #[derive(Default)]
@@ -343,19 +357,25 @@ impl End {
                         return Some(at);
                     }
                 }
-                Kind::Start | Kind::Structure => match byte {
+                Kind::Structure => {
+                    at += piece[at..].iter().position(|byte| IS_STRUCTURE[usize::from(*byte)])?;
+                    match piece[at] {
+                        b'"' => self.kind = Kind::String,
+                        b'{' | b'[' => self.depth += 1,
+                        _ if self.depth > 1 => self.depth -= 1,
+                        _ => return Some(at + 1),
+                    }
+                }
+                Kind::Start => match byte {
                     b'"' => self.kind = Kind::String,
                     b'{' | b'[' => {
                         self.depth += 1;
                         self.kind = Kind::Structure;
                     }
-                    b'}' | b']' if self.depth > 1 => self.depth -= 1,
-                    b'}' | b']' => return Some(at + 1),
                     // A comma, colon or closing bracket instead of a value. The reader of the value reports the
                     // mistake.
-                    b',' | b':' if self.kind == Kind::Start => return Some(at + 1),
-                    _ if self.kind == Kind::Start => self.kind = Kind::Word,
-                    _ => {}
+                    b'}' | b']' | b',' | b':' => return Some(at + 1),
+                    _ => self.kind = Kind::Word,
                 },
             }
             at += 1;
