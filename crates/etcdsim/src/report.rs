@@ -10,7 +10,7 @@ use std::time::Duration;
 use record::probe::Counts;
 use record::{History, Operation, Probe, Stats, TraceHash};
 use serde::Serialize;
-use verify::{Oracle, Severity, Verdict, describe};
+use verify::{Oracle, Severity, Verdict, Violation, describe};
 
 use crate::case::Case;
 use crate::determinism::Divergence;
@@ -159,6 +159,34 @@ pub struct ViolationReport {
     pub operation: Option<&'static str>,
 }
 
+impl ViolationReport {
+    /// The report of one violation.
+    pub(crate) fn of(violation: &Violation, history: &History) -> ViolationReport {
+        let operation = |number: &usize| match history.operations.get(*number) {
+            Some(operation) => format!("#{number}  {}", describe::operation(operation)),
+            None => format!("#{number}"),
+        };
+        // That at whose call or end it became visible.
+        let shown = || violation.operations.iter().filter_map(|number| history.operations.get(*number));
+        let then = |operation: &&Operation| {
+            operation.returned() == Some(violation.time) || operation.call == violation.time
+        };
+        let decisive = shown().find(then).or_else(|| shown().next());
+        ViolationReport {
+            oracle: violation.oracle,
+            severity: violation.severity,
+            time_ns: violation.time,
+            title: violation.title.clone(),
+            sentences: violation.sentences.clone(),
+            operations: violation.operations.iter().map(operation).collect(),
+            events: violation.events.clone(),
+            others: 0,
+            numbers: violation.operations.clone(),
+            operation: decisive.map(|operation| signature::kind(&operation.request)),
+        }
+    }
+}
+
 impl Failure {
     /// The failure in a verdict; `None` if there is no violation.
     pub fn of(verdict: &Verdict, history: &History) -> Option<Failure> {
@@ -168,28 +196,7 @@ impl Failure {
                 known.others += 1;
                 continue;
             }
-            let operation = |number: &usize| match history.operations.get(*number) {
-                Some(operation) => format!("#{number}  {}", describe::operation(operation)),
-                None => format!("#{number}"),
-            };
-            // That at whose call or end it became visible.
-            let shown = || violation.operations.iter().filter_map(|number| history.operations.get(*number));
-            let then = |operation: &&Operation| {
-                operation.returned() == Some(violation.time) || operation.call == violation.time
-            };
-            let decisive = shown().find(then).or_else(|| shown().next());
-            violations.push(ViolationReport {
-                oracle: violation.oracle,
-                severity: violation.severity,
-                time_ns: violation.time,
-                title: violation.title.clone(),
-                sentences: violation.sentences.clone(),
-                operations: violation.operations.iter().map(operation).collect(),
-                events: violation.events.clone(),
-                others: 0,
-                numbers: violation.operations.clone(),
-                operation: decisive.map(|operation| signature::kind(&operation.request)),
-            });
+            violations.push(ViolationReport::of(violation, history));
         }
         (!violations.is_empty()).then_some(Failure { violations, story: None, explanation: None })
     }

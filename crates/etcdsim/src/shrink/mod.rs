@@ -157,11 +157,16 @@ impl Shrinker {
         let limits = Limits { jobs: self.jobs, time_budget: self.time_budget, interrupted };
         let mut trial = Trial::new(plan, (signature.clone(), seen), limits, progress);
         let original = trial.reached();
-        rounds(&mut trial, Order::FaultsFirst);
+        coarse(&mut trial);
+        rounds(&mut trial, PIECES, Order::FaultsFirst);
+        if !trial.is_first() {
+            trial.back_to_first();
+            rounds(&mut trial, PIECES, Order::FaultsFirst);
+        }
         if trial.size().acts > SMALL && !trial.over() {
             let first = trial.reached();
             trial.return_to(original);
-            rounds(&mut trial, Order::OperationsFirst);
+            rounds(&mut trial, PIECES, Order::OperationsFirst);
             if first.1 < trial.size() {
                 trial.return_to(first);
             }
@@ -236,11 +241,19 @@ enum Order {
     OperationsFirst,
 }
 
-/// Runs all passes until none finds anything.
-fn rounds(trial: &mut Trial<'_>, order: Order) {
-    for (nth, pieces_max) in PIECES.iter().enumerate() {
+/// Leaves out large pieces as long as the failure is among the violations. Which of many violations comes first hangs on
+/// a lot; with less in the plan there are fewer of them.
+fn coarse(trial: &mut Trial<'_>) {
+    trial.accept_anywhere(true);
+    rounds(trial, &PIECES[..PIECES.len() - 1], Order::FaultsFirst);
+    trial.accept_anywhere(false);
+}
+
+/// Runs all passes, with lists in that many pieces, until none finds anything.
+fn rounds(trial: &mut Trial<'_>, pieces: &[usize], order: Order) {
+    for (nth, pieces_max) in pieces.iter().enumerate() {
         trial.cut_into(*pieces_max);
-        let faults_wait = order == Order::OperationsFirst && nth + 1 < PIECES.len();
+        let faults_wait = order == Order::OperationsFirst && nth + 1 < pieces.len();
         loop {
             let before = trial.size();
             for pass in PASSES.iter().filter(|pass| !(faults_wait && pass.drops_faults)) {
@@ -272,7 +285,7 @@ impl From<Option<Ending>> for Without {
     fn from(ending: Option<Ending>) -> Without {
         match ending {
             Some(Ending::Held) => Without::Holds,
-            Some(Ending::Other(signature)) => Without::Other(signature),
+            Some(Ending::Other(signature) | Ending::Among(_, signature)) => Without::Other(signature),
             Some(Ending::Unclear) => Without::Undecided,
             Some(Ending::Same(_)) => Without::Same,
             None => Without::Untried,

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use plan::Plan;
 use record::TraceHash;
+use verify::Violation;
 
 use super::size::Size;
 use crate::additions::OwnOracles;
 use crate::execute::run_plan_with;
-use crate::report::Failure;
+use crate::report::{Failure, ViolationReport};
 use crate::signature::Signature;
 use crate::stopwatch::Stopwatch;
 
@@ -22,12 +23,25 @@ use crate::stopwatch::Stopwatch;
 pub(super) enum Ending {
     /// It fails in the same way.
     Same(TraceHash),
+    /// Its first violation is another one, but this one is among those that come after it.
+    Among(TraceHash, Signature),
     /// It fails in another way.
     Other(Signature),
     /// Nothing is violated.
     Held,
     /// Nothing is violated, but something was left undecided, or the plan cannot be run.
     Unclear,
+}
+
+impl Ending {
+    /// Whether a candidate that ended like this is kept, if what must remain may be any violation or only the first.
+    fn is_kept(&self, anywhere: bool) -> bool {
+        match self {
+            Ending::Same(_) => true,
+            Ending::Among(..) => anywhere,
+            Ending::Other(_) | Ending::Held | Ending::Unclear => false,
+        }
+    }
 }
 
 /// How long shrinking may go on.
@@ -100,6 +114,10 @@ pub(super) struct Trial<'a> {
     known: BTreeMap<u64, Ending>,
     others: BTreeMap<Signature, OtherFinding>,
     runs: usize,
+    /// Whether what must remain may be any violation of a candidate, not only the first.
+    anywhere: bool,
+    /// The smallest plan so far whose first violation is what must remain.
+    first: Reached,
     /// Into how many pieces a list may be cut at the moment.
     pieces_max: usize,
     pass: &'static str,
@@ -121,7 +139,10 @@ impl<'a> Trial<'a> {
         let without_specification = matches!(without.ending, Ending::Same(_));
         let size = Size::of(&best);
         let known = BTreeMap::from([(hash(&best), seen.ending.clone())]);
+        let first = (best.clone(), size, seen.clone());
         Trial {
+            anywhere: false,
+            first,
             best,
             size,
             seen,
@@ -167,6 +188,23 @@ impl<'a> Trial<'a> {
     /// Lists may be cut into this many pieces from now on.
     pub fn cut_into(&mut self, pieces_max: usize) {
         self.pieces_max = pieces_max;
+    }
+
+    /// From now on, what must remain may be any violation of a candidate, or only the first.
+    pub fn accept_anywhere(&mut self, anywhere: bool) {
+        self.anywhere = anywhere;
+    }
+
+    /// Whether what must remain is the first violation of the smallest plan so far.
+    pub fn is_first(&self) -> bool {
+        matches!(self.seen.ending, Ending::Same(_))
+    }
+
+    /// Goes back to the smallest plan whose first violation is what must remain, if the smallest one has another first.
+    pub fn back_to_first(&mut self) {
+        if !self.is_first() {
+            self.return_to(self.first.clone());
+        }
     }
 
     /// The smallest plan so far, to come back to.
@@ -238,6 +276,7 @@ impl<'a> Trial<'a> {
         let workers = self.limits.jobs.clamp(1, numbers.len().max(1));
         let (limits, stopwatch, without) = (self.limits, self.stopwatch, self.without_specification);
         let (best, size, known, signature) = (&self.best, &self.size, &self.known, &self.signature);
+        let anywhere = self.anywhere;
         let work = |send: mpsc::Sender<(usize, u64, Plan, Ending)>| {
             while !over(&limits, &stopwatch) {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
@@ -251,7 +290,7 @@ impl<'a> Trial<'a> {
                     Some(ending) => ending.clone(),
                     None => run(&candidate, signature, without).ending,
                 };
-                if matches!(ending, Ending::Same(_)) {
+                if ending.is_kept(anywhere) {
                     found.fetch_min(nth, Ordering::Relaxed);
                 }
                 if !known.contains_key(&key) && send.send((nth, key, candidate, ending)).is_err() {
@@ -287,7 +326,7 @@ impl<'a> Trial<'a> {
 
     /// Remembers how a candidate ended.
     fn learn(&mut self, key: u64, plan: Plan, ending: Ending) {
-        if let Ending::Other(signature) = &ending {
+        if let Ending::Other(signature) | Ending::Among(_, signature) = &ending {
             match self.others.get_mut(signature) {
                 Some(known) => {
                     known.times += 1;
@@ -314,13 +353,13 @@ impl<'a> Trial<'a> {
         }
         let seen = run(&candidate, &self.signature, false);
         self.runs += 1;
-        if let Some(Ending::Same(hash)) = self.known.get(&key)
+        if let Some(Ending::Same(hash) | Ending::Among(hash, _)) = self.known.get(&key)
             && *hash != seen.hash
         {
             self.diverged = true;
             return false;
         }
-        if !matches!(seen.ending, Ending::Same(_)) {
+        if !seen.ending.is_kept(self.anywhere) {
             self.learn(key, candidate, seen.ending);
             return false;
         }
@@ -328,6 +367,9 @@ impl<'a> Trial<'a> {
         self.best = candidate;
         self.known.insert(key, seen.ending.clone());
         self.seen = seen;
+        if matches!(self.seen.ending, Ending::Same(_)) && self.size < self.first.1 {
+            self.first = self.reached();
+        }
         let step =
             Step { pass: self.pass, runs: self.runs, plan: &self.best, size: self.size, smaller: true };
         (self.progress)(step);
@@ -374,7 +416,18 @@ pub(super) fn run(plan: &Plan, signature: &Signature, without_specification: boo
         return Seen::without_failure(ending, hash);
     };
     let this = Signature::of(&failure);
-    let ending = if this == *signature { Ending::Same(hash) } else { Ending::Other(this) };
+    let history = &outcome.record.history;
+    let is_wanted = |violation: &Violation| {
+        violation.oracle == signature.oracle
+            && Signature::of_violation(&ViolationReport::of(violation, history)) == *signature
+    };
+    let ending = if this == *signature {
+        Ending::Same(hash)
+    } else if outcome.verdict.violations.iter().any(is_wanted) {
+        Ending::Among(hash, this)
+    } else {
+        Ending::Other(this)
+    };
     Seen::of(&failure, ending, hash)
 }
 
