@@ -6,8 +6,11 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use api::Response;
-use api::etcdserverpb::{RangeRequest, StatusRequest};
+use api::etcdserverpb::{HashKvResponse, RangeRequest, StatusRequest};
+use api::{Request, Response};
+use bytes::BytesMut;
+use etcdsim_member::io::{Message, PeerMessage};
+use etcdsim_member::wire;
 
 use crate::cluster::three;
 use crate::process::{PROGRAM, Server, call, folder, get, put, run, value};
@@ -189,4 +192,46 @@ async fn all(server: &Server) -> i64 {
         Ok(Response::Range(answer)) => answer.count,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn no_frame_of_another_member_makes_it_panic() {
+    let peer = |message| Message::Peer(Box::new(message));
+    let response = HashKvResponse { hash: 5, ..HashKvResponse::default() };
+    let call: Request = RangeRequest { key: "key".into(), limit: 3, ..RangeRequest::default() }.into();
+    let written: Vec<(u8, Vec<u8>)> = [
+        peer(PeerMessage::Hello),
+        peer(PeerMessage::Removed),
+        peer(PeerMessage::Call { id: 1, request: call }),
+        peer(PeerMessage::Call { id: 2, request: put("key", "value") }),
+        peer(PeerMessage::Answer { id: 1, result: Ok(response.into()) }),
+        peer(PeerMessage::Answer { id: 1, result: Err(api::Error::NotLeader) }),
+    ]
+    .iter()
+    .map(|message| {
+        let mut frame = BytesMut::new();
+        wire::put(message, &mut frame);
+        (frame[wire::HEAD - 1], frame[wire::HEAD..].to_vec())
+    })
+    .collect();
+    let (mut numbers, mut read) = (Numbers(2), 0);
+    for nth in 0..100_000 {
+        let (mut kind, mut body) = written[nth % written.len()].clone();
+        match numbers.next() % 4 {
+            // A frame of raft's kind with anything in it.
+            0 => (kind, body) = (wire::kind::RAFT, numbers.bytes(60)),
+            1 => body.truncate(numbers.next() as usize % (body.len() + 1)),
+            2 => body.extend(numbers.bytes(20)),
+            _ => {
+                for _ in 0..=numbers.next() % 3 {
+                    let at = numbers.next() as usize % body.len().max(1);
+                    if let Some(byte) = body.get_mut(at) {
+                        *byte = numbers.next() as u8;
+                    }
+                }
+            }
+        }
+        read += usize::from(wire::read(kind, body.into()).is_ok());
+    }
+    assert!((1_000..99_000).contains(&read), "{read} of them could be read");
 }
