@@ -77,6 +77,7 @@ pub enum Event {
         done: Done,
     },
     /// These steps are in the record: their effects may be carried out.
+    #[expect(clippy::vec_box, reason = "effects are large, and go through two queues")]
     Recorded(Vec<Box<Effects>>),
     /// The record cannot be written.
     NotRecorded(std::io::Error),

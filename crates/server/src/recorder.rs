@@ -130,6 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test needs a folder")]
     fn a_torn_line_is_cut_off() {
         let path = std::env::temp_dir().join(format!("etcdsim-record-{}", std::process::id()));
         for (held, left) in [

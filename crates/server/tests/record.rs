@@ -95,7 +95,7 @@ fn what_three_servers_did_is_walked_again_and_judged() {
     lines[at] = lines[at].replacen("\"facts\":[\"", "\"facts\":[\"Not", 1);
     let torn = folder.join("torn.record");
     fs::write(&torn, lines.join("\n") + "\n").expect("it can be written");
-    let (code, text) = judge(&program, "step", &[torn.clone()]);
+    let (code, text) = judge(&program, "step", std::slice::from_ref(&torn));
     assert_eq!(code, Some(4), "{text}");
     assert!(text.contains(&format!("line {}", at + 1)) && text.contains("in the walk"), "{text}");
     fs::write(&torn, "{\"start\":{\"format\":\"etcdsim-record-1\"}}\n").expect("it can be written");

@@ -37,7 +37,7 @@ pub(crate) struct Judged {
 pub(crate) fn judge(records: Vec<MemberRecord>) -> Result<Judged, Error> {
     check(&records).map_err(|what| Error::NotOneCluster { what })?;
     let numbers = Numbers::new(ids(&records));
-    let members = records.iter().map(|record| member_of(record)).collect::<BTreeSet<_>>();
+    let members = records.iter().map(member_of).collect::<BTreeSet<_>>();
     let starts = records.iter().flat_map(|record| &record.processes).map(|process| process.start.wall);
     let begin = starts.min().unwrap_or_default();
     let settings = records[0].processes[0].start.settings();
