@@ -117,7 +117,7 @@ pub(super) struct Trial<'a> {
     /// Whether what must remain may be any violation of a candidate, not only the first.
     anywhere: bool,
     /// The smallest plan so far whose first violation is what must remain.
-    first: Reached,
+    strict: Reached,
     /// Into how many pieces a list may be cut at the moment.
     pieces_max: usize,
     pass: &'static str,
@@ -139,10 +139,10 @@ impl<'a> Trial<'a> {
         let without_specification = matches!(without.ending, Ending::Same(_));
         let size = Size::of(&best);
         let known = BTreeMap::from([(hash(&best), seen.ending.clone())]);
-        let first = (best.clone(), size, seen.clone());
+        let strict = (best.clone(), size, seen.clone());
         Trial {
             anywhere: false,
-            first,
+            strict,
             best,
             size,
             seen,
@@ -203,7 +203,7 @@ impl<'a> Trial<'a> {
     /// Goes back to the smallest plan whose first violation is what must remain, if the smallest one has another first.
     pub fn back_to_first(&mut self) {
         if !self.is_first() {
-            self.return_to(self.first.clone());
+            self.return_to(self.strict.clone());
         }
     }
 
@@ -367,8 +367,8 @@ impl<'a> Trial<'a> {
         self.best = candidate;
         self.known.insert(key, seen.ending.clone());
         self.seen = seen;
-        if matches!(self.seen.ending, Ending::Same(_)) && self.size < self.first.1 {
-            self.first = self.reached();
+        if matches!(self.seen.ending, Ending::Same(_)) && self.size < self.strict.1 {
+            self.strict = self.reached();
         }
         let step =
             Step { pass: self.pass, runs: self.runs, plan: &self.best, size: self.size, smaller: true };
