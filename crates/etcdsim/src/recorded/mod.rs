@@ -18,8 +18,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// Whether a file is a record, by its beginning.
+/// Whether a file is a record, by its beginning. A pipe can be read only once, so it is one only if the user says so
+/// (`--format record`).
 pub(crate) fn is_record(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
     let mut begin = Vec::new();
     let wanted = format!(r#"{{"start":{{"format":"{}"#, ::member::recording::FORMAT);
     let read = File::open(path).and_then(|file| file.take(wanted.len() as u64).read_to_end(&mut begin));
