@@ -83,6 +83,23 @@ impl<P: Part> Plan<P> {
     }
 }
 
+impl<P: Part> Plan<P> {
+    /// What a fault of the plan has besides its kind, its target and its times, as the file says it: the fields that are
+    /// not as usual, or all if that would be none. Empty for a kind without fields.
+    pub fn values_of(&self, fault: &Fault<P::Task>) -> String {
+        let ends_at_client = ends_at_client(&fault.target, &fault.kind);
+        let link = if ends_at_client { self.network.clients } else { self.network.peers };
+        let written = |usual| {
+            let mut file = Writer { short: true, ..Writer::new(P::NAMES) };
+            file.fault_fields(&fault.kind, usual);
+            file.text
+        };
+        let unusual = written(Some(Usual { link, point: P::NAMES.usual_point }));
+        let all = if unusual.is_empty() { written(None) } else { unusual };
+        all.lines().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Writes the sections of a file.
 pub(crate) struct Writer {
     pub text: String,
