@@ -177,7 +177,9 @@ pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
     let seen = failure.worst();
     let mut of_rules: Vec<Vec<Wrong>> = Vec::new();
     for wrong in rules::look(evidence) {
-        match of_rules.last_mut().filter(|rule| rule[0].by == wrong.by) {
+        // A rule may have several sentences of what is right.
+        let same = |known: &&mut Vec<Wrong>| known[0].by == wrong.by && known[0].rule == wrong.rule;
+        match of_rules.iter_mut().find(same) {
             Some(rule) => rule.push(wrong),
             None => of_rules.push(vec![wrong]),
         }
