@@ -26,6 +26,7 @@ mod lock_set;
 mod make;
 mod mixed;
 mod named;
+mod refused;
 mod register;
 mod section;
 mod set;
@@ -188,6 +189,7 @@ workloads! {
     "kubernetes-cluster" KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT;
     "leader-election-app" LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT;
     "users" Users, users::lanes, users::ABOUT;
+    "refused" Refused, refused::lanes, refused::ABOUT;
 }
 
 /// The rate, as a word.

@@ -37,12 +37,17 @@ const LOGINS: [Option<&str>; 7] = [
 /// All lanes of the workload. (A lane is one client with all its operations.)
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let mut lanes = mixed::lanes(setup);
-    for lane in &mut lanes {
+    log_in(setup, &mut lanes);
+    lanes
+}
+
+/// Lets clients log in as users, and adds the administrator.
+pub(super) fn log_in(setup: &Setup<'_>, lanes: &mut Vec<Lane>) {
+    for lane in lanes.iter_mut() {
         let draw = setup.dice.nth(lane.number.into()).field("user");
         lane.user = draw.pick(&LOGINS).map(String::from);
     }
     lanes.push(administrator(setup, lanes.len() as u32));
-    lanes
 }
 
 /// The client that manages users and roles.
