@@ -26,7 +26,6 @@ use super::lane::{compare, filled, op_delete, op_get, op_put};
 use super::make::Maker;
 use super::{Lane, Setup, mixed, users};
 use crate::Act;
-use crate::act::{Keys, Start, Watch};
 
 pub(super) const ABOUT: &str = "The clients of `users`, who ask in a third of their turns for what must be refused: forms, sizes and counts beyond the limits, revisions of the future, leases that are not there, wrong passwords, tokens of nobody and expired ones; and an operator whose changes of the members must be refused. Our own.";
 
@@ -64,7 +63,7 @@ fn attempt(maker: &Maker<'_>, draw: Draw) -> Act {
         9..13 => Act::Forged { index: draw.then(2).log_within(1, 1_000), request: ordinary(maker, what) },
         13..15 => password(what).into(),
         15 | 16 => streamed(maker, what),
-        17 => watch(maker, what),
+        17 => maker.watch_refused(),
         18 => service(what).into(),
         // Large requests take long on slow links, so there are few.
         _ if draw.then(2).below(6) == 0 => {
@@ -202,18 +201,6 @@ fn streamed(maker: &Maker<'_>, draw: Draw) -> Act {
         _ => RangeRequest { revision: FAR_FUTURE, ..get },
     };
     Act::Stream { range, literal: false }
-}
-
-/// A watcher that is refused: of no key, of revisions before the first, of an id that another one has.
-fn watch(maker: &Maker<'_>, draw: Draw) -> Act {
-    let key = get(maker).key;
-    let keys = |end: Bytes| Keys { key: key.clone(), end };
-    let watch = |keys: Keys| Watch { keys, name: 9, ..Watch::default() };
-    Act::Watch(match draw.below(3) {
-        0 => watch(keys(key.clone())),
-        1 => Watch { from: Start::At(-1 - draw.then(1).below(3) as i64), ..watch(keys(Bytes::new())) },
-        _ => Watch { id: 7, ..watch(keys(Bytes::new())) },
-    })
 }
 
 /// What the services of locks and elections, and the member itself, refuse.

@@ -4,6 +4,9 @@
 //! same process had answered before: it knew at least that. If the answer to the change has the same members besides,
 //! nothing else happened in between.
 //!
+//! A learner that has just joined does not know yet that it is one. So it is judged from the moment at which the same
+//! process had shown that it has something of the log: by a revision, or by a refusal as a learner.
+//!
 //! Not checked: how far a learner has caught up, except that one that never ran has not; how many members are healthy.
 
 use std::collections::BTreeMap;
@@ -13,7 +16,8 @@ use api::{Error, Request, Response};
 use record::{History, MemberId, Nanos, Operation, Outcome};
 
 use super::{Limits, ended, violation};
-use crate::{Context, Oracle, Sheet, definite};
+use crate::model::FIRST_REVISION;
+use crate::{Context, Oracle, Sheet, answer, definite};
 
 /// The title of most violations.
 const TAKEN: &str = "a change of the members is acknowledged that must be refused";
@@ -23,11 +27,14 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let learners = learners(context.history());
     let limits = context.expectations.limits.as_ref();
     let mut known: BTreeMap<MemberId, Known<'_>> = BTreeMap::new();
+    let aware = aware(context, &learners);
     let (mut changes, mut asked, mut lists) = (0, 0, 0);
     for (number, operation) in ended(context) {
         let mut add = |title, reason| sheet.add(violation(Oracle::N3, number, operation, title, reason));
         let promoted = learners.get(&operation.member);
-        if promoted.is_some_and(|promoted| operation.returned() < Some(*promoted)) {
+        if promoted.is_some_and(|promoted| operation.returned() < Some(*promoted))
+            && is_aware(context, &aware, operation)
+        {
             asked += 1;
             if let Some(title) = wrong_for_a_learner(operation) {
                 let member = operation.member;
@@ -57,6 +64,34 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::N3, "changes of the members compared with their rules", changes);
     sheet.checked(Oracle::N3, "lists of the members compared with the limits", lists);
     sheet.checked(Oracle::N3, "answers and errors of learners", asked);
+}
+
+/// For each learner, when an operation ended that shows that it has something of the log, in the order of time.
+fn aware(context: &Context<'_>, learners: &BTreeMap<MemberId, Nanos>) -> BTreeMap<MemberId, Vec<Nanos>> {
+    let mut aware: BTreeMap<MemberId, Vec<Nanos>> = BTreeMap::new();
+    for (_, operation) in ended(context).filter(|(_, operation)| learners.contains_key(&operation.member)) {
+        let shows = match &operation.outcome {
+            Outcome::Answer { response, .. } => answer::revision(response.header()) > FIRST_REVISION,
+            Outcome::Error { error, .. } => *error == Error::NotSupportedForLearner,
+            Outcome::Unknown { .. } => false,
+        };
+        if let Some(at) = operation.returned().filter(|_| shows) {
+            aware.entry(operation.member).or_default().push(at);
+        }
+    }
+    aware.values_mut().for_each(|times| times.sort_unstable());
+    aware
+}
+
+/// Whether the process that ended the operation had shown before that it has something of the log.
+fn is_aware(context: &Context<'_>, aware: &BTreeMap<MemberId, Vec<Nanos>>, operation: &Operation) -> bool {
+    let until = operation.returned().unwrap_or(operation.call);
+    let starts = context.starts().iter().filter(|(member, at)| *member == operation.member && *at <= until);
+    let Some(start) = starts.map(|(_, at)| *at).max() else { return false };
+    aware.get(&operation.member).is_some_and(|times| {
+        let after = times.partition_point(|at| *at < start);
+        times.get(after).is_some_and(|at| *at < operation.call)
+    })
 }
 
 /// A list that a member has answered.
