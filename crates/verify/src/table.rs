@@ -343,11 +343,12 @@ oracles! {
         N3, Wrong: "changes of the members that must be refused are, and learners serve nothing else",
             exactly: "No list has more learners than `max-learners`, nor two members with one peer URL. With \
                 `strict-reconfig`, no voter is added or removed if then too few of the voters had started; no \
-                member is removed that is none; no member that never ran is promoted; leadership is moved to \
+                member that never ran is promoted; leadership is moved to \
                 no learner and to nobody. A learner that has shown that it has something of the log answers \
                 serializable ranges and its status, and refuses everything else by etcd's error.",
             not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; \
-                changes before which the same process had not answered a list.",
+                changes before which the same process had not answered a list, or besides which others were \
+                made.",
             without_evidence: "All of it: only a run shows the limits and when members started.";
     }
     // Checks the answers to HashKV requests, that is, hashes of the keys. It reports violations of I8, and for errors

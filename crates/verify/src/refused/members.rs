@@ -1,8 +1,8 @@
 //! N3: changes of the members that must be refused, and what a learner must not answer.
 //!
 //! A member checks a change by what it knows itself, which may be old. So a change is compared with a list that the
-//! same process had answered before: it knew at least that. If the answer to the change has the same members besides,
-//! nothing else happened in between.
+//! same process had answered before: it knew at least that. Nobody else may have asked for a change since then, and the
+//! answer to the change must have the same members besides.
 //!
 //! A learner that has just joined does not know yet that it is one. So it is judged from the moment at which the same
 //! process had shown that it has something of the log: by a revision, or by a refusal as a learner.
@@ -28,6 +28,7 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let limits = context.expectations.limits.as_ref();
     let mut known: BTreeMap<MemberId, Known<'_>> = BTreeMap::new();
     let aware = aware(context, &learners);
+    let others: Vec<Other> = Other::all(context.history());
     let (mut changes, mut asked, mut lists) = (0, 0, 0);
     for (number, operation) in ended(context) {
         let mut add = |title, reason| sheet.add(violation(Oracle::N3, number, operation, title, reason));
@@ -51,6 +52,7 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         }
         if let Some(before) = known.get(&operation.member)
             && before.still_known(context, operation)
+            && !others.iter().any(|other| other.is_besides(number, before.call, operation))
             && let Some(refusal) = compare(operation, before.list, list, limits)
         {
             changes += 1;
@@ -108,6 +110,37 @@ impl Known<'_> {
         let restarted =
             |(member, at): &(MemberId, Nanos)| *member == operation.member && self.call < *at && *at <= until;
         self.at < operation.call && !context.starts().is_empty() && !context.starts().iter().any(restarted)
+    }
+}
+
+/// A change of the members that may have been made.
+struct Other {
+    number: usize,
+    call: Nanos,
+    /// When it was answered; the end of time, if it was not.
+    until: Nanos,
+}
+
+impl Other {
+    /// All changes of a history.
+    fn all(history: &History) -> Vec<Other> {
+        let other = |(number, operation): (usize, &Operation)| {
+            let changes = matches!(
+                operation.request,
+                Request::MemberAdd(_) | Request::MemberRemove(_) | Request::MemberPromote(_)
+            );
+            let refused =
+                matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
+            let until = operation.response().and_then(|_| operation.returned()).unwrap_or(Nanos::MAX);
+            (changes && !refused).then_some(Other { number, call: operation.call, until })
+        };
+        history.operations.iter().enumerate().filter_map(other).collect()
+    }
+
+    /// Whether it is another one than this operation, and may have been made after `since` and before its end.
+    fn is_besides(&self, number: usize, since: Nanos, operation: &Operation) -> bool {
+        let end = operation.returned().unwrap_or(Nanos::MAX);
+        self.number != number && self.call <= end && self.until >= since
     }
 }
 
@@ -249,8 +282,7 @@ fn compare(
             }))
         }
         (Request::MemberRemove(remove), Response::MemberRemove(_)) => match expected.remove(&remove.id) {
-            None => Some(format!("Member {} was none.", MemberId::from_raft(remove.id))),
-            Some(true) => None,
+            None | Some(true) => None,
             Some(false) => {
                 let others = voters(remove.id);
                 let begun = others.iter().filter(|id| started(**id)).count();
