@@ -1,16 +1,22 @@
 //! Gathers what the record of a run says of etcd, from the events: the applied entries, and how often each probe was
 //! reached. It stands between the world and whoever observes the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::Request;
 use record::probe::Counts;
-use record::{Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Probe, Record, Step};
+use record::{
+    Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Operation, Outcome, Probe, Record, Step,
+};
 
 /// An observer that gathers, and passes all events on.
 pub struct Gather<'a> {
     observer: &'a mut dyn Observer<Etcd>,
     applied: Vec<Applied>,
+    /// The hash of the state after the last of them.
+    state_hash: u64,
+    /// The indexes of entries that changed nothing of the state.
+    idle: BTreeSet<u64>,
     probes: Counts,
     /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
     proposed: BTreeMap<u64, u64>,
@@ -24,6 +30,8 @@ impl<'a> Gather<'a> {
         Gather {
             observer,
             applied: Vec::new(),
+            state_hash: 0,
+            idle: BTreeSet::new(),
             probes: Counts::default(),
             proposed: BTreeMap::new(),
             internal: BTreeMap::new(),
@@ -31,10 +39,26 @@ impl<'a> Gather<'a> {
     }
 
     /// The run is over: puts into its record what was gathered.
-    pub fn put_into(self, record: &mut Record) {
+    pub fn put_into(mut self, record: &mut Record) {
+        for entry in self.applied.iter_mut().filter(|entry| self.idle.contains(&entry.index)) {
+            let operation = entry.operation.and_then(|number| record.history.operations.get(number as usize));
+            if operation.is_some_and(may_have_been_refused) {
+                entry.operation = None;
+            }
+        }
         record.applied = self.applied;
         record.stats.probes.add(&self.probes);
     }
+}
+
+/// Whether nobody knows what became of the operation, and its entry may have been refused when it was applied: for its
+/// token, or as a request of nobody's. Writes of keys show by their revision whether they were carried out.
+fn may_have_been_refused(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Unknown { .. })
+        && !matches!(
+            operation.request,
+            Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_) | Request::Compact(_)
+        )
 }
 
 impl Observer<Etcd> for Gather<'_> {
@@ -47,9 +71,20 @@ impl Observer<Etcd> for Gather<'_> {
                 self.internal.insert(*request, what.clone());
             }
             // Every member applies every entry. The record takes each entry from the first one that does.
-            Fact::Own(EtcdFact::Applied { index, request, revision, mutated, executed: true, .. })
-                if self.applied.last().is_none_or(|last| last.index < *index) =>
-            {
+            Fact::Own(EtcdFact::Applied {
+                index,
+                request,
+                revision,
+                state_hash,
+                mutated,
+                executed: true,
+                ..
+            }) if self.applied.last().is_none_or(|last| last.index < *index) => {
+                let follows = self.applied.last().is_some_and(|last| last.index + 1 == *index);
+                if follows && self.state_hash == *state_hash {
+                    self.idle.insert(*index);
+                }
+                self.state_hash = *state_hash;
                 self.applied.push(Applied {
                     index: *index,
                     operation: self.proposed.get(request).copied(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use plan::{ClockFault, FaultKind, Plan};
 use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Step};
 use verify::leases::Lessors;
-use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
+use verify::{Context, Expectations, Judge, Limits, Monitor, Monitors, Sheet, Verdict};
 
 use crate::additions::OwnOracles;
 use crate::probes;
@@ -86,10 +86,23 @@ fn expectations(plan: &Plan) -> Expectations {
         lease_extension: settings.election_timeout(),
         lease_checkpoint: settings.lease_checkpoints(),
         quota: settings.quota_bytes().is_some(),
+        limits: Some(limits(plan)),
         // The tests and `etcdsim check` validate verdicts. Here it would take 4 % of the time, and more runs find
         // more bugs.
         validate: false,
         ..Expectations::default()
+    }
+}
+
+/// The settings on which refusals depend.
+fn limits(plan: &Plan) -> Limits {
+    let settings = &plan.cluster.settings;
+    let freezes = |fault: &plan::Fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze));
+    Limits {
+        max_request_bytes: settings.max_request_bytes,
+        max_learners: settings.max_learners,
+        strict_reconfig: settings.strict_reconfig,
+        token_ttl: (!plan.faults.iter().any(freezes)).then_some(settings.auth_token_ttl),
     }
 }
 

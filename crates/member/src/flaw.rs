@@ -220,6 +220,24 @@ flaws! {
     /// A streamed range accepts a sort target without an order. It sorts each chunk by itself and continues after its
     /// last pair, so it loses keys or repeats them (etcd 3.7).
     RangeStreamSortTarget = "M-range-sort", "range-stream-sort-target", Store, in "streamed-ranges" by "K1";
+    /// A login is accepted with any password.
+    AnyPassword = "M-any-password", "any-password", Store, in "refused" by "K1";
+    /// A token that the member does not know is taken for no token.
+    UnknownTokenIgnored = "M-token-ignored", "unknown-token-ignored", Store, in "refused" by "N2";
+    /// Tokens never expire.
+    TokenLivesForEver = "M-token-forever", "token-lives-for-ever", Store, in "refused" by "N2";
+    /// A transaction may have one operation more than the limit allows.
+    OneOpMore = "M-one-op-more", "one-op-more", Store, in "refused" by "N1" "K1";
+    /// The size of requests is not limited.
+    AnySize = "M-any-size", "any-size", Store, in "refused" by "N1";
+    /// A learner serves every request.
+    LearnerServes = "M-learner-serves", "learner-serves", Membership, in "refused" by "N3";
+    /// A learner is promoted however far it lags behind the leader.
+    LearnerPromotedEarly = "R16", "learner-promoted-early", Membership, in "refused-changes" by "N3";
+    /// More learners than the limit may join.
+    AnyLearners = "M-any-learners", "any-learners", Membership, in "refused-changes" by "N3";
+    /// A voter is removed although too few of the others have started.
+    AnyRemoval = "M-any-removal", "any-removal", Membership, in "refused-changes" by "N3";
     /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
     /// out.
     KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";

@@ -23,7 +23,7 @@ use record::{EtcdFact as Fact, Inner, MemberId};
 
 use crate::apply;
 use crate::auth::{AuthInfo, Credential};
-use crate::cluster::{Change, Cluster};
+use crate::cluster::{self, Change, Cluster};
 use crate::config::EtcdVersion;
 use crate::configuration;
 use crate::downgrade::{LOOK_INTERVAL, target};
@@ -89,11 +89,20 @@ impl Member {
         if self.stopping.is_some() {
             return self.reply(operation, Err(Error::Stopped), out);
         }
-        if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops) {
+        // etcd asks this of every call before the call itself is looked at.
+        if self.node.is_learner() && !for_learners(&request) && !self.config.flaws.has(Flaw::LearnerServes) {
+            return self.reply(operation, Err(Error::NotSupportedForLearner), out); // flaw M-learner-serves
+        }
+        // Flaw M-one-op-more: the limit is taken for the first number of operations that is too many.
+        let more = u32::from(self.config.flaws.has(Flaw::OneOpMore));
+        if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops + more) {
             return self.reply(operation, Err(error), out);
         }
-        if self.node.is_learner() && !for_learners(&request) {
-            return self.reply(operation, Err(Error::NotSupportedForLearner), out);
+        // As in etcd, bad URLs of a new member are refused before its rights are looked at, those of an update after.
+        if let Request::MemberAdd(add) = &request
+            && let Err(error) = cluster::check_urls(&add.peer_urls)
+        {
+            return self.reply(operation, Err(error), out);
         }
         let who = match self.replica.auth.identify(credential, self.now) {
             Ok(who) => who,
@@ -441,6 +450,10 @@ impl Member {
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
         match self.replica.auth.check_password(&request.name, &request.password) {
             Err(error) => self.reply(operation, Err(error), out),
+            // Flaw M-any-password: nobody compares the password.
+            Ok((_, revision)) if self.config.flaws.has(Flaw::AnyPassword) => {
+                self.password_checked(operation, request, Some(revision), out);
+            }
             Ok((password, revision)) => {
                 let then = Then::LogIn { operation, request, revision };
                 self.pending.hand_out(Piece::Check(password), then, out);
@@ -644,7 +657,9 @@ impl Member {
         let Some(data) = envelope::encode(id, user, command) else {
             return self.reply(operation, Err(Error::NotCapable), out);
         };
-        if data.len() as u64 > self.config.settings.max_request_bytes {
+        // Flaw M-any-size: requests may be as large as a message of gRPC.
+        let any_size = self.config.flaws.has(Flaw::AnySize);
+        if data.len() as u64 > self.config.settings.max_request_bytes && !any_size {
             return self.reply(operation, Err(Error::RequestTooLarge), out);
         }
         if !no_client {

@@ -32,6 +32,15 @@ pub enum Act {
     Request(Request),
     /// One request in which all numbers mean themselves, even negative revisions.
     Literal(Request),
+    /// One request with a token that no login has issued, whoever the client is. It has the placeholders of
+    /// [`Act::Request`].
+    Forged {
+        /// The number at the end of the token: the index of the log entry that would have issued it. A member that has
+        /// not applied that entry yet lets the request wait for it.
+        index: u64,
+        /// The request.
+        request: Request,
+    },
     /// Requests a range in chunks (`RangeStream`).
     Stream {
         /// The range, with the placeholders of [`Act::Request`].

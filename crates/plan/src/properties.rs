@@ -338,7 +338,7 @@ fn some_act(draw: Draw) -> Act {
     let keys = || Keys { key: bytes(31), end: if on(32) { Bytes::new() } else { bytes(33) } };
     let session =
         || Session { name: bytes(34), lease: some_number(draw.then(35)), ttl: some_number(draw.then(36)) };
-    match draw.then(30).below(22) {
+    match draw.then(30).below(23) {
         0 => Act::Watch(Watch {
             keys: keys(),
             from: *draw.then(37).pick(&[
@@ -413,6 +413,7 @@ fn some_act(draw: Draw) -> Act {
         18 => Act::Rest(draw.then(37).0),
         19 => Act::Literal(some_request(draw)),
         20 => Act::Stream { range: some_range(draw), literal: on(37) },
+        21 => Act::Forged { index: draw.then(37).0, request: some_request(draw) },
         _ => Act::Request(some_request(draw)),
     }
 }

@@ -26,7 +26,7 @@ pub struct Operation {
     pub client: u32,
     /// The member that the request was sent to.
     pub member: MemberId,
-    /// The user; `None` for a client that never logged in.
+    /// The user; `None` for a client that never logged in, [`Operation::NOBODY`] for a token that no login has issued.
     pub user: Option<Arc<str>>,
     /// The request.
     pub request: Request,
@@ -116,6 +116,14 @@ pub struct CacheView {
 }
 
 impl Operation {
+    /// The user of a token that no login has issued. No user of etcd can have this name.
+    pub const NOBODY: &str = "";
+
+    /// Whether it was sent with a token that no login has issued.
+    pub fn is_forged(&self) -> bool {
+        self.user.as_deref() == Some(Operation::NOBODY)
+    }
+
     /// When an answer or an error arrived; `None` if neither did.
     pub fn returned(&self) -> Option<Nanos> {
         match self.outcome {

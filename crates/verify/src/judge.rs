@@ -4,7 +4,7 @@ use record::{MemberId, Nanos, Record, WatchStream};
 
 use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
-use crate::{Context, Sheet, Verdict, failed_writes, scope};
+use crate::{Context, Limits, Sheet, Verdict, failed_writes, scope};
 
 /// What a run must also fulfil (for example, how many operations must be answered), and what is known besides the
 /// record.
@@ -45,6 +45,8 @@ pub struct Expectations {
     pub lessors: Vec<(Nanos, Nanos)>,
     /// Whether any member can run out of space. If not, no request may be refused for lack of space.
     pub quota: bool,
+    /// The settings on which refusals depend, if they are known.
+    pub limits: Option<Limits>,
 }
 
 impl Default for Expectations {
@@ -65,6 +67,7 @@ impl Default for Expectations {
             lease_checkpoint: None,
             lessors: Vec::new(),
             quota: true,
+            limits: None,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. `ends`: V1, V2 and the end of I8; `progress`: V3.
+//! * `refused`: N1 to N3, what must be refused.
 //! * `watch_rights`: the rule of K1 for users who watch. `scope`: reports what a history has that no oracle looked
 //!   at.
 //! * [`describe`]: operations, events and times as text.
@@ -50,6 +51,7 @@ mod membership;
 pub mod model;
 mod oracle;
 mod progress;
+mod refused;
 mod scope;
 pub mod specification;
 pub mod table;
@@ -61,6 +63,7 @@ mod watch_rights;
 pub use context::Context;
 pub use judge::{Expectations, judge, judge_all};
 pub use oracle::{Judge, Monitor, Oracle, Severity};
+pub use refused::Limits;
 pub use table::Monitors;
 pub use verdict::{Check, Missing, NotJudged, Sheet, Verdict, Violation};
 /// The engines, for histories and models of other systems: neither knows anything of etcd.

@@ -15,7 +15,7 @@ use crate::oracle::Monitor;
 use crate::specification::Specification;
 use crate::{
     Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
-    membership, progress, watch, watch_rights,
+    membership, progress, refused, watch, watch_rights,
 };
 
 /// How the oracles of a part of the table are evaluated: they judge the record or watch events.
@@ -317,6 +317,39 @@ oracles! {
                 too far; \"not found\" for promotions and removals; members that no operation is seen to add \
                 (a joint change is in the history as its removal); that lists which are not linearizable go \
                 forward.";
+    }
+    Services, Kind::Record(refused::judge) => {
+        N1, Wrong: "what no state allows is refused, by etcd's error, and no error is unearned",
+            exactly: "A request that must be refused because of its form or its size, whatever the state is, \
+                is refused, by etcd's own error: empty keys, too many operations, keys written twice, values \
+                and leases given besides `ignore_value` and `ignore_lease`, unknown sort options, streamed \
+                ranges that are sorted or bounded, too long times to live, peer URLs that are none, names and \
+                permissions that are missing, targets of a downgrade that are no version, requests of more \
+                bytes than `max-request-bytes`. No request gets an error that its form cannot earn; none is \
+                refused for its user before authentication can be on, nor as a learner's before there can be \
+                one.",
+            not_checked: "Which of two reasons comes first, if the state decides one of them. Errors because \
+                of load, alarms and time. Watchers (W12).",
+            without_evidence: "The size of requests.";
+        N2, Wrong: "nobody is served by a token that is not valid",
+            exactly: "While authentication is certainly on, a request with a token that no login has issued, \
+                or that was not used at its member for its whole life and was used there before, is refused as \
+                invalid: a linearizable read by just that error; what goes through the log also as a request \
+                of nobody's, because the member may not have known yet that authentication is on.",
+            not_checked: "Requests whose rights a member checks only on receipt (leases, members, \
+                maintenance). Expiry where the client watches by that member too, or where a clock may stand \
+                still. That a valid token is accepted. Passwords and rights (K1).",
+            without_evidence: "Expired tokens.";
+        N3, Wrong: "changes of the members that must be refused are, and learners serve nothing else",
+            exactly: "No list has more learners than `max-learners`, nor two members with one peer URL. With \
+                `strict-reconfig`, no voter is added or removed if then too few of the voters had started; no \
+                member that never ran is promoted; leadership is moved to \
+                no learner and to nobody. A learner that has shown that it has something of the log answers \
+                serializable ranges and its status, and refuses everything else by etcd's error.",
+            not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; \
+                changes before which the same process had not answered a list, or besides which others were \
+                made.",
+            without_evidence: "All of it: only a run shows the limits and when members started.";
     }
     // Checks the answers to HashKV requests, that is, hashes of the keys. It reports violations of I8, and for errors
     // of K3.

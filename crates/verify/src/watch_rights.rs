@@ -74,7 +74,10 @@ fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
         let of_client = users.entry(operation.client).or_default();
         of_client.insert(None);
         of_client.insert(operation.user.as_deref());
-        if let Request::Authenticate(asked) = &operation.request {
+        let refused = matches!(operation.outcome, Outcome::Error { .. });
+        if let Request::Authenticate(asked) = &operation.request
+            && !refused
+        {
             of_client.insert(Some(&asked.name));
         }
     }

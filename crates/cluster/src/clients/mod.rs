@@ -68,6 +68,8 @@ pub(crate) struct Client {
     act: Option<Box<dyn RunningAct>>,
     /// The next request of the act.
     ready: Option<Ready>,
+    /// Whether the operation under way has a token of nobody.
+    forged: bool,
     /// What has arrived of the answer to a streamed range.
     chunks: RangeResponse,
     /// The true time until which the act waits.
@@ -107,6 +109,15 @@ struct Ready {
     literal: bool,
     /// Whether it is a range that is to be answered in chunks.
     streamed: bool,
+    /// The token of nobody that it is sent with instead of the client's own.
+    forged: Option<Bytes>,
+}
+
+impl Ready {
+    /// A request that is sent as usual.
+    fn new(request: Request) -> Ready {
+        Ready { request, literal: false, streamed: false, forged: None }
+    }
 }
 
 /// The clients of a plan, and what they share.
@@ -230,6 +241,7 @@ impl Client {
             memory,
             act: None,
             ready: None,
+            forged: false,
             chunks: RangeResponse::default(),
             waits_until: 0,
             relists: VecDeque::new(),

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
+use bytes::Bytes;
 use record::{CacheView, Nanos, Operation, Outcome};
 
 use super::acts::{ActInput, Context, Step, start};
@@ -82,8 +83,11 @@ impl Clients {
             return self.call(desk, client, request);
         }
         let state = &mut self.all[client];
-        if let Some(Ready { request, literal, streamed }) = state.ready.take() {
+        if let Some(Ready { request, literal, streamed, forged }) = state.ready.take() {
             let request = if literal { request } else { self.memories[state.memory].resolve(request) };
+            if let Some(token) = forged {
+                return self.call_forged(desk, client, request, token);
+            }
             return match request {
                 Request::Range(range) if streamed => self.call_streamed(desk, client, range),
                 request => self.call(desk, client, request),
@@ -119,10 +123,13 @@ impl Clients {
             stats: desk.stats,
         };
         match act.next(input, &mut context) {
-            Step::Ask(request) => state.ready = Some(Ready { request, literal: false, streamed: false }),
-            Step::AskThis(request) => state.ready = Some(Ready { request, literal: true, streamed: false }),
+            Step::Ask(request) => state.ready = Some(Ready::new(request)),
+            Step::AskThis(request) => state.ready = Some(Ready { literal: true, ..Ready::new(request) }),
+            Step::AskWith(token, request) => {
+                state.ready = Some(Ready { forged: Some(token), ..Ready::new(request) });
+            }
             Step::AskStreamed(range, literal) => {
-                state.ready = Some(Ready { request: range.into(), literal, streamed: true });
+                state.ready = Some(Ready { literal, streamed: true, ..Ready::new(range.into()) });
             }
             Step::Wait(time) => state.waits_until = state.after(desk.now(), time),
             Step::Done => state.act = None,
@@ -193,6 +200,17 @@ impl Clients {
         state.current = Some((call, member));
     }
 
+    /// A client sends a request with a token of nobody.
+    fn call_forged(&mut self, desk: &mut Desk<'_>, client: usize, request: Request, token: Bytes) {
+        let now = desk.now();
+        let state = &mut self.all[client];
+        let (member, gives_up) = (state.member(), state.gives_up(now));
+        let nobody = Caller { client, user: Some(Operation::NOBODY.into()) };
+        let call = desk.call(nobody, member, request, Some(token), gives_up);
+        desk.count_work("forged-tokens");
+        (state.current, state.forged) = (Some((call, member)), true);
+    }
+
     /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
     /// lock and campaign need this, which a member keeps waiting without a limit, and streams.
     fn cancel_call(&mut self, desk: &mut Desk<'_>, client: usize, operation: u64) {
@@ -248,6 +266,10 @@ impl Clients {
     /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
     /// does (`client/v3/retry_interceptor.go`).
     fn logged_in(&mut self, desk: &mut Desk<'_>, client: usize, operation: usize, outcome: &Outcome) -> bool {
+        // That a token of nobody is refused says nothing about the client's own.
+        if std::mem::take(&mut self.all[client].forged) {
+            return false;
+        }
         let Some(login) = &mut self.all[client].login else { return false };
         if login.state == LoginState::Requested {
             login.token = match outcome {
@@ -272,7 +294,7 @@ impl Clients {
         login.token = None;
         login.state = LoginState::Needed;
         let Operation { ref request, streamed, .. } = desk.history.operations[operation];
-        self.all[client].ready = Some(Ready { request: request.clone(), literal: true, streamed });
+        self.all[client].ready = Some(Ready { literal: true, streamed, ..Ready::new(request.clone()) });
         true
     }
 }

@@ -339,13 +339,16 @@ impl AuthStore {
         self.sweep(now);
         match self.tokens.renew(token, now) {
             Some(user) => Ok(Some(AuthInfo { user, revision: self.state.revision })),
+            // Flaw M-token-ignored: a token that nobody knows is taken for none.
+            None if self.flaws.has(Flaw::UnknownTokenIgnored) => Ok(None),
             None => Err(Error::InvalidAuthToken),
         }
     }
 
     /// Removes expired tokens.
     fn sweep(&mut self, now: u64) {
-        if self.tokens.sweep(now) {
+        // Flaw M-token-forever: nobody looks for expired tokens.
+        if !self.flaws.has(Flaw::TokenLivesForEver) && self.tokens.sweep(now) {
             self.probes.reached(Probe::AuthTokenExpired);
         }
     }

@@ -15,6 +15,8 @@ use api::etcdserverpb::{
 use record::{MemberId, Probe};
 
 use super::change::Change;
+use crate::flaw::Flaw;
+
 use super::{Cluster, Members, id_of_member, identity};
 
 /// How long a member must have been connected to count as healthy, in nanoseconds (`server.go`,
@@ -111,7 +113,9 @@ impl Cluster {
     pub fn check_remove(&self, request: &MemberRemoveRequest, health: &Health) -> Result<Change, Error> {
         let id = MemberId::from_raft(request.id);
         let is_learner = self.member(id).is_some_and(|member| member.is_learner);
-        if self.rules.strict_reconfig && !is_learner {
+        // Flaw M-any-removal: a removal may leave too few members for a quorum.
+        let any = self.rules.flaws.has(Flaw::AnyRemoval);
+        if self.rules.strict_reconfig && !is_learner && !any {
             let (others, started) = self.members.voting(Some(id));
             if started < quorum(others) {
                 return Err(Error::NotEnoughStartedMembers);
@@ -150,7 +154,9 @@ impl Cluster {
         let Progress { leader, member } = progress.ok_or(Error::NotLeader)?;
         // etcd 3.4.23 promoted a learner that raft did not know.
         let learner = member.ok_or(Error::MemberNotFound)?;
-        if u128::from(learner) * 10 < u128::from(leader) * 9 {
+        // Flaw R16: a learner is promoted however far it lags.
+        let early = self.rules.flaws.has(Flaw::LearnerPromotedEarly);
+        if u128::from(learner) * 10 < u128::from(leader) * 9 && !early {
             self.probes.reached(Probe::PromotionRefusedNotReady);
             return Err(Error::LearnerNotReady);
         }

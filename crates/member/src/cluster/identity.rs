@@ -21,6 +21,14 @@ pub(super) fn peer_urls(urls: &[String]) -> Result<Vec<String>, Error> {
     Ok(urls)
 }
 
+/// Refuses what cannot be the peer URLs of a member.
+///
+/// # Errors
+/// `MemberBadUrls`.
+pub fn check_urls(urls: &[String]) -> Result<(), Error> {
+    peer_urls(urls).map(|_| ())
+}
+
 /// Whether etcd accepts this as a peer URL.
 fn is_peer_url(url: &str) -> bool {
     match url.split_once("://") {

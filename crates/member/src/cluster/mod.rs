@@ -38,7 +38,7 @@ pub use change::Change;
 
 pub use alarms::cost;
 pub use check::{HEALTH_INTERVAL, Health, Progress};
-pub use identity::member_id;
+pub use identity::{check_urls, member_id};
 pub use row::Row;
 
 /// The settings that concern the membership.

@@ -41,6 +41,7 @@ pub(super) const VERBS: &[&str] = &[
     "compactor",
     "rest",
     "literal",
+    "forged",
 ];
 
 impl Cursor<'_> {
@@ -90,6 +91,7 @@ impl Cursor<'_> {
                 Some(range) => Act::Stream { range, literal: true },
                 None => Act::Literal(self.call()?),
             },
+            "forged" => Act::Forged { index: self.number()?, request: self.request()? },
             "call" => match self.streamed_call()? {
                 Some(range) => Act::Stream { range, literal: false },
                 None => Act::Request(self.call()?),
@@ -311,6 +313,7 @@ pub(super) fn print(act: &Act) -> String {
     match act {
         Act::Request(request) => print_request(request),
         Act::Literal(request) => format!("literal {} {}", request.rpc_name(), request.to_json()),
+        Act::Forged { index, request } => format!("forged {index} {}", print_request(request)),
         Act::Watch(watch) => print_watch(watch),
         Act::Follow(follow) => {
             format!("follow {}", keys(&follow.keys))

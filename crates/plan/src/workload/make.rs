@@ -27,6 +27,7 @@ pub(super) struct Maker<'a> {
     pub draw: Draw,
 }
 
+const SECOND: u64 = 1_000_000_000;
 /// A revision that no run reaches.
 const FAR_FUTURE: i64 = 1_000_000_000_000;
 
@@ -216,6 +217,33 @@ impl Maker<'_> {
         .into()
     }
 
+    /// A transaction that reads the past beside what it writes.
+    pub fn txn_at(&self) -> Request {
+        let put = PutRequest { key: self.key(5), ..self.put_request() };
+        let get = RangeRequest { revision: self.past(2), ..self.get_request() };
+        let mut ops = vec![op_put(put), op_get(get)];
+        if self.roll(3).below(2) == 0 {
+            ops.reverse();
+        }
+        let compare = (0..self.roll(4).below(2)).map(|nth| self.some_compare(200 + 10 * nth)).collect();
+        TxnRequest { compare, success: ops.clone(), failure: ops }.into()
+    }
+
+    /// A transaction of up to as many operations as etcd's `--max-txn-ops` allows. Each key is put once at most.
+    pub fn txn_large(&self) -> Request {
+        let first = self.key_number(1);
+        let op = |nth: u64| {
+            let key = self.key_of(first + nth);
+            if nth < u64::from(self.workload.keys) && self.roll(300 + nth).below(2) == 0 {
+                op_put(PutRequest { key, value: self.value(nth), ..PutRequest::default() })
+            } else {
+                op_get(RangeRequest { key, ..RangeRequest::default() })
+            }
+        };
+        let success = (0..self.roll(2).log_within(2, 128)).map(op).collect();
+        TxnRequest { compare: Vec::new(), success, failure: Vec::new() }.into()
+    }
+
     /// A branch of a transaction: one to three operations on different keys. `puts` is the number of its first
     /// put. `writes` says whether it may put and delete, or only reads.
     fn branch(&self, what: u64, puts: u64, writes: bool) -> Vec<RequestOp> {
@@ -297,7 +325,10 @@ impl Maker<'_> {
     }
 
     pub fn grant(&self) -> Request {
-        let ttl = self.roll(1).within(1, 10) as i64;
+        let ttl = match &self.workload.lease_ttl {
+            None => self.roll(1).within(1, 10) as i64,
+            Some(ttl) => ttl.sample(self.roll(1)).div_ceil(SECOND) as i64,
+        };
         // The id differs from those of all other acts of the plan. Sometimes the server chooses it.
         let own = (i64::from(self.client) + 1) * 1_000_000_000 + self.nth as i64;
         let id = if self.roll(2).happens(Ratio::percent(20)) { 0 } else { own };
@@ -345,6 +376,17 @@ impl Maker<'_> {
             name: self.watcher(),
             stream: self.stream(),
             skip: odds(12, 50),
+        })
+    }
+
+    /// A watcher that must be refused: of no key, of a revision below 0, of an id that another one may have.
+    pub fn watch_refused(&self) -> Act {
+        let keys = |end: Bytes| Keys { key: self.key(1), end };
+        let watch = |keys: Keys| Watch { keys, name: 9, ..Watch::default() };
+        Act::Watch(match self.roll(2).below(3) {
+            0 => watch(keys(self.key(1))),
+            1 => Watch { from: Start::At(-1 - self.roll(3).below(3) as i64), ..watch(keys(Bytes::new())) },
+            _ => Watch { id: 7, ..watch(keys(Bytes::new())) },
         })
     }
 

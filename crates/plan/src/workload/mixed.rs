@@ -13,6 +13,11 @@ pub(super) const ABOUT: &str =
 
 /// Each client draws each of its acts from the mix.
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    lanes_with(setup, |_| None)
+}
+
+/// As [`lanes`], but where `instead` makes an act, that is the client's act.
+pub(super) fn lanes_with(setup: &Setup<'_>, instead: impl Fn(&Maker<'_>) -> Option<Act>) -> Vec<Lane> {
     let weights = setup.mix.weights();
     let clients = setup.workload.clients;
     (0..clients)
@@ -20,8 +25,8 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
             let mut lane = Lane::new(client);
             for turn in setup.turns(client, clients) {
                 let maker = Maker { workload: setup.workload, client, nth: turn.nth, draw: turn.draw };
-                let make = MAKERS[turn.draw.then(0).weighted(&weights)];
-                lane.act(turn.at, make(&maker));
+                let usual = || MAKERS[turn.draw.then(0).weighted(&weights)](&maker);
+                lane.act(turn.at, instead(&maker).unwrap_or_else(usual));
             }
             lane
         })
@@ -84,4 +89,7 @@ mix! {
     "watch-cancel" watch_cancel = 1, watch_cancel, "Cancel a watcher.";
     "watch-progress" watch_progress = 1, watch_progress, "Request progress on a watch stream.";
     "watch-close" watch_close = 1, watch_close, "Close a watch stream.";
+    "txn-at" txn_at = 0, txn_at, "A txn that reads the past beside what it writes.";
+    "txn-large" txn_large = 0, txn_large, "A txn of up to 128 operations.";
+    "watch-refused" watch_refused = 0, watch_refused, "Open a watcher that must be refused: of no key, of a revision below 0, of an id in use.";
 }

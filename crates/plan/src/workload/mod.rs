@@ -26,6 +26,7 @@ mod lock_set;
 mod make;
 mod mixed;
 mod named;
+mod refused;
 mod register;
 mod section;
 mod set;
@@ -60,6 +61,7 @@ pub(crate) struct Workload {
     pub keys: u32,
     pub key_prefix: String,
     pub value_bytes: Spread,
+    pub lease_ttl: Option<Spread>,
     pub endpoints: Endpoints,
     pub auto_sync: Nanos,
     pub failover: Failover,
@@ -98,6 +100,7 @@ pub(crate) static WORKLOAD: &[Field<Workload>] = &fields! {
     "keys" count(1, 1_000_000) => keys, "How many keys; for `mixed` and `register`, the other workloads have their own. Few keys are hot and cause conflicts.";
     "key-prefix" Form::Text => key_prefix, "The prefix of every key of `mixed` and `register`; the key's number follows.";
     "value-bytes" Form::Spread { unit: Unit::Size, high: 2 << 20 } => value_bytes, "Length of a value, drawn for each; never shorter than the name of its operation.";
+    "lease-ttl" LATENCY => lease_ttl, "Time to live of the leases of `mixed`, drawn for each and rounded up to seconds. Left out: 1 to 10 s.";
     "endpoints" Form::Word(Endpoints::NAMES) => endpoints, "Which members a client knows: all, one or some of the initial ones, or only those that join later (all, if none does). Drawn for each client.";
     "auto-sync" AUTO_SYNC => auto_sync, "How often a client takes its endpoints from the member list. Drawn for each client.";
     "failover" FAILOVER => failover, "When a client switches to its next endpoint. Drawn for each client.";
@@ -124,6 +127,7 @@ impl Default for Workload {
             keys: 5,
             key_prefix: "k".into(),
             value_bytes: Spread::Constant(0),
+            lease_ttl: None,
             endpoints: Endpoints::All,
             auto_sync: 0,
             failover: Failover::OnTrouble,
@@ -188,6 +192,7 @@ workloads! {
     "kubernetes-cluster" KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT;
     "leader-election-app" LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT;
     "users" Users, users::lanes, users::ABOUT;
+    "refused" Refused, refused::lanes, refused::ABOUT;
 }
 
 /// The rate, as a word.

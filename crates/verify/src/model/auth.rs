@@ -79,6 +79,7 @@ pub fn versions_differ(request: &Request) -> bool {
         | Request::Alarm(_)
         | Request::Status(_)
         | Request::MoveLeader(_)
+        | Request::Downgrade(_)
         | Request::MemberList(_)
         | Request::AuthStatus(_) => true,
         Request::Txn(txn) => txn.compare.is_empty() && txn.success.is_empty() && txn.failure.is_empty(),

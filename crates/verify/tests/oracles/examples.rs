@@ -8,7 +8,7 @@ use record::{EtcdFact, Fact, MemberId, MessageKind, Stop};
 use super::build::*;
 use super::evidence::revoke;
 use super::invariants::script::Script;
-use super::{leases, locks, membership, watch};
+use super::{leases, locks, membership, refused, watch};
 
 /// Two examples of an oracle.
 #[expect(clippy::large_enum_variant, reason = "a few of them, in a test")]
@@ -73,6 +73,9 @@ fn of_records(oracle: Oracle) -> Examples {
         }
         "M1" => (locks::guarded(4), locks::guarded(5)),
         "M2" => (membership::added_unseen(), membership::joined()),
+        "N1" => (refused::of_no_key(false), refused::of_no_key(true)),
+        "N2" => (refused::of_nobody(false), refused::of_nobody(true)),
+        "N3" => (refused::of_a_learner(false), refused::of_a_learner(true)),
         "V1" => {
             let mut unsettled = Story::default().end(1, 9, 1);
             unsettled.record.unsettled.push("No member leads after 10 s.".to_string());

@@ -15,6 +15,7 @@ mod locks;
 mod membership;
 mod no_evidence;
 mod own;
+mod refused;
 mod rights;
 mod run;
 mod scope;

@@ -9,7 +9,7 @@ use super::build::*;
 use super::evidence::*;
 
 /// Root enables auth; alice may read and write "a" and nothing else. Seven operations, the last one ends at 14 s.
-fn enabled() -> Story {
+pub(super) fn enabled() -> Story {
     let name = |name: &str| name.to_string();
     let changes: [(Request, Response); 7] = [
         (

@@ -53,6 +53,8 @@ pub(crate) enum Step {
     Ask(Request),
     /// Sends this request as it is, without looking for placeholders.
     AskThis(Request),
+    /// Sends this request, as [`Step::Ask`] does, with this token instead of the client's.
+    AskWith(Bytes, Request),
     /// Requests this range in chunks; as it is if the flag is set, and else with its placeholders replaced.
     AskStreamed(RangeRequest, bool),
     /// Waits for this time, by the client's clock.

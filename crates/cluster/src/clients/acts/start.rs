@@ -11,6 +11,9 @@ use super::{add, append, compactor, election, lock, renew, write};
 pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     match act {
         Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
+        Act::Forged { index, request } => {
+            Box::new(SingleStep(Some(Step::AskWith(format!("forged.{index}").into(), request))))
+        }
         Act::Literal(request) => Box::new(SingleStep(Some(Step::AskThis(request)))),
         Act::Stream { range, literal } => Box::new(SingleStep(Some(Step::AskStreamed(range, literal)))),
         Act::Rest(time) => Box::new(SingleStep(Some(Step::Wait(time)))),
