@@ -1,13 +1,15 @@
 //! Runs one plan and judges its record: the arrows *run* and *judge* in the picture of `ARCHITECTURE.md`.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
 use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Step};
+use verify::leaks::Limits;
 use verify::leases::Lessors;
-use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
+use verify::{Context, Expectations, Judge, Monitor, Monitors, Oracle, Sheet, Verdict};
 
 use crate::additions::OwnOracles;
 use crate::probes;
@@ -82,6 +84,7 @@ pub(crate) fn run_plan_with(
         monitors.end(&record, &mut sheet);
         own.end(&record, &mut sheet);
         let verdict = judge(plan, &record, &own, sheet, &lessors, &starts);
+        record.stats.leaks = compared_by_name(&verdict);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
@@ -105,6 +108,7 @@ fn judge(
         lease_extension: settings.election_timeout(),
         lease_checkpoint: settings.lease_checkpoints(),
         lessors: lessors.spans(),
+        limits: limits(plan),
         quota: settings.quota_bytes().is_some(),
         // The tests and `etcdsim check` validate verdicts. Here it would take 4 % of the time, and more runs find
         // more bugs.
@@ -117,6 +121,30 @@ fn judge(
     own.judge(&context, &mut sheet);
     sheet.append(from_monitors);
     sheet.into_verdict()
+}
+
+/// How often Z compared each count.
+fn compared_by_name(verdict: &Verdict) -> BTreeMap<String, u64> {
+    let of_leaks = verdict.checks.iter().filter(|check| check.oracle == Oracle::Z);
+    of_leaks.map(|check| (check.what.to_string(), check.count)).collect()
+}
+
+/// The settings on which the bounds of Z depend.
+fn limits(plan: &Plan) -> Limits {
+    let settings = &plan.cluster.settings;
+    Limits {
+        request_timeout: settings.request_timeout,
+        read_index_retry: settings.read_index_retry,
+        // 0 means etcd's own default.
+        token_ttl: if settings.auth_token_ttl == 0 { Limits::default().token_ttl } else { settings.auth_token_ttl },
+        compaction_pause: settings.compaction_pause,
+        compaction_batch: u64::from(settings.compaction_batch),
+        snapshot_count: settings.snapshot_count,
+        catch_up_entries: settings.catch_up_entries,
+        watch_window: u64::from(settings.watch_window),
+        watch_buffer: u64::from(settings.watch_buffer),
+        clocks_stop: plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze))),
+    }
 }
 
 /// The slowest and the fastest clock rate that the plan's faults give a member, in parts per million. A frozen clock

@@ -19,6 +19,7 @@ use prost::Message as _;
 
 use crate::apply;
 use crate::flaw::{Flaw, Flaws};
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 
 /// The bit of operation numbers that stand for a stream while it waits for its ReadIndex.
@@ -101,6 +102,11 @@ impl RangeStreams {
     pub(crate) fn open(&mut self, stream: u64, request: RangeRequest, auth_revision: u64, flaws: Flaws) {
         let open = RangeStream { rest: request, pairs: FIRST_CHUNK, whole: None, auth_revision, flaws };
         self.open.insert(stream, open);
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("streamed-ranges", self.waiting.len() + self.open.len())]
     }
 
     /// The client's end of a stream is gone.

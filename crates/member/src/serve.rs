@@ -673,6 +673,7 @@ impl Member {
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
                 self.round.require();
+                self.logins.given_up(operation);
                 self.reply(operation, Err(Error::ProposalDropped), out);
             }
         }
