@@ -136,14 +136,21 @@ fn limits(plan: &Plan) -> Limits {
         request_timeout: settings.request_timeout,
         read_index_retry: settings.read_index_retry,
         // 0 means etcd's own default.
-        token_ttl: if settings.auth_token_ttl == 0 { Limits::default().token_ttl } else { settings.auth_token_ttl },
+        token_ttl: if settings.auth_token_ttl == 0 {
+            Limits::default().token_ttl
+        } else {
+            settings.auth_token_ttl
+        },
         compaction_pause: settings.compaction_pause,
         compaction_batch: u64::from(settings.compaction_batch),
         snapshot_count: settings.snapshot_count,
         catch_up_entries: settings.catch_up_entries,
         watch_window: u64::from(settings.watch_window),
         watch_buffer: u64::from(settings.watch_buffer),
-        clocks_stop: plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze))),
+        clocks_stop: plan
+            .faults
+            .iter()
+            .any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze))),
     }
 }
 

@@ -6,7 +6,8 @@ use etcdsim::{Additions, Case, Oracle};
 
 #[test]
 fn each_count_is_compared_and_each_number_has_a_bound() {
-    let rows: BTreeSet<&str> = etcdsim::verify::leaks::counts::COUNTS.iter().map(|count| count.name).collect();
+    let rows: BTreeSet<&str> =
+        etcdsim::verify::leaks::counts::COUNTS.iter().map(|count| count.name).collect();
     let mut compared = BTreeSet::new();
     for scenario in ["leaks", "users", "jepsen-lock"] {
         let path = format!("{}/../../scenarios/{scenario}.toml", env!("CARGO_MANIFEST_DIR"));

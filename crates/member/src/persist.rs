@@ -662,10 +662,7 @@ impl Persistence {
 
     /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them
     /// that must replace the replicated state.
-    pub(crate) fn durable_snapshot(
-        &mut self,
-        index: u64,
-    ) -> Option<(Marker, Box<Incoming>)> {
+    pub(crate) fn durable_snapshot(&mut self, index: u64) -> Option<(Marker, Box<Incoming>)> {
         self.incoming.pop_front_if(|(marker, _)| marker.index <= index)
     }
 

@@ -9,10 +9,10 @@ use api::{Request, Response};
 use record::{Applied, Kept, KeptByMember, Nanos, Operation, Outcome, StreamEnd, WatchStream};
 
 use super::Limits;
+use crate::Context;
 use crate::k1::is_service;
 use crate::k4;
 use crate::truth::Keys;
-use crate::Context;
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -48,11 +48,7 @@ struct Leases {
 const EVERYTHING: Keys<'static> = Keys { key: &[], end: &[0] };
 
 impl<'a, 'b> Alive<'a, 'b> {
-    pub(super) fn new(
-        context: &'b Context<'a>,
-        moment: &'a Kept,
-        member: &'a KeptByMember,
-    ) -> Alive<'a, 'b> {
+    pub(super) fn new(context: &'b Context<'a>, moment: &'a Kept, member: &'a KeptByMember) -> Alive<'a, 'b> {
         let limits = &context.expectations.limits;
         let (slowest, _) = context.expectations.clock_rates;
         let patience = limits.request_timeout.saturating_mul(1_000_000) / u64::from(slowest.max(1)) + GRACE;
@@ -149,10 +145,9 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// How many of the watchers that may exist were asked for with progress.
     pub fn watchers_with_progress(&self) -> u64 {
-        let wants = |(_, request): &&(Nanos, WatchRequest)| {
-            matches!(&request.request_union, Some(RequestUnion::CreateRequest(create)) if create.progress_notify)
-        };
-        let wanted = self.streams().map(|stream| stream.sent.iter().filter(wants).count() as u64).sum::<u64>();
+        let wants = |(_, request): &&(Nanos, WatchRequest)| matches!(&request.request_union, Some(RequestUnion::CreateRequest(create)) if create.progress_notify);
+        let wanted =
+            self.streams().map(|stream| stream.sent.iter().filter(wants).count() as u64).sum::<u64>();
         wanted.min(self.watchers())
     }
 
@@ -249,7 +244,9 @@ impl<'a, 'b> Alive<'a, 'b> {
                 // Nobody has a token while authentication is off.
                 Some(Request::AuthDisable(_)) => issued.clear(),
                 Some(Request::UserDelete(gone)) => issued.retain(|(_, user)| *user != gone.name),
-                Some(Request::UserChangePassword(changed)) => issued.retain(|(_, user)| *user != changed.name),
+                Some(Request::UserChangePassword(changed)) => {
+                    issued.retain(|(_, user)| *user != changed.name)
+                }
                 _ => {
                     let operation = entry.operation.and_then(|number| operations.get(number as usize));
                     if let Some(Request::Authenticate(login)) = operation.map(|one| &one.request) {
@@ -276,7 +273,8 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// How long the removal of compacted rows may take.
     fn scrub_time(&self) -> Nanos {
-        let changes = self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
+        let changes =
+            self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
         let batches = changes / self.limits().compaction_batch.max(1) + 1;
         CLEAN_UP + 2 * batches * self.limits().compaction_pause
     }

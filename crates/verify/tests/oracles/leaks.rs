@@ -65,7 +65,8 @@ fn one_more_than_may_be_alive_is_a_leak() {
         if ["log-segments-not-needed", "snapshot-files", "temporary-files", "inbox"].contains(&count.name) {
             continue; // These follow from the disk and the process.
         }
-        let bound = bound_of(&kept(&[]), count.name).unwrap_or_else(|| panic!("{} is not compared", count.name));
+        let bound =
+            bound_of(&kept(&[]), count.name).unwrap_or_else(|| panic!("{} is not compared", count.name));
         kept(&[(count.name, bound)]).holds(Oracle::Z);
         let violation = kept(&[(count.name, bound + 1)]).breaks(Oracle::Z, count.what);
         assert!(violation.sentences[0].contains(count.name), "{violation:#?}");

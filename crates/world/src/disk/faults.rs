@@ -56,9 +56,10 @@ impl Drive {
                 let draw = self.media.draw(fault, self.ordinal);
                 draw.shuffle(&mut candidates);
                 // A segment and a snapshot do not take each other's place.
-                let other = candidates.iter().skip(1).find(|other| {
-                    media::kind_of(other) == media::kind_of(&candidates[0])
-                });
+                let other = candidates
+                    .iter()
+                    .skip(1)
+                    .find(|other| media::kind_of(other) == media::kind_of(&candidates[0]));
                 if let Some(other) = other {
                     self.cache.swap(&candidates[0], other);
                     self.counts.add(kind.name(), 1);
@@ -102,7 +103,8 @@ impl Drive {
     fn whole_files(&self, files: Files) -> Vec<Path> {
         let names = &self.cache.names;
         let named = names.durable().iter().filter(|(path, id)| names.get(path) == Some(**id));
-        let named: Vec<&Path> = named.map(|(path, _)| path).filter(|path| media::concerns(files, path)).collect();
+        let named: Vec<&Path> =
+            named.map(|(path, _)| path).filter(|path| media::concerns(files, path)).collect();
         let may_be_lost = |path: &&&Path| atlas::may_be_lost(path, names.durable().keys());
         named.iter().filter(may_be_lost).map(|path| (*path).clone()).collect()
     }

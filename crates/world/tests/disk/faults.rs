@@ -230,7 +230,11 @@ fn a_file_is_lost_while_no_process_runs() {
     process.crash();
     process.disk.inject(process.now, 1, &DiskFault::LostFile { files: all });
     let left = process.disk.cached_files();
-    assert_eq!(left.keys().collect::<Vec<_>>(), ["db/1", "wal/2.wal"], "the last segment and the backend stay");
+    assert_eq!(
+        left.keys().collect::<Vec<_>>(),
+        ["db/1", "wal/2.wal"],
+        "the last segment and the backend stay"
+    );
     assert_eq!(left, process.disk.durable_files(process.now));
     process.disk.inject(process.now, 2, &DiskFault::LostFile { files: all });
     assert_eq!(process.count("lost-file"), 1, "nothing is left that may go");
