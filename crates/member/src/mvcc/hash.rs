@@ -30,10 +30,9 @@ impl Store {
         let compact_revision = self.compaction.scheduled;
         let Ok(hash) = self.hash_at(revision) else { return };
         self.kept_hashes.push_back(KeptHash { revision, compact_revision, hash });
+        // Several compactions may have finished since the last one began.
         let finished = self.kept_hashes.iter().filter(|kept| self.is_scrubbed(kept.revision)).count();
-        if finished > KEPT {
-            self.kept_hashes.pop_front();
-        }
+        self.kept_hashes.drain(..finished.saturating_sub(KEPT));
     }
 
     /// The hash that was kept of a compaction to this revision, one of the last ten that are finished. A restart

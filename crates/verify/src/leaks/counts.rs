@@ -78,8 +78,8 @@ counts! {
         },
         "the attempts of each member within a request timeout: the next heartbeat carries the last context, and its answers confirm all before";
     "calls-to-members" "requests to other members",
-        |alive| Some(alive.requests() + alive.moment.configured.len() as u64),
-        "the same requests as for `proposals`, and one to each member for its hash";
+        |alive| Some(alive.requests() + OWN_PROPOSALS * alive.moment.configured.len() as u64),
+        "the same requests as for `proposals`, and 32 to each member for its hash, because a request to one that is down waits for a request timeout";
     "calls-of-members" "requests of other members",
         |alive| Some(alive.requests() + alive.asked_anywhere(|_| true) + alive.moment.configured.len() as u64),
         "the requests that clients wait for anywhere, and one of each member for a hash";
@@ -192,8 +192,8 @@ counts! {
         |alive| Some(longest_log(alive) + alive.entries_not_saved()?),
         "`snapshot-count` and `catch-up-entries`, and what was applied in the last 2 s. Judged if something was written after the cluster was healed, and the process of every member runs";
     "log-entries-gone" "entries that left the log and are not freed yet",
-        |alive| Some(longest_log(alive) + alive.entries_not_saved()?),
-        "the entries that the log may have had";
+        |alive| Some(alive.member.applied),
+        "the entries that were applied: each entry that is appended frees two";
     "log-segments-not-needed" "segments of the log before the one in which the last snapshot begins"
         from |member| Some(segments(member).len() as u64),
         |alive| {
