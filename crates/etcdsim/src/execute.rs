@@ -135,6 +135,7 @@ fn limits(plan: &Plan) -> Limits {
     Limits {
         request_timeout: settings.request_timeout,
         read_index_retry: settings.read_index_retry,
+        corrupt_check: settings.corrupt_checks(),
         // 0 means etcd's own default.
         token_ttl: if settings.auth_token_ttl == 0 {
             Limits::default().token_ttl

@@ -230,6 +230,19 @@ impl<'a, 'b> Alive<'a, 'b> {
         (written && well).then_some(recent)
     }
 
+    /// How many entries that left the log the member may not have freed yet. `longest` is the longest log that the settings
+    /// allow once the cluster is well.
+    pub fn entries_not_freed(&self, longest: u64) -> u64 {
+        let applied = self.member.applied;
+        if !self.moment.all_healed || !self.all_members_run() {
+            return applied;
+        }
+        let well = self.context.record.healed.max(self.member.started) + CLEAN_UP.max(GRACE);
+        let since = self.applied().iter().filter(|entry| entry.time >= well).count() as u64;
+        // Either all were freed since then, or those that were there then are one fewer for each entry since.
+        longest.saturating_add(since).max(applied.saturating_sub(2 * since))
+    }
+
     /// Whether the process of each member of the cluster runs, so that nobody is sent one snapshot after another.
     pub fn all_members_run(&self) -> bool {
         self.moment.configured.iter().all(|id| self.moment.members.iter().any(|one| one.member == *id))

@@ -78,8 +78,8 @@ counts! {
         },
         "the attempts of each member within a request timeout: the next heartbeat carries the last context, and its answers confirm all before";
     "calls-to-members" "requests to other members",
-        |alive| Some(alive.requests() + OWN_PROPOSALS * alive.moment.configured.len() as u64),
-        "the same requests as for `proposals`, and 32 to each member for its hash, because a request to one that is down waits for a request timeout";
+        |alive| Some(alive.requests() + hashes_awaited(alive)),
+        "the same requests as for `proposals`, and one to each member for each comparison of hashes within a request timeout: that is how long one to a member that is down waits";
     "calls-of-members" "requests of other members",
         |alive| Some(alive.requests() + alive.asked_anywhere(|_| true) + alive.moment.configured.len() as u64),
         "the requests that clients wait for anywhere, and one of each member for a hash";
@@ -192,8 +192,8 @@ counts! {
         |alive| Some(longest_log(alive) + alive.entries_not_saved()?),
         "`snapshot-count` and `catch-up-entries`, and what was applied in the last 2 s. Judged if something was written after the cluster was healed, and the process of every member runs";
     "log-entries-gone" "entries that left the log and are not freed yet",
-        |alive| Some(alive.member.applied),
-        "the entries that were applied: each entry that is appended frees two";
+        |alive| Some(alive.entries_not_freed(longest_log(alive))),
+        "the longest log that the settings allow and what was applied since the cluster was healed, because each entry that is appended frees two: these and the log together never grow until all are freed. Or what was applied before that, without what was applied since, if the log was longer while there were faults";
     "log-segments-not-needed" "segments of the log before the one in which the last snapshot begins"
         from |member| Some(segments(member).len() as u64),
         |alive| {
@@ -255,6 +255,12 @@ counts! {
 fn longest_log(alive: &Alive<'_, '_>) -> u64 {
     // Between two snapshots, the log is compacted once in a hundred entries.
     alive.limits().snapshot_count.saturating_add(alive.limits().catch_up_entries) + 1
+}
+
+/// How many requests for hashes may wait for other members.
+fn hashes_awaited(alive: &Alive<'_, '_>) -> u64 {
+    let comparisons = alive.limits().corrupt_check.map_or(0, |every| alive.limits().request_timeout / every.max(1) + 1);
+    comparisons * (alive.moment.configured.len() as u64).saturating_sub(1)
 }
 
 /// Whether an operation is a compaction that waits for the disk.

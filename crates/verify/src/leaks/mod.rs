@@ -27,6 +27,8 @@ pub struct Limits {
     pub request_timeout: Nanos,
     /// How long it waits for an answer to ReadIndex before it asks again.
     pub read_index_retry: Nanos,
+    /// The time between two comparisons of hashes; `None` if there are none.
+    pub corrupt_check: Option<Nanos>,
     /// How long a token is valid that nobody uses.
     pub token_ttl: Nanos,
     /// The pause between two batches of a compaction.
@@ -51,6 +53,7 @@ impl Default for Limits {
         Limits {
             request_timeout: 7_000 * MS,
             read_index_retry: 500 * MS,
+            corrupt_check: None,
             token_ttl: 300_000 * MS,
             compaction_pause: 10 * MS,
             compaction_batch: 1_000,
