@@ -33,7 +33,7 @@ pub struct Alive<'a, 'b> {
     /// The requests that are not over, of all clients.
     waiting: Vec<&'a Operation>,
     leases: OnceCell<Leases>,
-    rows: OnceCell<Option<u64>>,
+    store: OnceCell<Option<Rows>>,
 }
 
 /// The leases after the entries that a member has applied.
@@ -42,6 +42,12 @@ struct Leases {
     alive: BTreeSet<i64>,
     /// How many ended lately.
     ended_lately: u64,
+}
+
+/// The rows that a store may have.
+struct Rows {
+    all: u64,
+    keys: u64,
 }
 
 /// All keys.
@@ -59,7 +65,7 @@ impl<'a, 'b> Alive<'a, 'b> {
         };
         let waiting = context.record.history.operations.iter();
         let waiting = waiting.filter(|one| may_wait(one, moment.time, since)).collect();
-        Alive { context, moment, member, since, waiting, leases: OnceCell::new(), rows: OnceCell::new() }
+        Alive { context, moment, member, since, waiting, leases: OnceCell::new(), store: OnceCell::new() }
     }
 
     /// The members' settings.
@@ -299,19 +305,32 @@ impl<'a, 'b> Alive<'a, 'b> {
         Some(compactions.filter(|one| one.latest.is_none_or(|at| at >= from)).count() as u64)
     }
 
-    /// How many rows the store may have: the pairs at the last compaction that must be done, and all changes after it.
-    pub fn rows(&self) -> Option<u64> {
-        *self.rows.get_or_init(|| {
+    fn store(&self) -> Option<&Rows> {
+        let store = self.store.get_or_init(|| {
             let truth = self.context.truth()?;
             let newest = truth.newest()?;
             let from = self.moment.time.saturating_sub(self.scrub_time());
             let done = truth.compactions().iter().filter(|one| one.latest.is_some_and(|at| at < from));
             let compacted = done.map(|one| one.revision).max().unwrap_or(0);
-            let pairs = truth.pairs(EVERYTHING, compacted).count();
+            let pairs = truth.pairs(EVERYTHING, compacted).map(|pair| &pair.key);
             // A change at the compact revision itself stays, because a watch may start there.
-            let after = truth.between(EVERYTHING, compacted, newest).len();
-            Some((pairs + after) as u64)
-        })
+            let after = truth.between(EVERYTHING, compacted, newest);
+            let changed = after.iter().map(|number| &truth.event(*number).kv.key);
+            let of_all: Vec<_> = pairs.chain(changed).collect();
+            let all = of_all.len() as u64;
+            Some(Rows { all, keys: of_all.into_iter().collect::<BTreeSet<_>>().len() as u64 })
+        });
+        store.as_ref()
+    }
+
+    /// How many rows the store may have: the pairs at the last compaction that must be done, and all changes after it.
+    pub fn rows(&self) -> Option<u64> {
+        self.store().map(|rows| rows.all)
+    }
+
+    /// How many keys those rows have.
+    pub fn keys(&self) -> Option<u64> {
+        self.store().map(|rows| rows.keys)
     }
 
     /// How many users were added.

@@ -4,7 +4,7 @@
 //! A new count is a row here and a number under its name in the member's part that keeps it (`kept` there), or a number
 //! that follows from the files on its disk.
 
-use record::{KeptByMember, Operation};
+use record::{Kept, KeptByMember, Operation};
 
 use api::Request;
 
@@ -25,8 +25,8 @@ pub struct Count {
     pub name: &'static str,
     /// What is counted.
     pub what: &'static str,
-    /// How many a member keeps; `None` if it does not say.
-    pub kept: fn(&KeptByMember) -> Option<u64>,
+    /// How many a member keeps at a moment; `None` if it does not say.
+    pub kept: fn(&Kept, &KeptByMember) -> Option<u64>,
     /// How many may be alive; `None` if it is not known.
     pub bound: fn(&Alive<'_, '_>) -> Option<u64>,
     /// The bound and its reason.
@@ -45,7 +45,7 @@ macro_rules! counts {
         },)+];
     };
     (@kept $name:literal, $kept:expr) => { $kept };
-    (@kept $name:literal) => { |member| member.count($name) };
+    (@kept $name:literal) => { |_, member| member.count($name) };
 }
 
 // A row: name and what is counted, perhaps how it follows from what is known of the member, the bound, and why.
@@ -195,7 +195,7 @@ counts! {
         |alive| Some(alive.entries_not_freed(longest_log(alive))),
         "the longest log that the settings allow and what was applied since the cluster was healed, because each entry that is appended frees two: these and the log together never grow until all are freed. Or what was applied before that, without what was applied since, if the log was longer while there were faults";
     "log-segments-not-needed" "segments of the log before the one in which the last snapshot begins"
-        from |member| Some(segments(member).len() as u64),
+        from |_, member| Some(segments(member).len() as u64),
         |alive| {
             let limits = alive.limits();
             // A crash may undo the removal of those that the snapshot before had made useless.
@@ -207,11 +207,11 @@ counts! {
         },
         "those that begin at most `snapshot-count` entries (twice as many after a restart), and what was applied in the last 2 s, before the last applied entry, and the one before them";
     "snapshot-files" "files of snapshots"
-        from |member| Some(files(member, "snap/", ".snap")),
+        from |_, member| Some(files(member, "snap/", ".snap")),
         |alive| Some(SNAPSHOT_FILES + u64::from(alive.member.incarnation > 1)),
         "five, as etcd keeps; one more after a crash, which may undo a removal";
     "temporary-files" "files that are being made"
-        from |member| Some(files(member, "", ".tmp")),
+        from |_, member| Some(files(member, "", ".tmp")),
         |alive| Some(2 + alive.asked(|one| matches!(one.request, Request::Defragment(_)))),
         "a snapshot, a segment of the log, and a copy for each defragmentation that clients wait for";
     "snapshots-being-sent" "snapshots on their way to other members",
@@ -234,8 +234,8 @@ counts! {
         |alive| alive.rows(),
         "the pairs at the last compaction that must be done by now, and the changes from there on";
     "keys-with-rows" "keys with rows",
-        |alive| alive.rows(),
-        "one for each row";
+        |alive| alive.keys(),
+        "the keys of those rows";
     "rows-of-the-backend" "rows of the backend",
         |alive| Some(alive.rows()? + alive.leases()),
         "the rows of the store and the leases";
@@ -246,9 +246,13 @@ counts! {
         |alive| alive.compactions_not_done(),
         "the compactions since the time that their batches and pauses take, and 2 s";
     "inbox" "inputs that wait for the process"
-        from |member| Some(member.inbox),
+        from |_, member| Some(member.inbox),
         |alive| Some(alive.requests() + 64 * (alive.moment.configured.len() as u64 + 1)),
         "the requests, and 64 messages of each member: a process that runs takes its inputs at once unless it is slow";
+    "held-packets" "packets that a fault of the network holds"
+        from |moment, _| Some(moment.held_packets),
+        |alive| (alive.moment.settled && alive.moment.all_healed).then_some(0),
+        "none at the end of a run in which every member was healed: the end of the fault lets them go";
 }
 
 /// The longest log that the settings allow.

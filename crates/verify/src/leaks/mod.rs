@@ -92,7 +92,7 @@ pub fn compare<'a>(context: &Context<'a>) -> Vec<Comparison<'a>> {
         for member in moment.members.iter().filter(|member| member.core) {
             let alive = Alive::new(context, moment, member);
             for count in COUNTS {
-                let (Some(kept), Some(bound)) = ((count.kept)(member), (count.bound)(&alive)) else {
+                let (Some(kept), Some(bound)) = ((count.kept)(moment, member), (count.bound)(&alive)) else {
                     continue;
                 };
                 comparisons.push(Comparison { count, moment, member, kept, bound });
