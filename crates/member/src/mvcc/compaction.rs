@@ -93,6 +93,7 @@ impl Store {
             self.compaction.finished = revision;
             self.unsaved.compaction = true;
             self.scrubs.pop_front();
+            self.forget_hashes();
         }
         !self.scrubs.is_empty()
     }
