@@ -50,7 +50,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer<record::Etcd>, options: Opti
 
 /// The record of what the kernel leaves of a run and of what the callers have written down.
 fn record_of(run: Run<record::Etcd>, journal: Journal) -> Record {
-    let Run { trace_hash, stats, members, unsettled, surprises, strikes, healed, events } = run;
+    let Run { trace_hash, stats, members, unsettled, surprises, strikes, healed, kept, events } = run;
     let RunStats { virtual_ns, events: heap, messages, operations, elections, disk_operations, faults } =
         stats;
     let Journal { history, stats, .. } = journal;
@@ -62,6 +62,7 @@ fn record_of(run: Run<record::Etcd>, journal: Journal) -> Record {
         surprises,
         strikes,
         healed,
+        kept,
         stats,
         trace_hash,
         events,

@@ -97,6 +97,12 @@ pub trait Watched: Node {
         None
     }
 
+    /// What it keeps now, as numbers by name: for those who look whether it keeps more than is alive. A node that holds
+    /// nothing beyond its state has nothing to count.
+    fn keeps(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// What it waits for, and until when: for the message about a node that wants to be woken again and again.
     fn explain(&self) -> String {
         String::new()

@@ -68,6 +68,12 @@ pub trait Types: Clone + Debug + 'static {
         None
     }
 
+    /// The message with one bit flipped in what a checksum of the node's own covers, so that the receiver can tell; `None`
+    /// if it has no such part. `place`, taken modulo the number of bits, says which one.
+    fn damaged_inside(_message: &Self::Message, _place: u64) -> Option<Self::Message> {
+        None
+    }
+
     /// Whether the sender learns from its transport whether the message arrived
     /// ([`Input::Receipt`](crate::Input::Receipt)).
     fn wants_receipt(_message: &Self::Message) -> bool {

@@ -211,6 +211,7 @@ fn a_small_node_has_answers_to_what_a_driver_asks() {
     let mut counter = start(true, &Arc::new(Files::default())).expect("a good disk");
     counter.arm(None);
     assert_eq!((counter.status(), counter.owes(), counter.explain()), (None, None, String::new()));
+    assert!(counter.keeps().is_empty());
     assert_eq!(
         (Counting::message_bytes(&()), Counting::request_bytes(&1), Counting::answer_bytes(&1)),
         (64, 64, 64)

@@ -1,13 +1,15 @@
 //! Runs one plan and judges its record: the arrows *run* and *judge* in the picture of `ARCHITECTURE.md`.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
 use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Step};
+use verify::leaks;
 use verify::leases::Lessors;
-use verify::{Context, Expectations, Judge, Limits, Monitor, Monitors, Sheet, Verdict};
+use verify::{Context, Expectations, Judge, Limits, Monitor, Monitors, Oracle, Sheet, Verdict};
 
 use crate::additions::OwnOracles;
 use crate::probes;
@@ -71,6 +73,7 @@ pub(crate) fn run_plan_with(
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
+        record.stats.leaks = compared_by_name(&verdict);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
@@ -85,6 +88,7 @@ fn expectations(plan: &Plan) -> Expectations {
         clock_rates: clock_rates(plan),
         lease_extension: settings.election_timeout(),
         lease_checkpoint: settings.lease_checkpoints(),
+        bounds: bounds(plan),
         quota: settings.quota_bytes().is_some(),
         limits: Some(limits(plan)),
         // The tests and `etcdsim check` validate verdicts. Here it would take 4 % of the time, and more runs find
@@ -103,6 +107,38 @@ fn limits(plan: &Plan) -> Limits {
         max_learners: settings.max_learners,
         strict_reconfig: settings.strict_reconfig,
         token_ttl: (!plan.faults.iter().any(freezes)).then_some(settings.auth_token_ttl),
+    }
+}
+
+/// How often Z compared each count.
+fn compared_by_name(verdict: &Verdict) -> BTreeMap<String, u64> {
+    let of_leaks = verdict.checks.iter().filter(|check| check.oracle == Oracle::Z);
+    of_leaks.map(|check| (check.what.to_string(), check.count)).collect()
+}
+
+/// The settings on which the bounds of Z depend.
+fn bounds(plan: &Plan) -> leaks::Limits {
+    let settings = &plan.cluster.settings;
+    leaks::Limits {
+        request_timeout: settings.request_timeout,
+        read_index_retry: settings.read_index_retry,
+        corrupt_check: settings.corrupt_checks(),
+        // 0 means etcd's own default.
+        token_ttl: if settings.auth_token_ttl == 0 {
+            leaks::Limits::default().token_ttl
+        } else {
+            settings.auth_token_ttl
+        },
+        compaction_pause: settings.compaction_pause,
+        compaction_batch: u64::from(settings.compaction_batch),
+        snapshot_count: settings.snapshot_count,
+        catch_up_entries: settings.catch_up_entries,
+        watch_window: u64::from(settings.watch_window),
+        watch_buffer: u64::from(settings.watch_buffer),
+        clocks_stop: plan
+            .faults
+            .iter()
+            .any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze))),
     }
 }
 

@@ -10,6 +10,7 @@ mod diff;
 mod engines;
 mod examples;
 mod instructions;
+mod leaks;
 mod reports;
 mod shrink;
 mod simulation;

@@ -21,6 +21,7 @@ use record::Probe;
 
 use crate::config::{AutoCompaction, Config};
 use crate::envelope::Command;
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
 use crate::want::{Want, Wants};
@@ -109,6 +110,11 @@ impl Compactor {
     /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("compactions", self.waiting.len())]
     }
 
     /// A client's compaction to `revision` was applied. The client gets this answer once the compacted

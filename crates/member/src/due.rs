@@ -163,7 +163,7 @@ impl Member {
     /// Answers requests that have timed out inside the server with an error.
     fn expire(&mut self, out: &mut Out<'_>) {
         for expired in self.proposals.expired(self.now) {
-            self.logins.expired(expired.operation);
+            self.logins.given_up(expired.operation);
             let error = if expired.proposed {
                 let voters = self.node.is_leader().then(|| &self.node.log().conf_state().voters[..]);
                 self.leadership.why_late(expired.started, voters)

@@ -67,6 +67,8 @@ pub enum FlawArea {
     Watches,
     /// Leases, and the locks that depend on them.
     Leases,
+    /// Checksums, and what has to be cleaned up.
+    Care,
     /// What the simulator leaves out to be fast.
     Simulator,
 }
@@ -79,6 +81,7 @@ impl FlawArea {
         FlawArea::Store,
         FlawArea::Watches,
         FlawArea::Leases,
+        FlawArea::Care,
         FlawArea::Simulator,
     ];
 
@@ -90,6 +93,7 @@ impl FlawArea {
             FlawArea::Store => "Store, backend, users",
             FlawArea::Watches => "Watches",
             FlawArea::Leases => "Leases and locks",
+            FlawArea::Care => "Checksums, and what must be cleaned up",
             FlawArea::Simulator => "The simulator's own shortcuts",
         }
     }
@@ -238,6 +242,22 @@ flaws! {
     AnyLearners = "M-any-learners", "any-learners", Membership, in "refused-changes" by "N3";
     /// A voter is removed although too few of the others have started.
     AnyRemoval = "M-any-removal", "any-removal", Membership, in "refused-changes" by "N3";
+    /// The checksum of a frame of the log is not compared with its content.
+    FrameChecksumIgnored = "X1", "frame-checksum-ignored", Care, in "integrity" by "I2" "I4" "I7" "I8" "K1";
+    /// The checksums of snapshots are not compared with their content, neither in a file nor in a message.
+    SnapshotChecksumIgnored = "X2", "snapshot-checksum-ignored", Care, in "integrity" by "I8" "K1" "V1" "V2";
+    /// Old snapshot files are never removed.
+    SnapshotFilesStay = "Z1", "snapshot-files-stay", Care, in "leaks" by "Z";
+    /// Segments of the log that no start would read are never removed.
+    SegmentsStay = "Z2", "segments-stay", Care, in "leaks" by "Z";
+    /// Turning authentication off leaves all tokens, which are valid again when it is turned on.
+    TokensStay = "Z3", "tokens-stay", Care, in "users" by "Z";
+    /// A key of which a compaction removed the last row stays in the index.
+    EmptyKeysStay = "Z4", "empty-keys-stay", Care, in "leaks" by "Z";
+    /// The watcher with which a lock or a campaign has waited for the one before it stays.
+    LockWatchStays = "Z5", "lock-watch-stays", Care, in "jepsen-lock" by "Z";
+    /// A snapshot that is lost on its way to a follower counts as under way for good, so the log is never cut again.
+    LostSnapshotAwaited = "Z6", "lost-snapshot-awaited", Care, in "leaks" by "Z";
     /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
     /// out.
     KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";

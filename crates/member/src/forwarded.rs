@@ -14,6 +14,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::keeps::{Count, count};
+
 /// How many counters are remembered, up to the highest that arrived. Our choice.
 const WINDOW: u64 = 1024;
 
@@ -34,6 +36,11 @@ struct Window {
 }
 
 impl Forwarded {
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("windows-of-forwarded", self.windows.len())]
+    }
+
     /// Whether this id arrives for the first time. Remembers that it has arrived.
     pub(crate) fn is_new(&mut self, id: u64) -> bool {
         let (prefix, counter) = (id >> 32, id & 0xffff_ffff);

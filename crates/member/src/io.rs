@@ -194,6 +194,21 @@ impl Types for Etcd {
         Some(Message::Raft(Box::new(message)))
     }
 
+    /// Of all messages, only snapshots have something with a checksum: the state.
+    fn damaged_inside(message: &Message, place: u64) -> Option<Message> {
+        let Message::Raft(message) = message else { return None };
+        let data = &message.get_snapshot().data;
+        if data.is_empty() {
+            return None;
+        }
+        let bit = place % (data.len() as u64 * 8);
+        let mut damaged = data.to_vec();
+        damaged[(bit / 8) as usize] ^= 1 << (bit % 8);
+        let mut message = message.clone();
+        message.mut_snapshot().data = damaged.into();
+        Some(Message::Raft(message))
+    }
+
     /// Raft waits with further messages to a follower until it knows what became of a snapshot.
     fn wants_receipt(message: &Message) -> bool {
         matches!(message, Message::Raft(message) if message.get_msg_type() == MessageType::MsgSnapshot)

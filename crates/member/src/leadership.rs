@@ -7,6 +7,7 @@ use api::Error;
 use record::MemberId;
 
 use crate::config::Config;
+use crate::keeps::{Count, count};
 
 /// What the member remembers about leaders. Times are on its own clock.
 #[derive(Debug)]
@@ -36,9 +37,20 @@ impl Leadership {
         }
     }
 
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("members-heard", self.heard.len())]
+    }
+
     /// A raft message came from this member.
     pub(crate) fn heard(&mut self, from: MemberId, now: u64) {
         self.heard.insert(from, now);
+    }
+
+    /// Forgets when it heard from those who have left the cluster, except from the last leader.
+    pub(crate) fn forget(&mut self, has_left: impl Fn(MemberId) -> bool) {
+        let leader = self.leader;
+        self.heard.retain(|id, _| !has_left(*id) || *id == leader);
     }
 
     /// Raft names this leader, or none. Returns whether it is a new one.
@@ -116,6 +128,17 @@ mod tests {
         // A leader needs to have heard from a majority.
         assert_eq!(leadership.why_late(started, Some(&[1, 2, 3])), Error::Timeout);
         assert_eq!(leadership.why_late(started, Some(&[1, 3, 4])), Error::TimeoutDueToConnectionLost);
+    }
+
+    #[test]
+    fn those_who_have_left_are_forgotten_but_not_the_leader() {
+        let (mut leadership, _) = leadership();
+        leadership.led_by(member(2), 0);
+        for id in 2..=4 {
+            leadership.heard(member(id), 1);
+        }
+        leadership.forget(|id| id != member(3));
+        assert_eq!(leadership.heard.keys().copied().collect::<Vec<_>>(), [member(2), member(3)]);
     }
 
     #[test]

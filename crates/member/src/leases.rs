@@ -23,6 +23,7 @@ use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
 use crate::lessor::{self, Lessor, Renewed};
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::out::Out;
 use crate::reads::Read;
@@ -62,6 +63,11 @@ impl Leases {
     /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.lessor.take_probes()
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
+        self.lessor.kept().into_iter().chain([count("renewals", self.waiting.len())])
     }
 
     /// When to check again, on the member's clock.

@@ -28,6 +28,7 @@ use record::{Inner, Probe};
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::inner;
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
 
@@ -174,6 +175,17 @@ impl Lessor {
     /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 5] {
+        [
+            count("timed-leases", self.times.len()),
+            count("expiries", self.revoke_times.len()),
+            count("checkpoints-due", self.checkpoint_times.len()),
+            count("revocations", self.confirmed.len() + self.in_flight.len()),
+            count("checkpoints-in-the-log", self.checkpoints_in_log.len()),
+        ]
     }
 
     // ---- becoming and ceasing to be the primary lessor --------------------------------------------

@@ -59,6 +59,7 @@ mod ids;
 mod image;
 mod inner;
 pub mod io;
+mod keeps;
 mod leadership;
 mod leases;
 mod lessor;

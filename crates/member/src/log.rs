@@ -13,6 +13,8 @@ use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Storage, StorageError};
 
+use crate::keeps::{Count, count};
+
 /// The log, the hard state and the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -64,6 +66,11 @@ impl Log {
             .back()
             .filter(|_| self.entries.len() > self.gone)
             .map_or(self.before.1, |entry| entry.term)
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 2] {
+        [count("log-entries", self.entries.len() - self.gone), count("log-entries-gone", self.gone)]
     }
 
     /// Copies of all entries.

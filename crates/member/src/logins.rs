@@ -7,6 +7,7 @@ use api::Request;
 use api::etcdserverpb::AuthenticateRequest;
 
 use crate::auth::{Credential, token_index};
+use crate::keeps::{Count, count};
 
 /// A request whose token is not known here yet.
 #[derive(Debug, PartialEq)]
@@ -40,8 +41,8 @@ impl Logins {
         (checked_at != revision).then_some(request)
     }
 
-    /// An operation timed out.
-    pub(crate) fn expired(&mut self, operation: u64) {
+    /// An operation will not be applied as far as this member knows: it timed out, or raft refused its entry.
+    pub(crate) fn given_up(&mut self, operation: u64) {
         self.in_log.remove(&operation);
     }
 
@@ -53,6 +54,11 @@ impl Logins {
     /// Removes and returns the requests that wait. The caller puts those back that still have to.
     pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting)
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 2] {
+        [count("logins", self.in_log.len()), count("requests-ahead-of-their-login", self.waiting.len())]
     }
 
     /// When a request has waited for too long; `u64::MAX` if none waits.
@@ -78,7 +84,7 @@ mod tests {
         for operation in 1..=3 {
             logins.begun(operation, login.clone(), 5);
         }
-        logins.expired(1);
+        logins.given_up(1);
         assert_eq!(logins.applied(1, 6), None);
         assert_eq!((logins.applied(2, 5), logins.applied(2, 6)), (None, None));
         assert_eq!(logins.applied(3, 6), Some(login));

@@ -12,6 +12,7 @@ use crate::backend::Size;
 use crate::config::{Config, EtcdVersion, Settings};
 use crate::envelope::Command;
 use crate::ids::Ids;
+use crate::keeps::{Count, count};
 use crate::node::Node;
 use crate::replica::Replica;
 use crate::version;
@@ -132,6 +133,11 @@ impl Transfers {
         }));
     }
 
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("transfers", self.waiting.len())]
+    }
+
     /// When the next transfer times out.
     pub(crate) fn wake_at(&self) -> u64 {
         self.waiting.iter().map(|transfer| transfer.deadline).min().unwrap_or(u64::MAX)
@@ -192,6 +198,11 @@ impl Comparison {
             self.unanswered.push((operation, member));
             wants.push(Want::AskMember(member, operation, request.into()));
         }
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("hashes-asked-for", self.unanswered.len())]
     }
 
     /// Whether an operation belongs to a comparison.

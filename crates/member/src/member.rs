@@ -185,6 +185,10 @@ impl Watched for Member {
         self.leases.is_primary().then(|| self.leases().filter(waited_for).map(sentence).collect())
     }
 
+    fn keeps(&self) -> Vec<(&'static str, u64)> {
+        self.kept()
+    }
+
     fn explain(&self) -> String {
         format!("{:?}", self.alarm_clocks())
     }
@@ -290,7 +294,10 @@ impl Member {
             }
             Input::WorkDone { work, done } => self.work_done(work, done, out),
             Input::Receipt { to, arrived } => {
-                self.persistence.snapshot_ended();
+                // Flaw Z6: one that did not arrive is still waited for.
+                if arrived || !self.config.flaws.has(Flaw::LostSnapshotAwaited) {
+                    self.persistence.snapshot_ended();
+                }
                 self.node.report_snapshot(to, arrived, out);
             }
             Input::Stop => self.stop(out),
@@ -392,7 +399,14 @@ impl Member {
             (Then::Send(stream), Product::Snapshot(snapshot)) => out.send_snapshot(stream, *snapshot),
             (Then::Receive { packet }, Product::Received(received)) => {
                 let (message, prepared) = *received;
-                self.receive_snapshot(packet, message, prepared, out);
+                match prepared {
+                    Ok(prepared) => self.receive_snapshot(packet, message, prepared, out),
+                    // It must not reach the disk: no start could read it. The leader will send another one.
+                    Err(error) => {
+                        tracing::warn!(%error, "a leader's snapshot is dropped");
+                        out.probe(Probe::DamagedSnapshotDropped);
+                    }
+                }
             }
             (Then::LogIn { operation, request, revision }, Product::Checked(right)) => {
                 self.password_checked(operation, request, right.then_some(revision), out);
@@ -510,12 +524,7 @@ impl Member {
             );
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
-            let Incoming { image, ledger } = match state {
-                Ok(state) => *state,
-                Err(error) => {
-                    return out.fatal(format!("the leader's snapshot at {index} is damaged: {error}"));
-                }
-            };
+            let Incoming { image, ledger } = *state;
             let old_store = self.replace_state(image, (index, term), out.now);
             self.node.applied_to(index, out);
             self.report_configuration(out);
@@ -684,7 +693,9 @@ impl Member {
 
     /// Reports the current configuration as a fact.
     pub(crate) fn report_configuration(&mut self, out: &mut Out<'_>) {
-        out.fact(configuration::report(self.replica.applied(), self.node.log().conf_state()));
+        let conf_state = self.node.log().conf_state();
+        self.leadership.forget(|id| self.replica.has_left(id, conf_state));
+        out.fact(configuration::report(self.replica.applied(), conf_state));
     }
 
     /// Whether a member was removed from the cluster, and has no part in raft's configuration any more.

@@ -35,6 +35,7 @@ use record::{EtcdFact as Fact, LogEntry, MemberId, Role};
 use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
+use crate::keeps::{Count, count};
 use crate::log::Log;
 use crate::out::Out;
 use crate::steps::{self, Steps};
@@ -359,6 +360,18 @@ impl Node {
     pub(crate) fn read_index(&mut self, context: u64, out: &mut Out<'_>) {
         self.raw.read_index(context.to_be_bytes().to_vec());
         self.called(true, out, |call| *call = Call::ReadIndex { context });
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
+        let raft = &self.raw.raft;
+        let own = [
+            count("progress", raft.prs().iter().len()),
+            count("read-index-contexts", raft.pending_read_count()),
+            count("unstable-entries", raft.raft_log.unstable.entries.len()),
+            count("readies-not-durable", self.unpersisted.len()),
+        ];
+        own.into_iter().chain(self.log().kept())
     }
 
     /// Starts a transfer of leadership.

@@ -15,6 +15,7 @@ use record::MemberId;
 
 use crate::config::Config;
 use crate::io::PeerMessage;
+use crate::keeps::{Count, count};
 use crate::out::Out;
 use crate::want::{Want, Wants};
 
@@ -65,6 +66,11 @@ impl Calls {
     /// When the next call must be sent or times out.
     pub(crate) fn wake_at(&self) -> u64 {
         self.outgoing.values().map(|call| call.send_at.min(call.deadline)).min().unwrap_or(u64::MAX)
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 2] {
+        [count("calls-to-members", self.outgoing.len()), count("calls-of-members", self.serving.len())]
     }
 
     /// Removes all calls and returns the operations that waited for those of this member.

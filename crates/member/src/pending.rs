@@ -5,6 +5,7 @@ use api::etcdserverpb::AuthenticateRequest;
 use raft::eraftpb::Snapshot;
 
 use crate::auth::AuthInfo;
+use crate::keeps::{Count, count};
 use crate::out::Out;
 use crate::work::{Discarded, Piece, Work};
 
@@ -66,6 +67,11 @@ impl Pending {
     /// A stream is closed.
     pub(crate) fn closed(&mut self, stream: u64) {
         self.open.retain(|(_, then)| !matches!(then, Then::Send(of) if *of == stream));
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("work", self.open.len())]
     }
 
     /// Gives up all requests of clients, and returns their operations.

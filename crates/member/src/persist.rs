@@ -28,8 +28,9 @@ use crate::disk::{DiskJob, DiskOp};
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
 use crate::inner;
+use crate::keeps::{Count, count};
 use crate::log::Log;
-use crate::mvcc::{Damaged, Store};
+use crate::mvcc::Store;
 use crate::node::Save;
 use crate::out::Out;
 use crate::replica::Replica;
@@ -86,7 +87,7 @@ pub(crate) struct Persistence {
     /// The snapshot from a leader that raft has accepted and not given back to be saved.
     arriving: Option<Prepared>,
     /// Snapshots from a leader whose files are being written.
-    incoming: VecDeque<(Marker, Result<Box<Incoming>, Damaged>)>,
+    incoming: VecDeque<(Marker, Box<Incoming>)>,
     /// Whether the store came from a leader's snapshot and must still replace the content of the backend.
     install: bool,
     /// The snapshot files.
@@ -252,6 +253,9 @@ impl Persistence {
                 let marker = marker_of(&snapshot);
                 out.pass(Failpoint::RaftBeforeSaveSnap);
                 self.files.save(&marker, file, &mut ops);
+                if self.flaws.has(Flaw::SnapshotFilesStay) {
+                    ops.retain(|op| !matches!(op, DiskOp::Remove { .. })); // flaw Z1
+                }
                 out.pass(Failpoint::RaftAfterSaveSnap);
                 let position = self.wal.replace(&marker, hard_state, &entries, &mut ops);
                 self.incoming.push_back((marker, state));
@@ -336,6 +340,17 @@ impl Persistence {
     pub(crate) fn has_room(&self, request: &Request) -> bool {
         let cost = crate::cluster::cost(request, self.flaws);
         self.limits.quota.is_none_or(|quota| cost == 0 || self.size().total + cost < quota)
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 5] {
+        [
+            count("defragmentations", self.defragment.len()),
+            count("positions-of-the-log", self.positions.len()),
+            count("snapshots-being-installed", self.incoming.len() + usize::from(self.arriving.is_some())),
+            count("snapshots-being-sent", self.snapshots_in_flight as usize),
+            count("rows-of-the-backend", self.ledger.rows()),
+        ]
     }
 
     /// The last compaction whose revisions are removed from the backend.
@@ -449,6 +464,9 @@ impl Persistence {
                 out.pass(Failpoint::AfterStartDbTxn);
                 if self.wants_log_snapshot(applied, log) {
                     self.mark_log_snapshot(log);
+                } else if self.marking.is_none() && self.durable >= self.last_snapshot {
+                    // After a leader's snapshot, or a crash that undid a removal. etcd does so with the snapshot.
+                    self.release_segments(self.last_snapshot, out);
                 }
             }
             Some(UnderWay::Copy) => {
@@ -609,13 +627,20 @@ impl Persistence {
         };
         self.compacted_at = self.compacted_at.max(index);
         self.drop_entries(index, log, out);
+        self.release_segments(index, out);
+        true
+    }
+
+    /// Removes the segments of the log that a start from a marker at `index` does not need.
+    fn release_segments(&mut self, index: u64, out: &mut Out<'_>) {
         let mut ops = Vec::new();
-        self.wal.release(index, &mut ops);
+        if !self.flaws.has(Flaw::SegmentsStay) {
+            self.wal.release(index, &mut ops); // all but flaw Z2
+        }
         if !ops.is_empty() {
             self.write(ops);
             out.pass(Failpoint::RaftAfterWalRelease);
         }
-        true
     }
 
     // ---- snapshots between members ----------------------------------------------------------------
@@ -637,10 +662,7 @@ impl Persistence {
 
     /// The files of a leader's snapshots with indices up to `index` are durable. Returns the next of them
     /// that must replace the replicated state.
-    pub(crate) fn durable_snapshot(
-        &mut self,
-        index: u64,
-    ) -> Option<(Marker, Result<Box<Incoming>, Damaged>)> {
+    pub(crate) fn durable_snapshot(&mut self, index: u64) -> Option<(Marker, Box<Incoming>)> {
         self.incoming.pop_front_if(|(marker, _)| marker.index <= index)
     }
 

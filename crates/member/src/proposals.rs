@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::configuration::Proposed;
+use crate::keeps::{self, Count, count};
 
 /// What is proposed to raft.
 pub(crate) enum Payload {
@@ -108,6 +109,14 @@ impl Proposals {
     /// front.
     pub(crate) fn wake_at(&self) -> u64 {
         self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
+        let operations = self.pending.values().map(|pending| pending.operation);
+        let pending = keeps::by_asker(("proposals", "own-proposals"), operations);
+        let waiting = count("proposals-not-given-to-raft", self.waiting.len());
+        pending.into_iter().chain([waiting, count("proposal-deadlines", self.deadlines.len())])
     }
 
     /// Removes all requests and returns their operations.

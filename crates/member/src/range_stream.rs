@@ -21,6 +21,7 @@ use record::Inner;
 use crate::apply;
 use crate::flaw::{Flaw, Flaws};
 use crate::inner;
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 
 /// The bit of operation numbers that stand for a stream while it waits for its ReadIndex.
@@ -103,6 +104,11 @@ impl RangeStreams {
     pub(crate) fn open(&mut self, stream: u64, request: RangeRequest, auth_revision: u64, flaws: Flaws) {
         let open = RangeStream { rest: request, pairs: FIRST_CHUNK, whole: None, auth_revision, flaws };
         self.open.insert(stream, open);
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("streamed-ranges", self.waiting.len() + self.open.len())]
     }
 
     /// The client's end of a stream is gone.

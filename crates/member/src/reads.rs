@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use api::Request;
 
 use crate::auth::Credential;
+use crate::keeps::{self, Count, count};
 
 /// A read that is not answered yet.
 #[derive(Debug, PartialEq)]
@@ -135,6 +136,16 @@ impl Reads {
             self.current = None;
         }
         timed_out
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
+        let current = self.current.iter().flat_map(|current| &current.reads);
+        let confirmed = self.confirmed.iter().flat_map(|(.., reads)| reads);
+        let all = self.waiting.iter().chain(current).chain(confirmed).map(|read| read.operation);
+        let attempts = self.current.as_ref().map_or(0, |current| current.contexts.len());
+        let reads = keeps::by_asker(("reads", "own-reads"), all);
+        reads.into_iter().chain([count("read-attempts", attempts)])
     }
 
     /// Removes all reads and returns their operations.

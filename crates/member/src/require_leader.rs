@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
+use crate::keeps::{Count, count};
 
 /// For how many election timeouts a member may know no leader (`v3rpc/interceptor.go`, `maxNoLeaderCnt`).
 const PATIENCE: u64 = 3;
@@ -33,6 +34,11 @@ impl RequireLeader {
     /// A stream is over.
     pub(crate) fn closed(&mut self, stream: u64) {
         self.streams.remove(&stream);
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 1] {
+        [count("streams-that-want-a-leader", self.streams.len())]
     }
 
     /// When streams are to be ended, unless there is a leader before.

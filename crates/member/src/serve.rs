@@ -689,6 +689,7 @@ impl Member {
             };
             if !accepted && let Some(operation) = self.proposals.refused(id) {
                 self.round.require();
+                self.logins.given_up(operation);
                 self.reply(operation, Err(Error::ProposalDropped), out);
             }
         }

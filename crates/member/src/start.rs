@@ -97,7 +97,7 @@ impl Member {
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
         inner::begin(tells);
-        let mut found = match Replay::read(&*disk) {
+        let mut found = match Replay::read_with(&*disk, config.flaws) {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if first => bootstrap(&config, &disk)?,
             Err(WalError::Empty) => return Err(StartError::LostDisk),
@@ -246,7 +246,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
 
 /// Reads the state of an earlier incarnation from the disk.
 fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
-    let (files, snapshot) = Snapshots::load(&**disk, replay.markers())?;
+    let (files, snapshot) = Snapshots::load_with(&**disk, replay.markers(), config.flaws)?;
     let (mut backend, mut loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
     let mut ledger = std::mem::take(&mut loaded.ledger);
     let mut applied = (loaded.meta.consistent_index, loaded.meta.term);

@@ -44,7 +44,7 @@ pub(crate) enum Piece {
 pub(crate) enum Product {
     Image(Bytes),
     Snapshot(Box<SnapshotStream>),
-    Received(Box<(RaftMessage, Prepared)>),
+    Received(Box<(RaftMessage, Result<Prepared, Damaged>)>),
     Checked(bool),
     Hashed(String),
     Discarded,
@@ -72,7 +72,7 @@ pub(crate) struct Prepared {
     snapshot: Snapshot,
     /// The content of its file.
     pub(crate) file: Bytes,
-    pub(crate) state: Result<Box<Incoming>, Damaged>,
+    pub(crate) state: Box<Incoming>,
 }
 
 /// The replicated state from a leader's snapshot.
@@ -84,15 +84,17 @@ pub(crate) struct Incoming {
 }
 
 impl Prepared {
-    fn new(snapshot: Snapshot, config: &Config) -> Prepared {
+    /// Looks at what is in a snapshot.
+    ///
+    /// # Errors
+    /// It was damaged on its way.
+    fn new(snapshot: Snapshot, config: &Config) -> Result<Prepared, Damaged> {
         let data = snapshot.data.clone();
-        let file = SnapshotFile { marker: marker_of(&snapshot), data: data.clone() }.encode();
-        let state = Image::decode(data, config).map(|mut image| {
-            let mut ledger = Ledger::default();
-            image.store.take_rows().for_each(|change| ledger.stage(change));
-            Box::new(Incoming { image, ledger })
-        });
-        Prepared { snapshot, file, state }
+        let mut image = Image::decode(data.clone(), config)?;
+        let mut ledger = Ledger::default();
+        image.store.take_rows().for_each(|change| ledger.stage(change));
+        let file = SnapshotFile { marker: marker_of(&snapshot), data }.encode();
+        Ok(Prepared { snapshot, file, state: Box::new(Incoming { image, ledger }) })
     }
 
     /// Whether it was made of this very snapshot.

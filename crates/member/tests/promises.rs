@@ -6,13 +6,17 @@ use std::sync::Arc;
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, WatchCreateRequest, WatchRequest};
 use api::{Error, Request};
+use bytes::Bytes;
 use contract::{Action, Armed, Boot, End, Node as _, Now, Refusal as _, Store, Watched as _};
 use etcdsim_member::backend::{Backend, Job};
 use etcdsim_member::config::Peer;
 use etcdsim_member::disk::{DiskJob, DiskOp};
 use etcdsim_member::io::{Ask, Call, Down, Effects, Etcd, Input, Meta, Up};
+use etcdsim_member::snapshot_file::{SnapshotFile, Snapshots};
+use etcdsim_member::wal::{Marker, Replay};
 use etcdsim_member::{Config, Member, StartError};
 use keyed::{Domain, Draw, Keyed};
+use raft::eraftpb::HardState;
 use record::{EtcdFact, Failpoint, MemberId};
 
 use crate::alone::{self, Alone};
@@ -292,6 +296,44 @@ fn an_empty_disk_is_a_lost_disk_after_the_first_start() {
     let refusal = start(false).err().expect("it has lost its promises");
     assert!(matches!(refusal, StartError::LostDisk));
     assert!(refusal.is_lasting() && !refusal.is_removal());
+}
+
+#[test]
+fn a_snapshot_that_is_put_aside_is_missed_at_each_start() {
+    let mut alone = Alone::start(alone::config(ONE), TestDisk::new(), 1);
+    alone.ask(PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() });
+    let disk = alone.disk.after_kill();
+    // What is left if the process ends when a leader's snapshot is on the disk, and before the backend holds it.
+    let replay = Replay::read(&*disk).expect("an intact log");
+    let first = replay.markers().first().expect("a log has a marker").clone();
+    let mut recovered = replay.finish(&*disk, &first, 1 << 20).expect("an intact log");
+    let index = recovered.wal.last_index() + 100;
+    let marker = Marker { index, ..first };
+    let snapshot = SnapshotFile { marker: marker.clone(), data: Bytes::from_static(b"all of the state") };
+    let hard_state = HardState { commit: index, ..recovered.hard_state };
+    let mut ops = Vec::new();
+    Snapshots::default().save(&marker, snapshot.encode(), &mut ops);
+    recovered.wal.replace(&marker, &hard_state, &[], &mut ops);
+    disk.run(&ops).expect("a good disk");
+    let path = disk.paths().into_iter().find(|path| path.ends_with(".snap")).expect("it was saved");
+    disk.damage(&path, |content| *content.last_mut().expect("it has content") ^= 1);
+    for incarnation in 2..4 {
+        let boot = Boot {
+            id: ONE,
+            config: alone::config(ONE),
+            incarnation,
+            first: false,
+            now: Now::default(),
+            armed: None,
+            steps: false,
+            inner: false,
+        };
+        let refusal = Member::start(boot, disk.clone(), &mut Effects::default()).err();
+        let refusal = refusal.expect("its log has a gap");
+        assert!(refusal.to_string().contains("snapshot"), "{refusal}");
+        let snapshots: Vec<_> = disk.paths().into_iter().filter(|path| path.starts_with("snap/")).collect();
+        assert_eq!(snapshots.iter().map(|path| &**path).collect::<Vec<_>>(), [format!("{path}.broken")]);
+    }
 }
 
 #[test]

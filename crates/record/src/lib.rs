@@ -31,4 +31,6 @@ pub use probe::Probe;
 pub use run::{Applied, Record, Stats};
 pub use step::Step;
 pub use trace::hash::{self, TraceHash, TraceHasher};
-pub use trace::{DropReason, FaultEffect, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop};
+pub use trace::{
+    DropReason, FaultEffect, Kept, KeptByMember, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop,
+};

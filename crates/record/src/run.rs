@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::Counts;
-use crate::{Event, History, MemberEnd, MemberId, Nanos, Probe, Stop, TraceHash};
+use crate::{Event, History, Kept, MemberEnd, MemberId, Nanos, Probe, Stop, TraceHash};
 
 /// Everything that a run leaves behind.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Record {
     pub strikes: Vec<(Nanos, &'static str)>,
     /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
+    /// What the members kept when the calm phase was over, if there was one, and at the end.
+    pub kept: Vec<Kept>,
     /// What the run did, in numbers.
     pub stats: Stats,
     /// The hash over all events.
@@ -82,6 +84,9 @@ pub struct Stats {
     /// a rule that the raft library is known for. Empty if S was off.
     #[serde(default)]
     pub specification: BTreeMap<String, u64>,
+    /// By name of a count: how often oracle Z compared what a member kept with what was alive.
+    #[serde(default)]
+    pub leaks: BTreeMap<String, u64>,
 }
 
 impl Stats {
@@ -115,6 +120,7 @@ impl Stats {
             (&mut self.faults, &other.faults),
             (&mut self.work, &other.work),
             (&mut self.specification, &other.specification),
+            (&mut self.leaks, &other.leaks),
         ] {
             for (name, count) in counts {
                 match sum.get_mut(name) {

@@ -3,7 +3,7 @@
 //! * `member_id`, `members`: the id of a node of a cluster, and tables with a row for each node.
 //! * `fact`, `event`: what happens to processes, machines and messages, when, and to which node.
 //! * `vocabulary`: what a kind of node adds to that; `plain`: what a node adds that has nothing to add.
-//! * `run`: what a run leaves.
+//! * `run`: what a run leaves; `kept`: what the nodes keep at its end.
 //! * `hash`: the trace hash over all events. The same plan always gives the same hash.
 //!
 //! Architecture invariant: this crate knows no node, no plan, no world and no oracle.
@@ -11,6 +11,7 @@
 pub mod event;
 pub mod fact;
 pub mod hash;
+pub mod kept;
 pub mod member_id;
 pub mod members;
 mod plain;
@@ -20,6 +21,7 @@ pub mod vocabulary;
 pub use event::{Event, Observer};
 pub use fact::{DropReason, Fact, FaultEffect, Phase, Stop};
 pub use hash::{TraceHash, TraceHasher};
+pub use kept::{Kept, KeptByMember};
 pub use member_id::MemberId;
 pub use members::Members;
 pub use plain::{PlainHead, Silent};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Event, MemberId, Nanos, Stop, TraceHash, Vocabulary};
+use crate::{Event, Kept, MemberId, Nanos, Stop, TraceHash, Vocabulary};
 
 /// What the kernel leaves of a run. Those who called the nodes have their own record.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Run<V: Vocabulary> {
     pub strikes: Vec<(Nanos, &'static str)>,
     /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
+    /// What the nodes kept when the calm phase was over, if there was one, and at the end.
+    pub kept: Vec<Kept>,
     /// All events, if the run was asked to keep them.
     pub events: Vec<Event<V>>,
 }
@@ -36,6 +38,7 @@ impl<V: Vocabulary> Default for Run<V> {
             surprises: Vec::new(),
             strikes: Vec::new(),
             healed: 0,
+            kept: Vec::new(),
             events: Vec::new(),
         }
     }

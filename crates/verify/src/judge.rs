@@ -4,7 +4,7 @@ use record::{MemberId, Nanos, Record, WatchStream};
 
 use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
-use crate::{Context, Limits, Sheet, Verdict, failed_writes, scope};
+use crate::{Context, Limits, Sheet, Verdict, failed_writes, leaks, scope};
 
 /// What a run must also fulfil (for example, how many operations must be answered), and what is known besides the
 /// record.
@@ -43,6 +43,8 @@ pub struct Expectations {
     /// When a member was the lessor ([`Lessors::spans`](crate::leases::Lessors::spans)). Needed only if the record
     /// keeps no events.
     pub lessors: Vec<(Nanos, Nanos)>,
+    /// The settings of the members on which the bounds of Z depend.
+    pub bounds: leaks::Limits,
     /// Whether any member can run out of space. If not, no request may be refused for lack of space.
     pub quota: bool,
     /// The settings on which refusals depend, if they are known.
@@ -66,6 +68,7 @@ impl Default for Expectations {
             lease_extension: 1_000_000_000,
             lease_checkpoint: None,
             lessors: Vec::new(),
+            bounds: leaks::Limits::default(),
             quota: true,
             limits: None,
         }

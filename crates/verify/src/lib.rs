@@ -14,6 +14,7 @@
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. `ends`: V1, V2 and the end of I8; `progress`: V3.
 //! * `refused`: N1 to N3, what must be refused.
+//! * [`leaks`]: Z, what members keep against what is alive.
 //! * `watch_rights`: the rule of K1 for users who watch. `scope`: reports what a history has that no oracle looked
 //!   at.
 //! * [`describe`]: operations, events and times as text.
@@ -45,6 +46,7 @@ pub mod k2;
 pub mod k3;
 pub mod k4;
 mod keys_only;
+pub mod leaks;
 pub mod leases;
 mod locks;
 mod membership;

@@ -14,7 +14,7 @@ use crate::invariants::Invariants;
 use crate::oracle::Monitor;
 use crate::specification::Specification;
 use crate::{
-    Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
+    Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leaks, leases, locks,
     membership, progress, refused, watch, watch_rights,
 };
 
@@ -433,6 +433,15 @@ oracles! {
                 the chaos phase, no longer time than the bound passes without an answer to some client, if a client \
                 asks within the bound. Errors and serializable reads are no answers: a member gives them alone.",
             not_checked: "Which client is answered: one that is cut off may wait. Anything, without a bound.";
+    }
+    Ends, Kind::Record(leaks::judge) => {
+        Z, Inside: "what a member keeps is bounded by what is alive",
+            exactly: "When a run is over, and at the end of the calm phase if there is one, each member of the core keeps \
+                no more of anything than can be alive by the history, the applied entries and the settings: requests, \
+                reads, watchers, leases, tokens, entries and files of the log, rows. The counts and their bounds are in \
+                [leaks.md](leaks.md).",
+            not_checked: "How long anything is kept while it is alive; members outside of the core; a run that did not \
+                settle, at its end (V1).";
     }
     Ends, Kind::Runs => {
         D1, Inside: "same plan, same trace hash",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use etcdsim_verify::leaks::counts::COUNTS;
 use etcdsim_verify::specification::known::KNOWN;
 use etcdsim_verify::specification::reached::Reached;
 use etcdsim_verify::specification::rule::Rule;
@@ -61,6 +62,21 @@ fn the_tables_of_the_documentation_are_up_to_date() {
     for row in TABLE.iter().flat_map(|part| part.rows) {
         assert!(made.contains(&format!("\n| {} | ", row.oracle)), "no table of the page has {}", row.oracle);
     }
+    update(&path, &page, made);
+}
+
+#[test]
+fn the_table_of_leaks_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/leaks.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let made = document(&page, |name| {
+        assert_eq!(name, "counts");
+        let mut table = "| count | of what | at most |\n|---|---|---|\n".to_string();
+        for count in COUNTS {
+            writeln!(table, "| `{}` | {} | {} |", count.name, count.what, count.why).unwrap();
+        }
+        table
+    });
     update(&path, &page, made);
 }
 

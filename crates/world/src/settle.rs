@@ -24,7 +24,7 @@
 use contract::{Status, Watched};
 use keyed::{Domain, Keyed};
 use schedule::{Part, Plan};
-use trace::{MemberEnd, MemberId, Members, Nanos};
+use trace::{Kept, KeptByMember, MemberEnd, MemberId, Members, Nanos};
 
 use crate::callers::{Callers, Waiting};
 use crate::clock::MILLISECOND;
@@ -32,6 +32,7 @@ use crate::deeds::Orders;
 use crate::machine::{Stage, State};
 use crate::network::Party;
 use crate::process::Process;
+use crate::progress::Configuration;
 use crate::system::System;
 use crate::view::View;
 
@@ -73,6 +74,32 @@ impl Settle {
             applied: status.as_ref().map_or(0, |status| status.applied),
             revision: status.as_ref().map_or(0, |status| status.revision),
             state_hash: status.as_ref().map_or(0, |status| status.state_hash),
+        }
+    }
+
+    /// What the members keep now.
+    pub(crate) fn kept<S: System>(&self, view: &View<'_, S>, settled: bool) -> Kept {
+        let by_member = |process: &Process<S>| {
+            let node = process.node.as_ref().filter(|_| process.machine.state == State::Running)?;
+            Some(KeptByMember {
+                member: process.machine.id,
+                core: self.core[process.machine.id],
+                incarnation: process.machine.incarnation,
+                started: process.machine.started,
+                applied: node.status().map_or(0, |status| status.applied),
+                inbox: process.inbox.len() as u64,
+                files: process.machine.disk.paths(),
+                counts: node.keeps(),
+            })
+        };
+        let Configuration { voters, learners, .. } = view.configuration();
+        Kept {
+            time: view.now,
+            settled,
+            all_healed: self.all_healed,
+            configured: voters.iter().chain(learners).copied().collect(),
+            held_packets: view.network.held() as u64,
+            members: view.processes.values().filter_map(by_member).collect(),
         }
     }
 

@@ -331,11 +331,21 @@ impl<'a, S: System> World<'a, S> {
 
     /// Ends the workload. From now on the cluster must come to rest.
     fn settle(&mut self) {
+        if self.plan.phases.calm > 0 {
+            self.note_kept(false);
+        }
         let (callers, settle, view) = self.parts();
         callers.load_ended();
         settle.begin(&view);
         self.note(MemberId::NONE, Fact::Phase(Phase::Settle));
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
+    }
+
+    /// Notes what the members keep. It is no event, so the trace hash does not depend on it.
+    fn note_kept(&mut self, settled: bool) {
+        let (_, settle, view) = self.parts();
+        let kept = settle.kept(&view, settled);
+        self.recorder.run.kept.push(kept);
     }
 
     /// Checks whether the cluster has settled, and ends the run if it has or if the time is over.
@@ -353,6 +363,7 @@ impl<'a, S: System> World<'a, S> {
 
     /// Ends the run and returns what it leaves.
     pub(crate) fn finish(mut self) -> Run<WordsOf<S>> {
+        self.note_kept(self.settle.unsettled.is_empty());
         self.note(MemberId::NONE, Fact::Phase(Phase::End));
         self.ask(|callers, view, orders| callers.finish(view, orders));
         let members: Vec<MemberEnd> =

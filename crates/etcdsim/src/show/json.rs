@@ -66,6 +66,8 @@ struct Scenario<'a> {
     /// How often each way through an action of the specification was reached, by name, and each known breach. Those
     /// that were not are left out.
     specification: BTreeMap<String, u64>,
+    /// How often oracle Z compared each count of what members keep with what was alive, by name.
+    leaks: BTreeMap<String, u64>,
     /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
@@ -154,6 +156,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         faults: total.faults,
         probes: every(&total.probes),
         specification: total.specification,
+        leaks: total.leaks,
         work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),

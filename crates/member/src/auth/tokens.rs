@@ -54,6 +54,11 @@ impl Tokens {
         Tokens { all: BTreeMap::new(), ttl: if ttl == 0 { TTL_DEFAULT } else { ttl }, checked: 0 }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Records that a token was issued to a user.
     pub(super) fn assign(&mut self, token: &str, user: &str, now: u64) {
         let token_of_user = Token { user: user.to_string(), ends: now.saturating_add(self.ttl) };

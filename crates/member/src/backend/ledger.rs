@@ -82,6 +82,11 @@ impl Ledger {
         self.size
     }
 
+    /// How many rows there will be after the next commit.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// A change for the next commit. A row that is removed may be missing.
     pub fn stage(&mut self, change: Change) {
         let (key, value) = &change;

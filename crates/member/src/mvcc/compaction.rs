@@ -78,7 +78,8 @@ impl Store {
             room -= 1;
             let row = self.rows.remove(at);
             let row = row.unwrap_or_else(|| panic!("the row at {at:?} is to be removed, but there is none"));
-            self.index.forget(&row.key, at);
+            let empty_stay = self.flaws.has(Flaw::EmptyKeysStay); // flaw Z4
+            self.index.forget(&row.key, at, empty_stay);
             if inner::is_on() {
                 removed.push(row::told(at, &row));
             }
@@ -92,6 +93,7 @@ impl Store {
             self.compaction.finished = revision;
             self.unsaved.compaction = true;
             self.scrubs.pop_front();
+            self.forget_hashes();
         }
         !self.scrubs.is_empty()
     }

@@ -30,17 +30,18 @@ impl Store {
         let compact_revision = self.compaction.scheduled;
         let Ok(hash) = self.hash_at(revision) else { return };
         self.kept_hashes.push_back(KeptHash { revision, compact_revision, hash });
+    }
+
+    /// A compaction is finished: of the finished ones, only the last ten keep their hashes.
+    pub(super) fn forget_hashes(&mut self) {
         let finished = self.kept_hashes.iter().filter(|kept| self.is_scrubbed(kept.revision)).count();
-        if finished > KEPT {
-            self.kept_hashes.pop_front();
-        }
+        self.kept_hashes.drain(..finished.saturating_sub(KEPT));
     }
 
     /// The hash that was kept of a compaction to this revision, one of the last ten that are finished. A restart
     /// forgets them.
     pub fn kept_hash(&self, revision: i64) -> Option<KeptHash> {
-        let kept = self.kept_hashes.iter().filter(|kept| self.is_scrubbed(kept.revision)).rev().take(KEPT);
-        kept.copied().find(|kept| kept.revision == revision)
+        self.kept_hashes.iter().copied().find(|kept| kept.revision == revision && self.is_scrubbed(revision))
     }
 
     /// The hash of all rows up to `revision`. Its cost does not depend on the store's size, because each row was added

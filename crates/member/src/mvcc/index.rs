@@ -61,6 +61,11 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// How many keys have changes.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The changes of a key, if it has any.
     pub(super) fn get(&self, key: &[u8]) -> Option<&KeyIndex> {
         self.keys.get(key)
@@ -90,13 +95,13 @@ impl Index {
         single.into_iter().chain(many.into_iter().flatten()).filter_map(move |key| key.live(at))
     }
 
-    /// Forgets a change of a key. It is one of the first ones.
-    pub(super) fn forget(&mut self, key: &[u8], at: Revision) {
+    /// Forgets a change of a key. It is one of the first ones. With `empty_stay`, a key without changes stays.
+    pub(super) fn forget(&mut self, key: &[u8], at: Revision, empty_stay: bool) {
         let Some(changes) = self.keys.get_mut(key) else { return };
         if let Some(nth) = changes.0.iter().position(|change| change.at == at) {
             changes.0.remove(nth);
         }
-        if changes.0.is_empty() {
+        if changes.0.is_empty() && !empty_stay {
             self.keys.remove(key);
         }
     }

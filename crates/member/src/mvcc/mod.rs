@@ -44,6 +44,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::EtcdVersion;
 use crate::flaw::Flaws;
+use crate::keeps::{Count, count};
 use index::Modification;
 
 pub use changes::{Changes, Saved};
@@ -113,6 +114,18 @@ impl Store {
             version: EtcdVersion::V3_7,
             shown_twice: None,
         }
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 6] {
+        [
+            count("rows", self.rows.len()),
+            count("keys-with-rows", self.index.len()),
+            count("leases", self.leases.iter().len()),
+            count("keys-of-leases", self.leases.iter().map(|(_, lease)| lease.keys().len()).sum()),
+            count("hashes-of-compactions", self.kept_hashes.len()),
+            count("scrubs", self.scrubs.len()),
+        ]
     }
 
     /// The store's flaws.

@@ -36,7 +36,8 @@ use record::Probe;
 
 use crate::auth::Credential;
 use crate::config::Config;
-use crate::flaw::Flaws;
+use crate::flaw::{Flaw, Flaws};
+use crate::keeps::{Count, count};
 use crate::probes::Probes;
 use crate::want::{Want, Wants};
 
@@ -188,6 +189,11 @@ impl Services {
         }
     }
 
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 2] {
+        [count("service-calls", self.calls.len()), count("service-waits", self.waiting_for.len())]
+    }
+
     /// Ends all calls and returns their operation numbers.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.waiting_for.clear();
@@ -197,7 +203,9 @@ impl Services {
     /// The key that a call waits for was deleted, or the watcher for it ended.
     fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, wants: &mut Wants) {
         let Some((operation, mut call)) = self.stop_waiting(stream) else { return };
-        wants.push(Want::CloseWatch(stream));
+        if !self.flaws.has(Flaw::LockWatchStays) {
+            wants.push(Want::CloseWatch(stream)); // all but flaw Z5
+        }
         let next = call.state.ended(ended);
         self.proceed(operation, call, next, wants);
     }

@@ -15,6 +15,7 @@ use super::frame::{self, Place};
 use super::record::{Begin, Record, Records};
 use super::{DIR, Marker, Segment, Wal};
 use crate::disk::{Disk, DiskOp, Path, read_all};
+use crate::flaw::Flaws;
 
 /// A log that was read and is not repaired yet.
 #[derive(Debug)]
@@ -73,6 +74,14 @@ impl Replay {
     /// # Errors
     /// No log, a failing disk, damage.
     pub fn read(disk: &dyn Disk) -> Result<Replay, WalError> {
+        Replay::read_with(disk, Flaws::NONE)
+    }
+
+    /// As [`Replay::read`], in a member with flaws.
+    ///
+    /// # Errors
+    /// No log, a failing disk, damage.
+    pub fn read_with(disk: &dyn Disk, flaws: Flaws) -> Result<Replay, WalError> {
         let (segments, leftovers) = list(disk)?;
         let mut replay = Replay {
             segments,
@@ -83,7 +92,7 @@ impl Replay {
             torn: None,
         };
         for at in 0..replay.segments.len() {
-            replay.read_segment(disk, at)?;
+            replay.read_segment(disk, at, flaws)?;
         }
         Ok(replay)
     }
@@ -139,7 +148,7 @@ impl Replay {
     }
 
     /// Reads and checks one segment.
-    fn read_segment(&mut self, disk: &dyn Disk, at: usize) -> Result<(), WalError> {
+    fn read_segment(&mut self, disk: &dyn Disk, at: usize, flaws: Flaws) -> Result<(), WalError> {
         let segment = self.segments[at].clone();
         let is_last = at + 1 == self.segments.len();
         let mut content = read_all(disk, &segment.path)?;
@@ -151,7 +160,7 @@ impl Replay {
         let hypothesis = "bit rot, or a lost or misdirected write";
         // An empty file is not skipped: a segment has at least its first frame.
         while place.offset < content.len() as u64 || place.offset == 0 {
-            let opened = frame::open(&mut content, place).map(|(chain, payload)| {
+            let opened = frame::open(&mut content, place, flaws).map(|(chain, payload)| {
                 let first = (place.offset == 0).then_some((at > 0).then_some(before));
                 (chain, payload.len(), self.log_records(payload, first))
             });

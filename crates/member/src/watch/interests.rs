@@ -49,6 +49,11 @@ impl Interests {
         self.len
     }
 
+    /// How many keys and ranges have watchers.
+    pub(super) fn ranges(&self) -> usize {
+        self.keys.len() + self.ranges.len()
+    }
+
     /// Adds a watcher that is not yet in the index.
     pub(super) fn insert(&mut self, range: Range, name: Name) {
         let new = match range.view() {

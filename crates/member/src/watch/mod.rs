@@ -62,6 +62,7 @@ use record::inner::WatcherCause;
 
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
+use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
 
@@ -373,6 +374,23 @@ impl Hub {
             unsynced: self.unsynced.len(),
             victims: self.victims.len(),
         }
+    }
+
+    /// What it keeps, in numbers.
+    pub(crate) fn kept(&self) -> [Count; 9] {
+        let watchers = self.streams.values().map(|stream| stream.watchers.len()).sum();
+        let outboxes = || self.streams.values().map(|stream| &stream.outbox);
+        [
+            count("watch-streams", self.streams.len()),
+            count("streams-to-drain", self.to_drain.len()),
+            count("watchers", watchers),
+            count("watchers-in-groups", self.synced.len() + self.unsynced.len() + self.victims.len()),
+            count("watched-ranges", self.synced.ranges()),
+            count("progress-timers", self.timers.len()),
+            count("notices", outboxes().map(Outbox::notices).sum()),
+            count("control-responses", outboxes().map(Outbox::controls).sum()),
+            count("responses-in-flight", outboxes().map(Outbox::in_flight).sum()),
+        ]
     }
 
     /// The probes reached since the last call, each once.

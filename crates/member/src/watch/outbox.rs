@@ -102,6 +102,21 @@ impl Outbox {
         self.channel.len() < buffer
     }
 
+    /// How many notices wait in the channel.
+    pub(super) fn notices(&self) -> usize {
+        self.channel.len()
+    }
+
+    /// How many control responses and fragments wait.
+    pub(super) fn controls(&self) -> usize {
+        self.control.len() + self.fragments.len()
+    }
+
+    /// How many responses are in flight to the client.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
     /// Puts a notice into the channel, or returns it if the channel already holds `buffer` notices.
     pub(super) fn offer(&mut self, stream: u64, notice: Notice, buffer: usize) -> Result<(), Notice> {
         if !self.has_room(buffer) {

@@ -15,7 +15,7 @@
 //! * in `etcdsim`, if only the whole history shows it.
 //!
 //! A number is never reused and never changes: it is part of every trace hash. The next probe takes the next
-//! number: 141.
+//! number: 142.
 
 use crate::Failpoint;
 
@@ -192,6 +192,9 @@ probes! {
             why "Recovery also writes, and must survive an interruption.";
         33 LogTailRepaired "log-tail-repaired": "A torn tail of the log was cut off."
             why "A torn tail is repaired, damage in the middle is not.";
+        141 DamagedSnapshotDropped "damaged-snapshot-dropped": "A member dropped a leader's snapshot that was damaged on its way."
+            why "Once it is saved, no start can read it."
+            unless "Only a rule with `do = \"damage\"` does this, and the swarm has none.";
         39 RecoveredFromSnapshotFile "recovered-from-snapshot-file": "A process recovered from a snapshot file that the backend did not hold yet."
             why "The process ended after the snapshot was marked and before the backend adopted it.";
         138 TornCommitFound "torn-commit-found": "A process ended in the middle of a backend commit, and the next one found the backend as it was before."

@@ -192,6 +192,38 @@ family! {
             fields: &[],
             new: |_| DiskFault::LostDisk,
         }
+
+        "The process ends, and one of its files is gone when it starts again: a segment of the log that is not the last one, or a snapshot."
+        LostFile { files: Files } => {
+            number: 42,
+            name: "lost-file",
+            whom: Whom::Minority,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 3,
+            effect: FaultEffect::DAMAGE,
+            source: "Our own: a file system check that moves a file to lost+found, a restore that forgets one. The world spares the last segment: without it, the log looks as if it had never been written.",
+            fields: of! {
+                "files" FILES => DiskFault::LostFile { files, .. } => *files, "Of which files. Left out: `wal`.";
+            },
+            new: |_| DiskFault::LostFile { files: Files::Wal },
+        }
+
+        "The process ends, and two of its files have each other's content when it starts again: a segment of the log under another one's name, a snapshot of another time."
+        SwappedFiles { files: Files } => {
+            number: 43,
+            name: "swapped-files",
+            whom: Whom::Minority,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 3,
+            effect: FaultEffect::DAMAGE,
+            source: "Our own: a restore that mixes files of different times. Each file is intact by itself.",
+            fields: of! {
+                "files" FILES => DiskFault::SwappedFiles { files, .. } => *files, "Of which files. Left out: `wal`.";
+            },
+            new: |_| DiskFault::SwappedFiles { files: Files::Wal },
+        }
     }
 }
 

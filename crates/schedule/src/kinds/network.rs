@@ -40,10 +40,13 @@ pub enum RuleAction {
     Duplicate(Nanos),
     /// Holds it until the fault ends. Held messages are then released in order.
     Hold,
+    /// Flips a bit of it where the checksums of the transport see nothing and only one of the node's own can. A message
+    /// that has none passes unchanged.
+    Damage,
 }
 
 /// What a rule does with messages, by name.
-const ACTIONS: &[&str] = &["drop", "delay", "duplicate", "hold"];
+const ACTIONS: &[&str] = &["drop", "delay", "duplicate", "hold", "damage"];
 /// A raft index or term.
 const INDEX: Form = count(0, u64::MAX as i128);
 
@@ -105,7 +108,7 @@ static RULE: &[Field<NetworkFault>] = &[
         key: Key {
             name: "do",
             form: Form::Word(ACTIONS),
-            about: "What happens to a match: it is dropped, delayed, duplicated, or held until the fault ends. Left out: `drop`.",
+            about: "What happens to a match: it is dropped, delayed, duplicated, held until the fault ends, or damaged: a bit flips that the checksums of the transport miss, in what has a checksum of its own (the state in a snapshot; other messages pass). Left out: `drop`.",
         },
         get: |it, _| {
             let at = match rule(it).action {
@@ -113,6 +116,7 @@ static RULE: &[Field<NetworkFault>] = &[
                 RuleAction::Delay(_) => 1,
                 RuleAction::Duplicate(_) => 2,
                 RuleAction::Hold => 3,
+                RuleAction::Damage => 4,
             };
             at.value()
         },
@@ -121,7 +125,8 @@ static RULE: &[Field<NetworkFault>] = &[
                 0 => RuleAction::Drop,
                 1 => RuleAction::Delay(LATE),
                 2 => RuleAction::Duplicate(LATE),
-                _ => RuleAction::Hold,
+                3 => RuleAction::Hold,
+                _ => RuleAction::Damage,
             };
         },
     },
@@ -133,7 +138,7 @@ static RULE: &[Field<NetworkFault>] = &[
         },
         get: |it, _| match rule(it).action {
             RuleAction::Delay(by) | RuleAction::Duplicate(by) => by.value(),
-            RuleAction::Drop | RuleAction::Hold => None,
+            RuleAction::Drop | RuleAction::Hold | RuleAction::Damage => None,
         },
         set: |it, _, value| {
             if let RuleAction::Delay(by) | RuleAction::Duplicate(by) = &mut rule_mut(it).action {
@@ -296,7 +301,7 @@ family! {
             new: |_| NetworkFault::Clog { to: Target::All },
         }
 
-        "Matching raft messages from the target are dropped, delayed, duplicated or held."
+        "Matching raft messages from the target are dropped, delayed, duplicated, held or damaged."
         Rule(MessageRule) => {
             number: 11,
             name: "rule",

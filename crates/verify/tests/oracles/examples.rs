@@ -8,7 +8,7 @@ use record::{EtcdFact, Fact, MemberId, MessageKind, Stop};
 use super::build::*;
 use super::evidence::revoke;
 use super::invariants::script::Script;
-use super::{leases, locks, membership, refused, watch};
+use super::{leaks, leases, locks, membership, refused, watch};
 
 /// Two examples of an oracle.
 #[expect(clippy::large_enum_variant, reason = "a few of them, in a test")]
@@ -100,6 +100,7 @@ fn of_records(oracle: Oracle) -> Examples {
             };
             (answered(20), answered(19))
         }
+        "Z" => (leaks::kept(&[("progress", 2)]), leaks::kept(&[("progress", 1)])),
         "S" => {
             let file = "crates/verify/src/specification/tests.rs";
             let fires = "every_rule_is_broken_by_a_step";

@@ -10,6 +10,7 @@ mod k1;
 mod k2;
 mod k3;
 mod k4;
+mod leaks;
 mod leases;
 mod locks;
 mod membership;

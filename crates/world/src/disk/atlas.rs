@@ -20,15 +20,17 @@
 //! 2. *Damage strikes only where a checksum and something beyond it can detect it* ([`write_may_go_astray`],
 //!    [`exposed_to_rot`]):
 //!
-//!    | files | a bit rots | a synced write is lost or misdirected |
-//!    |---|---|---|
-//!    | `wal/` | before the last synced write of a file | never |
-//!    | `snap/` | anywhere | anywhere |
-//!    | `db/` | behind the superblock (4 KiB) | behind the superblock |
+//!    | files | a bit rots | a synced write is lost or misdirected | a file is lost, or exchanged for another |
+//!    |---|---|---|---|
+//!    | `wal/` | before the last synced write of a file | never | all but the last |
+//!    | `snap/` | anywhere | anywhere | any |
+//!    | `db/` | behind the superblock (4 KiB) | behind the superblock | never |
 //!
 //!    WAL: a lost tail looks exactly like a tail that was never synced. The member would cut it off, as it
 //!    should after a crash, and so break its promise. A flipped bit in the last write can look like a torn
 //!    write. In an earlier write it cannot: the next write was submitted after that one was synced.
+//!    The last segment may not be lost, for the same reason; each other one is missed, because the next one has its
+//!    number and the checksum of its end.
 //!    Snapshot files: each is synced before it gets its name, so a named file is complete or damaged.
 //!    Backend: it has only what the WAL can restore, so no promise depends on it. Its superblock says which
 //!    commit is valid, and an older superblock looks just as valid.
@@ -71,7 +73,10 @@ use schedule::kinds::Kinds;
 use schedule::{DiskFault, FaultKind, Files};
 use trace::MemberId;
 
+use contract::disk::Path;
+
 use super::content::PAGE;
+use super::media::kind_of;
 
 /// The members that may be damaged, and those that are.
 #[derive(Clone, Debug)]
@@ -131,6 +136,19 @@ pub(super) fn superblock(files: Option<Files>) -> u64 {
 /// Whether a synced write at `offset` of a file may be lost or land elsewhere.
 pub(super) fn write_may_go_astray(files: Option<Files>, offset: u64) -> bool {
     matches!(files, Some(Files::Snapshot | Files::Backend)) && offset >= superblock(files)
+}
+
+/// Whether a file may be lost as a whole, or exchanged for another one of its kind: any snapshot, and each segment of the log
+/// that a later one follows. `durable` are all paths on the medium, in order.
+pub(super) fn may_be_lost<'a>(path: &str, mut durable: impl DoubleEndedIterator<Item = &'a Path>) -> bool {
+    match kind_of(path) {
+        Some(Files::Snapshot) => path.ends_with(".snap"),
+        Some(Files::Wal) if path.ends_with(".wal") => {
+            let segment = |other: &&Path| kind_of(other) == Some(Files::Wal) && other.ends_with(".wal");
+            durable.rfind(segment).is_some_and(|last| &**last != path)
+        }
+        _ => false,
+    }
 }
 
 /// The bytes of a file that may rot. `tail` is where the last synced write begins.

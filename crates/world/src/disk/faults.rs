@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use contract::disk::Path;
 use keyed::Draw;
 use schedule::{DiskFault, Files};
 
@@ -42,6 +43,28 @@ impl Drive {
                 });
                 self.counts.add(kind.name(), flipped);
             }
+            DiskFault::LostFile { files } => {
+                let candidates = self.whole_files(files);
+                let draw = self.media.draw(fault, self.ordinal);
+                if !candidates.is_empty() {
+                    self.cache.lose(&candidates[draw.below(candidates.len() as u64) as usize]);
+                    self.counts.add(kind.name(), 1);
+                }
+            }
+            DiskFault::SwappedFiles { files } => {
+                let mut candidates = self.whole_files(files);
+                let draw = self.media.draw(fault, self.ordinal);
+                draw.shuffle(&mut candidates);
+                // A segment and a snapshot do not take each other's place.
+                let other = candidates
+                    .iter()
+                    .skip(1)
+                    .find(|other| media::kind_of(other) == media::kind_of(&candidates[0]));
+                if let Some(other) = other {
+                    self.cache.swap(&candidates[0], other);
+                    self.counts.add(kind.name(), 1);
+                }
+            }
             DiskFault::LostDisk => {
                 self.wipe();
                 self.set_limit();
@@ -73,6 +96,17 @@ impl Drive {
     /// Tells the page cache how many bytes the disk may hold now.
     fn set_limit(&mut self) {
         self.cache.limit = self.media.limit(self.capacity);
+    }
+
+    /// The files that may be lost or exchanged as a whole, while no process runs: those that have their names on the medium
+    /// and in the cache, and which recovery can miss.
+    fn whole_files(&self, files: Files) -> Vec<Path> {
+        let names = &self.cache.names;
+        let named = names.durable().iter().filter(|(path, id)| names.get(path) == Some(**id));
+        let named: Vec<&Path> =
+            named.map(|(path, _)| path).filter(|path| media::concerns(files, path)).collect();
+        let may_be_lost = |path: &&&Path| atlas::may_be_lost(path, names.durable().keys());
+        named.iter().filter(may_be_lost).map(|path| (*path).clone()).collect()
     }
 
     /// Damages durable content in `count` places, for good. `strike` damages a byte of a file: it gets the

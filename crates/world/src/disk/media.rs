@@ -53,7 +53,11 @@ pub(super) fn concerns(files: Files, path: &str) -> bool {
 /// take time cannot.
 pub fn concerns_backend(kind: &DiskFault) -> bool {
     match kind {
-        DiskFault::SlowDisk { .. } | DiskFault::StalledDisk => false,
+        // The backend is one file.
+        DiskFault::SlowDisk { .. }
+        | DiskFault::StalledDisk
+        | DiskFault::LostFile { .. }
+        | DiskFault::SwappedFiles { .. } => false,
         DiskFault::DiskFull { .. } | DiskFault::LostDisk => true,
         DiskFault::DiskError { files, .. }
         | DiskFault::BitRot { files, .. }

@@ -244,6 +244,11 @@ impl SimDisk {
 
     // ---- for judges and tests ----
 
+    /// The paths of all files as a process sees them.
+    pub fn paths(&self) -> Vec<String> {
+        self.drive().cache.names.cached().keys().map(|path| path.to_string()).collect()
+    }
+
     /// All files with their content as a process sees them.
     pub fn cached_files(&self) -> BTreeMap<String, Vec<u8>> {
         self.drive().cache.content(false)

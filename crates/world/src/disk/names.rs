@@ -102,6 +102,23 @@ impl Names {
         self.log.push(Entry { stamp, change });
     }
 
+    /// A name is gone, in the cache and on the medium.
+    pub(super) fn lose(&mut self, path: &Path) {
+        self.cached.remove(path);
+        self.durable.remove(path);
+        self.log.retain(|entry| entry.change.paths().all(|other| other != path));
+    }
+
+    /// Two names, each of which refers to the same file in the cache and on the medium, exchange their files.
+    pub(super) fn swap(&mut self, one: &Path, other: &Path) {
+        for names in [&mut self.cached, &mut self.durable] {
+            if let (Some(first), Some(second)) = (names.get(one).copied(), names.get(other).copied()) {
+                names.insert(one.clone(), second);
+                names.insert(other.clone(), first);
+            }
+        }
+    }
+
     /// A sync of a directory has ended: its changes before the sync are durable, and so are earlier changes to
     /// the same names.
     pub(super) fn make_durable(&mut self, directory: &str, sync: Stamp) {

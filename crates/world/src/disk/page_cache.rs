@@ -311,6 +311,18 @@ impl PageCache {
         names.iter().map(|(path, id)| (path.to_string(), content(*id))).collect()
     }
 
+    /// A file is gone, with its name.
+    pub(super) fn lose(&mut self, path: &Path) {
+        self.names.lose(path);
+        self.drop_unnamed_files();
+    }
+
+    /// Two files exchange their names.
+    pub(super) fn swap(&mut self, one: &Path, other: &Path) {
+        self.names.swap(one, other);
+        self.recent = None;
+    }
+
     /// No operation is pending any more.
     pub(super) fn release(&mut self) {
         self.names.busy_until = 0;

@@ -18,7 +18,7 @@ mod party;
 mod rules;
 
 use contract::{HeadOf, Types as _};
-use keyed::Ratio;
+use keyed::{Domain, Keyed, Ratio};
 use schedule::{Link, MessageRule, Network as Setup, RuleAction};
 use trace::{CallKind, Head as _};
 use trace::{DropReason, Nanos};
@@ -95,6 +95,8 @@ impl<S: System> Packet<S> {
 
 /// How many boxes are kept. There are rarely more messages under way.
 const BOXES: usize = 256;
+/// The name under which the places are drawn that a rule damages.
+const DAMAGE: Domain = Domain::new("world network damage");
 
 /// The boxes of packets that have arrived, for the next ones.
 pub(crate) struct Boxes<S: System>(Vec<Box<Packet<S>>>);
@@ -158,6 +160,8 @@ pub(crate) struct Network<S: System> {
     held: Vec<(u32, Box<Packet<S>>)>,
     /// The clogs with the pairs that they block, oldest first.
     clogging: Vec<(u32, Vec<Pair>)>,
+    /// The draws of the places that rules damage.
+    damage: Keyed,
 }
 
 impl<S: System> Network<S> {
@@ -171,12 +175,14 @@ impl<S: System> Network<S> {
             rules: Vec::new(),
             held: Vec::new(),
             clogging: Vec::new(),
+            damage: Keyed::new(seed, DAMAGE),
         }
     }
 
     /// From now on, the draws of all links are those of another seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.links.each(|pair, link| link.reseed(seed, pair_key(pair)));
+        self.damage = Keyed::new(seed, DAMAGE);
     }
 
     /// All parties that are clients.
@@ -213,6 +219,14 @@ impl<S: System> Network<S> {
                 Some((fault, RuleAction::Hold)) => {
                     self.held.push((fault, packet));
                     return SendResult::Held;
+                }
+                Some((fault, RuleAction::Damage)) => {
+                    let place = self.damage.draw(u64::from(fault), packet.number).0;
+                    if let Body::Node(message) = &packet.body
+                        && let Some(message) = TypesOf::<S>::damaged_inside(message, place)
+                    {
+                        packet.body = Body::Node(message);
+                    }
                 }
             }
         }
@@ -314,6 +328,11 @@ impl<S: System> Network<S> {
                 self.links[(*from, *to)].remove_overlay(fault);
             }
         }
+    }
+
+    /// How many packets wait for a clog or a rule to end.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// Ends a clog or a rule between healed parties only. Packets that it held between them are sent now, in

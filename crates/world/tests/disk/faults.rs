@@ -221,6 +221,40 @@ fn a_lost_disk_is_empty() {
 }
 
 #[test]
+fn a_file_is_lost_while_no_process_runs() {
+    let mut process = Process::new(disk(1));
+    process.make("wal/1.wal", b"a");
+    process.make("wal/2.wal", b"b");
+    process.make("db/1", b"c");
+    let all = Files::All;
+    process.crash();
+    process.disk.inject(process.now, 1, &DiskFault::LostFile { files: all });
+    let left = process.disk.cached_files();
+    assert_eq!(
+        left.keys().collect::<Vec<_>>(),
+        ["db/1", "wal/2.wal"],
+        "the last segment and the backend stay"
+    );
+    assert_eq!(left, process.disk.durable_files(process.now));
+    process.disk.inject(process.now, 2, &DiskFault::LostFile { files: all });
+    assert_eq!(process.count("lost-file"), 1, "nothing is left that may go");
+}
+
+#[test]
+fn two_files_take_each_others_place() {
+    let mut process = Process::new(disk(1));
+    for (path, content) in [("snap/1.snap", b"a"), ("snap/2.snap", b"b"), ("wal/1.wal", b"c")] {
+        process.make(path, content);
+    }
+    process.crash();
+    process.disk.inject(process.now, 1, &DiskFault::SwappedFiles { files: Files::All });
+    let files = process.disk.cached_files();
+    let contents: Vec<&[u8]> = files.values().map(Vec::as_slice).collect();
+    assert_eq!(contents, [&b"b"[..], b"a", b"c"]);
+    assert_eq!(files, process.disk.durable_files(process.now));
+}
+
+#[test]
 fn healing_ends_all_faults() {
     let mut process = with(DiskFault::StalledDisk);
     process.disk.inject(process.now, 2, &DiskFault::DiskFull { left: 0 });

@@ -131,3 +131,26 @@ fn rot_never_shortens_the_log() {
     }
     assert!(refused > 200, "only {refused} logs were refused: the rot struck nothing");
 }
+
+#[test]
+fn a_file_that_is_lost_or_exchanged_never_shortens_the_log() {
+    for fault in [DiskFault::LostFile { files: Files::Wal }, DiskFault::SwappedFiles { files: Files::Wal }] {
+        let mut refused = 0;
+        for seed in 0..100 {
+            let mut logging = Logging::new(seed);
+            for life in 0..4 {
+                let acknowledged = logging.live(CHOICE.draw(2000 + seed, life), |_, _| {});
+                logging.process.disk.inject(logging.process.now, life, &fault);
+                match logging.recover(acknowledged) {
+                    Ok(()) => {}
+                    Err(WalError::Damaged(_) | WalError::NoMarker { .. }) => {
+                        refused += 1;
+                        break;
+                    }
+                    Err(error) => panic!("{fault:?}, seed {seed}: {error}"),
+                }
+            }
+        }
+        assert!(refused > 50, "{fault:?}: only {refused} logs were refused");
+    }
+}

@@ -1,0 +1,49 @@
+//! What the nodes keep at a quiet moment, in numbers: for those who look whether more is kept than is alive. It is no part
+//! of the trace.
+
+use crate::{MemberId, Nanos};
+
+/// What was kept at one moment: at the end of the calm phase, and when the run is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// When.
+    pub time: Nanos,
+    /// Whether the cluster had settled by then. If not, callers' calls are under way.
+    pub settled: bool,
+    /// Whether all faults were healed, and not only a core.
+    pub all_healed: bool,
+    /// The members of the newest configuration that any member had applied.
+    pub configured: Vec<MemberId>,
+    /// How many packets wait for a fault of the network to end.
+    pub held_packets: u64,
+    /// What each member keeps whose process runs.
+    pub members: Vec<KeptByMember>,
+}
+
+/// What one member keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptByMember {
+    /// The member.
+    pub member: MemberId,
+    /// Whether it belongs to the core, whose faults are healed.
+    pub core: bool,
+    /// How often its process was started.
+    pub incarnation: u32,
+    /// When its process was started.
+    pub started: Nanos,
+    /// The index of the last entry that it has applied.
+    pub applied: u64,
+    /// How many inputs wait for its process.
+    pub inbox: u64,
+    /// The paths of the files on its disk.
+    pub files: Vec<String>,
+    /// What it counts itself, by name.
+    pub counts: Vec<(&'static str, u64)>,
+}
+
+impl KeptByMember {
+    /// A count by its name; `None` if the member does not have it.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        self.counts.iter().find(|(other, _)| *other == name).map(|(_, count)| *count)
+    }
+}
