@@ -10,11 +10,12 @@ use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
 use crate::additions::OwnOracles;
+use crate::musts;
 use crate::probes;
 use crate::stopwatch::Stopwatch;
 
 /// The rate of a correct clock, in parts per million.
-const EXACT: u32 = 1_000_000;
+pub(crate) const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub(crate) fn run_plan_with(
         let mut monitors = Monitors::new(plan.most_members());
         if own.without_specification() {
             monitors.specification.switch_off();
+        } else {
+            monitors.musts.configure(musts::setup(plan));
         }
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
         let shows_steps = observer.wants_steps();
@@ -80,6 +83,7 @@ pub(crate) fn run_plan_with(
         probes::count(&mut record, monitors.invariants.probes());
         record.stats.specification = monitors.specification.counts_by_name();
         monitors.end(&record, &mut sheet);
+        record.stats.musts = monitors.musts.counts();
         own.end(&record, &mut sheet);
         let verdict = judge(plan, &record, &own, sheet, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
