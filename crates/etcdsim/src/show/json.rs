@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use record::probe::Counts;
-use record::{Probe, TraceHash};
+use record::{MustCounts, Probe, TraceHash};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -68,6 +68,8 @@ struct Scenario<'a> {
     specification: BTreeMap<String, u64>,
     /// How often oracle Z compared each count of what members keep with what was alive, by name.
     leaks: BTreeMap<String, u64>,
+    /// How often or how long each must was judged, and skipped by which premise.
+    musts: BTreeMap<String, MustCounts>,
     /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
@@ -157,6 +159,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         probes: every(&total.probes),
         specification: total.specification,
         leaks: total.leaks,
+        musts: total.musts,
         work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),
