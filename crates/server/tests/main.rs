@@ -3,8 +3,12 @@
 
 mod binary;
 mod cluster;
+mod crashes;
+mod etcdctl;
+mod exchange;
 mod parity;
 mod process;
+mod real;
 mod record;
 mod robust;
 mod single;
