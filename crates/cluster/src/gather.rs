@@ -52,12 +52,17 @@ impl<'a> Gather<'a> {
 }
 
 /// Whether nobody knows what became of the operation, and its entry may have been refused when it was applied: for its
-/// token, or as a request of nobody's. Writes of keys show by their revision whether they were carried out.
+/// token, or as a request of nobody's. Writes of keys show by their revision whether they were carried out. Logins are
+/// refused before they have an entry; what one leaves is no part of the hashed state.
 fn may_have_been_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Unknown { .. })
         && !matches!(
             operation.request,
-            Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_) | Request::Compact(_)
+            Request::Put(_)
+                | Request::DeleteRange(_)
+                | Request::Txn(_)
+                | Request::Compact(_)
+                | Request::Authenticate(_)
         )
 }
 

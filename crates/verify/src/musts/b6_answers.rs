@@ -17,7 +17,8 @@
 //! that a new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the bound.
 //!
 //! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
-//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow).
+//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow), requests with a
+//! forged token.
 
 use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};
@@ -79,7 +80,8 @@ fn look(
     rounds: u64,
     (setup, cluster, speed): (&Setup, &Cluster, &Speed),
 ) -> Result<Option<Nanos>, Premise> {
-    if operation.streamed || takes_long(&operation.request) {
+    // A member waits for the entry that a token names before it calls the token unknown. A forged one names any.
+    if operation.streamed || operation.is_forged() || takes_long(&operation.request) {
         return Err(Premise::Nature);
     }
     if !setup.peers_keep || !setup.clients_keep {

@@ -74,8 +74,9 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::NoRangeStream | Error::RangeStreamSort | Error::RangeStreamFilter => operation.streamed,
         Error::RequestTooLarge => may_be_too_large(operation, context.expectations.limits.as_ref()),
         Error::Compacted | Error::FutureRev => {
+            // A lock and a campaign watch the key before their own, from a revision that may be compacted meanwhile.
             operation.streamed
-                || matches!(request, Compact(_) | HashKv(_))
+                || matches!(request, Compact(_) | HashKv(_) | Lock(_) | Campaign(_))
                 || parts(|part| matches!(part, Part::Range(range) if range.revision != 0))
         }
         Error::LeaseNotFound => {
