@@ -263,7 +263,8 @@ fn longest_log(alive: &Alive<'_, '_>) -> u64 {
 
 /// How many requests for hashes may wait for other members.
 fn hashes_awaited(alive: &Alive<'_, '_>) -> u64 {
-    let comparisons = alive.limits().corrupt_check.map_or(0, |every| alive.limits().request_timeout / every.max(1) + 1);
+    let comparisons =
+        alive.limits().corrupt_check.map_or(0, |every| alive.limits().request_timeout / every.max(1) + 1);
     comparisons * (alive.moment.configured.len() as u64).saturating_sub(1)
 }
 

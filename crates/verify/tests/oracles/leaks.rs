@@ -62,7 +62,8 @@ fn leaks(story: &Story) -> Vec<String> {
 #[test]
 fn one_more_than_may_be_alive_is_a_leak() {
     for count in COUNTS {
-        let elsewhere = ["log-segments-not-needed", "snapshot-files", "temporary-files", "inbox", "held-packets"];
+        let elsewhere =
+            ["log-segments-not-needed", "snapshot-files", "temporary-files", "inbox", "held-packets"];
         if elsewhere.contains(&count.name) {
             continue; // These follow from the disk, the process and the network.
         }
