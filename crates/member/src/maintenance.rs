@@ -2,8 +2,8 @@
 //! check: the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
-    AlarmMember, AlarmRequest, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse, HashResponse, MoveLeaderResponse,
-    StatusResponse, alarm_request::AlarmAction,
+    AlarmMember, AlarmRequest, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse, HashResponse,
+    MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Response};
 use record::MemberId;

@@ -115,7 +115,7 @@ async fn write(
 /// Every acknowledged key is at this member.
 async fn assert_all(client: &mut Client, acknowledged: &[(String, Instant)]) {
     let mut there = BTreeSet::new();
-    let mut from = vec![0];
+    let mut from = vec![0u8];
     loop {
         let range = RangeRequest {
             key: from.into(),
@@ -131,7 +131,12 @@ async fn assert_all(client: &mut Client, acknowledged: &[(String, Instant)]) {
     }
     let lost = acknowledged.iter().filter(|(key, _)| !there.contains(key.as_bytes()));
     let lost: Vec<&str> = lost.map(|(key, _)| &**key).collect();
-    assert!(lost.is_empty(), "{} acknowledged keys are lost, first {:?}", lost.len(), &lost[..lost.len().min(5)]);
+    assert!(
+        lost.is_empty(),
+        "{} acknowledged keys are lost, first {:?}",
+        lost.len(),
+        &lost[..lost.len().min(5)]
+    );
 }
 
 /// The longest time without an acknowledgement after each kill, until the next one.

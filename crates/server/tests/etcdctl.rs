@@ -41,7 +41,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("put b 2", ""),
     ("put c", "from the input"),
     ("del --prefix a", ""),
-    ("txn", "mod(\"key1\") > \"0\"\n\nput key1 \"overwritten\"\n\nput key1 \"created\"\nput key2 \"extra\"\n\n"),
+    (
+        "txn",
+        "mod(\"key1\") > \"0\"\n\nput key1 \"overwritten\"\n\nput key1 \"created\"\nput key2 \"extra\"\n\n",
+    ),
     ("txn", "value(\"key1\") = \"created\"\n\nget key1\ndel key2\n\nput x y\n\n"),
     ("txn", "\nput a 1\nput a 2\n\n\n"),
     ("compaction 3", ""),
@@ -187,8 +190,11 @@ fn all(etcdctl: &Path, port: u16, snapshot: &Path) -> Vec<Said> {
         let errors = String::from_utf8_lossy(&output.stderr);
         let errors = errors.lines().filter(|line| !line.starts_with('{'));
         let is_of_members = command.contains("member ");
-        let mut lines: Vec<String> =
-            text.lines().chain(errors).map(|line| plain(&line.replace(&file, "FILE"), is_of_members)).collect();
+        let mut lines: Vec<String> = text
+            .lines()
+            .chain(errors)
+            .map(|line| plain(&line.replace(&file, "FILE"), is_of_members))
+            .collect();
         if is_of_members {
             // Members are in the order of their ids.
             lines.sort();
@@ -222,7 +228,8 @@ fn plain(line: &str, sorted: bool) -> String {
     }
     plain.push_str(rest);
     if sorted {
-        let mut parts: Vec<&str> = plain.split([' ', ',', '"', '{', '}']).filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<&str> =
+            plain.split([' ', ',', '"', '{', '}']).filter(|part| !part.is_empty()).collect();
         parts.sort_unstable();
         plain = parts.join(" ");
     }

@@ -36,7 +36,8 @@ fn one_revision_has_one_hash() {
         let header = Some(ResponseHeader { revision: 5, ..Default::default() });
         HashKvResponse { header, hash, compact_revision: -1, hash_revision: -1 }.into()
     };
-    let story = Story::default().ok(1, hash_at(0), (1, 2), hash(5, -1, 7)).ok(1, hash_at(-1), (3, 4), nothing(0));
+    let story =
+        Story::default().ok(1, hash_at(0), (1, 2), hash(5, -1, 7)).ok(1, hash_at(-1), (3, 4), nothing(0));
     story.holds(Oracle::I8);
 }
 
