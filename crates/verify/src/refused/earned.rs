@@ -118,7 +118,7 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
             RoleGet(_) | RoleDelete(_) | RoleGrantPermission(_) | RoleRevokePermission(_) | UserGrantRole(_)
         ),
         Error::RoleEmpty => matches!(request, RoleAdd(_)),
-        Error::AuthFailed => matches!(request, Authenticate(_)),
+        Error::AuthFailed | Error::NoPasswordUser => matches!(request, Authenticate(_)),
         Error::PermissionNotGiven => matches!(request, RoleGrantPermission(_)),
         Error::RoleNotGranted => matches!(request, UserRevokeRole(_)),
         Error::PermissionNotGranted => matches!(request, RoleRevokePermission(_)),
