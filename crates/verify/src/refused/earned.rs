@@ -136,7 +136,8 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         | Error::NoInflightDowngrade => matches!(request, Downgrade(_)),
         Error::SessionExpired => matches!(request, Lock(_) | Campaign(_)),
         Error::Locked => matches!(request, Lock(_)),
-        Error::ElectionNotLeader => matches!(request, Proclaim(_) | Resign(_)),
+        // A campaign proclaims its value if its key is there already.
+        Error::ElectionNotLeader => matches!(request, Proclaim(_) | Resign(_) | Campaign(_)),
         Error::ElectionNoLeader => matches!(request, Leader(_)),
         Error::MissingLeaderKey => matches!(request, Proclaim(_) | Resign(_)),
         // Who may do what, space, load, and time: they depend on more than the request.
