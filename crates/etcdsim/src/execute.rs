@@ -124,6 +124,7 @@ fn compared_by_name(verdict: &Verdict) -> BTreeMap<String, u64> {
 /// The settings on which the bounds of Z depend.
 fn bounds(plan: &Plan) -> leaks::Limits {
     let settings = &plan.cluster.settings;
+    let any = |is: fn(&FaultKind) -> bool| plan.faults.iter().any(|fault| is(&fault.kind));
     leaks::Limits {
         request_timeout: settings.request_timeout,
         read_index_retry: settings.read_index_retry,
@@ -140,10 +141,8 @@ fn bounds(plan: &Plan) -> leaks::Limits {
         catch_up_entries: settings.catch_up_entries,
         watch_window: u64::from(settings.watch_window),
         watch_buffer: u64::from(settings.watch_buffer),
-        clocks_stop: plan
-            .faults
-            .iter()
-            .any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze))),
+        clocks_stop: any(|kind| matches!(kind, FaultKind::Clock(ClockFault::Freeze))),
+        links_break: any(|kind| matches!(kind, FaultKind::Network(_))),
     }
 }
 

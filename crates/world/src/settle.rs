@@ -92,13 +92,18 @@ impl Settle {
                 counts: node.keeps(),
             })
         };
+        // What is held for a member that left the cluster stays: faults end between those that are healed.
+        let is_there = |party| match party {
+            Party::Member(member) => !view.processes[member].machine.gone,
+            Party::Client(_) => true,
+        };
         let Configuration { voters, learners, .. } = view.configuration();
         Kept {
             time: view.now,
             settled,
             all_healed: self.all_healed,
             configured: voters.iter().chain(learners).copied().collect(),
-            held_packets: view.network.held() as u64,
+            held_packets: view.network.held(is_there) as u64,
             members: view.processes.values().filter_map(by_member).collect(),
         }
     }

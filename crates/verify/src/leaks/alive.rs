@@ -12,7 +12,7 @@ use super::Limits;
 use crate::Context;
 use crate::k1::is_service;
 use crate::k4;
-use crate::truth::Keys;
+use crate::truth::{Compaction, Keys};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -114,13 +114,15 @@ impl<'a, 'b> Alive<'a, 'b> {
     /// being told.
     pub fn streams(&self) -> impl Iterator<Item = &'a WatchStream> {
         let (member, now, since) = (self.member, self.moment.time, self.since);
+        // The member may not have learned that the client closed it.
+        let unsure = if self.limits().links_break { self.context.record.healed } else { 0 };
         let may_be_open = move |stream: &&WatchStream| {
             stream.member == member.member
                 && stream.opened >= member.started
                 && stream.opened <= now
                 && match stream.ended {
                     None | Some((_, StreamEnd::Broken)) => true,
-                    Some((at, StreamEnd::Closed | StreamEnd::Refused(_))) => at >= since,
+                    Some((at, StreamEnd::Closed | StreamEnd::Refused(_))) => at >= since || at <= unsure,
                 }
         };
         self.context.record.history.watches.iter().filter(may_be_open)
@@ -298,19 +300,24 @@ impl<'a, 'b> Alive<'a, 'b> {
         CLEAN_UP + 2 * batches * self.limits().compaction_pause
     }
 
+    /// Whether this member must have removed all rows of a compaction. It begins when it applies it, which may be late
+    /// while there are faults, and goes on after a restart.
+    fn is_done(&self, compaction: &Compaction) -> bool {
+        let Some(latest) = compaction.latest else { return false };
+        let begun = latest.max(self.context.record.healed).max(self.member.started);
+        begun + self.scrub_time() < self.moment.time
+    }
+
     /// How many compactions may not be done.
     pub fn compactions_not_done(&self) -> Option<u64> {
-        let from = self.moment.time.saturating_sub(self.scrub_time());
-        let compactions = self.context.truth()?.compactions().iter();
-        Some(compactions.filter(|one| one.latest.is_none_or(|at| at >= from)).count() as u64)
+        Some(self.context.truth()?.compactions().iter().filter(|one| !self.is_done(one)).count() as u64)
     }
 
     fn store(&self) -> Option<&Rows> {
         let store = self.store.get_or_init(|| {
             let truth = self.context.truth()?;
             let newest = truth.newest()?;
-            let from = self.moment.time.saturating_sub(self.scrub_time());
-            let done = truth.compactions().iter().filter(|one| one.latest.is_some_and(|at| at < from));
+            let done = truth.compactions().iter().filter(|one| self.is_done(one));
             let compacted = done.map(|one| one.revision).max().unwrap_or(0);
             let pairs = truth.pairs(EVERYTHING, compacted).map(|pair| &pair.key);
             // A change at the compact revision itself stays, because a watch may start there.

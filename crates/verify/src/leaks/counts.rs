@@ -151,7 +151,7 @@ counts! {
         "the renewals that clients wait for, or gave up within a request timeout";
     "watch-streams" "watch streams",
         |alive| Some(alive.stream_count()),
-        "the streams that clients have not closed, or closed within a request timeout, and one for each call of the services; a stream that broke at the client's end counts, because nobody tells the member";
+        "the streams that clients have not closed, or closed within a request timeout, and one for each call of the services; a stream that broke at the client's end counts, because nobody tells the member, and so does one that was closed while links were broken: the news may have been given up";
     "streams-to-drain" "watch streams with something to send",
         |alive| Some(alive.stream_count()),
         "the watch streams";
@@ -244,7 +244,7 @@ counts! {
         "ten, as in etcd, and one for each compaction that is not done";
     "scrubs" "compactions whose rows are being removed",
         |alive| alive.compactions_not_done(),
-        "the compactions since the time that their batches and pauses take, and 2 s";
+        "the compactions that came, or whose member was healed or started, within the time that their batches and pauses take, and 2 s";
     "inbox" "inputs that wait for the process"
         from |_, member| Some(member.inbox),
         |alive| Some(alive.requests() + 64 * (alive.moment.configured.len() as u64 + 1)),

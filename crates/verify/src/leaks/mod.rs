@@ -45,6 +45,8 @@ pub struct Limits {
     pub watch_buffer: u64,
     /// Whether a fault stops clocks: then times of members say nothing before the cluster is healed.
     pub clocks_stop: bool,
+    /// Whether a fault breaks links: then a member may not learn that a client has closed a stream.
+    pub links_break: bool,
 }
 
 impl Default for Limits {
@@ -62,6 +64,7 @@ impl Default for Limits {
             watch_window: 16,
             watch_buffer: 128,
             clocks_stop: false,
+            links_break: false,
         }
     }
 }

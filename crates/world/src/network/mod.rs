@@ -330,9 +330,9 @@ impl<S: System> Network<S> {
         }
     }
 
-    /// How many packets wait for a clog or a rule to end.
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
+    /// How many packets between such parties wait for a clog or a rule to end.
+    pub(crate) fn held(&self, is_there: impl Fn(Party) -> bool) -> usize {
+        self.held.iter().filter(|(_, packet)| is_there(packet.from) && is_there(packet.to)).count()
     }
 
     /// Ends a clog or a rule between healed parties only. Packets that it held between them are sent now, in
