@@ -5,7 +5,7 @@
 //! ```text
 //! cargo test --release -p etcdsim-server --test all -- --ignored --nocapture crashes
 //! ```
-#![allow(clippy::disallowed_types, reason = "it measures real time")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
