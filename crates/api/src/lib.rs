@@ -55,5 +55,6 @@ pub use call::{JsonError, Request, Response, WireError};
 pub use chunks::merge;
 pub use code::Code;
 pub use error::Error;
+pub use json::bytes_base64;
 pub use json::bytes_base64::decode as decode_base64;
 pub use parts::{Pairs, Part, Parts};

@@ -8,7 +8,7 @@ use record::probe::Counts;
 use record::{Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Probe, Record, Step};
 
 /// An observer that gathers, and passes all events on.
-pub(crate) struct Gather<'a> {
+pub struct Gather<'a> {
     observer: &'a mut dyn Observer<Etcd>,
     applied: Vec<Applied>,
     probes: Counts,
@@ -19,7 +19,8 @@ pub(crate) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(crate) fn new(observer: &'a mut dyn Observer<Etcd>) -> Gather<'a> {
+    /// Passes all events on to this observer.
+    pub fn new(observer: &'a mut dyn Observer<Etcd>) -> Gather<'a> {
         Gather {
             observer,
             applied: Vec::new(),
@@ -30,7 +31,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The run is over: puts into its record what was gathered.
-    pub(crate) fn put_into(self, record: &mut Record) {
+    pub fn put_into(self, record: &mut Record) {
         record.applied = self.applied;
         record.stats.probes.add(&self.probes);
     }

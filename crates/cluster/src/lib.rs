@@ -34,7 +34,7 @@ use world::Options;
 use crate::callers::Callers;
 use crate::desk::Journal;
 use crate::etcd::Etcd;
-use crate::gather::Gather;
+pub use crate::gather::Gather;
 
 /// Runs a plan to its end. The observer receives every event as it happens.
 ///

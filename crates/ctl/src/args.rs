@@ -167,6 +167,9 @@ pub struct Get {
     /// Only the values.
     #[arg(long)]
     pub print_value_only: bool,
+    /// Let the server send the keys in chunks.
+    #[arg(long)]
+    pub stream: bool,
     /// Only keys made at this revision or later.
     #[arg(long, default_value_t = 0)]
     pub min_create_rev: i64,

@@ -9,7 +9,7 @@ use api::key_range;
 use bytes::Bytes;
 
 use crate::args::{Compaction, Del, Form, Get, Global, Put, Range};
-use crate::session::ask;
+use crate::session::{ask, connect, within};
 use crate::{Failure, Outcome, show};
 
 /// The pause before a range is removed, in which one may think it over.
@@ -119,7 +119,11 @@ pub async fn get(global: &Global, args: Get) -> Outcome {
     if args.count_only && global.write_out == Form::Simple {
         return Err(Failure::of_args("--count-only is only for `--write-out=fields`"));
     }
-    let answer = ask(global, get_request(&args)?.into()).await?;
+    let request = get_request(&args)?;
+    let answer = match args.stream {
+        false => ask(global, request.into()).await?,
+        true => within(global, connect(global).await?.stream_range(request)).await?.into(),
+    };
     show::answer(&answer, args.print_value_only, global);
     Ok(())
 }

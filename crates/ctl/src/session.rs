@@ -6,6 +6,7 @@ use etcdsim_server::client::Client;
 use etcdsim_server::tls::{ClientTls, Files};
 use etcdsim_server::url::Url;
 use tokio::time::timeout;
+use tonic::Status;
 
 use crate::Failure;
 use crate::args::Global;
@@ -69,7 +70,15 @@ pub async fn connect(global: &Global) -> Result<Client, Failure> {
 
 /// Makes one call, in the time that a command has.
 pub async fn call(client: &mut Client, global: &Global, request: Request) -> Result<Response, Failure> {
-    match timeout(global.command_timeout, client.call(request)).await {
+    within(global, client.call(request)).await
+}
+
+/// Waits for an answer, for the time that a command has.
+pub async fn within<T>(
+    global: &Global,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Failure> {
+    match timeout(global.command_timeout, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure { code: 1, text: "context deadline exceeded".into() }),
     }

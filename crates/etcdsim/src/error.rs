@@ -257,6 +257,26 @@ pub enum Error {
         error: io::Error,
     },
 
+    /// A record of a process cannot be read.
+    #[error("{}: {error}", path.display())]
+    #[diagnostic(help("name a file that `etcdsim serve --record FILE` has written"))]
+    NoRecord {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+
+    /// Records cannot be judged together.
+    #[error("{what}")]
+    #[diagnostic(help(
+        "give the records of all members of one cluster, each from the member's first start on; `etcdsim step` walks any record again"
+    ))]
+    NotOneCluster {
+        /// Why.
+        what: String,
+    },
+
     /// A folder was named where a file is needed.
     #[error("{} is a folder", path.display())]
     #[diagnostic(help(
@@ -409,6 +429,14 @@ impl Error {
         let help = "docs/traces.md describes the format; etcd-io/raft writes it if it is built with `-tags with_tla`, and `etcdsim replay PLAN --trace-out FILE.ndjson` of a run";
         let mistake = HistoryError::new(file, bytes, (line, column), what, help.to_string());
         Error::History(Box::new(mistake.in_a("trace of raft")))
+    }
+
+    /// A mistake in a record of a process. Its text is not shown: it may be large.
+    pub(crate) fn in_record(error: FileError) -> Error {
+        let FileError { file, line, column, what } = error;
+        let help = "`etcdsim serve --record FILE` writes records; docs/server.md says what is in them";
+        let mistake = HistoryError::new(file, &[], (line, column), what, help.to_string());
+        Error::History(Box::new(mistake.in_a("record")))
     }
 
     /// A mistake in a file with these bytes, which holds a history in this project's own format.

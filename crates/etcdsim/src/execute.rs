@@ -69,58 +69,31 @@ pub(crate) fn run_plan_with(
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = catch_panics(|| {
-        let mut monitors = Monitors::new(plan.most_members());
-        if own.without_specification() {
-            monitors.specification.switch_off();
-        }
-        let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
-        let shows_steps = observer.wants_steps();
-        let mut receivers = EventReceivers { monitors, own, sheet, lessors, starts, observer, shows_steps };
+        let mut receivers = EventReceivers::new(plan.most_members(), own, observer);
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
-        let EventReceivers { mut monitors, mut own, mut sheet, lessors, starts, .. } = receivers;
-        probes::count(&mut record, monitors.invariants.probes());
-        record.stats.specification = monitors.specification.counts_by_name();
-        monitors.end(&record, &mut sheet);
-        own.end(&record, &mut sheet);
-        let verdict = judge(plan, &record, &own, sheet, &lessors, &starts);
-        record.stats.leaks = compared_by_name(&verdict);
+        let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// The verdict of the judges, followed by what the monitors wrote into `from_monitors`.
-fn judge(
-    plan: &Plan,
-    record: &Record,
-    own: &OwnOracles<'_>,
-    from_monitors: Sheet,
-    lessors: &Lessors,
-    starts: &[(MemberId, Nanos)],
-) -> Verdict {
+/// What a plan expects, and what it says besides the record.
+fn expectations(plan: &Plan) -> Expectations {
     let settings = &plan.cluster.settings;
-    let expectations = Expectations {
+    Expectations {
         answered: plan.expect.answered,
         progress: plan.expect.progress,
-        starts: starts.to_vec(),
         clock_rates: clock_rates(plan),
         lease_extension: settings.election_timeout(),
         lease_checkpoint: settings.lease_checkpoints(),
-        lessors: lessors.spans(),
         limits: limits(plan),
         quota: settings.quota_bytes().is_some(),
         // The tests and `etcdsim check` validate verdicts. Here it would take 4 % of the time, and more runs find
         // more bugs.
         validate: false,
         ..Expectations::default()
-    };
-    let mut sheet = Sheet::default();
-    let context = Context::new(record, &expectations);
-    verify::judge_all(&context, &mut sheet);
-    own.judge(&context, &mut sheet);
-    sheet.append(from_monitors);
-    sheet.into_verdict()
+    }
 }
 
 /// How often Z compared each count.
@@ -165,7 +138,7 @@ pub(crate) fn clock_rates(plan: &Plan) -> (u32, u32) {
 }
 
 /// Passes each event of a run to everything that wants to see it.
-struct EventReceivers<'a> {
+pub(crate) struct EventReceivers<'a> {
     monitors: Monitors,
     own: OwnOracles<'a>,
     /// The sheet that the monitors write into.
@@ -177,6 +150,42 @@ struct EventReceivers<'a> {
     observer: &'a mut dyn Observer<Etcd>,
     /// Whether the observer wants the steps.
     shows_steps: bool,
+}
+
+impl<'a> EventReceivers<'a> {
+    /// For a cluster of at most the members 1 to `members`.
+    pub(crate) fn new(members: u32, own: OwnOracles<'a>, observer: &'a mut dyn Observer<Etcd>) -> Self {
+        let mut monitors = Monitors::new(members);
+        if own.without_specification() {
+            monitors.specification.switch_off();
+        }
+        let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
+        let shows_steps = observer.wants_steps();
+        EventReceivers { monitors, own, sheet, lessors, starts, observer, shows_steps }
+    }
+
+    /// The verdict of the judges, followed by that of the monitors; and when each process started. What the events show
+    /// is added to the record and to what is expected.
+    pub(crate) fn judge(
+        self,
+        record: &mut Record,
+        expectations: Expectations,
+    ) -> (Verdict, Vec<(MemberId, Nanos)>) {
+        let EventReceivers { mut monitors, mut own, sheet: mut from_monitors, lessors, starts, .. } = self;
+        probes::count(record, monitors.invariants.probes());
+        record.stats.specification = monitors.specification.counts_by_name();
+        monitors.end(record, &mut from_monitors);
+        own.end(record, &mut from_monitors);
+        let expectations = Expectations { starts: starts.clone(), lessors: lessors.spans(), ..expectations };
+        let mut sheet = Sheet::default();
+        let context = Context::new(record, &expectations);
+        verify::judge_all(&context, &mut sheet);
+        own.judge(&context, &mut sheet);
+        sheet.append(from_monitors);
+        let verdict = sheet.into_verdict();
+        record.stats.leaks = compared_by_name(&verdict);
+        (verdict, starts)
+    }
 }
 
 impl Observer<Etcd> for EventReceivers<'_> {

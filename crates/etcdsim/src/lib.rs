@@ -184,6 +184,7 @@ mod landmarks;
 mod page;
 #[doc(hidden)]
 pub mod probes;
+mod recorded;
 mod replay_line;
 mod report;
 mod robustness;

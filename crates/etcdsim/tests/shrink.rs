@@ -99,6 +99,15 @@ proptest! {
 }
 
 #[test]
+fn a_plan_whose_times_were_changed_is_put_in_the_order_of_a_file() {
+    let mut plan = plan(0);
+    plan.faults.reverse();
+    let read = Plan::parse("small.toml", &plan.to_toml()).expect("it is a plan");
+    assert_ne!(read, plan);
+    assert_eq!(read, plan.in_order());
+}
+
+#[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     let plan = failing(0);
     let [one, three] = [1, 3].map(|jobs| shrink(&plan, jobs).expect("the plan fails"));

@@ -1,5 +1,7 @@
 //! What is in an image, in etcd's terms: for whoever writes or reads etcd's own files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
 use prost::Message as _;
@@ -40,6 +42,30 @@ impl Content {
         let changes = store.take_changes().rows.into_iter();
         let rows = changes.filter_map(|(key, value)| Some((key, for_etcd(value?)?))).collect();
         Ok(Content { rows, leases, compacted, membership, users })
+    }
+
+    /// Makes the newest revision larger by this much, and compacts everything up to it: whoever watches or reads by
+    /// revision learns that the history is another one (`etcdutl snapshot restore --bump-revision`). Returns the new
+    /// revision; `None` if there is no such number, or a row cannot be read.
+    pub fn bump(&mut self, by: u64) -> Option<i64> {
+        let of_row = |key: &Bytes| key.first_chunk::<8>().map(|revision| i64::from_be_bytes(*revision));
+        let newest =
+            self.rows.iter().filter_map(|(key, _)| of_row(key)).max().unwrap_or(1).max(self.compacted);
+        let revision = newest.checked_add(i64::try_from(by).ok()?)?;
+        self.rows.sort_unstable();
+        let mut live = BTreeMap::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            match KeyValue::decode(row.1.clone()) {
+                Ok(pair) if pair.version == 0 => _ = live.remove(&pair.key),
+                Ok(pair) => _ = live.insert(pair.key, at),
+                Err(_) => return None,
+            }
+        }
+        let stays: BTreeSet<usize> = live.into_values().collect();
+        let rows = std::mem::take(&mut self.rows).into_iter().enumerate();
+        self.rows = rows.filter_map(|(at, row)| stays.contains(&at).then_some(row)).collect();
+        self.compacted = revision;
+        Some(revision)
     }
 
     /// The image with this content.

@@ -102,6 +102,9 @@ pub enum Up {
     Snapshot,
     /// A client requests a range in chunks (`KV.RangeStream`). It is the only item on its stream.
     Range(RangeRequest),
+    /// A client opens a stream for keep-alives. The driver makes a call of each; on the stream, the member only says
+    /// that there is no leader, if the client wants one. It is the only item on its stream.
+    KeepAlive,
 }
 
 impl Meta {

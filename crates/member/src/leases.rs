@@ -14,6 +14,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request};
 use contract::Now;
+use record::inner::LeaseDeed;
 use record::{EtcdFact as Fact, Probe};
 
 use crate::apply::header;
@@ -22,7 +23,7 @@ use crate::envelope::Command;
 use crate::failpoint::Failpoint;
 use crate::flaw::{Flaw, Flaws};
 use crate::keeps::{Count, count};
-use crate::lessor::{Lessor, Renewed};
+use crate::lessor::{self, Lessor, Renewed};
 use crate::mvcc::Store;
 use crate::out::Out;
 use crate::reads::Read;
@@ -118,13 +119,17 @@ impl Leases {
         }
         out.pass(Failpoint::BeforeCheckpointInLeaseRenew);
         let Now { clock: now, wall } = out.now;
+        let answer = |ttl| {
+            lessor::tell(id, LeaseDeed::Answered { ttl }, now);
+            answer(operation, id, ttl, store)
+        };
         match self.lessor.renew(store, id, now, wall) {
-            Renewed::Renewed { ttl } => wants.push(answer(operation, id, ttl, store)),
-            Renewed::NotFound => wants.push(answer(operation, id, 0, store)),
+            Renewed::Renewed { ttl } => wants.push(answer(ttl)),
+            Renewed::NotFound => wants.push(answer(0)),
             // Flaw M-20615: a lease that is about to be revoked is reported as renewed.
             Renewed::Expiring if self.flaws.has(Flaw::RevokedLeaseRenewed) => {
                 let ttl = store.lease(id).map_or(0, |lease| lease.ttl);
-                wants.push(answer(operation, id, ttl, store));
+                wants.push(answer(ttl));
             }
             // The lease expired: the answer waits until the revocation is applied.
             Renewed::Expiring => self.waiting.push((operation, id, now + self.request_timeout)),

@@ -31,6 +31,7 @@
 //! | `maintenance`, `compactor` | status, hashes, leadership transfer; automatic compaction |
 //! | `image`, `snapshot_stream`, `content` | all replicated state in one piece, for snapshots; its content in etcd's terms |
 //! | `work`, `pending` | what is computed outside of a step; what follows |
+//! | [`wire`], [`recording`] | messages as bytes; the record of a process: what went in, and what came of it |
 //! | `ids` | numbers that are never used twice |
 //! | [`flaw`] | defects of real systems that a run can switch on |
 //! | [`failpoint`] | named points at which a process can be made to crash or pause |
@@ -78,6 +79,7 @@ mod probes;
 mod proposals;
 mod range_stream;
 mod reads;
+pub mod recording;
 mod refusal;
 mod replica;
 mod require_leader;
@@ -93,6 +95,7 @@ pub mod wal;
 mod want;
 mod watch;
 mod watches;
+pub mod wire;
 mod work;
 
 pub use config::Config;

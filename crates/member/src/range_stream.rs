@@ -16,9 +16,11 @@ use api::Error;
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use api::etcdserverpb::{RangeRequest, RangeResponse, ResponseHeader};
 use prost::Message as _;
+use record::Inner;
 
 use crate::apply;
 use crate::flaw::{Flaw, Flaws};
+use crate::inner;
 use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 
@@ -119,7 +121,11 @@ impl RangeStreams {
     /// the largest request, which decides how large chunks become. After an error and after the last chunk, the stream
     /// is over.
     pub(crate) fn next(&mut self, stream: u64, store: &Store, largest: u64) -> Option<Result<Chunk, Error>> {
-        let chunk = self.open.get_mut(&stream)?.next(store, largest);
+        let open = self.open.get_mut(&stream)?;
+        let (asked, first) = (open.rest.revision, open.whole.is_none());
+        let revision = if asked > 0 { asked } else { store.revision() };
+        inner::tell(|| Inner::Chunk { stream, revision, first });
+        let chunk = open.next(store, largest);
         if chunk.as_ref().map_or(true, |chunk| chunk.last.is_some()) {
             self.open.remove(&stream);
         }

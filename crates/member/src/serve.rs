@@ -69,6 +69,7 @@ impl Member {
             Up::Watch(request) => self.watch(stream, request, meta.credential().as_ref(), out),
             Up::Snapshot => self.snapshot(stream, meta.credential().as_ref(), out),
             Up::Range(request) => self.stream_range(stream, request, meta.credential(), out),
+            Up::KeepAlive => {}
         }
     }
 

@@ -106,6 +106,15 @@ pub enum Inner {
         /// The last applied entry.
         applied: u64,
     },
+    /// A chunk of a streamed range is read.
+    Chunk {
+        /// The stream.
+        stream: u64,
+        /// The revision at which it is read.
+        revision: i64,
+        /// Whether it is the first of its stream.
+        first: bool,
+    },
 }
 
 /// An applied entry with its content.
@@ -352,4 +361,9 @@ pub enum LeaseDeed {
     Confirmed,
     /// Its revocation is proposed.
     Revokes,
+    /// A keep-alive is answered, with so many seconds; 0 says that there is no such lease.
+    Answered {
+        /// The seconds.
+        ttl: i64,
+    },
 }

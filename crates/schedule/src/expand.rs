@@ -148,12 +148,17 @@ impl Expansion<'_> {
             let first_id = (place as u32 + 1) * MOST_TIMES as u32;
             faults.extend(strikes.all(first_id));
         }
-        faults.sort_by_key(|fault| match fault.when {
-            Trigger::At(at) => at,
-            Trigger::When { from, .. } => from,
-        });
+        put_in_order(&mut faults);
         faults
     }
+}
+
+/// Puts faults into the order of a plan: by the time at which they strike, or from which on they may.
+pub(crate) fn put_in_order<T>(faults: &mut [Fault<T>]) {
+    faults.sort_by_key(|fault| match fault.when {
+        Trigger::At(at) => at,
+        Trigger::When { from, .. } => from,
+    });
 }
 
 /// Makes the strikes of one `[[fault]]`: each time that it strikes is a fault of the plan.

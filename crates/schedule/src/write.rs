@@ -9,7 +9,7 @@ use std::fmt::Write;
 use trace::Nanos;
 
 use crate::choice::{Value, Who};
-use crate::expand::ends_at_client;
+use crate::expand::{ends_at_client, put_in_order};
 use crate::field::{Field, Form, Key, Names};
 use crate::kinds::{Kinds, Usual};
 use crate::part::Part;
@@ -80,6 +80,30 @@ impl<P: Part> Plan<P> {
             file.differences("", P::client(), client, &P::Client::default());
         }
         file.text
+    }
+}
+
+impl<P: Part> Plan<P> {
+    /// The plan with its faults in the order in which a file of it is read, after their times were changed.
+    #[must_use]
+    pub fn in_order(mut self) -> Plan<P> {
+        put_in_order(&mut self.faults);
+        self
+    }
+
+    /// What a fault of the plan has besides its kind, its target and its times, as the file says it: the fields that are
+    /// not as usual, or all if that would be none. Empty for a kind without fields.
+    pub fn values_of(&self, fault: &Fault<P::Task>) -> String {
+        let ends_at_client = ends_at_client(&fault.target, &fault.kind);
+        let link = if ends_at_client { self.network.clients } else { self.network.peers };
+        let written = |usual| {
+            let mut file = Writer { short: true, ..Writer::new(P::NAMES) };
+            file.fault_fields(&fault.kind, usual);
+            file.text
+        };
+        let unusual = written(Some(Usual { link, point: P::NAMES.usual_point }));
+        let all = if unusual.is_empty() { written(None) } else { unusual };
+        all.lines().collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use api::etcdserverpb::{RangeRequest, RangeResponse, RangeStreamResponse};
 use api::{Request, Response};
 use http::uri::PathAndQuery;
 use hyper::body::Incoming;
@@ -27,6 +28,7 @@ use crate::url::Url;
 pub struct Client {
     grpc: Grpc<Channel>,
     token: Option<AsciiMetadataValue>,
+    requires_leader: bool,
 }
 
 #[derive(Clone)]
@@ -66,7 +68,7 @@ impl Client {
         let grpc = Grpc::with_origin(Channel(sender), origin)
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        Ok(Client { grpc, token: None })
+        Ok(Client { grpc, token: None, requires_leader: false })
     }
 
     /// Calls with this token from now on.
@@ -84,6 +86,9 @@ impl Client {
         let mut request = tonic::Request::new(message);
         if let Some(token) = &self.token {
             request.metadata_mut().insert("token", token.clone());
+        }
+        if self.requires_leader {
+            request.metadata_mut().insert("hasleader", AsciiMetadataValue::from_static("true"));
         }
         request
     }
@@ -140,6 +145,25 @@ impl Client {
         let request = self.request(request);
         let path = PathAndQuery::from_static(method);
         Ok(self.grpc.server_streaming(request, path, ProstCodec::<Up, Down>::default()).await?.into_inner())
+    }
+
+    /// Reads a range in chunks (`KV.RangeStream`), and merges them.
+    ///
+    /// # Errors
+    /// The server's, and those of the connection.
+    pub async fn stream_range(&mut self, request: RangeRequest) -> Result<RangeResponse, Status> {
+        let mut chunks: Streaming<RangeStreamResponse> =
+            self.listen("/etcdserverpb.KV/RangeStream", request).await?;
+        let mut whole = RangeResponse::default();
+        while let Some(chunk) = chunks.message().await? {
+            api::merge(&mut whole, &chunk);
+        }
+        Ok(whole)
+    }
+
+    /// From now on, wants to be refused by a server that knows no leader (`hasleader`).
+    pub fn require_leader(&mut self) {
+        self.requires_leader = true;
     }
 }
 

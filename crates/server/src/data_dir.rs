@@ -17,6 +17,13 @@ use std::path::{Path, PathBuf};
 use record::MemberId;
 use serde::{Deserialize, Serialize};
 
+/// The file that says who the member is.
+const IDENTITY: &str = "identity.json";
+/// While the member's files are replaced: where the new ones are, and the old ones. The moment at which the old ones are
+/// moved away is the moment of the replacement.
+const NEW: &str = "member.new";
+const OLD: &str = "member.old";
+
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -77,6 +84,7 @@ impl DataDir {
     /// It cannot be used.
     pub fn open(root: &Path) -> Result<DataDir, DataDirError> {
         let member = root.join("member");
+        finish_replacement(root).map_err(|error| DataDirError::Io { path: root.to_path_buf(), error })?;
         make_private(&member).map_err(|error| DataDirError::Io { path: member.clone(), error })?;
         let path = member.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -89,8 +97,28 @@ impl DataDir {
         if member.join("snap").join("db").exists() {
             return Err(DataDirError::OfEtcd(root.to_path_buf()));
         }
-        let identity = read_identity(&member.join("identity.json"))?;
+        let identity = read_identity(&member.join(IDENTITY))?;
         Ok(DataDir { member, _lock: lock, identity })
+    }
+
+    /// A place beside the member's files for others that are to replace them, empty.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn beside(&self) -> io::Result<PathBuf> {
+        let new = self.member.with_file_name(NEW);
+        make_private(&new)?;
+        Ok(new)
+    }
+
+    /// Replaces the member's files by those beside them, which are complete and synced.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn replace(self, root: &Path) -> Result<DataDir, DataDirError> {
+        let old = root.join(OLD);
+        fs::rename(&self.member, &old).map_err(|error| DataDirError::Io { path: old, error })?;
+        DataDir::open(root)
     }
 
     /// The directory with the member's own files.
@@ -103,20 +131,40 @@ impl DataDir {
     /// # Errors
     /// The operating system's.
     pub fn save(&mut self, identity: Identity) -> Result<(), DataDirError> {
-        let path = self.member.join("identity.json");
-        let text = serde_json::to_vec_pretty(&identity).expect("numbers are JSON");
-        let written = || -> io::Result<()> {
-            let new = self.member.join("identity.json.tmp");
-            let mut file = File::create(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.member)?.sync_all()
-        };
-        written().map_err(|error| DataDirError::Io { path: path.clone(), error })?;
+        write_identity(&self.member, &identity)
+            .map_err(|error| DataDirError::Io { path: self.member.join(IDENTITY), error })?;
         self.identity = Some(identity);
         Ok(())
     }
+}
+
+/// Writes who a member with its files in this directory is, and makes it durable.
+///
+/// # Errors
+/// The operating system's.
+pub fn write_identity(member: &Path, identity: &Identity) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(identity).expect("numbers are JSON");
+    let new = member.join("identity.json.tmp");
+    let mut file = File::create(&new)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&new, member.join(IDENTITY))?;
+    File::open(member)?.sync_all()
+}
+
+/// Finishes a replacement of the member's files that was interrupted, or removes what is left of one.
+fn finish_replacement(root: &Path) -> io::Result<()> {
+    let (member, new, old) = (root.join("member"), root.join(NEW), root.join(OLD));
+    if !member.exists() && new.exists() {
+        fs::rename(&new, &member)?;
+        File::open(root)?.sync_all()?;
+    }
+    for left in [new, old] {
+        if left.exists() {
+            fs::remove_dir_all(left)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a directory, and those above it, that only its owner can read.

@@ -5,7 +5,9 @@
 //! for blocking work, messages to [`Peers`], answers and items to the tasks of the clients.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -14,9 +16,10 @@ use std::time::Duration;
 
 use api::Response;
 use contract::disk::{Disk, DiskJob};
-use contract::{Boot, End, Input, Node as _, Store as _, Types as _, Work as _};
+use contract::{Boot, End, Input, Node as _, Now, Store as _, Types as _, Work as _};
 use member::backend::Backend;
 use member::io::{Call, Down, Effects, Etcd};
+use member::recording::Noted;
 use member::{Config, Member, StartError};
 use record::EtcdFact;
 use tokio::runtime;
@@ -27,6 +30,7 @@ use crate::disk::{RealDisk, perform_all};
 use crate::handle::{Answer, Event, Handle, StoreJob};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
+use crate::recorder::{Begun, Recorder};
 
 /// The longest time for which the loop sleeps: a bound that is never needed, so that a mistake in a deadline shows as
 /// slowness and not as silence.
@@ -49,6 +53,7 @@ pub struct Driver {
     metrics: Arc<Metrics>,
     handle: Handle,
     runtime: runtime::Handle,
+    recorder: Option<Recorder>,
 }
 
 /// What a start needs besides the member's configuration.
@@ -65,6 +70,24 @@ pub struct Surroundings {
     pub metrics: Arc<Metrics>,
     /// Where computations go.
     pub runtime: runtime::Handle,
+    /// The file of the record, if one is wanted.
+    pub record: Option<PathBuf>,
+}
+
+/// Why a driver does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NoStart {
+    /// The member does not start.
+    #[error(transparent)]
+    Member(#[from] StartError),
+    /// The record cannot be written.
+    #[error("--record {path}: {error}")]
+    Record {
+        /// Its file.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
 }
 
 impl Driver {
@@ -72,8 +95,8 @@ impl Driver {
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(config: Config, first: bool, around: Surroundings) -> Result<Driver, StartError> {
-        let Surroundings { disk, events, handle, peers, metrics, runtime } = around;
+    pub fn start(config: Config, first: bool, around: Surroundings) -> Result<Driver, NoStart> {
+        let Surroundings { disk, events, handle, peers, metrics, runtime, record } = around;
         let clock = Clock::new();
         let mut effects = Effects::default();
         let boot = Boot {
@@ -86,7 +109,16 @@ impl Driver {
             steps: false,
             inner: false,
         };
+        let now = boot.now;
+        let begun = match record {
+            None => None,
+            Some(path) => {
+                let begun = Begun::new(&path, &boot, &*disk);
+                Some(begun.map_err(|error| NoStart::Record { path, error })?)
+            }
+        };
         let (member, store) = Member::start(boot, Arc::clone(&disk) as Arc<dyn Disk>, &mut effects)?;
+        let recorder = begun.map(|begun| begun.record(handle.clone()));
         let wal = wal_thread(Arc::clone(&disk), handle.clone(), Arc::clone(&metrics));
         let file_size = Arc::new(AtomicU64::new(size_of_store(&disk)));
         let store = store_thread(store, handle.clone(), Arc::clone(&metrics), disk, Arc::clone(&file_size));
@@ -105,8 +137,9 @@ impl Driver {
             metrics,
             handle,
             runtime,
+            recorder,
         };
-        driver.carry_out(effects);
+        driver.done(now, Some(Noted::Start), effects);
         Ok(driver)
     }
 
@@ -190,6 +223,12 @@ impl Driver {
                 question(&self.member);
                 return None;
             }
+            Event::Recorded(steps) => {
+                return steps.into_iter().find_map(|effects| self.carry_out(*effects));
+            }
+            Event::NotRecorded(error) => {
+                return Some(End::Fatal(format!("the record cannot be written: {error}")));
+            }
             Event::Stop => Input::Stop,
             Event::Broken(what) => return Some(End::Fatal(format!("{what} has ended with a panic"))),
         };
@@ -199,8 +238,22 @@ impl Driver {
     /// Steps the member, and carries out what it wants.
     fn step(&mut self, input: member::io::Input) -> Option<End> {
         let mut effects = std::mem::take(&mut self.effects);
-        self.member.step(self.clock.now(), input, &mut effects);
-        self.carry_out(effects)
+        let now = self.clock.now();
+        let noted = self.recorder.as_ref().map(|_| Noted::of(&input));
+        self.member.step(now, input, &mut effects);
+        self.done(now, noted, effects)
+    }
+
+    /// The member has made a step: carries out what it wants. If there is a record, the step is written first.
+    fn done(&mut self, now: Now, noted: Option<Noted>, effects: Effects) -> Option<End> {
+        self.wake_at = effects.wake_at;
+        match (&self.recorder, noted) {
+            (Some(recorder), Some(noted)) => {
+                recorder.note(now, noted, effects);
+                None
+            }
+            _ => self.carry_out(effects),
+        }
     }
 
     /// Answers a call. Two answers of the member are not etcd's yet: it counts only the rows of its store, not the size of
@@ -248,7 +301,7 @@ impl Driver {
             self.peers.send(to, message);
         }
         for (stream, item) in effects.items.drain(..) {
-            let ends = matches!(item, Down::Refused(_));
+            let ends = matches!(item, Down::Refused(_) | Down::End);
             if let Some(items) = self.streams.get(&stream) {
                 let _ = items.send(item);
             }
@@ -275,7 +328,6 @@ impl Driver {
                 });
             });
         }
-        self.wake_at = effects.wake_at;
         let end = effects.end.take();
         self.effects = effects;
         end
@@ -330,7 +382,7 @@ fn size_of_store(disk: &RealDisk) -> u64 {
 
 /// Begins a thread. If it panics, the loop learns of it.
 #[allow(clippy::disallowed_methods, reason = "a server has threads")]
-fn thread_of(name: &'static str, handle: Handle, work: impl FnOnce() + Send + 'static) {
+pub fn thread_of(name: &'static str, handle: Handle, work: impl FnOnce() + Send + 'static) {
     let work = move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             handle.send(Event::Broken(name));

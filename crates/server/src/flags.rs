@@ -163,8 +163,8 @@ pub struct Flags {
     #[arg(long, env = "ETCD_PEER_TRUSTED_CA_FILE", help_heading = "Security")]
     pub peer_trusted_ca_file: Option<PathBuf>,
 
-    /// What tokens are made of. Only "simple" is known.
-    #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple", value_parser = ["simple"], help_heading = "Auth")]
+    /// What tokens are made of. Only "simple" is known; JSON web tokens ("jwt,...") are not.
+    #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple", value_parser = token_kind, help_heading = "Auth")]
     pub auth_token: String,
     /// The cost of hashing a password.
     #[arg(long, env = "ETCD_BCRYPT_COST", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31), help_heading = "Auth")]
@@ -201,10 +201,37 @@ pub struct Flags {
     /// Takes a file without the hash at its end: a database that was copied from a data directory of etcd.
     #[arg(long, requires = "restore", help_heading = "Snapshots")]
     pub skip_hash_check: bool,
+    /// How much larger the newest revision becomes, so that it is one that no client has seen.
+    #[arg(long, requires_all = ["restore", "mark_compacted"], value_parser = clap::value_parser!(u64).range(1..), help_heading = "Snapshots")]
+    pub bump_revision: Option<u64>,
+    /// Compacts everything up to the newest revision after the restoration; --bump-revision needs it.
+    #[arg(long, requires_all = ["restore", "bump_revision"], help_heading = "Snapshots")]
+    pub mark_compacted: bool,
+    /// Makes a cluster of this member alone, with the data that it has. For a cluster that has lost most of its members
+    /// for good.
+    #[arg(long, env = "ETCD_FORCE_NEW_CLUSTER", default_value = "false", conflicts_with = "restore", help_heading = "Snapshots",
+        action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub force_new_cluster: bool,
+
+    /// Writes everything that goes into the member, and what comes of it, to the end of this file: for `etcdsim check`
+    /// and `etcdsim step`. It has all values, tokens and passwords.
+    #[arg(long, value_name = "FILE", help_heading = "Record")]
+    pub record: Option<PathBuf>,
 
     /// A file with flags, in YAML. No other flag and no variable counts then.
     #[arg(long, env = "ETCD_CONFIG_FILE")]
     pub config_file: Option<PathBuf>,
+}
+
+/// A kind of token.
+fn token_kind(text: &str) -> Result<String, String> {
+    match text.split(',').next() {
+        Some("simple") => Ok("simple".to_string()),
+        Some("jwt") => {
+            Err("JSON web tokens are not supported here: leave the flag out, or say \"simple\"".to_string())
+        }
+        _ => Err("unknown token type: the only one here is \"simple\"".to_string()),
+    }
 }
 
 /// Flags of etcd that change nothing here. They are taken, so that a manifest or a unit for etcd need not be edited.

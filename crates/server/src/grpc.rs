@@ -3,15 +3,15 @@
 //! All unary calls go one way: [`CallCodec`] reads the request of the call in the path and writes its answer, and the
 //! member does the rest. Only streams have code of their own.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use api::etcdserverpb::{
-    LeaseKeepAliveRequest, LeaseKeepAliveResponse, SnapshotRequest, SnapshotResponse, WatchRequest,
-    WatchResponse,
+    LeaseKeepAliveRequest, LeaseKeepAliveResponse, RangeRequest, RangeStreamResponse, SnapshotRequest,
+    SnapshotResponse, WatchRequest, WatchResponse,
 };
 use api::v3electionpb::{LeaderRequest, LeaderResponse};
 use api::{Error, Response as Answer};
@@ -65,6 +65,9 @@ pub async fn serve(app: Arc<App>, request: HttpRequest<Incoming>, meta: Meta) ->
         }
         "/etcdserverpb.Lease/LeaseKeepAlive" => {
             grpc(ProstCodec::default(), limit).streaming(KeepAlive(app, meta), request).await
+        }
+        "/etcdserverpb.KV/RangeStream" => {
+            grpc(ProstCodec::default(), limit).server_streaming(RangeStream(app, meta), request).await
         }
         "/etcdserverpb.Maintenance/Snapshot" => {
             grpc(ProstCodec::default(), limit).server_streaming(Snapshot(app, meta), request).await
@@ -181,10 +184,10 @@ struct Watch(Arc<App>, Meta);
 
 impl StreamingService<WatchRequest> for Watch {
     type Response = WatchResponse;
-    type ResponseStream = Watched;
-    type Future = Boxed<Watched>;
+    type ResponseStream = Items<WatchResponse>;
+    type Future = Boxed<Self::ResponseStream>;
 
-    fn call(&mut self, request: Request<Streaming<WatchRequest>>) -> Boxed<Watched> {
+    fn call(&mut self, request: Request<Streaming<WatchRequest>>) -> Self::Future {
         let (stream, meta) = (self.0.handle.open(), self.1.clone());
         let sender = stream.sender();
         let mut requests = request.into_inner();
@@ -193,18 +196,43 @@ impl StreamingService<WatchRequest> for Watch {
                 sender.send(Up::Watch(request), meta.clone());
             }
         });
-        Box::pin(async move { Ok(Response::new(Watched { stream, has_ended: false })) })
+        let message = |item| match item {
+            Down::Watch(response) => Some(response),
+            _ => None,
+        };
+        Box::pin(async move { Ok(Response::new(Items { stream, message, has_ended: false })) })
     }
 }
 
-/// What a member sends on a watch stream.
-struct Watched {
+/// A range in chunks. The member reads the next one when gRPC has taken the one before.
+struct RangeStream(Arc<App>, Meta);
+
+impl ServerStreamingService<RangeRequest> for RangeStream {
+    type Response = RangeStreamResponse;
+    type ResponseStream = Items<RangeStreamResponse>;
+    type Future = Boxed<Self::ResponseStream>;
+
+    fn call(&mut self, request: Request<RangeRequest>) -> Self::Future {
+        let stream = self.0.handle.open();
+        stream.sender().send(Up::Range(request.into_inner()), std::mem::take(&mut self.1));
+        let message = |item| match item {
+            Down::Range(chunk) => Some(chunk),
+            _ => None,
+        };
+        Box::pin(async move { Ok(Response::new(Items { stream, message, has_ended: false })) })
+    }
+}
+
+/// What a member sends on a stream, as messages of gRPC.
+struct Items<T> {
     stream: Stream,
+    /// The message in an item, if the stream has such items.
+    message: fn(Down) -> Option<T>,
     has_ended: bool,
 }
 
-impl tokio_stream::Stream for Watched {
-    type Item = Result<WatchResponse, Status>;
+impl<T> tokio_stream::Stream for Items<T> {
+    type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.has_ended {
@@ -212,16 +240,19 @@ impl tokio_stream::Stream for Watched {
         }
         let item = std::task::ready!(self.stream.poll_next(context));
         let error = match item {
-            Some(Down::Watch(response)) => return Poll::Ready(Some(Ok(response))),
-            Some(Down::Refused(error)) => error,
-            Some(Down::Snapshot(_) | Down::Range(_) | Down::End) | None => Error::Stopped,
+            Some(Down::End) => None,
+            Some(Down::Refused(error)) => Some(error),
+            item => match item.and_then(self.message) {
+                Some(message) => return Poll::Ready(Some(Ok(message))),
+                None => Some(Error::Stopped),
+            },
         };
         self.has_ended = true;
-        Poll::Ready(Some(Err(status(error))))
+        Poll::Ready(error.map(|error| Err(status(error))))
     }
 }
 
-/// The stream of keep-alives: each request is a call.
+/// The stream of keep-alives: each request is a call. The member only ends the stream, if its client wants a leader.
 struct KeepAlive(Arc<App>, Meta);
 
 impl StreamingService<LeaseKeepAliveRequest> for KeepAlive {
@@ -232,21 +263,39 @@ impl StreamingService<LeaseKeepAliveRequest> for KeepAlive {
     fn call(&mut self, request: Request<Streaming<LeaseKeepAliveRequest>>) -> Self::Future {
         let (app, meta) = (Arc::clone(&self.0), self.1.clone());
         let (sender, answers) = channel::channel(WINDOW);
-        let mut requests = request.into_inner();
         tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
-                let answer = match app.handle.call(request.into(), meta.clone()).await {
-                    Ok(Answer::LeaseKeepAlive(answer)) => Ok(answer),
-                    Ok(_) => return,
-                    Err(error) => Err(status(error)),
-                };
-                let is_last = answer.is_err();
-                if sender.send(answer).await.is_err() || is_last {
-                    return;
-                }
+            let mut stream = app.handle.open();
+            stream.sender().send(Up::KeepAlive, meta.clone());
+            let mut renewals = pin!(renew(&app, &meta, request.into_inner(), &sender));
+            let ended = poll_fn(|context| match renewals.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => stream.poll_next(context),
+            });
+            if let Some(Down::Refused(error)) = ended.await {
+                let _ = sender.send(Err(status(error))).await;
             }
         });
         Box::pin(async move { Ok(Response::new(ReceiverStream::new(answers))) })
+    }
+}
+
+/// Answers requests to renew leases, until there are no more or one fails.
+async fn renew(
+    app: &App,
+    meta: &Meta,
+    mut requests: Streaming<LeaseKeepAliveRequest>,
+    answers: &channel::Sender<Result<LeaseKeepAliveResponse, Status>>,
+) {
+    while let Ok(Some(request)) = requests.message().await {
+        let answer = match app.handle.call(request.into(), meta.clone()).await {
+            Ok(Answer::LeaseKeepAlive(answer)) => Ok(answer),
+            Ok(_) => return,
+            Err(error) => Err(status(error)),
+        };
+        let is_last = answer.is_err();
+        if answers.send(answer).await.is_err() || is_last {
+            return;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use contract::Types;
 use contract::disk::DiskError;
 use member::Member;
 use member::backend::BackendError;
-use member::io::{Ask, Call, Done, Down, Etcd, Message, Meta, Up};
+use member::io::{Ask, Call, Done, Down, Effects, Etcd, Message, Meta, Up};
 use record::MemberId;
 use tokio::sync::mpsc as channel;
 use tokio::sync::oneshot;
@@ -76,6 +76,11 @@ pub enum Event {
         /// Its result.
         done: Done,
     },
+    /// These steps are in the record: their effects may be carried out.
+    #[expect(clippy::vec_box, reason = "effects are large, and go through two queues")]
+    Recorded(Vec<Box<Effects>>),
+    /// The record cannot be written.
+    NotRecorded(std::io::Error),
     /// Somebody looks at the member.
     Look(Box<dyn FnOnce(&Member) + Send>),
     /// The process is asked to stop.

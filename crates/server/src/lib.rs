@@ -9,7 +9,9 @@
 //! | `driver`, `handle` | the event loop, and how everybody else talks to it |
 //! | `app`, `connections`, `net`, `tls` | addresses that listen, and their connections |
 //! | `grpc`, `observe`, `http`, `gateway`, `metrics` | what clients are answered |
-//! | `peers`, `peer_server`, `wire` | what members say to each other |
+//! | `peers`, `peer_server` | what members say to each other |
+//! | `recorder` | the record of a process |
+//! | `forced` | a new cluster of the data of one member |
 //! | `corruption` | the comparison with the other members before a start |
 //! | `snapshot`, `bolt` | snapshots in etcd's form |
 //! | `passwords` | how passwords are hashed |
@@ -32,6 +34,7 @@ mod disk;
 mod driver;
 pub mod duration;
 mod flags;
+mod forced;
 mod gateway;
 mod grpc;
 mod handle;
@@ -42,9 +45,9 @@ mod observe;
 mod passwords;
 mod peer_server;
 mod peers;
+mod recorder;
 mod server;
 mod setup;
 mod snapshot;
 pub mod tls;
 pub mod url;
-mod wire;

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use member::io::Message;
+use member::wire;
 use record::MemberId;
 use tokio::io::AsyncReadExt as _;
 
@@ -16,7 +17,6 @@ use crate::app::App;
 use crate::corruption;
 use crate::handle::Event;
 use crate::peers::{CLUSTER, FROM, HASH, MESSAGES, PROTOCOL, SNAPSHOT, TO};
-use crate::wire;
 
 /// The largest snapshot that is taken.
 const SNAPSHOT_BYTES_MAX: usize = 16 << 30;

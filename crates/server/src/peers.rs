@@ -20,6 +20,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use member::io::{Etcd, Message, PeerMessage};
+use member::wire;
 use record::MemberId;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::runtime;
@@ -32,7 +33,6 @@ use crate::handle::{Event, Handle};
 use crate::net::{self, Socket};
 use crate::tls::ClientTls;
 use crate::url::Url;
-use crate::wire;
 
 /// The path of the connection for messages.
 pub const MESSAGES: &str = "/etcdsim/messages";

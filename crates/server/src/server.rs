@@ -24,6 +24,7 @@ use crate::corruption;
 use crate::data_dir::{DataDir, Identity};
 use crate::disk::RealDisk;
 use crate::driver::{Driver, Surroundings};
+use crate::forced;
 use crate::handle::{Event, Handle};
 use crate::metrics::Metrics;
 use crate::net::Listener;
@@ -57,7 +58,16 @@ fn restore(setup: &Setup, file: &Path) -> Result<(), String> {
         return Err(format!("data-dir {:?} exists: a snapshot is restored into a new one", setup.data_dir));
     }
     let bytes = std::fs::read(file).map_err(|error| at(&error))?;
-    let content = snapshot::read(&bytes.into(), !setup.flags.skip_hash_check).map_err(|error| at(&error))?;
+    let mut content =
+        snapshot::read(&bytes.into(), !setup.flags.skip_hash_check).map_err(|error| at(&error))?;
+    if let Some(by) = setup.flags.bump_revision {
+        let bumped = content.bump(by).ok_or_else(|| {
+            at(&format!(
+                "its newest revision cannot be made larger by {by}: choose a smaller --bump-revision"
+            ))
+        })?;
+        tracing::info!(revision = bumped, "the newest revision was made larger");
+    }
     let image = content.image().map_err(|error| at(&error))?;
     let mut data_dir = DataDir::open(&setup.data_dir).map_err(|error| error.to_string())?;
     let Founded { mut identity, peers, .. } = founded(setup);
@@ -89,6 +99,9 @@ fn restore(setup: &Setup, file: &Path) -> Result<(), String> {
 
 async fn serve(setup: Setup) -> Result<(), String> {
     let mut data_dir = DataDir::open(&setup.data_dir).map_err(|error| error.to_string())?;
+    if setup.flags.force_new_cluster {
+        data_dir = forced::new_cluster(&setup, data_dir)?;
+    }
     let client_tls = server_tls(&setup.client_tls, "--cert-file")?;
     let peer_tls = server_tls(&setup.peer_tls, "--peer-cert-file")?;
     let dial_tls = match setup.peer_tls.trusted_ca {
@@ -155,6 +168,7 @@ async fn serve(setup: Setup) -> Result<(), String> {
         peers: links,
         metrics: Arc::clone(&metrics),
         runtime,
+        record: setup.flags.record.clone(),
     };
     let (ended, end) = oneshot::channel();
     let (started, start) = oneshot::channel();

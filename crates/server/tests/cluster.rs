@@ -5,24 +5,27 @@ use api::etcdserverpb::{MemberAddRequest, MemberRemoveRequest, StatusRequest};
 
 use crate::process::{Server, call, folder, free_ports, get, insist, put, run, value};
 
-fn three(folder: &std::path::Path) -> Vec<Server> {
+/// Three servers with these flags besides those about their addresses. In them, `{name}` stands for a server's name.
+pub fn three(folder: &std::path::Path, flags: &[&str]) -> Vec<Server> {
     let (clients, peers): ([u16; 3], [u16; 3]) = (free_ports(), free_ports());
     let address = |nth: usize| format!("http://127.0.0.1:{}", peers[nth]);
     let initial: Vec<String> = (0..3).map(|nth| format!("m{}={}", nth + 1, address(nth))).collect();
     let start = |nth: usize| {
-        let args = [
+        let mut args = vec![
             format!("--listen-peer-urls={}", address(nth)),
             format!("--initial-advertise-peer-urls={}", address(nth)),
             format!("--initial-cluster={}", initial.join(",")),
             "--initial-cluster-token=three".to_string(),
         ];
-        Server::start(folder, &format!("m{}", nth + 1), clients[nth], &args)
+        let name = format!("m{}", nth + 1);
+        args.extend(flags.iter().map(|flag| flag.replace("{name}", &name)));
+        Server::start(folder, &name, clients[nth], &args)
     };
     (0..3).map(start).collect()
 }
 
 /// Which of the servers leads.
-async fn leader(servers: &[Server]) -> usize {
+pub async fn leader(servers: &[Server]) -> usize {
     let mut client = servers[0].client().await;
     let Ok(Response::Status(first)) = call(&mut client, StatusRequest {}.into()).await else {
         panic!("no status")
@@ -42,7 +45,7 @@ async fn leader(servers: &[Server]) -> usize {
 #[test]
 fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_killed() {
     let folder = folder("three");
-    let mut servers = three(&folder);
+    let mut servers = three(&folder, &[]);
     run(async {
         let mut acknowledged = Vec::new();
         for round in 0..3 {

@@ -3,7 +3,11 @@
 
 mod binary;
 mod cluster;
+mod parity;
 mod process;
+mod record;
+mod robust;
 mod single;
 mod snapshot;
+mod streams;
 mod tls;

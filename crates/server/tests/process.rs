@@ -21,12 +21,26 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a call may take. It may wait for an election.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
+/// The server's program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_etcdsim-server");
+
 /// A folder of a test, empty.
 pub fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{test}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("cargo's folder for tests can be written");
     folder
+}
+
+/// The program `etcdsim`, which cargo builds beside the server. If only this package was built, it may not be there: then
+/// a test says that it was skipped.
+pub fn etcdsim() -> Option<PathBuf> {
+    let path = Path::new(PROGRAM).with_file_name("etcdsim");
+    if !path.exists() {
+        eprintln!("skipped: {} is not built", path.display());
+        return None;
+    }
+    Some(path)
 }
 
 /// Ports that nobody uses. They are not reserved, so that another process may be faster; the tests of this program take
@@ -71,12 +85,44 @@ impl Server {
 
     /// A cluster of its own.
     pub fn alone(folder: &Path) -> Server {
+        Server::alone_with_peer(folder).0
+    }
+
+    /// The same, with its port for other members.
+    pub fn alone_with_peer(folder: &Path) -> (Server, u16) {
         let [client, peer] = free_ports();
         let args = [
             format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
             format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer}"),
         ];
-        Server::start(folder, "m1", client, &args)
+        (Server::start(folder, "m1", client, &args), peer)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its arguments.
+    pub fn args(&self) -> &[String] {
+        &self.args
+    }
+
+    /// The file to which it logs.
+    pub fn log(&self) -> fs::File {
+        open_log(&self.log)
+    }
+
+    /// Takes a process that was started otherwise in the place of its own, which has ended.
+    pub fn adopt(&mut self, child: Child) {
+        self.child = child;
+    }
+
+    /// Starts it again, this time with these arguments, too.
+    pub fn restart_with(&mut self, more: &[&str]) {
+        let all: Vec<String> =
+            self.args.iter().cloned().chain(more.iter().map(|arg| arg.to_string())).collect();
+        self.child = spawn(&all, &self.log);
     }
 
     /// `kill -9`.
@@ -143,9 +189,12 @@ impl Drop for Server {
     }
 }
 
+fn open_log(log: &Path) -> fs::File {
+    fs::OpenOptions::new().create(true).append(true).open(log).expect("the log can be written")
+}
+
 fn spawn(args: &[String], log: &Path) -> Child {
-    let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("the log can be written");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_etcdsim-server"));
+    let mut command = Command::new(PROGRAM);
     // What somebody has set for an etcd of their own must not count here.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ETCD_")) {
         command.env_remove(name);
@@ -154,7 +203,7 @@ fn spawn(args: &[String], log: &Path) -> Child {
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log)
+        .stderr(open_log(log))
         .spawn()
         .expect("cargo has built it")
 }

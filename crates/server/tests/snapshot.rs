@@ -49,10 +49,45 @@ fn a_snapshot_is_restored() {
         .expect("cargo has built it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let server = Server::start(&folder, "restored", client, &args);
-    run(async {
+    let newest = run(async {
         let mut client = server.client().await;
         assert_eq!(everything(&mut client).await, before);
-        assert_eq!(value(call(&mut client, get("key7")).await.expect("a get")), None);
+        let Ok(Response::Range(found)) = call(&mut client, get("key7")).await else { panic!("a get") };
+        assert_eq!(found.count, 0);
+        found.header.map_or(0, |header| header.revision)
+    });
+    drop(server);
+
+    // With a revision that no client has seen, and without the history.
+    let bumped = folder.join("bumped");
+    let restore = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_etcdsim-server"))
+            .arg(format!("--restore={}", file.display()))
+            .args(["--name=bumped", &format!("--data-dir={}", bumped.display()), &args[1]])
+            .args(more)
+            .output()
+            .expect("cargo has built it")
+    };
+    let refused = restore(&["--bump-revision=1000"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--mark-compacted"), "{refused:?}");
+    let output = restore(&["--bump-revision=1000", "--mark-compacted"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut server = Server::start(&folder, "bumped", client, &args);
+    run(async {
+        for _ in 0..2 {
+            let mut client = server.client().await;
+            assert_eq!(everything(&mut client).await, before);
+            let past = RangeRequest { key: "key1".into(), revision: newest, ..RangeRequest::default() };
+            let refused = call(&mut client, past.into()).await.expect_err("it is compacted");
+            assert_eq!(refused.message(), "etcdserver: mvcc: required revision has been compacted");
+            let Ok(Response::Range(found)) = call(&mut client, get("key1")).await else { panic!("a get") };
+            assert_eq!(found.header.map(|header| header.revision), Some(newest + 1000));
+            server.kill();
+            server.restart();
+        }
+        let mut client = server.client().await;
+        call(&mut client, put("key1", "new")).await.expect("a put");
+        assert_eq!(value(call(&mut client, get("key1")).await.expect("a get")).as_deref(), Some("new"));
     });
 }
 

@@ -14,6 +14,7 @@ mod log;
 mod one_run;
 mod plan;
 mod progress;
+mod record;
 mod replay;
 mod run;
 mod shrink;
@@ -67,6 +68,8 @@ enum Command {
     Aim(aim::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
+    /// Walks a member through the record of a real process again, and says whether it does the same
+    Step(record::Arguments),
     /// Shows two runs of one plan side by side, up to the first event at which they part
     Diff(diff::Arguments),
     /// Finds the commit of a repository with which a plan begins to fail
@@ -124,6 +127,7 @@ pub fn main() -> Exit {
         Command::Why(arguments) => why::why(&arguments),
         Command::Aim(arguments) => aim::aim_plan(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Step(arguments) => record::step(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Bisect(arguments) => bisect::bisect(&arguments),
         Command::Scenarios(arguments) => lists::scenarios(&arguments),

@@ -21,6 +21,8 @@ const SHOWN: usize = 24;
 const WRONG_SHOWN: usize = 6;
 /// How many faults before the first wrong step are shown, and how many after it.
 const FAULTS_SHOWN: usize = 4;
+/// How long the values of a fault may be.
+const VALUES_SHOWN: usize = 160;
 /// How many leaders before the first wrong step are shown, and how many after it.
 const LEADERS_SHOWN: usize = 4;
 /// How long before the first wrong step the chain of a watcher or a lease may begin.
@@ -84,7 +86,7 @@ fn subject(evidence: &Evidence, first: &Wrong, end: Nanos, steps: &mut Vec<Sente
     let from = first.time.saturating_sub(AROUND);
     let around = || evidence.all.iter().filter(move |happened| (from..=end).contains(&happened.time));
     match first.subject {
-        Subject::Member => {}
+        Subject::Member | Subject::Operation(_) => {}
         Subject::Watcher(stream, id) => {
             let own = around().filter(|happened| happened.member == first.member);
             steps.extend(own.filter_map(|happened| watcher(evidence, happened, stream, id)));
@@ -166,6 +168,12 @@ fn lease(evidence: &Evidence, happened: &Happened, lease: i64) -> Option<Sentenc
                 format!("A quorum confirms that member {member} still leads; it may revoke lease {lease}.")
             }
             LeaseDeed::Revokes => format!("Member {member} proposes to revoke lease {lease}."),
+            LeaseDeed::Answered { ttl: 0 } => {
+                format!("Member {member} tells a client that there is no lease {lease}.")
+            }
+            LeaseDeed::Answered { ttl } => {
+                format!("Member {member} tells a client that lease {lease} has {ttl} s.")
+            }
         },
         What::Inner(Inner::Applied(entry))
             if entry.mine || entry.request == 0 || is_own(evidence, entry.request) =>
@@ -410,17 +418,21 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
             _ => {}
         }
     }
+    // A plan with few faults needs each of them.
+    let few = plan.faults.len() <= 2 * FAULTS_SHOWN;
     let concerns = |one: &&Struck| {
-        members.is_empty() || one.members.iter().any(|member| member.is_none() || members.contains(member))
+        few || members.is_empty()
+            || one.members.iter().any(|member| member.is_none() || members.contains(member))
     };
     let until = seen.max(turn);
+    let shown_of_each = if few { struck.len() } else { FAULTS_SHOWN };
     let before = struck.iter().filter(|one| one.from <= turn).filter(concerns);
     let after = struck.iter().filter(|one| one.from > turn && one.from <= until).filter(concerns);
     let (before, after): (Vec<&Struck>, Vec<&Struck>) = (before.collect(), after.collect());
     let all = before.len() + after.len();
-    let shown = before[before.len().saturating_sub(FAULTS_SHOWN)..]
+    let shown = before[before.len().saturating_sub(shown_of_each)..]
         .iter()
-        .chain(&after[after.len().saturating_sub(FAULTS_SHOWN)..]);
+        .chain(&after[after.len().saturating_sub(shown_of_each)..]);
     let mut sentences: Vec<Sentence> = shown
         .map(|one| {
             let who: Vec<String> = one
@@ -437,7 +449,7 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
             let when =
                 if one.from <= turn { "before the first wrong step" } else { "after the first wrong step" };
             let text =
-                format!("{}{}{of}{until} (fault {}), {when}.", one.what, details(plan, one.id), one.id);
+                format!("{}{of}{}{until} (fault {}), {when}.", one.what, details(plan, one.id), one.id);
             let member = one.members.iter().find(|member| !member.is_none()).copied().unwrap_or_default();
             Sentence::new(text).at(one.from).of(member)
         })
@@ -452,16 +464,20 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
     sentences
 }
 
-/// The values of a fault that its name does not say.
+/// What a fault has besides its kind and its target: how far a clock is set, where a link leads and what it does, to which
+/// revision is compacted.
 fn details(plan: &Plan, id: u32) -> String {
-    let fault = plan.faults.iter().find(|fault| fault.id == id);
-    match fault.map(|fault| &fault.kind) {
-        Some(FaultKind::Clock(ClockFault::Rate { rate })) => format!(" to {} %", rate / 10_000),
-        Some(FaultKind::Clock(ClockFault::Step { by })) => {
+    let Some(fault) = plan.faults.iter().find(|fault| fault.id == id) else { return String::new() };
+    match &fault.kind {
+        FaultKind::Clock(ClockFault::Rate { rate }) => format!(" to {} %", rate / 10_000),
+        FaultKind::Clock(ClockFault::Step { by }) => {
             let sign = if *by < 0 { "back" } else { "forward" };
             format!(" {sign} by {}", time(by.unsigned_abs()))
         }
-        _ => String::new(),
+        _ => match plan.values_of(fault) {
+            values if values.is_empty() || values.len() > VALUES_SHOWN => String::new(),
+            values => format!(" with {values}"),
+        },
     }
 }
 

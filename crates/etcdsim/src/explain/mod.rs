@@ -107,6 +107,9 @@ pub fn wrong_steps(plan: &Plan) -> Result<Vec<String>, HarnessFailure> {
 /// The explanation by the evidence.
 fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Option<&str>) -> Explanation {
     let wrong = wrong::steps(evidence, failure);
+    // What happened after all that was seen did not lead to it.
+    let seen = failure.violations.iter().map(|violation| violation.time_ns).max();
+    let wrong: Vec<Wrong> = wrong.into_iter().filter(|wrong| Some(wrong.time) <= seen).collect();
     let first = wrong.first();
     let shown = failure.first();
     let headline = match first {
@@ -129,7 +132,13 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     }
     add("promised", promised);
     if let Some(first) = first {
-        add("first wrong step", first.sentences());
+        let mut sentences = first.sentences();
+        // The headline has just said it, unless there is nothing to add.
+        if headline.contains(&first.says) && sentences.len() > 1 {
+            let said = sentences.remove(0);
+            sentences[0].time = sentences[0].time.or(said.time);
+        }
+        add("first wrong step", sentences);
     }
     add("chain", chain::of(evidence, failure, &wrong));
     let seen = if worst.severity <= Severity::Wrong || first.is_none() { worst } else { shown };

@@ -6,11 +6,7 @@ use verify::{Oracle, Severity, Violation, describe};
 
 use super::evidence::Evidence;
 use super::{Sentence, chain, rules};
-use crate::report::Failure;
-
-/// How many wrong steps of one rule are kept. The first is the one that counts; the others show that it was not the only
-/// one.
-const KEPT_OF_A_RULE: usize = 8;
+use crate::report::{Failure, ViolationReport};
 
 /// A wrong step.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +27,9 @@ pub(super) struct Wrong {
     pub events: Vec<String>,
     /// The rule that found it: its name, or the id of the oracle.
     pub by: &'static str,
-    /// How many more there are of it.
+    /// When a step of this rule was taken first, if that was another one than this, and how many were before this.
+    pub before: Option<(Nanos, usize)>,
+    /// How many more there are of it, after this one.
     pub others: usize,
 }
 
@@ -49,6 +47,32 @@ pub(super) enum Subject {
     Entry(u64),
     /// A change of a key, by its revision.
     Revision(i64),
+    /// A client operation, by its number.
+    Operation(u64),
+}
+
+impl Subject {
+    /// Whether a violation is about it: it names it, or its operations prove the violation.
+    fn is_of(&self, seen: &ViolationReport) -> bool {
+        let names = |what: &str, number: i128| {
+            let wanted = format!("{what} {number}");
+            let lines = seen.sentences.iter().chain(&seen.events).chain(&seen.operations);
+            lines.into_iter().any(|line| {
+                line.match_indices(&wanted)
+                    .any(|(at, _)| !line[at + wanted.len()..].starts_with(|next: char| next.is_ascii_digit()))
+            })
+        };
+        match self {
+            Subject::Member => false,
+            Subject::Watcher(stream, id) => {
+                names("stream", i128::from(*stream)) && names("watcher", i128::from(*id))
+            }
+            Subject::Lease(lease) => names("lease", i128::from(*lease)) || names("Lease", i128::from(*lease)),
+            Subject::Entry(index) => names("entry", i128::from(*index)) || names("index", i128::from(*index)),
+            Subject::Revision(revision) => names("revision", i128::from(*revision)),
+            Subject::Operation(number) => seen.numbers.iter().any(|one| *one as u64 == *number),
+        }
+    }
 }
 
 impl Wrong {
@@ -102,6 +126,11 @@ impl Wrong {
         })
     }
 
+    /// When a step of its rule was taken first.
+    fn begun(&self) -> Nanos {
+        self.before.map_or(self.time, |(first, _)| first)
+    }
+
     /// Its details, after the headline.
     pub fn sentences(&self) -> Vec<Sentence> {
         let about = |text: String| Sentence::new(text).of(self.member);
@@ -111,16 +140,25 @@ impl Wrong {
         }
         all.extend(self.more.iter().cloned().map(about));
         all.extend(self.events.iter().map(|event| chain::timed(event)));
-        if self.others > 0 {
-            all.push(Sentence::new(format!(
-                "The same happened {} in this run.",
-                if self.others == 1 {
-                    "once more".to_string()
-                } else {
-                    format!("{} more times", self.others)
-                }
-            )));
-        }
+        let times = |count: usize| match count {
+            1 => "once".to_string(),
+            count => format!("{count} times"),
+        };
+        let more = |count: usize| match count {
+            1 => "once more".to_string(),
+            count => format!("{count} more times"),
+        };
+        let said = match (self.before, self.others) {
+            (None, 0) => None,
+            (None, others) => Some(format!("The same happened {} in this run.", more(others))),
+            (Some((first, before)), others) => Some(format!(
+                "The same had happened {} before, first at {}{}; this one led to what was seen.",
+                times(before),
+                time(first),
+                if others > 0 { format!(", and happened {} later", times(others)) } else { String::new() }
+            )),
+        };
+        all.extend(said.map(Sentence::new));
         all
     }
 }
@@ -135,18 +173,23 @@ fn first_member(text: &str) -> Option<MemberId> {
 /// All wrong steps, the earliest first; of those at one time, what the rules found comes before what the oracles say,
 /// and an invariant before S, whose words are those of raft.
 pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
-    let found = rules::look(evidence);
-    let mut all: Vec<Wrong> = Vec::new();
-    for wrong in found {
-        let same = |known: &&mut Wrong| known.by == wrong.by;
-        match all.iter().filter(|known| known.by == wrong.by).count() {
-            kept if kept < KEPT_OF_A_RULE => all.push(wrong),
-            _ => {
-                if let Some(known) = all.iter_mut().find(same) {
-                    known.others += 1;
-                }
-            }
+    // Of each rule one step: the one that what was seen is about, or else the first.
+    let seen = failure.worst();
+    let mut of_rules: Vec<Vec<Wrong>> = Vec::new();
+    for wrong in rules::look(evidence) {
+        // A rule may have several sentences of what is right.
+        let same = |known: &&mut Vec<Wrong>| known[0].by == wrong.by && known[0].rule == wrong.rule;
+        match of_rules.iter_mut().find(same) {
+            Some(rule) => rule.push(wrong),
+            None => of_rules.push(vec![wrong]),
         }
+    }
+    let mut all: Vec<Wrong> = Vec::new();
+    for mut rule in of_rules {
+        let led = |wrong: &Wrong| wrong.time <= seen.time_ns && wrong.subject.is_of(seen);
+        let (chosen, count) = (rule.iter().position(led).unwrap_or(0), rule.len());
+        let before = (chosen > 0).then(|| (rule[0].time, chosen));
+        all.push(Wrong { before, others: count - chosen - 1, ..rule.swap_remove(chosen) });
     }
     let rank = |wrong: &Wrong| match Oracle::ALL.iter().position(|oracle| oracle.id() == wrong.by) {
         None => 0,
@@ -161,7 +204,7 @@ pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
         let member = first_member(&says).unwrap_or_default();
         Wrong { by: violation.oracle.id(), ..Wrong::new(violation.time_ns, member, says) }
     }));
-    all.sort_by_key(|wrong| (wrong.time, rank(wrong)));
+    all.sort_by_key(|wrong| (wrong.begun(), rank(wrong)));
     all
 }
 
@@ -173,6 +216,18 @@ pub(super) fn time(at: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_violation_is_about_what_it_names() {
+        let violation = Violation::new(Oracle::W6, 5, "a watcher from a revision missed the first changes")
+            .say("Client 11 watched a..b by member 1 (stream 2, watcher 25, created with revision 776).")
+            .say("The first of these: `delete key6 at revision 759`.");
+        let seen = ViolationReport::of(&violation, &record::History::default());
+        assert!(Subject::Revision(759).is_of(&seen));
+        assert!(Subject::Watcher(2, 25).is_of(&seen));
+        assert!(!Subject::Revision(75).is_of(&seen) && !Subject::Watcher(2, 2).is_of(&seen));
+        assert!(!Subject::Member.is_of(&seen) && !Subject::Operation(0).is_of(&seen));
+    }
 
     #[test]
     fn a_sentence_names_its_member_first() {

@@ -254,6 +254,8 @@ impl<'a> Trial<'a> {
         count: usize,
         make: &(dyn Fn(&Plan, usize) -> Option<Plan> + Sync),
     ) -> Option<usize> {
+        // What runs is what a file of it would be read as.
+        let make = &|best: &Plan, nth| make(best, nth).map(Plan::in_order);
         let mut from = 0;
         while let Some(nth) = self.first_that_fails(from..count, make) {
             let candidate = make(&self.best, nth).expect("a candidate is made in the same way again");

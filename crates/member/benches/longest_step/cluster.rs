@@ -231,6 +231,7 @@ fn kind_of(input: &Input) -> String {
             Up::Watch(_) => "item Watch".to_string(),
             Up::Snapshot => "item Snapshot".to_string(),
             Up::Range(_) => "item Range".to_string(),
+            Up::KeepAlive => "item KeepAlive".to_string(),
         },
         Input::WorkDone { .. } => "WorkDone".to_string(),
         Input::JobDone { .. } => "JobDone".to_string(),

@@ -146,7 +146,11 @@ pub(super) struct General<'a> {
 
 /// Judges a history of etcd by all oracles.
 pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgement {
-    let verdict = verify::judge(record, expectations);
+    of_verdict(verify::judge(record, expectations), record)
+}
+
+/// What is said of a verdict on a record.
+pub(super) fn of_verdict(verdict: verify::Verdict, record: &Record) -> Judgement {
     let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
     let nothing = verdict.is_empty();

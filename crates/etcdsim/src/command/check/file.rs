@@ -39,6 +39,8 @@ pub(super) enum Format {
     Robustness,
     /// Traces of etcd-io/raft, judged by S (docs/traces.md); never detected
     RaftTrace,
+    /// Records of real processes: those of all members of a cluster together (docs/server.md)
+    Record,
 }
 
 /// A history, ready to be judged.
@@ -153,7 +155,9 @@ pub(super) fn read(path: &Path, format: Format) -> Result<ReadFile, Error> {
         Format::JepsenText => Detected::JepsenLines,
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
-        Format::RaftTrace => unreachable!("traces of raft are judged before files are read"),
+        Format::RaftTrace | Format::Record => {
+            unreachable!("traces and records are judged before files are read")
+        }
     };
     source.read_rest()?;
     if format != Format::Auto && source.is_empty()? {

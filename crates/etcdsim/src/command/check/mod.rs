@@ -4,7 +4,7 @@
 //! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
 //! * `shrink`, `window`: the fewest operations that still show a violation.
 //! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
-//! * `raft_trace`: traces of etcd-io/raft, judged by S.
+//! * `raft_trace`: traces of etcd-io/raft, judged by S. `records`: what real processes did.
 //! * `hints`: what besides a bug may explain a violation; `page`: shows a history; `bench`, `containers`: measure the engines.
 
 mod any;
@@ -15,6 +15,7 @@ mod file;
 mod hints;
 mod page;
 mod raft_trace;
+mod records;
 mod shrink;
 mod sums;
 mod transactions;
@@ -38,6 +39,7 @@ use verify::history_file::HistoryFile;
 use super::{Mistakes, values};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::recorded;
 use crate::replay_line;
 use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
@@ -169,6 +171,11 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     if arguments.format == Format::RaftTrace {
         return raft_trace::check(&arguments.histories, arguments.json);
+    }
+    let are_records =
+        arguments.format == Format::Auto && arguments.histories.iter().any(|path| recorded::is_record(path));
+    if arguments.format == Format::Record || are_records {
+        return records::check(&arguments.histories, arguments.json);
     }
     let written = [&arguments.write, &arguments.output, &arguments.page].into_iter().flatten().next();
     if let Some(path) = written.filter(|_| arguments.histories.len() > 1) {

@@ -92,7 +92,65 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                         .about(Subject::Lease(*id)),
                 );
             }
-            LeaseDeed::Confirmed | LeaseDeed::Revokes => {}
+            LeaseDeed::Confirmed | LeaseDeed::Revokes | LeaseDeed::Answered { .. } => {}
+        }
+    }
+    found
+}
+
+/// A keep-alive says that a lease has its time again only if it was renewed, and that there is none only if this member
+/// is known to lead.
+pub(super) fn answered(evidence: &Evidence) -> Vec<Wrong> {
+    // What the lessor did last with a lease that matters: whether it renewed it, and when.
+    let mut last: BTreeMap<(MemberId, i64), (bool, Nanos)> = BTreeMap::new();
+    // How many keep-alives waited for a ReadIndex and have no answer yet.
+    let mut confirmed: BTreeMap<(MemberId, i64), usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (place, happened) in evidence.all.iter().enumerate() {
+        let (at, member) = (happened.time, happened.member);
+        match &happened.what {
+            What::Inner(Inner::Reads { request, context: Some(_), .. }) => {
+                if let Request::LeaseKeepAlive(request) = &**request {
+                    *confirmed.entry((member, request.id)).or_default() += 1;
+                }
+            }
+            What::Inner(Inner::Lease { id, what, .. }) => {
+                let key = (member, *id);
+                let wrong = |says: String, rule: &str| {
+                    Wrong::new(at, member, says).rule(rule).about(Subject::Lease(*id))
+                };
+                match what {
+                    LeaseDeed::Renewed { .. } => _ = last.insert(key, (true, at)),
+                    LeaseDeed::Expired { .. } => _ = last.insert(key, (false, at)),
+                    LeaseDeed::Answered { ttl } => {
+                        let asked = confirmed.get_mut(&key).is_some_and(|count| {
+                            let any = *count > 0;
+                            *count = count.saturating_sub(1);
+                            any
+                        });
+                        if *ttl == 0 && !asked {
+                            let says = format!(
+                                "Member {member} told a client at {} that there is no lease {id}, without confirming with a quorum that it still led{}.",
+                                time(at),
+                                successor(evidence, place, member)
+                            );
+                            found.push(wrong(says, "What a keep-alive says about a lease is true only of the state of a leader that a quorum has confirmed (ReadIndex)."));
+                        } else if let (1.., Some((false, since))) = (*ttl, last.get(&key)) {
+                            let says = format!(
+                                "Member {member} told a client at {} that lease {id} has {ttl} s again, but did not renew it: it had found it expired at {}, and its revocation was under way.",
+                                time(at),
+                                time(*since)
+                            );
+                            found.push(
+                                wrong(says, "A keep-alive of a lease that has expired waits for its revocation, and then says that there is no such lease.")
+                                    .change(format!("lease {id} has expired"), "the same, but its client believes that it lives".to_string()),
+                            );
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
     found
@@ -138,7 +196,9 @@ pub(super) fn confirmed(evidence: &Evidence) -> Vec<Wrong> {
             }
             What::Inner(Inner::Lease { id, what, .. }) => {
                 let says = match what {
-                    LeaseDeed::Granted { .. } | LeaseDeed::TakenOver { .. } => continue,
+                    LeaseDeed::Granted { .. } | LeaseDeed::TakenOver { .. } | LeaseDeed::Answered { .. } => {
+                        continue;
+                    }
                     LeaseDeed::Expired { .. } => {
                         // It may be found expired again while a confirmed revocation waits for others.
                         expired.entry((member, *id)).or_insert(false);

@@ -41,6 +41,7 @@ const RULES: &[Rule] = &[
     ("only a promotion makes a learner vote", membership::roles),
     ("one change of the membership at a time", membership::one_at_a_time),
     ("a read waits for its read index", reads::waits),
+    ("a streamed range stays at its revision", reads::stays),
     ("a watcher goes on where it was", watchers::moves),
     ("a pass reads the history in order", watchers::passes),
     ("passes take all watchers in turn", watchers::turns),
@@ -48,6 +49,7 @@ const RULES: &[Rule] = &[
     ("a response is sent as it was queued", watchers::unchanged),
     ("a lease lasts its time", leases::lasts),
     ("only a leader revokes and renews", leases::confirmed),
+    ("a keep-alive is answered as the lease is", leases::answered),
     ("a lock goes to a key that exists", leases::locks),
 ];
 

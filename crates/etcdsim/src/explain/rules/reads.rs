@@ -45,10 +45,52 @@ pub(super) fn waits(evidence: &Evidence) -> Vec<Wrong> {
                     _ => continue,
                 };
                 let rule = "A linearizable read is answered once a quorum has confirmed the leader after the read arrived (ReadIndex) and the confirmed index is applied.";
-                found.push(Wrong::new(happened.time, member, says).rule(rule).about(Subject::Member));
+                found.push(
+                    Wrong::new(happened.time, member, says).rule(rule).about(Subject::Operation(*operation)),
+                );
             }
             _ => {}
         }
+    }
+    found
+}
+
+/// The bit of the numbers of streams of ranges; the rest of such a number is that of the operation.
+const RANGE: u64 = 1 << 59;
+
+/// All chunks of a streamed range are read at the revision of the first.
+pub(super) fn stays(evidence: &Evidence) -> Vec<Wrong> {
+    // When the first chunk was read, and at which revision.
+    let mut begun: BTreeMap<(MemberId, u64), (Nanos, i64)> = BTreeMap::new();
+    let mut found = Vec::new();
+    for happened in &evidence.all {
+        let What::Inner(Inner::Chunk { stream, revision, first }) = &happened.what else { continue };
+        let (at, member) = (happened.time, happened.member);
+        if *first {
+            begun.insert((member, *stream), (at, *revision));
+            continue;
+        }
+        let Some((since, of)) = begun.get(&(member, *stream)).filter(|(_, of)| of != revision) else {
+            continue;
+        };
+        let operation = stream & !RANGE;
+        let who = evidence.history().operations.get(operation as usize).map_or(String::new(), |operation| {
+            format!(" of client {}'s streamed `{}`", operation.client, describe::request(&operation.request))
+        });
+        let says = format!(
+            "Member {member} read a chunk{who} at revision {revision} at {}, although it read the first chunk at revision {of} at {}: what was written in between is in one part of the answer and not in the other.",
+            time(at),
+            time(*since)
+        );
+        found.push(
+            Wrong::new(at, member, says)
+                .rule("All chunks of a streamed range are of the revision of the first one.")
+                .change(
+                    format!("the range is one of revision {of}"),
+                    format!("it goes on at revision {revision}"),
+                )
+                .about(Subject::Operation(operation)),
+        );
     }
     found
 }

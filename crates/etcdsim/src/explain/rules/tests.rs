@@ -338,3 +338,28 @@ fn a_start_finds_what_was_committed() {
     one(&found_in(all), rule, &["the 2 commits", "13 rows are missing, as many as the first", "index 6"]);
     assert_eq!(found_in([(1, damage), (1, commit(13, 5)), (1, refused)]), []);
 }
+
+#[test]
+fn keep_alives_are_answered_as_the_lease_is() {
+    const SECOND: u64 = 1_000_000_000;
+    let rule = "a keep-alive is answered as the lease is";
+    let lease = |what, seconds: u64| (1, Inner::Lease { id: 7, what, clock: seconds * SECOND });
+    let request = || Box::new(Request::LeaseKeepAlive(LeaseKeepAliveRequest { id: 7 }));
+    let asked = || (1, Inner::Reads { operation: 0, request: request(), context: Some(3), applied: 1 });
+    let (granted, expired) = (LeaseDeed::Granted { ttl: 5 }, LeaseDeed::Expired { since: 0 });
+    let (renewed, alive) = (LeaseDeed::Renewed { ttl: 5 }, LeaseDeed::Answered { ttl: 5 });
+    let gone = LeaseDeed::Answered { ttl: 0 };
+    assert_eq!(found([lease(granted, 1), asked(), lease(renewed, 2), lease(alive, 2)]), []);
+    assert_eq!(found([lease(granted, 1), asked(), lease(gone, 2)]), []);
+    one(&found([lease(granted, 1), lease(gone, 2)]), rule, &["there is no lease 7", "without confirming"]);
+    let expired = found([lease(granted, 1), lease(expired, 6), asked(), lease(alive, 6)]);
+    one(&expired, rule, &["lease 7 has 5 s again, but did not renew it"]);
+}
+
+#[test]
+fn a_streamed_range_stays_at_its_revision() {
+    let chunk = |revision, first| (1, Inner::Chunk { stream: 1 << 59, revision, first });
+    assert_eq!(found([chunk(5, true), chunk(5, false), chunk(5, false)]), []);
+    let moved = found([chunk(5, true), chunk(5, false), chunk(7, false)]);
+    one(&moved, "a streamed range stays at its revision", &["at revision 7", "first chunk at revision 5"]);
+}

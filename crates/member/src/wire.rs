@@ -1,13 +1,14 @@
-//! How messages between members look on a connection. Only our own members speak this.
+//! How messages between members look as bytes: on a connection and in a record. Only our own members speak this.
 //!
 //! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body. The
 //! kinds are 1, a message of raft's in its own protobuf, and 2, a [`PeerFrame`].
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use member::io::{Message, PeerMessage};
 use prost::Message as _;
 use protobuf::Message as _;
 use raft::eraftpb::Message as RaftMessage;
+
+use crate::io::{Message, PeerMessage};
 
 /// Bytes before a body.
 pub const HEAD: usize = 5;
