@@ -78,7 +78,6 @@ pub(crate) fn run_plan_with(
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
-        record.stats.leaks = compared_by_name(&verdict);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
@@ -202,7 +201,9 @@ impl<'a> EventReceivers<'a> {
         verify::judge_all(&context, &mut sheet);
         own.judge(&context, &mut sheet);
         sheet.append(from_monitors);
-        (sheet.into_verdict(), starts)
+        let verdict = sheet.into_verdict();
+        record.stats.leaks = compared_by_name(&verdict);
+        (verdict, starts)
     }
 }
 
