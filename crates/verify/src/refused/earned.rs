@@ -74,7 +74,9 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::NoRangeStream | Error::RangeStreamSort | Error::RangeStreamFilter => operation.streamed,
         Error::RequestTooLarge => may_be_too_large(operation, context.expectations.limits.as_ref()),
         Error::Compacted | Error::FutureRev => {
+            // Who waits for a lock or an election watches the key before its own.
             operation.streamed
+                || of_service
                 || matches!(request, Compact(_) | HashKv(_))
                 || parts(|part| matches!(part, Part::Range(range) if range.revision != 0))
         }
@@ -135,7 +137,8 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         | Error::NoInflightDowngrade => matches!(request, Downgrade(_)),
         Error::SessionExpired => matches!(request, Lock(_) | Campaign(_)),
         Error::Locked => matches!(request, Lock(_)),
-        Error::ElectionNotLeader => matches!(request, Proclaim(_) | Resign(_)),
+        // A campaign that goes on with another value proclaims it.
+        Error::ElectionNotLeader => matches!(request, Campaign(_) | Proclaim(_) | Resign(_)),
         Error::ElectionNoLeader => matches!(request, Leader(_)),
         Error::MissingLeaderKey => matches!(request, Proclaim(_) | Resign(_)),
         // Who may do what, space, load, and time: they depend on more than the request.
