@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::Request;
 use record::probe::Counts;
 use record::{
-    Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Operation, Outcome, Probe, Record, Step,
+    Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Operation, Outcome, Probe,
+    Record, Step,
 };
 
 /// An observer that gathers, and passes all events on.

@@ -74,9 +74,10 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::NoRangeStream | Error::RangeStreamSort | Error::RangeStreamFilter => operation.streamed,
         Error::RequestTooLarge => may_be_too_large(operation, context.expectations.limits.as_ref()),
         Error::Compacted | Error::FutureRev => {
-            // A lock and a campaign watch the key before their own, from a revision that may be compacted meanwhile.
+            // Who waits for a lock or an election watches the key before its own.
             operation.streamed
-                || matches!(request, Compact(_) | HashKv(_) | Lock(_) | Campaign(_))
+                || of_service
+                || matches!(request, Compact(_) | HashKv(_))
                 || parts(|part| matches!(part, Part::Range(range) if range.revision != 0))
         }
         Error::LeaseNotFound => {
@@ -136,8 +137,8 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         | Error::NoInflightDowngrade => matches!(request, Downgrade(_)),
         Error::SessionExpired => matches!(request, Lock(_) | Campaign(_)),
         Error::Locked => matches!(request, Lock(_)),
-        // A campaign proclaims its value if its key is there already.
-        Error::ElectionNotLeader => matches!(request, Proclaim(_) | Resign(_) | Campaign(_)),
+        // A campaign that goes on with another value proclaims it.
+        Error::ElectionNotLeader => matches!(request, Campaign(_) | Proclaim(_) | Resign(_)),
         Error::ElectionNoLeader => matches!(request, Leader(_)),
         Error::MissingLeaderKey => matches!(request, Proclaim(_) | Resign(_)),
         // Who may do what, space, load, and time: they depend on more than the request.

@@ -195,6 +195,8 @@ fn learners(history: &History) -> BTreeMap<MemberId, Nanos> {
 fn wrong_for_a_learner(operation: &Operation) -> Option<&'static str> {
     let serves = match &operation.request {
         Request::Status(_) => true,
+        // The history has several changes at once, which are no request of etcd's API, as a removal.
+        Request::MemberRemove(_) => true,
         Request::Range(range) => range.serializable && !operation.streamed,
         _ => false,
     };

@@ -79,7 +79,7 @@ fn one_more_than_may_be_alive_is_a_leak() {
 fn files_that_nobody_needs_are_leaks() {
     let with_files = |files: &[String], applied| {
         let mut story = kept(&[]);
-        story.expectations.limits.snapshot_count = 10;
+        story.expectations.bounds.snapshot_count = 10;
         member(&mut story).files = files.to_vec();
         member(&mut story).applied = applied;
         leaks(&story)
@@ -131,7 +131,7 @@ fn what_is_alive_is_no_leak() {
     // A request that was given up lately may still be worked on.
     let mut story = kept(&[("proposals", 1)]).unknown(1, put("c", "1"), 52);
     story.holds(Oracle::Z);
-    story.expectations.limits.request_timeout = SECOND / 2;
+    story.expectations.bounds.request_timeout = SECOND / 2;
     story.record.kept[0].time = 61 * SECOND;
     story.breaks(Oracle::Z, "requests");
 }
