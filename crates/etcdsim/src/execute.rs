@@ -10,11 +10,12 @@ use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
 use crate::additions::OwnOracles;
+use crate::musts;
 use crate::probes;
 use crate::stopwatch::Stopwatch;
 
 /// The rate of a correct clock, in parts per million.
-const EXACT: u32 = 1_000_000;
+pub(crate) const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
@@ -68,6 +69,9 @@ pub(crate) fn run_plan_with(
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = catch_panics(|| {
         let mut receivers = EventReceivers::new(plan.most_members(), own, observer);
+        if !receivers.own.without_specification() {
+            receivers.monitors.musts.configure(musts::setup(plan));
+        }
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
@@ -141,6 +145,7 @@ impl<'a> EventReceivers<'a> {
         probes::count(record, monitors.invariants.probes());
         record.stats.specification = monitors.specification.counts_by_name();
         monitors.end(record, &mut from_monitors);
+        record.stats.musts = monitors.musts.counts();
         own.end(record, &mut from_monitors);
         let expectations = Expectations { starts: starts.clone(), lessors: lessors.spans(), ..expectations };
         let mut sheet = Sheet::default();

@@ -181,6 +181,7 @@ mod explain;
 mod flaws;
 mod history;
 mod landmarks;
+mod musts;
 mod page;
 #[doc(hidden)]
 pub mod probes;

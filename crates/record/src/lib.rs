@@ -28,7 +28,7 @@ pub use head::{MessageHead, MessageKind};
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use inner::Inner;
 pub use probe::Probe;
-pub use run::{Applied, Record, Stats};
+pub use run::{Applied, MustCounts, Record, Stats};
 pub use step::Step;
 pub use trace::hash::{self, TraceHash, TraceHasher};
 pub use trace::{DropReason, FaultEffect, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop};

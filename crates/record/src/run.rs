@@ -82,6 +82,42 @@ pub struct Stats {
     /// a rule that the raft library is known for. Empty if S was off.
     #[serde(default)]
     pub specification: BTreeMap<String, u64>,
+    /// By id: how often or how long each must was judged. Empty if the musts were off.
+    #[serde(default)]
+    pub musts: BTreeMap<String, MustCounts>,
+}
+
+/// How often or how long a must was judged, and how often a premise kept it from being judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MustCounts {
+    /// On how many occasions it was judged.
+    pub judged: u64,
+    /// For how long it was judged, if it is owed all the time.
+    pub judged_ns: Nanos,
+    /// By the name of the premise that did not hold: on how many occasions it was not judged.
+    pub skipped: BTreeMap<String, u64>,
+    /// By the name of the premise that did not hold: for how long it was not judged.
+    pub skipped_ns: BTreeMap<String, Nanos>,
+}
+
+impl MustCounts {
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &MustCounts) {
+        self.judged += other.judged;
+        self.judged_ns += other.judged_ns;
+        add(&mut self.skipped, &other.skipped);
+        add(&mut self.skipped_ns, &other.skipped_ns);
+    }
+}
+
+/// Adds counts by name.
+fn add(sums: &mut BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) {
+    for (name, count) in counts {
+        match sums.get_mut(name) {
+            Some(sum) => *sum += count,
+            None => _ = sums.insert(name.clone(), *count),
+        }
+    }
 }
 
 impl Stats {
@@ -116,11 +152,12 @@ impl Stats {
             (&mut self.work, &other.work),
             (&mut self.specification, &other.specification),
         ] {
-            for (name, count) in counts {
-                match sum.get_mut(name) {
-                    Some(sum) => *sum += count,
-                    None => _ = sum.insert(name.clone(), *count),
-                }
+            add(sum, counts);
+        }
+        for (name, counts) in &other.musts {
+            match self.musts.get_mut(name) {
+                Some(sum) => sum.add(counts),
+                None => _ = self.musts.insert(name.clone(), counts.clone()),
             }
         }
     }

@@ -12,7 +12,7 @@
 //!   ones with the whole model (`tests/cross_check.rs`).
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
-//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. `ends`: V1, V2 and the end of I8; `progress`: V3.
+//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. [`musts`]: B1 to B8, what must happen within a bound. `ends`: V1, V2 and the end of I8; `progress`: V3.
 //! * `watch_rights`: the rule of K1 for users who watch. `scope`: reports what a history has that no oracle looked
 //!   at.
 //! * [`describe`]: operations, events and times as text.
@@ -48,6 +48,7 @@ pub mod leases;
 mod locks;
 mod membership;
 pub mod model;
+pub mod musts;
 mod oracle;
 mod progress;
 mod scope;

@@ -11,6 +11,7 @@
 use record::{Event, MemberId, Nanos, Record, Step};
 
 use crate::invariants::Invariants;
+use crate::musts::Musts;
 use crate::oracle::Monitor;
 use crate::specification::Specification;
 use crate::{
@@ -44,6 +45,8 @@ pub enum Chapter {
     Ends,
     /// Invariants, checked at the event that breaks them.
     Invariants,
+    /// What must happen, within a bound.
+    Musts,
 }
 
 /// A part of the table: one judge or all monitors, and their oracles.
@@ -69,6 +72,14 @@ pub struct Row {
     /// What else it does not check in a history without evidence; Markdown. Empty if nothing else is left out, or if
     /// it judges only runs.
     pub without_evidence: &'static str,
+}
+
+impl Oracle {
+    /// Whether it watches the steps of the members.
+    pub fn watches_steps(self) -> bool {
+        let by_steps = |part: &&Part| matches!(part.kind, Kind::Steps);
+        TABLE.iter().filter(by_steps).flat_map(|part| part.rows).any(|row| row.oracle == self)
+    }
 }
 
 macro_rules! oracles {
@@ -150,6 +161,8 @@ monitors! {
     invariants: Invariants,
     /// S.
     specification: Specification,
+    /// B1 to B8.
+    musts: Musts,
 }
 
 oracles! {
@@ -376,6 +389,54 @@ oracles! {
                 known to do against a rule is counted.",
             not_checked: "The content of entries (I2, I4); what a restart must find (I7); how long anything takes. \
                 Only the first breach of each rule by each member is reported.";
+    }
+    Musts, Kind::Steps => {
+        B1, Stuck: "a leader without a quorum steps down",
+            exactly: "With check-quorum on, a leader to which no quorum's answers were delivered in the last 2 e of its \
+                ticks leads no more (e: the shortest election timeout). In faults, too.",
+            not_checked: "Without check-quorum. An order of transfer and a change of the configuration begin the count \
+                anew.";
+        B2, Stuck: "an ordered transfer takes place or is given up",
+            exactly: "A leader gives a transfer up within e of its ticks, in faults too. A transfer between members that \
+                are well and have caught up takes place within e, if 5 l + 8 d are shorter (l: the longest way of a \
+                message in that time; d: the longest save).",
+            not_checked: "That it takes place: if links between members are not perfect, or if another order comes.";
+        B3, Stuck: "no election disturbs a leader that a quorum hears",
+            exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader of the \
+                highest term has a quorum that is well and follows it: no member asks for votes or is in a higher term, the \
+                leader leads on, and no member that is well and follows it asks for pre-votes.",
+            not_checked: "If links between members lose messages; after an order of transfer and a change of the \
+                configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the well.";
+        B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
+            exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e + l + d, and \
+                one leads within as many rounds as are split all together but once in a million times. A member (a learner, \
+                too) that is well and belongs to the configuration of a leader that stays has applied what the leader had \
+                applied, within a round trip for each window of appends, and three seconds for a snapshot.",
+            not_checked: "If links between members lose messages; if more than one round in two may be split; if a second \
+                snapshot is installed.";
+        B5, Inside: "a leader sends what it needs to, and streams",
+            exactly: "While all members of a configuration are well and have caught up, a leader sends each follower at most an \
+                append for each entry, each move of its commit index and each heartbeat, and a heartbeat for each tick and \
+                each ReadIndex; and it probes none for longer than two probes take.",
+            not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
+        B6, Stuck: "every request is answered while nothing that it needs is broken",
+            exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
+                answered within two ways of the client, (14 + 2 r) l + (19 + 2 r) d and a tick (r: how many windows of \
+                appends hold a request of each client). An error that says that it took too long is no answer.",
+            not_checked: "If links lose messages; if the client gives up before. What may take long by its nature: locks \
+                and elections, physical compactions, defragmentations, transfers, changes of the membership, ranges in \
+                chunks.";
+        B7, Stuck: "a ReadIndex ends within a round trip to a quorum",
+            exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
+                a ReadIndex within 4 l + 6 d.",
+            not_checked: "If links between members lose messages.";
+        B8, Stuck: "a watcher is told in time, and a lease that nobody renews ends in time",
+            exactly: "While nothing that it needs is broken, a watcher from now on receives a change within l + 2 d, two intervals \
+                between passes, 10 ms and two ways of the client; and a lease is gone within its time by the slowest clock, 1 s and \
+                8 l + 13 d after it was granted or renewed last.",
+            not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
+                somebody may have renewed without an answer, or under several leaders. Changes that never arrive (W11). How long \
+                physical compactions and defragmentations take.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",

@@ -36,6 +36,7 @@ fn table(chapter: &str) -> String {
         "services" => Chapter::Services,
         "ends" => Chapter::Ends,
         "invariants" => Chapter::Invariants,
+        "musts" => Chapter::Musts,
         other => panic!("there is no chapter {other:?}"),
     };
     let mut table = match from_elsewhere {

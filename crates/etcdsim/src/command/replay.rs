@@ -24,7 +24,7 @@ use crate::history::history_of_run;
 use crate::landmarks::Landmarks;
 use crate::report::{Failure, idle_warning};
 use crate::saved::{self, SavedResult};
-use crate::show::{human, numbers};
+use crate::show::{human, musts, numbers};
 use crate::trace_out::{TraceFormat, TraceOut};
 use crate::walk::Walk;
 use crate::{page, replay_line};
@@ -33,7 +33,8 @@ use crate::{page, replay_line};
 pub(super) struct Arguments {
     #[command(flatten)]
     run: OneRun,
-    /// Switch oracle S off, which watches every step of every member (docs/specification.md)
+    /// Switch the oracles off that watch every step of every member: S (docs/specification.md) and B1 to B8
+    /// (docs/musts.md)
     #[arg(long)]
     no_specification: bool,
     /// Print every event: virtual time, member, what happened
@@ -58,6 +59,9 @@ pub(super) struct Arguments {
     /// Write the log to stderr; the filter is as in RUST_LOG, such as `debug` or `raft=debug`
     #[arg(long, value_name = "FILTER", num_args = 0..=1, default_missing_value = "info")]
     log: Option<String>,
+    /// Show at the end how long each must was judged (docs/musts.md)
+    #[arg(long)]
+    counts: bool,
     /// Write what the run reaches into the head of the saved plan; later replays compare with it (docs/why.md)
     #[arg(long)]
     write_reached: bool,
@@ -133,6 +137,9 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         }
         None if outcome.verdict.undecided.is_empty() => text.push_str("All oracles held.\n"),
         None => text.push_str(&format!("Not decided: {}\n", outcome.verdict.undecided.join(" "))),
+    }
+    if arguments.counts {
+        text.push_str(&musts::table(&stats.musts));
     }
     if let Some(why) = plan.why_idle() {
         text.push_str(&format!("{}: {}.\n", "warning".yellow(), idle_warning(&case.file, why)));

@@ -58,10 +58,12 @@ pub(super) struct Arguments {
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
-    /// Switch oracle S off, which watches every step of every member (docs/specification.md)
+    /// Switch the oracles off that watch every step of every member: S (docs/specification.md) and B1 to B8
+    /// (docs/musts.md)
     #[arg(long)]
     no_specification: bool,
-    /// Show at the end what the clients' programs did: objects, watches, conflicts, locks, …
+    /// Show at the end what the clients' programs did: objects, watches, conflicts, locks, …; and how long each must was
+    /// judged (docs/musts.md)
     #[arg(long)]
     counts: bool,
     /// Show at the end how often each probe was reached (docs/coverage.md), and each action of the specification

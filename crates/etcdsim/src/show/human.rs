@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 use owo_colors::OwoColorize;
+use record::Stats;
 use verify::describe;
 use verify::specification::known::KNOWN;
 use verify::specification::reached::Reached as Way;
@@ -14,7 +15,7 @@ use crate::explain::{Explanation, Paragraph};
 use crate::report::{
     CaseReport, End, Ended, Failure, Group, Reached, Report, SHOWN_IN_FULL, SeedRun, ViolationReport,
 };
-use crate::show::numbers;
+use crate::show::{musts, numbers};
 
 /// The most lines shown of a list; the others are counted.
 const LINES_SHOWN: usize = 12;
@@ -30,7 +31,7 @@ const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions"
 pub const NOT_GUARDED: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
 /// The whole report, without the line that replays a failure. With `counts` it also says what the clients did and how
-/// often.
+/// often, and how long each must was judged.
 pub fn report(report: &Report, counts: bool) -> String {
     let mut text = String::new();
     write(&mut text, report, counts).expect("a String takes everything");
@@ -44,6 +45,11 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     }
     for case in report.cases.iter().filter(|_| counts) {
         work(out, case)?;
+    }
+    if counts {
+        let mut sum = Stats::default();
+        report.cases.iter().for_each(|case| sum.add(&case.total));
+        write!(out, "{}", musts::table(&sum.musts))?;
     }
     writeln!(out, "{}", summary(report))?;
     if let Some(reason) = shortened(report) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use record::probe::Counts;
-use record::{Probe, TraceHash};
+use record::{MustCounts, Probe, TraceHash};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -66,6 +66,8 @@ struct Scenario<'a> {
     /// How often each way through an action of the specification was reached, by name, and each known breach. Those
     /// that were not are left out.
     specification: BTreeMap<String, u64>,
+    /// How often or how long each must was judged, and skipped by which premise.
+    musts: BTreeMap<String, MustCounts>,
     /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
@@ -154,6 +156,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         faults: total.faults,
         probes: every(&total.probes),
         specification: total.specification,
+        musts: total.musts,
         work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),

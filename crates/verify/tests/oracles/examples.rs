@@ -97,6 +97,20 @@ fn of_records(oracle: Oracle) -> Examples {
             };
             (answered(20), answered(19))
         }
+        "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "B7" | "B8" => {
+            let file = "crates/verify/src/musts/tests.rs";
+            let test = match oracle.id() {
+                "B1" => "b1_a_leader_without_answers_steps_down",
+                "B2" => "b2_a_transfer_is_given_up_after_an_election_timeout",
+                "B3" => "b3_nobody_disturbs_a_leader_that_is_heard",
+                "B4" => "b4_a_lost_leader_is_replaced",
+                "B5" => "b5_a_leader_sends_no_more_than_it_needs_to",
+                "B6" => "b6_every_request_is_answered",
+                "B7" => "b7_a_read_index_is_confirmed",
+                _ => "b8_a_watcher_is_told",
+            };
+            return Examples::Runs { file, fires: test, holds: test };
+        }
         "S" => {
             let file = "crates/verify/src/specification/tests.rs";
             let fires = "every_rule_is_broken_by_a_step";

@@ -1,0 +1,74 @@
+//! What the musts must know of a plan: settings, links, clocks, and what each fault touches.
+
+use plan::{ClockFault, Fault, FaultKind, NetworkFault, OperatorTask, Plan, ProcessFault};
+use keyed::Ratio;
+use schedule::{Link, PointAction, Spread, Trigger};
+use verify::musts::{Setup, Touches};
+
+use crate::execute::EXACT;
+
+/// What the musts must know of this plan.
+pub(crate) fn setup(plan: &Plan) -> Setup {
+    let settings = &plan.cluster.settings;
+    let usual = plan.faults.iter().filter_map(usual_rate);
+    let keeps = |link: &Link| link.loss == Ratio::NEVER && link.corrupt == Ratio::NEVER && link.bandwidth == 0;
+    let peers = &plan.network.peers;
+    Setup {
+        tick: settings.heartbeat_interval,
+        election_ticks: u64::from(settings.election_ticks),
+        pre_vote: settings.pre_vote,
+        check_quorum: settings.check_quorum,
+        max_inflight: u64::from(settings.max_inflight_messages),
+        catch_up_entries: settings.catch_up_entries,
+        peers_keep: keeps(peers),
+        peers_in_order: keeps(peers) && peers.duplicate == Ratio::NEVER && peers.reorder == Ratio::NEVER,
+        clients_keep: keeps(&plan.network.clients),
+        rates: usual.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate))),
+        watchers_are_quick: plan.clients.iter().all(|client| client.watch_processing == Spread::Constant(0)),
+        watch_window: u64::from(settings.watch_window.min(settings.watch_buffer)),
+        watch_sync: settings.watch_sync_interval,
+        faults: plan.faults.iter().map(touches).collect(),
+    }
+}
+
+/// The rate that a member's clock has while no fault is on, if that is what a fault of the plan sets: the expansion of a
+/// scenario writes it as a fault from the beginning to the end.
+fn usual_rate(fault: &Fault<OperatorTask>) -> Option<u32> {
+    match fault.kind {
+        FaultKind::Clock(ClockFault::Rate { rate })
+            if rate > 0 && fault.when == Trigger::At(0) && fault.duration.is_none() =>
+        {
+            Some(rate)
+        }
+        _ => None,
+    }
+}
+
+/// What a fault touches while it is active.
+fn touches(fault: &Fault<OperatorTask>) -> Touches {
+    if usual_rate(fault).is_some() {
+        return Touches::Nothing;
+    }
+    match &fault.kind {
+        FaultKind::Network(NetworkFault::MajoritiesRing | NetworkFault::Bridge) => Touches::AllLinks,
+        FaultKind::Network(NetworkFault::CutClients) => Touches::ClientLinks,
+        FaultKind::Network(_) => Touches::Links,
+        FaultKind::Disk(disk) if disk.effect().damages => Touches::Damages,
+        FaultKind::Disk(_) => Touches::Members,
+        FaultKind::Clock(ClockFault::Rate { .. } | ClockFault::Freeze) => Touches::Members,
+        // The members' monotonic clocks go on as they were.
+        FaultKind::Clock(ClockFault::Step { .. } | ClockFault::Strobe { .. } | ClockFault::Sine { .. }) => {
+            Touches::Nothing
+        }
+        // A process that has ended says so itself, and one that has not is well.
+        FaultKind::Process(
+            ProcessFault::Crash
+            | ProcessFault::PowerLoss
+            | ProcessFault::CrashAtDiskOp { .. }
+            | ProcessFault::CrashInRecovery { .. }
+            | ProcessFault::Failpoint { does: PointAction::Crash | PointAction::PowerLoss, .. },
+        ) => Touches::Nothing,
+        FaultKind::Process(_) => Touches::Members,
+        FaultKind::Task(_) => Touches::Nothing,
+    }
+}

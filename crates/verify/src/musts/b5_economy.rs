@@ -1,0 +1,222 @@
+//! B5: in peace, a leader sends what the protocol needs and not more, and streams to those who have caught up.
+//!
+//! Messages. To a follower, a leader sends an append for each entry that is added to its log, one for each time that its
+//! commit index moves, and one for each answer to a heartbeat that comes while entries are under way (raft 0.7.0,
+//! `handle_heartbeat_response`; etcd-io/raft does so, too); a heartbeat for each tick and for each ReadIndex that any
+//! member asks. Its followers answer each message once. So between two looks at most
+//! (entries + commits + heartbeats) appends and (ticks + reads) heartbeats to each follower. A batch that was put out before
+//! the first look may leave after it, and one of each kind is allowed for that, for each follower and each save under way.
+//!
+//! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). It may fall back to probing, because
+//! messages overtake each other and it refuses one. The next probe leaves at once or with the answer to the next heartbeat,
+//! and its answer ends the probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
+//!
+//! Premises: links between members neither lose, double nor reorder; the cluster is steady, and all members of the
+//! leader's configuration serve, for messages from one look to the next, for streaming since the probing began.
+//!
+//! What a single step may send, the limits of the window and of a message, and that nothing acknowledged is sent again, are
+//! rules of S (FlowControl, AppendSize, UncommittedCounted, NextAboveMatch, SnapshotDue), which counts them at every step.
+
+use record::step::{Call, Mode, Step};
+use record::{MemberId, Members, MessageKind, Nanos, Role};
+
+use super::b3_no_election::seconds;
+use super::cluster::Cluster;
+use super::counts::{Premise, Tally};
+use super::setup::Setup;
+use super::speed::Speed;
+use crate::{Oracle, Sheet, Violation};
+
+/// Messages are counted for so long before they are compared.
+const SPAN: Nanos = 500_000_000;
+
+/// What a leader does in a span.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    entries: u64,
+    commits: u64,
+    ticks: u64,
+    reads: u64,
+    appends: u64,
+    heartbeats: u64,
+}
+
+/// The leader that is watched.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    leader: MemberId,
+    term: u64,
+    since: Nanos,
+    count: Count,
+}
+
+/// The must.
+#[derive(Clone, Debug)]
+pub(super) struct Economy {
+    span: Option<Span>,
+    /// The last index and the commit index of each member, as of its last step.
+    last: Members<(u64, u64)>,
+    /// Since when the leader probes each member, and who that leader is.
+    probed: Members<Option<(Nanos, MemberId)>>,
+    pub tally: Tally,
+    reported: [bool; 2],
+}
+
+impl Economy {
+    pub fn new(members: u32) -> Economy {
+        Economy {
+            span: None,
+            last: Members::new(members, |_| (0, 0)),
+            probed: Members::new(members, |_| None),
+            tally: Tally::default(),
+            reported: [false; 2],
+        }
+    }
+
+    /// A message leaves.
+    #[inline]
+    pub fn sent(&mut self, from: MemberId, kind: MessageKind) {
+        if let Some(span) = &mut self.span
+            && span.leader == from
+        {
+            match kind {
+                MessageKind::Append => span.count.appends += 1,
+                MessageKind::Heartbeat => span.count.heartbeats += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Some member asks for a read index.
+    pub fn asks(&mut self) {
+        if let Some(span) = &mut self.span {
+            span.count.reads += 1;
+        }
+    }
+
+    /// Takes a step.
+    #[inline]
+    pub fn step(&mut self, time: Nanos, member: MemberId, step: &Step) {
+        if step.after.role != Role::Leader {
+            return;
+        }
+        for (follower, progress) in &step.changed.progress {
+            let Some(probed) = self.probed.get_mut(*follower) else { continue };
+            if progress.mode != Mode::Probe {
+                *probed = None;
+            } else if !probed.is_some_and(|(_, leader)| leader == member) {
+                *probed = Some((time, member));
+            }
+        }
+        let Some(last) = self.last.get_mut(member) else { return };
+        let (index, commit) = (step.after.last.0, step.after.commit);
+        if let Some(span) = &mut self.span
+            && span.leader == member
+        {
+            span.count.entries += index.saturating_sub(last.0);
+            span.count.commits += u64::from(commit > last.1);
+            span.count.ticks += u64::from(matches!(step.call, Call::Tick));
+        }
+        *last = (index, commit);
+    }
+
+    /// Looks how much was sent, and who is probed.
+    pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
+        let (setup, cluster, speed) = known;
+        let passed = match self.premises(setup, cluster) {
+            Ok((leader, term, followers)) => {
+                self.streams(now, leader, known, sheet);
+                match self.span {
+                    Some(span) if (span.leader, span.term) == (leader, term) => {
+                        if now - span.since < SPAN {
+                            return;
+                        }
+                        self.compare(now, span, followers, speed.worst_now(span.since, now, cluster).saves, sheet);
+                        now - span.since
+                    }
+                    _ => 0,
+                }
+            }
+            Err(premise) => {
+                self.span = None;
+                return self.tally.time(super::LOOK, Err(premise));
+            }
+        };
+        self.tally.time(passed, Ok(()));
+        let steady = cluster.steady;
+        self.span = steady.map(|steady| Span {
+            leader: steady.leader,
+            term: steady.term,
+            since: now,
+            count: Count::default(),
+        });
+    }
+
+    /// The leader, its term and the number of its followers, if economy is owed.
+    fn premises(&self, setup: &Setup, cluster: &Cluster) -> Result<(MemberId, u64, u64), Premise> {
+        if !setup.peers_in_order {
+            return Err(Premise::Links);
+        }
+        let steady = cluster.steady.ok_or(Premise::Leader)?;
+        let configuration = &cluster.members[steady.leader].configuration;
+        let voters = cluster.members.ids().filter(|id| configuration.voters.has(*id));
+        if !configuration.learners.is_empty() {
+            return Err(Premise::Membership);
+        }
+        if voters.clone().any(|id| cluster.serves_since(id).is_none()) {
+            return Err(Premise::Health);
+        }
+        Ok((steady.leader, steady.term, voters.count() as u64 - 1))
+    }
+
+    /// Compares what a leader sent in a span with what it had to.
+    fn compare(&mut self, now: Nanos, span: Span, followers: u64, saves: Nanos, sheet: &mut Sheet) {
+        let Count { entries, commits, ticks, reads, appends, heartbeats } = span.count;
+        // What was put out before the span leaves once the save before it is done.
+        let carried = 4 + saves / 10_000_000;
+        let most_heartbeats = followers * (ticks + reads + carried);
+        let most_appends = followers * (entries + commits + carried) + heartbeats;
+        if (appends <= most_appends && heartbeats <= most_heartbeats) || self.reported[0] {
+            return;
+        }
+        self.reported[0] = true;
+        let sentence = format!(
+            "From {:.3} s to {:.3} s member {} led {followers} followers that had caught up. Its log grew by {entries} entries, \
+             its commit index moved {commits} times, it took {ticks} ticks, and {reads} reads were asked for. That takes at \
+             most {most_appends} appends and {most_heartbeats} heartbeats; it sent {appends} and {heartbeats}.",
+            seconds(span.since),
+            seconds(now),
+            span.leader
+        );
+        let title = format!("member {} sends more than it needs to", span.leader);
+        sheet.add(Violation::new(Oracle::B5, now, title).say(sentence));
+    }
+
+    /// Looks whether followers that have caught up are probed for too long.
+    fn streams(
+        &mut self,
+        now: Nanos,
+        leader: MemberId,
+        (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+        sheet: &mut Sheet,
+    ) {
+        for (member, probed) in self.probed.iter() {
+            let Some((since, _)) = probed.filter(|(_, by)| *by == leader && member != leader) else { continue };
+            let Some(serves) = cluster.serves_since(member) else { continue };
+            let since = since.max(serves);
+            let worst = speed.worst_now(since, now, cluster);
+            let bound = setup.longest(2) + 4 * worst.peers + 6 * worst.saves;
+            if now - since > bound && !self.reported[1] {
+                self.reported[1] = true;
+                let sentence = format!(
+                    "Member {leader} has probed member {member} since {:.3} s, though its log agrees and it answers. A probe \
+                     and its answer take at most {:.3} s.",
+                    seconds(since),
+                    seconds(bound)
+                );
+                let title = format!("member {leader} does not stream to member {member}");
+                sheet.add(Violation::new(Oracle::B5, now, title).say(sentence));
+            }
+        }
+    }
+}

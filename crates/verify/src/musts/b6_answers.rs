@@ -1,0 +1,146 @@
+//! B6: while nothing that it needs is broken, every request is answered within a few round trips and writes; a time-out is
+//! a violation.
+//!
+//! Derivation. The request and its answer take one way each between client and member. A write goes to the leader (l,
+//! after a save of the member that holds up its loop, d), waits for the leader's save under way and its own (2 d), goes to
+//! the followers (l), waits for their save under way and its own (2 d), is acknowledged (l), committed at the leader's next
+//! ready (d), announced (l) and applied at the member's next ready (d): 4 l + 7 d. A linearizable read waits for the
+//! ReadIndex under way and its own (B7): twice 4 l + 6 d. What takes both, such as the renewal of a lease, which the leader
+//! confirms by a ReadIndex, and whose checkpoint may have to be written: the sum and a way to the leader and back, 14 l +
+//! 19 d, plus a tick, because what a full window of appends left behind goes on with the next heartbeat's answer. A narrow
+//! window (`max-inflight-messages`) sends a queue of at most as many entries as there are requests under way in several
+//! round trips: each takes 2 l + 2 d.
+//!
+//! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
+//! is in the base of a steady cluster, from the call to the end. The client is patient for longer than the bound.
+//!
+//! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
+//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow).
+
+use api::{Error, Request};
+use record::{Nanos, Operation, Outcome, Record};
+
+use super::b3_no_election::seconds;
+use super::cluster::Cluster;
+use super::counts::{Premise, Tally};
+use super::setup::Setup;
+use super::speed::Speed;
+use crate::{Oracle, Sheet, Violation};
+
+/// The most violations that are reported of a run; the others have the same cause as a rule.
+const MOST: usize = 3;
+
+/// Judges all operations of a run.
+pub(super) fn judge(
+    record: &Record,
+    (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+    tally: &mut Tally,
+    sheet: &mut Sheet,
+) {
+    let operations = &record.history.operations;
+    let callers = operations.iter().map(|operation| operation.client).max().map_or(0, |most| u64::from(most) + 1);
+    let rounds = callers.div_ceil(setup.max_inflight.max(1));
+    let over = record.stats.virtual_ns;
+    let mut reported = 0;
+    for (number, operation) in operations.iter().enumerate() {
+        match look(operation, over, rounds, (setup, cluster, speed)) {
+            Ok(None) => tally.judged(),
+            Ok(Some(bound)) => {
+                tally.judged();
+                reported += 1;
+                if reported <= MOST {
+                    sheet.add(violation(number, operation, bound, cluster));
+                }
+            }
+            Err(premise) => tally.skipped(premise),
+        }
+    }
+}
+
+/// When an operation was answered; the time at which its client gave up if it was not.
+fn ended(operation: &Operation, over: Nanos) -> (bool, Nanos) {
+    match operation.outcome {
+        Outcome::Answer { at, .. } => (true, at),
+        Outcome::Error { at, error } => (!says_it_took_too_long(error), at),
+        // Of an operation that was under way at the end of the run, the record says that it was given up at its call.
+        Outcome::Unknown { gave_up } if gave_up == operation.call => (false, over),
+        Outcome::Unknown { gave_up } => (false, gave_up),
+    }
+}
+
+/// Looks at an operation. Returns the bound if it was answered too late or not at all.
+fn look(
+    operation: &Operation,
+    over: Nanos,
+    rounds: u64,
+    (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+) -> Result<Option<Nanos>, Premise> {
+    if operation.streamed || takes_long(&operation.request) {
+        return Err(Premise::Nature);
+    }
+    if !setup.peers_keep || !setup.clients_keep {
+        return Err(Premise::Links);
+    }
+    let (answered, end) = ended(operation, over);
+    let call = operation.call;
+    if !cluster.served(operation.member, call, end) || !cluster.clients_reached(call, end) {
+        return Err(Premise::Health);
+    }
+    let worst = speed.worst(call, end);
+    let bound = 2 * worst.clients
+        + (14 + 2 * rounds) * worst.peers
+        + (19 + 2 * rounds) * worst.saves
+        + setup.longest(1);
+    match end - call {
+        took if took > bound => Ok(Some(bound)),
+        _ if answered => Ok(None),
+        _ => Err(Premise::Patience),
+    }
+}
+
+/// Whether an error says that the request was not served in time, or by nobody.
+fn says_it_took_too_long(error: Error) -> bool {
+    matches!(
+        error,
+        Error::Timeout
+            | Error::TimeoutDueToLeaderFail
+            | Error::TimeoutDueToConnectionLost
+            | Error::ContextDeadlineExceeded
+            | Error::NoLeader
+            | Error::LeaderChanged
+    )
+}
+
+/// Whether a request may take long by its nature.
+fn takes_long(request: &Request) -> bool {
+    match request {
+        Request::Compact(compact) => compact.physical,
+        Request::Lock(_)
+        | Request::Unlock(_)
+        | Request::Campaign(_)
+        | Request::Proclaim(_)
+        | Request::Leader(_)
+        | Request::Resign(_)
+        | Request::Defragment(_)
+        | Request::MoveLeader(_)
+        | Request::MemberAdd(_)
+        | Request::MemberRemove(_)
+        | Request::MemberUpdate(_)
+        | Request::MemberPromote(_) => true,
+        _ => false,
+    }
+}
+
+fn violation(number: usize, operation: &Operation, bound: Nanos, cluster: &Cluster) -> Violation {
+    let member = operation.member;
+    let _ = cluster;
+    let title = format!("member {member} did not answer in time, though nothing was broken");
+    let sentence = format!(
+        "Client {} asked member {member} at {:.3} s. The member, a leader with a quorum and all links between them were \
+         well all the time, so an answer was due within {:.3} s.",
+        operation.client,
+        seconds(operation.call),
+        seconds(bound)
+    );
+    Violation::new(Oracle::B6, operation.call + bound, title).say(sentence).shown_by([number])
+}

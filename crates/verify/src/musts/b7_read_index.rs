@@ -1,0 +1,119 @@
+//! B7: a ReadIndex ends within a round trip to a quorum.
+//!
+//! Derivation. The question goes to the leader with the asker's next ready (d, l), the leader's heartbeats leave with its
+//! next ready (d, l), the followers answer after their save under way (d, l), the leader's answer leaves with its next ready
+//! (d, l) and counts with the asker's (d). So 4 l + 5 d, and one d more for a save that begins in the same step as a
+//! message's arrival. At the leader itself two of the ways are saved.
+//!
+//! Premises: links between members lose nothing, and the asker serves from the question to the bound (`cluster`). It is
+//! timed by the true clock: nothing in it waits for anybody's clock.
+//!
+//! A member has one question under way, which it may ask again: it is timed from the first time.
+
+use record::{MemberId, Members, Nanos};
+
+use super::b3_no_election::seconds;
+use super::cluster::Cluster;
+use super::counts::{Premise, Tally};
+use super::setup::Setup;
+use super::speed::Speed;
+use crate::{Oracle, Sheet, Violation};
+
+/// The must.
+#[derive(Clone, Debug)]
+pub(super) struct ReadIndex {
+    /// Since when each member has a question under way.
+    asked: Members<Option<Nanos>>,
+    pub tally: Tally,
+    reported: bool,
+}
+
+impl ReadIndex {
+    pub fn new(members: u32) -> ReadIndex {
+        ReadIndex { asked: Members::new(members, |_| None), tally: Tally::default(), reported: false }
+    }
+
+    /// A member asks.
+    pub fn asks(&mut self, now: Nanos, member: MemberId) {
+        if let Some(asked) = self.asked.get_mut(member) {
+            asked.get_or_insert(now);
+        }
+    }
+
+    /// A member's process ends, or its leader changes: the question is dropped.
+    pub fn dropped(&mut self, member: MemberId) {
+        if let Some(asked) = self.asked.get_mut(member).filter(|asked| asked.is_some()) {
+            *asked = None;
+            self.tally.skipped(Premise::Leader);
+        }
+    }
+
+    /// A member has its answer.
+    pub fn confirmed(
+        &mut self,
+        now: Nanos,
+        member: MemberId,
+        known: (&Setup, &Cluster, &Speed),
+        sheet: &mut Sheet,
+    ) {
+        if let Some(since) = self.asked.get_mut(member).and_then(Option::take) {
+            self.judge(now, member, since, true, known, sheet);
+        }
+    }
+
+    /// Looks for questions that should have ended.
+    pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
+        let open: Vec<(MemberId, Nanos)> =
+            self.asked.iter().filter_map(|(member, asked)| Some((member, (*asked)?))).collect();
+        for (member, since) in open {
+            if self.judge(now, member, since, false, known, sheet) {
+                self.asked[member] = None;
+            }
+        }
+    }
+
+    /// Judges a question. Returns whether that is done: it is not while one without an answer is in time.
+    fn judge(
+        &mut self,
+        now: Nanos,
+        member: MemberId,
+        since: Nanos,
+        answered: bool,
+        (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+        sheet: &mut Sheet,
+    ) -> bool {
+        let premises = if !setup.peers_keep {
+            Err(Premise::Links)
+        } else if !cluster.serves_since(member).is_some_and(|serves| serves <= since) {
+            Err(Premise::Health)
+        } else {
+            Ok(())
+        };
+        if let Err(premise) = premises {
+            self.tally.skipped(premise);
+            return true;
+        }
+        let worst = speed.worst_now(since, now, cluster);
+        let bound = 4 * worst.peers + 6 * worst.saves;
+        if now - since <= bound {
+            if answered {
+                self.tally.judged();
+            }
+            return answered;
+        }
+        self.tally.judged();
+        if !self.reported {
+            self.reported = true;
+            let how = if answered { "was confirmed late" } else { "is not confirmed" };
+            let sentence = format!(
+                "Member {member} asked for a read index at {:.4} s, and it {how} at {:.4} s. It was due within {:.4} s.",
+                seconds(since),
+                seconds(now),
+                seconds(bound)
+            );
+            let title = format!("a ReadIndex of member {member} took too long, though nothing was broken");
+            sheet.add(Violation::new(Oracle::B7, now, title).say(sentence));
+        }
+        true
+    }
+}

@@ -1,0 +1,343 @@
+//! What the musts know of the members: whether they are well, what they follow, and since when.
+//!
+//! A member is *well* if its process runs and has received a message since its start, it is not paused, and no fault is
+//! active on its process, its disk, its clock or its links. It is *settled* once it has been well for the grace
+//! ([`Setup::grace`]).
+//!
+//! The cluster is *steady* while one settled leader of the highest term that any member ever had has a quorum of
+//! settled voters that follow it in that term, and its configuration is not joint and has not changed for the grace. The
+//! leader and all settled voters that follow it are the *base*.
+//!
+//! A member *serves* while the cluster is steady, the member is in the base, uses the leader's configuration and has
+//! caught up with what was committed when it joined the base, and no snapshot is on its way to it.
+
+use record::{EtcdFact, Fact, MemberId, Members, Nanos, Role};
+
+use super::setup::{Set, Setup, Touches};
+
+/// What is known of a member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Member {
+    /// Whether its process runs.
+    pub up: bool,
+    /// Whether it has received anything since its start.
+    pub hears: bool,
+    paused: bool,
+    damaged: bool,
+    /// How many faults are active on it or its links.
+    troubles: u32,
+    /// Since when it has been well; `None` if it is not.
+    pub well_since: Option<Nanos>,
+    pub term: u64,
+    /// Whether it leads its term.
+    pub leads: bool,
+    pub leader: MemberId,
+    pub applied: u64,
+    pub configuration: Configuration,
+    /// Whether a snapshot was sent to it that it has not installed.
+    snapshot_comes: bool,
+    /// What it must have applied to have caught up; `None` if it is not in the base.
+    to_catch_up: Option<u64>,
+    /// When it serves.
+    serves: Spans,
+}
+
+/// A configuration, as sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Configuration {
+    pub voters: Set,
+    pub outgoing: Set,
+    pub learners: Set,
+}
+
+/// A steady cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Steady {
+    pub leader: MemberId,
+    pub term: u64,
+    /// The leader, and the settled voters that follow it.
+    pub base: Set,
+    /// Since when; the base may have changed.
+    pub since: Nanos,
+}
+
+/// The members.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    pub members: Members<Member>,
+    /// The highest term of any member.
+    pub highest: u64,
+    /// How many faults are active on links of anybody, and on those of clients.
+    everywhere: u32,
+    at_clients: u32,
+    /// When no fault was active on the links of clients.
+    client_links: Spans,
+    /// The members of which clients are cut off.
+    without_clients: Members<u32>,
+    /// When a transfer was ordered last, or a configuration came into force.
+    disturbed: Nanos,
+    pub steady: Option<Steady>,
+    /// When the cluster was steady under one leader.
+    peace: Spans,
+}
+
+impl Cluster {
+    pub fn new(members: u32) -> Cluster {
+        Cluster {
+            members: Members::new(members, |_| Member::default()),
+            highest: 0,
+            everywhere: 0,
+            at_clients: 0,
+            client_links: Spans::default(),
+            without_clients: Members::new(members, |_| 0),
+            disturbed: 0,
+            steady: None,
+            peace: Spans::default(),
+        }
+    }
+
+    /// Whether a member is well.
+    pub fn is_well(&self, member: MemberId) -> bool {
+        self.members.get(member).is_some_and(|member| member.well_since.is_some())
+    }
+
+    /// Whether a member has been well for the grace.
+    pub fn is_settled(&self, member: MemberId, now: Nanos, setup: &Setup) -> bool {
+        let since = self.members.get(member).and_then(|member| member.well_since);
+        since.is_some_and(|since| now - since >= setup.grace())
+    }
+
+    /// Takes a fact that may change whether members are well, or what they follow. Returns whether it did.
+    pub fn note(&mut self, time: Nanos, member: MemberId, fact: &Fact, setup: &Setup) -> bool {
+        match fact {
+            Fact::Fault { fault, begins, .. } => self.fault(member, setup.touches(*fault), *begins),
+            Fact::Started { .. } => self.of(member, |member| {
+                *member = Member {
+                    up: true,
+                    damaged: member.damaged,
+                    troubles: member.troubles,
+                    serves: std::mem::take(&mut member.serves),
+                    ..Member::default()
+                };
+            }),
+            Fact::Stopped(_) => self.of(member, |member| member.up = false),
+            Fact::Paused => self.of(member, |member| member.paused = true),
+            Fact::Resumed => self.of(member, |member| member.paused = false),
+            Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
+                self.highest = self.highest.max(*term);
+                self.of(member, |member| (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader));
+            }
+            Fact::Own(EtcdFact::Recovered { term, consistent_index, .. }) => {
+                self.highest = self.highest.max(*term);
+                self.of(member, |member| (member.term, member.applied) = (*term, *consistent_index));
+            }
+            Fact::Own(EtcdFact::Configuration { voters, outgoing, learners, .. }) => {
+                let configuration = Configuration {
+                    voters: Set::of(voters),
+                    outgoing: Set::of(outgoing),
+                    learners: Set::of(learners),
+                };
+                let mut changed = false;
+                self.of(member, |member| {
+                    changed = member.leads && member.configuration != configuration;
+                    member.configuration = configuration;
+                });
+                if changed {
+                    self.disturbed = time;
+                }
+            }
+            Fact::Own(EtcdFact::SnapshotInstalled { index, .. }) => self.of(member, |member| {
+                member.snapshot_comes = false;
+                member.applied = *index;
+            }),
+            _ => return false,
+        }
+        self.look(time, setup);
+        true
+    }
+
+    /// A member has received a message.
+    #[inline]
+    pub fn heard(&mut self, time: Nanos, member: MemberId, setup: &Setup) {
+        if self.members.get(member).is_some_and(|member| !member.hears) {
+            self.members[member].hears = true;
+            self.look(time, setup);
+        }
+    }
+
+    /// A member has applied an entry.
+    #[inline]
+    pub fn applied(&mut self, member: MemberId, index: u64) {
+        if let Some(member) = self.members.get_mut(member) {
+            member.applied = index;
+        }
+    }
+
+    /// A snapshot leaves for a member.
+    pub fn snapshot_sent(&mut self, time: Nanos, to: MemberId, setup: &Setup) {
+        self.of(to, |member| member.snapshot_comes = true);
+        self.look(time, setup);
+    }
+
+    /// A transfer of leadership was ordered, or an order to campaign arrives.
+    pub fn transfer(&mut self, time: Nanos, setup: &Setup) {
+        self.disturbed = time;
+        self.look(time, setup);
+    }
+
+    fn of(&mut self, member: MemberId, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.members.get_mut(member) {
+            change(member);
+        }
+    }
+
+    /// A fault begins or ends on a member, or on none.
+    fn fault(&mut self, member: MemberId, touches: Touches, begins: bool) {
+        let count = |count: &mut u32| *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+        match touches {
+            Touches::Nothing => {}
+            Touches::Damages => self.of(member, |member| member.damaged = true),
+            Touches::AllLinks => count(&mut self.everywhere),
+            Touches::Links | Touches::Members if member.is_none() => count(&mut self.at_clients),
+            Touches::Links | Touches::Members => self.of(member, |member| count(&mut member.troubles)),
+            Touches::ClientLinks => match self.without_clients.get_mut(member) {
+                Some(cut) => count(cut),
+                None => count(&mut self.at_clients),
+            },
+        }
+    }
+
+    /// Looks who is well, whether the cluster is steady, and who serves.
+    pub fn look(&mut self, now: Nanos, setup: &Setup) {
+        let everywhere = self.everywhere > 0;
+        for member in self.members.values_mut() {
+            let well = member.up
+                && member.hears
+                && !member.paused
+                && !member.damaged
+                && member.troubles == 0
+                && !everywhere;
+            member.well_since = well.then(|| member.well_since.unwrap_or(now));
+        }
+        let clients = self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
+        self.client_links.set(now, clients);
+        let steady = self.find_steady(now, setup);
+        let same = |before: Steady| steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term));
+        if !self.steady.is_some_and(same) {
+            self.peace.set(now, false);
+        }
+        self.peace.set(now, steady.is_some());
+        self.steady = steady.map(|found| match self.steady {
+            Some(before) if (before.leader, before.term) == (found.leader, found.term) => {
+                Steady { since: before.since, ..found }
+            }
+            _ => found,
+        });
+        self.look_who_serves(now);
+    }
+
+    /// The leader and its base, if the cluster is steady now.
+    fn find_steady(&self, now: Nanos, setup: &Setup) -> Option<Steady> {
+        if now < self.disturbed + setup.grace() {
+            return None;
+        }
+        let leads = |(_, member): &(MemberId, &Member)| member.leads && member.up;
+        let (leader, leading) = self.members.iter().filter(leads).max_by_key(|(_, member)| member.term)?;
+        let (term, configuration) = (leading.term, leading.configuration);
+        if term != self.highest
+            || !self.is_settled(leader, now, setup)
+            || !configuration.voters.has(leader)
+            || !configuration.outgoing.is_empty()
+        {
+            return None;
+        }
+        let mut base = Set::default();
+        for (id, member) in self.members.iter() {
+            let follows = (member.leader, member.term) == (leader, term) && configuration.voters.has(id);
+            if follows && self.is_settled(id, now, setup) {
+                base.add(id);
+            }
+        }
+        base.is_quorum_of(configuration.voters).then_some(Steady { leader, term, base, since: now })
+    }
+
+    /// Looks who serves now.
+    fn look_who_serves(&mut self, now: Nanos) {
+        let Cluster { members, steady, .. } = self;
+        let leading = steady.map(|steady| {
+            let leader = &members[steady.leader];
+            (steady.base, Leading { applied: leader.applied, configuration: leader.configuration })
+        });
+        for (member, id) in members.values_mut().zip((1..).map(MemberId::new)) {
+            let Some((_, leading)) = leading.filter(|(base, _)| base.has(id)) else {
+                member.to_catch_up = None;
+                member.serves.set(now, false);
+                continue;
+            };
+            let goal = *member.to_catch_up.get_or_insert(leading.applied);
+            let serves = member.applied >= goal
+                && member.configuration == leading.configuration
+                && !member.snapshot_comes;
+            member.serves.set(now, serves);
+        }
+    }
+
+    /// Since when a member serves.
+    pub fn serves_since(&self, member: MemberId) -> Option<Nanos> {
+        self.members.get(member)?.serves.since
+    }
+
+    /// Whether a member served all the time between two times.
+    pub fn served(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.serves.cover(from, to))
+    }
+
+    /// Whether the cluster was steady under one leader all the time between two times.
+    pub fn steady_between(&self, from: Nanos, to: Nanos) -> bool {
+        self.peace.cover(from, to)
+    }
+
+    /// Whether the links of clients were well all the time between two times.
+    pub fn clients_reached(&self, from: Nanos, to: Nanos) -> bool {
+        self.client_links.cover(from, to)
+    }
+}
+
+/// What those who serve must have of the leader.
+#[derive(Clone, Copy)]
+struct Leading {
+    applied: u64,
+    configuration: Configuration,
+}
+
+/// The spans of time in which something holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spans {
+    /// Since when it holds now.
+    since: Option<Nanos>,
+    /// The spans that are over, in order.
+    over: Vec<(Nanos, Nanos)>,
+}
+
+impl Spans {
+    /// From now on it holds, or not.
+    fn set(&mut self, now: Nanos, holds: bool) {
+        match self.since {
+            None if holds => self.since = Some(now),
+            Some(since) if !holds => {
+                self.since = None;
+                self.over.push((since, now));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether one span has all of this time in it.
+    fn cover(&self, from: Nanos, to: Nanos) -> bool {
+        if self.since.is_some_and(|since| since <= from) {
+            return true;
+        }
+        let at = self.over.partition_point(|(_, end)| *end < to);
+        self.over.get(at).is_some_and(|(since, _)| *since <= from)
+    }
+}

@@ -1,0 +1,233 @@
+//! B1 to B8: the musts. Something that should happen, does, within a bound.
+//!
+//! Each must has a file, whose head has its bound, where that comes from, and its premises: what must be well for it to be
+//! owed. Where a premise does not hold, the must is skipped, and that is counted (`counts`). `setup` is what the plan says,
+//! `cluster` what is known of the members, `speed` how long messages and writes really took. `docs/musts.md` is for
+//! readers.
+//!
+//! Soundness comes first: a must that is broken by a right cluster is worse than one that is seldom owed.
+//!
+//! It is timed by true time, with the rates of clocks where a bound is one of a member's clock, and by a leader's ticks
+//! where that is possible.
+//!
+//! Not here: what must happen at all, at some time (V1, W11, L2); progress while faults last (V3).
+
+mod b1_step_down;
+mod b2_transfer;
+mod b3_no_election;
+mod b4_recovery;
+mod b5_economy;
+mod b6_answers;
+mod b7_read_index;
+mod b8_bounded;
+mod cluster;
+mod counts;
+mod setup;
+mod speed;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use record::step::Step;
+use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Record};
+
+use crate::oracle::Monitor;
+use crate::{Oracle, Sheet};
+use b1_step_down::StepDown;
+use b2_transfer::Transfer;
+use b3_no_election::NoElection;
+use b4_recovery::Recovery;
+use b5_economy::Economy;
+use b7_read_index::ReadIndex;
+use cluster::Cluster;
+pub use counts::Premise;
+use counts::Tally;
+pub use setup::{Setup, Touches};
+use speed::Speed;
+
+/// Time between two looks at what may be due.
+const LOOK: Nanos = 50_000_000;
+
+/// Watches a run for B1 to B8.
+#[derive(Clone, Debug)]
+pub struct Musts {
+    /// What the plan says; `None` as long as nobody has told it, and then nothing is watched.
+    setup: Option<Setup>,
+    cluster: Cluster,
+    speed: Speed,
+    looked: Nanos,
+    step_down: StepDown,
+    transfer: Transfer,
+    no_election: NoElection,
+    recovery: Recovery,
+    economy: Economy,
+    answers: Tally,
+    read_index: ReadIndex,
+    bounded: Tally,
+}
+
+impl Musts {
+    /// For a cluster of at most the members 1 to `members`, including those that join later. It watches nothing before
+    /// [`Musts::configure`].
+    pub fn new(members: u32) -> Musts {
+        Musts {
+            setup: None,
+            cluster: Cluster::new(members),
+            speed: Speed::new(members),
+            looked: 0,
+            step_down: StepDown::new(members),
+            transfer: Transfer::new(members),
+            no_election: NoElection::default(),
+            recovery: Recovery::new(members),
+            economy: Economy::new(members),
+            answers: Tally::default(),
+            read_index: ReadIndex::new(members),
+            bounded: Tally::default(),
+        }
+    }
+
+    /// From now on it watches a run of which the plan says this.
+    pub fn configure(&mut self, setup: Setup) {
+        self.setup = Some(setup);
+    }
+
+    /// The tallies of all musts, by oracle.
+    fn tallies(&self) -> [(Oracle, &Tally); 8] {
+        [
+            (Oracle::B1, &self.step_down.tally),
+            (Oracle::B2, &self.transfer.tally),
+            (Oracle::B3, &self.no_election.tally),
+            (Oracle::B4, &self.recovery.tally),
+            (Oracle::B5, &self.economy.tally),
+            (Oracle::B6, &self.answers),
+            (Oracle::B7, &self.read_index.tally),
+            (Oracle::B8, &self.bounded),
+        ]
+    }
+
+    /// How often or how long each must was judged and skipped, by id; empty if nothing was watched.
+    pub fn counts(&self) -> BTreeMap<String, MustCounts> {
+        if self.setup.is_none() {
+            return BTreeMap::new();
+        }
+        self.tallies().into_iter().map(|(oracle, tally)| (oracle.id().to_string(), tally.counts())).collect()
+    }
+
+    /// Looks at what may be due.
+    #[cold]
+    fn look(&mut self, now: Nanos, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        let passed = now - self.looked;
+        self.looked = now;
+        self.cluster.look(now, setup);
+        let known = (setup, &self.cluster, &self.speed);
+        self.no_election.poll(now, passed, setup, &self.cluster, &self.speed);
+        self.transfer.poll(now, known, sheet);
+        self.recovery.poll(now, known, sheet);
+        self.economy.poll(now, known, sheet);
+        self.read_index.poll(now, known, sheet);
+    }
+
+    /// Takes a fact that only few events are: of processes, faults, roles, configurations.
+    fn rare(&mut self, event: &Event, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        let (time, member) = (event.time, event.member);
+        match &event.fact {
+            Fact::Stopped(_) => {
+                self.speed.ended(member);
+                self.step_down.stopped(member);
+                self.transfer.stopped(member);
+                self.read_index.dropped(member);
+            }
+            Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
+                let known = (setup, &self.cluster, &self.speed);
+                self.no_election.state(time, (member, *term, *role), known, sheet);
+                self.transfer.state(member, *term, *role);
+                self.recovery.state(*role);
+                let follows = self.cluster.members.get(member).map(|member| member.leader);
+                if follows.is_some_and(|follows| follows != *leader) {
+                    self.read_index.dropped(member);
+                }
+            }
+            Fact::Own(EtcdFact::SnapshotInstalled { .. }) => self.recovery.installed(member),
+            _ => {}
+        }
+        self.cluster.note(time, member, &event.fact, setup);
+    }
+}
+
+impl Monitor for Musts {
+    #[inline]
+    fn event(&mut self, event: &Event, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        let (time, member) = (event.time, event.member);
+        if time >= self.looked + LOOK {
+            self.look(time, sheet);
+            return self.event(event, sheet);
+        }
+        match &event.fact {
+            Fact::Sent { to, packet, head } => {
+                self.speed.sent(*packet, time, member, *to);
+                self.economy.sent(member, head.kind);
+                if head.kind == MessageKind::Snapshot {
+                    self.cluster.snapshot_sent(time, *to, setup);
+                }
+            }
+            Fact::Delivered { packet, .. } => {
+                self.speed.landed(*packet, time);
+                self.cluster.heard(time, member, setup);
+            }
+            Fact::Dropped { packet, .. } => self.speed.landed(*packet, time),
+            Fact::JobDone { job, .. } => self.speed.saved(member, *job, time),
+            Fact::Own(own) => match own {
+                EtcdFact::Applied { index, .. } => self.cluster.applied(member, *index),
+                EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
+                EtcdFact::ReadIndexAsked { .. } => {
+                    self.read_index.asks(time, member);
+                    self.economy.asks();
+                }
+                EtcdFact::ReadIndexConfirmed { .. } => {
+                    let known = (setup, &self.cluster, &self.speed);
+                    self.read_index.confirmed(time, member, known, sheet);
+                }
+                EtcdFact::State { .. }
+                | EtcdFact::Recovered { .. }
+                | EtcdFact::Configuration { .. }
+                | EtcdFact::SnapshotInstalled { .. } => self.rare(event, sheet),
+                _ => {}
+            },
+            Fact::Started { .. } | Fact::Stopped(_) | Fact::Paused | Fact::Resumed | Fact::Fault { .. } => {
+                self.rare(event, sheet);
+            }
+            Fact::Phase(_) | Fact::Called { .. } | Fact::Returned { .. } => {}
+        }
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.setup.is_some()
+    }
+
+    #[inline]
+    fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        self.step_down.step(time, member, step, sheet);
+        self.economy.step(time, member, step);
+        let known = (setup, &self.cluster, &self.speed);
+        if self.transfer.step(time, member, step, known, sheet) {
+            self.cluster.transfer(time, setup);
+        }
+    }
+
+    fn end(&mut self, record: &Record, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        self.speed.end(record.stats.virtual_ns, &self.cluster);
+        let known = (setup, &self.cluster, &self.speed);
+        b6_answers::judge(record, known, &mut self.answers, sheet);
+        b8_bounded::judge(record, known, &mut self.bounded, sheet);
+        for (oracle, tally) in self.tallies() {
+            sheet.checked(oracle, "occasions", tally.checks());
+        }
+    }
+}

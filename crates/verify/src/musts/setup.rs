@@ -1,0 +1,173 @@
+//! What a run's plan says that the musts depend on.
+
+use record::{MemberId, Nanos};
+
+use super::counts::Premise;
+
+/// The rate of an exact clock, in parts per million.
+const EXACT: u64 = 1_000_000;
+
+/// What a fault of the plan touches while it is active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touches {
+    /// Nothing that a must needs, or nothing that other facts do not show: a wall clock, a task of an operator, a
+    /// crash (the process has ended), a member's usual clock.
+    Nothing,
+    /// The process, the disk or the clock of the members that it strikes.
+    Members,
+    /// The disks of the members that it strikes, for the rest of the run.
+    Damages,
+    /// All links of the members that it strikes; those of clients if it strikes no member.
+    Links,
+    /// The links between clients and the members that it strikes.
+    ClientLinks,
+    /// Links of anybody.
+    AllLinks,
+}
+
+/// What the plan says. Durations are in nanoseconds, by an exact clock.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The length of a tick; a leader sends heartbeats each tick.
+    pub tick: Nanos,
+    /// The shortest election timeout, in ticks. The longest is twice that.
+    pub election_ticks: u64,
+    /// Whether members ask for pre-votes.
+    pub pre_vote: bool,
+    /// Whether a leader looks for a quorum, and followers protect the leader they hear from.
+    pub check_quorum: bool,
+    /// The largest number of appends in flight to one follower.
+    pub max_inflight: u64,
+    /// How many entries before a snapshot stay in the log.
+    pub catch_up_entries: u64,
+    /// Whether links between members lose nothing while no fault is on.
+    pub peers_keep: bool,
+    /// Whether links between members neither lose, double nor reorder while no fault is on.
+    pub peers_in_order: bool,
+    /// Whether links between clients and members lose nothing while no fault is on.
+    pub clients_keep: bool,
+    /// The rates of the slowest and the fastest member's clock while no fault is on, in parts per million.
+    pub rates: (u32, u32),
+    /// Whether clients take watch responses without delay.
+    pub watchers_are_quick: bool,
+    /// How many responses of a watch stream may be under way before it lags.
+    pub watch_window: u64,
+    /// Time between two passes over watchers that lag.
+    pub watch_sync: Nanos,
+    /// For each fault of the plan, what it touches.
+    pub faults: Vec<Touches>,
+}
+
+/// etcd's settings, on perfect machines.
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            tick: 100_000_000,
+            election_ticks: 10,
+            pre_vote: true,
+            check_quorum: true,
+            max_inflight: 512,
+            catch_up_entries: 5_000,
+            peers_keep: true,
+            peers_in_order: true,
+            clients_keep: true,
+            rates: (1_000_000, 1_000_000),
+            watchers_are_quick: true,
+            watch_window: 16,
+            watch_sync: 100_000_000,
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Setup {
+    /// What this fault touches.
+    pub(super) fn touches(&self, fault: u32) -> Touches {
+        self.faults.get(fault as usize).copied().unwrap_or(Touches::AllLinks)
+    }
+
+    /// The longest that so many ticks take, by the slowest clock.
+    pub(super) fn longest(&self, ticks: u64) -> Nanos {
+        scaled(self.tick * ticks, u64::from(self.rates.0))
+    }
+
+    /// The longest that a time of a member's clock takes.
+    pub(super) fn longest_of(&self, time: Nanos) -> Nanos {
+        scaled(time, u64::from(self.rates.0))
+    }
+
+    /// The shortest that so many ticks take, by the fastest clock.
+    pub(super) fn shortest(&self, ticks: u64) -> Nanos {
+        scaled(self.tick * ticks, u64::from(self.rates.1))
+    }
+
+    /// How long a member must have been well before it counts: two shortest election timeouts. By then queues are worked
+    /// off, and what was lost was sent again with a heartbeat.
+    pub(super) fn grace(&self) -> Nanos {
+        self.longest(2 * self.election_ticks)
+    }
+
+    /// Whether the protocol protects a leader that is heard.
+    pub(super) fn protects_leader(&self) -> Result<(), Premise> {
+        if self.pre_vote && self.check_quorum { Ok(()) } else { Err(Premise::Settings) }
+    }
+}
+
+/// A time by a clock of this rate, as true time.
+fn scaled(time: Nanos, rate: u64) -> Nanos {
+    (u128::from(time) * u128::from(EXACT) / u128::from(rate.max(1))) as Nanos
+}
+
+/// A set of members, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Set(u64);
+
+impl Set {
+    /// The set of these members.
+    pub fn of(members: &[MemberId]) -> Set {
+        let mut set = Set::default();
+        members.iter().for_each(|member| set.add(*member));
+        set
+    }
+
+    /// Adds a member.
+    pub fn add(&mut self, member: MemberId) {
+        self.0 |= bit(member);
+    }
+
+    /// Whether it has a member.
+    pub fn has(self, member: MemberId) -> bool {
+        self.0 & bit(member) != 0
+    }
+
+    /// Whether it is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many members it has.
+    pub fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The members that are in both.
+    pub fn and(self, other: Set) -> Set {
+        Set(self.0 & other.0)
+    }
+
+    /// Whether it has a majority of these voters.
+    pub fn is_quorum_of(self, voters: Set) -> bool {
+        self.and(voters).len() > voters.len() / 2
+    }
+
+    /// Whether no majority of these voters is without a member of it.
+    pub fn blocks(self, voters: Set) -> bool {
+        let others = voters.len() - self.and(voters).len();
+        others <= voters.len() / 2
+    }
+}
+
+/// The bit of a member; none for ids that are not numbers of a plan.
+fn bit(member: MemberId) -> u64 {
+    u32::try_from(member.slot()).ok().and_then(|slot| 1u64.checked_shl(slot)).unwrap_or(0)
+}

@@ -1,0 +1,411 @@
+//! Each must fires on a scene in which what is owed does not happen, and holds on the same scene in which it does.
+
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{
+    LeaseGrantRequest, LeaseGrantResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest,
+    WatchResponse,
+};
+use api::mvccpb::{Event as Change, KeyValue};
+use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
+use record::{
+    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record, Role, Stop,
+    WatchStream,
+};
+
+use super::{Musts, Setup, Touches};
+use crate::oracle::Monitor;
+use crate::{Oracle, Sheet};
+
+const MS: Nanos = 1_000_000;
+const SECOND: Nanos = 1_000 * MS;
+
+/// A run that is written by hand.
+struct Scene {
+    musts: Musts,
+    sheet: Sheet,
+    now: Nanos,
+    packets: u64,
+    record: Record,
+}
+
+fn id(member: u32) -> MemberId {
+    MemberId::new(member)
+}
+
+impl Scene {
+    /// Nothing has happened.
+    fn new(setup: Setup) -> Scene {
+        let mut musts = Musts::new(3);
+        musts.configure(setup);
+        Scene { musts, sheet: Sheet::default(), now: 0, packets: 0, record: Record::default() }
+    }
+
+    /// Three members, of which member 1 leads term 2, at peace for five seconds.
+    fn at_peace(setup: Setup) -> Scene {
+        let mut scene = Scene::new(setup);
+        for member in 1..=3 {
+            scene.start(member);
+        }
+        for member in 1..=3 {
+            scene.message(1, member, MessageKind::Heartbeat, MS);
+        }
+        scene.state(1, 2, Role::Leader, 1);
+        scene.state(2, 2, Role::Follower, 1);
+        scene.state(3, 2, Role::Follower, 1);
+        scene.apply(1..=3, 5);
+        scene.pass(5 * SECOND);
+        scene
+    }
+
+    fn fact(&mut self, member: u32, fact: Fact) {
+        let member = if member == 0 { MemberId::NONE } else { id(member) };
+        self.musts.event(&Event { time: self.now, member, fact }, &mut self.sheet);
+    }
+
+    fn own(&mut self, member: u32, fact: EtcdFact) {
+        self.fact(member, Fact::Own(fact));
+    }
+
+    /// Time passes, in small steps, in which nothing happens.
+    fn pass(&mut self, time: Nanos) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = end.min(self.now + 10 * MS);
+            self.fact(0, Fact::Called { operation: 0, client: 0, digest: 0 });
+        }
+    }
+
+    fn start(&mut self, member: u32) {
+        self.fact(member, Fact::Started { incarnation: 1 });
+        let voters = MemberId::first(3).collect();
+        self.own(
+            member,
+            EtcdFact::Configuration { index: 1, voters, outgoing: Vec::new(), learners: Vec::new() },
+        );
+        let settings = Settings {
+            election: 10,
+            heartbeat: 1,
+            pre_vote: true,
+            check_quorum: true,
+            max_inflight: 4,
+            max_size: 1_000,
+            max_uncommitted: 1_000,
+        };
+        let configuration = Configuration { voters: MemberId::first(3).collect(), ..Configuration::default() };
+        let start = Start { settings, configuration, before: (0, 0), entries: Entries::default() };
+        self.step(member, Step { call: Call::Start(Box::new(start)), ..Step::default() });
+    }
+
+    fn step(&mut self, member: u32, step: Step) {
+        self.musts.step(self.now, id(member), &step, &mut self.sheet);
+    }
+
+    /// A step of member 1 as leader of term 2.
+    fn leads(&mut self, call: Call, transferee: u32) {
+        let transferee = if transferee == 0 { MemberId::NONE } else { id(transferee) };
+        let after = State { term: 2, role: Role::Leader, leader: id(1), transferee, ..State::default() };
+        self.step(1, Step { call, after, ..Step::default() });
+    }
+
+    /// A message is sent and arrives.
+    fn message(&mut self, from: u32, to: u32, kind: MessageKind, takes: Nanos) {
+        self.packets += 1;
+        let (packet, head) = (self.packets, MessageHead::of(kind));
+        self.fact(from, Fact::Sent { to: id(to), packet, head });
+        self.now += takes;
+        self.fact(to, Fact::Delivered { from: id(from), packet, head });
+    }
+
+    fn state(&mut self, member: u32, term: u64, role: Role, leader: u32) {
+        let leader = if leader == 0 { MemberId::NONE } else { id(leader) };
+        self.own(member, EtcdFact::State { term, vote: MemberId::NONE, role, leader });
+    }
+
+    fn apply(&mut self, members: std::ops::RangeInclusive<u32>, index: u64) {
+        for member in members {
+            let fact = EtcdFact::Applied {
+                index,
+                term: 2,
+                digest: 0,
+                request: 0,
+                revision: index,
+                state_hash: 0,
+                mutated: true,
+                executed: true,
+            };
+            self.own(member, fact);
+        }
+    }
+
+    /// Ends the run. Returns whether the must was violated, and how often it was judged and for how long.
+    fn end(mut self, must: Oracle) -> (bool, u64, Nanos) {
+        self.record.stats.virtual_ns = self.now;
+        self.musts.end(&self.record, &mut self.sheet);
+        let verdict = self.sheet.into_verdict();
+        let others: Vec<_> = verdict.violations.iter().filter(|found| found.oracle != must).collect();
+        assert!(others.is_empty(), "{others:#?}");
+        let counts = &self.musts.counts()[must.id()];
+        (!verdict.violations.is_empty(), counts.judged, counts.judged_ns)
+    }
+
+    fn operation(&mut self, call: Nanos, outcome: Outcome) {
+        let request = RangeRequest { key: "a".into(), ..RangeRequest::default() }.into();
+        let operation =
+            Operation { client: 0, member: id(2), user: None, request, streamed: false, call, outcome };
+        self.record.history.operations.push(operation);
+    }
+}
+
+/// A scene with and without the defect: the must fires and is judged, and is judged and holds.
+fn fires_and_holds(must: Oracle, scene: impl Fn(bool) -> Scene) {
+    let (fires, judged, _) = scene(true).end(must);
+    assert!(fires && judged > 0, "{must} does not fire, judged {judged} times");
+    let (fires, judged, long) = scene(false).end(must);
+    assert!(!fires && judged + long > 0, "{must} fires though it holds, or was not judged");
+}
+
+#[test]
+fn b1_a_leader_without_answers_steps_down() {
+    fires_and_holds(Oracle::B1, |broken| {
+        let mut scene = Scene::new(Setup::default());
+        scene.start(1);
+        scene.leads(Call::Campaign, 0);
+        for tick in 1..=20 {
+            if !broken && tick == 20 {
+                scene.step(1, Step::default());
+                break;
+            }
+            scene.leads(Call::Tick, 0);
+        }
+        scene
+    });
+}
+
+#[test]
+fn b1_an_answer_begins_the_count_anew() {
+    let mut scene = Scene::new(Setup::default());
+    scene.start(1);
+    scene.leads(Call::Campaign, 0);
+    for tick in 1..=60 {
+        scene.leads(Call::Tick, 0);
+        if tick % 15 == 0 {
+            let mut answer = Message::new(MessageKind::HeartbeatResponse, id(2), id(1));
+            answer.term = 2;
+            scene.leads(Call::Receive(answer), 0);
+        }
+    }
+    assert_eq!(scene.end(Oracle::B1), (false, 0, 0));
+}
+
+#[test]
+fn b2_a_transfer_is_given_up_after_an_election_timeout() {
+    fires_and_holds(Oracle::B2, |broken| {
+        let mut scene = Scene::new(Setup::default());
+        scene.start(1);
+        scene.leads(Call::TransferLeader { to: id(2) }, 2);
+        for tick in 1..=10 {
+            scene.leads(Call::Tick, if !broken && tick == 10 { 0 } else { 2 });
+        }
+        scene
+    });
+}
+
+#[test]
+fn b2_a_transfer_to_a_voter_that_is_well_takes_place() {
+    fires_and_holds(Oracle::B2, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.leads(Call::TransferLeader { to: id(2) }, 2);
+        scene.pass(50 * MS);
+        if broken {
+            scene.leads(Call::Tick, 0);
+        } else {
+            scene.step(1, Step::default());
+            scene.state(2, 3, Role::Leader, 2);
+        }
+        scene.pass(SECOND);
+        scene
+    });
+}
+
+#[test]
+fn b3_nobody_disturbs_a_leader_that_is_heard() {
+    let disturbed = |setup| {
+        let mut scene = Scene::at_peace(setup);
+        scene.state(3, 3, Role::Candidate, 0);
+        scene.end(Oracle::B3)
+    };
+    assert!(disturbed(Setup::default()).0);
+    let (fires, _, long) = Scene::at_peace(Setup::default()).end(Oracle::B3);
+    assert!(!fires && long > SECOND, "judged for {long} ns");
+    // It is not owed without pre-votes, if links lose messages, or while a fault is on.
+    assert!(!disturbed(Setup { pre_vote: false, ..Setup::default() }).0);
+    assert!(!disturbed(Setup { peers_keep: false, ..Setup::default() }).0);
+    let setup = Setup { faults: vec![Touches::Members], ..Setup::default() };
+    let mut scene = Scene::at_peace(setup);
+    for member in 2..=3 {
+        let effect = record::FaultEffect::NONE;
+        scene.fact(member, Fact::Fault { fault: 0, what: "pause", kind: 1, effect, begins: true });
+    }
+    scene.state(3, 3, Role::Candidate, 0);
+    assert!(!scene.end(Oracle::B3).0);
+}
+
+#[test]
+fn b4_a_lost_leader_is_replaced() {
+    fires_and_holds(Oracle::B4, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.fact(1, Fact::Stopped(Stop::Crash));
+        scene.pass(SECOND);
+        if !broken {
+            scene.state(2, 3, Role::Candidate, 0);
+            scene.state(2, 3, Role::Leader, 2);
+        }
+        scene.pass(2 * SECOND);
+        scene
+    });
+}
+
+#[test]
+fn b4_a_member_that_returns_catches_up() {
+    fires_and_holds(Oracle::B4, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.fact(3, Fact::Stopped(Stop::Crash));
+        scene.apply(1..=2, 50);
+        scene.start(3);
+        scene.message(1, 3, MessageKind::Heartbeat, MS);
+        scene.state(3, 2, Role::Follower, 1);
+        scene.pass(SECOND);
+        if !broken {
+            scene.apply(3..=3, 50);
+        }
+        scene.pass(4 * SECOND);
+        scene
+    });
+}
+
+#[test]
+fn b5_a_leader_sends_no_more_than_it_needs_to() {
+    fires_and_holds(Oracle::B5, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        for _ in 0..200 {
+            scene.pass(10 * MS);
+            for to in 2..=3 {
+                scene.message(1, to, if broken { MessageKind::Append } else { MessageKind::Propose }, 0);
+            }
+        }
+        scene
+    });
+}
+
+#[test]
+fn b6_every_request_is_answered() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let call = scene.now;
+        scene.pass(SECOND);
+        let outcome = match broken {
+            true => Outcome::Unknown { gave_up: scene.now },
+            false => Outcome::Answer { at: call + 30 * MS, response: RangeResponse::default().into() },
+        };
+        scene.operation(call, outcome);
+        scene
+    });
+    // Not by a member that is cut off.
+    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Links], ..Setup::default() });
+    let effect = record::FaultEffect::NONE;
+    scene.fact(2, Fact::Fault { fault: 0, what: "isolate", kind: 1, effect, begins: true });
+    let call = scene.now;
+    scene.pass(SECOND);
+    let gave_up = scene.now;
+    scene.operation(call, Outcome::Unknown { gave_up });
+    assert_eq!(scene.end(Oracle::B6), (false, 0, 0));
+}
+
+#[test]
+fn b7_a_read_index_is_confirmed() {
+    fires_and_holds(Oracle::B7, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.message(2, 1, MessageKind::ReadIndex, MS);
+        scene.own(2, EtcdFact::ReadIndexAsked { context: 7 });
+        scene.message(2, 1, MessageKind::ReadIndex, MS);
+        if !broken {
+            scene.own(2, EtcdFact::ReadIndexConfirmed { context: 7, index: 5 });
+        }
+        scene.pass(SECOND);
+        scene
+    });
+}
+
+#[test]
+fn b8_a_watcher_is_told() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let opened = scene.now;
+        scene.pass(100 * MS);
+        let time = scene.now;
+        let request: api::Request = PutRequest::default().into();
+        scene.record.applied.push(Applied {
+            index: 6,
+            operation: None,
+            internal: Some(Box::new(request)),
+            revision: 6,
+            mutated: true,
+            time,
+        });
+        scene.pass(SECOND);
+        let create = WatchCreateRequest { key: "a".into(), ..WatchCreateRequest::default() };
+        let created = WatchResponse { created: true, ..WatchResponse::default() };
+        let kv = KeyValue { key: "a".into(), mod_revision: 6, ..KeyValue::default() };
+        let change = Change { kv: Some(kv), ..Change::default() };
+        let told = WatchResponse { events: vec![change], ..WatchResponse::default() };
+        let at = time + if broken { SECOND } else { 100 * MS };
+        scene.record.history.watches.push(WatchStream {
+            client: 0,
+            member: id(2),
+            opened,
+            sent: vec![(opened, WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })],
+            received: vec![(opened + MS, created), (at, told)],
+            ended: None,
+        });
+        scene
+    });
+}
+
+#[test]
+fn b8_a_lease_ends() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let call = scene.now;
+        let request = LeaseGrantRequest { ttl: 2, id: 9 }.into();
+        let granted = LeaseGrantResponse { id: 9, ttl: 2, ..LeaseGrantResponse::default() };
+        let outcome = Outcome::Answer { at: call + 10 * MS, response: granted.into() };
+        scene.record.history.operations.push(Operation {
+            client: 0,
+            member: id(2),
+            user: None,
+            request,
+            streamed: false,
+            call,
+            outcome,
+        });
+        scene.pass(4 * SECOND);
+        if !broken {
+            let revoke: api::Request = api::etcdserverpb::LeaseRevokeRequest { id: 9 }.into();
+            scene.record.applied.push(Applied {
+                index: 6,
+                operation: None,
+                internal: Some(Box::new(revoke)),
+                revision: 6,
+                mutated: false,
+                time: call + 2_500 * MS,
+            });
+        }
+        scene
+    });
+}
+
+#[test]
+fn nothing_is_watched_before_the_plan_is_known() {
+    let musts = Musts::new(3);
+    assert!(!musts.wants_steps() && musts.counts().is_empty());
+}
