@@ -1,6 +1,6 @@
 //! What the musts must know of a plan: settings, links, clocks, and what each fault touches.
 
-use plan::{ClockFault, Fault, FaultKind, NetworkFault, OperatorTask, Plan, ProcessFault};
+use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault};
 use keyed::Ratio;
 use schedule::{Link, PointAction, Spread, Trigger};
 use verify::musts::{Setup, Touches};
@@ -33,7 +33,7 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
 
 /// The rate that a member's clock has while no fault is on, if that is what a fault of the plan sets: the expansion of a
 /// scenario writes it as a fault from the beginning to the end.
-fn usual_rate(fault: &Fault<OperatorTask>) -> Option<u32> {
+fn usual_rate(fault: &Fault) -> Option<u32> {
     match fault.kind {
         FaultKind::Clock(ClockFault::Rate { rate })
             if rate > 0 && fault.when == Trigger::At(0) && fault.duration.is_none() =>
@@ -45,7 +45,7 @@ fn usual_rate(fault: &Fault<OperatorTask>) -> Option<u32> {
 }
 
 /// What a fault touches while it is active.
-fn touches(fault: &Fault<OperatorTask>) -> Touches {
+fn touches(fault: &Fault) -> Touches {
     if usual_rate(fault).is_some() {
         return Touches::Nothing;
     }
@@ -53,7 +53,7 @@ fn touches(fault: &Fault<OperatorTask>) -> Touches {
         FaultKind::Network(NetworkFault::MajoritiesRing | NetworkFault::Bridge) => Touches::AllLinks,
         FaultKind::Network(NetworkFault::CutClients) => Touches::ClientLinks,
         FaultKind::Network(_) => Touches::Links,
-        FaultKind::Disk(disk) if disk.effect().damages => Touches::Damages,
+        FaultKind::Disk(_) if fault.kind.effect().damages => Touches::Damages,
         FaultKind::Disk(_) => Touches::Members,
         FaultKind::Clock(ClockFault::Rate { .. } | ClockFault::Freeze) => Touches::Members,
         // The members' monotonic clocks go on as they were.

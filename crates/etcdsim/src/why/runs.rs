@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use plan::Plan;
-use verify::Oracle;
 
 use crate::additions::OwnOracles;
 use crate::execute::run_plan_with;

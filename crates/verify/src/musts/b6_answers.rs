@@ -49,7 +49,7 @@ pub(super) fn judge(
                 tally.judged();
                 reported += 1;
                 if reported <= MOST {
-                    sheet.add(violation(number, operation, bound, cluster));
+                    sheet.add(violation(number, operation, bound));
                 }
             }
             Err(premise) => tally.skipped(premise),
@@ -131,9 +131,8 @@ fn takes_long(request: &Request) -> bool {
     }
 }
 
-fn violation(number: usize, operation: &Operation, bound: Nanos, cluster: &Cluster) -> Violation {
+fn violation(number: usize, operation: &Operation, bound: Nanos) -> Violation {
     let member = operation.member;
-    let _ = cluster;
     let title = format!("member {member} did not answer in time, though nothing was broken");
     let sentence = format!(
         "Client {} asked member {member} at {:.3} s. The member, a leader with a quorum and all links between them were \
