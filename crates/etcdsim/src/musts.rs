@@ -1,7 +1,7 @@
 //! What the musts must know of a plan: settings, links, clocks, and what each fault touches.
 
-use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault};
 use keyed::Ratio;
+use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault};
 use schedule::{Link, PointAction, Spread, Trigger};
 use verify::musts::{Setup, Touches};
 
@@ -11,7 +11,8 @@ use crate::execute::EXACT;
 pub(crate) fn setup(plan: &Plan) -> Setup {
     let settings = &plan.cluster.settings;
     let usual = plan.faults.iter().filter_map(usual_rate);
-    let keeps = |link: &Link| link.loss == Ratio::NEVER && link.corrupt == Ratio::NEVER && link.bandwidth == 0;
+    let keeps =
+        |link: &Link| link.loss == Ratio::NEVER && link.corrupt == Ratio::NEVER && link.bandwidth == 0;
     let peers = &plan.network.peers;
     Setup {
         tick: settings.heartbeat_interval,

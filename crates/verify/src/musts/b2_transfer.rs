@@ -161,7 +161,12 @@ impl Transfer {
     }
 
     /// Looks whether a transfer that is owed has not taken place.
-    pub fn poll(&mut self, now: Nanos, (setup, cluster, speed): (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
+    pub fn poll(
+        &mut self,
+        now: Nanos,
+        (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+        sheet: &mut Sheet,
+    ) {
         let Some(Owed { from, to, term, at }) = self.owed else { return };
         let well = |id| cluster.members[id].well_since.is_some_and(|since| since <= at);
         let configuration = &cluster.members[from].configuration;

@@ -89,7 +89,8 @@ impl NoElection {
             return;
         }
         self.reported = steady.term;
-        let worst = speed.worst_now(now.saturating_sub(3 * setup.shortest(setup.election_ticks)), now, cluster);
+        let worst =
+            speed.worst_now(now.saturating_sub(3 * setup.shortest(setup.election_ticks)), now, cluster);
         let violation = Violation::new(Oracle::B3, now, format!("member {member} {broken} though a leader is heard"))
             .say(format!(
                 "Member {} has led term {} with a quorum that is well and follows it since {:.3} s.",

@@ -101,15 +101,22 @@ impl Recovery {
     }
 
     /// The first part.
-    fn replaced(&mut self, now: Nanos, (setup, cluster, speed): (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
-        if cluster.members.values().any(|member| member.up && member.leads && member.term == cluster.highest) {
+    fn replaced(
+        &mut self,
+        now: Nanos,
+        (setup, cluster, speed): (&Setup, &Cluster, &Speed),
+        sheet: &mut Sheet,
+    ) {
+        if cluster.members.values().any(|member| member.up && member.leads && member.term == cluster.highest)
+        {
             if self.leaderless.take().is_some() {
                 self.tally.judged();
             }
             return;
         }
         let premises = voters_that_wait(cluster);
-        let (Ok(voters), since) = (premises, self.leaderless.map_or(now, |leaderless| leaderless.since)) else {
+        let (Ok(voters), since) = (premises, self.leaderless.map_or(now, |leaderless| leaderless.since))
+        else {
             if self.leaderless.take().is_some() {
                 self.tally.skipped(premises.err().unwrap_or(Premise::Health));
             }

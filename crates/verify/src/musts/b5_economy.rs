@@ -131,7 +131,13 @@ impl Economy {
                         if now - span.since < SPAN {
                             return;
                         }
-                        self.compare(now, span, followers, speed.worst_now(span.since, now, cluster).saves, sheet);
+                        self.compare(
+                            now,
+                            span,
+                            followers,
+                            speed.worst_now(span.since, now, cluster).saves,
+                            sheet,
+                        );
                         now - span.since
                     }
                     _ => 0,
@@ -201,7 +207,9 @@ impl Economy {
         sheet: &mut Sheet,
     ) {
         for (member, probed) in self.probed.iter() {
-            let Some((since, _)) = probed.filter(|(_, by)| *by == leader && member != leader) else { continue };
+            let Some((since, _)) = probed.filter(|(_, by)| *by == leader && member != leader) else {
+                continue;
+            };
             let Some(serves) = cluster.serves_since(member) else { continue };
             let since = since.max(serves);
             let worst = speed.worst_now(since, now, cluster);

@@ -38,7 +38,8 @@ pub(super) fn judge(
     sheet: &mut Sheet,
 ) {
     let operations = &record.history.operations;
-    let callers = operations.iter().map(|operation| operation.client).max().map_or(0, |most| u64::from(most) + 1);
+    let callers =
+        operations.iter().map(|operation| operation.client).max().map_or(0, |most| u64::from(most) + 1);
     let rounds = callers.div_ceil(setup.max_inflight.max(1));
     let over = record.stats.virtual_ns;
     let mut reported = 0;

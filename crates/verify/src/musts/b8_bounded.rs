@@ -79,7 +79,8 @@ fn told(
             }
             continue;
         }
-        let revisions = response.events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
+        let revisions =
+            response.events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
         let Some(oldest) = revisions.min() else { continue };
         let Some(since) = applied.get(&(oldest as u64)) else { continue };
         let since = *since;
@@ -107,8 +108,11 @@ fn told(
             continue;
         }
         tally.judged();
-        let bound =
-            worst.peers + 2 * worst.saves + 2 * setup.longest_of(setup.watch_sync) + VICTIMS + 2 * worst.clients;
+        let bound = worst.peers
+            + 2 * worst.saves
+            + 2 * setup.longest_of(setup.watch_sync)
+            + VICTIMS
+            + 2 * worst.clients;
         if time - since > bound && late.is_none() {
             let sentence = format!(
                 "The change of revision {oldest} was applied at {:.3} s. Client {} watches its key at member {}, and received \
@@ -140,7 +144,12 @@ struct Lease {
 }
 
 /// Judges the ends of leases.
-fn leases(record: &Record, (setup, cluster, speed): Known<'_>, tally: &mut Tally, stays: &mut Option<Violation>) {
+fn leases(
+    record: &Record,
+    (setup, cluster, speed): Known<'_>,
+    tally: &mut Tally,
+    stays: &mut Option<Violation>,
+) {
     let operations = &record.history.operations;
     let mut leases: BTreeMap<i64, Lease> = BTreeMap::new();
     let mut alarmed = false;
@@ -187,7 +196,9 @@ fn leases(record: &Record, (setup, cluster, speed): Known<'_>, tally: &mut Tally
             Err(Premise::Links)
         } else if !lease.clear || alarmed {
             Err(Premise::Nature)
-        } else if !cluster.steady_between(lease.touched, end.min(due)) || lease.revoked.is_none() && end <= due {
+        } else if !cluster.steady_between(lease.touched, end.min(due))
+            || lease.revoked.is_none() && end <= due
+        {
             Err(Premise::Leader)
         } else {
             Ok(())

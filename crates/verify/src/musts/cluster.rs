@@ -125,7 +125,9 @@ impl Cluster {
             Fact::Resumed => self.of(member, |member| member.paused = false),
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 self.highest = self.highest.max(*term);
-                self.of(member, |member| (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader));
+                self.of(member, |member| {
+                    (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader)
+                });
             }
             Fact::Own(EtcdFact::Recovered { term, consistent_index, .. }) => {
                 self.highest = self.highest.max(*term);
@@ -219,10 +221,13 @@ impl Cluster {
                 && !everywhere;
             member.well_since = well.then(|| member.well_since.unwrap_or(now));
         }
-        let clients = self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
+        let clients =
+            self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
         self.client_links.set(now, clients);
         let steady = self.find_steady(now, setup);
-        let same = |before: Steady| steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term));
+        let same = |before: Steady| {
+            steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term))
+        };
         if !self.steady.is_some_and(same) {
             self.peace.set(now, false);
         }

@@ -2,14 +2,14 @@
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
-    LeaseGrantRequest, LeaseGrantResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest,
-    WatchResponse,
+    LeaseGrantRequest, LeaseGrantResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
+    WatchRequest, WatchResponse,
 };
 use api::mvccpb::{Event as Change, KeyValue};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
-    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record, Role, Stop,
-    WatchStream,
+    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record,
+    Role, Stop, WatchStream,
 };
 
 use super::{Musts, Setup, Touches};
@@ -91,7 +91,8 @@ impl Scene {
             max_size: 1_000,
             max_uncommitted: 1_000,
         };
-        let configuration = Configuration { voters: MemberId::first(3).collect(), ..Configuration::default() };
+        let configuration =
+            Configuration { voters: MemberId::first(3).collect(), ..Configuration::default() };
         let start = Start { settings, configuration, before: (0, 0), entries: Entries::default() };
         self.step(member, Step { call: Call::Start(Box::new(start)), ..Step::default() });
     }
