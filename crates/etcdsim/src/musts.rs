@@ -20,7 +20,7 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         pre_vote: settings.pre_vote,
         check_quorum: settings.check_quorum,
         max_inflight: u64::from(settings.max_inflight_messages),
-        catch_up_entries: settings.catch_up_entries,
+        read_index_retry: settings.read_index_retry,
         peers_keep: keeps(peers),
         peers_in_order: keeps(peers) && peers.duplicate == Ratio::NEVER && peers.reorder == Ratio::NEVER,
         clients_keep: keeps(&plan.network.clients),

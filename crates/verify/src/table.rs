@@ -409,7 +409,7 @@ oracles! {
                 configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the well.";
         B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
             exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e + l + d, and \
-                one leads within as many rounds as are split all together but once in a million times. A member (a learner, \
+                one leads within as many rounds as fail all together but once in a million times. A member (a learner, \
                 too) that is well and belongs to the configuration of a leader that stays has applied what the leader had \
                 applied, within a round trip for each window of appends, and three seconds for a snapshot.",
             not_checked: "If links between members lose messages; if more than one round in two may be split; if a second \
@@ -422,7 +422,8 @@ oracles! {
         B6, Stuck: "every request is answered while nothing that it needs is broken",
             exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
                 answered within two ways of the client, (14 + 2 r) l + (19 + 2 r) d and a tick (r: how many windows of \
-                appends hold a request of each client). An error that says that it took too long is no answer.",
+                appends hold a request of each client); to keep a lease alive may take as long as the end of a lease in B8. \
+                An error that says that it took too long is no answer.",
             not_checked: "If links lose messages; if the client gives up before. What may take long by its nature: locks \
                 and elections, physical compactions, defragmentations, transfers, changes of the membership, ranges in \
                 chunks.";

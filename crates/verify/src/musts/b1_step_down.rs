@@ -21,6 +21,7 @@ use crate::{Oracle, Sheet, Violation};
 /// A process.
 #[derive(Clone, Debug)]
 struct Node {
+    id: MemberId,
     election: u64,
     check_quorum: bool,
     configuration: Configuration,
@@ -61,6 +62,7 @@ impl StepDown {
         let Some(node) = self.nodes.get_mut(member) else { return };
         if let Call::Start(start) = &step.call {
             *node = Some(Node {
+                id: member,
                 election: start.settings.election,
                 check_quorum: start.settings.check_quorum,
                 configuration: start.configuration.clone(),
@@ -144,12 +146,12 @@ impl Node {
         }
     }
 
-    /// The last tick by which a quorum had answered.
+    /// The last tick by which a quorum had answered; it hears itself all the time.
     fn last_quorum(&self) -> u64 {
         let of = |voters: &[MemberId]| {
             let mut last: Vec<u64> = (self.answered.iter())
                 .filter(|(voter, _)| voters.contains(voter))
-                .map(|(_, last)| *last)
+                .map(|(voter, last)| if *voter == self.id { self.ticks } else { *last })
                 .collect();
             last.sort_unstable_by(|one, other| other.cmp(one));
             last.get(voters.len() / 2).copied()

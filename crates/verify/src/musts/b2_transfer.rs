@@ -120,6 +120,7 @@ impl Transfer {
                 begun.ticks += u64::from(matches!(step.call, Call::Tick));
                 if begun.ticks >= self.elections[member] && !begun.reported {
                     begun.reported = true;
+                    self.tally.judged();
                     let sentence = format!(
                         "Member {member} was ordered to hand term {term} over to member {to}. It has taken {} ticks since, \
                          an election timeout, and still takes no proposals.",
@@ -130,8 +131,9 @@ impl Transfer {
                 }
             }
             _ if to.is_none() => {
-                *begun = None;
-                self.tally.judged();
+                if begun.take().is_some_and(|begun| !begun.reported) {
+                    self.tally.judged();
+                }
             }
             _ => {
                 *begun = Some(Begun { to, term, ticks: 0, reported: false });

@@ -4,7 +4,10 @@
 //! clock, some voter campaigns (a late heartbeat comes within l; a save holds up a tick for d). A round may be split. It
 //! is not if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2 l + 2 d), for the
 //! pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are even draws of e ticks, the chance
-//! of a split is at most p = (n - 1) w / e. After r rounds with p^r below one in a million, of 2 e each, somebody leads.
+//! of a split is at most s = (n - 1) w / e. Without pre-votes a round is also lost if a voter begins it whose log is too
+//! short for the quorum of q, which of q voters that run are q - 1 at most: p = s + (1 - s) (q - 1) / q; else p = s. After
+//! r rounds with p^r below one in a million, of 2 e each, somebody leads. One more round is for voters that still protect
+//! the leader which others have lost.
 //!
 //! A member that lags: one that is well, under a leader that stays, has applied what the leader had applied when both began.
 //! The leader's next heartbeat shows that it can be reached (h); probing finds where the logs agree within a round trip for
@@ -13,7 +16,7 @@
 //! raft asks for another with the next heartbeat; twice the saves.
 //!
 //! Premises: of the first part: all members that run are well, they have a quorum, the voters among them use one
-//! configuration, p is at most one half. Of the second part: the cluster is steady, the member is well and in the leader's
+//! configuration, s is at most one half. Of the second part: the cluster is steady, the member is well and in the leader's
 //! configuration (a learner, too), and not more than one snapshot was installed; a second one means that the log was
 //! compacted while the member caught up. Of both: links between members lose nothing.
 //!
@@ -122,7 +125,8 @@ impl Recovery {
             }
             return;
         };
-        let leaderless = *self.leaderless.get_or_insert(Leaderless { since, campaigned: false });
+        let campaigned = cluster.members.values().any(|member| member.up && member.campaigns);
+        let leaderless = *self.leaderless.get_or_insert(Leaderless { since, campaigned });
         let worst = speed.worst_now(since, now, cluster);
         let passed = now - since;
         let longest = setup.longest(2 * setup.election_ticks + 1);
@@ -244,13 +248,17 @@ fn voters_that_wait(cluster: &Cluster) -> Result<Set, Premise> {
 /// After how many rounds somebody leads but once in a million times; `None` if more than one round in two may be split.
 fn rounds(voters: Set, setup: &Setup, worst: Worst) -> Option<u64> {
     let window = 4 * (worst.peers + worst.saves) / setup.shortest(1).max(1) + 2;
-    let split = u64::from(voters.len().saturating_sub(1)) * window * 1_000 / setup.election_ticks;
-    // p^r < 10^-6, with p in thousandths.
+    let (voters, quorum) = (u64::from(voters.len()), u64::from(voters.len() / 2 + 1));
+    // In thousandths.
+    let split = (voters.saturating_sub(1) * window * 1_000 / setup.election_ticks).max(1);
+    let lost =
+        if setup.pre_vote { split } else { split + (1_000 - split.min(1_000)) * (quorum - 1) / quorum };
+    // p^r < 10^-6.
     let mut chance = 1_000_000_000_u64;
     (split <= 500).then(|| {
-        let mut rounds = 1;
-        while chance > 1_000 && rounds < 20 {
-            chance = chance * split.max(1) / 1_000;
+        let mut rounds = 2;
+        while chance > 1_000 {
+            chance = chance * lost / 1_000;
             rounds += 1;
         }
         rounds

@@ -8,8 +8,9 @@
 //! the first look may leave after it, and one of each kind is allowed for that, for each follower and each save under way.
 //!
 //! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). It may fall back to probing, because
-//! messages overtake each other and it refuses one. The next probe leaves at once or with the answer to the next heartbeat,
-//! and its answer ends the probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
+//! messages overtake each other and it refuses one, and it does after a snapshot. As long as there is nothing to send, no
+//! probe leaves. Otherwise the next one leaves at once or with the answer to the next heartbeat, and its answer ends the
+//! probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
 //!
 //! Premises: links between members neither lose, double nor reorder; the cluster is steady, and all members of the
 //! leader's configuration serve, for messages from one look to the next, for streaming since the probing began.
@@ -50,14 +51,23 @@ struct Span {
     count: Count,
 }
 
+/// A member that is probed, though there are entries that it lacks.
+#[derive(Clone, Copy, Debug)]
+struct Probed {
+    since: Nanos,
+    by: MemberId,
+    /// Up to where it is known to have the leader's entries.
+    matched: u64,
+}
+
 /// The must.
 #[derive(Clone, Debug)]
 pub(super) struct Economy {
     span: Option<Span>,
     /// The last index and the commit index of each member, as of its last step.
     last: Members<(u64, u64)>,
-    /// Since when the leader probes each member, and who that leader is.
-    probed: Members<Option<(Nanos, MemberId)>>,
+    /// The members that a leader probes.
+    probed: Members<Option<Probed>>,
     pub tally: Tally,
     reported: [bool; 2],
 }
@@ -102,11 +112,9 @@ impl Economy {
         }
         for (follower, progress) in &step.changed.progress {
             let Some(probed) = self.probed.get_mut(*follower) else { continue };
-            if progress.mode != Mode::Probe {
-                *probed = None;
-            } else if !probed.is_some_and(|(_, leader)| leader == member) {
-                *probed = Some((time, member));
-            }
+            let since = probed.filter(|probed| probed.by == member).map_or(time, |probed| probed.since);
+            let found = Probed { since, by: member, matched: progress.matched };
+            *probed = (progress.mode == Mode::Probe).then_some(found);
         }
         let Some(last) = self.last.get_mut(member) else { return };
         let (index, commit) = (step.after.last.0, step.after.commit);
@@ -145,6 +153,7 @@ impl Economy {
             }
             Err(premise) => {
                 self.span = None;
+                self.probed.values_mut().flatten().for_each(|probed| probed.since = now);
                 return self.tally.time(super::LOOK, Err(premise));
             }
         };
@@ -206,14 +215,19 @@ impl Economy {
         (setup, cluster, speed): (&Setup, &Cluster, &Speed),
         sheet: &mut Sheet,
     ) {
-        for (member, probed) in self.probed.iter() {
-            let Some((since, _)) = probed.filter(|(_, by)| *by == leader && member != leader) else {
+        for member in self.probed.ids() {
+            let probed = self.probed[member].as_mut();
+            let Some(probed) = probed.filter(|probed| probed.by == leader && member != leader) else {
                 continue;
             };
+            if probed.matched >= self.last[leader].0 {
+                probed.since = now;
+            }
+            let since = probed.since;
             let Some(serves) = cluster.serves_since(member) else { continue };
             let since = since.max(serves);
             let worst = speed.worst_now(since, now, cluster);
-            let bound = setup.longest(2) + 4 * worst.peers + 6 * worst.saves;
+            let bound = setup.longest(2) + super::LOOK + 4 * worst.peers + 6 * worst.saves;
             if now - since > bound && !self.reported[1] {
                 self.reported[1] = true;
                 let sentence = format!(

@@ -9,10 +9,12 @@
 //! confirms by a ReadIndex, and whose checkpoint may have to be written: the sum and a way to the leader and back, 14 l +
 //! 19 d, plus a tick, because what a full window of appends left behind goes on with the next heartbeat's answer. A narrow
 //! window (`max-inflight-messages`) sends a queue of at most as many entries as there are requests under way in several
-//! round trips: each takes 2 l + 2 d.
+//! round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that has run out waits until it is revoked
+//! (etcd, `Renew` of the lessor): that takes one second and 8 l + 13 d more (B8).
 //!
 //! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
-//! is in the base of a steady cluster, from the call to the end. The client is patient for longer than the bound.
+//! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex
+//! that a new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the bound.
 //!
 //! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
 //! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow).
@@ -21,6 +23,7 @@ use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};
 
 use super::b3_no_election::seconds;
+use super::b8_bounded::revocation;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
@@ -84,14 +87,18 @@ fn look(
     }
     let (answered, end) = ended(operation, over);
     let call = operation.call;
-    if !cluster.served(operation.member, call, end) || !cluster.clients_reached(call, end) {
+    let before = call.saturating_sub(setup.longest_of(setup.read_index_retry));
+    if !cluster.served(operation.member, before, end) || !cluster.clients_reached(call, end) {
         return Err(Premise::Health);
     }
     let worst = speed.worst(call, end);
-    let bound = 2 * worst.clients
+    let mut bound = 2 * worst.clients
         + (14 + 2 * rounds) * worst.peers
         + (19 + 2 * rounds) * worst.saves
         + setup.longest(1);
+    if matches!(operation.request, Request::LeaseKeepAlive(_)) {
+        bound += revocation(setup, worst);
+    }
     match end - call {
         took if took > bound => Ok(Some(bound)),
         _ if answered => Ok(None),

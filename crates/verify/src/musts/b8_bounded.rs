@@ -11,8 +11,9 @@
 //! it was granted or renewed last.
 //!
 //! Premises: links lose nothing. Of watchers: the watcher watches from now on, its clients take responses without delay, fewer
-//! responses than the stream's window came in the time in question, the member serves and the client's links are well from
-//! the change to its arrival. Of leases: one leader is steady from the last renewal to the bound, every renewal was answered,
+//! responses than the stream's window came in the time in question, the member serves from the change to its arrival, and
+//! the client's links are well since the stream was opened (a client that has missed a response takes time to notice and to
+//! watch again). Of leases: one leader is steady from the last renewal to the bound, every renewal was answered,
 //! the id was granted once, no client raised an alarm.
 //!
 //! Not judged: changes that never arrive (W11); watchers from a revision of the past, which catch up first; physical compactions
@@ -28,7 +29,7 @@ use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
-use super::speed::Speed;
+use super::speed::{Speed, Worst};
 use crate::{Oracle, Sheet, Violation};
 
 /// Time between two tries of watchers whose stream was full.
@@ -37,6 +38,11 @@ const VICTIMS: Nanos = 10_000_000;
 const SCANS: Nanos = 1_000_000_000;
 /// A second.
 const SECOND: Nanos = 1_000_000_000;
+
+/// How long the revocation of a lease takes that has run out.
+pub(super) fn revocation(setup: &Setup, worst: Worst) -> Nanos {
+    setup.longest_of(SCANS) + 8 * worst.peers + 13 * worst.saves
+}
 
 /// What is known of a run that is over.
 pub(super) type Known<'a> = (&'a Setup, &'a Cluster, &'a Speed);
@@ -96,7 +102,7 @@ fn told(
             tally.skipped(Premise::Links);
             continue;
         }
-        if !cluster.served(stream.member, since, *time) || !cluster.clients_reached(since, *time) {
+        if !cluster.served(stream.member, since, *time) || !cluster.clients_reached(stream.opened, *time) {
             tally.skipped(Premise::Health);
             continue;
         }
@@ -191,7 +197,7 @@ fn leases(
             continue; // a client revoked it
         }
         let worst = speed.worst(over.min(end), end.min(over + SCANS));
-        let due = over + SCANS + 8 * worst.peers + 13 * worst.saves;
+        let due = over + revocation(setup, worst);
         let premises = if !setup.peers_keep {
             Err(Premise::Links)
         } else if !lease.clear || alarmed {

@@ -8,8 +8,9 @@
 //! settled voters that follow it in that term, and its configuration is not joint and has not changed for the grace. The
 //! leader and all settled voters that follow it are the *base*.
 //!
-//! A member *serves* while the cluster is steady, the member is in the base, uses the leader's configuration and has
-//! caught up with what was committed when it joined the base, and no snapshot is on its way to it.
+//! A member *serves* while the cluster is steady, the member is in the base, uses the leader's configuration, has applied
+//! an entry of the leader's term (before that a leader confirms no reads) and what was committed when it joined the base,
+//! and no snapshot is on its way to it.
 
 use record::{EtcdFact, Fact, MemberId, Members, Nanos, Role};
 
@@ -32,7 +33,11 @@ pub(super) struct Member {
     /// Whether it leads its term.
     pub leads: bool,
     pub leader: MemberId,
+    /// Whether it asks for pre-votes or votes.
+    pub campaigns: bool,
     pub applied: u64,
+    /// The term of the last entry that it applied.
+    applied_term: u64,
     pub configuration: Configuration,
     /// Whether a snapshot was sent to it that it has not installed.
     snapshot_comes: bool,
@@ -126,7 +131,8 @@ impl Cluster {
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 self.highest = self.highest.max(*term);
                 self.of(member, |member| {
-                    (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader)
+                    (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader);
+                    member.campaigns = matches!(role, Role::PreCandidate | Role::Candidate);
                 });
             }
             Fact::Own(EtcdFact::Recovered { term, consistent_index, .. }) => {
@@ -169,9 +175,9 @@ impl Cluster {
 
     /// A member has applied an entry.
     #[inline]
-    pub fn applied(&mut self, member: MemberId, index: u64) {
+    pub fn applied(&mut self, member: MemberId, (index, term): (u64, u64)) {
         if let Some(member) = self.members.get_mut(member) {
-            member.applied = index;
+            (member.applied, member.applied_term) = (index, term);
         }
     }
 
@@ -270,8 +276,8 @@ impl Cluster {
     fn look_who_serves(&mut self, now: Nanos) {
         let Cluster { members, steady, .. } = self;
         let leading = steady.map(|steady| {
-            let leader = &members[steady.leader];
-            (steady.base, Leading { applied: leader.applied, configuration: leader.configuration })
+            let Member { applied, configuration, .. } = members[steady.leader];
+            (steady.base, Leading { applied, configuration, term: steady.term })
         });
         for (member, id) in members.values_mut().zip((1..).map(MemberId::new)) {
             let Some((_, leading)) = leading.filter(|(base, _)| base.has(id)) else {
@@ -281,6 +287,7 @@ impl Cluster {
             };
             let goal = *member.to_catch_up.get_or_insert(leading.applied);
             let serves = member.applied >= goal
+                && member.applied_term == leading.term
                 && member.configuration == leading.configuration
                 && !member.snapshot_comes;
             member.serves.set(now, serves);
@@ -313,6 +320,7 @@ impl Cluster {
 struct Leading {
     applied: u64,
     configuration: Configuration,
+    term: u64,
 }
 
 /// The spans of time in which something holds.

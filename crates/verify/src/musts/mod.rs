@@ -182,7 +182,7 @@ impl Monitor for Musts {
             Fact::Dropped { packet, .. } => self.speed.landed(*packet, time),
             Fact::JobDone { job, .. } => self.speed.saved(member, *job, time),
             Fact::Own(own) => match own {
-                EtcdFact::Applied { index, .. } => self.cluster.applied(member, *index),
+                EtcdFact::Applied { index, term, .. } => self.cluster.applied(member, (*index, *term)),
                 EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
                 EtcdFact::ReadIndexAsked { .. } => {
                     self.read_index.asks(time, member);

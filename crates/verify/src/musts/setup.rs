@@ -38,8 +38,8 @@ pub struct Setup {
     pub check_quorum: bool,
     /// The largest number of appends in flight to one follower.
     pub max_inflight: u64,
-    /// How many entries before a snapshot stay in the log.
-    pub catch_up_entries: u64,
+    /// Time after which a ReadIndex is asked again.
+    pub read_index_retry: Nanos,
     /// Whether links between members lose nothing while no fault is on.
     pub peers_keep: bool,
     /// Whether links between members neither lose, double nor reorder while no fault is on.
@@ -67,7 +67,7 @@ impl Default for Setup {
             pre_vote: true,
             check_quorum: true,
             max_inflight: 512,
-            catch_up_entries: 5_000,
+            read_index_retry: 500_000_000,
             peers_keep: true,
             peers_in_order: true,
             clients_keep: true,
