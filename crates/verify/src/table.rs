@@ -417,16 +417,16 @@ oracles! {
         B5, Inside: "a leader sends what it needs to, and streams",
             exactly: "While all members of a configuration are well and have caught up, a leader sends each follower at most an \
                 append for each entry, each move of its commit index and each heartbeat, and a heartbeat for each tick and \
-                each ReadIndex; and it probes none for longer than two probes take.",
+                each ReadIndex; and it probes none for longer than two probes take while it has entries to send.",
             not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
         B6, Stuck: "every request is answered while nothing that it needs is broken",
             exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
                 answered within two ways of the client, (14 + 2 r) l + (19 + 2 r) d and a tick (r: how many windows of \
                 appends hold a request of each client); to keep a lease alive may take as long as the end of a lease in B8. \
                 An error that says that it took too long is no answer.",
-            not_checked: "If links lose messages; if the client gives up before. What may take long by its nature: locks \
-                and elections, physical compactions, defragmentations, transfers, changes of the membership, ranges in \
-                chunks.";
+            not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
+                the member has caught up. What may take long by its nature: locks and elections, physical \
+                compactions, defragmentations, transfers, changes of the membership, ranges in chunks.";
         B7, Stuck: "a ReadIndex ends within a round trip to a quorum",
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
                 a ReadIndex within 4 l + 6 d.",
