@@ -17,8 +17,7 @@
 //! that a new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the bound.
 //!
 //! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
-//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow), requests with a
-//! forged token.
+//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow).
 
 use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};

@@ -13,7 +13,8 @@
 //! Premises: links lose nothing. Of watchers: the watcher watches from now on, its clients take responses without delay, fewer
 //! responses than the stream's window came in the time in question, the member serves from the change to its arrival, and
 //! the client's links are well since the stream was opened (a client that has missed a response takes time to notice and to
-//! watch again). Of leases: one leader is steady from the last renewal to the bound, every renewal was answered,
+//! watch again). Of leases: one leader is steady and serves from the last renewal to the bound (a new one
+//! gives all leases their whole time, and an election timeout more), every renewal was answered,
 //! the id was granted once, no client raised an alarm.
 //!
 //! Not judged: changes that never arrive (W11); watchers from a revision of the past, which catch up first; physical compactions

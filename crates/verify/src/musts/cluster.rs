@@ -82,7 +82,7 @@ pub(super) struct Cluster {
     /// When a transfer was ordered last, or a configuration came into force.
     disturbed: Nanos,
     pub steady: Option<Steady>,
-    /// When the cluster was steady under one leader.
+    /// When the cluster was steady under one leader that served.
     peace: Spans,
 }
 
@@ -237,7 +237,6 @@ impl Cluster {
         if !self.steady.is_some_and(same) {
             self.peace.set(now, false);
         }
-        self.peace.set(now, steady.is_some());
         self.steady = steady.map(|found| match self.steady {
             Some(before) if (before.leader, before.term) == (found.leader, found.term) => {
                 Steady { since: before.since, ..found }
@@ -245,6 +244,8 @@ impl Cluster {
             _ => found,
         });
         self.look_who_serves(now);
+        let serves = self.steady.is_some_and(|steady| self.serves_since(steady.leader).is_some());
+        self.peace.set(now, serves);
     }
 
     /// The leader and its base, if the cluster is steady now.
@@ -304,7 +305,7 @@ impl Cluster {
         self.members.get(member).is_some_and(|member| member.serves.cover(from, to))
     }
 
-    /// Whether the cluster was steady under one leader all the time between two times.
+    /// Whether the cluster was steady under one leader, which served, all the time between two times.
     pub fn steady_between(&self, from: Nanos, to: Nanos) -> bool {
         self.peace.cover(from, to)
     }
