@@ -9,6 +9,7 @@ use api::etcdserverpb::DowngradeResponse;
 use api::membershippb::DowngradeInfoSetRequest;
 use api::{Error, Response};
 
+use crate::config::EtcdVersion;
 use crate::replica::Replica;
 use crate::version;
 
@@ -65,7 +66,13 @@ impl Replica {
     }
 
     pub(crate) fn downgrade_answer(&self) -> Response {
-        DowngradeResponse { header: self.header(), version: self.cluster_version().to_string() }.into()
+        let version = self.cluster_version();
+        // Up to 3.5 it is the whole version, then without the patch.
+        let version = match self.store.version() >= EtcdVersion::V3_6 {
+            true => version.rsplit_once('.').map_or(version, |(minor, _)| minor),
+            false => version,
+        };
+        DowngradeResponse { header: self.header(), version: version.to_string() }.into()
     }
 }
 

@@ -68,6 +68,15 @@ pub(crate) fn hash(replica: &Replica) -> Response {
 /// The hash of the store up to a revision. If it was compacted to that revision, this is its hash before that.
 pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashKvResponse, Error> {
     let store = &replica.store;
+    if request.revision < 0 && store.version() >= EtcdVersion::V3_7 {
+        // There is nothing up to this revision.
+        return Ok(HashKvResponse {
+            header: replica.header(),
+            hash: 0,
+            compact_revision: store.compact_revision(),
+            hash_revision: request.revision,
+        });
+    }
     let revision = if request.revision <= 0 { store.revision() } else { request.revision };
     if let Some(kept) = store.kept_hash(revision).filter(|_| store.version() >= EtcdVersion::V3_5) {
         let (hash, compact_revision) = (kept.hash, kept.compact_revision);

@@ -3,8 +3,10 @@
 
 mod binary;
 mod cluster;
+mod etcdctl;
 mod parity;
 mod process;
+mod real;
 mod record;
 mod robust;
 mod single;

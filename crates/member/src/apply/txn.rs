@@ -140,11 +140,11 @@ impl<'a> PutCheck<'a> {
     /// error during txn", and again after each restart. Here such a transaction gets an error.
     fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
         let deleted = || self.deleted.iter().any(|keys| keys.contains(&put.key));
-        if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
-            return Err(Error::KeyNotFound);
-        }
         if put.lease != 0 && self.store.lease(put.lease).is_none() {
             return Err(Error::LeaseNotFound);
+        }
+        if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
+            return Err(Error::KeyNotFound);
         }
         Ok(())
     }

@@ -19,9 +19,8 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Executes a request. An alarm that is on may be raised again. In a request to disarm, member 0 means all
-    /// members: this is how etcd documents it, although etcd itself then disarms only the alarms that member 0
-    /// raised.
+    /// Executes a request. An alarm that is on may be raised again. A request to disarm is about one alarm of one member:
+    /// member 0 is a member like any other, although etcd documents that it means all (recorded of 3.7.3).
     pub fn apply(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let alarms = match AlarmAction::try_from(request.action) {
@@ -35,12 +34,8 @@ impl Alarms {
                 vec![alarm]
             }
             Ok(AlarmAction::Deactivate) => {
-                let named = |(kind, member): &(i32, u64)| {
-                    *kind == request.alarm && (request.member_id == 0 || *member == request.member_id)
-                };
-                let off: Vec<(i32, u64)> = self.on.iter().copied().filter(named).collect();
-                self.on.retain(|alarm| !named(alarm));
-                off
+                let alarm = (request.alarm, request.member_id);
+                if self.on.remove(&alarm) { vec![alarm] } else { Vec::new() }
             }
             _ => Vec::new(),
         };

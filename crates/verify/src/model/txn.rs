@@ -77,12 +77,12 @@ fn check_puts(
         match &op.request {
             Some(Op::RequestTxn(nested)) => check_puts(store, leases, nested, at, path)?,
             Some(Op::RequestPut(put)) => {
-                if (put.ignore_value || put.ignore_lease) && !store.exists(&put.key, at) {
-                    return Err(Error::KeyNotFound);
-                }
                 let missing = |leases: &Leases| put.lease != NO_LEASE && leases.get(put.lease).is_none();
                 if leases.is_some_and(missing) {
                     return Err(Error::LeaseNotFound);
+                }
+                if (put.ignore_value || put.ignore_lease) && !store.exists(&put.key, at) {
+                    return Err(Error::KeyNotFound);
                 }
             }
             _ => {}
