@@ -138,6 +138,7 @@ fn comparable(mut response: Response, own: u64) -> Response {
             response.keys.sort();
         }
         Response::LeaseLeases(response) => response.leases.sort_by_key(|lease| lease.id),
+        Response::Alarm(response) => response.alarms.sort_by_key(|alarm| (alarm.alarm, alarm.member_id)),
         Response::Authenticate(response) => response.token.clear(),
         Response::HashKv(response) => response.hash = 0,
         Response::Status(status) => {

@@ -15,6 +15,7 @@ use api::etcdserverpb::{
 use api::mvccpb::KeyValue;
 
 use super::{delete_range, header, put, range};
+use crate::config::EtcdVersion;
 use crate::flaw::Flaw;
 use crate::mvcc::{KeyRange, Store, Write};
 
@@ -140,13 +141,18 @@ impl<'a> PutCheck<'a> {
     /// error during txn", and again after each restart. Here such a transaction gets an error.
     fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
         let deleted = || self.deleted.iter().any(|keys| keys.contains(&put.key));
-        if put.lease != 0 && self.store.lease(put.lease).is_none() {
-            return Err(Error::LeaseNotFound);
+        let lease = match put.lease != 0 && self.store.lease(put.lease).is_none() {
+            true => Err(Error::LeaseNotFound),
+            false => Ok(()),
+        };
+        // etcd 3.7 looks at the lease first, 3.4 at the key (both recorded).
+        if self.store.version() >= EtcdVersion::V3_7 {
+            lease?;
         }
         if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
             return Err(Error::KeyNotFound);
         }
-        Ok(())
+        lease
     }
 }
 

@@ -55,7 +55,8 @@ impl Model {
     }
 
     /// Sets whether ranges that ask for keys only have no leases in their answers, as from etcd 3.7 on
-    /// (`keys_only`). Without this they have them.
+    /// (`keys_only`). Without this they have them. It also decides which of two mistakes of a put in a transaction is
+    /// reported: with it, the missing lease, without it, the missing key.
     pub fn leave_leases_out(&mut self, leaves: bool) {
         self.store.leaves_leases_out = leaves;
     }

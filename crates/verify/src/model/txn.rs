@@ -78,11 +78,16 @@ fn check_puts(
             Some(Op::RequestTxn(nested)) => check_puts(store, leases, nested, at, path)?,
             Some(Op::RequestPut(put)) => {
                 let missing = |leases: &Leases| put.lease != NO_LEASE && leases.get(put.lease).is_none();
-                if leases.is_some_and(missing) {
+                let missing = leases.is_some_and(missing);
+                // etcd 3.7 looks at the lease first, 3.4 at the key (both recorded).
+                if missing && store.leaves_leases_out {
                     return Err(Error::LeaseNotFound);
                 }
                 if (put.ignore_value || put.ignore_lease) && !store.exists(&put.key, at) {
                     return Err(Error::KeyNotFound);
+                }
+                if missing {
+                    return Err(Error::LeaseNotFound);
                 }
             }
             _ => {}
