@@ -35,6 +35,16 @@ macro_rules! errors {
                 }
             }
 
+            /// The code on the wire in the answer to the call with this path in gRPC. Locks and elections are written on etcd's
+            /// Go client, whose errors carry no code (recorded of 3.7.3).
+            pub fn code_of(self, method: &str) -> Code {
+                let is_of_client = method.starts_with("/v3lockpb.") || method.starts_with("/v3electionpb.");
+                match is_of_client && self != Error::ContextDeadlineExceeded {
+                    true => Code::Unknown,
+                    false => self.code(),
+                }
+            }
+
             /// The code on the wire, as etcd 3.4 sends it.
             pub const fn code_in_3_4(self) -> Code {
                 match self {
@@ -206,6 +216,8 @@ errors! {
     RoleEmpty: InvalidArgument, "etcdserver: role name is empty";
     /// The user does not exist or the password is wrong.
     AuthFailed: InvalidArgument, "etcdserver: authentication failed, invalid user ID or password";
+    /// The user has no password, and was given one. etcd has no code for it.
+    NoPasswordUser: Unknown, "auth: authentication failed, password was given for no password user";
     /// A request to grant a permission, without the permission. Since 3.5.
     PermissionNotGiven: InvalidArgument, "etcdserver: permission not given";
     /// The user may not do this. Watchers are cancelled with this, too.
@@ -301,6 +313,19 @@ mod tests {
         }
         assert_eq!(Error::from_text("key is not provided"), None);
         assert!(serde_json::from_str::<Error>("\"etcdserver: no such thing\"").is_err());
+    }
+
+    #[test]
+    fn locks_and_elections_have_no_codes() {
+        let lock = api_method("Lock");
+        assert_eq!(Error::LeaseNotFound.code_of(lock), Code::Unknown);
+        assert_eq!(Error::LeaseNotFound.code_of(api_method("LeaseRevoke")), Code::NotFound);
+        assert_eq!(Error::LeaseNotFound.code_of(api_method("Campaign")), Code::Unknown);
+    }
+
+    fn api_method(rpc: &str) -> &'static str {
+        let nth = crate::Request::RPC_NAMES.iter().position(|name| *name == rpc).unwrap();
+        crate::Request::METHODS[nth]
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! check: the comparison of all members' hashes by the leader.
 
 use api::etcdserverpb::{
-    AlarmRequest, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse, HashResponse, MoveLeaderResponse,
-    StatusResponse, alarm_request::AlarmAction,
+    AlarmMember, AlarmRequest, AlarmType, DowngradeInfo, HashKvRequest, HashKvResponse, HashResponse,
+    MoveLeaderResponse, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Response};
 use record::MemberId;
@@ -26,10 +26,7 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Sett
     if node.leader().is_none() {
         errors.push(Error::NoLeader.text().to_string());
     }
-    let alarms = replica.cluster.alarms();
-    errors.extend(
-        alarms.map(|alarm| format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())),
-    );
+    errors.extend(replica.cluster.alarms().map(|alarm| alarm_text(&alarm, settings.etcd_version)));
     let since_3_6 = match settings.etcd_version >= EtcdVersion::V3_6 {
         true => StatusResponse {
             storage_version: replica.cluster_version().to_string(),
@@ -58,6 +55,20 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Sett
     }
 }
 
+/// An alarm as Go prints the message: without the fields that are zero. Up to 3.6, a space follows each field; then one is
+/// between them (or two: Go's library draws that when it is compiled).
+fn alarm_text(alarm: &AlarmMember, version: EtcdVersion) -> String {
+    let mut fields = Vec::new();
+    if alarm.member_id != 0 {
+        fields.push(format!("memberID:{}", alarm.member_id));
+    }
+    if alarm.alarm != 0 {
+        fields.push(format!("alarm:{}", alarm.alarm().as_str_name()));
+    }
+    let end = if version >= EtcdVersion::V3_7 || fields.is_empty() { "" } else { " " };
+    fields.join(" ") + end
+}
+
 /// The hash of the whole store. It can only be compared with those of our members, not with etcd's.
 pub(crate) fn hash(replica: &Replica) -> Response {
     let revision = replica.store.revision();
@@ -68,7 +79,7 @@ pub(crate) fn hash(replica: &Replica) -> Response {
 /// The hash of the store up to a revision. If it was compacted to that revision, this is its hash before that.
 pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashKvResponse, Error> {
     let store = &replica.store;
-    if request.revision < 0 && store.version() >= EtcdVersion::V3_7 {
+    if request.revision < 0 {
         // There is nothing up to this revision.
         return Ok(HashKvResponse {
             header: replica.header(),
@@ -77,7 +88,7 @@ pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashK
             hash_revision: request.revision,
         });
     }
-    let revision = if request.revision <= 0 { store.revision() } else { request.revision };
+    let revision = if request.revision == 0 { store.revision() } else { request.revision };
     if let Some(kept) = store.kept_hash(revision).filter(|_| store.version() >= EtcdVersion::V3_5) {
         let (hash, compact_revision) = (kept.hash, kept.compact_revision);
         return Ok(HashKvResponse {
@@ -238,6 +249,17 @@ mod tests {
         let mut config = Config::new(MemberId::new(1), Arc::new([]));
         config.settings.corrupt_check_interval = 100;
         config
+    }
+
+    #[test]
+    fn an_alarm_is_printed_without_zeros() {
+        let text = |member_id, alarm: AlarmType, version| {
+            alarm_text(&AlarmMember { member_id, alarm: alarm as i32 }, version)
+        };
+        assert_eq!(text(8, AlarmType::Nospace, EtcdVersion::V3_7), "memberID:8 alarm:NOSPACE");
+        assert_eq!(text(0, AlarmType::Corrupt, EtcdVersion::V3_7), "alarm:CORRUPT");
+        assert_eq!(text(8, AlarmType::Nospace, EtcdVersion::V3_6), "memberID:8 alarm:NOSPACE ");
+        assert_eq!(text(0, AlarmType::None, EtcdVersion::V3_6), "");
     }
 
     #[test]

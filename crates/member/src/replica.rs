@@ -137,7 +137,7 @@ impl Replica {
             }
             Command::Authenticate(request) => {
                 let result = self.auth.authenticated(request, self.applied.0, out.now.clock);
-                result.map(Response::Authenticate).into()
+                self.headed(result.map(Response::Authenticate)).into()
             }
         }
     }
@@ -150,7 +150,8 @@ impl Replica {
             return Ok(answer.into()).into();
         }
         if self.auth.covers(request) {
-            return self.auth.apply(request).into();
+            let result = self.auth.apply(request);
+            return self.headed(result).into();
         }
         if let Request::Compact(_) = request {
             out.pass(Failpoint::CompactBeforeCommitScheduledCompact);
@@ -244,6 +245,14 @@ impl Replica {
             && let Some(header) = response.header_mut()
         {
             self.stamp(header);
+        }
+        result
+    }
+
+    /// A result with the store's revision in its header: that of a part which does not know the store.
+    fn headed(&self, mut result: Result<Response, Error>) -> Result<Response, Error> {
+        if let Ok(response) = &mut result {
+            *response.header_mut() = self.header();
         }
         result
     }

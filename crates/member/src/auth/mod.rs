@@ -263,8 +263,7 @@ impl AuthStore {
     /// the login must start over, as in etcd (`v3_server.go`, `Authenticate`).
     ///
     /// # Errors
-    /// `AuthNotEnabled`; `AuthFailed`. For a user without a password, etcd returns a text that is in none of
-    /// its error maps; here it is `AuthFailed`, too.
+    /// `AuthNotEnabled`; `AuthFailed`; `NoPasswordUser`.
     pub fn check_password(&self, name: &str, password: &str) -> Result<(ToCheck, u64), Error> {
         if !self.state.enabled {
             return Err(Error::AuthNotEnabled);
@@ -274,7 +273,8 @@ impl AuthStore {
                 let (hashing, password) = (Arc::clone(&self.hashing), password.to_string());
                 Ok((ToCheck { hashing, password, stored: user.password.clone() }, self.state.revision))
             }
-            _ => Err(Error::AuthFailed),
+            Some(_) => Err(Error::NoPasswordUser),
+            None => Err(Error::AuthFailed),
         }
     }
 

@@ -496,7 +496,7 @@ fn logins() {
         ..Default::default()
     };
     store = after(store, [by_certificate.into()]);
-    assert_eq!(login(&mut store, "cert", "p", 1, 0), Err(AuthFailed));
+    assert_eq!(login(&mut store, "cert", "p", 1, 0), Err(NoPasswordUser));
     let certificate = Credential::Certificate("cert".into());
     assert_eq!(store.identify(Some(&certificate), 0), Ok(Some(info(&store, "cert"))));
     assert_eq!(AuthStore::new(&config()).identify(Some(&certificate), 0), Ok(None));
