@@ -71,6 +71,7 @@ pub const DEFINITE: &[Error] = &[
     Error::NoInflightDowngrade,
     // Because of the caller: a password, a token or rights.
     Error::AuthFailed,
+    Error::NoPasswordUser,
     Error::PermissionDenied,
     Error::UserEmpty,
     Error::InvalidAuthToken,
@@ -152,6 +153,7 @@ pub fn is_of_auth(error: Error) -> bool {
             | Error::RoleNotFound
             | Error::RoleEmpty
             | Error::AuthFailed
+            | Error::NoPasswordUser
             | Error::PermissionNotGiven
             | Error::RoleNotGranted
             | Error::PermissionNotGranted

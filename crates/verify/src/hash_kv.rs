@@ -2,7 +2,7 @@
 //! to the same revision are equal, during the run and at its end. A wrong error of HashKV is a violation of K3.
 //!
 //! An answer is about the revision that it names (`hash_revision`); if it names none, about the one in the request;
-//! if there is none, about the one in its header.
+//! if there is none, about the one in its header. A negative revision is one by itself: nothing is up to it.
 //!
 //! Not checked: that the hash is that of the keys (there is nothing to compute it from); answers of members that had
 //! compacted up to different revisions; without the times of restarts, whether a revision was in the future for a
@@ -40,7 +40,7 @@ fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
         };
         hashes += 1;
         let named = [response.hash_revision, request.revision, answer::revision(response.header.as_ref())];
-        let revision = named.into_iter().find(|revision| *revision > 0).unwrap_or(0);
+        let revision = named.into_iter().find(|revision| *revision != 0).unwrap_or(0);
         match first.get(&(revision, response.compact_revision)) {
             Some((hash, earlier)) => {
                 compared += 1;

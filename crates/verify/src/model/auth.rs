@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::authpb::Permission;
 use api::authpb::permission::Type;
+use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
@@ -89,7 +90,7 @@ pub fn versions_differ(request: &Request) -> bool {
 /// A user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct User {
-    /// `None` for a user without a password, who cannot authenticate with any.
+    /// `None` for a user without a password. With an empty one, too, nobody can authenticate.
     password: Option<String>,
     roles: BTreeSet<String>,
 }
@@ -103,14 +104,17 @@ pub struct Auth {
     enabled: bool,
     revision: u64,
     users: BTreeMap<String, User>,
-    /// For each role: the keys of its permissions, and the type of each permission as a number of etcd's API.
-    roles: BTreeMap<String, BTreeMap<Keys, i32>>,
+    /// For each role, its permissions in the order of their first keys: their keys, and their types as numbers of
+    /// etcd's API.
+    roles: BTreeMap<String, Vec<(Keys, i32)>>,
+    /// Whether rights are those of etcd 3.7 where [versions differ](versions_differ), and not those of 3.4.
+    of_3_7: bool,
 }
 
 impl Default for Auth {
     fn default() -> Auth {
         // In etcd, the creation of the empty auth store counts as its first change.
-        Auth { enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new() }
+        Auth { enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new(), of_3_7: false }
     }
 }
 
@@ -132,12 +136,17 @@ impl Auth {
         self.revision
     }
 
-    /// Whether `user` may ask for this. `keys_of` returns the keys attached to a lease.
+    /// Requires the rights of etcd 3.7 where [versions differ](versions_differ).
+    pub fn require_rights_of_3_7(&mut self) {
+        self.of_3_7 = true;
+    }
+
+    /// Whether `user` may ask for this. `keys_of` returns the keys attached to a lease, or to all.
     pub fn permits(
         &self,
         user: Option<&str>,
         request: &Request,
-        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+        keys_of: &dyn Fn(Option<i64>) -> Vec<Bytes>,
     ) -> Result<(), Error> {
         if !self.enabled {
             return Ok(());
@@ -147,6 +156,9 @@ impl Auth {
             Request::UserGet(get) if user == Some(&get.name) => return Ok(()),
             Request::RoleGet(get) if user.is_some_and(|user| self.has_role(user, &get.role)) => {
                 return Ok(());
+            }
+            request if self.of_3_7 && versions_differ(request) => {
+                return self.permits_in_3_7(user, request, keys_of);
             }
             request if is_about_auth(request) => return self.admin(user),
             Request::MemberAdd(_)
@@ -164,10 +176,36 @@ impl Auth {
             Request::Put(put) => self.may_put(user, put, keys_of),
             Request::DeleteRange(delete) => self.may_delete(user, delete),
             Request::Txn(txn) => self.may_txn(user, txn, keys_of),
-            Request::LeaseRevoke(revoke) => self.may_all(user, Right::Write, &keys_of(revoke.id)),
+            Request::LeaseRevoke(revoke) => self.may_all(user, Right::Write, &keys_of(Some(revoke.id))),
             Request::LeaseTimeToLive(asked) if asked.keys => {
-                self.may_all(user, Right::Read, &keys_of(asked.id))
+                self.may_all(user, Right::Read, &keys_of(Some(asked.id)))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for requests whose rights versions define differently, by those of etcd 3.7 (recorded of 3.7.3).
+    fn permits_in_3_7(
+        &self,
+        user: Option<&str>,
+        request: &Request,
+        keys_of: &dyn Fn(Option<i64>) -> Vec<Bytes>,
+    ) -> Result<(), Error> {
+        match request {
+            // An empty transaction reads nothing and writes nothing.
+            Request::AuthStatus(_) | Request::Txn(_) => return Ok(()),
+            Request::Compact(_) | Request::MoveLeader(_) => return self.admin(user),
+            Request::Alarm(alarm) if alarm.action != AlarmAction::Get as i32 => return self.admin(user),
+            _ => {}
+        }
+        let user = user.ok_or(Error::UserEmpty)?;
+        match request {
+            Request::LeaseRevoke(revoke) => self.may_all(user, Right::Write, &keys_of(Some(revoke.id))),
+            Request::LeaseKeepAlive(renew) => self.may_all(user, Right::Write, &keys_of(Some(renew.id))),
+            Request::LeaseTimeToLive(asked) if asked.keys => {
+                self.may_all(user, Right::Read, &keys_of(Some(asked.id)))
+            }
+            Request::LeaseLeases(_) => self.may_all(user, Right::Read, &keys_of(None)),
             _ => Ok(()),
         }
     }
@@ -191,7 +229,7 @@ impl Auth {
         &self,
         user: &str,
         put: &PutRequest,
-        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+        keys_of: &dyn Fn(Option<i64>) -> Vec<Bytes>,
     ) -> Result<(), Error> {
         self.may(user, Right::Write, &put.key, b"")?;
         if put.prev_kv {
@@ -199,7 +237,7 @@ impl Auth {
         }
         // To attach a key to a lease, the user must be allowed to write all keys that are attached to it already, as
         // for revoking it.
-        if put.lease == 0 { Ok(()) } else { self.may_all(user, Right::Write, &keys_of(put.lease)) }
+        if put.lease == 0 { Ok(()) } else { self.may_all(user, Right::Write, &keys_of(Some(put.lease))) }
     }
 
     /// Whether the user may execute this deletion.
@@ -214,7 +252,7 @@ impl Auth {
         &self,
         user: &str,
         txn: &TxnRequest,
-        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+        keys_of: &dyn Fn(Option<i64>) -> Vec<Bytes>,
     ) -> Result<(), Error> {
         for compare in &txn.compare {
             self.may(user, Right::Read, &compare.key, &compare.range_end)?;
@@ -244,7 +282,7 @@ impl Auth {
         }
         let grants = roles.iter().filter_map(|role| self.roles.get(role)).flatten();
         let mut parts: Vec<Span> = grants
-            .filter(|(_, kind)| gives(**kind, right))
+            .filter(|(_, kind)| gives(*kind, right))
             .map(|((key, end), _)| Span::new(key, end))
             .collect();
         parts.sort();
@@ -360,7 +398,11 @@ impl Auth {
             Request::RoleRevokePermission(revoke) => {
                 let role = self.roles.get_mut(&revoke.role).ok_or(Error::RoleNotFound)?;
                 let keys = (revoke.key.clone(), revoke.range_end.clone());
-                role.remove(&keys).ok_or(Error::PermissionNotGranted)?;
+                let before = role.len();
+                role.retain(|(other, _)| *other != keys);
+                if role.len() == before {
+                    return Err(Error::PermissionNotGranted);
+                }
                 self.revision += 1;
                 AuthRoleRevokePermissionResponse { header }.into()
             }
@@ -391,8 +433,9 @@ impl Auth {
         if !self.enabled {
             return Err(Error::AuthNotEnabled);
         }
-        let known = self.users.get(name).and_then(|user| user.password.as_deref());
-        if known == Some(password) { Ok(()) } else { Err(Error::AuthFailed) }
+        let user = self.users.get(name).ok_or(Error::AuthFailed)?;
+        let known = user.password.as_deref().ok_or(Error::NoPasswordUser)?;
+        if known == password && !known.is_empty() { Ok(()) } else { Err(Error::AuthFailed) }
     }
 
     fn add_user(&mut self, add: &AuthUserAddRequest) -> Result<(), Error> {
@@ -438,7 +481,7 @@ impl Auth {
         if self.roles.contains_key(name) {
             return Err(Error::RoleAlreadyExists);
         }
-        self.roles.insert(name.to_string(), BTreeMap::new());
+        self.roles.insert(name.to_string(), Vec::new());
         self.revision += 1;
         Ok(())
     }
@@ -456,7 +499,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Gives a permission to a role. It replaces the role's permission for the same keys, if there is one.
+    /// Gives a permission to a role. It replaces the role's permission for the same keys if that is the first one with
+    /// the same first key. etcd looks no further, so that otherwise the same keys have two permissions.
     fn grant(&mut self, role: &str, permission: Option<&Permission>) -> Result<(), Error> {
         let permission = permission.ok_or(Error::PermissionNotGiven)?;
         let (key, end) = (&permission.key, &permission.range_end);
@@ -465,7 +509,14 @@ impl Auth {
             return Err(Error::InvalidAuthManagement);
         }
         let role = self.roles.get_mut(role).ok_or(Error::RoleNotFound)?;
-        role.insert((key.clone(), end.clone()), permission.perm_type);
+        let first = role.partition_point(|((other, _), _)| other < key);
+        match role.get_mut(first).filter(|((other, until), _)| other == key && until == end) {
+            Some((_, kind)) => *kind = permission.perm_type,
+            None => {
+                let behind = role.partition_point(|((other, _), _)| other <= key);
+                role.insert(behind, ((key.clone(), end.clone()), permission.perm_type));
+            }
+        }
         self.revision += 1;
         Ok(())
     }
@@ -477,7 +528,7 @@ impl Auth {
             let range_end = Bytes::from_static(b"\0");
             return Ok(vec![Permission { perm_type: Type::Readwrite as i32, key: Bytes::new(), range_end }]);
         }
-        let permission = |((key, end), kind): (&Keys, &i32)| Permission {
+        let permission = |((key, end), kind): &(Keys, i32)| Permission {
             perm_type: *kind,
             key: key.clone(),
             range_end: end.clone(),
@@ -575,7 +626,7 @@ mod tests {
     }
 
     fn permits(auth: &Auth, user: Option<&str>, request: impl Into<Request>) -> Result<(), Error> {
-        auth.permits(user, &request.into(), &|id| if id == 7 { vec!["a".into()] } else { Vec::new() })
+        auth.permits(user, &request.into(), &|id| if id == Some(7) { vec!["a".into()] } else { Vec::new() })
     }
 
     const DENIED: Result<(), Error> = Err(Error::PermissionDenied);
@@ -645,6 +696,49 @@ mod tests {
     }
 
     #[test]
+    fn what_versions_differ_in() {
+        let mut auth = enabled();
+        let requests = || -> [Request; 5] {
+            [
+                CompactionRequest::default().into(),
+                LeaseKeepAliveRequest { id: 7 }.into(),
+                LeaseGrantRequest::default().into(),
+                AlarmRequest { action: 1, ..AlarmRequest::default() }.into(),
+                TxnRequest::default().into(),
+            ]
+        };
+        let of = |auth: &Auth, user| requests().map(|request| permits(auth, user, request));
+        assert_eq!(of(&auth, Some("alice")), [Ok(()); 5]);
+        assert_eq!(of(&auth, None)[4], Err(Error::UserEmpty));
+        auth.require_rights_of_3_7();
+        assert_eq!(of(&auth, Some("alice")), [DENIED, DENIED, Ok(()), DENIED, Ok(())]);
+        assert_eq!(of(&auth, Some(ROOT)), [Ok(()); 5]);
+        let empty = Err(Error::UserEmpty);
+        assert_eq!(of(&auth, None), [empty, empty, empty, empty, Ok(())]);
+    }
+
+    #[test]
+    fn only_the_first_permission_with_a_key_is_replaced() {
+        let mut auth = enabled();
+        for (kind, key, end) in
+            [(Type::Read, "x", "z"), (Type::Read, "x", ""), (Type::Write, "x", ""), (Type::Write, "x", "z")]
+        {
+            auth.apply(&may("reader", kind, key, end), 1).unwrap();
+        }
+        let Ok(Response::RoleGet(role)) = auth.apply(&AuthRoleGetRequest { role: "reader".into() }.into(), 1)
+        else {
+            panic!("there is such a role")
+        };
+        let of_x = role.perm.iter().filter(|permission| permission.key == "x");
+        let of_x: Vec<(&[u8], Type)> = of_x.map(|one| (&one.range_end[..], one.perm_type())).collect();
+        assert_eq!(of_x, [(&b"z"[..], Type::Write), (b"", Type::Read), (b"", Type::Write)]);
+        let revoke =
+            AuthRoleRevokePermissionRequest { role: "reader".into(), key: "x".into(), range_end: "".into() };
+        auth.apply(&revoke.clone().into(), 1).unwrap();
+        assert_eq!(auth.apply(&revoke.into(), 1), Err(Error::PermissionNotGranted), "both are gone");
+    }
+
+    #[test]
     fn root_keeps_its_key_while_auth_is_enabled() {
         let mut auth = enabled();
         let lose = |auth: &mut Auth| -> Vec<Option<Error>> {
@@ -702,6 +796,13 @@ mod tests {
         assert_eq!(enter(&mut auth, "alice", "pw-alice"), None);
         assert_eq!(enter(&mut auth, "alice", "pw-root"), Some(Error::AuthFailed));
         assert_eq!(enter(&mut auth, "bob", ""), Some(Error::AuthFailed));
+        let empty = AuthUserChangePasswordRequest { name: "alice".into(), ..Default::default() };
+        auth.apply(&empty.into(), 1).unwrap();
+        assert_eq!(enter(&mut auth, "alice", ""), Some(Error::AuthFailed));
+        let options = Some(api::authpb::UserAddOptions { no_password: true });
+        let by_certificate = AuthUserAddRequest { name: "cert".into(), options, ..Default::default() };
+        auth.apply(&by_certificate.into(), 1).unwrap();
+        assert_eq!(enter(&mut auth, "cert", "x"), Some(Error::NoPasswordUser));
         assert_eq!(enter(&mut Auth::default(), "alice", "pw-alice"), Some(Error::AuthNotEnabled));
     }
 }

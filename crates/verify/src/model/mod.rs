@@ -61,6 +61,12 @@ impl Model {
         self.store.leaves_leases_out = leaves;
     }
 
+    /// Requires the rights of etcd 3.7 of those who ask, where versions differ ([`auth::versions_differ`]). Without this they
+    /// are those of 3.4.
+    pub fn require_rights_of_3_7(&mut self) {
+        self.auth.require_rights_of_3_7();
+    }
+
     /// From now on, remembers every change, so that [`Model::changes`] can return it.
     pub fn keep_changes(&mut self) {
         self.store.keep_changes();
@@ -131,7 +137,11 @@ impl Model {
             // `apply_noting` checks form and alarms too, but these come before the rights.
             check(request)?;
             self.alarms.check(request)?;
-            self.auth.permits(user, request, &|id| self.lease_keys(id))?;
+            let keys = |id: Option<i64>| match id {
+                Some(id) => self.lease_keys(id),
+                None => self.leases.iter().flat_map(|(_, lease)| lease.keys.iter().cloned()).collect(),
+            };
+            self.auth.permits(user, request, &keys)?;
         }
         self.apply_noting(request, ties)
     }
