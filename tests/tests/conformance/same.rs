@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use api::etcdserverpb::Member;
+use api::etcdserverpb::range_request::SortTarget;
+use api::etcdserverpb::{Member, RangeRequest, RangeResponse};
+use api::mvccpb::KeyValue;
 use api::{Request, Response};
+use bytes::Bytes;
 use plan::EtcdVersion;
 use record::{Operation, Outcome};
 
 use super::recording::Answer;
+
+/// Up to this length, Go's sort keeps the order of what is equal.
+const STABLE_MAX: i64 = 12;
 
 /// The ids of members, which depend on addresses and on the time: pairs of etcd's and ours.
 #[derive(Default)]
@@ -91,7 +97,10 @@ pub fn answer(operation: &Operation, version: EtcdVersion) -> Option<Answer> {
     match &operation.outcome {
         Outcome::Answer { response, .. } => Some(Ok(response.clone())),
         Outcome::Error { error, .. } => {
-            let code = if version == EtcdVersion::V3_4 { error.code_in_3_4() } else { error.code() };
+            let code = match version {
+                EtcdVersion::V3_4 => error.code_in_3_4(),
+                _ => error.code_of(operation.request.method()),
+            };
             Some(Err((code.number().into(), error.text().to_string())))
         }
         Outcome::Unknown { .. } => None,
@@ -100,13 +109,13 @@ pub fn answer(operation: &Operation, version: EtcdVersion) -> Option<Answer> {
 
 /// Whether two answers are the same, except for what may differ. `own` is the member that answers; the remaining time of
 /// a lease may differ by `slack` seconds.
-pub fn same(ours: &Answer, etcds: &Answer, own: u64, slack: u64) -> bool {
+pub fn same(request: &Request, ours: &Answer, etcds: &Answer, own: u64, slack: u64) -> bool {
     match (ours, etcds) {
         (Ok(ours), Ok(etcds)) => {
             let near = time_left(ours)
                 .zip(time_left(etcds))
                 .is_none_or(|(ours, etcds)| ours.abs_diff(etcds) <= slack && (ours < 0) == (etcds < 0));
-            near && comparable(ours.clone(), own) == comparable(etcds.clone(), own)
+            near && comparable(request, ours.clone(), own) == comparable(request, etcds.clone(), own)
         }
         (ours, etcds) => ours == etcds,
     }
@@ -122,7 +131,7 @@ fn time_left(response: &Response) -> Option<i64> {
 
 /// The response without what may differ: who answered, sizes and positions that depend on the files, the addresses of the
 /// member itself, hashes (the simulator's members have one of their own).
-fn comparable(mut response: Response, own: u64) -> Response {
+fn comparable(request: &Request, mut response: Response, own: u64) -> Response {
     if let Some(header) = response.header_mut() {
         (header.cluster_id, header.member_id, header.raft_term) = (0, 0, 0);
     }
@@ -141,19 +150,48 @@ fn comparable(mut response: Response, own: u64) -> Response {
         Response::Alarm(response) => response.alarms.sort_by_key(|alarm| (alarm.alarm, alarm.member_id)),
         Response::Authenticate(response) => response.token.clear(),
         Response::HashKv(response) => response.hash = 0,
+        Response::Range(response) if response.count > STABLE_MAX => order_ties(request, response),
+        Response::RoleGet(response) if response.perm.len() as i64 > STABLE_MAX => {
+            response.perm.sort_by_key(|permission| format!("{permission:?}"));
+        }
         Response::Status(status) => {
             (status.db_size, status.db_size_in_use) = (0, 0);
             (status.raft_index, status.raft_applied_index, status.raft_term) = (0, 0, 0);
             status.version.clear();
+            // Go's library draws when it is compiled whether one space or two are between the fields of a message.
+            status.errors.iter_mut().for_each(|error| *error = error.replace("  ", " "));
         }
         _ => {}
     }
     response
 }
 
+/// Puts the ties of a sorted range into the order of their keys, and leaves out those of which a limit shows only some.
+fn order_ties(request: &Request, answer: &mut RangeResponse) {
+    let Request::Range(range) = request else { return };
+    let sorted_by = |pair: &KeyValue| match range.sort_target() {
+        SortTarget::Key => None,
+        SortTarget::Version => Some((pair.version, Bytes::new())),
+        SortTarget::Create => Some((pair.create_revision, Bytes::new())),
+        SortTarget::Mod => Some((pair.mod_revision, Bytes::new())),
+        SortTarget::Value => Some((0, pair.value.clone())),
+    };
+    let tied =
+        |one: &KeyValue, other: &KeyValue| sorted_by(one).is_some() && sorted_by(one) == sorted_by(other);
+    for ties in answer.kvs.chunk_by_mut(tied) {
+        ties.sort_by(|one, other| one.key.cmp(&other.key));
+    }
+    if answer.more
+        && let Some(last) = answer.kvs.pop()
+    {
+        answer.kvs.retain(|pair| !tied(pair, &last));
+    }
+}
+
 pub fn only_what_may_differ_may_differ() {
     use api::etcdserverpb::{LeaseTimeToLiveResponse, PutResponse, ResponseHeader};
-    let same = |ours: &Answer, etcds: &Answer| same(ours, etcds, 0, 1);
+    let request = RangeRequest { sort_target: SortTarget::Version as i32, ..Default::default() }.into();
+    let same = |ours: &Answer, etcds: &Answer| same(&request, ours, etcds, 0, 1);
     let lease = |ttl, keys: [&'static str; 2]| {
         let keys = keys.map(Into::into).to_vec();
         Ok(Response::LeaseTimeToLive(LeaseTimeToLiveResponse { ttl, keys, ..Default::default() }))
@@ -169,4 +207,13 @@ pub fn only_what_may_differ_may_differ() {
     assert!(same(&put(7, 2), &put(7, 3)));
     assert!(!same(&put(7, 2), &put(8, 2)));
     assert!(!same(&put(7, 2), &Err((5, "no".into()))));
+    let range = |keys: &[&'static str], count, more| {
+        let pair = |key: &&'static str| KeyValue { key: (*key).into(), version: 1, ..Default::default() };
+        let kvs = keys.iter().map(pair).collect();
+        Ok(Response::Range(RangeResponse { kvs, count, more, ..Default::default() }))
+    };
+    assert!(!same(&range(&["a", "b"], 12, false), &range(&["b", "a"], 12, false)));
+    assert!(same(&range(&["a", "b"], 13, false), &range(&["b", "a"], 13, false)));
+    assert!(!same(&range(&["a", "b"], 13, false), &range(&["c", "a"], 13, false)));
+    assert!(same(&range(&["a", "b"], 13, true), &range(&["c", "a"], 13, true)));
 }

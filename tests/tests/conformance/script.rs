@@ -1,13 +1,12 @@
 //! A recording as a plan: one member, a client without a user and one for each user, and a time of its own for each step.
 
 use api::Request;
-use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::WatchResponse;
+use api::etcdserverpb::watch_request::RequestUnion;
 use etcdsim::Outcome;
 use plan::act::{Keys, Start, Watch};
 use plan::{
-    Act, Client, Cluster, Disk, Failover, Link, Network, Phases, Plan, PlannedOperation,
-    Settings, Spread,
+    Act, Client, Cluster, Disk, Failover, Link, Network, Phases, Plan, PlannedOperation, Settings, Spread,
 };
 use record::{History, Nanos, Operation};
 
@@ -89,6 +88,11 @@ impl<'a> Script<'a> {
         (self.times[nth], self.times[nth + 1])
     }
 
+    /// When the script has ended. Then the run settles, for which it cancels watchers.
+    pub fn end(&self) -> Nanos {
+        self.times[self.times.len() - 1]
+    }
+
     /// By how many seconds the remaining time of a lease may differ in a step: one, and what the run is behind the recording.
     pub fn slack(&self, nth: usize) -> u64 {
         let line: &Line = &self.recording.lines[nth];
@@ -163,7 +167,10 @@ impl<'a> Script<'a> {
             network: Network { peers: wire, clients: wire, checksums: true },
             disk: Disk { read: quick, write: quick, sync: Spread::Constant(50 * MICROSECOND), capacity: 0 },
             clients,
-            phases: Phases { chaos: self.times.last().copied().unwrap_or(BEGIN) + SECOND, ..Phases::default() },
+            phases: Phases {
+                chaos: self.times.last().copied().unwrap_or(BEGIN) + SECOND,
+                ..Phases::default()
+            },
             ..Plan::default()
         }
     }
@@ -185,8 +192,8 @@ fn is_of_keys(request: &Request) -> bool {
     matches!(request, Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_))
 }
 
-/// What the watcher that was requested in this time was told, as one response.
-pub fn told(history: &History, (from, to): (Nanos, Nanos)) -> Option<WatchResponse> {
+/// What the watcher that was requested in this time was told until the end, as one response.
+pub fn told(history: &History, (from, to): (Nanos, Nanos), end: Nanos) -> Option<WatchResponse> {
     let created = |sent: &(Nanos, api::etcdserverpb::WatchRequest)| {
         matches!(sent.1.request_union, Some(RequestUnion::CreateRequest(_)))
     };
@@ -196,7 +203,7 @@ pub fn told(history: &History, (from, to): (Nanos, Nanos)) -> Option<WatchRespon
     })?;
     let mut created = 0;
     let mut told: Option<WatchResponse> = None;
-    for (_, response) in &stream.received {
+    for (_, response) in stream.received.iter().take_while(|(at, _)| *at <= end) {
         if response.created {
             created += 1;
             if created == nth + 1 {

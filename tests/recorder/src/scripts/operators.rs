@@ -37,7 +37,10 @@ pub async fn run(session: &mut Session<'_>, seed: u64) {
             }
             2 => MemberRemoveRequest { id }.into(),
             // Its own address stays: others would no longer be the ones of this run.
-            3 if id != own => MemberUpdateRequest { id, peer_urls: vec![format!("http://m4:{}", draws.within(1, 9))] }.into(),
+            3 if id != own => {
+                MemberUpdateRequest { id, peer_urls: vec![format!("http://m4:{}", draws.within(1, 9))] }
+                    .into()
+            }
             3 | 4 => MemberListRequest { linearizable: draws.percent(50) }.into(),
             5 if id != own => MemberPromoteRequest { id }.into(),
             5 | 6 => AlarmRequest {

@@ -37,7 +37,9 @@ pub async fn run(session: &mut Session<'_>, seed: u64) {
                 let value = format!("v{}", draws.below(10)).into();
                 CampaignRequest { name: election, lease: of_election, value }.into()
             }
-            3 => ProclaimRequest { leader: Some(leader), value: format!("p{}", draws.below(10)).into() }.into(),
+            3 => {
+                ProclaimRequest { leader: Some(leader), value: format!("p{}", draws.below(10)).into() }.into()
+            }
             4 => LeaderRequest { name: if draws.percent(4) { "other".into() } else { election } }.into(),
             5 => ResignRequest { leader: Some(leader) }.into(),
             6 => LeaseRevokeRequest { id: draws.pick(&leases) }.into(),
