@@ -42,7 +42,8 @@ const CALLS: &[(&str, &str)] = &[
     ("maintenance/alarm", "Alarm"),
     ("maintenance/status", "Status"),
     ("maintenance/defragment", "Defragment"),
-    ("maintenance/hash", "HashKV"),
+    ("maintenance/hash", "Hash"),
+    ("maintenance/hashkv", "HashKV"),
     ("maintenance/transfer-leadership", "MoveLeader"),
     ("maintenance/downgrade", "Downgrade"),
     ("auth/enable", "AuthEnable"),
@@ -102,9 +103,10 @@ async fn unary(app: &App, call: &str, body: &[u8], meta: Meta) -> Response<Body>
         Ok(request) => request,
         Err(error) => return failed(Code::InvalidArgument, &error.to_string()),
     };
+    let method = request.method();
     match app.handle.call(request, meta).await {
         Ok(answer) => ok(Full::new(answer.to_json().to_string().into())),
-        Err(error) => refused(error),
+        Err(error) => failed(error.code_of(method), error.text()),
     }
 }
 
@@ -226,10 +228,6 @@ where
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("grpc-metadata-content-type", HeaderValue::from_static("application/grpc"));
     response
-}
-
-fn refused(error: Error) -> Response<Body> {
-    failed(error.code(), error.text())
 }
 
 fn failed(code: Code, text: &str) -> Response<Body> {

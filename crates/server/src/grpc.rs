@@ -39,7 +39,11 @@ const WINDOW: usize = 16;
 
 /// An etcd error as gRPC's status.
 pub fn status(error: Error) -> Status {
-    Status::new(Code::from(i32::from(error.code().number())), error.text())
+    with_code(error, error.code())
+}
+
+fn with_code(error: Error, code: api::Code) -> Status {
+    Status::new(Code::from(i32::from(code.number())), error.text())
 }
 
 /// What a client says about itself: in gRPC's metadata, which are HTTP's headers, and by its certificate.
@@ -167,14 +171,16 @@ impl UnaryService<api::Request> for Unary {
     fn call(&mut self, request: Request<api::Request>) -> Boxed<Answer> {
         let (app, meta, deadline) = (Arc::clone(&self.app), std::mem::take(&mut self.meta), self.deadline);
         Box::pin(async move {
-            let call = app.handle.call(request.into_inner(), meta);
+            let request = request.into_inner();
+            let method = request.method();
+            let call = app.handle.call(request, meta);
             let answer = match deadline {
                 None => call.await,
                 Some(deadline) => {
                     timeout(deadline, call).await.unwrap_or(Err(Error::ContextDeadlineExceeded))
                 }
             };
-            answer.map(Response::new).map_err(status)
+            answer.map(Response::new).map_err(|error| with_code(error, error.code_of(method)))
         })
     }
 }

@@ -10,7 +10,7 @@ use api::etcdserverpb::SnapshotResponse;
 use bytes::{Buf as _, Bytes};
 use member::auth::Row as Users;
 use member::cluster::Row as Membership;
-use member::{Content, SnapshotStream, VERSION};
+use member::{Content, SnapshotStream};
 use prost::Message as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -133,7 +133,8 @@ fn buckets(content: &Content) -> Buckets {
         (format!("{:x}", member.id).into(), shown.to_string().into())
     };
     let version = match &*membership.cluster_version {
-        "" => VERSION,
+        // A version with a patch would be newer than the cluster of any etcd of this minor version, which then refuses it.
+        "" => STORAGE_VERSION,
         version => version,
     };
     let auth = BTreeMap::from([
