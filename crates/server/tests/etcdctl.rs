@@ -4,13 +4,16 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::process::{Server, folder, run};
 use crate::real::{Etcd, program};
 
 /// The commands, in their order: the arguments, and what comes in. `LEASE` is the lease that was granted last, `MEMBER` the
-/// member that was added last. A line that begins with `?` is only compared by its exit code: it prints sizes and positions
-/// of files.
+/// member that was added last, `SELF` the address of the server. A line that begins with `?` is only compared by its exit code:
+/// it prints sizes and positions of files. One that begins with `~` does not end by itself, and is ended.
+///
+/// Not here: `check perf` and `check datascale`, which measure for a minute.
 const COMMANDS: &[(&str, &str)] = &[
     ("put key1 value1", ""),
     ("get key1", ""),
@@ -38,7 +41,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("put b 2", ""),
     ("put c", "from the input"),
     ("del --prefix a", ""),
-    ("txn", "mod(\"key1\") > \"0\"\n\nput key1 \"overwritten\"\n\nput key1 \"created\"\nput key2 \"extra\"\n\n"),
+    (
+        "txn",
+        "mod(\"key1\") > \"0\"\n\nput key1 \"overwritten\"\n\nput key1 \"created\"\nput key2 \"extra\"\n\n",
+    ),
     ("txn", "value(\"key1\") = \"created\"\n\nget key1\ndel key2\n\nput x y\n\n"),
     ("txn", "\nput a 1\nput a 2\n\n\n"),
     ("compaction 3", ""),
@@ -46,6 +52,16 @@ const COMMANDS: &[(&str, &str)] = &[
     ("compaction 300", ""),
     ("get key1 --rev=2", ""),
     ("watch key1 --rev=1", ""),
+    ("~watch key1", ""),
+    ("~watch --prefix k --rev=6 --prev-kv", ""),
+    ("~watch -i", "watch key1 --rev=6\nprogress\n"),
+    ("~elect mine me", ""),
+    ("~elect mine -l", ""),
+    ("~lock other", ""),
+    ("~make-mirror --prefix=key --dest-prefix=copy/ SELF", ""),
+    ("get --prefix copy/", ""),
+    ("snapshot save FILE", ""),
+    ("version", ""),
     ("lease grant 100", ""),
     ("put leased v --lease=LEASE", ""),
     ("lease keep-alive --once LEASE", ""),
@@ -134,14 +150,20 @@ const INTENDED: &[(&str, &str)] = &[];
 /// What a command has said: its exit code, and its output without ids and times.
 type Said = (Option<i32>, Vec<String>);
 
+/// After this time, a command that does not end by itself is ended.
+const ENDED_AFTER: Duration = Duration::from_millis(700);
+
 /// Runs all commands against one server.
-fn all(etcdctl: &Path, port: u16) -> Vec<Said> {
+#[allow(clippy::disallowed_methods, reason = "it waits for real processes")]
+fn all(etcdctl: &Path, port: u16, snapshot: &Path) -> Vec<Said> {
+    let (address, file) = (format!("127.0.0.1:{port}"), snapshot.display().to_string());
     let (mut lease, mut member) = (String::new(), String::new());
     let mut said = Vec::new();
     for (command, input) in COMMANDS {
-        let line = command.trim_start_matches('?').replace("LEASE", &lease).replace("MEMBER", &member);
+        let line = command.trim_start_matches(['?', '~']).replace("LEASE", &lease).replace("MEMBER", &member);
+        let line = line.replace("SELF", &address).replace("FILE", &file);
         let mut child = Command::new(etcdctl)
-            .args([format!("--endpoints=127.0.0.1:{port}"), "--command-timeout=5s".to_string()])
+            .args([format!("--endpoints={address}"), "--command-timeout=5s".to_string()])
             .args(line.split_whitespace())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -149,7 +171,13 @@ fn all(etcdctl: &Path, port: u16) -> Vec<Said> {
             .spawn()
             .expect("etcdctl can be executed");
         // A command that reads nothing may have ended before.
-        let _ = child.stdin.take().expect("it is a pipe").write_all(input.as_bytes());
+        let mut stdin = child.stdin.take().expect("it is a pipe");
+        let _ = stdin.write_all(input.as_bytes());
+        if command.starts_with('~') {
+            std::thread::sleep(ENDED_AFTER);
+            child.kill().expect("it is our child");
+        }
+        drop(stdin);
         let output = child.wait_with_output().expect("it is our child");
         let text = String::from_utf8_lossy(&output.stdout);
         let word = |nth: usize| text.split_whitespace().nth(nth).unwrap_or_default().to_string();
@@ -162,7 +190,11 @@ fn all(etcdctl: &Path, port: u16) -> Vec<Said> {
         let errors = String::from_utf8_lossy(&output.stderr);
         let errors = errors.lines().filter(|line| !line.starts_with('{'));
         let is_of_members = command.contains("member ");
-        let mut lines: Vec<String> = text.lines().chain(errors).map(|line| plain(line, is_of_members)).collect();
+        let mut lines: Vec<String> = text
+            .lines()
+            .chain(errors)
+            .map(|line| plain(&line.replace(&file, "FILE"), is_of_members))
+            .collect();
         if is_of_members {
             // Members are in the order of their ids.
             lines.sort();
@@ -179,6 +211,8 @@ fn all(etcdctl: &Path, port: u16) -> Vec<Said> {
 /// on ids.
 fn plain(line: &str, sorted: bool) -> String {
     let is_part = |letter: char| letter.is_ascii_alphanumeric();
+    // How long a defragmentation took.
+    let line = line.split_once(" took ").map_or(line, |(done, _)| done);
     let mut plain = String::new();
     let mut rest = line;
     while let Some(start) = rest.find(is_part) {
@@ -194,7 +228,8 @@ fn plain(line: &str, sorted: bool) -> String {
     }
     plain.push_str(rest);
     if sorted {
-        let mut parts: Vec<&str> = plain.split([' ', ',', '"', '{', '}']).filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<&str> =
+            plain.split([' ', ',', '"', '{', '}']).filter(|part| !part.is_empty()).collect();
         parts.sort_unstable();
         plain = parts.join(" ");
     }
@@ -207,12 +242,12 @@ fn etcdctl_says_the_same_of_both() {
     let folder = folder("etcdctl");
     let real = Etcd::start(&etcd, &folder);
     let ours = Server::alone(&folder);
-    run(async { ours.client().await });
-    let healthy = Command::new(&etcdctl)
-        .args([format!("--endpoints=127.0.0.1:{}", real.client), "endpoint".into(), "health".into()])
-        .output();
-    assert!(healthy.expect("etcdctl can be executed").status.success(), "etcd does not serve");
-    let (of_ours, of_etcd) = (all(&etcdctl, ours.client), all(&etcdctl, real.client));
+    run(async { (ours.client().await, real.connect().await) });
+    let (of_ours, of_etcd) = std::thread::scope(|scope| {
+        let of_ours = scope.spawn(|| all(&etcdctl, ours.client, &folder.join("ours.db")));
+        let of_etcd = all(&etcdctl, real.client, &folder.join("etcds.db"));
+        (of_ours.join().expect("it has not failed"), of_etcd)
+    });
     let mut failures = Vec::new();
     for (nth, (command, _)) in COMMANDS.iter().enumerate() {
         let intended = INTENDED.iter().any(|(row, _)| row == command);

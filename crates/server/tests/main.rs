@@ -3,7 +3,9 @@
 
 mod binary;
 mod cluster;
+mod crashes;
 mod etcdctl;
+mod exchange;
 mod parity;
 mod process;
 mod real;

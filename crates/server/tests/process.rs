@@ -167,20 +167,26 @@ impl Server {
 
     /// The same, with the scheme of its client address.
     pub async fn client_at(&self, scheme: &str, tls: Option<&ClientTls>) -> Client {
-        let url = format!("{scheme}://127.0.0.1:{}", self.client).parse().expect("an address");
-        for _ in 0..ATTEMPTS {
-            if let Ok(mut client) = Client::connect(&url, tls).await {
-                match call(&mut client, get("ready")).await {
-                    Ok(_) => return client,
-                    // Who has no right to read learns at least that it serves.
-                    Err(status) if status.code() == Code::PermissionDenied => return client,
-                    Err(_) => {}
-                }
-            }
-            sleep(PAUSE).await;
-        }
-        panic!("it does not serve: {}", self.said());
+        let client = client_at(scheme, self.client, tls).await;
+        client.unwrap_or_else(|| panic!("it does not serve: {}", self.said()))
     }
+}
+
+/// A connection to whoever serves at a port, as soon as it answers reads.
+pub async fn client_at(scheme: &str, port: u16, tls: Option<&ClientTls>) -> Option<Client> {
+    let url = format!("{scheme}://127.0.0.1:{port}").parse().expect("an address");
+    for _ in 0..ATTEMPTS {
+        if let Ok(mut client) = Client::connect(&url, tls).await {
+            match call(&mut client, get("ready")).await {
+                Ok(_) => return Some(client),
+                // Who has no right to read learns at least that it serves.
+                Err(status) if status.code() == Code::PermissionDenied => return Some(client),
+                Err(_) => {}
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    None
 }
 
 impl Drop for Server {

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::process::free_ports;
+use etcdsim_server::client::Client;
+
+use crate::process::{client_at, free_ports};
 
 /// A program of etcd, if it is there.
 pub fn program(name: &str) -> Option<PathBuf> {
@@ -28,14 +30,19 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts it with its data in this folder.
+    /// Starts a new one, with its data in this folder.
     pub fn start(program: &Path, folder: &Path) -> Etcd {
         let [client, peer] = free_ports();
-        let log = fs::File::create(folder.join("etcd.log")).expect("the folder can be written");
+        Etcd::start_at(program, &folder.join("etcd"), client, peer)
+    }
+
+    /// Starts one with this data and these ports.
+    pub fn start_at(program: &Path, data: &Path, client: u16, peer: u16) -> Etcd {
+        let log = fs::File::create(data.with_extension("log")).expect("the folder can be written");
         let address = |port: u16| format!("http://127.0.0.1:{port}");
         let child = Command::new(program)
             .args(["--name=m1", "--log-level=error", "--bcrypt-cost=4"])
-            .arg(format!("--data-dir={}", folder.join("etcd").display()))
+            .arg(format!("--data-dir={}", data.display()))
             .args([
                 format!("--listen-client-urls={}", address(client)),
                 format!("--advertise-client-urls={}", address(client)),
@@ -49,6 +56,11 @@ impl Etcd {
             .spawn()
             .expect("etcd can be executed");
         Etcd { child, client }
+    }
+
+    /// A connection to it, as soon as it answers reads.
+    pub async fn connect(&self) -> Client {
+        client_at("http", self.client, None).await.expect("etcd serves")
     }
 }
 

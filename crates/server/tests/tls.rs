@@ -27,14 +27,14 @@ fn openssl(folder: &Path, args: &[&str]) -> bool {
 }
 
 /// Makes an authority.
-fn authority(folder: &Path, name: &str) -> bool {
+pub fn authority(folder: &Path, name: &str) -> bool {
     let (key, cert, subject) = (format!("{name}.key"), format!("{name}.crt"), format!("/CN={name}"));
     let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"];
     openssl(folder, &[&new[..], &["-keyout", &key, "-out", &cert, "-subj", &subject]].concat())
 }
 
 /// Makes a certificate for 127.0.0.1.
-fn certificate(folder: &Path, authority: &str, file: &str, name: &str) -> bool {
+pub fn certificate(folder: &Path, authority: &str, file: &str, name: &str) -> bool {
     let extensions = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
     fs::write(folder.join("extensions"), extensions).expect("the folder can be written");
     let [key, request, cert] = ["key", "csr", "crt"].map(|ending| format!("{file}.{ending}"));
@@ -47,7 +47,7 @@ fn certificate(folder: &Path, authority: &str, file: &str, name: &str) -> bool {
         && openssl(folder, &[&sign[..], &["-days", "30", "-extfile", "extensions"]].concat())
 }
 
-fn trusting(folder: &Path, authority: &str, certificate: Option<&str>) -> ClientTls {
+pub fn trusting(folder: &Path, authority: &str, certificate: Option<&str>) -> ClientTls {
     let file = |name: String| folder.join(name);
     let files = Files {
         cert: certificate.map(|name| file(format!("{name}.crt"))),
