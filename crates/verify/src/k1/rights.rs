@@ -174,7 +174,9 @@ impl<'a> Timeline<'a> {
             Outcome::Error { error, .. } => {
                 // Lists of users and roles go through the log, too.
                 auth::is_about_auth(request) && taken_as_nobodys(operation, *error) && store.is_enabled()
-                    || self.refused(store, operation).is_some_and(|expected| definite::is_same(*error, expected))
+                    || self
+                        .refused(store, operation)
+                        .is_some_and(|expected| definite::is_same(*error, expected))
             }
             Outcome::Unknown { .. } => true,
         };
