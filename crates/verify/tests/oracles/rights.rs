@@ -128,7 +128,10 @@ fn a_bad_token_says_nothing_but_needs_a_token() {
     }
     let alone =
         |error| Story::default().ok(1, put("a", "1"), (1, 2), done(2)).error(2, get("a"), (3, 4), error);
-    alone(Error::InvalidAuthToken).user("alice").holds(Oracle::K1);
+    // K1 leaves it to N1 that nobody had enabled authentication.
+    alone(Error::InvalidAuthToken)
+        .user("alice")
+        .breaks(Oracle::N1, "an error that the request cannot have earned");
     alone(Error::AuthOldRevision)
         .user("alice")
         .breaks(Oracle::K1, "an error that contradicts the caller's rights");
