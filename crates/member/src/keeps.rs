@@ -3,7 +3,6 @@
 //! Each part counts what it keeps itself (`kept`), and says nothing of what ought to be there: that is the business of who
 //! asks. A count that is new here needs a bound there (`verify/src/leaks/counts.rs`).
 
-use crate::member::Member;
 use crate::want::NOBODY;
 
 /// How many of something there are, with its name.
@@ -21,31 +20,4 @@ pub(crate) fn by_asker(
 ) -> [Count; 2] {
     let (own, asked): (Vec<u64>, Vec<u64>) = operations.partition(|operation| *operation == NOBODY);
     [count(names.0, asked.len()), count(names.1, own.len())]
-}
-
-impl Member {
-    /// All counts.
-    pub(crate) fn kept(&self) -> Vec<Count> {
-        let mut counts = Vec::new();
-        counts.extend(self.proposals.kept());
-        counts.extend(self.reads.kept());
-        counts.extend(self.calls.kept());
-        counts.extend(self.forwarded.kept());
-        counts.extend(self.logins.kept());
-        counts.extend(self.services.kept());
-        counts.extend(self.range_streams.kept());
-        counts.extend(self.require_leader.kept());
-        counts.extend(self.pending.kept());
-        counts.extend(self.transfers.kept());
-        counts.extend(self.comparison.kept());
-        counts.extend(self.compactor.kept());
-        counts.extend(self.leadership.kept());
-        counts.extend(self.leases.kept());
-        counts.extend(self.hub.kept());
-        counts.extend(self.node.kept());
-        counts.extend(self.persistence.kept());
-        counts.extend(self.replica.auth.kept());
-        counts.extend(self.replica.store.kept());
-        counts
-    }
 }

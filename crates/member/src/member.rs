@@ -186,7 +186,27 @@ impl Watched for Member {
     }
 
     fn keeps(&self) -> Vec<(&'static str, u64)> {
-        self.kept()
+        let mut counts = Vec::new();
+        counts.extend(self.proposals.kept());
+        counts.extend(self.reads.kept());
+        counts.extend(self.calls.kept());
+        counts.extend(self.forwarded.kept());
+        counts.extend(self.logins.kept());
+        counts.extend(self.services.kept());
+        counts.extend(self.range_streams.kept());
+        counts.extend(self.require_leader.kept());
+        counts.extend(self.pending.kept());
+        counts.extend(self.transfers.kept());
+        counts.extend(self.comparison.kept());
+        counts.extend(self.compactor.kept());
+        counts.extend(self.leadership.kept());
+        counts.extend(self.leases.kept());
+        counts.extend(self.hub.kept());
+        counts.extend(self.node.kept());
+        counts.extend(self.persistence.kept());
+        counts.extend(self.replica.auth.kept());
+        counts.extend(self.replica.store.kept());
+        counts
     }
 
     fn explain(&self) -> String {

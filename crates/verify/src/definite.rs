@@ -3,7 +3,7 @@
 //! They are an explicit list, [`DEFINITE`]. Every other error leaves the outcome unknown, and the operation may still
 //! take effect at any later time; [`OPEN`] lists these, so that every error of etcd is in one of the two lists.
 
-use api::Error;
+use api::{Error, Part, Request};
 use record::{Nanos, Operation, Outcome};
 
 /// Errors of requests that were refused before they were proposed, or when they were applied; in either case without
@@ -166,6 +166,19 @@ pub fn is_of_auth(error: Error) -> bool {
 pub fn is_same(one: Error, other: Error) -> bool {
     let said = |error| if error == Error::UserNotFound { Error::PermissionDenied } else { error };
     one == other || said(one) == said(other)
+}
+
+/// Whether the error may stand for the expected one, because versions of etcd look at the mistakes of a put in a
+/// transaction in another order: 3.7 at its lease first, 3.4 at its key (both recorded). A history does not say its
+/// version.
+pub fn is_other_order(request: &Request, one: Error, other: Error) -> bool {
+    let twice_wrong =
+        |part| matches!(part, Part::Put(put) if put.lease != 0 && (put.ignore_value || put.ignore_lease));
+    matches!(
+        (one, other),
+        (Error::KeyNotFound, Error::LeaseNotFound) | (Error::LeaseNotFound, Error::KeyNotFound)
+    ) && matches!(request, Request::Txn(_))
+        && request.parts().any(twice_wrong)
 }
 
 #[cfg(test)]

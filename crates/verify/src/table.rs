@@ -161,7 +161,7 @@ monitors! {
     invariants: Invariants,
     /// S.
     specification: Specification,
-    /// B1 to B8.
+    /// B1 to B7.
     musts: Musts,
 }
 
@@ -455,7 +455,7 @@ oracles! {
         B6, Stuck: "every request is answered while nothing that it needs is broken",
             exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
                 answered within two ways of the client, (14 + 2 r) l + (19 + 2 r) d and a tick (r: how many windows of \
-                appends hold a request of each client); to keep a lease alive may take as long as the end of a lease in B8. \
+                appends hold a request of each client); to keep a lease alive may take 1 s and 8 l + 13 d longer. \
                 An error that says that it took too long is no answer.",
             not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
                 the member has caught up. What may take long by its nature: locks and elections, physical \
@@ -464,13 +464,6 @@ oracles! {
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
                 a ReadIndex within 4 l + 6 d.",
             not_checked: "If links between members lose messages.";
-        B8, Stuck: "a watcher is told in time, and a lease that nobody renews ends in time",
-            exactly: "While nothing that it needs is broken, a watcher from now on receives a change within l + 2 d, two intervals \
-                between passes, 10 ms and two ways of the client; and a lease is gone within its time by the slowest clock, 1 s and \
-                8 l + 13 d after it was granted or renewed last.",
-            not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
-                somebody may have renewed without an answer, or under several leaders. Changes that never arrive (W11). How long \
-                physical compactions and defragmentations take.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",

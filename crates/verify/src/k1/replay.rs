@@ -203,7 +203,12 @@ impl<'a> Replay<'a> {
                 answer::difference(expected, response, &self.ties)
             }
             (Outcome::Answer { .. }, Err(error)) => Some(format!("it should be the error \"{error}\"")),
-            (Outcome::Error { error, .. }, Err(expected)) if definite::is_same(*error, *expected) => None,
+            (Outcome::Error { error, .. }, Err(expected))
+                if definite::is_same(*error, *expected)
+                    || definite::is_other_order(&request, *error, *expected) =>
+            {
+                None
+            }
             (Outcome::Error { .. } | Outcome::Unknown { .. }, _) if step.position.makes_revision() => {
                 let fits = self.model.revision() == step.position.revision();
                 (!fits).then(|| "it could not have made that revision".to_string())

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use api::etcdserverpb::watch_request::RequestUnion;
-use api::etcdserverpb::{WatchRequest, WatchResponse};
+use api::etcdserverpb::{AlarmType, WatchRequest, WatchResponse};
 use api::{Request, Response};
 use record::{Applied, Kept, KeptByMember, Nanos, Operation, Outcome, StreamEnd, WatchStream};
 
@@ -107,7 +107,21 @@ impl<'a, 'b> Alive<'a, 'b> {
     /// The requests of clients, of the services, and of other members' clients that this member may still work on.
     pub fn requests(&self) -> u64 {
         // A call that was given up leaves a request behind that takes its key away.
-        2 * self.service_calls() + self.asked(|_| true) + self.asked_anywhere(may_be_forwarded)
+        2 * self.service_calls()
+            + self.asked(|_| true)
+            + self.asked_anywhere(may_be_forwarded)
+            + 2 * self.recent_promotions()
+    }
+
+    /// How many promotions were asked for within a request timeout. One that is refused when its entry is applied leaves its
+    /// request waiting until its deadline.
+    fn recent_promotions(&self) -> u64 {
+        let recent = |one: &&Operation| {
+            matches!(one.request, Request::MemberPromote(_))
+                && one.call <= self.moment.time
+                && one.returned().is_none_or(|at| at >= self.since)
+        };
+        self.operations().filter(recent).count() as u64
     }
 
     /// The watch streams of clients that may be open at this member. The client's end may have broken without the member
@@ -182,13 +196,20 @@ impl<'a, 'b> Alive<'a, 'b> {
     fn lease_state(&self) -> &Leases {
         self.leases.get_or_init(|| {
             let mut state = Leases { alive: BTreeSet::new(), ended_lately: 0 };
+            let raises = |one: &Operation| {
+                matches!(&one.request, Request::Alarm(alarm) if alarm.alarm() == AlarmType::Corrupt)
+            };
+            let corrupt = self.operations().any(raises);
             for entry in self.applied() {
                 match self.request_of(entry) {
                     Some(Request::LeaseGrant(grant)) => {
                         state.alive.insert(grant.id);
                     }
+                    // While the alarm CORRUPT is on, an entry that revokes a lease is refused when it is applied.
                     Some(Request::LeaseRevoke(revoke)) => {
-                        state.alive.remove(&revoke.id);
+                        if !corrupt {
+                            state.alive.remove(&revoke.id);
+                        }
                         state.ended_lately += u64::from(entry.time >= self.since);
                     }
                     _ => {}

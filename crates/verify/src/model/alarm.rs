@@ -141,6 +141,8 @@ mod tests {
         let put: Request = PutRequest::default().into();
         assert_eq!(alarms.check(&put), Err(Error::NoSpace));
         alarms.apply(&alarm(AlarmAction::Deactivate, AlarmType::Nospace, 0));
+        assert_eq!(alarms.check(&put), Err(Error::NoSpace), "no member has the number 0");
+        alarms.apply(&alarm(AlarmAction::Deactivate, AlarmType::Nospace, 3));
         assert_eq!(alarms.check(&put), Ok(()));
     }
 }

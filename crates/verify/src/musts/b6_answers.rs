@@ -10,7 +10,8 @@
 //! 19 d, plus a tick, because what a full window of appends left behind goes on with the next heartbeat's answer. A narrow
 //! window (`max-inflight-messages`) sends a queue of at most as many entries as there are requests under way in several
 //! round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that has run out waits until it is revoked
-//! (etcd, `Renew` of the lessor): that takes one second and 8 l + 13 d more (B8).
+//! (etcd, `Renew` of the lessor): that takes one second and 8 l + 13 d more: the primary lessor
+//! looks for expired leases every 500 ms, confirms that it leads (B7) and proposes the revocation.
 //!
 //! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
 //! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex
@@ -23,15 +24,22 @@ use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};
 
 use super::b3_no_election::seconds;
-use super::b8_bounded::revocation;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
-use super::speed::Speed;
+use super::speed::{Speed, Worst};
 use crate::{Oracle, Sheet, Violation};
 
 /// The most violations that are reported of a run; the others have the same cause as a rule.
 const MOST: usize = 3;
+
+/// Two intervals between looks for expired leases.
+const SCANS: Nanos = 1_000_000_000;
+
+/// How long the revocation of a lease takes that has run out.
+fn revocation(setup: &Setup, worst: Worst) -> Nanos {
+    setup.longest_of(SCANS) + 8 * worst.peers + 13 * worst.saves
+}
 
 /// Judges all operations of a run.
 pub(super) fn judge(

@@ -1,4 +1,4 @@
-//! B1 to B8: the musts. Something that should happen, does, within a bound.
+//! B1 to B7: the musts. Something that should happen, does, within a bound.
 //!
 //! Each must has a file, whose head has its bound, where that comes from, and its premises: what must be well for it to be
 //! owed. Where a premise does not hold, the must is skipped, and that is counted (`counts`). `setup` is what the plan says,
@@ -19,7 +19,6 @@ mod b4_recovery;
 mod b5_economy;
 mod b6_answers;
 mod b7_read_index;
-mod b8_bounded;
 mod cluster;
 mod counts;
 mod setup;
@@ -50,7 +49,7 @@ use speed::Speed;
 /// Time between two looks at what may be due.
 const LOOK: Nanos = 50_000_000;
 
-/// Watches a run for B1 to B8.
+/// Watches a run for B1 to B7.
 #[derive(Clone, Debug)]
 pub struct Musts {
     /// What the plan says; `None` as long as nobody has told it, and then nothing is watched.
@@ -65,7 +64,6 @@ pub struct Musts {
     economy: Economy,
     answers: Tally,
     read_index: ReadIndex,
-    bounded: Tally,
 }
 
 impl Musts {
@@ -84,7 +82,6 @@ impl Musts {
             economy: Economy::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
-            bounded: Tally::default(),
         }
     }
 
@@ -94,7 +91,7 @@ impl Musts {
     }
 
     /// The tallies of all musts, by oracle.
-    fn tallies(&self) -> [(Oracle, &Tally); 8] {
+    fn tallies(&self) -> [(Oracle, &Tally); 7] {
         [
             (Oracle::B1, &self.step_down.tally),
             (Oracle::B2, &self.transfer.tally),
@@ -103,7 +100,6 @@ impl Musts {
             (Oracle::B5, &self.economy.tally),
             (Oracle::B6, &self.answers),
             (Oracle::B7, &self.read_index.tally),
-            (Oracle::B8, &self.bounded),
         ]
     }
 
@@ -225,7 +221,6 @@ impl Monitor for Musts {
         self.speed.end(record.stats.virtual_ns, &self.cluster);
         let known = (setup, &self.cluster, &self.speed);
         b6_answers::judge(record, known, &mut self.answers, sheet);
-        b8_bounded::judge(record, known, &mut self.bounded, sheet);
         for (oracle, tally) in self.tallies() {
             sheet.checked(oracle, "occasions", tally.checks());
         }

@@ -33,11 +33,11 @@ fn one_revision_has_one_hash() {
     story.ok(1, hash_at(6), (5, 6), hash(6, -1, 9)).holds(Oracle::I8);
     // A negative revision is not the newest one.
     let nothing = |hash| -> api::Response {
-        let header = Some(ResponseHeader { revision: 5, ..Default::default() });
+        let header = Some(ResponseHeader { revision: 1, ..Default::default() });
         HashKvResponse { header, hash, compact_revision: -1, hash_revision: -1 }.into()
     };
     let story =
-        Story::default().ok(1, hash_at(0), (1, 2), hash(5, -1, 7)).ok(1, hash_at(-1), (3, 4), nothing(0));
+        Story::default().ok(1, hash_at(0), (1, 2), hash(1, -1, 7)).ok(1, hash_at(-1), (3, 4), nothing(0));
     story.holds(Oracle::I8);
 }
 
