@@ -305,11 +305,6 @@ impl Cluster {
         self.members.get(member).is_some_and(|member| member.serves.cover(from, to))
     }
 
-    /// Whether the cluster was steady under one leader, which served, all the time between two times.
-    pub fn steady_between(&self, from: Nanos, to: Nanos) -> bool {
-        self.peace.cover(from, to)
-    }
-
     /// Whether the links of clients were well all the time between two times.
     pub fn clients_reached(&self, from: Nanos, to: Nanos) -> bool {
         self.client_links.cover(from, to)

@@ -1,15 +1,9 @@
 //! Each must fires on a scene in which what is owed does not happen, and holds on the same scene in which it does.
 
-use api::etcdserverpb::watch_request::RequestUnion;
-use api::etcdserverpb::{
-    LeaseGrantRequest, LeaseGrantResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
-    WatchRequest, WatchResponse,
-};
-use api::mvccpb::{Event as Change, KeyValue};
+use api::etcdserverpb::{RangeRequest, RangeResponse};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
-    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record,
-    Role, Stop, WatchStream,
+    EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record, Role, Stop,
 };
 
 use super::{Musts, Setup, Touches};
