@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::configuration::Proposed;
 use crate::keeps::{self, Count, count};
+use crate::want::NOBODY;
 
 /// What is proposed to raft.
 pub(crate) enum Payload {
@@ -114,7 +115,7 @@ impl Proposals {
     /// What it keeps, in numbers.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         let operations = self.pending.values().map(|pending| pending.operation);
-        let pending = keeps::by_asker(("proposals", "own-proposals"), operations);
+        let pending = keeps::by_asker(("proposals", "own-proposals"), NOBODY, operations);
         let waiting = count("proposals-not-given-to-raft", self.waiting.len());
         pending.into_iter().chain([waiting, count("proposal-deadlines", self.deadlines.len())])
     }

@@ -21,6 +21,7 @@ use api::Request;
 
 use crate::auth::Credential;
 use crate::keeps::{self, Count, count};
+use crate::want::NOBODY;
 
 /// A read that is not answered yet.
 #[derive(Debug, PartialEq)]
@@ -144,7 +145,7 @@ impl Reads {
         let confirmed = self.confirmed.iter().flat_map(|(.., reads)| reads);
         let all = self.waiting.iter().chain(current).chain(confirmed).map(|read| read.operation);
         let attempts = self.current.as_ref().map_or(0, |current| current.contexts.len());
-        let reads = keeps::by_asker(("reads", "own-reads"), all);
+        let reads = keeps::by_asker(("reads", "own-reads"), NOBODY, all);
         reads.into_iter().chain([count("read-attempts", attempts)])
     }
 

@@ -7,7 +7,7 @@ use linear::{Budget, Operation, Outcome, Report};
 use record::History;
 
 use crate::answer;
-use crate::definite::{is_modelled, over_at};
+use crate::definite::{is_modelled, is_other_order, over_at};
 use crate::describe;
 use crate::k1::is_service;
 use crate::k1::place::{Place, Position, is_local, is_write, place};
@@ -177,7 +177,9 @@ impl linear::Model for Etcd {
         let fits = match (output, &result) {
             (None, _) => true,
             (Some(Ok(response)), Ok(expected)) => answer::difference(expected, response, &ties).is_none(),
-            (Some(Err(error)), Err(expected)) => error == expected,
+            (Some(Err(error)), Err(expected)) => {
+                error == expected || is_other_order(request, *error, *expected)
+            }
             _ => false,
         };
         if fits && !self.past {
