@@ -122,7 +122,7 @@ async fn puts(client: &mut Client, keys: std::ops::Range<usize>, text: &str) {
     let all: Vec<usize> = keys.collect();
     for batch in all.chunks(BATCH) {
         let put = |nth: &usize| {
-            let lease = if nth % 7 == 0 { (nth % 10) as i64 + 1 } else { 0 };
+            let lease = if nth.is_multiple_of(7) { (nth % 10) as i64 + 1 } else { 0 };
             let value = format!("{text} {nth} {}", "v".repeat(nth % 60)).into();
             let put = PutRequest { key: key(*nth).into(), value, lease, ..PutRequest::default() };
             RequestOp { request: Some(Op::RequestPut(put)) }

@@ -110,15 +110,12 @@ impl<'a> Session<'a> {
     pub async fn ask_as(&mut self, user: Option<&'static str>, request: impl Into<Request>) -> Answer {
         let request = request.into();
         self.settle_before(&request).await;
-        let answer = loop {
+        let mut client = self.client(user).await;
+        let mut answer = plain(call(&mut client, request.clone()).await);
+        if self.must_repeat(user, &answer) {
             let mut client = self.client(user).await;
-            let answer = plain(call(&mut client, request.clone()).await);
-            if !self.must_repeat(user, &answer) {
-                break answer;
-            }
-            let mut client = self.client(user).await;
-            break plain(call(&mut client, request.clone()).await);
-        };
+            answer = plain(call(&mut client, request.clone()).await);
+        }
         let timed = request.rpc_name().starts_with("Lease");
         let mut line = self.line(user, request.rpc_name(), request.to_json());
         if timed {

@@ -84,7 +84,7 @@ impl ReadIndex {
     ) -> bool {
         let premises = if !setup.peers_keep {
             Err(Premise::Links)
-        } else if !cluster.serves_since(member).is_some_and(|serves| serves <= since) {
+        } else if cluster.serves_since(member).is_none_or(|serves| serves > since) {
             Err(Premise::Health)
         } else {
             Ok(())

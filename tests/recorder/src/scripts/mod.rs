@@ -15,6 +15,9 @@ use std::pin::Pin;
 
 use crate::session::Session;
 
+/// A script that runs.
+type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// A script with a seed.
 pub struct Script {
     /// The end of its file's name.
@@ -22,7 +25,7 @@ pub struct Script {
     /// Its seed.
     pub seed: u64,
     /// Runs it.
-    pub run: for<'a> fn(&'a mut Session<'_>, u64) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    pub run: for<'a> fn(&'a mut Session<'_>, u64) -> Running<'a>,
 }
 
 macro_rules! scripts {
