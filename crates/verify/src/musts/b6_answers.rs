@@ -10,15 +10,17 @@
 //! 19 d, plus a tick, because what a full window of appends left behind goes on with the next heartbeat's answer. A narrow
 //! window (`max-inflight-messages`) sends a queue of at most as many entries as there are requests under way in several
 //! round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that has run out waits until it is revoked
-//! (etcd, `Renew` of the lessor): that takes one second and 8 l + 13 d more: the primary lessor
-//! looks for expired leases every 500 ms, confirms that it leads (B7) and proposes the revocation.
+//! (etcd, `Renew` of the lessor). The primary lessor looks for expired leases every 500 ms, confirms that it leads (B7:
+//! 4 l + 6 d) and proposes the revocation (4 l + 7 d): with two such intervals, one second and 8 l + 13 d more.
 //!
 //! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
-//! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex
-//! that a new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the bound.
+//! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex that a
+//! new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the
+//! bound.
 //!
 //! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
-//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow).
+//! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow), requests with a
+//! forged token.
 
 use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};

@@ -82,8 +82,6 @@ pub(super) struct Cluster {
     /// When a transfer was ordered last, or a configuration came into force.
     disturbed: Nanos,
     pub steady: Option<Steady>,
-    /// When the cluster was steady under one leader that served.
-    peace: Spans,
 }
 
 impl Cluster {
@@ -97,7 +95,6 @@ impl Cluster {
             without_clients: Members::new(members, |_| 0),
             disturbed: 0,
             steady: None,
-            peace: Spans::default(),
         }
     }
 
@@ -231,12 +228,6 @@ impl Cluster {
             self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
         self.client_links.set(now, clients);
         let steady = self.find_steady(now, setup);
-        let same = |before: Steady| {
-            steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term))
-        };
-        if !self.steady.is_some_and(same) {
-            self.peace.set(now, false);
-        }
         self.steady = steady.map(|found| match self.steady {
             Some(before) if (before.leader, before.term) == (found.leader, found.term) => {
                 Steady { since: before.since, ..found }
@@ -244,8 +235,6 @@ impl Cluster {
             _ => found,
         });
         self.look_who_serves(now);
-        let serves = self.steady.is_some_and(|steady| self.serves_since(steady.leader).is_some());
-        self.peace.set(now, serves);
     }
 
     /// The leader and its base, if the cluster is steady now.
