@@ -31,6 +31,7 @@ mod agreement;
 pub mod answer;
 pub mod by_revision;
 mod caches;
+mod clocks;
 mod context;
 pub mod definite;
 pub mod describe;

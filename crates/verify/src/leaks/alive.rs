@@ -4,14 +4,16 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use api::etcdserverpb::watch_request::RequestUnion;
-use api::etcdserverpb::{AlarmType, WatchRequest, WatchResponse};
+use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Request, Response};
 use record::{Applied, Kept, KeptByMember, Nanos, Operation, Outcome, StreamEnd, WatchStream};
 
 use super::Limits;
 use crate::Context;
-use crate::k1::is_service;
+use crate::clocks::true_time;
 use crate::k4;
+use crate::leases::corrupt_from;
+use crate::locks::is_service;
 use crate::truth::{Compaction, Keys};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -57,7 +59,7 @@ impl<'a, 'b> Alive<'a, 'b> {
     pub(super) fn new(context: &'b Context<'a>, moment: &'a Kept, member: &'a KeptByMember) -> Alive<'a, 'b> {
         let limits = &context.expectations.bounds;
         let (slowest, _) = context.expectations.clock_rates;
-        let patience = limits.request_timeout.saturating_mul(1_000_000) / u64::from(slowest.max(1)) + GRACE;
+        let patience = true_time(limits.request_timeout, slowest) + GRACE;
         let healed = context.record.healed;
         let since = match limits.clocks_stop && moment.time < healed + patience {
             true => 0,
@@ -97,7 +99,7 @@ impl<'a, 'b> Alive<'a, 'b> {
     pub fn service_calls(&self) -> u64 {
         let unanswered = |one: &&Operation| {
             self.is_here(one)
-                && (is_service(&one.request) || matches!(one.request, Request::Leader(_)))
+                && is_service(&one.request)
                 && one.returned().is_none_or(|at| at > self.moment.time)
                 && one.call <= self.moment.time
         };
@@ -196,10 +198,7 @@ impl<'a, 'b> Alive<'a, 'b> {
     fn lease_state(&self) -> &Leases {
         self.leases.get_or_init(|| {
             let mut state = Leases { alive: BTreeSet::new(), ended_lately: 0 };
-            let raises = |one: &Operation| {
-                matches!(&one.request, Request::Alarm(alarm) if alarm.alarm() == AlarmType::Corrupt)
-            };
-            let corrupt = self.operations().any(raises);
+            let corrupt = corrupt_from(self.context.history(), &self.context.record.applied);
             for entry in self.applied() {
                 match self.request_of(entry) {
                     Some(Request::LeaseGrant(grant)) => {
@@ -207,7 +206,7 @@ impl<'a, 'b> Alive<'a, 'b> {
                     }
                     // While the alarm CORRUPT is on, an entry that revokes a lease is refused when it is applied.
                     Some(Request::LeaseRevoke(revoke)) => {
-                        if !corrupt {
+                        if entry.time < corrupt {
                             state.alive.remove(&revoke.id);
                         }
                         state.ended_lately += u64::from(entry.time >= self.since);
@@ -297,7 +296,7 @@ impl<'a, 'b> Alive<'a, 'b> {
                 }
             }
         }
-        let ttl = self.by_slow_clock(self.limits().token_ttl) + GRACE;
+        let ttl = true_time(self.limits().token_ttl, self.context.expectations.clock_rates.0) + GRACE;
         let Some((last, _)) = issued.last().copied() else { return 0 };
         let is_fresh = |(at, _): &&(Nanos, &str)| self.limits().clocks_stop || at + ttl >= last;
         let fresh = issued.iter().filter(is_fresh).count();
@@ -305,12 +304,6 @@ impl<'a, 'b> Alive<'a, 'b> {
         let clients = || self.operations().filter(|one| one.user.is_some()).map(|one| one.client);
         let users = if fresh == issued.len() { 0 } else { clients().collect::<BTreeSet<u32>>().len() };
         (fresh + users) as u64
-    }
-
-    /// How long a time of a member may take by its slowest clock.
-    fn by_slow_clock(&self, time: Nanos) -> Nanos {
-        let (slowest, _) = self.context.expectations.clock_rates;
-        time.saturating_mul(1_000_000) / u64::from(slowest.max(1))
     }
 
     /// How long the removal of compacted rows may take.

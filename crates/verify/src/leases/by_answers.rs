@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use api::{Error, Part, Request, Response};
 use record::{History, Nanos, Operation, Outcome};
 
-use super::by_clock;
+use crate::clocks::of_lease;
 use crate::definite::{is_definite, over_at};
 use crate::k1::LeaseEnd;
 use crate::k1::headers::Newest;
@@ -302,7 +302,7 @@ impl Lifetimes {
         let renewed =
             renewed.filter(|(call, at)| *call > lifetime.from && *at <= from).map(|(call, _)| *call);
         let last = renewed.max().unwrap_or(lifetime.from);
-        lifetime.gone.is_none() && last.saturating_add(by_clock(ttl, self.fastest)) > until
+        lifetime.gone.is_none() && last.saturating_add(of_lease(ttl, self.fastest)) > until
     }
 
     /// Judges an answer; `None` if it is not about leases.

@@ -26,6 +26,7 @@ use api::etcdserverpb::AlarmType;
 use api::etcdserverpb::alarm_request::AlarmAction;
 use record::{Applied, History, Nanos};
 
+use crate::clocks::of_lease;
 use crate::k1::Known;
 use crate::{Context, Oracle, Sheet, Violation, describe};
 pub use lessors::Lessors;
@@ -33,10 +34,6 @@ use lifetimes::{End, Lifetime, Lifetimes};
 
 /// How many violations of one oracle are reported one by one; further ones are only counted.
 const REPORTED_MAX: usize = 5;
-/// A second in nanoseconds.
-const SECOND: u128 = 1_000_000_000;
-/// The rate of a clock that shows true time: rates are in millionths.
-const MILLION: u128 = 1_000_000;
 
 /// What is known of a run's clocks and members, besides its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +117,7 @@ fn leave_open(count: usize, sheet: &mut Sheet) {
 }
 
 /// From when on the alarm CORRUPT may be on: then no lease ends.
-fn corrupt_from(history: &History, applied: &[Applied]) -> Nanos {
+pub(crate) fn corrupt_from(history: &History, applied: &[Applied]) -> Nanos {
     let raises = |request: &Request| {
         matches!(request, Request::Alarm(alarm)
             if alarm.action == AlarmAction::Activate as i32 && alarm.alarm == AlarmType::Corrupt as i32)
@@ -130,19 +127,13 @@ fn corrupt_from(history: &History, applied: &[Applied]) -> Nanos {
     asked.chain(own.map(|entry| entry.time)).min().unwrap_or(Nanos::MAX)
 }
 
-/// How long a lease lasts by a clock of this rate, in whole nanoseconds.
-fn by_clock(ttl: i64, rate: u32) -> Nanos {
-    let nanos = ttl.max(0) as u128 * SECOND * MILLION / u128::from(rate.max(1));
-    Nanos::try_from(nanos).unwrap_or(Nanos::MAX)
-}
-
 /// The earliest moment at which the time of the lease can be over, by the keep-alives that were confirmed by `at`; and
 /// the number of the last of these.
 fn earliest_end(lifetime: &Lifetime, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
     let confirmed = lifetime.renewals.iter().filter(|(_, returned, _)| *returned <= at);
     let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > lifetime.granted);
     let since = last.map_or(lifetime.granted, |(call, ..)| *call);
-    (since.saturating_add(by_clock(lifetime.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
+    (since.saturating_add(of_lease(lifetime.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
 }
 
 /// The latest moment by which the lease must be gone; `None` if that is not known.
@@ -156,7 +147,7 @@ fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
     let renewed = lifetime.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
     let last = lifetime.granted.max(renewed).max(lifetime.maybe_renewed);
     let before: Vec<_> = terms.lessors.iter().filter(|(from, _)| *from <= ended).collect();
-    let whole = by_clock(lifetime.ttl, terms.clock_rates.0);
+    let whole = of_lease(lifetime.ttl, terms.clock_rates.0);
     let (since, left) = match (before.split_last(), terms.checkpoint) {
         (None, _) => (last, whole),
         (Some(((from, _), _)), None) => ((*from).max(last), whole),
@@ -183,7 +174,7 @@ fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Vi
         Some(_) => "a confirmed keep-alive of it was called",
         None => "it was granted",
     };
-    let from = due - by_clock(lifetime.ttl, terms.clock_rates.1);
+    let from = due - of_lease(lifetime.ttl, terms.clock_rates.1);
     let violation = Violation::new(Oracle::L1, end.time, "a lease ended before its time")
         .say(format!(
             "Lease {id} of {} s ended at {}; at {} {since}.",

@@ -102,7 +102,7 @@ fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
 
 /// Whether the request is a call of the lock or election service. (`calls_service`, which K1 uses, leaves out
 /// `Leader`, because that writes nothing.)
-fn is_service(request: &Request) -> bool {
+pub(crate) fn is_service(request: &Request) -> bool {
     calls_service(request) || matches!(request, Request::Leader(_))
 }
 

@@ -10,16 +10,13 @@ use api::{Part, Request, Response};
 use bytes::Bytes;
 use record::{History, Nanos, Operation, Outcome};
 
+use crate::clocks::of_lease;
 use crate::truth::Keys;
 use crate::{answer, definite};
 
 /// The time to live, in seconds, of a lease that the services make for a request without one
 /// (`concurrency.NewSession` in etcd). The services do not renew it.
 const OWN_LEASE_TTL: i64 = 60;
-/// A second in nanoseconds.
-const SECOND: u128 = 1_000_000_000;
-/// The rate of a clock that shows true time: rates are in millionths.
-const MILLION: u128 = 1_000_000;
 
 /// A key that was in its queue, and the time in which it may have left.
 pub(super) struct Stay<'a> {
@@ -186,8 +183,7 @@ impl<'a> Removals<'a> {
 
     /// Whether the time of a lease can be over, if it began at `since` or later.
     fn is_over(&self, since: Nanos, ttl: i64, by: Nanos) -> bool {
-        let nanos = ttl.max(0) as u128 * SECOND * MILLION / u128::from(self.fastest.max(1));
-        u128::from(by.saturating_sub(since)) >= nanos
+        by.saturating_sub(since) >= of_lease(ttl, self.fastest)
     }
 }
 

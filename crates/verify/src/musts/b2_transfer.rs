@@ -18,11 +18,11 @@
 use record::step::{Call, Step};
 use record::{MemberId, Members, MessageKind, Nanos, Role};
 
-use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
 use super::speed::Speed;
+use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
 /// A transfer that a leader has begun.
@@ -190,11 +190,11 @@ impl Transfer {
         self.owed = None;
         self.tally.judged();
         let sentence = format!(
-            "Member {from}, the leader of term {term}, was ordered at {:.3} s to hand over to member {to}, which was well and \
-             had caught up. By {:.3} s it does not lead; messages and writes needed at most {:.3} s for that.",
-            seconds(at),
-            seconds(now),
-            seconds(bound)
+            "Member {from}, the leader of term {term}, was ordered at {} to hand over to member {to}, which was well and \
+             had caught up. By {} it does not lead; messages and writes needed at most {} for that.",
+            time(at),
+            time(now),
+            time(bound)
         );
         let title = format!("the transfer to member {to} does not take place");
         sheet.add(Violation::new(Oracle::B2, now, title).say(sentence));

@@ -22,6 +22,7 @@ use super::cluster::{Cluster, Steady};
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
 use super::speed::Speed;
+use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
 /// The must.
@@ -91,25 +92,21 @@ impl NoElection {
         self.reported = steady.term;
         let worst =
             speed.worst_now(now.saturating_sub(3 * setup.shortest(setup.election_ticks)), now, cluster);
-        let violation = Violation::new(Oracle::B3, now, format!("member {member} {broken} though a leader is heard"))
-            .say(format!(
-                "Member {} has led term {} with a quorum that is well and follows it since {:.3} s.",
-                steady.leader,
-                steady.term,
-                seconds(steady.since)
-            ))
-            .say(format!("Now member {member} {broken}: it is {role:?} of term {term}."))
-            .say(format!(
-                "An election timeout is {:.3} s by the fastest clock; messages took at most {:.4} s and saves {:.4} s.",
-                seconds(setup.shortest(setup.election_ticks)),
-                seconds(worst.peers),
-                seconds(worst.saves)
-            ));
+        let violation =
+            Violation::new(Oracle::B3, now, format!("member {member} {broken} though a leader is heard"))
+                .say(format!(
+                    "Member {} has led term {} with a quorum that is well and follows it since {}.",
+                    steady.leader,
+                    steady.term,
+                    time(steady.since)
+                ))
+                .say(format!("Now member {member} {broken}: it is {role:?} of term {term}."))
+                .say(format!(
+                    "An election timeout is {} by the fastest clock; messages took at most {} and saves {}.",
+                    time(setup.shortest(setup.election_ticks)),
+                    time(worst.peers),
+                    time(worst.saves)
+                ));
         sheet.add(violation);
     }
-}
-
-/// A time in seconds.
-pub(super) fn seconds(time: Nanos) -> f64 {
-    time as f64 / 1e9
 }

@@ -24,11 +24,11 @@
 
 use record::{MemberId, Members, Nanos, Role};
 
-use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::{Set, Setup};
 use super::speed::{Speed, Worst};
+use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
 /// The longest that a snapshot takes.
@@ -146,11 +146,11 @@ impl Recovery {
     fn report(&mut self, now: Nanos, since: Nanos, title: &str, bound: Nanos, sheet: &mut Sheet) {
         self.tally.judged();
         let sentence = format!(
-            "Since {:.3} s no member leads, and all members that run are well and have a quorum. This was due within \
-             {:.3} s, and is not so at {:.3} s.",
-            seconds(since),
-            seconds(bound),
-            seconds(now)
+            "Since {} no member leads, and all members that run are well and have a quorum. This was due within \
+             {}, and is not so at {}.",
+            time(since),
+            time(bound),
+            time(now)
         );
         sheet.add(Violation::new(Oracle::B4, now, title).say(sentence));
     }
@@ -209,13 +209,13 @@ impl Recovery {
         self.reported[2] = true;
         let sentence = format!(
             "Member {member} is well and belongs to the configuration of member {}, which has led term {} since before \
-             {:.3} s. It lacked {} entries then. It should have applied entry {} within {:.3} s, and has applied {}.",
+             {}. It lacked {} entries then. It should have applied entry {} within {}, and has applied {}.",
             steady.leader,
             steady.term,
-            seconds(lag.since),
+            time(lag.since),
             lag.missing,
             lag.goal,
-            seconds(bound),
+            time(bound),
             state.applied
         );
         let title = format!("member {member} does not catch up");

@@ -21,11 +21,11 @@
 use record::step::{Call, Mode, Step};
 use record::{MemberId, Members, MessageKind, Nanos, Role};
 
-use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
 use super::speed::Speed;
+use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
 /// Messages are counted for so long before they are compared.
@@ -196,11 +196,11 @@ impl Economy {
         }
         self.reported[0] = true;
         let sentence = format!(
-            "From {:.3} s to {:.3} s member {} led {followers} followers that had caught up. Its log grew by {entries} entries, \
+            "From {} to {} member {} led {followers} followers that had caught up. Its log grew by {entries} entries, \
              its commit index moved {commits} times, it took {ticks} ticks, and {reads} reads were asked for. That takes at \
              most {most_appends} appends and {most_heartbeats} heartbeats; it sent {appends} and {heartbeats}.",
-            seconds(span.since),
-            seconds(now),
+            time(span.since),
+            time(now),
             span.leader
         );
         let title = format!("member {} sends more than it needs to", span.leader);
@@ -231,10 +231,10 @@ impl Economy {
             if now - since > bound && !self.reported[1] {
                 self.reported[1] = true;
                 let sentence = format!(
-                    "Member {leader} has probed member {member} since {:.3} s, though its log agrees and it answers. A probe \
-                     and its answer take at most {:.3} s.",
-                    seconds(since),
-                    seconds(bound)
+                    "Member {leader} has probed member {member} since {}, though its log agrees and it answers. A probe \
+                     and its answer take at most {}.",
+                    time(since),
+                    time(bound)
                 );
                 let title = format!("member {leader} does not stream to member {member}");
                 sheet.add(Violation::new(Oracle::B5, now, title).say(sentence));

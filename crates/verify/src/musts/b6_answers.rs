@@ -25,11 +25,12 @@
 use api::{Error, Request};
 use record::{Nanos, Operation, Outcome, Record};
 
-use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
 use super::speed::{Speed, Worst};
+use crate::describe::time;
+use crate::locks::is_service;
 use crate::{Oracle, Sheet, Violation};
 
 /// The most violations that are reported of a run; the others have the same cause as a rule.
@@ -134,19 +135,13 @@ fn says_it_took_too_long(error: Error) -> bool {
 fn takes_long(request: &Request) -> bool {
     match request {
         Request::Compact(compact) => compact.physical,
-        Request::Lock(_)
-        | Request::Unlock(_)
-        | Request::Campaign(_)
-        | Request::Proclaim(_)
-        | Request::Leader(_)
-        | Request::Resign(_)
-        | Request::Defragment(_)
+        Request::Defragment(_)
         | Request::MoveLeader(_)
         | Request::MemberAdd(_)
         | Request::MemberRemove(_)
         | Request::MemberUpdate(_)
         | Request::MemberPromote(_) => true,
-        _ => false,
+        request => is_service(request),
     }
 }
 
@@ -154,11 +149,11 @@ fn violation(number: usize, operation: &Operation, bound: Nanos) -> Violation {
     let member = operation.member;
     let title = format!("member {member} did not answer in time, though nothing was broken");
     let sentence = format!(
-        "Client {} asked member {member} at {:.3} s. The member, a leader with a quorum and all links between them were \
-         well all the time, so an answer was due within {:.3} s.",
+        "Client {} asked member {member} at {}. The member, a leader with a quorum and all links between them were \
+         well all the time, so an answer was due within {}.",
         operation.client,
-        seconds(operation.call),
-        seconds(bound)
+        time(operation.call),
+        time(bound)
     );
     Violation::new(Oracle::B6, operation.call + bound, title).say(sentence).shown_by([number])
 }

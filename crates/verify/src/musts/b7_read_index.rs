@@ -12,11 +12,11 @@
 
 use record::{MemberId, Members, Nanos};
 
-use super::b3_no_election::seconds;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
 use super::speed::Speed;
+use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
 /// The must.
@@ -107,9 +107,9 @@ impl ReadIndex {
             let how = if answered { "was confirmed late" } else { "is not confirmed" };
             let sentence = format!(
                 "Member {member} asked for a read index at {:.4} s, and it {how} at {:.4} s. It was due within {:.4} s.",
-                seconds(since),
-                seconds(now),
-                seconds(bound)
+                time(since),
+                time(now),
+                time(bound)
             );
             let title = format!("a ReadIndex of member {member} took too long, though nothing was broken");
             sheet.add(Violation::new(Oracle::B7, now, title).say(sentence));

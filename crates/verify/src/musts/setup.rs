@@ -3,9 +3,7 @@
 use record::{MemberId, Nanos};
 
 use super::counts::Premise;
-
-/// The rate of an exact clock, in parts per million.
-const EXACT: u64 = 1_000_000;
+use crate::clocks::true_time;
 
 /// What a fault of the plan touches while it is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +77,17 @@ impl Setup {
 
     /// The longest that so many ticks take, by the slowest clock.
     pub(super) fn longest(&self, ticks: u64) -> Nanos {
-        scaled(self.tick * ticks, u64::from(self.rates.0))
+        true_time(self.tick * ticks, self.rates.0)
     }
 
     /// The longest that a time of a member's clock takes.
     pub(super) fn longest_of(&self, time: Nanos) -> Nanos {
-        scaled(time, u64::from(self.rates.0))
+        true_time(time, self.rates.0)
     }
 
     /// The shortest that so many ticks take, by the fastest clock.
     pub(super) fn shortest(&self, ticks: u64) -> Nanos {
-        scaled(self.tick * ticks, u64::from(self.rates.1))
+        true_time(self.tick * ticks, self.rates.1)
     }
 
     /// How long a member must have been well before it counts: two shortest election timeouts. By then queues are worked
@@ -102,11 +100,6 @@ impl Setup {
     pub(super) fn protects_leader(&self) -> Result<(), Premise> {
         if self.pre_vote && self.check_quorum { Ok(()) } else { Err(Premise::Settings) }
     }
-}
-
-/// A time by a clock of this rate, as true time.
-fn scaled(time: Nanos, rate: u64) -> Nanos {
-    (u128::from(time) * u128::from(EXACT) / u128::from(rate.max(1))) as Nanos
 }
 
 /// A set of members, a bit each.

@@ -7,6 +7,7 @@ use record::{Nanos, Operation, Outcome};
 use super::form::may_be_too_large;
 use super::switches::Switches;
 use super::{ended, violation};
+use crate::locks::is_service;
 use crate::model::FIRST_REVISION;
 use crate::{Context, Oracle, Sheet, model};
 
@@ -58,8 +59,8 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
     let request = &operation.request;
     let form = || model::check(request) == Err(error);
     let parts = |is_meant: fn(Part<'_>) -> bool| request.parts().any(is_meant);
-    let of_service =
-        matches!(request, Lock(_) | Unlock(_) | Campaign(_) | Proclaim(_) | Leader(_) | Resign(_));
+    let of_service = is_service(request);
+    let strict = || context.expectations.limits.as_ref().is_none_or(|limits| limits.strict_reconfig);
     match error {
         Error::EmptyKey => form() || of_service,
         Error::ValueProvided
@@ -94,13 +95,9 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::PeerUrlExists => matches!(request, MemberAdd(_) | MemberUpdate(_) | MemberRemove(_)),
         Error::MemberBadUrls => matches!(request, MemberAdd(_) | MemberUpdate(_)),
         Error::NotEnoughStartedMembers => {
-            let strict = context.expectations.limits.as_ref().is_none_or(|limits| limits.strict_reconfig);
-            strict && matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_))
+            strict() && matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_))
         }
-        Error::Unhealthy => {
-            let strict = context.expectations.limits.as_ref().is_none_or(|limits| limits.strict_reconfig);
-            strict && matches!(request, MemberAdd(_) | MemberRemove(_))
-        }
+        Error::Unhealthy => strict() && matches!(request, MemberAdd(_) | MemberRemove(_)),
         Error::MemberNotFound => {
             matches!(request, MemberAdd(_) | MemberRemove(_) | MemberUpdate(_) | MemberPromote(_))
         }

@@ -14,6 +14,7 @@ use record::{MemberId, Nanos, Operation, Outcome};
 
 use super::switches::Switches;
 use super::violation;
+use crate::clocks::true_time;
 use crate::definite::{is_modelled, is_of_auth};
 use crate::model::auth::is_about_auth;
 use crate::{Context, Oracle, Sheet, model};
@@ -113,13 +114,12 @@ impl Uses {
     fn of(context: &Context<'_>) -> Uses {
         let expectations = context.expectations;
         let ttl = expectations.limits.as_ref().and_then(|limits| limits.token_ttl);
-        let slowest = u128::from(expectations.clock_rates.0.max(1));
-        let enough = ttl.map(|ttl| u128::from(ttl + 2 * RESOLUTION) * 1_000_000 / slowest);
+        let (slowest, _) = expectations.clock_rates;
         let streams = context.history().watches.iter();
         Uses {
             last: BTreeMap::new(),
             watching: streams.map(|stream| (stream.client, stream.member)).collect(),
-            enough: enough.and_then(|enough| Nanos::try_from(enough).ok()),
+            enough: ttl.map(|ttl| true_time(ttl + 2 * RESOLUTION, slowest)),
         }
     }
 

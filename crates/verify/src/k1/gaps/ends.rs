@@ -9,13 +9,9 @@ use api::{Request, Response};
 use record::{History, Nanos, Outcome};
 
 use crate::answer;
+use crate::clocks::of_lease;
 use crate::definite::is_definite;
 use crate::model::MIN_LEASE_TTL;
-
-/// A second in nanoseconds.
-const SECOND: u128 = 1_000_000_000;
-/// The rate of a clock that shows true time: rates are in millionths.
-const MILLION: u128 = 1_000_000;
 
 /// A grant, and how long its lease was kept alive.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +70,6 @@ impl Ends {
     pub fn earliest(&self, id: i64, revision: i64) -> Nanos {
         let grants = self.grants.get(&id).map_or(&[][..], |grants| &grants[..]);
         let Some(grant) = grants.iter().rfind(|grant| grant.revision < revision) else { return 0 };
-        let rate = u128::from(self.fastest.max(1));
-        let lasts = Nanos::try_from(grant.ttl.max(0) as u128 * SECOND * MILLION / rate);
-        grant.renewed.saturating_add(lasts.unwrap_or(Nanos::MAX))
+        grant.renewed.saturating_add(of_lease(grant.ttl, self.fastest))
     }
 }
