@@ -133,8 +133,8 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     add("promised", promised);
     if let Some(first) = first {
         let mut sentences = first.sentences();
-        // The headline has just said it, unless there is nothing to add.
-        if headline.contains(&first.says) && sentences.len() > 1 {
+        // The headline has just said it; if there is nothing to add, it stays.
+        if sentences.len() > 1 {
             let said = sentences.remove(0);
             sentences[0].time = sentences[0].time.or(said.time);
         }

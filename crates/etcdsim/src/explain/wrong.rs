@@ -1,6 +1,8 @@
 //! Wrong steps: what happened inside the cluster and should not have, by the rules of this module and by the oracles
 //! that look inside.
 
+use std::fmt::Display;
+
 use record::{MemberId, Nanos};
 use verify::{Oracle, Severity, Violation, describe};
 
@@ -54,7 +56,7 @@ pub(super) enum Subject {
 impl Subject {
     /// Whether a violation is about it: it names it, or its operations prove the violation.
     fn is_of(&self, seen: &ViolationReport) -> bool {
-        let names = |what: &str, number: i128| {
+        let names = |what: &str, number: &dyn Display| {
             let wanted = format!("{what} {number}");
             let lines = seen.sentences.iter().chain(&seen.events).chain(&seen.operations);
             lines.into_iter().any(|line| {
@@ -64,12 +66,10 @@ impl Subject {
         };
         match self {
             Subject::Member => false,
-            Subject::Watcher(stream, id) => {
-                names("stream", i128::from(*stream)) && names("watcher", i128::from(*id))
-            }
-            Subject::Lease(lease) => names("lease", i128::from(*lease)) || names("Lease", i128::from(*lease)),
-            Subject::Entry(index) => names("entry", i128::from(*index)) || names("index", i128::from(*index)),
-            Subject::Revision(revision) => names("revision", i128::from(*revision)),
+            Subject::Watcher(stream, id) => names("stream", stream) && names("watcher", id),
+            Subject::Lease(lease) => names("lease", lease) || names("Lease", lease),
+            Subject::Entry(index) => names("entry", index) || names("index", index),
+            Subject::Revision(revision) => names("revision", revision),
             Subject::Operation(number) => seen.numbers.iter().any(|one| *one as u64 == *number),
         }
     }

@@ -1,7 +1,7 @@
 //! Leases and locks: a lease lasts its time by the monotonic clock of the member that tracks it, only a leader ends and
 //! renews it, and a lock goes to a key that exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::Request;
 use record::inner::LeaseDeed;
@@ -101,59 +101,61 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
 /// A keep-alive says that a lease has its time again only if it was renewed, and that there is none only if this member
 /// is known to lead.
 pub(super) fn answered(evidence: &Evidence) -> Vec<Wrong> {
-    // What the lessor did last with a lease that matters: whether it renewed it, and when.
-    let mut last: BTreeMap<(MemberId, i64), (bool, Nanos)> = BTreeMap::new();
+    // When a lease that was not renewed since was found expired.
+    let mut expired: BTreeMap<(MemberId, i64), Nanos> = BTreeMap::new();
     // How many keep-alives waited for a ReadIndex and have no answer yet.
     let mut confirmed: BTreeMap<(MemberId, i64), usize> = BTreeMap::new();
     let mut found = Vec::new();
     for (place, happened) in evidence.all.iter().enumerate() {
         let (at, member) = (happened.time, happened.member);
-        match &happened.what {
-            What::Inner(Inner::Reads { request, context: Some(_), .. }) => {
-                if let Request::LeaseKeepAlive(request) = &**request {
-                    *confirmed.entry((member, request.id)).or_default() += 1;
-                }
-            }
-            What::Inner(Inner::Lease { id, what, .. }) => {
-                let key = (member, *id);
-                let wrong = |says: String, rule: &str| {
-                    Wrong::new(at, member, says).rule(rule).about(Subject::Lease(*id))
-                };
-                match what {
-                    LeaseDeed::Renewed { .. } => _ = last.insert(key, (true, at)),
-                    LeaseDeed::Expired { .. } => _ = last.insert(key, (false, at)),
-                    LeaseDeed::Answered { ttl } => {
-                        let asked = confirmed.get_mut(&key).is_some_and(|count| {
-                            let any = *count > 0;
-                            *count = count.saturating_sub(1);
-                            any
-                        });
-                        if *ttl == 0 && !asked {
-                            let says = format!(
-                                "Member {member} told a client at {} that there is no lease {id}, without confirming with a quorum that it still led{}.",
-                                time(at),
-                                successor(evidence, place, member)
-                            );
-                            found.push(wrong(says, "What a keep-alive says about a lease is true only of the state of a leader that a quorum has confirmed (ReadIndex)."));
-                        } else if let (1.., Some((false, since))) = (*ttl, last.get(&key)) {
-                            let says = format!(
-                                "Member {member} told a client at {} that lease {id} has {ttl} s again, but did not renew it: it had found it expired at {}, and its revocation was under way.",
-                                time(at),
-                                time(*since)
-                            );
-                            found.push(
-                                wrong(says, "A keep-alive of a lease that has expired waits for its revocation, and then says that there is no such lease.")
-                                    .change(format!("lease {id} has expired"), "the same, but its client believes that it lives".to_string()),
-                            );
-                        }
-                    }
-                    _ => {}
+        if let Some(id) = confirmed_renewal(&happened.what) {
+            *confirmed.entry((member, id)).or_default() += 1;
+        }
+        let What::Inner(Inner::Lease { id, what, .. }) = &happened.what else { continue };
+        let key = (member, *id);
+        let wrong =
+            |says: String, rule: &str| Wrong::new(at, member, says).rule(rule).about(Subject::Lease(*id));
+        match what {
+            LeaseDeed::Renewed { .. } => _ = expired.remove(&key),
+            LeaseDeed::Expired { .. } => _ = expired.insert(key, at),
+            LeaseDeed::Answered { ttl } => {
+                let waiting = confirmed.entry(key).or_default();
+                let is_confirmed = *waiting > 0;
+                *waiting = waiting.saturating_sub(1);
+                if *ttl == 0 && !is_confirmed {
+                    let says = format!(
+                        "Member {member} told a client at {} that there is no lease {id}, without confirming with a quorum that it still led{}.",
+                        time(at),
+                        successor(evidence, place, member)
+                    );
+                    found.push(wrong(says, "What a keep-alive says about a lease is true only of the state of a leader that a quorum has confirmed (ReadIndex)."));
+                } else if let (1.., Some(since)) = (*ttl, expired.get(&key)) {
+                    let says = format!(
+                        "Member {member} told a client at {} that lease {id} has {ttl} s again, but did not renew it: it had found it expired at {}, and its revocation was under way.",
+                        time(at),
+                        time(*since)
+                    );
+                    found.push(
+                        wrong(says, "A keep-alive of a lease that has expired waits for its revocation, and then says that there is no such lease.")
+                            .change(format!("lease {id} has expired"), "the same, but its client believes that it lives".to_string()),
+                    );
                 }
             }
             _ => {}
         }
     }
     found
+}
+
+/// The lease that a keep-alive is about which has waited for a ReadIndex.
+fn confirmed_renewal(what: &What) -> Option<i64> {
+    match what {
+        What::Inner(Inner::Reads { request, context: Some(_), .. }) => match &**request {
+            Request::LeaseKeepAlive(request) => Some(request.id),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether a process was paused or down at some time since `since`, so that it could not look.
@@ -184,50 +186,40 @@ fn wall_clock(evidence: &Evidence, place: usize, member: MemberId) -> String {
 /// A leader revokes and renews only after a quorum has confirmed that it still leads.
 pub(super) fn confirmed(evidence: &Evidence) -> Vec<Wrong> {
     let mut expired: BTreeMap<(MemberId, i64), bool> = BTreeMap::new();
-    let mut asked: BTreeMap<(MemberId, i64), bool> = BTreeMap::new();
+    let mut asked: BTreeSet<(MemberId, i64)> = BTreeSet::new();
     let mut found = Vec::new();
     for (place, happened) in evidence.all.iter().enumerate() {
         let (at, member) = (happened.time, happened.member);
-        match &happened.what {
-            What::Inner(Inner::Reads { request, context: Some(_), .. }) => {
-                if let Request::LeaseKeepAlive(request) = &**request {
-                    asked.insert((member, request.id), true);
-                }
-            }
-            What::Inner(Inner::Lease { id, what, .. }) => {
-                let says = match what {
-                    LeaseDeed::Granted { .. } | LeaseDeed::TakenOver { .. } | LeaseDeed::Answered { .. } => {
-                        continue;
-                    }
-                    LeaseDeed::Expired { .. } => {
-                        // It may be found expired again while a confirmed revocation waits for others.
-                        expired.entry((member, *id)).or_insert(false);
-                        continue;
-                    }
-                    LeaseDeed::Confirmed => {
-                        expired.insert((member, *id), true);
-                        continue;
-                    }
-                    LeaseDeed::Revokes if expired.remove(&(member, *id)) == Some(false) => {
-                        "proposed to revoke"
-                    }
-                    // A renewal that waited for its checkpoint was confirmed before that.
-                    LeaseDeed::Renewed { .. } if !asked.contains_key(&(member, *id)) => "renewed",
-                    LeaseDeed::Revokes | LeaseDeed::Renewed { .. } => continue,
-                };
-                let says = format!(
-                    "Member {member} {says} lease {id} at {} without confirming with a quorum that it still led{}.",
-                    time(at),
-                    successor(evidence, place, member)
-                );
-                found.push(
-                    Wrong::new(at, member, says)
-                        .rule("Before a leader renews a lease or proposes its revocation, a quorum confirms that it still leads (ReadIndex): one that was paused may have a successor.")
-                        .about(Subject::Lease(*id)),
-                );
-            }
-            _ => {}
+        if let Some(id) = confirmed_renewal(&happened.what) {
+            asked.insert((member, id));
         }
+        let What::Inner(Inner::Lease { id, what, .. }) = &happened.what else { continue };
+        let says = match what {
+            LeaseDeed::Granted { .. } | LeaseDeed::TakenOver { .. } | LeaseDeed::Answered { .. } => continue,
+            LeaseDeed::Expired { .. } => {
+                // It may be found expired again while a confirmed revocation waits for others.
+                expired.entry((member, *id)).or_insert(false);
+                continue;
+            }
+            LeaseDeed::Confirmed => {
+                expired.insert((member, *id), true);
+                continue;
+            }
+            LeaseDeed::Revokes if expired.remove(&(member, *id)) == Some(false) => "proposed to revoke",
+            // A renewal that waited for its checkpoint was confirmed before that.
+            LeaseDeed::Renewed { .. } if !asked.contains(&(member, *id)) => "renewed",
+            LeaseDeed::Revokes | LeaseDeed::Renewed { .. } => continue,
+        };
+        let says = format!(
+            "Member {member} {says} lease {id} at {} without confirming with a quorum that it still led{}.",
+            time(at),
+            successor(evidence, place, member)
+        );
+        found.push(
+            Wrong::new(at, member, says)
+                .rule("Before a leader renews a lease or proposes its revocation, a quorum confirms that it still leads (ReadIndex): one that was paused may have a successor.")
+                .about(Subject::Lease(*id)),
+        );
     }
     // The step of a member that no longer led is the one that matters.
     found.sort_by_key(|wrong: &Wrong| (!wrong.says.contains("already led"), wrong.time));
