@@ -70,9 +70,8 @@ pub(crate) fn run_plan_with(
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = catch_panics(|| {
-        let with_musts = !own.without_specification();
         let mut receivers = EventReceivers::new(plan.most_members(), own, observer);
-        if with_musts {
+        if !receivers.own.without_specification() {
             receivers.monitors.musts.configure(musts::setup(plan));
         }
         let mut record = cluster::run(plan, &mut receivers, options);
@@ -105,13 +104,17 @@ fn expectations(plan: &Plan) -> Expectations {
 /// The settings on which refusals depend.
 fn limits(plan: &Plan) -> Limits {
     let settings = &plan.cluster.settings;
-    let freezes = |fault: &plan::Fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze));
     Limits {
         max_request_bytes: settings.max_request_bytes,
         max_learners: settings.max_learners,
         strict_reconfig: settings.strict_reconfig,
-        token_ttl: (!plan.faults.iter().any(freezes)).then_some(settings.auth_token_ttl),
+        token_ttl: (!clocks_stop(plan)).then_some(settings.auth_token_ttl),
     }
+}
+
+/// Whether a fault stops a clock.
+fn clocks_stop(plan: &Plan) -> bool {
+    plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Clock(ClockFault::Freeze)))
 }
 
 /// How often Z compared each count.
@@ -123,25 +126,19 @@ fn compared_by_name(verdict: &Verdict) -> BTreeMap<String, u64> {
 /// The settings on which the bounds of Z depend.
 fn bounds(plan: &Plan) -> leaks::Limits {
     let settings = &plan.cluster.settings;
-    let any = |is: fn(&FaultKind) -> bool| plan.faults.iter().any(|fault| is(&fault.kind));
     leaks::Limits {
         request_timeout: settings.request_timeout,
         read_index_retry: settings.read_index_retry,
         corrupt_check: settings.corrupt_checks(),
-        // 0 means etcd's own default.
-        token_ttl: if settings.auth_token_ttl == 0 {
-            leaks::Limits::default().token_ttl
-        } else {
-            settings.auth_token_ttl
-        },
+        token_ttl: settings.auth_token_ttl,
         compaction_pause: settings.compaction_pause,
         compaction_batch: u64::from(settings.compaction_batch),
         snapshot_count: settings.snapshot_count,
         catch_up_entries: settings.catch_up_entries,
         watch_window: u64::from(settings.watch_window),
         watch_buffer: u64::from(settings.watch_buffer),
-        clocks_stop: any(|kind| matches!(kind, FaultKind::Clock(ClockFault::Freeze))),
-        links_break: any(|kind| matches!(kind, FaultKind::Network(_))),
+        clocks_stop: clocks_stop(plan),
+        links_break: plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Network(_))),
     }
 }
 

@@ -143,8 +143,7 @@ impl Walking {
         let difference = match walked {
             Err(HarnessFailure(panic)) => Some(format!("the walk ended with a panic: {panic}")),
             Ok(Err(what)) => Some(what),
-            Ok(Ok(None)) => None,
-            Ok(Ok(Some(walked))) => match difference(recorded, &effects) {
+            Ok(Ok(walked)) => match difference(recorded, &effects) {
                 None => {
                     process.steps.push(self.after(*walked, effects));
                     None
@@ -161,7 +160,7 @@ impl Walking {
         start: &Start,
         recorded: &Step,
         effects: &mut Effects,
-    ) -> Result<Option<Box<Walked>>, String> {
+    ) -> Result<Box<Walked>, String> {
         let mut walked = Walked {
             wall: recorded.wall,
             input: recorded.input.clone(),
@@ -198,7 +197,7 @@ impl Walking {
                 member.step(recorded.now(), input, effects);
             }
         }
-        Ok(Some(Box::new(walked)))
+        Ok(Box::new(walked))
     }
 
     /// The step with its effects.
