@@ -339,9 +339,10 @@ impl Lessor {
     }
 
     /// A quorum confirmed that this member leads, after [`Lessor::due`] returned `id`. The lease may be
-    /// revoked.
+    /// revoked. Nothing happens if it has ceased to be the primary lessor meanwhile: then a new leader may have confirmed
+    /// the read.
     pub(crate) fn confirmed(&mut self, id: i64) {
-        if !self.confirmed.contains(&id) && !self.in_flight.contains_key(&id) {
+        if self.primary && !self.confirmed.contains(&id) && !self.in_flight.contains_key(&id) {
             self.confirmed.push_back(id);
         }
     }

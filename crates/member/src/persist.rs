@@ -65,6 +65,9 @@ pub(crate) struct Persistence {
     durable_conf: ConfState,
     /// The operations of clients that requested a defragmentation and wait for it.
     defragment: Vec<u64>,
+    /// Whether the commit with which a defragmentation begins has been handed out. What is written after it does not hold up
+    /// the copy.
+    committed: bool,
     /// Whether there is a defragmented copy of the backend, which will replace it. With flaw M-20271: what the
     /// copy holds, because the backend may have changed since.
     copy: Option<Option<Ledger>>,
@@ -167,6 +170,7 @@ impl Persistence {
             durable,
             durable_conf,
             defragment: Vec::new(),
+            committed: false,
             copy: None,
             last_snapshot: found.marker,
             compacted_at: found.marker,
@@ -374,6 +378,10 @@ impl Persistence {
         if self.wants_defragmentation() {
             return self.begin_defragmentation(replica, log, out);
         }
+        // It waits for the marker of a snapshot: if commits began meanwhile, with a marker after each, it might wait forever.
+        if !self.defragment.is_empty() && !self.install {
+            return;
+        }
         if !self.is_dirty() {
             return;
         }
@@ -501,7 +509,7 @@ impl Persistence {
         if self.copy.is_some() {
             return self.replace_by_copy(out);
         }
-        if self.is_dirty() {
+        if !std::mem::replace(&mut self.committed, true) && self.is_dirty() {
             return self.commit(replica, log, out);
         }
         out.pass(Failpoint::DefragBeforeCopy);
@@ -514,6 +522,7 @@ impl Persistence {
     /// Replaces the backend by its defragmented copy.
     fn replace_by_copy(&mut self, out: &mut Out<'_>) {
         let copy = self.copy.take().expect("the backend was copied before its copy takes over");
+        self.committed = false;
         let held = self.ledger.meta().consistent_index;
         if let Some(copy) = copy {
             self.ledger.go_back(copy); // M-20271
@@ -882,5 +891,22 @@ mod tests {
         assert!(matches!(run.due(), Some(Job::Copy)));
         assert!(matches!(run.store_done().1.store, Some(Job::Replace)));
         assert_eq!(run.store_done().0, [7]);
+    }
+
+    #[test]
+    fn writes_do_not_hold_up_a_defragmentation() {
+        let mut run = Run::new(|_| {});
+        run.put();
+        run.persistence.defragment(7);
+        for _ in 0..2 {
+            assert!(matches!(run.due(), Some(Job::Commit(_))));
+            run.put();
+            assert!(run.store_done().0.is_empty());
+            assert!(matches!(run.due(), Some(Job::Copy)));
+            run.put();
+            assert!(matches!(run.store_done().1.store, Some(Job::Replace)));
+            assert_eq!(run.store_done().0, [7]);
+            run.persistence.defragment(7);
+        }
     }
 }

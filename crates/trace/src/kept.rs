@@ -14,6 +14,8 @@ pub struct Kept {
     pub all_healed: bool,
     /// The members of the newest configuration that any member had applied.
     pub configured: Vec<MemberId>,
+    /// When the leader began to lead; the moment itself if there is none.
+    pub leader_since: Nanos,
     /// How many packets wait for a fault of the network to end.
     pub held_packets: u64,
     /// What each member keeps whose process runs.
@@ -33,6 +35,9 @@ pub struct KeptByMember {
     pub started: Nanos,
     /// The index of the last entry that it has applied.
     pub applied: u64,
+    /// The index of the last snapshot of a leader that its process has installed; 0 if none. What its entries did, it has not
+    /// done itself.
+    pub installed: u64,
     /// How many inputs wait for its process.
     pub inbox: u64,
     /// The paths of the files on its disk.

@@ -462,7 +462,7 @@ oracles! {
                 compactions, defragmentations, transfers, changes of the membership, ranges in chunks.";
         B7, Stuck: "a ReadIndex ends within a round trip to a quorum",
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
-                a ReadIndex within 4 l + 6 d.",
+                a ReadIndex within 4 l + 7 d.",
             not_checked: "If links between members lose messages.";
     }
     Ends, Kind::Record(ends::judge) => {

@@ -69,6 +69,10 @@ impl<S: System> World<'_, S> {
 
     /// Gives a member an input before the inputs that wait.
     pub(crate) fn feed_first(&mut self, member: MemberId, input: InputOf<S>) {
+        self.finish_stalled_step(member);
+        if self.processes[member].machine.state != State::Running {
+            return;
+        }
         self.processes[member].inbox.push_front(input);
         self.drain_inbox(member);
         self.set_wake(member);
@@ -215,7 +219,14 @@ impl<S: System> World<'_, S> {
             }
             Some(End::Removed) => self.removed(member),
             Some(End::Finished) => self.end_process(member, Stop::Graceful),
-            None => self.set_wake(member),
+            None => {
+                let machine = &mut self.processes[member].machine;
+                if machine.at_point && machine.state == State::Running {
+                    machine.state = State::Paused;
+                    self.note_of(member, Fact::Paused);
+                }
+                self.set_wake(member);
+            }
         }
     }
 
@@ -248,19 +259,26 @@ impl<S: System> World<'_, S> {
         let over = self.now() + stall.time;
         let process = &mut self.processes[member];
         process.machine.take_point();
+        process.machine.at_point = true;
         process.stalled = Some(later);
-        process.machine.busy_until = process.machine.busy_until.max(over);
         let incarnation = process.machine.incarnation;
         self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
         Box::new(stall.before)
     }
 
-    /// A pause at a failpoint is over: carries out the effects that waited.
+    /// A pause at a failpoint is over. The process runs on, unless a fault keeps it paused.
     pub(crate) fn failpoint_pause_over(&mut self, member: MemberId) {
-        let Some(effects) = self.processes[member].stalled.take() else { return };
-        self.processes[member].effects = Some(effects);
-        self.take_effects(member);
-        self.drain_inbox(member);
+        if std::mem::take(&mut self.processes[member].machine.at_point) {
+            self.reach(|_, reach| reach.run_on(member));
+        }
+    }
+
+    /// Carries out the effects of the step in which a process was paused at a failpoint.
+    fn finish_stalled_step(&mut self, member: MemberId) {
+        if let Some(effects) = self.processes[member].stalled.take() {
+            self.processes[member].effects = Some(effects);
+            self.take_effects(member);
+        }
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
@@ -339,7 +357,7 @@ impl<S: System> World<'_, S> {
         if process.machine.state == State::Starting {
             process.machine.state = State::Running;
             process.machine.bootstrapped = true;
-            if process.machine.is_paused_by_fault() {
+            if process.machine.must_pause() {
                 process.machine.state = State::Paused;
             }
             // It comes after the ends of disk jobs, and before the results of what the start had computed.

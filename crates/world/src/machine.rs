@@ -69,7 +69,7 @@ pub(crate) struct Machine {
     pub(crate) wake: Nanos,
     /// How long a step takes, while a fault slows the process; otherwise 0.
     pub(crate) step_takes: Nanos,
-    /// The end of its current slow step or pause at a failpoint; until then it takes no input.
+    /// The end of its current slow step; until then it takes no input.
     pub(crate) busy_until: Nanos,
     /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,
@@ -86,6 +86,8 @@ pub(crate) struct Machine {
     pub(crate) stopping: Option<u32>,
     /// An armed failpoint: the fault that armed it, and what happens there.
     pub(crate) point: Option<(u32, PointAction)>,
+    /// Whether it is paused at a failpoint, in the middle of a step.
+    pub(crate) at_point: bool,
     /// The same failpoint, as the process knows it.
     pub(crate) armed: Option<Armed>,
     /// A fault crashes its next start at this disk operation, counted from 1; true for a power loss.
@@ -118,6 +120,7 @@ impl Machine {
             blocked_by: Vec::new(),
             stopping: None,
             point: None,
+            at_point: false,
             armed: None,
             crash_in_recovery: None,
             armed_power: false,
@@ -130,9 +133,9 @@ impl Machine {
         matches!(self.state, State::Running | State::Paused)
     }
 
-    /// Whether a fault keeps it paused.
-    pub(crate) fn is_paused_by_fault(&self) -> bool {
-        self.blocked_by.iter().any(|blocker| blocker.pauses)
+    /// Whether something keeps it paused.
+    pub(crate) fn must_pause(&self) -> bool {
+        self.at_point || self.blocked_by.iter().any(|blocker| blocker.pauses)
     }
 
     /// The armed failpoint has acted.
@@ -146,6 +149,7 @@ impl Machine {
         self.state = State::Down;
         self.wake = Nanos::MAX;
         self.busy_until = 0;
+        self.at_point = false;
         self.stopping = None;
     }
 

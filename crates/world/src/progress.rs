@@ -2,13 +2,15 @@
 //! of striking at a fixed time. [`Progress`] follows the facts of the run and answers whether a condition is met now.
 
 use schedule::Condition;
-use trace::{Fact, MemberId, Members, OwnFact as _, Sign, Vocabulary};
+use trace::{Fact, MemberId, Members, Nanos, OwnFact as _, Sign, Vocabulary};
 
 /// The state that conditions depend on, kept up to date from the facts.
 #[derive(Default)]
 pub(crate) struct Progress {
     /// Whether each member leads, and in which term; members that are down do not.
     roles: Members<(bool, u64)>,
+    /// When each member that leads began to.
+    elected: Members<Nanos>,
     /// The index that each member has applied.
     applied: Members<u64>,
     /// For each member, the index up to which what it has applied is durable. After a restart its configuration is at
@@ -16,6 +18,8 @@ pub(crate) struct Progress {
     pub(crate) durable: Members<u64>,
     /// How many snapshots each member has installed.
     snapshots: Members<u32>,
+    /// The index of the last snapshot that each member's process has installed; 0 if none.
+    installed: Members<u64>,
     /// How often a member became leader.
     pub(crate) elections: u32,
     /// How many operations clients have called.
@@ -47,20 +51,22 @@ impl Progress {
                 ..Configuration::default()
             },
             roles: Members::new(members, |_| (false, 0)),
+            elected: Members::new(members, |_| 0),
             applied: Members::new(members, |_| 0),
             durable: Members::new(members, |_| 0),
             snapshots: Members::new(members, |_| 0),
+            installed: Members::new(members, |_| 0),
             ..Progress::default()
         }
     }
 
     /// Takes a fact about a member into account. Returns whether it says who belongs to the cluster.
     #[inline]
-    pub(crate) fn note<V: Vocabulary>(&mut self, member: MemberId, fact: &Fact<V>) -> bool {
+    pub(crate) fn note<V: Vocabulary>(&mut self, now: Nanos, member: MemberId, fact: &Fact<V>) -> bool {
         match fact {
             Fact::Own(own) => {
                 if let Some(sign) = own.sign() {
-                    self.note_sign(member, sign);
+                    self.note_sign(now, member, sign);
                     return matches!(sign, Sign::Members { .. });
                 }
             }
@@ -70,6 +76,7 @@ impl Progress {
             }
             Fact::Stopped(_) => {
                 self.roles[member] = (false, 0);
+                self.installed[member] = 0;
                 self.changed = true;
             }
             _ => {}
@@ -78,10 +85,13 @@ impl Progress {
     }
 
     /// Takes into account what a fact of a member's own means.
-    fn note_sign(&mut self, member: MemberId, sign: Sign<'_>) {
+    fn note_sign(&mut self, now: Nanos, member: MemberId, sign: Sign<'_>) {
         match sign {
             Sign::Role { term, leads } => {
                 self.elections += u32::from(leads);
+                if leads && self.roles[member] != (leads, term) {
+                    self.elected[member] = now;
+                }
                 self.roles[member] = (leads, term);
             }
             Sign::Applied(index) => self.applied[member] = index,
@@ -92,6 +102,7 @@ impl Progress {
             Sign::SnapshotAt(index) => {
                 self.applied[member] = index;
                 self.snapshots[member] += 1;
+                self.installed[member] = index;
             }
             Sign::Members { index, voters, outgoing, learners } => {
                 if index < self.configuration.index {
@@ -111,6 +122,16 @@ impl Progress {
     pub(crate) fn leader(&self) -> Option<MemberId> {
         let leaders = self.roles.iter().filter(|(_, (leads, _))| *leads);
         leaders.max_by_key(|(_, (_, term))| *term).map(|(member, _)| member)
+    }
+
+    /// When the leader began to lead; now if there is none.
+    pub(crate) fn leader_since(&self, now: Nanos) -> Nanos {
+        self.leader().map_or(now, |leader| self.elected[leader])
+    }
+
+    /// The index of the last snapshot that a member's process has installed; 0 if none.
+    pub(crate) fn installed(&self, member: MemberId) -> u64 {
+        self.installed[member]
     }
 
     /// Whether a condition is met now.

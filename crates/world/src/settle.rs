@@ -87,6 +87,7 @@ impl Settle {
                 incarnation: process.machine.incarnation,
                 started: process.machine.started,
                 applied: node.status().map_or(0, |status| status.applied),
+                installed: view.progress.installed(process.machine.id),
                 inbox: process.inbox.len() as u64,
                 files: process.machine.disk.paths(),
                 counts: node.keeps(),
@@ -103,6 +104,7 @@ impl Settle {
             settled,
             all_healed: self.all_healed,
             configured: voters.iter().chain(learners).copied().collect(),
+            leader_since: view.progress.leader_since(view.now),
             held_packets: view.network.held(is_there) as u64,
             members: view.processes.values().filter_map(by_member).collect(),
         }

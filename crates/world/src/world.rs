@@ -280,7 +280,7 @@ impl<'a, S: System> World<'a, S> {
 
     /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: FactOf<S>) {
-        let configured = self.progress.note(member, &fact);
+        let configured = self.progress.note(self.queue.now(), member, &fact);
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
             self.start_joiners();
@@ -319,6 +319,7 @@ impl<'a, S: System> World<'a, S> {
             if machine.state == State::Down {
                 self.start(member);
             }
+            self.failpoint_pause_over(member);
         }
         match self.plan.phases.calm {
             0 => self.settle(),

@@ -236,6 +236,17 @@ fn at_most_sixteen_revocations_are_in_flight() {
     assert_eq!(proposed, [18, 19, 20]);
 }
 
+/// A new leader may confirm the read of one that has ceased to lead.
+#[test]
+fn a_confirmation_after_leadership_is_lost_is_forgotten() {
+    let mut leader = Leader::new(&config());
+    leader.grant(7, 2, 0);
+    leader.end_of(7);
+    leader.lessor.demote();
+    leader.lessor.confirmed(7);
+    assert!(leader.lessor.kept().iter().all(|(_, count)| *count == 0));
+}
+
 /// Confirmation takes time, during which leadership may be lost and regained.
 #[test]
 fn a_lease_that_a_new_term_extended_is_not_revoked() {

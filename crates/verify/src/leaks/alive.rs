@@ -265,10 +265,15 @@ impl<'a, 'b> Alive<'a, 'b> {
         if !self.moment.all_healed || !self.all_members_run() {
             return applied;
         }
-        let well = self.context.record.healed.max(self.member.started) + CLEAN_UP.max(GRACE);
+        let well = self.may_catch_up() + CLEAN_UP.max(GRACE);
         let since = self.applied().iter().filter(|entry| entry.time >= well).count() as u64;
         // Either all were freed since then, or those that were there then are one fewer for each entry since.
         longest.saturating_add(since).max(applied.saturating_sub(2 * since))
+    }
+
+    /// From when on the member could apply what it had missed: it was healed, and a leader sent it what it lacked.
+    fn may_catch_up(&self) -> Nanos {
+        self.context.record.healed.max(self.member.started).max(self.moment.leader_since)
     }
 
     /// Whether the process of each member of the cluster runs, so that nobody is sent one snapshot after another.
@@ -282,6 +287,10 @@ impl<'a, 'b> Alive<'a, 'b> {
         let mut issued: Vec<(Nanos, &str)> = Vec::new();
         for entry in self.applied() {
             match self.request_of(entry) {
+                // A snapshot of a leader brings users and roles, but changes no tokens (etcd, `Recover` of the auth store).
+                Some(
+                    Request::AuthDisable(_) | Request::UserDelete(_) | Request::UserChangePassword(_),
+                ) if entry.index <= self.member.installed => {}
                 // Nobody has a token while authentication is off.
                 Some(Request::AuthDisable(_)) => issued.clear(),
                 Some(Request::UserDelete(gone)) => issued.retain(|(_, user)| *user != gone.name),
@@ -298,7 +307,10 @@ impl<'a, 'b> Alive<'a, 'b> {
         }
         let ttl = true_time(self.limits().token_ttl, self.context.expectations.clock_rates.0) + GRACE;
         let Some((last, _)) = issued.last().copied() else { return 0 };
-        let is_fresh = |(at, _): &&(Nanos, &str)| self.limits().clocks_stop || at + ttl >= last;
+        // A member that was cut off or down issues them when it catches up.
+        let catches_up = self.may_catch_up();
+        let is_fresh =
+            |(at, _): &&(Nanos, &str)| self.limits().clocks_stop || catches_up.max(*at) + ttl >= last;
         let fresh = issued.iter().filter(is_fresh).count();
         // Use extends a token, and each client uses one.
         let clients = || self.operations().filter(|one| one.user.is_some()).map(|one| one.client);
@@ -318,7 +330,7 @@ impl<'a, 'b> Alive<'a, 'b> {
     /// while there are faults, and goes on after a restart.
     fn is_done(&self, compaction: &Compaction) -> bool {
         let Some(latest) = compaction.latest else { return false };
-        let begun = latest.max(self.context.record.healed).max(self.member.started);
+        let begun = latest.max(self.may_catch_up());
         begun + self.scrub_time() < self.moment.time
     }
 

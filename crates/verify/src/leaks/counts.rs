@@ -226,7 +226,7 @@ counts! {
         "none at the end of a run, because all have applied the same; otherwise one that is accepted and one that is written";
     "tokens" "tokens",
         |alive| Some(alive.tokens()),
-        "the logins since authentication was last turned off whose time was not over at the last login, and one for each client with a user, whose requests extend it";
+        "the logins since authentication was last turned off by an entry that the member applied itself, for a snapshot of a leader changes no tokens, whose time was not over at the last login, counted from when the member was well again, and one for each client with a user, whose requests extend it";
     "cached-permissions" "users with cached permissions",
         |alive| Some(alive.users()),
         "the users that were added";

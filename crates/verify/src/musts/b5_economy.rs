@@ -13,13 +13,15 @@
 //! probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
 //!
 //! Premises: links between members neither lose, double nor reorder; the cluster is steady, and all members of the
-//! leader's configuration serve, for messages from one look to the next, for streaming since the probing began.
+//! leader's configuration serve, for messages from one look to the next, for streaming since the probing began. Messages
+//! that leave within a little of each other may still overtake each other. A follower then refuses an append, and its leader
+//! rightly sends again what was under way: messages are not compared in a span with a refusal in it or shortly before.
 //!
 //! What a single step may send, the limits of the window and of a message, and that nothing acknowledged is sent again, are
 //! rules of S (FlowControl, AppendSize, UncommittedCounted, NextAboveMatch, SnapshotDue), which counts them at every step.
 
 use record::step::{Call, Mode, Step};
-use record::{MemberId, Members, MessageKind, Nanos, Role};
+use record::{MemberId, Members, MessageHead, MessageKind, Nanos, Role};
 
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
@@ -68,6 +70,8 @@ pub(super) struct Economy {
     last: Members<(u64, u64)>,
     /// The members that a leader probes.
     probed: Members<Option<Probed>>,
+    /// When a leader last received a refusal of an append.
+    refused: Option<Nanos>,
     pub tally: Tally,
     reported: [bool; 2],
 }
@@ -78,6 +82,7 @@ impl Economy {
             span: None,
             last: Members::new(members, |_| (0, 0)),
             probed: Members::new(members, |_| None),
+            refused: None,
             tally: Tally::default(),
             reported: [false; 2],
         }
@@ -94,6 +99,14 @@ impl Economy {
                 MessageKind::Heartbeat => span.count.heartbeats += 1,
                 _ => {}
             }
+        }
+    }
+
+    /// A message arrives.
+    #[inline]
+    pub fn delivered(&mut self, time: Nanos, head: &MessageHead) {
+        if head.reject && head.kind == MessageKind::AppendResponse {
+            self.refused = Some(time);
         }
     }
 
@@ -131,24 +144,21 @@ impl Economy {
     /// Looks how much was sent, and who is probed.
     pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
         let (setup, cluster, speed) = known;
-        let passed = match self.premises(setup, cluster) {
+        match self.premises(setup, cluster) {
             Ok((leader, term, followers)) => {
                 self.streams(now, leader, known, sheet);
-                match self.span {
-                    Some(span) if (span.leader, span.term) == (leader, term) => {
-                        if now - span.since < SPAN {
-                            return;
-                        }
-                        self.compare(
-                            now,
-                            span,
-                            followers,
-                            speed.worst_now(span.since, now, cluster).saves,
-                            sheet,
-                        );
-                        now - span.since
+                if let Some(span) = self.span
+                    && (span.leader, span.term) == (leader, term)
+                {
+                    if now - span.since < SPAN {
+                        return;
                     }
-                    _ => 0,
+                    let saves = speed.worst_now(span.since, now, cluster).saves;
+                    let in_order = self.refused.is_none_or(|at| at + 2 * saves < span.since);
+                    if in_order {
+                        self.compare(now, span, followers, saves, sheet);
+                    }
+                    self.tally.time(now - span.since, in_order.then_some(()).ok_or(Premise::Links));
                 }
             }
             Err(premise) => {
@@ -156,8 +166,7 @@ impl Economy {
                 self.probed.values_mut().flatten().for_each(|probed| probed.since = now);
                 return self.tally.time(super::LOOK, Err(premise));
             }
-        };
-        self.tally.time(passed, Ok(()));
+        }
         let steady = cluster.steady;
         self.span = steady.map(|steady| Span {
             leader: steady.leader,

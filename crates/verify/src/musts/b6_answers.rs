@@ -1,17 +1,17 @@
 //! B6: while nothing that it needs is broken, every request is answered within a few round trips and writes; a time-out is
 //! a violation.
 //!
-//! Derivation. The request and its answer take one way each between client and member. A write goes to the leader (l,
-//! after a save of the member that holds up its loop, d), waits for the leader's save under way and its own (2 d), goes to
-//! the followers (l), waits for their save under way and its own (2 d), is acknowledged (l), committed at the leader's next
-//! ready (d), announced (l) and applied at the member's next ready (d): 4 l + 7 d. A linearizable read waits for the
-//! ReadIndex under way and its own (B7): twice 4 l + 6 d. What takes both, such as the renewal of a lease, which the leader
-//! confirms by a ReadIndex, and whose checkpoint may have to be written: the sum and a way to the leader and back, 14 l +
-//! 19 d, plus a tick, because what a full window of appends left behind goes on with the next heartbeat's answer. A narrow
-//! window (`max-inflight-messages`) sends a queue of at most as many entries as there are requests under way in several
-//! round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that has run out waits until it is revoked
-//! (etcd, `Renew` of the lessor). The primary lessor looks for expired leases every 500 ms, confirms that it leads (B7:
-//! 4 l + 6 d) and proposes the revocation (4 l + 7 d): with two such intervals, one second and 8 l + 13 d more.
+//! Derivation. The request and its answer take one way each between client and member. A write goes to the leader (2 d and
+//! l, as in B7), leaves it beside its next ready's save (d, l), waits for the followers' save under way and their own (2
+//! d), is acknowledged (l), committed at the leader's next ready (d), announced (l) and applied at the member's next ready
+//! (d): 4 l + 7 d. A linearizable read waits for the ReadIndex under way and its own (B7): twice 4 l + 7 d. What takes both,
+//! such as the renewal of a lease, which the leader confirms by a ReadIndex, and whose checkpoint may have to be written: the
+//! sum and a way to the leader and back, 14 l + 21 d, plus a tick, because what a full window of appends left behind goes
+//! on with the next heartbeat's answer. A narrow window (`max-inflight-messages`) sends a queue of at most as many entries
+//! as there are requests under way in several round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that
+//! has run out waits until it is revoked (etcd, `Renew` of the lessor). The primary lessor looks for expired leases every
+//! 500 ms, confirms that it leads (B7: 4 l + 7 d) and proposes the revocation (4 l + 7 d): with two such intervals, one
+//! second and 8 l + 14 d more.
 //!
 //! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
 //! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex that a
@@ -41,7 +41,7 @@ const SCANS: Nanos = 1_000_000_000;
 
 /// How long the revocation of a lease takes that has run out.
 fn revocation(setup: &Setup, worst: Worst) -> Nanos {
-    setup.longest_of(SCANS) + 8 * worst.peers + 13 * worst.saves
+    setup.longest_of(SCANS) + 8 * worst.peers + 14 * worst.saves
 }
 
 /// Judges all operations of a run.
@@ -106,7 +106,7 @@ fn look(
     let worst = speed.worst(call, end);
     let mut bound = 2 * worst.clients
         + (14 + 2 * rounds) * worst.peers
-        + (19 + 2 * rounds) * worst.saves
+        + (21 + 2 * rounds) * worst.saves
         + setup.longest(1);
     if matches!(operation.request, Request::LeaseKeepAlive(_)) {
         bound += revocation(setup, worst);

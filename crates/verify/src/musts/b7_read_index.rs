@@ -1,9 +1,9 @@
 //! B7: a ReadIndex ends within a round trip to a quorum.
 //!
-//! Derivation. The question goes to the leader with the asker's next ready (d, l), the leader's heartbeats leave with its
-//! next ready (d, l), the followers answer after their save under way (d, l), the leader's answer leaves with its next ready
-//! (d, l) and counts with the asker's (d). So 4 l + 5 d, and one d more for a save that begins in the same step as a
-//! message's arrival. At the leader itself two of the ways are saved.
+//! Derivation. A member's ready waits for its save under way (d), and what a follower says leaves after the ready's own
+//! save (d). So the question takes 2 d and l to the leader; the leader's heartbeats leave beside its next ready's save (d,
+//! l); the followers' answers take 2 d and l; the leader's answer leaves with its next ready (d, l), and counts with the
+//! asker's (d): 4 l + 7 d. At the leader itself two of the ways are saved.
 //!
 //! Premises: links between members lose nothing, and the asker serves from the question to the bound (`cluster`). It is
 //! timed by the true clock: nothing in it waits for anybody's clock.
@@ -94,7 +94,7 @@ impl ReadIndex {
             return true;
         }
         let worst = speed.worst_now(since, now, cluster);
-        let bound = 4 * worst.peers + 6 * worst.saves;
+        let bound = 4 * worst.peers + 7 * worst.saves;
         if now - since <= bound {
             if answered {
                 self.tally.judged();

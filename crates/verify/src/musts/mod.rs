@@ -171,7 +171,8 @@ impl Monitor for Musts {
                     self.cluster.snapshot_sent(time, *to, setup);
                 }
             }
-            Fact::Delivered { packet, .. } => {
+            Fact::Delivered { packet, head, .. } => {
+                self.economy.delivered(time, head);
                 self.speed.landed(*packet, time);
                 self.cluster.heard(time, member, setup);
             }

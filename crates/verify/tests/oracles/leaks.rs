@@ -28,6 +28,7 @@ pub fn kept(counts: &[(&'static str, u64)]) -> Story {
         settled: true,
         all_healed: true,
         configured: vec![MemberId::new(1)],
+        leader_since: 0,
         held_packets: 0,
         members: vec![KeptByMember {
             member: MemberId::new(1),

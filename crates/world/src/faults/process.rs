@@ -119,13 +119,19 @@ impl<S: System> Reach<'_, S> {
                 self.deeds.extend([Deed::End(member, Stop::Crash), Deed::Start(member)]);
             }
             State::Down if machine.blocked_by.is_empty() => self.deeds.push(Deed::Start(member)),
-            State::Paused if !machine.is_paused_by_fault() => {
-                machine.state = State::Running;
-                self.note(member, Fact::Resumed);
-                // Its timers kept running during the pause, so it wakes before it takes other inputs.
-                self.deeds.push(Deed::GiveFirst(member, Input::Wake));
-            }
-            State::Down | State::Starting | State::Running | State::Paused => {}
+            State::Paused => self.run_on(member),
+            State::Down | State::Starting | State::Running => {}
+        }
+    }
+
+    /// What paused a process is over. If nothing else pauses it, it runs again.
+    pub(crate) fn run_on(&mut self, member: MemberId) {
+        let machine = &mut self.processes[member].machine;
+        if machine.state == State::Paused && !machine.must_pause() {
+            machine.state = State::Running;
+            self.note(member, Fact::Resumed);
+            // Its timers kept running during the pause, so it wakes before it takes other inputs.
+            self.deeds.push(Deed::GiveFirst(member, Input::Wake));
         }
     }
 }

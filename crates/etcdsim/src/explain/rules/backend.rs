@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::disk::DiskErrorKind;
 use record::inner::CommitCause;
 use record::{Fact, Inner, MemberId, Nanos, Stop};
 
@@ -114,7 +115,7 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
             What::Fact(Fact::Stopped(Stop::Refused(why))) => {
                 let Some(all) = commits.get(&member) else { continue };
                 let (Some(first), Some(last)) = (all.first(), all.last()) else { continue };
-                if damaged.iter().any(|of| of.is_none() || *of == member) {
+                if damaged.iter().any(|of| of.is_none() || *of == member) || is_disk_error(why) {
                     continue;
                 }
                 let lost = match missing_rows(why) {
@@ -148,6 +149,11 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
         }
     }
     found
+}
+
+/// Whether a start failed because an operation of its disk did, which says nothing of the file.
+fn is_disk_error(why: &str) -> bool {
+    [DiskErrorKind::Io, DiskErrorKind::Full].iter().any(|kind| why.contains(&kind.to_string()))
 }
 
 /// How many rows are missing, if the reason for which a start refuses a file says so: "over 112 rows … over 125 rows".
