@@ -205,7 +205,9 @@ impl Persistence {
     /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         let commit = match (&self.job, self.dirty_since) {
-            (None, Some(since)) => since.saturating_add(self.limits.backend_interval),
+            (None, Some(since)) if !self.waits_for_marker() => {
+                since.saturating_add(self.limits.backend_interval)
+            }
             _ => u64::MAX,
         };
         commit.min(self.scrub_at.unwrap_or(u64::MAX))
@@ -378,8 +380,7 @@ impl Persistence {
         if self.wants_defragmentation() {
             return self.begin_defragmentation(replica, log, out);
         }
-        // It waits for the marker of a snapshot: if commits began meanwhile, with a marker after each, it might wait forever.
-        if !self.defragment.is_empty() && !self.install {
+        if self.waits_for_marker() {
             return;
         }
         if !self.is_dirty() {
@@ -501,6 +502,12 @@ impl Persistence {
     /// replaces the backend's whole content.
     fn wants_defragmentation(&self) -> bool {
         !self.defragment.is_empty() && !self.install && self.marking.is_none()
+    }
+
+    /// Whether a defragmentation waits for the marker of a snapshot of the log. No commit begins meanwhile: with a marker after
+    /// each, it might wait forever.
+    fn waits_for_marker(&self) -> bool {
+        !self.defragment.is_empty() && !self.install && self.marking.is_some()
     }
 
     /// Does the next of a defragmentation's three steps: a backend commit, a copy of the whole backend, the

@@ -40,6 +40,10 @@ pub struct KeptByMember {
     pub installed: u64,
     /// How many inputs wait for its process.
     pub inbox: u64,
+    /// When inputs waited for its process for longer than a second, from the first arrival until the last was taken.
+    pub behind: Vec<(Nanos, Nanos)>,
+    /// How many receipts for messages that it has sent are under way.
+    pub receipts: u64,
     /// The paths of the files on its disk.
     pub files: Vec<String>,
     /// What it counts itself, by name.

@@ -41,9 +41,9 @@ impl<S: System> World<'_, S> {
                     process.inbox.push_back(input);
                 }
             }
-            State::Paused => process.inbox.push_back(input),
+            State::Paused => process.put_off(now, input),
             State::Running if now < process.machine.busy_until || !process.inbox.is_empty() => {
-                process.inbox.push_back(input);
+                process.put_off(now, input);
             }
             State::Running => {
                 self.step_member(member, input);
@@ -83,7 +83,11 @@ impl<S: System> World<'_, S> {
         while self.processes[member].machine.state == State::Running
             && self.now() >= self.processes[member].machine.busy_until
         {
-            let Some(input) = self.processes[member].inbox.pop_front() else { break };
+            let Some(input) = self.processes[member].inbox.pop_front() else {
+                let now = self.now();
+                self.processes[member].machine.caught_up(now);
+                break;
+            };
             self.step_member(member, input);
         }
     }

@@ -35,6 +35,9 @@ pub(crate) enum Stage {
     Removed,
 }
 
+/// Inputs that wait for no longer are not worth noting.
+const LONG: Nanos = 1_000_000_000;
+
 /// A fault that keeps a process from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocker {
@@ -71,6 +74,12 @@ pub(crate) struct Machine {
     pub(crate) step_takes: Nanos,
     /// The end of its current slow step; until then it takes no input.
     pub(crate) busy_until: Nanos,
+    /// Since when inputs have waited for it; `None` if none does.
+    pub(crate) behind_since: Option<Nanos>,
+    /// When inputs waited for its process for longer than [`LONG`], from the first arrival until the last was taken.
+    pub(crate) behind: Vec<(Nanos, Nanos)>,
+    /// How many receipts for messages of it are under way.
+    pub(crate) receipts: u32,
     /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,
     /// Whether its member was added to the cluster during the run.
@@ -113,6 +122,9 @@ impl Machine {
             wake: Nanos::MAX,
             step_takes: 0,
             busy_until: 0,
+            behind_since: None,
+            behind: Vec::new(),
+            receipts: 0,
             bootstrapped: false,
             added: false,
             gone: false,
@@ -144,12 +156,30 @@ impl Machine {
         self.point.take()
     }
 
+    /// It has taken all inputs that waited for it.
+    #[inline]
+    pub(crate) fn caught_up(&mut self, now: Nanos) {
+        if let Some(since) = self.behind_since.take()
+            && now - since > LONG
+        {
+            self.behind.push((since, now));
+        }
+    }
+
+    /// When inputs waited for its process for long, until now.
+    pub(crate) fn times_behind(&self, now: Nanos) -> Vec<(Nanos, Nanos)> {
+        let open = self.behind_since.map(|since| (since, now)).filter(|(since, now)| now - since > LONG);
+        self.behind.iter().copied().chain(open).collect()
+    }
+
     /// Its process has ended.
     pub(crate) fn process_ended(&mut self) {
         self.state = State::Down;
         self.wake = Nanos::MAX;
         self.busy_until = 0;
         self.at_point = false;
+        self.behind_since = None;
+        self.behind.clear();
         self.stopping = None;
     }
 

@@ -59,6 +59,12 @@ impl<S: System> Process<S> {
         }
     }
 
+    /// Puts an input off until the process takes it.
+    pub(crate) fn put_off(&mut self, now: Nanos, input: InputOf<S>) {
+        self.machine.behind_since.get_or_insert(now);
+        self.inbox.push_back(input);
+    }
+
     /// Drops everything that a process has in memory.
     pub(crate) fn drop_memory(&mut self) {
         // Destructors cannot change the disk: it refuses calls of an ended incarnation.

@@ -89,13 +89,18 @@ impl Settle {
                 applied: node.status().map_or(0, |status| status.applied),
                 installed: view.progress.installed(process.machine.id),
                 inbox: process.inbox.len() as u64,
+                behind: process.machine.times_behind(view.now),
+                receipts: u64::from(process.machine.receipts),
                 files: process.machine.disk.paths(),
                 counts: node.keeps(),
             })
         };
         // What is held for a member that left the cluster stays: faults end between those that are healed.
         let is_there = |party| match party {
-            Party::Member(member) => !view.processes[member].machine.gone,
+            Party::Member(member) => {
+                let machine = &view.processes[member].machine;
+                !machine.gone && machine.stage == Stage::Member
+            }
             Party::Client(_) => true,
         };
         let Configuration { voters, learners, .. } = view.configuration();

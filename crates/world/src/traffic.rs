@@ -43,6 +43,7 @@ impl<S: System> World<'_, S> {
     /// Tells the sender of a message whether it arrived. A success is known after 5 ms, a failure after
     /// 1 s: times of a request over HTTP, by which etcd sends raft's snapshots.
     fn give_receipt(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
+        self.processes[sender].machine.receipts += 1;
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         self.queue.push(at, Happening::Receipt { member: sender, incarnation, to, arrived });
     }

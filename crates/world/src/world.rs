@@ -165,6 +165,7 @@ impl<'a, S: System> World<'a, S> {
                 }
             }
             Happening::Receipt { member, incarnation, to, arrived } => {
+                self.processes[member].machine.receipts -= 1;
                 if self.is_current(member, incarnation) {
                     self.feed(member, Input::Receipt { to, arrived });
                 }

@@ -63,7 +63,7 @@ impl<'a, 'b> Alive<'a, 'b> {
         let healed = context.record.healed;
         let since = match limits.clocks_stop && moment.time < healed + patience {
             true => 0,
-            false => moment.time.saturating_sub(patience),
+            false => may_wait_since(moment, moment.time.saturating_sub(patience)),
         };
         let waiting = context.record.history.operations.iter();
         let waiting = waiting.filter(|one| may_wait(one, moment.time, since)).collect();
@@ -375,6 +375,13 @@ impl<'a, 'b> Alive<'a, 'b> {
     pub fn starts(&self) -> u64 {
         self.context.starts().len() as u64
     }
+}
+
+/// From when on a request that was given up may still be worked on, if that is from `since` on where nothing was put off: one
+/// that waited for a paused or slow process begins its time when that process takes it.
+fn may_wait_since(moment: &Kept, since: Nanos) -> Nanos {
+    let behind = moment.members.iter().flat_map(|member| &member.behind);
+    behind.filter(|(_, until)| *until >= since).map(|(from, _)| *from).min().map_or(since, |from| from.min(since))
 }
 
 /// Whether, at a moment, a member may still work on a request: its client waits for it, or has not given it up before the

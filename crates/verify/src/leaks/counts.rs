@@ -218,9 +218,9 @@ counts! {
         |alive| {
             let others = alive.moment.configured.len().saturating_sub(1) as u64;
             let idle = alive.moment.settled && alive.moment.all_healed && alive.all_members_run();
-            Some(if idle { 0 } else { 2 * others })
+            Some(if idle { alive.member.receipts } else { 2 * others })
         },
-        "none at the end of a run in which every member was healed; otherwise two for each other member";
+        "at the end of a run in which every member was healed, those that were lost and whose sender has not been told yet; otherwise two for each other member";
     "snapshots-being-installed" "snapshots from a leader",
         |alive| Some(if alive.moment.settled { 0 } else { 2 }),
         "none at the end of a run, because all have applied the same; otherwise one that is accepted and one that is written";
