@@ -136,6 +136,7 @@ impl world::Callers<Etcd> for Callers {
         if !self.final_read.is_answered(desk, core, missing) {
             return false;
         }
+        self.clients.slow_ones_finish(desk);
         let statuses = reached.iter().filter_map(|member| view.status(*member));
         let revision = statuses.map(|status| status.revision).max().unwrap_or(0) as i64;
         self.clients.poll_watches(desk, revision);

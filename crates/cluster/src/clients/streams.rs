@@ -359,9 +359,19 @@ impl Clients {
         }
     }
 
+    /// In the settle phase, slow clients finish what they began before.
+    pub(crate) fn slow_ones_finish(&mut self, desk: &mut Desk<'_>) {
+        for stream in 0..self.streams.all.len() as u64 {
+            self.stream_take(desk, stream);
+        }
+    }
+
     /// A slow client has finished processing a response.
     pub(crate) fn stream_take(&mut self, desk: &mut Desk<'_>, stream: u64) {
-        self.streams.get_mut(stream).busy = false;
+        // In the settle phase it may have finished before.
+        if !std::mem::take(&mut self.streams.get_mut(stream).busy) {
+            return;
+        }
         if self.streams.is_open(stream) {
             self.take(desk, stream);
             self.take_ready(desk, stream);

@@ -5,7 +5,8 @@
 //! once more where the state is certain: linearizable reads, after ReadIndex, and what goes through the log.
 //!
 //! A token has expired at a member if a request with it was served there, and nothing was sent there with it for the
-//! token's time and a second, by the slowest clock: members look for expired tokens once a second.
+//! token's time and a second, by the slowest clock: members look for expired tokens once a second. A member that starts
+//! issues the tokens of the logins anew which it applies again, so nothing is known then until it has served the token.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +93,9 @@ fn is_right(error: Error, looked: Looked) -> bool {
 }
 
 /// Where and when the tokens of clients were used last.
-struct Uses {
+struct Uses<'a> {
+    /// When each process started.
+    starts: &'a [(MemberId, Nanos)],
     /// For each client and member: its last use since the client logged in last.
     last: BTreeMap<(u32, MemberId), Use>,
     /// The clients that watch by a member: their watchers use the token, too.
@@ -104,19 +107,20 @@ struct Uses {
 /// The last use of a token at a member.
 #[derive(Clone, Copy)]
 struct Use {
-    /// The member had certainly looked the token up by then, and found it.
-    found: bool,
+    /// When the member had certainly looked the token up last, and found it.
+    found: Option<Nanos>,
     /// When the last request with the token was over; `Nanos::MAX` if one may still arrive.
     until: Nanos,
 }
 
-impl Uses {
-    fn of(context: &Context<'_>) -> Uses {
+impl<'a> Uses<'a> {
+    fn of(context: &'a Context<'_>) -> Uses<'a> {
         let expectations = context.expectations;
         let ttl = expectations.limits.as_ref().and_then(|limits| limits.token_ttl);
         let (slowest, _) = expectations.clock_rates;
         let streams = context.history().watches.iter();
         Uses {
+            starts: context.starts(),
             last: BTreeMap::new(),
             watching: streams.map(|stream| (stream.client, stream.member)).collect(),
             enough: ttl.map(|ttl| true_time(ttl + 2 * RESOLUTION, slowest)),
@@ -128,8 +132,9 @@ impl Uses {
         let at = (operation.client, operation.member);
         let has_token = operation.user.is_some() && !operation.is_forged();
         let (Some(enough), Some(last)) = (self.enough, self.last.get(&at)) else { return false };
+        let Some(found) = last.found else { return false };
         has_token
-            && last.found
+            && !self.starts.iter().any(|(member, at)| *member == operation.member && *at > found)
             && !self.watching.contains(&at)
             && last.until.checked_add(enough).is_some_and(|end| end < operation.call)
     }
@@ -144,8 +149,10 @@ impl Uses {
             return;
         }
         let at = (operation.client, operation.member);
-        let last = self.last.entry(at).or_insert(Use { found: false, until: 0 });
-        last.found |= looked && operation.response().is_some() && operation.user.is_some();
+        let last = self.last.entry(at).or_insert(Use { found: None, until: 0 });
+        if looked && operation.response().is_some() && operation.user.is_some() {
+            last.found = last.found.max(operation.returned());
+        }
         last.until = last.until.max(operation.returned().unwrap_or(Nanos::MAX));
     }
 }
