@@ -288,9 +288,8 @@ impl<'a, 'b> Alive<'a, 'b> {
         for entry in self.applied() {
             match self.request_of(entry) {
                 // A snapshot of a leader brings users and roles, but changes no tokens (etcd, `Recover` of the auth store).
-                Some(
-                    Request::AuthDisable(_) | Request::UserDelete(_) | Request::UserChangePassword(_),
-                ) if entry.index <= self.member.installed => {}
+                Some(Request::AuthDisable(_) | Request::UserDelete(_) | Request::UserChangePassword(_))
+                    if entry.index <= self.member.installed => {}
                 // Nobody has a token while authentication is off.
                 Some(Request::AuthDisable(_)) => issued.clear(),
                 Some(Request::UserDelete(gone)) => issued.retain(|(_, user)| *user != gone.name),
@@ -381,7 +380,11 @@ impl<'a, 'b> Alive<'a, 'b> {
 /// that waited for a paused or slow process begins its time when that process takes it.
 fn may_wait_since(moment: &Kept, since: Nanos) -> Nanos {
     let behind = moment.members.iter().flat_map(|member| &member.behind);
-    behind.filter(|(_, until)| *until >= since).map(|(from, _)| *from).min().map_or(since, |from| from.min(since))
+    behind
+        .filter(|(_, until)| *until >= since)
+        .map(|(from, _)| *from)
+        .min()
+        .map_or(since, |from| from.min(since))
 }
 
 /// Whether, at a moment, a member may still work on a request: its client waits for it, or has not given it up before the
