@@ -69,11 +69,9 @@ impl<S: System> World<'_, S> {
 
     /// Gives a member an input before the inputs that wait.
     pub(crate) fn feed_first(&mut self, member: MemberId, input: InputOf<S>) {
-        self.finish_stalled_step(member);
-        if self.processes[member].machine.state != State::Running {
-            return;
-        }
         self.processes[member].inbox.push_front(input);
+        // What a paused step had computed comes before it.
+        self.finish_stalled_step(member);
         self.drain_inbox(member);
         self.set_wake(member);
     }

@@ -520,13 +520,28 @@ fn facts_come_first_and_then_what_is_sent() {
 
 #[test]
 fn a_pause_at_a_failpoint_holds_back_what_comes_after_it() {
-    let points: Vec<_> = (1..14).map(|at| (at * 1_000 * MILLISECOND, PointAction::Pause)).collect();
-    let mut paused = 0;
+    let times = (1..14).map(|at| at * 1_000).chain([14_900, 14_950]);
+    let points: Vec<_> = times.map(|at| (at * MILLISECOND, PointAction::Pause)).collect();
+    let (mut paused, mut healed) = (0, 0);
     for seed in 0..5 {
         let run = run(&plan(seed, &points));
         paused += run.stats.faults.get("failpoint-fired").copied().unwrap_or(0);
+        for member in 1..=3 {
+            let mut since = None;
+            for event in of_member(&run.events, member) {
+                match event.fact {
+                    Fact::Paused => since = Some(event.time),
+                    Fact::Resumed | Fact::Stopped(_) => {
+                        healed += u32::from(since.take().is_some() && event.time == run.healed);
+                    }
+                    Fact::Own(_) | Fact::Sent { .. } => assert_eq!(since, None, "{event:?}"),
+                    _ => {}
+                }
+            }
+            assert_eq!(since, None, "member {member} is still paused");
+        }
     }
-    assert!(paused > 20, "{paused}");
+    assert!(paused > 20 && healed > 0, "{paused} pauses, {healed} of which the healing ended");
 }
 
 #[test]
