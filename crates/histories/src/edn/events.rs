@@ -153,7 +153,7 @@ pub(super) fn of_edn<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     if let Some(close) = close {
         parser.accept(close)?;
         if parser.next_byte()?.is_some() {
-            let hint = "one history a file";
+            let hint = "a file holds one history";
             return Err(parser.mistake(parser.offset(), "the end of the file", hint));
         }
     }

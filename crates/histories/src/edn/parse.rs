@@ -255,7 +255,7 @@ impl<'a> Parser<'a> {
                 return Err(self.mistake(
                     at,
                     "a form",
-                    "this bracket closes one that was not opened, or not by its kind",
+                    "this bracket was never opened, or was opened by one of another kind",
                 ));
             }
             "nil" => return Ok(Form::Nil),

@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
             return Err(self.mistake(
                 start,
                 "a number",
-                "a number has digits, and several do not begin with 0",
+                "a number has digits, and no leading zero if it has several",
             ));
         }
         if bytes.get(at) == Some(&b'.') {
