@@ -53,11 +53,11 @@ etcd's robustness tests";
 /// How many bytes at the beginning of a file decide its format.
 pub const LOOKED_AT_BYTES: u64 = 1024 * 1024;
 
-/// The format of a file, of which the beginning is enough. `file` is its name in errors.
+/// The format of a file. Its beginning is enough to tell. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// If it is not a known format. The error lists those.
+/// If the format is not a known one. The error lists the known formats.
 pub fn detect(file: &str, bytes: &[u8]) -> Result<Format, Error> {
     of(bytes).map_err(|mistake| Error::in_file(mistake, file))
 }
@@ -145,13 +145,13 @@ fn is_date(line: &str) -> bool {
     shape == b"0000-00-00"
 }
 
-/// The mistake that a file has no known format.
+/// The mistake to report if a file has no known format.
 #[cold]
 fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
     cursor.expected("the beginning of a known format", KNOWN)
 }
 
-/// Decides by the names of the first object's fields, as far as it was read.
+/// Decides by the field names of the first object, as far as the file was read.
 fn json(cursor: &mut Cursor<'_>) -> Scan<Option<Format>> {
     // Version 1 of the project's format has no `format`. Its first line is the set-up, or an operation.
     let mut etcdsim = false;

@@ -296,6 +296,6 @@ impl<'a> LineCursor<'a> {
         if self.at == self.text.len() {
             return Ok(());
         }
-        Err(self.mistake(self.at, "the end of the line", "one event a line"))
+        Err(self.mistake(self.at, "the end of the line", "a line holds one event"))
     }
 }

@@ -1,4 +1,5 @@
-//! Reads histories (what clients asked and what they were answered) in the formats that are in use, and writes one.
+//! Reads histories (what clients asked and what they were answered) in the formats that are in use, and writes one of
+//! them.
 //!
 //! | module | format | result |
 //! |---|---|---|

@@ -91,7 +91,7 @@ impl<I, O> Operations<I, O> {
         }
     }
 
-    /// Adds an operation. There must be a key exactly if these are keyed.
+    /// Adds an operation. There must be a key exactly if the operations have keys.
     pub(crate) fn push(&mut self, key: Option<Value>, operation: Operation<I, O>) -> Result<u32, Invalid> {
         match (self, key) {
             (Operations::Single(history), None) => history.push(operation),

@@ -1,15 +1,15 @@
-//! Writes rows as text. The rows of a page are many and alike, so the text has columns: the times, the shapes, the
-//! numbers and the words of all rows, each one string.
+//! Writes rows as text. A page has many similar rows, so the text has columns: the times, the shapes, the numbers and
+//! the words of all rows, each one string.
 //!
 //! * A number is written as digits to the base 32, the lowest first. A digit is a character of [`DIGITS`]; 32 is added to
 //!   all but the last. A number that may be negative is doubled first, and 1 is added if it is negative.
 //! * A row's *shape* is what repeats: its table, its key, and which of its numbers changed since the last row with the
 //!   same table and the same first three parts of the key. Shapes are listed once.
 //! * Of the numbers that changed, the differences are written.
-//! * A text is a *template* with gaps, and the numbers in the gaps, each as the difference to that of the last text with
-//!   this template. Templates are listed once.
+//! * A text is a *template* with gaps, and the numbers in the gaps, each as its difference from the one in the last
+//!   text with this template. Templates are listed once.
 //!
-//! `assets/data.js` reads it.
+//! `assets/data.js` reads this text.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(crate) struct Block {
     shapes: Vec<[u32; 6]>,
     /// Templates of texts.
     templates: Vec<String>,
-    /// The difference of each row's time to that of the row before.
+    /// The difference between each row's time and that of the row before.
     times: String,
     /// Each row's shape, by its place in the list.
     kinds: String,

@@ -23,7 +23,7 @@ const PROGRAM: [&str; 6] = [
 const POLICY: &str =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
-/// Controls of the tool bar: what the program knows them by, what is on them, what they do.
+/// Controls of the tool bar: the program's name for each, its label, and what it does.
 const CONTROLS: [(&str, &str, &str); 7] = [
     ("out", "−", "Zoom out (key -)"),
     ("in", "+", "Zoom in (key +)"),
@@ -171,7 +171,7 @@ fn panel(input: &Input<'_>, data: &Data) -> Markup {
     }
 }
 
-/// A part of the story. Its sentences are numbered through all parts, as on the picture.
+/// A part of the story. Sentences are numbered consecutively across all parts, as in the picture.
 fn paragraph(paragraph: &Paragraph, step: &mut usize) -> Markup {
     html! {
         section.paragraph {
@@ -192,7 +192,7 @@ fn paragraph(paragraph: &Paragraph, step: &mut usize) -> Markup {
     }
 }
 
-/// A sentence, with what stands between backticks as code.
+/// A sentence, with the text between backticks as code.
 fn with_code(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
     // Without its partner, a backtick is only a backtick.
@@ -296,7 +296,7 @@ fn help() -> Markup {
             p {
                 "Time runs from left to right. Members are lanes on top, with their role and term; below are clients "
                 "with their operations as bars, watch streams and leases. Messages are lines between lanes. The story "
-                "is on the right: each step moves the picture to what it tells of."
+                "is on the right: each step moves the picture to the moment it describes."
             }
             dl { @for (key, what) in KEYS { dt { kbd { (key) } } dd { (what) } } }
             div id="legend" {}

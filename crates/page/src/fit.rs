@@ -1,5 +1,5 @@
-//! Leaves rows out until a page is small enough: those that are farthest from the violation in time. It measures what it
-//! writes, so it needs no guess of how long a row is.
+//! Leaves rows out until a page is small enough: those that are farthest from the violation in time. It measures what
+//! it writes, so it need not guess how long a row is.
 //!
 //! What members and faults did comes first, for the rest cannot be read without it; then what clients saw; what happened
 //! inside of the cluster gets the remaining room. Operations that prove a violation are always kept.
@@ -12,7 +12,7 @@ use crate::block::{Block, Row};
 use crate::input::Input;
 use crate::rows::{Rows, Table};
 
-/// The share of the room that states may take, and that clients may take of what is left, in per cent.
+/// The share of the room that states may take, and the share of the rest that clients may take, in per cent.
 const STATES: usize = 40;
 const CLIENTS: usize = 55;
 
@@ -38,14 +38,14 @@ pub(crate) struct Data {
     proof: Vec<usize>,
     /// States, clients, inside.
     blocks: [Block; 3],
-    /// Of each of those, the first and the last moment of what was kept; empty if nothing was left out.
+    /// For each block, the first and the last moment that was kept; empty if nothing was left out.
     kept: [Vec<u64>; 3],
     /// What was left out: its name, how many, of how many.
     #[serde(skip)]
     pub left_out: Vec<(&'static str, usize, usize)>,
 }
 
-/// The data of a page that takes at most so many bytes.
+/// The data of a page, in at most `room` bytes.
 pub(crate) fn fit(input: &Input<'_>, rows: Rows, room: usize) -> Data {
     let focus = rows.at(input.focus());
     let moment = |time: Option<u64>| time.map_or(-1, |time| rows.at(time) as i64);
@@ -92,11 +92,11 @@ fn fitting(rows: &[Row], focus: u64, room: usize) -> (Block, Range<usize>) {
             return (block, kept);
         }
         if count == 0 {
-            // Even what should stay is too much.
+            // Even the pinned rows alone take too much room.
             pins = false;
             continue;
         }
-        // Rows are about equally long. If that was wrong, the next round is nearer.
+        // Rows are about equally long. If that was wrong, the next round gets closer.
         let scaled = (count as u128 * room as u128 / bytes as u128) as usize;
         count = scaled.min(count - 1) * 99 / 100;
     }

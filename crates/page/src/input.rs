@@ -25,7 +25,7 @@ pub struct Input<'a> {
     pub members: u32,
     /// When the run or the history ended.
     pub end: Nanos,
-    /// What is violated, the first to show first.
+    /// The violations; the one to show first comes first.
     pub violations: Vec<Violation>,
     /// Why there is no verdict, a sentence each.
     pub undecided: Vec<String>,
@@ -131,7 +131,7 @@ pub enum Outcome {
         /// The error.
         error: String,
     },
-    /// Nobody knows: it may have taken effect, may still do so, or never does.
+    /// Nobody knows: it may have taken effect, may still do so, or may never do so.
     Unknown {
         /// When the client gave up; `None` if that is not known.
         gave_up: Option<Nanos>,
@@ -217,7 +217,7 @@ impl Input<'_> {
         numbers
     }
 
-    /// The same with what is told cut to a length that a person reads, so that it fits whatever the run is.
+    /// The same input with its sentences cut to a length that a person reads, so that they fit whatever the run is.
     pub(crate) fn bounded(mut self) -> Self {
         let mut left = TOLD_MAX;
         for text in [&mut self.title, &mut self.replay] {
@@ -239,7 +239,7 @@ impl Input<'_> {
     }
 }
 
-/// Cuts a text that nobody would read to its end. Whether there is room for it.
+/// Cuts a text that nobody would read to its end. Returns whether there is room for it.
 fn told(text: &mut String, left: &mut usize) -> bool {
     if let Cow::Owned(cut) = shortened(text) {
         *text = cut;

@@ -11,9 +11,10 @@
 //!
 //! A page never has more than [`BYTES_MAX`] bytes, and says what it leaves out.
 //!
-//! Architecture invariant: it judges nothing and reads no file. What a text says is decided by its caller: operations,
-//! answers and sentences come as text. Text of people is data, never code: the HTML is written by a template that
-//! escapes, the data cannot end its element, and the program puts text nowhere but into text nodes and onto the canvas.
+//! Architecture invariant: it judges nothing and reads no file. The caller decides what a text says: operations,
+//! answers and sentences come as text. Text that people wrote is data, never code: the HTML is written by a template
+//! that escapes, the data cannot end its element, and the program puts text nowhere but into text nodes and onto the
+//! canvas.
 
 mod block;
 mod document;
@@ -74,7 +75,7 @@ mod tests {
         Operation { client: 1, member: MemberId::new(2), request: request.to_string(), call: 7, outcome }
     }
 
-    /// A message every 20 µs, with numbers that nothing predicts.
+    /// A message every 20 µs, with unpredictable numbers.
     fn messages(count: u64) -> Vec<Event> {
         let mut events = Vec::new();
         for packet in 1..=count {

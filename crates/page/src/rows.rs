@@ -20,7 +20,7 @@ pub(crate) enum Table {
     Start,
     /// Key: member. Numbers: term, commit, last index, index and revision of the store.
     Recovery,
-    /// Key: member, how (a crash, a loss of power, a wanted end, any other). Text: how.
+    /// Key: member, how (a crash, a loss of power, an intended end, any other). Text: how.
     Stop,
     /// Key: member, whether it begins.
     Pause,
@@ -86,7 +86,7 @@ impl Table {
         (Table::Commit, "commits"),
         (Table::Append, "appends"),
         (Table::ReadAsked, "requests for a read index"),
-        (Table::ReadConfirmed, "answers to those"),
+        (Table::ReadConfirmed, "answers to requests for a read index"),
         (Table::Durable, "backend commits"),
         (Table::Proposal, "proposals"),
         (Table::Note, "other events"),
@@ -97,14 +97,14 @@ impl Table {
 const UNDER_WAY: u32 = 8;
 const AGAIN: u32 = 9;
 
-/// How many streams are kept though they were opened long before what is shown of them.
+/// How many streams are kept even if they were opened long before the part of the run that is shown.
 const STREAMS_PINNED: usize = 200;
 
 /// Bits of a disk job.
 const SYNCED: u32 = 1;
 const FAILED: u32 = 2;
 const UNFINISHED: u32 = 4;
-/// It is not known when it began: it is not raft's.
+/// The job is not raft's, so it is not known when it began.
 const ANY: u32 = 8;
 
 /// The rows of a page, each list in the order of time.
@@ -113,7 +113,7 @@ pub(crate) struct Rows {
     pub unit: Nanos,
     /// The moment that times count from.
     pub base: Nanos,
-    /// What members and faults did: seldom, and needed to read the rest.
+    /// What members and faults did: rare, and needed to understand the rest.
     pub states: Vec<Row>,
     /// What clients saw.
     pub clients: Vec<Row>,
@@ -231,7 +231,7 @@ impl<'a> Maker<'a> {
             }
             Fact::JobDone { job, synced, failed } => {
                 let bits = u32::from(*synced) * SYNCED + u32::from(*failed) * FAILED;
-                // The end of a job is that of all before it.
+                // When a job ends, so do all jobs before it.
                 let ended = self.under_way(*member, *job);
                 if ended.is_empty() {
                     let row = self.row(time, Table::Job, [of, bits | ANY, 0, 0], numbers([0, *job]));
@@ -304,11 +304,11 @@ impl<'a> Maker<'a> {
                 self.requests.insert(*request, *operation as usize);
                 (Table::Proposal, key, numbers([*operation]))
             }
-            // The history says it, with what was delivered.
+            // The history has these, with what was delivered.
             EtcdFact::WatchOpened { .. } | EtcdFact::WatchReceived { .. } | EtcdFact::WatchEnded { .. } => {
                 return;
             }
-            // What is seldom is told in words.
+            // Rare events are described in words.
             _ => {
                 let row = self.row(time, Table::Note, key, [0; NUMBERS]);
                 let texts = vec![shortened(&(self.input.describe)(&event.fact)).into_owned()];

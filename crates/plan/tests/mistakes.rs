@@ -1382,7 +1382,7 @@ key = "often"
   × bad.toml has 5 mistakes
 
 Error: 
-  × the noise before begins no earlier
+  × the previous noise begins no earlier
    ╭─[bad.toml:7:8]
  6 │ [[noise]]
  7 │ from = "12s"

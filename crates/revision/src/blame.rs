@@ -6,8 +6,8 @@ use crate::history::Operation;
 use crate::verdict::{Reason, Violation};
 
 impl Pass<'_> {
-    /// Checks that an operation, whose answer has the revision `newer`, did not return before the call of an operation
-    /// that comes before it in the order. Otherwise the answer of the one that was called later is stale.
+    /// Checks that an operation whose answer has the revision `newer` did not return before the call of an operation
+    /// ordered before it. Otherwise the answer to the operation called later is stale.
     #[cold]
     pub(crate) fn check_time(&self, operation: &Operation, number: u32, newer: u32) -> Checked<()> {
         if operation.returned >= self.latest_call {

@@ -153,7 +153,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Takes the evidence of a revision off the evidence that is still to come.
+    /// Returns the evidence of a revision, and removes it from the evidence that is still to come.
     #[inline]
     fn take_shown(&mut self, revision: u32) -> &'a [Change] {
         let is_other = |change: &Change| change.revision != revision;
@@ -299,7 +299,7 @@ impl<'a> Pass<'a> {
         self.past.push(revision, key, *holds);
     }
 
-    /// Whether it is unknown what some earlier revision did, and so what keys hold now.
+    /// Whether it is unknown what some earlier revision did, so that it is also unknown what keys hold now.
     #[inline]
     pub(crate) fn is_blind(&self) -> bool {
         self.undecided.count > 0

@@ -51,8 +51,8 @@ impl Evidence {
         &rest[..rest.iter().take_while(|change| change.revision == revision).count()]
     }
 
-    /// Declares that the store made these revisions itself and no operation did. For example, etcd deletes the keys of
-    /// a lease that expires.
+    /// Declares that the store itself, and no operation, made these revisions. For example, etcd deletes the keys of a
+    /// lease that expires.
     pub fn made_by_store(mut self, revisions: impl IntoIterator<Item = u32>) -> Evidence {
         self.store_made.extend(revisions);
         self.store_made.sort_unstable();

@@ -54,7 +54,7 @@ impl Seen {
         self.modified == 0
     }
 
-    /// What a key that holds `self` holds after this revision set it, or deleted it if there is no value.
+    /// What a key that holds `self` will hold once this revision has set it, or deleted it if there is no value.
     #[inline]
     pub(crate) fn after(self, revision: u32, value: Option<u32>) -> Seen {
         // Masks instead of branches, because processors predict these cases badly.
@@ -120,7 +120,7 @@ impl Operation {
         Operation { changed, ..Operation::new(Kind::Delete, key) }
     }
 
-    /// A write on the condition that the key's last change is of the revision `expected`. `found` is what the answer
+    /// A write on the condition that the key's last change was at the revision `expected`. `found` is what the answer
     /// shows if the condition did not hold, and `None` if it held.
     pub fn update(key: u32, expected: u32, value: u32, found: Option<Seen>) -> Operation {
         let (changed, seen) = (found.is_none(), found.unwrap_or_default());

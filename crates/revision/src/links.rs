@@ -14,7 +14,7 @@ pub(crate) struct Links<'a> {
     /// By revision, from the base on: the operation that made it, and the last one in the history that saw it without
     /// changing anything.
     pub(crate) heads: Vec<[u32; 2]>,
-    /// By operation that saw a revision: the next one in the list of those, which is the previous one in the history;
+    /// By operation that saw a revision: the next one in that revision's list, which comes before it in the history;
     /// [`NONE`] at the end of the list.
     pub(crate) next: Vec<u32>,
     /// The writes of unknown outcome.
@@ -82,7 +82,7 @@ fn count(history: &History, evidence: &Evidence) -> Result<usize, Violation> {
     Ok((last - base) as usize + 1)
 }
 
-/// The violation that an answer has an impossible revision.
+/// The violation to report if an answer has an impossible revision.
 fn out_of_range(number: u32, revision: u32) -> Violation {
     Violation { operations: vec![number], reason: Reason::OutOfRange { revision } }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Prefetch<'a> {
 impl Prefetch<'_> {
     /// How many operations are read at a time.
     const BLOCK: usize = 256;
-    /// How many operations to be ahead at least. More would not fit into the caches.
+    /// The minimum number of operations to stay ahead. More would not fit into the caches.
     const DISTANCE: usize = 512;
 
     pub(crate) fn new(operations: &[Operation]) -> Prefetch<'_> {

@@ -215,7 +215,7 @@ impl Stream {
     }
 
     /// Records that an operation is lost: it will get no answer, so its outcome stays unknown. It may have taken effect
-    /// already, or later, or never.
+    /// already, may do so later, or may never do so.
     ///
     /// # Errors
     /// If there is a violation.

@@ -110,7 +110,7 @@ fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(
     Ok(())
 }
 
-/// Makes the next revision. The error is that the evidence shows other changes.
+/// Makes the next revision. It is an error if the evidence shows other changes.
 fn make(store: &mut Store, evidence: &Evidence, changes: &Changes) -> Result<(), String> {
     let shown = shown(evidence, store.revision + 1);
     // Whether the evidence shows two changes of one key, which no revision makes.

@@ -107,7 +107,7 @@ impl std::error::Error for Violation {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Both operations were answered that they made this revision.
+    /// The answers to both operations say that they made this revision.
     MadeTwice {
         /// The revision.
         revision: u32,

@@ -1,8 +1,7 @@
 //! Builds scenarios in code instead of a file.
 //!
-//! A [`ScenarioBuilder`] makes the text of a scenario file, and the reader of files reads it. So there is one
-//! way for all scenarios, with the same checks, defaults and draws, and what was built can be printed and kept
-//! as a file.
+//! A [`ScenarioBuilder`] makes the text of a scenario file, and the reader of files reads it. So all scenarios take the
+//! same path, with the same checks, defaults and draws, and what was built can be printed and kept as a file.
 //!
 //! Ranges and choices are possible for the number of members, times, targets and the workload. Settings of the
 //! members and fields of `[network]`, `[disk]` and `[[client]]` can only be fixed values here; in a file they
@@ -121,7 +120,7 @@ impl<P: Part> ScenarioBuilder<P> {
         self
     }
 
-    /// What clients do: the nodes' own sections, such as `[workload]`, as they print.
+    /// What clients do: the nodes' own sections, such as `[workload]`, as text that `workload` prints.
     #[must_use]
     pub fn workload(mut self, workload: impl fmt::Display) -> ScenarioBuilder<P> {
         self.workload = workload.to_string();
@@ -189,8 +188,8 @@ impl<P: Part> ScenarioBuilder<P> {
         self
     }
 
-    /// The most time that the settle phase may take: by then there must be a leader, and every operation must
-    /// have ended. Left out: 60 s.
+    /// The most time that the settle phase may take. Before it runs out, there must be a leader, and every operation
+    /// must have ended. Left out: 60 s.
     #[must_use]
     pub fn settle(mut self, settle: impl Into<Open<Duration>>) -> ScenarioBuilder<P> {
         self.run.set("settle", toml(&settle.into()));
@@ -375,7 +374,7 @@ impl<T: Kinds> ScenarioFault<T> {
         file.head("[[fault]]");
         file.line("kind", &quote(self.kind.name()));
         self.frame.write(file);
-        // All fields of a link are written, because those left out would be those of the scenario's network.
+        // All fields of a link are written, because a field left out would get the value of the scenario's network.
         let is_link = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
         file.fault_fields(&self.kind, (!is_link).then_some(Usual { link: Link::default(), point }));
     }

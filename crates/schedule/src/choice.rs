@@ -116,7 +116,7 @@ impl Choice {
         }
     }
 
-    /// The least and the largest number it can give; 0 and 0 if what it gives is no number.
+    /// The smallest and the largest number it can give; 0 and 0 if it does not give numbers.
     pub fn bounds(&self) -> (i128, i128) {
         match self {
             Choice::Fixed(Value::Number(number)) => (*number, *number),

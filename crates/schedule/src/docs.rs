@@ -178,7 +178,7 @@ fn kind(names: Names, shape: &Shape, swarm: &str) -> String {
         let _ = writeln!(text, "- Needs at least {} members.", kind.members);
     }
     if kind.effect.damages {
-        text += "- Damages the disk for good. The world keeps a quorum of members undamaged.\n";
+        text += "- Damages the disk permanently. The world keeps a quorum of members undamaged.\n";
     }
     let _ = writeln!(text, "- Where ranges come from: {}", kind.source);
     let entries: Vec<&str> = swarm_entries(swarm, kind.name).collect();

@@ -86,7 +86,7 @@ struct Expansion<'a> {
     sections: &'a Sections,
     /// All draws of the seed.
     dice: Dice,
-    /// What is decided already and other decisions depend on.
+    /// What is already decided and needed by other decisions.
     context: Context,
 }
 
@@ -117,7 +117,7 @@ impl Expansion<'_> {
         sections.expect.draw(sections::EXPECT, dice.part("expect"), context, &mut plan.expect);
     }
 
-    /// From when on draws are made anew.
+    /// The times from which draws are made anew.
     fn noise(&self) -> Vec<Noise> {
         let noise = self.sections.noise.iter().map(|section| {
             let mut noise = Noise::default();
@@ -127,7 +127,7 @@ impl Expansion<'_> {
         noise.collect()
     }
 
-    /// All faults. `point` is where failpoints are that do not say where.
+    /// All faults. `point` is the point of failpoints that do not name one.
     fn faults<T: Kinds>(&self, point: u16, network: &Network, members: u32, chaos: Nanos) -> Vec<Fault<T>> {
         let mut faults = Vec::new();
         for number in 1..=members {
@@ -153,7 +153,8 @@ impl Expansion<'_> {
     }
 }
 
-/// Puts faults into the order of a plan: by the time at which they strike, or from which on they may.
+/// Puts faults into the order of a plan: by the time at which they strike or, with a condition, from which they may
+/// strike.
 pub(crate) fn put_in_order<T>(faults: &mut [Fault<T>]) {
     faults.sort_by_key(|fault| match fault.when {
         Trigger::At(at) => at,
@@ -195,7 +196,7 @@ impl Strikes<'_> {
         Some(choice.draw_number(dice.field(name)) as u64)
     }
 
-    /// The times at which it strikes. If it has a condition: the times from which on the condition counts.
+    /// The times at which it strikes. If it has a condition: the times from which the condition counts.
     fn times(&self, dice: Dice) -> Vec<Nanos> {
         let most = self.number("times", dice);
         let from = self.number("from", dice).unwrap_or(0);
@@ -222,8 +223,7 @@ impl Strikes<'_> {
         times
     }
 
-    /// One strike. `None` if the target is empty in this cluster, or is everybody where the kind does not allow
-    /// that.
+    /// One strike. `None` if the target is empty in this cluster, or is all members where the kind does not allow that.
     fn strike<T: Kinds>(&self, id: u32, at: Nanos, dice: Dice) -> Option<Fault<T>> {
         let frame = &self.entry.frame;
         let when = match frame.choice("when") {
@@ -281,8 +281,8 @@ impl Strikes<'_> {
             Family::Task => FaultKind::Task(self.fill(link, dice)),
         };
         let kind = fill(self.network.peers);
-        // The fields that a `link` fault leaves out are those of the network: of the links of clients if one of
-        // its ends is a client. Its field `to` must be filled in before that is known.
+        // The fields that a `link` fault leaves out have the values of the network's links: of client links if one of
+        // the fault's ends is a client. That is known only once its field `to` is filled in.
         if ends_at_client(target, &kind) { fill(self.network.clients) } else { kind }
     }
 
@@ -296,13 +296,13 @@ impl Strikes<'_> {
     }
 }
 
-/// Whether a fault is about links of clients.
+/// Whether a fault affects links of clients.
 pub(crate) fn ends_at_client<T>(target: &Target, kind: &FaultKind<T>) -> bool {
     [Some(target), kind.to()].into_iter().flatten().any(|end| matches!(end, Target::Clients(_)))
 }
 
-/// The fixed minority of the run, in random order: at least one member, and so few that the others are a
-/// quorum. Empty if the cluster is too small.
+/// The fixed minority of the run, in random order: at least one member, and few enough that the others are a quorum.
+/// Empty if the cluster is too small.
 fn minority(members: u32, dice: Dice) -> Vec<MemberId> {
     let most = members.saturating_sub(1) / 2;
     if most == 0 {

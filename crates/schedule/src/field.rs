@@ -61,7 +61,7 @@ pub enum Form {
 }
 
 /// The names that the simulated nodes give their kinds of messages and the points of their code. A plan has numbers
-/// instead. A name stands at the place of its number; one that no file can name is empty.
+/// instead: a number is the index of its name here. The name is empty if no file can name that number.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     /// Kinds of messages.
@@ -91,7 +91,7 @@ impl Names {
     /// No names.
     pub const NONE: Names = Names { messages: &[], points: &[], usual_point: 0 };
 
-    /// The words for the values of this form, each with its number; none if its values are no words.
+    /// The words for the values of this form, each with its number; none if its values are not words.
     pub fn words(self, form: Form) -> impl Iterator<Item = (usize, &'static str)> + Clone {
         let words = match form {
             Form::Word(words) => words,

@@ -6,7 +6,7 @@
 //! the seed decides what the scenario leaves open, by *draws* of random numbers. Both files have the same
 //! format, described in `docs/scenarios.md`; a plan is a file with a `seed`.
 //!
-//! What the nodes are asked, which settings they have and which tasks their operators have is their [`Part`]. The crate
+//! A [`Part`] says what the nodes are asked, which settings they have and which tasks their operators have. The crate
 //! `plan` has etcd's. A node that needs no more than closed loops of requests can use [`Client`] as it is.
 //!
 //! * `plan`: the types of a plan. `part`: what a kind of node brings. `client`: clients for any node.
@@ -24,8 +24,8 @@
 //!
 //! Architecture invariant: this crate knows no node, no world and no oracle. Architecture invariant: a scenario and a
 //! seed always give the same plan, on every machine. Draws are keyed (rule R2 of `ARCHITECTURE.md`), and arithmetic
-//! uses integers. Architecture invariant: no user input makes it panic. Only what has the part's types has type
-//! parameters: text is read and written by code that is compiled once.
+//! uses integers. Architecture invariant: no user input makes it panic. Only code that handles the part's types has
+//! type parameters; the code that reads and writes text is compiled once.
 
 mod build;
 mod check;

@@ -88,7 +88,7 @@ impl Written for u64 {
 
 impl Written for Duration {
     fn text(&self) -> String {
-        // What does not fit is far beyond what a field may hold. The reader reports the allowed range.
+        // A duration that does not fit is far beyond what a field may hold. The reader reports the allowed range.
         Unit::Time.print(i128::try_from(self.as_nanos()).unwrap_or(i128::MAX))
     }
 }

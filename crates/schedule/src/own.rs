@@ -18,7 +18,7 @@ use crate::{Plan, Scenario, ScenarioErrors};
 pub struct WorkloadContext<P> {
     dice: Dice,
     members: u32,
-    /// How long clients begin operations: the chaos phase and the calm phase.
+    /// For how long clients begin operations: the chaos phase and the calm phase.
     load: Nanos,
     /// The number of the workload's first client.
     first: u32,
@@ -31,13 +31,13 @@ impl<P: Part> WorkloadContext<P> {
         self.members
     }
 
-    /// How long clients begin operations: the length of the chaos phase and of the calm phase together. Operations that
-    /// are planned for later are never sent.
+    /// For how long clients begin operations: the length of the chaos phase and the calm phase together. Operations
+    /// that are planned for later are never sent.
     pub fn load(&self) -> Duration {
         Duration::from_nanos(self.load)
     }
 
-    /// The number of this workload's first client in the plan. Clients that name others need such a number.
+    /// The number of this workload's first client in the plan. Clients that name other clients need it.
     pub fn first(&self) -> u32 {
         self.first
     }

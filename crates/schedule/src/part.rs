@@ -13,7 +13,7 @@ use crate::own::WorkloadContext;
 use crate::scenario::Sections;
 use crate::swarm::OwnSwarm;
 
-/// What plans of one kind of node have that those of others have not.
+/// What the plans of one kind of node have and those of other kinds do not.
 ///
 /// The names in its tables are also the keys of draws: renaming a field changes what a seed stands for.
 pub trait Part: Sized + 'static {
@@ -115,8 +115,8 @@ impl OwnSections {
         self.0.iter().find(|(own, _)| *own == path).map(|(_, section)| section)
     }
 
-    /// With what `added` has and these leave out: single fields of a section; of a section within another, all or
-    /// none.
+    /// These sections, with what `added` has and they leave out: field by field, but a section within another one only
+    /// as a whole.
     pub(crate) fn or(&self, added: &OwnSections) -> OwnSections {
         let mut all = self.clone();
         for (path, section) in &added.0 {
@@ -137,7 +137,7 @@ pub struct Given<'a> {
     pub(crate) context: &'a Context,
     /// The number of members that the cluster begins with.
     pub members: u32,
-    /// How long clients begin operations: the length of the chaos phase and of the calm phase together.
+    /// For how long clients begin operations: the length of the chaos phase and of the calm phase together.
     pub load: Nanos,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Given<'a> {
         self.context
     }
 
-    /// The rate of a client's clock as the section `[clocks]` has it.
+    /// The rate of a client's clock, from the section `[clocks]`.
     pub fn clock_rate(&self, dice: Dice) -> u32 {
         self.sections.clocks(dice, self.context).clients
     }
@@ -170,11 +170,11 @@ pub struct Checked<'a> {
     pub text: &'a str,
     /// The part's own sections as the file has them.
     pub written: &'a OwnSections,
-    /// The same with what the swarm adds.
+    /// The same sections with what the swarm adds.
     pub own: &'a OwnSections,
     /// The number of clients.
     pub clients: (i128, i128),
-    /// How long clients begin operations: the length of the chaos phase and of the calm phase together.
+    /// For how long clients begin operations: the length of the chaos phase and of the calm phase together.
     pub load: (i128, i128),
     /// Whether all fields of the section `[run]` have valid values.
     pub run_is_valid: bool,

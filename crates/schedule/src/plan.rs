@@ -4,8 +4,8 @@
 //! Members have the ids 1, 2, 3, …; clients are numbered from 0.
 //!
 //! Two things are decided only during the run: the members that a target such as "the leader" means
-//! ([`Target`]), and when a condition comes true ([`Trigger`]). Where a choice remains, the run decides it by
-//! draws from the plan's seed. So the same plan always gives the same run. From a time on, they can be drawn anew
+//! ([`Target`]), and when a condition comes true ([`Trigger`]). Where a choice remains, the run decides it by draws
+//! from the plan's seed. So the same plan always gives the same run. From a given time on, these draws can be made anew
 //! ([`Noise`]).
 
 use std::fmt;
@@ -40,11 +40,11 @@ pub struct Plan<P: Part> {
     pub expect: Expect,
     /// Flaws to switch on.
     pub flaws: Vec<FlawAt>,
-    /// From when on draws are made anew, in the order of time.
+    /// The times from which draws are made anew, in ascending order.
     pub noise: Vec<Noise>,
 }
 
-// By hand: derived, they would ask of the part itself what only its types need.
+// Written by hand: derived implementations would require of the part itself what only its types need.
 
 impl<P: Part> Clone for Plan<P> {
     fn clone(&self) -> Plan<P> {
@@ -327,15 +327,15 @@ pub struct Phases {
     pub chaos: Nanos,
     /// The length of the calm phase.
     pub calm: Nanos,
-    /// How many members are healed after it. The others stay as broken as they are until their
-    /// faults end by themselves. `None`: all are healed.
+    /// How many members are healed after the chaos phase. The others stay as broken as they are until their faults end
+    /// by themselves. `None`: all are healed.
     pub core: Option<u32>,
     /// The maximum length of the settle phase.
     pub settle: Nanos,
 }
 
 impl Phases {
-    /// How long clients begin operations: to the end of the calm phase.
+    /// For how long clients begin operations: to the end of the calm phase.
     pub fn load(&self) -> Nanos {
         self.chaos + self.calm
     }
@@ -363,14 +363,14 @@ pub struct FlawAt {
     pub member: Option<MemberId>,
 }
 
-/// From a time on, everything that the run decides by draws is drawn anew: latencies and losses of links, times and
-/// losses of disks, the targets of faults, election timeouts, and whatever else nodes and callers draw. What is decided
-/// before stays as it is, and so does what the plan says: the faults and the operations.
+/// From a given time on, everything that the run decides by draws is drawn anew: latencies and losses of links, times
+/// and losses of disks, the targets of faults, election timeouts, and whatever else nodes and callers draw. What is
+/// decided before stays as it is, and so does what the plan says: the faults and the operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Noise {
-    /// The time. It lasts until the next one.
+    /// The time. The noise lasts until the next one begins.
     pub from: Nanos,
-    /// Which of the futures it is: each key gives another one.
+    /// Selects one of the possible futures: each key gives another one.
     pub key: u64,
 }
 
@@ -426,7 +426,7 @@ impl Target {
     }
 }
 
-/// The most machines that clients' requests can make a plan have.
+/// The most machines that a plan can have because of its clients' requests.
 pub const MOST_MACHINES: u32 = 16;
 
 impl Spread {

@@ -59,7 +59,7 @@ impl Reader {
         self.report(span, bad.message, "here", bad.help);
     }
 
-    /// The table in a node. If it is none, that is reported.
+    /// The table in a node. If the node is not a table, that is reported.
     pub fn table<'a, 'b>(&mut self, node: &'b Node<'a>, what: &str) -> Option<&'b DeTable<'a>> {
         let table = node.get_ref().as_table();
         if table.is_none() {
@@ -91,7 +91,7 @@ impl Reader {
             match keys.clone().find(|key| key.name == name.get_ref()) {
                 Some(key) => match self.choice(key, node) {
                     Some(choice) => section.sets.push(Set { name: key.name, choice, span: node.span() }),
-                    // Its value is invalid, which is reported.
+                    // Its value is invalid, which has been reported.
                     None => section.unread.push(key.name),
                 },
                 None => {

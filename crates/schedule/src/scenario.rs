@@ -41,7 +41,7 @@ pub(crate) struct Sections {
     pub client_links: Section,
     pub disk: Section,
     pub clocks: Section,
-    /// Those of the nodes' part.
+    /// The sections of the nodes' part.
     pub own: OwnSections,
     pub clients: Vec<Section>,
     pub faults: Vec<FaultEntry>,
@@ -310,7 +310,7 @@ impl Reader {
         (network, peers, link("clients", "[network.clients]"))
     }
 
-    /// Reads the part's own sections, and those in them.
+    /// Reads the part's own sections, and the sections inside them.
     fn own(&mut self, format: &Format, root: &DeTable<'_>) -> OwnSections {
         let mut own = OwnSections::default();
         for section in format.own {
@@ -444,7 +444,7 @@ impl Reader {
                 && set.choice.bounds() <= before
             {
                 let help = "list them in the order of time, each with a time of its own";
-                self.report(set.span.clone(), "the noise before begins no earlier", "out of order", help);
+                self.report(set.span.clone(), "the previous noise begins no earlier", "out of order", help);
             }
             noise.push(section);
         }

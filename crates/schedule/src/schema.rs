@@ -47,7 +47,7 @@ pub fn schema<P: Part>() -> Value {
         "items": { "$ref": "#/$defs/fault" },
     });
     root["properties"]["noise"] = json!({
-        "description": "From a time on, everything that is left to draws of the run is drawn anew. Only in plans.",
+        "description": "From a given time on, everything that the run decides by draws is drawn anew. Only in plans.",
         "type": "array",
         "items": object(names, &mut keys(sections::NOISE), vec!["from", "key"]),
     });
@@ -64,7 +64,7 @@ pub fn schema<P: Part>() -> Value {
     root
 }
 
-/// A section of the part's own, with those in it.
+/// One of the part's own sections, with the sections inside it.
 fn own_section(names: Names, own: &OwnSection) -> Value {
     let mut section = object(names, &mut (own.keys)().into_iter(), Vec::new());
     for inner in own.inner {
@@ -152,7 +152,7 @@ fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-/// The definition of a form that every field of this form refers to.
+/// The name of the definition that every field of this form refers to.
 fn name(form: Form) -> &'static str {
     match form {
         Form::Number { unit, .. } => unit_name(unit),

@@ -1,6 +1,6 @@
 //! The sections of scenario and plan files that do not depend on the nodes: a table of fields for each, and the
-//! defaults. The texts of the rows are also those of the documentation. `kinds` has the fields of each kind of fault, a
-//! node's [`Part`](crate::Part) its settings, its clients and sections of its own.
+//! defaults. The documentation repeats the texts of the rows. `kinds` has the fields of each kind of fault; a node's
+//! [`Part`](crate::Part) has those of its settings, its clients and its own sections.
 
 use keyed::Ratio;
 use trace::Nanos;
@@ -77,9 +77,9 @@ pub static DISK: &[Field<Disk>] = &fields! {
     "capacity" Form::Number { unit: Unit::Size, low: 0, high: 1 << 50, zero: Some("unlimited") } => capacity, "Bytes on the disk.";
 };
 
-/// How fast clocks run, in parts per million of true time. A plan has no such section: the rate of a member's
-/// clock becomes a fault of kind `clock-rate` from the start to the end of the chaos phase, that of a client
-/// its field `clock`.
+/// How fast clocks run, in parts per million of true time. A plan has no such section: the rate of a member's clock
+/// becomes a fault of kind `clock-rate` from the start to the end of the chaos phase, and the rate of a client's clock
+/// becomes the client's field `clock`.
 #[derive(Clone, Debug)]
 pub struct Clocks {
     /// The rate of a member's clock.
@@ -100,21 +100,21 @@ pub static CLOCKS: &[Field<Clocks>] = &fields! {
 /// The fields of `[run]`.
 pub static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
-    "calm" time(0, 24 * HOUR) => calm, "Length of the calm phase after it: faults have ended, no new one begins, and the workload goes on. What the plan leaves broken stays so, and links still lose, double and reorder what they do without faults.";
-    "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, each fault until its own time (`for`) is over. Left out: all.";
-    "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase: by then there is a leader, every operation has ended, the members agree.";
+    "calm" time(0, 24 * HOUR) => calm, "Length of the calm phase after it: faults have ended, no new one begins, and the workload goes on. What the plan leaves broken stays broken, and links still lose, duplicate and reorder messages as they do without faults.";
+    "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, each fault until its own duration (`for`) has passed. Left out: all.";
+    "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase. Before it runs out, there must be a leader, every operation must have ended, and the members must agree.";
 };
 
 /// The fields of `[expect]`.
 pub static EXPECT: &[Field<Expect>] = &fields! {
-    "refusals" Form::Members => refusals, "Members that may refuse to start, because the file damages what they cannot do without.";
+    "refusals" Form::Members => refusals, "Members that may refuse to start, because a fault of the file damages data that they need.";
     "answered" count(0, 1_000_000_000) => answered, "Minimum number of operations that must have been answered; guards against a run in which nothing happens.";
-    "progress" time(MS, 24 * HOUR) => progress, "From the first fault to the end of the chaos phase, the longest time without an answer to any client while some client asks. Errors and serializable reads do not count as answers. Left out: nothing is expected.";
+    "progress" time(MS, 24 * HOUR) => progress, "From the first fault to the end of the chaos phase, the longest time that may pass without an answer to any client while some client waits for one. Errors and serializable reads do not count as answers. Left out: nothing is expected.";
 };
 
 /// The fields of `[[noise]]`.
 pub(crate) static NOISE: &[Field<Noise>] = &fields! {
-    "from" LONG => from, "From when on: every draw at or after this time is made anew. It lasts until the `from` of the next one.";
+    "from" LONG => from, "Every draw at or after this time is made anew. The noise lasts until the `from` of the next one.";
     "key" count(0, u64::MAX as i128) => key, "Any number: each key gives another future.";
 };
 

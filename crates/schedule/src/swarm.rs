@@ -47,7 +47,7 @@ pub(crate) fn draw(section: &Section, dice: Dice) -> Swarm {
     swarm
 }
 
-/// The sections of a scenario with what the swarm adds in this run: `added` has all that it can add.
+/// The sections of a scenario with what the swarm adds in this run. `added` has everything that the swarm can add.
 pub(crate) fn merge(scenario: &Sections, added: &Sections, swarm: &Swarm, dice: Dice) -> Sections {
     let mut merged = scenario.clone();
     if swarm.config {

@@ -139,7 +139,7 @@ pub(crate) fn parse_condition(
         words => (0, words),
     };
     let fixed = |condition| Ok(Choice::Fixed(Value::Condition(condition)));
-    // A condition with a number. `make` gets the member's number, 0 if there is none, and that number.
+    // A condition with a number. `make` gets the member's number, 0 if there is none, and the condition's number.
     let made = |make: fn(&[i128]) -> Value, rest: &[&str]| {
         let parts = vec![Choice::number(member), number(&rest.join(" "))?];
         let decided = parts.iter().all(Choice::is_decided);

@@ -49,8 +49,8 @@ impl<P: Part> Plan<P> {
         file.text
     }
 
-    /// The plan as a file without the fields that have the value of a field that is left out. It reads back as the same
-    /// plan as long as these values do not change.
+    /// The plan as a file without the fields that have their default values. It reads back as the same plan as long as
+    /// the defaults do not change.
     pub fn to_short_toml(&self) -> String {
         let mut file = Writer { short: true, ..Writer::new(P::NAMES) };
         let (title, scenario) = (self.title.clone(), self.scenario.clone());
@@ -84,15 +84,15 @@ impl<P: Part> Plan<P> {
 }
 
 impl<P: Part> Plan<P> {
-    /// The plan with its faults in the order in which a file of it is read, after their times were changed.
+    /// The plan with its faults in the order that reading its file gives them. Call this after changing their times.
     #[must_use]
     pub fn in_order(mut self) -> Plan<P> {
         put_in_order(&mut self.faults);
         self
     }
 
-    /// What a fault of the plan has besides its kind, its target and its times, as the file says it: the fields that are
-    /// not as usual, or all if that would be none. Empty for a kind without fields.
+    /// What a fault of the plan has besides its kind, its target and its times, as the file says it: the fields that
+    /// differ from their defaults, or all fields if none differs. Empty for a kind without fields.
     pub fn values_of(&self, fault: &Fault<P::Task>) -> String {
         let ends_at_client = ends_at_client(&fault.target, &fault.kind);
         let link = if ends_at_client { self.network.clients } else { self.network.peers };
@@ -163,7 +163,7 @@ impl Writer {
         }
     }
 
-    /// Writes the section of a fault. Of the fields of its kind, those that are as in `usual` are left out.
+    /// Writes the section of a fault, without those fields of its kind that have their defaults (`usual`).
     fn fault<T: Kinds>(&mut self, fault: &Fault<T>, usual: Usual) {
         let time = |nanos: Nanos| quote(&Unit::Time.print(nanos.into()));
         self.head("[[fault]]");
@@ -187,7 +187,7 @@ impl Writer {
         self.fault_fields(&fault.kind, Some(usual));
     }
 
-    /// Writes the fields that a fault of its kind has. If `usual` is given, only those that differ from the defaults.
+    /// Writes the fields of a fault's kind. If `usual` is given, only those that differ from the defaults.
     pub fn fault_fields<T: Kinds>(&mut self, fault: &FaultKind<T>, usual: Option<Usual>) {
         let usual = usual.map(|usual| fault.with_defaults(usual).values());
         for (nth, (key, value)) in fault.values().into_iter().enumerate() {

@@ -52,7 +52,7 @@ fn failed(pair: &Pair<'_>) -> bool {
     matches!(&pair.end, Some((Event { kind: Kind::Fail, .. }, _)))
 }
 
-/// The elements that a drain answered, and the key of its queue.
+/// The elements that a drain returned, and the key of its queue.
 fn elements<'n, 'a>(
     parser: &Parser<'_>,
     end: &'n Event<'a>,

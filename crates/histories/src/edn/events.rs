@@ -71,7 +71,7 @@ pub(super) struct Pairing<'a> {
 }
 
 impl<'a> Pairing<'a> {
-    /// Adds an event that is a map, unless it is one of the nemesis.
+    /// Adds the event that a map describes, unless it belongs to the nemesis.
     pub(super) fn form(&mut self, parser: &Parser<'a>, node: Node<'a>) -> Scan<()> {
         match event(parser, node)? {
             Some(event) => self.event(parser, event),
@@ -153,7 +153,7 @@ pub(super) fn of_edn<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     if let Some(close) = close {
         parser.accept(close)?;
         if parser.next_byte()?.is_some() {
-            let hint = "one history a file";
+            let hint = "a file holds one history";
             return Err(parser.mistake(parser.offset(), "the end of the file", hint));
         }
     }
@@ -182,7 +182,7 @@ fn borrowed<'a>(form: &Form<'a>) -> Option<&'a str> {
 const FIELDS: &str =
     ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
 
-/// The event of a map; `None` if it is one of the nemesis.
+/// The event that a map describes; `None` if it belongs to the nemesis.
 fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     let at = node.at;
     let Form::Map(pairs) = node.form else {
@@ -236,7 +236,7 @@ fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     }))
 }
 
-/// The mistake that an event lacks a field.
+/// The mistake to report if an event lacks a field.
 #[cold]
 fn missing(parser: &Parser<'_>, at: usize, name: &str) -> Box<Mistake> {
     let hint = "an event has at least :type, :f, :process and :value";

@@ -20,7 +20,7 @@ pub(super) fn of_json<'a>(parser: &Parser<'a>) -> Scan<Vec<Pair<'a>>> {
         }
         json.cursor.kind();
         if json.cursor.offset() < parser.text.len() {
-            let hint = "one history a file";
+            let hint = "a file holds one history";
             return Err(parser.mistake(json.cursor.offset(), "the end of the file", hint));
         }
         return Ok(pairing.pairs);

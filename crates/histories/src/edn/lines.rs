@@ -77,8 +77,8 @@ fn logged(line: &str) -> Option<usize> {
     looks_like_event(event).then(|| line.len() - event.len())
 }
 
-/// The event at the parser, up to the end of its text; `None` if it is one of the nemesis. `error` is set if it has
-/// an error.
+/// The event at the parser's position, up to the end of its text; `None` if it belongs to the nemesis. Sets `error` if
+/// the event has an error.
 fn event<'a>(parser: &mut Parser<'a>, error: &mut bool) -> Scan<Option<Event<'a>>> {
     let process = parser.form()?;
     let number = match process.form {

@@ -32,11 +32,11 @@
 //! file, because only the order of events is certain. `:time` is not read, and `:index` must ascend. Events of
 //! `:process :nemesis` are skipped.
 //!
-//! - A `:drain` that answers several elements counts as so many dequeues. If no other event came between its call and
+//! - A `:drain` that returns several elements counts as that many dequeues. If no other event came between its call and
 //!   its end, they left in that order; otherwise only the time of the drain bounds each.
 //! - A lock's owners are the processes, if each releases only what it acquired; otherwise, as in Knossos' mutex, any
 //!   process may release.
-//! - A watch may lag, so its `:log` counts as a read of the list as it was at any time before the watch's end. The
+//! - A watch may lag, so its `:log` counts as a read of the list as it was at some time before the watch ended. The
 //!   logs of one process continue each other. The `:revision` is not judged.
 //!
 //! ```
@@ -93,7 +93,7 @@ pub type Transaction = linear::cycles::Transaction<Value, Value>;
 /// A transaction that writes registers and reads them, as [`Transaction`].
 pub type RegisterTransaction = registers::Transaction<Value, RegisterValue>;
 
-/// A history, and what Jepsen calls its operations.
+/// A history, and how Jepsen numbers its operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indexed {
     /// The history.

@@ -14,9 +14,9 @@ use crate::recorded::{RegisterValue, Value};
 
 /// How one of Jepsen's models writes its values, without keys.
 pub(super) trait Model {
-    /// What an operation asks, as `linear` has it.
+    /// What an operation asks, in `linear`'s types.
     type Input;
-    /// What it is answered, as `linear` has it.
+    /// What it is answered, in `linear`'s types.
     type Output;
 
     /// The operation that an event calls. `value` is its value without the key.
@@ -200,8 +200,8 @@ pub(super) fn too_many(parser: &Parser<'_>, at: usize, invalid: Invalid) -> Box<
     parser.mistake(at, "the end of the file", format!("{invalid}; split the file"))
 }
 
-/// Whether an event calls a versioned register: its value is a `[version value]` without a version, alone or
-/// after a key.
+/// Whether an event calls a versioned register: its value is a `[version value]` whose version is nil, alone or after a
+/// key.
 pub(super) fn is_versioned(event: &Event<'_>) -> bool {
     versioned_value(event, &event.value) || versioned_key(event).is_some()
 }
@@ -212,7 +212,7 @@ pub(super) fn versioned_key<'n, 'a>(event: &'n Event<'a>) -> Option<&'n Node<'a>
     (key.form != Form::Nil && versioned_value(event, value)).then_some(key)
 }
 
-/// Whether this is a `[version value]` without a version.
+/// Whether this is a `[version value]` whose version is nil.
 fn versioned_value(event: &Event<'_>, value: &Node<'_>) -> bool {
     match tuple(value) {
         // The old and the new value of a compare-and-set are a pair, too.

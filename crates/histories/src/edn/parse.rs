@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
             let Some(value) = nodes.next() else {
                 return Err(self.mistake(self.at - 1, "a value", "a map holds keys and values in pairs"));
             };
-            // Only keywords are looked up here, and a map of a history has about ten.
+            // Only keyword keys are checked for repeats, and a map in a history has about ten.
             if matches!(key.form, Form::Keyword(_)) && pairs.iter().any(|(other, _)| other.form == key.form) {
                 return Err(self.mistake(key.at, "every key once", "leave one of the two out"));
             }
@@ -255,7 +255,7 @@ impl<'a> Parser<'a> {
                 return Err(self.mistake(
                     at,
                     "a form",
-                    "this bracket closes one that was not opened, or not by its kind",
+                    "this bracket was never opened, or was opened by one of another kind",
                 ));
             }
             "nil" => return Ok(Form::Nil),

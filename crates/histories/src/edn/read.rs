@@ -20,7 +20,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Jepsen, Error> {
     Ok(read_as(file, bytes, Syntax::Edn)?.history)
 }
 
-/// Reads a history in any syntax, with what Jepsen calls its operations. `file` is its name in errors.
+/// Reads a history in any syntax, with Jepsen's numbers of its operations. `file` is its name in errors.
 ///
 /// # Errors
 ///
@@ -72,8 +72,8 @@ fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
     let parser = &*parser;
     let functions: BTreeSet<&str> = pairs.iter().map(|pair| pair.invoke.f).collect();
     let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
-    // A file with only reads is of a bank if the answers are balances, otherwise of a register. An empty file is of a
-    // register.
+    // A file with only reads is a bank's history if the answers are balances, otherwise a register's. An empty file is
+    // a register's.
     if only(&["read"]) && shows_balances(&pairs) {
         let (operations, indices) = operations(parser, pairs, &models::Bank)?;
         return Ok(indexed(Recorded::Bank(operations), indices));
@@ -116,7 +116,7 @@ fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
         let history = transactions::read(parser, pairs)?;
         return Ok(Indexed { history, indices, reported: Vec::new() });
     }
-    // A function that no model has, or else the first that differs from the first one.
+    // A function that no model has or, failing that, the first one that differs from `first`.
     let first = pairs[0].invoke.f;
     let unknown = pairs.iter().find(|pair| !KNOWN.contains(&pair.invoke.f));
     let odd = unknown.or_else(|| pairs.iter().find(|pair| pair.invoke.f != first)).unwrap_or(&pairs[0]);
@@ -159,7 +159,8 @@ fn shows_balances(pairs: &[Pair<'_>]) -> bool {
 
 /// Whether additions and reads are those of a counter: a read was answered with a number.
 ///
-/// If no read was answered, there is nothing to judge, and a set may be added to only once.
+/// If no read was answered, there is nothing to judge. The history then counts as a counter's only if a number is added
+/// twice, because a set takes each element only once.
 fn is_counter(pairs: &[Pair<'_>]) -> bool {
     let part = usize::from(pairs.first().is_some_and(|pair| keyed(&pair.invoke)));
     let ends = pairs.iter().filter_map(|pair| pair.end.as_ref());
@@ -203,7 +204,7 @@ fn operations<M: Model>(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, model: &M) ->
     for pair in pairs {
         let number = indices(&pair);
         let Pair { invoke, call, end } = pair;
-        // The key of an event, and the part that is its value without the key, for the function `value`.
+        // The key of an event, and the `part` for which the function `value` returns its value without the key.
         let split = |event: &Event<'_>| -> Scan<(Option<Value>, usize)> {
             if !keyed {
                 return Ok((None, 0));

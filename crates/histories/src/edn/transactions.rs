@@ -51,7 +51,7 @@ fn on_registers(pairs: &[Pair<'_>]) -> bool {
     }
 }
 
-/// A transaction on lists. A read is the same in call and answer if its key is.
+/// A transaction on lists. Reads in call and answer count as the same if they have the same key.
 fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     let same = |called: &Step<Value, Value>, answered: &Step<Value, Value>| match (called, answered) {
         (Step::Read(called, _), Step::Read(answered, _)) => called == answered,
@@ -61,7 +61,7 @@ fn on_list(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     Ok(Transaction { client: pair.invoke.process, call: pair.call, outcome, steps })
 }
 
-/// A transaction on registers. Reads are the same as in [`on_list`].
+/// A transaction on registers. Reads are compared as in [`on_list`].
 fn on_register(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<RegisterTransaction> {
     let same = |called: &registers::Step<_, _>, answered: &registers::Step<_, _>| match (called, answered) {
         (registers::Step::Read(called, _), registers::Step::Read(answered, _)) => called == answered,

@@ -1,7 +1,7 @@
 //! Reads histories of watchers of one key: what was written, and what each watcher received.
 //!
 //! Such a history becomes one of a list. A write appends to the list. A watcher may lag, so its log is a read of the
-//! list as it was at any time before the watch ended. The list has a linearization exactly if all watchers received
+//! list as it was at some time before the watch ended. The list has a linearization exactly if all watchers received
 //! the writes in one order that respects real time, with none missing and none twice.
 
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ pub(super) trait Form {
     ) -> Result<(), Unwritable>;
 }
 
-/// The mistake that the model has no such operation. `known` lists those that it has.
+/// The mistake to report if the model has no such operation. `known` lists its operations.
 pub(super) fn unknown<T>(known: &str, fields: &Fields<'_>, cursor: &Cursor<'_>) -> Scan<T> {
     let at = fields.op.as_ref().map_or(0, |op| op.at);
     Err::<T, Box<Mistake>>(cursor.mistake(at, known, "check \"op\", or the model that line 1 names"))

@@ -1,4 +1,4 @@
-//! How the operations of registers are written in a line, of those with versions, too.
+//! How the operations of registers, with and without versions, are written in a line.
 
 use linear::models::{register, versioned};
 

@@ -46,8 +46,8 @@ impl Form for Store {
                 let result = fields.result(cursor)?;
                 let value = match result.value {
                     Answer::Scalar(value) => value,
-                    // An array is not a text. Neither is null, which stands in for it: then `text` below returns the
-                    // error that a text was expected.
+                    // An array is not a text. Null stands in for it, so that `text` below reports that a text was
+                    // expected.
                     Answer::Many(_) | Answer::Balances(_) => Scalar::Null,
                 };
                 Ok(text::Output::Text(Placed { at: result.at, value }.text(cursor)?))

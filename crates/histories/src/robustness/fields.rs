@@ -7,7 +7,7 @@ use super::UnknownField;
 use crate::error::{Mistake, Scan};
 use crate::scan::Cursor;
 
-/// Fields that no known version of the report has, by name: each with the first place where it is.
+/// Fields that no known version of the report has, by name: each with the place where it first occurs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Unknown(BTreeMap<String, UnknownField>);
 
@@ -80,7 +80,7 @@ pub(super) fn object<'a, 'c>(
     Ok(())
 }
 
-/// The mistake that a field occurs twice.
+/// The mistake to report if a field occurs twice.
 #[cold]
 fn twice(fields: &Fields<'_, '_>, name: &str) -> Box<Mistake> {
     let expected = format!("\"{name}\" only once");

@@ -3,11 +3,11 @@
 //! `tests/robustness/model/{types,watch}.go`.
 //!
 //! Both hold JSON objects one after another, on a line each or indented. All versions of the format that use these
-//! field names are read, whatever the case of their letters, as Go does. A field whose name no known version has is
-//! skipped; a [`Reader`] says which there are. A field that is missing or `null` has Go's zero value: nothing, 0 or
-//! the empty text.
+//! field names are read, whatever the case of their letters, as Go does. Fields whose names no known version has are
+//! skipped; a [`Reader`] lists them. A field that is missing or `null` has Go's zero value: nothing, 0 or the empty
+//! text.
 //!
-//! Not checked: whether answers fit their requests. Of a value of twenty bytes or more only the hash is known.
+//! Not checked: whether answers fit their requests. For a value of twenty bytes or more, only the hash is known.
 //!
 //! ```
 //! use histories::robustness::{Answer, read};
@@ -33,8 +33,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The fields that were skipped because no known version of the report has them, by name. Each is there once, with
-    /// the first place where it is.
+    /// The fields that were skipped because no known version of the report has them, by name. Each is listed once, with
+    /// the place where it first occurs.
     pub fn unknown(&self) -> impl Iterator<Item = &UnknownField> {
         self.unknown.all()
     }
@@ -64,8 +64,8 @@ pub struct Operation {
     pub call: i64,
     /// How it ended.
     pub response: Response,
-    /// When it returned, in nanoseconds since the start of the run. Of an operation without an answer, whatever the
-    /// report's writer chose, often 0.
+    /// When it returned, in nanoseconds since the start of the run. Without an answer, it is whatever the report's
+    /// writer chose, often 0.
     pub returned: i64,
 }
 

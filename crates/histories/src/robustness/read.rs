@@ -13,7 +13,7 @@ use crate::scan::{Kind, Values};
 ///
 /// # Errors
 ///
-/// The first mistake in the file. A field with an unknown name is no mistake; [`Reader`] says which there are.
+/// The first mistake in the file. A field with an unknown name is no mistake; a [`Reader`] lists such fields.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
     read_from(file, bytes)
 }

@@ -58,7 +58,7 @@ pub struct Event {
     pub value: Value,
     /// The revision of the change.
     pub revision: i64,
-    /// Whether the key did not exist before; of a deletion, `false`. `None` if the report is too old to say.
+    /// Whether the key did not exist before; for a deletion, `false`. `None` if the report is too old to say.
     pub is_create: Option<bool>,
     /// The key's state before, if the watch asked for it and the key existed.
     pub previous: Option<Previous>,
@@ -82,7 +82,7 @@ pub enum WatchPart {
     Request(WatchRequest),
     /// The next response.
     Response(WatchResponse),
-    /// The end: what comes next is of another watch. There was a request.
+    /// The end of the watch, after its request: what comes next belongs to another watch.
     End,
 }
 
@@ -90,7 +90,7 @@ pub enum WatchPart {
 ///
 /// # Errors
 ///
-/// The first mistake in the file. A field with an unknown name is none; [`Reader`] says which there are.
+/// The first mistake in the file. A field with an unknown name is no mistake; a [`Reader`] lists such fields.
 pub fn read_watches(file: &str, bytes: &[u8]) -> Result<Vec<Watch>, Error> {
     let (mut watches, mut watch) = (Vec::new(), Watch::default());
     Reader::default().watches(file, bytes, |part| match part {

@@ -77,7 +77,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The mistake that a line is not UTF-8.
+    /// The mistake to report if a line is not UTF-8.
     #[cold]
     fn not_text(line: usize, indent: usize, bytes: &[u8], at: usize) -> Box<Mistake> {
         let (line, column) = place((line, indent), bytes, at);
@@ -248,7 +248,7 @@ impl<'a> Cursor<'a> {
         Ok(true)
     }
 
-    /// The mistake that an object or array is not closed.
+    /// The mistake to report if an object or array is not closed.
     #[cold]
     fn unclosed(&self, close: u8) -> Box<Mistake> {
         // If the text ends in the middle of a value, the mistake is at the end of the text and not on the next line.
@@ -357,7 +357,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The line and the column of a byte of a text that begins that many bytes into that line.
+/// The line and the column of the byte `at` of `text`, which begins `indent` bytes into the line `line`.
 fn place((line, indent): (usize, usize), text: &[u8], at: usize) -> (usize, usize) {
     let before = &text[..at.min(text.len())];
     match memchr::memrchr(b'\n', before) {

@@ -76,7 +76,7 @@ impl<'a> Iterator for SliceLines<'a> {
     }
 }
 
-/// How many bytes are read at once: 256 KiB, so many that the cost of system calls does not matter.
+/// How many bytes are read at once: 256 KiB, enough that the cost of system calls does not matter.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The lines of anything that can be read, in a buffer of at most about twice the longest line.

@@ -1,5 +1,5 @@
-//! A scanner for JSON lines: one value on each line, read token by token, without an allocation for each line. And for
-//! JSON values one after another whose line breaks can be anywhere ([`Values`]).
+//! A scanner for JSON lines: one value on each line, read token by token, without an allocation for each line.
+//! [`Values`] reads JSON values one after another whose line breaks can be anywhere.
 //!
 //! ```
 //! use histories::scan::Cursor;
@@ -21,8 +21,8 @@
 //!
 //! # What you can rely on
 //!
-//! 1. Everything accepted is JSON (RFC 8259) and UTF-8, whether it is read or skipped. It is stricter than JSON in
-//!    two ways: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
+//! 1. Everything accepted is JSON (RFC 8259) and UTF-8, whether it is read or skipped. The scanner is stricter than
+//!    JSON in two ways: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
 //! 2. No input makes it panic. Every [`Mistake`](crate::Mistake) has a place within the input.
 //! 3. Memory is bounded by the longest line ([`Lines`]), or by the longest value that is read as a whole ([`Values`]).
 //!    The buffer grows only for one that is longer than all before.

@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The mistake that a number is too large.
+    /// The mistake to report if a number is too large.
     #[cold]
     fn too_large(&self, start: usize) -> Box<crate::Mistake> {
         self.mistake(start, "a number of 64 bits", "use smaller numbers, such as nanoseconds or counters")
@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
             return Err(self.mistake(
                 start,
                 "a number",
-                "a number has digits, and several do not begin with 0",
+                "a number has digits, and no leading zero if it has several",
             ));
         }
         if bytes.get(at) == Some(&b'.') {

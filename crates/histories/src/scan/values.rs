@@ -241,8 +241,8 @@ impl<'f, R: Read> Values<'f, R> {
         Ok(())
     }
 
-    /// How long the value is that begins here, or what is left if it does not end; and whether something that does
-    /// not end is open.
+    /// The length of the value that begins here, or of the rest of the file if the value does not end; and whether, in
+    /// that case, something is still open.
     fn length(&mut self) -> Result<(usize, bool), Error> {
         let mut end = End::default();
         let mut searched = 0;
@@ -292,8 +292,8 @@ impl<'f, R: Read> Values<'f, R> {
     }
 }
 
-/// Which bytes mean something between the tokens of an object or array: nearly half of a large file is such text, so
-/// the search looks at nothing else there.
+/// The bytes that matter to the search between the tokens of an object or array. It looks at nothing else there,
+/// because nearly half of a large file is such text.
 const IS_STRUCTURE: [bool; 256] = {
     let mut is = [false; 256];
     let mut next = 0;

@@ -29,10 +29,9 @@ pub(super) struct Watched {
     oldest: u32,
     /// What the watch showed of revisions after the cursor, and whether the store made them itself.
     shown: BTreeMap<u32, (Vec<Change>, bool)>,
-    /// For revisions after the cursor: the operation that was answered that it made the revision, and its number.
+    /// For revisions after the cursor: the operation whose answer says that it made the revision, and its number.
     makers: BTreeMap<u32, (u32, Operation)>,
-    /// For revisions after the cursor: the operations that were answered that they saw the revision, and their
-    /// numbers.
+    /// For revisions after the cursor: the operations whose answers say that they saw the revision, and their numbers.
     readers: BTreeMap<u32, Vec<(u32, Operation)>>,
     /// Revisions that were shown and not acknowledged by an answer.
     open: BTreeMap<u32, Open>,
@@ -273,7 +272,7 @@ impl Watched {
             is_single && in_time && is_allowed(&in_flight.operation, open.before)
         };
         let Some(at) = lost.iter().position(may) else {
-            // If another choice had been made for an earlier revision, one that fits might be left.
+            // With another choice for an earlier revision, an operation that fits might be left.
             if self.chosen.contains(&effect) {
                 self.undecided.ambiguous = true;
                 return Ok(());

@@ -97,7 +97,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Executes a transaction, or one nested in it. The error is how the store would have answered differently.
+    /// Executes a transaction, or one nested in it. The error says what the store would have answered.
     fn transaction(&mut self, request: &Transaction, response: Option<&Response>) -> Result<(), String> {
         let succeeded = request.compares.iter().all(|compare| self.holds(compare));
         if response.is_some_and(|response| response.succeeded != succeeded) {

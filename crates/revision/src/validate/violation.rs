@@ -73,7 +73,7 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
     if is_true { Ok(()) } else { Err(WrongVerdict(format!("{violation:?} is not true of {named:?}"))) }
 }
 
-/// Whether an operation was answered that it made this revision.
+/// Whether an operation's answer says that it made this revision.
 fn makes(operation: &Operation, revision: u32) -> bool {
     operation.returned != UNKNOWN && operation.is_change() && operation.revision == revision
 }
@@ -93,7 +93,7 @@ fn is_refuted(history: &History, evidence: &Evidence, named: &[&Operation], revi
     })
 }
 
-/// Whether the evidence of a revision shows other changes than those of the operation that made it.
+/// Whether the evidence of a revision shows changes other than those of the operation that made it.
 fn is_shown_otherwise(history: &History, evidence: &Evidence, maker: &Operation) -> bool {
     let shown = shown(evidence, maker.revision);
     if !maker.is_wide() {

@@ -149,7 +149,7 @@ impl Checks<'_> {
         if fault.fields.is_unread("to") || !fault.has_to {
             return false;
         }
-        // The members that an end can be, if there is only one. `None`: several, or clients.
+        // The member at an end, if there can be only one; `None` if there can be several, or clients.
         let only = |choice: Option<&Choice>| -> Option<MemberId> {
             let first = MemberId::new(1);
             let Some(choice) = choice else { return (self.machines == 1).then_some(first) };
@@ -289,7 +289,7 @@ fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
     }
 }
 
-/// The mistake that two faults affect a member at the same time.
+/// The mistake to report if two faults affect a member at the same time.
 fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: MemberId, span: Range<usize>) -> Mistake {
     let (first, second) = (earlier.kind.name, later.kind.name);
     let (message, help) = if earlier.kind.alone == Alone::Down {

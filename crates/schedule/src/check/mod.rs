@@ -92,7 +92,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// How long clients begin operations.
+    /// For how long clients begin operations.
     fn load(&self) -> (i128, i128) {
         (self.chaos.0 + self.calm.0, self.chaos.1 + self.calm.1)
     }

@@ -111,7 +111,7 @@ family! {
             new: |_| DiskFault::DiskFull { left: 0 },
         }
 
-        "A bit of durable content flips for good in `count` places, only where a checksum can detect it."
+        "A bit of durable content flips permanently in `count` places, only where a checksum can detect it."
         BitRot { files: Files, count: u32 } => {
             number: 16,
             name: "bit-rot",

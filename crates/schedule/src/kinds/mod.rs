@@ -18,7 +18,7 @@ use crate::choice::Value;
 use crate::field::{Field, Form, HOUR, Key, MS, Names, count, time};
 use crate::{Link, Target};
 
-/// What is known of a kind, whatever its family's type is.
+/// What is known about a kind, whatever the type of its family.
 pub struct Kind {
     /// Its number in the trace hash; never reused, never changed.
     pub number: u64,
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Kind {
 
 /// The row of a kind in the table of its family, whose type is `F`.
 pub struct Row<F: 'static> {
-    /// What is known of it.
+    /// What is known about the kind.
     pub kind: Kind,
     /// Its own fields in files, besides those that all faults have.
     pub fields: &'static [Field<F>],
@@ -174,8 +174,8 @@ pub struct Shape {
     pub keys: Vec<&'static Key>,
 }
 
-/// Every kind that a plan with the tasks `T` may have, in the order of the documentation. A node without points in its
-/// code has no faults there.
+/// Every kind that a plan with the tasks `T` may have, in the order of the documentation. A node that names no points
+/// in its code has no faults at such points.
 pub fn shapes<T: Kinds>(names: Names) -> Vec<Shape> {
     fn of<F: Kinds>() -> impl Iterator<Item = Shape> {
         let keys = |row: &'static Row<F>| row.fields.iter().map(|field| &field.key).collect();
@@ -193,7 +193,7 @@ fn values<F: Kinds>(fault: &F) -> Vec<(&'static Key, Option<Value>)> {
 }
 
 impl<T: Kinds> FaultKind<T> {
-    /// What is known of its kind.
+    /// What is known about its kind.
     pub(crate) fn kind(&self) -> &'static Kind {
         match self {
             FaultKind::Network(fault) => &fault.row().kind,

@@ -40,8 +40,8 @@ pub enum RuleAction {
     Duplicate(Nanos),
     /// Holds it until the fault ends. Held messages are then released in order.
     Hold,
-    /// Flips a bit of it where the checksums of the transport see nothing and only one of the node's own can. A message
-    /// that has none passes unchanged.
+    /// Flips a bit of it that the transport's checksums miss and only a checksum of the node's own can detect. A
+    /// message without such a checksum passes unchanged.
     Damage,
 }
 
@@ -108,7 +108,7 @@ static RULE: &[Field<NetworkFault>] = &[
         key: Key {
             name: "do",
             form: Form::Word(ACTIONS),
-            about: "What happens to a match: it is dropped, delayed, duplicated, held until the fault ends, or damaged: a bit flips that the checksums of the transport miss, in what has a checksum of its own (the state in a snapshot; other messages pass). Left out: `drop`.",
+            about: "What happens to a match: it is dropped, delayed, duplicated, held until the fault ends, or damaged: a bit flips that the transport's checksums miss, but only in data with a checksum of its own (the state in a snapshot); other messages pass unchanged. Left out: `drop`.",
         },
         get: |it, _| {
             let at = match rule(it).action {
