@@ -62,7 +62,7 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     sheet.add_all(violations);
     if unknown > 0 {
         sheet.leave_open(format!(
-            "{unknown} views of clients' copies were not compared: what was in the store after revision {} is not known.",
+            "{unknown} views of clients' copies were not compared: the store's content after revision {} is not known.",
             truth.until()
         ));
     }
