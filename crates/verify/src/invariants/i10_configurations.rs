@@ -25,7 +25,7 @@ use super::configuration::Configuration;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// How many configurations are remembered. Also, for how many runs of leaders' entries the configuration in use is.
+/// How many configurations are remembered, and how many runs of leaders' entries (each with the configuration in use).
 const CONFIGURATIONS_MAX: usize = 256;
 
 /// All configurations so far, by the index that made them, with the event that first reported each.

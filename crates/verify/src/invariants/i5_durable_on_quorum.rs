@@ -4,9 +4,9 @@
 //! section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but counts itself only
 //! once that write is durable (etcd raft issue 14413, flaw R3; for a single member etcd issue 14370).
 //!
-//! In force is the configuration that the committing member uses, or, if it is not the leader, that its leader uses.
-//! In a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was reported, all
-//! members vote.
+//! The configuration in force is the one that the committing member uses or, if it is not the leader, the one that its
+//! leader uses. In a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was
+//! reported, all members vote.
 //!
 //! One comparison is enough, at the highest committed index: a member that has that entry durable has everything
 //! before. A member that is down counts with what its disk had. A member whose disk the plan damaged counts as having

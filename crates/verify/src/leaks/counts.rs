@@ -106,7 +106,7 @@ counts! {
         "the streams of clients";
     "work" "work outside of the steps",
         |alive| Some(alive.requests() + alive.moment.configured.len() as u64 + 2),
-        "a password for each request of a client, and images: one for each member, one that came, and one that is freed";
+        "a password for each request of a client, and images: one for each member, one that came and one that is freed";
     "transfers" "transfers of leadership",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::MoveLeader(_)))),
         "the transfers that operators wait for, or gave up within a request timeout";
