@@ -187,7 +187,7 @@ fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Vi
     Some(violation.shown_by(renewal))
 }
 
-/// The violation (L2) of a lease that outlived its time.
+/// The violation (L2) of a lease that outlived its TTL.
 fn too_late(id: i64, lifetime: &Lifetime, due: Nanos, terms: &Terms) -> Violation {
     let last = lifetime.renewals.iter().max_by_key(|(_, returned, _)| *returned);
     let state = match lifetime.end {
