@@ -33,7 +33,7 @@ fn request(number: usize) -> Request {
     }
 }
 
-/// One client after another, answered as by a correct etcd.
+/// Clients take turns, and each gets the answer that a correct etcd gives.
 fn history() -> HistoryFile {
     let mut model = Model::default();
     let operations = (0..OPERATIONS).map(|number| {

@@ -39,7 +39,7 @@ struct Agreement {
     keys: usize,
 }
 
-/// Judges a record by the other engines, if nothing is found so far.
+/// Has the other engines judge a record in which no violation was found so far.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     if !sheet.is_clean() {
         return;
@@ -50,10 +50,10 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::K1, "keys with such an order", agreement.keys);
 }
 
-/// Judges a history that `k1` found nothing wrong with by the other engines.
+/// Has the other engines judge a history in which `k1` found nothing wrong.
 ///
 /// # Panics
-/// If one of them rejects it: then one of the three is wrong.
+/// If one of them rejects the history: then one of the three engines is wrong.
 fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) -> Agreement {
     let history = &record.history;
     let mut agreement = Agreement::default();
@@ -113,12 +113,12 @@ fn by_values(record: &Record, agreement: &mut Agreement) {
     }
 }
 
-/// Panics with the operations about which the engines disagree.
+/// Panics, naming the operations about which the engines disagree.
 fn disagree(history: &History, by: &str, what: &str, numbers: impl Iterator<Item = usize>) -> ! {
     let lines =
         numbers.map(|number| format!("\n  #{number} {}", describe::operation(&history.operations[number])));
     panic!(
-        "the engines disagree: `k1` finds nothing wrong, but by {by} {what}. Either `k1` overlooks a violation or the other engine invents one:{}",
+        "the engines disagree: `k1` finds nothing wrong, but, judged by {by}: {what}. Either `k1` overlooks a violation or the other engine invents one:{}",
         lines.collect::<String>()
     )
 }

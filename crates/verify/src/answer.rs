@@ -101,7 +101,7 @@ fn auth(expected: &Response, observed: &Response) -> Option<String> {
     }
 }
 
-/// A sorted copy, for what has no order of its own.
+/// A sorted copy, for lists whose order etcd does not define.
 fn sorted<T: Clone + std::fmt::Debug>(things: &[T]) -> Vec<T> {
     let mut things = things.to_vec();
     things.sort_by_key(|thing| format!("{thing:?}"));

@@ -1,9 +1,9 @@
 //! C1: a client's copy of a part of the store equals that part at the copy's revision.
 //!
-//! Such a client lists its keys and keeps the list up to date with a watch, as an API server of Kubernetes does. A
-//! view is the content of the copy at one moment, with its revision. It must have exactly the keys that the store had
-//! at that revision, each with its modification revision. One client's views of one part never go back, because the
-//! list that begins a new copy is linearizable too.
+//! Such a client lists its keys and keeps the list up to date with a watch, as a Kubernetes API server does. A view is
+//! the content of the copy at one moment, with its revision. It must have exactly the keys that the store had at that
+//! revision, each with its modification revision. One client's views of one part never go back, because the list that
+//! begins a new copy is linearizable too.
 //!
 //! Not checked: values, because a modification revision identifies one; how old a view is; views of a revision at
 //! which the store's content is not known; views of different parts, or of different clients, against each other.
@@ -62,7 +62,7 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     sheet.add_all(violations);
     if unknown > 0 {
         sheet.leave_open(format!(
-            "{unknown} views of clients' copies were not compared: what was in the store after revision {} is not known.",
+            "{unknown} views of clients' copies were not compared: the store's content after revision {} is not known.",
             truth.until()
         ));
     }

@@ -1,4 +1,4 @@
-//! Times by the clocks of members, as true times. The rate of a clock is in parts per million.
+//! Converts times measured by members' clocks to true time. The rate of a clock is in parts per million.
 
 use record::Nanos;
 
@@ -7,12 +7,12 @@ const SECOND: u128 = 1_000_000_000;
 /// The rate of a clock that shows true time.
 const EXACT: u128 = 1_000_000;
 
-/// How long a time by a clock of this rate takes, in whole nanoseconds; the longest time there is if it takes longer.
+/// How much true time passes while a clock of this rate measures `time`, in whole nanoseconds; at most `Nanos::MAX`.
 pub(crate) fn true_time(time: Nanos, rate: u32) -> Nanos {
     by_rate(time.into(), rate)
 }
 
-/// The same for a lease of so many seconds; one that is negative has no time.
+/// The same for a lease's TTL in seconds; a negative TTL counts as 0.
 pub(crate) fn of_lease(ttl: i64, rate: u32) -> Nanos {
     by_rate(ttl.max(0) as u128 * SECOND, rate)
 }

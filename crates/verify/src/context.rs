@@ -1,4 +1,4 @@
-//! What judges use: the record, what is known besides it, and what follows from the two.
+//! What the judges use: the record, what else is known about the run, and results that follow from both.
 
 use std::cell::OnceCell;
 
@@ -9,13 +9,13 @@ use crate::k1::{self, Known, Premises, Replayed};
 use crate::leases::{Lessors, Terms};
 use crate::truth::Truth;
 
-/// A record with what is known besides it. Results that several oracles need, such as K1's replay, are computed once,
-/// for the first oracle that asks.
+/// A record, with what else is known about its run. Results that several oracles need, such as K1's replay, are
+/// computed once, for the first oracle that asks.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The record to judge.
     pub record: &'a Record,
-    /// What must hold beyond the oracles, and what is known besides the record.
+    /// What must hold beyond the oracles, and what is known about the run besides the record.
     pub expectations: &'a Expectations,
     /// When each process started, as far as it is known.
     starts: Vec<(MemberId, Nanos)>,
@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         let truth = self.truth.get_or_init(|| {
             let start = self.expectations.start_revision;
             let known = self.known()?;
-            // A member that compacts on its own is like a client that the history does not have.
+            // A member that compacts on its own acts like a client that is missing from the history.
             let closed = self.is_closed() && !self.expectations.compacts_itself;
             Some(Truth::new(self.history(), self.evidence(), known, start, closed))
         });
@@ -92,7 +92,7 @@ impl<'a> Context<'a> {
         (!self.applied().is_empty()).then_some(self.applied())
     }
 
-    /// What is known of clocks, leaders and the end, for the time of leases.
+    /// What is known of clocks, leaders and the end of the run. It decides when leases may and must expire.
     pub(crate) fn terms(&self) -> Terms {
         let (record, expectations) = (self.record, self.expectations);
         let lessors =
@@ -109,14 +109,14 @@ impl<'a> Context<'a> {
     }
 }
 
-/// When a member was the lessor, by the events.
+/// When a member was the lessor, according to the events.
 fn lessors(events: &[Event]) -> Vec<(Nanos, Nanos)> {
     let mut lessors = Lessors::default();
     events.iter().for_each(|event| lessors.event(event));
     lessors.spans()
 }
 
-/// When each process started, by the events.
+/// When each process started, according to the events.
 fn starts(record: &Record) -> Vec<(MemberId, Nanos)> {
     let started = |event: &&Event| matches!(event.fact, Fact::Started { .. });
     record.events.iter().filter(started).map(|event| (event.member, event.time)).collect()

@@ -28,7 +28,7 @@ pub const DEFINITE: &[Error] = &[
     Error::WrongDowngradeVersionFormat,
     Error::UnknownMethod,
     Error::MissingLeaderKey,
-    // Because of load, or of what the member or the cluster is; before it was proposed.
+    // Because of load, or the state of the member or the cluster; before it was proposed.
     Error::TooManyRequests,
     Error::NotCapable,
     Error::NotSupportedForLearner,
@@ -40,7 +40,7 @@ pub const DEFINITE: &[Error] = &[
     Error::NotEnoughStartedMembers,
     // Because of an alarm, when it was applied.
     Error::Corrupt,
-    // Because of the state, about which the error says something.
+    // Because of the replicated state: the error tells something about it.
     Error::KeyNotFound,
     Error::Compacted,
     Error::FutureRev,
@@ -168,9 +168,9 @@ pub fn is_same(one: Error, other: Error) -> bool {
     one == other || said(one) == said(other)
 }
 
-/// Whether the error may stand for the expected one, because versions of etcd look at the mistakes of a put in a
-/// transaction in another order: 3.7 at its lease first, 3.4 at its key (both recorded). A history does not say its
-/// version.
+/// Whether the error may come instead of the expected one. If a put in a transaction has two mistakes, which one is
+/// reported depends on etcd's version: 3.7 checks the lease first, 3.4 the key (both recorded). A history does not name
+/// its version.
 pub fn is_other_order(request: &Request, one: Error, other: Error) -> bool {
     let twice_wrong =
         |part| matches!(part, Part::Put(put) if put.lease != 0 && (put.ignore_value || put.ignore_lease));

@@ -66,8 +66,8 @@ fn surprises(record: &Record, sheet: &mut Sheet) {
     }
 }
 
-/// Checks, for V2, that no request is refused because space ran out: where space is not bounded, as `quota` says, no
-/// write; and never what takes no space.
+/// Checks, for V2, that no request is wrongly refused because space ran out: no write if space is not bounded (`quota`
+/// says whether it is), and never a request that takes no space.
 fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
     let refused =
         |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });

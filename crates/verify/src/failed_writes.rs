@@ -46,7 +46,7 @@ impl<'a> FailedWrites<'a> {
     /// Collects the failed writes of a history.
     fn of(history: &'a History) -> FailedWrites<'a> {
         let mut pairs = BTreeMap::new();
-        // The pairs of which some put did not fail.
+        // The pairs that at least one put wrote without failing.
         let mut other = BTreeSet::new();
         for (number, operation) in history.operations.iter().enumerate() {
             let failed =

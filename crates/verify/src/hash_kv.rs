@@ -1,8 +1,9 @@
 //! The part of I8 that clients can see: at one revision, the answers to HashKV of all members that had compacted up
 //! to the same revision are equal, during the run and at its end. A wrong error of HashKV is a violation of K3.
 //!
-//! An answer is about the revision that it names (`hash_revision`); if it names none, about the one in the request;
-//! if there is none, about the one in its header. A negative revision is one by itself: nothing is up to it.
+//! An answer is about the revision that it names (`hash_revision`); if it names none, about the one in the request; if
+//! there is none, about the one in its header. A negative revision counts as a revision of its own, at which there is
+//! nothing.
 //!
 //! Not checked: that the hash is that of the keys (there is nothing to compute it from); answers of members that had
 //! compacted up to different revisions; without the times of restarts, whether a revision was in the future for a

@@ -42,7 +42,7 @@ const RESTART: &str = "restart";
 /// From this number on, the simulator's members number the requests that they send each other, such as a promotion
 /// that only the leader can check. Histories that old versions of etcdsim wrote have such numbers in their evidence.
 const OF_MEMBERS: u64 = 1 << 61;
-/// The mark at the beginning of a file that says that it is UTF-8.
+/// The byte order mark with which a UTF-8 file may begin.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The name of the server in a simulated history.
 const SIMULATOR: &str = "etcdsim";
@@ -227,7 +227,7 @@ impl HistoryFile {
     /// Reads a file named `file` piece by piece: the text is never held as a whole.
     ///
     /// # Errors
-    /// As [`HistoryFile::read`], or that reading failed.
+    /// Those of [`HistoryFile::read`], and failures to read.
     pub fn read_from(file: &str, from: impl io::Read) -> Result<HistoryFile, FileError> {
         let mut lines = Lines::new(from);
         let mut reader = Reader { file, first: true, ..Reader::default() };
@@ -313,7 +313,7 @@ impl Reader<'_> {
             let what = "expected UTF-8; save the file in that encoding";
             error(self.file, number, cause.valid_up_to() + 1, what)
         })?;
-        // Some editors put a mark at the beginning of a file; it has no meaning.
+        // Some editors put a byte order mark at the beginning of a file; it has no meaning.
         match text.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 0) {
             None => self.line(number, text),
             Some(rest) => self.line(number, rest).map_err(|mistake| {

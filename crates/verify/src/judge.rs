@@ -6,8 +6,8 @@ use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
 use crate::{Context, Limits, Sheet, Verdict, failed_writes, leaks, scope};
 
-/// What a run must also fulfil (for example, how many operations must be answered), and what is known besides the
-/// record.
+/// What else is required of a run (for example, how many operations must be answered), and what is known about it
+/// besides the record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectations {
     /// The lowest number of operations that must have been answered.
@@ -22,19 +22,18 @@ pub struct Expectations {
     /// Whether a validator also checks the orders that were found, which takes about as long as all other judging
     /// together.
     pub validate: bool,
-    /// Whether others besides the clients of the history wrote too. Then a revision that nothing explains proves
-    /// nothing.
+    /// Whether anyone besides the clients of the history wrote. If so, a revision that nothing explains proves nothing.
     pub open_world: bool,
     /// When each process was started, the first start included, in any order. Needed only if the record keeps no
     /// events; if it is empty, K2 does not compare reads with earlier ones of their member.
     pub starts: Vec<(MemberId, Nanos)>,
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time; the slowest is not 0.
     pub clock_rates: (u32, u32),
-    /// Whether the rates are known. If not, a lease that ended too early by them is left open.
+    /// Whether the rates are known. If not, whether a lease ended too early is left open.
     pub clocks_known: bool,
     /// Whether members may compact on their own. Needed only if the record does not have what they applied.
     pub compacts_itself: bool,
-    /// How long a lease may outlive its time in a healthy cluster.
+    /// How long a lease may outlive its TTL in a healthy cluster.
     pub lease_bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
     pub lease_extension: Nanos,

@@ -127,13 +127,13 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Takes over a put.
+    /// Adds a put.
     fn put(&mut self, request: &'a PutRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, Some(request));
         self.change(&request.key, change);
     }
 
-    /// Takes over a deletion.
+    /// Adds a deletion.
     fn delete(&mut self, request: &'a DeleteRangeRequest, revision: i64, operation: usize) {
         let change = self.next(revision, operation, None);
         if request.range_end.is_empty() {
@@ -158,7 +158,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Takes over the changes of the branch that ran.
+    /// Adds the changes of the branch that ran.
     fn txn(&mut self, request: &'a TxnRequest, response: &'a TxnResponse, revision: i64, operation: usize) {
         let branch = if response.succeeded { &request.success } else { &request.failure };
         for (op, response) in branch.iter().zip(&response.responses) {
@@ -180,7 +180,7 @@ impl<'a> Changes<'a> {
     /// The newest change of a key, of any kind, if it is newer than `than`. The ranges are sorted, newest first.
     fn newest(&self, key: &[u8], than: i64) -> Option<Change<'a>> {
         let single = self.keys.get(key).filter(|change| change.revision > than);
-        // Without such a change: after the last change that the revision `than` can have.
+        // Without such a change, later than any change of the revision `than`.
         let than = single.map_or((than, u32::MAX), Change::when);
         let mut newer = self.ranges.iter().take_while(|(change, _)| change.when() > than);
         let covering = newer.find(|(_, request)| covers(request, key)).map(|(change, _)| change);

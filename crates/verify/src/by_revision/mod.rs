@@ -36,7 +36,7 @@ pub struct ByRevision {
 /// Why the engine cannot judge a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotConvertible {
-    /// A transaction compares leases, or compares without naming what with.
+    /// A transaction compares leases, or does not name the value to compare with.
     Leases,
     /// A revision, a version or a number of keys is beyond 32 bits, or the engine has no such operation.
     Numbers(String),

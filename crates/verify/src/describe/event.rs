@@ -26,7 +26,7 @@ pub fn fact(fact: &Fact) -> String {
         Fact::Started { incarnation } => format!("starts, start {incarnation}"),
         Fact::Stopped(stop) => stopped(stop),
         Fact::Paused => "is paused".to_string(),
-        Fact::Resumed => "runs on".to_string(),
+        Fact::Resumed => "resumes".to_string(),
         Fact::Fault { fault, what, begins, .. } => {
             format!("fault {fault}, {what}, {}", if *begins { "begins" } else { "ends" })
         }

@@ -20,7 +20,7 @@ pub use watch::{change, watch_response, watcher};
 
 /// How many bytes of a key or value are printed; longer ones are cut.
 const BYTES_SHOWN: usize = 40;
-/// Up to how many pairs of an answer are printed; more are only counted.
+/// The most pairs of an answer that are printed; if there are more, only their number is.
 const KEYS_SHOWN: usize = 4;
 
 /// An operation on one line:
@@ -55,8 +55,8 @@ fn asked(operation: &Operation) -> String {
     request(&operation.request) + if operation.streamed { " streamed" } else { "" }
 }
 
-/// A moment, in seconds to the millisecond. A moment below a millisecond is in µs or ns: a history whose times are only
-/// numbered has such moments.
+/// A moment, in seconds to the millisecond. A moment below a millisecond is in µs or ns: histories whose times are mere
+/// sequence numbers have such moments.
 pub fn time(at: Nanos) -> String {
     match at {
         0 => return "0.000 s".to_string(),
@@ -137,8 +137,8 @@ pub fn key_value(kv: &KeyValue) -> String {
     format!("{}={} ({})", key(&kv.key), value(&kv.value), parts.join(", "))
 }
 
-/// A revision in a sentence or a line, with what comes before it; nothing if it was not recorded, or if the answer has
-/// none, which is 0.
+/// A revision in a sentence or a line, after the text `before`; nothing if the revision was not recorded, or if it is
+/// 0, which means that the answer has none.
 pub fn with_revision(before: &str, revision: i64) -> String {
     if [NOT_RECORDED, 0].contains(&revision) { String::new() } else { format!("{before}revision {revision}") }
 }
@@ -279,7 +279,7 @@ pub fn response(response: &Response) -> String {
     if shown.is_empty() { "done".to_string() } else { shown.join(": ") }
 }
 
-/// Which branch of a transaction ran, and what its steps were answered.
+/// Which branch of a transaction ran, and the answers to its steps.
 fn branch(txn: &TxnResponse) -> String {
     let ops = txn.responses.iter().map(|op| match &op.response {
         Some(OpResponse::ResponseRange(range)) => found(range),

@@ -77,7 +77,7 @@ pub fn watch_response(at: Nanos, response: &WatchResponse) -> String {
 }
 
 fn event(event: &Event) -> String {
-    let Some(kv) = &event.kv else { return "an event of nothing".to_string() };
+    let Some(kv) = &event.kv else { return "an event without a key".to_string() };
     let mut text = change(event.r#type == EventType::Delete as i32, kv);
     if let Some(before) = &event.prev_kv {
         text.push_str(&format!(" was {}", key_value(before)));

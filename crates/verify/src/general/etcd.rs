@@ -16,7 +16,7 @@ use crate::keys_only;
 use crate::model::{FIRST_REVISION, Model, Ties};
 use crate::{Missing, NotJudged, Oracle, Sheet};
 
-/// How many bytes a key takes in the store of a state, including its list of one version.
+/// How many bytes a key takes in a state's store, including its list of versions (one).
 const BYTES_PER_KEY: usize = 160;
 
 /// A history, as `linear` needs it.
@@ -37,7 +37,7 @@ pub struct Etcd {
     start_revision: i64,
     /// Whether old versions of keys are needed: a request reads at a revision, or compacts.
     past: bool,
-    /// Whether ranges that ask for keys only have no leases in their answers.
+    /// Whether the answers to keys-only ranges omit the leases.
     leaves_leases_out: bool,
 }
 
@@ -84,7 +84,7 @@ impl Asked {
         Asked { history: asked, numbers, model: Etcd { start_revision, past, leaves_leases_out } }
     }
 
-    /// Why the whole model cannot judge this history: something changes the store that no client asked for.
+    /// Why the whole model cannot judge this history: something that no client asked for changes the store.
     pub fn beyond(history: &History) -> Option<&'static str> {
         let asks = |what: fn(&Request) -> bool| history.operations.iter().any(|one| what(&one.request));
         if asks(|request| matches!(request, Request::LeaseGrant(_))) {

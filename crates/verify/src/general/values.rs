@@ -155,7 +155,7 @@ impl<'a> Splitter<'a> {
         let end = match &range_end[..] {
             [] => Bound::Included(key),
             [0] => Bound::Unbounded,
-            // Empty, in a form that a map accepts.
+            // An empty range. A map does not accept an end before the start.
             _ if range_end <= key => Bound::Excluded(key),
             _ => Bound::Excluded(range_end),
         };
@@ -202,7 +202,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Takes over which values a range saw.
+    /// Notes which values a range saw.
     fn range(&mut self, request: &RangeRequest, response: &RangeResponse) {
         if request.revision > 0 || request.serializable || request.count_only || request.keys_only {
             return;
@@ -216,7 +216,7 @@ impl<'a> Splitter<'a> {
             request.min_create_revision,
             request.max_create_revision,
         ];
-        // A bound below 0 is a bound too: the highest revision that may be shown can be one that no pair has.
+        // A negative bound is a filter too: as a maximum, it excludes every pair.
         if request.limit > 0 || filters.iter().any(|filter| *filter != 0) {
             return;
         }
@@ -228,7 +228,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Takes over which value a put saw, and which it left.
+    /// Notes which value a put saw, and which it left.
     fn put(&mut self, put: &PutRequest, previous: Option<Bytes>) {
         if put.prev_kv {
             self.saw(&put.key, previous);
@@ -238,12 +238,12 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Takes over which values a deletion saw and removed.
+    /// Notes which values a deletion saw and removed.
     fn delete(&mut self, delete: &DeleteRangeRequest, response: &DeleteRangeResponse) {
         for kv in &response.prev_kvs {
             self.saw(&kv.key, Some(kv.value.clone()));
         }
-        // Whether the answer shows every key that was there. Then a key that it does not show was not there.
+        // Whether the answer shows every key that existed. If so, a key that it does not show did not exist.
         let all_shown = delete.prev_kv || response.deleted == 0;
         for key in self.span(&delete.key, &delete.range_end) {
             if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == *key) {

@@ -2,8 +2,8 @@
 //! answer.
 //!
 //! It accepts a part of what the readers derived with serde accept, in the spelling that recorders write, and returns
-//! the same. Every other line, and every line with a mistake, it leaves to the derived readers, which have the error
-//! messages (`tests/history_file.rs` compares the two).
+//! the same values. Every other line, and every line with a mistake, it leaves to the derived readers, which have the
+//! error messages (`tests/history_file.rs` compares the two).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as AskedOp;
@@ -107,8 +107,8 @@ impl Rpc {
     }
 }
 
-/// Reads an object. `field` reads the value of the field with that name and returns a number that no other field has,
-/// by which a field that comes twice is found. A field that is `null` counts as absent.
+/// Reads an object. `field` reads the value of the field with that name and returns a number that no other field has;
+/// this shows when a field comes twice. A field that is `null` counts as absent.
 fn fields<'a>(
     cursor: &mut Cursor<'a>,
     mut field: impl FnMut(&mut Cursor<'a>, &'a str) -> Option<u32>,

@@ -83,8 +83,8 @@ impl Streams {
         };
         let Message { at, sent, received, ended, error: reason, .. } = parse(file, number, line)?;
         let messages = (stream.sent.last().map(|(at, _)| *at), stream.received.last().map(|(at, _)| *at));
-        // What was sent and what was received may be written one after the other, so each is in order only for itself.
-        // The end comes after both.
+        // A file may list all messages sent and then all received, so each direction is in order only by itself. The
+        // end comes after both.
         let last = match (&sent, &received) {
             (Some(_), None) => messages.0,
             (None, Some(_)) => messages.1,

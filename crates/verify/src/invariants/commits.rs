@@ -7,14 +7,14 @@ use record::{EtcdFact, Event, Fact, MemberId, Nanos};
 /// The highest number of terms that are remembered. A leader elected in a term older than all of these is not judged.
 const TERMS_MAX: usize = 256;
 
-/// The commit index moved further than ever before.
+/// The commit index moved further than any member's had before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commit {
     /// The new commit index.
     pub index: u64,
     /// The term of the entry there.
     pub term: u64,
-    /// The term in which the committing member was.
+    /// The term of the committing member at that time.
     pub during: u64,
     /// The member that committed it.
     pub member: MemberId,
@@ -27,7 +27,7 @@ pub(super) struct Commit {
 pub(super) struct Commits {
     /// The commit with the highest index.
     pub newest: Option<Commit>,
-    /// By the term in which the committing member was: its last commit.
+    /// The last commit of each term (the term that the committing member was in).
     by_term: BTreeMap<u64, Commit>,
 }
 

@@ -6,10 +6,9 @@
 //!
 //! * *now*: what the member may assume to be durable. Everything that it recovers counts. I5 and I6 judge by this
 //!   view.
-//! * *certain*: what must be there after a power loss. What a member recovers counts only after a power loss; apart
-//!   from that, a synced job counts, and so does what the member promised to a peer in a message, because it must be
-//!   durable. I7 judges by this view. So a member that promises what it only read back from the cache is caught when
-//!   the promise is broken.
+//! * *certain*: what must be there after a power loss. Three things count: a synced job; what the member promised to a
+//!   peer in a message, because it must be durable; and what it recovers, but only after a power loss. I7 judges by
+//!   this view. So a member that promises what it only read back from the cache is caught when the promise is broken.
 //!
 //! Not modelled: files. Unsynced content that survives is known only from what the next incarnation recovers.
 
@@ -128,9 +127,9 @@ impl Disk {
         self.pending.iter_mut().for_each(|job| job.held.matched = job.held.matched.min(keep));
     }
 
-    /// A snapshot up to `index` replaced the log in memory, whose entries up to `keep` agree with the snapshot.
-    /// The snapshot's own write is reported before or after this fact. A write whose log ends exactly at `index` is
-    /// taken for it.
+    /// A snapshot up to `index` replaced the log in memory, which agreed with the snapshot up to `keep`. The snapshot's
+    /// own write is reported before or after this fact. A write whose log ends exactly at `index` is taken for the
+    /// snapshot's.
     pub fn replaced(&mut self, index: u64, keep: u64) {
         if self.last != index {
             self.now.matched = self.now.matched.min(keep);

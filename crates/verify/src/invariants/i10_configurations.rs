@@ -1,5 +1,5 @@
 //! I10: the members agree on the configuration after each index, and each configuration is one step from the one
-//! before, so that two consecutive configurations have no quorums without a common voter.
+//! before, so that any two quorums of consecutive configurations have a voter in common.
 //!
 //! A step is one of three: one voter more or less (Raft thesis, section 4.2.1); into a joint configuration, whose
 //! outgoing half is the voters before; or out of one, to the voters of its incoming half (section 4.3). Two things
@@ -13,9 +13,9 @@
 //! The first member to apply a change reports it, so every configuration is known before any member can have a later
 //! one. A snapshot or a restart never makes a new configuration.
 //!
-//! Not checked: learners, except that they are the same everywhere; whether a change was allowed, and who asked for
-//! it (M2); configurations older than the last 256; a snapshot of the very next index; that no change is begun before
-//! an earlier one is in force that changed nothing.
+//! Not checked: learners, except that they are the same everywhere; whether a change was allowed, and who asked for it
+//! (M2); configurations older than the last 256; a snapshot of the very next index; that a change which changes nothing
+//! is in force before the next one begins.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ use super::configuration::Configuration;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// How many configurations are remembered, and for how many runs of leaders' entries the configuration in use.
+/// How many configurations are remembered, and how many runs of leaders' entries (each with the configuration in use).
 const CONFIGURATIONS_MAX: usize = 256;
 
 /// All configurations so far, by the index that made them, with the event that first reported each.

@@ -73,7 +73,7 @@ impl LogMatching {
                 part(event, member, entry, seen, (there, here), breaches);
             }
         } else if previous.is_some() {
-            // The first log did not know the term of the entry before. From now on this log stands for it.
+            // The first log did not know the term of the entry before. From now on this log counts as the first.
             *seen = Sighting { previous, member: event.member, time: event.time, ..*seen };
         }
     }
@@ -160,7 +160,7 @@ fn whose_log(member: &Member, seen: &Sighting) -> String {
 }
 
 impl Sighting {
-    /// The entry's arrival in the first log that had it, as an append of this one entry.
+    /// The event with which the entry entered the first log that had it, as an append of this entry alone.
     fn event(&self, index: u64) -> Event {
         let entry = LogEntry { index, term: self.term, digest: self.digest };
         Event { time: self.time, member: self.member, fact: Fact::Own(EtcdFact::Appended(vec![entry])) }

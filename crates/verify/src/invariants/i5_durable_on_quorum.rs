@@ -4,9 +4,9 @@
 //! section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but counts itself only
 //! once that write is durable (etcd raft issue 14413, flaw R3; for a single member etcd issue 14370).
 //!
-//! In force is the configuration that the committing member uses, or, if it is not the leader, that its leader uses.
-//! In a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was reported, all
-//! members vote.
+//! The configuration in force is the one that the committing member uses or, if it is not the leader, the one that its
+//! leader uses. In a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was
+//! reported, all members vote.
 //!
 //! One comparison is enough, at the highest committed index: a member that has that entry durable has everything
 //! before. A member that is down counts with what its disk had. A member whose disk the plan damaged counts as having
@@ -71,7 +71,7 @@ fn lack(member: &Member, index: u64, term: u64) -> String {
         }
         None => format!("The log of member {} ends at {}.", member.id, member.log.last()),
         Some(_) => format!(
-            "Of the log of member {} only what comes up to {} was on disk: {}.",
+            "Of the log of member {} only entries up to {} were on disk: {}.",
             member.id,
             member.disk.now.matched,
             member.disk.whereabouts(index)
@@ -103,8 +103,8 @@ mod tests {
         let violation = run.broke(
             Oracle::I5,
             "Member 1 committed entry 3 of term 3 when 2 of 5 members had it on their disks; a quorum is 3. \
-             Of the log of member 1 only what comes up to 1 was on disk: job 3, which holds 2 and 3, was still being written. \
-             Of the log of member 4 only what comes up to 1 was on disk: no write of 3 was under way. \
+             Of the log of member 1 only entries up to 1 were on disk: job 3, which holds 2 and 3, was still being written. \
+             Of the log of member 4 only entries up to 1 were on disk: no write of 3 was under way. \
              The log of member 5 ends at 1.",
         );
         assert_eq!(violation.events.len(), 4, "{:#?}", violation.events);
@@ -121,7 +121,7 @@ mod tests {
         run.broke(
             Oracle::I5,
             "Member 1 committed entry 1 of term 1 when 0 of 1 members had it on their disks; a quorum is 1. \
-             Of the log of member 1 only what comes up to 0 was on disk: job 2, which holds 1, was written but not synced.",
+             Of the log of member 1 only entries up to 0 were on disk: job 2, which holds 1, was written but not synced.",
         );
     }
 

@@ -10,15 +10,14 @@
 //!   * The log on its disk ends with an entry of a term later than `t`. A member that waits for its disk receives the
 //!     appends of an old leader and of a new one, and then saves only what is left of them in its log; the answer to
 //!     the old leader is sent after that. What it acknowledges was never on the disk, but nothing can be committed by
-//!     it: the new leader did not have the entry, so none of those who elected it acknowledged the entry before they
-//!     voted (votes compare with the log in memory), nor after (they were in a later term). Those who elected it are
-//!     a quorum, so the old leader never gets one. etcd's members do the same (`raft/node.go` steps messages while a
-//!     Ready is saved).
+//!     it: the new leader did not have the entry, so none of its voters acknowledged the entry before they voted (votes
+//!     compare with the log in memory), nor after (they were in a later term). Its voters are a quorum, so the old
+//!     leader never gets one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
 //! * A vote promises that term and vote are durable (flaw R1 breaks this).
 //! * A request for votes promises that the candidate's vote for itself is durable, because the candidate counts it.
-//! * A message that only a leader sends (entries, heartbeats, snapshots, an order to campaign) promises that the
-//!   leader's vote for itself is durable. Otherwise it might lead the same term again after a crash, with other
-//!   entries. The leader's own copy of the entries that it sends need not be durable: I5 counts who has them.
+//! * A message that only a leader sends (entries, heartbeats, snapshots, TimeoutNow) promises that the leader's vote
+//!   for itself is durable. Otherwise it might lead the same term again after a crash, with other entries. The leader's
+//!   own copy of the entries that it sends need not be durable: I5 counts who has them.
 //!
 //! A later term on the disk is as good as the vote, because the vote can never be given again.
 //!
@@ -108,7 +107,7 @@ fn append_response(
         breaches.add(Oracle::I6, event, || {
             Breach::new(format!("Member {} acknowledged entries before they were durable", member.id))
                 .say(format!(
-                    "Member {} answered member {to} that it has entries up to {index}, but only what comes up to {} was on its disk: {}.",
+                    "Member {} answered member {to} that it has entries up to {index}, but only entries up to {} were on its disk: {}.",
                     member.id,
                     now.matched,
                     member.disk.whereabouts(index),
@@ -198,7 +197,7 @@ mod tests {
         run.send(3, 1, ACK, 2, 57);
         let violation = run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 57, but only what comes up to 55 was on its disk: \
+            "Member 3 answered member 1 that it has entries up to 57, but only entries up to 55 were on its disk: \
              job 3, which holds 56 and 57, was still being written.",
         );
         assert_eq!(violation.title, "Member 3 acknowledged entries before they were durable");
@@ -223,7 +222,7 @@ mod tests {
         run.send(3, 2, ACK, 3, 57);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 2 that it has entries up to 57, but only what comes up to 56 was on its disk: no write of 57 was under way.",
+            "Member 3 answered member 2 that it has entries up to 57, but only entries up to 56 were on its disk: no write of 57 was under way.",
         );
     }
 
@@ -236,7 +235,7 @@ mod tests {
         run.send(3, 1, ACK, 2, 56);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: no write of 56 was under way.",
+            "Member 3 answered member 1 that it has entries up to 56, but only entries up to 55 were on its disk: no write of 56 was under way.",
         );
     }
 
@@ -248,7 +247,7 @@ mod tests {
         run.send(3, 2, ACK, 3, 55);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 2 that it has entries up to 55, but only what comes up to 53 was on its disk: \
+            "Member 3 answered member 2 that it has entries up to 55, but only entries up to 53 were on its disk: \
              no write of 55 was under way.",
         );
     }
@@ -262,7 +261,7 @@ mod tests {
         run.send(3, 1, ACK, 2, 56);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+            "Member 3 answered member 1 that it has entries up to 56, but only entries up to 55 were on its disk: \
              job 3, which holds 56, had failed.",
         );
     }
@@ -280,7 +279,7 @@ mod tests {
         run.send(3, 1, ACK, 2, 56);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+            "Member 3 answered member 1 that it has entries up to 56, but only entries up to 55 were on its disk: \
              no write of 56 was under way.",
         );
     }
@@ -403,7 +402,7 @@ mod tests {
         run.send(3, 1, ACK, 3, 56);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+            "Member 3 answered member 1 that it has entries up to 56, but only entries up to 55 were on its disk: \
              no write of 56 was under way.",
         );
     }
@@ -476,7 +475,7 @@ mod tests {
         run.send(3, 1, ACK, 2, 90);
         run.broke(
             Oracle::I6,
-            "Member 3 answered member 1 that it has entries up to 90, but only what comes up to 0 was on its disk: \
+            "Member 3 answered member 1 that it has entries up to 90, but only entries up to 0 were on its disk: \
              job 3, which holds 90, was still being written.",
         );
     }

@@ -112,7 +112,7 @@ pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &m
         breaches.add(Oracle::I7, event, || {
             let id = member.id;
             Breach::new(format!("A snapshot took the store of member {id} back")).say(format!(
-                "Member {id} had applied everything up to {} and installed a snapshot of what comes up to {index}.",
+                "Member {id} had applied everything up to {} and installed a snapshot of the entries up to {index}.",
                 member.applied
             ))
             .prove(member.applied_evidence())
@@ -133,7 +133,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
     } else if index > member.applied {
         breaches.add(Oracle::I7, event, || {
             Breach::new(format!("The consistent index of member {id} is ahead of what it applied")).say(format!(
-                "The store of member {id} is durable with consistent index {index}, but {id} has applied only what comes up to {}: a restart would skip the rest.",
+                "The store of member {id} is durable with consistent index {index}, but {id} has applied only entries up to {}: a restart would skip the rest.",
                 member.applied
             ))
             .prove(member.applied_evidence())
@@ -142,7 +142,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
         breaches.add(Oracle::I7, event, || {
             Breach::new(format!("The consistent index of member {id} is ahead of its durable log"))
                 .say(format!(
-                    "The store of member {id} is durable with consistent index {index}, but of its log only what comes up to {} is on disk: {}.",
+                    "The store of member {id} is durable with consistent index {index}, but of its log only entries up to {} are on disk: {}.",
                     member.disk.now.matched,
                     member.disk.whereabouts(index)
                 ))
@@ -240,7 +240,7 @@ fn lost(found: &RecoveredState<'_>, member: &Member) -> Option<Trouble> {
         (
             format!("Member {id} lost a durable store"),
             format!(
-                "The store of member {id} was durable with consistent index {backend}. After its restart it holds only what comes up to {}.",
+                "The store of member {id} was durable with consistent index {backend}. After its restart it holds only entries up to {}.",
                 found.consistent_index
             ),
             Some(backend_event(member, backend, time)),
@@ -379,7 +379,7 @@ mod tests {
         run.install(1, 2, 2);
         run.broke(
             Oracle::I7,
-            "Member 1 had applied everything up to 3 and installed a snapshot of what comes up to 2.",
+            "Member 1 had applied everything up to 3 and installed a snapshot of the entries up to 2.",
         );
     }
 
@@ -399,7 +399,7 @@ mod tests {
         run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 4 }));
         run.broke(
             Oracle::I7,
-            "The store of member 1 is durable with consistent index 4, but 1 has applied only what comes up to 3: a restart would skip the rest.",
+            "The store of member 1 is durable with consistent index 4, but 1 has applied only entries up to 3: a restart would skip the rest.",
         );
     }
 
@@ -414,7 +414,7 @@ mod tests {
         run.report(1, Fact::Own(EtcdFact::BackendDurable { consistent_index: 5 }));
         run.broke(
             Oracle::I7,
-            "The store of member 1 is durable with consistent index 5, but of its log only what comes up to 4 is on disk: \
+            "The store of member 1 is durable with consistent index 5, but of its log only entries up to 4 are on disk: \
              job 3, which holds 5, was still being written.",
         );
     }
@@ -487,7 +487,7 @@ mod tests {
         run.start(1, 1);
         run.broke(
             Oracle::I7,
-            "The store of member 1 was durable with consistent index 2. After its restart it holds only what comes up to 1.",
+            "The store of member 1 was durable with consistent index 2. After its restart it holds only entries up to 1.",
         );
     }
 

@@ -317,7 +317,7 @@ impl Invariants {
 
 impl Monitor for Invariants {
     /// # Panics
-    /// If a fact that only members have names no member of the cluster.
+    /// If a fact that only members report names no member of the cluster.
     #[inline]
     fn event(&mut self, event: &Event, sheet: &mut Sheet) {
         self.see(event);
@@ -479,7 +479,7 @@ impl Breach {
         self
     }
 
-    /// Adds events that prove it. An append must have only the entry that it is about.
+    /// Adds events that prove it. An append must contain only the entry in question.
     fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Breach {
         self.evidence.extend(events);
         self

@@ -163,7 +163,7 @@ impl Script {
         self.sync(member, job);
     }
 
-    /// The member wins the election of a term that it voted for itself in.
+    /// The member wins the election of a term in which it voted for itself.
     pub fn leads(&mut self, member: impl Into<MemberId>, term: u64) {
         let member: MemberId = member.into();
         self.votes(member, term, member);

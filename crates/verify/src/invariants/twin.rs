@@ -91,7 +91,7 @@ struct Naive {
 }
 
 impl Naive {
-    /// Carries out an operation: the facts of it, and what the last of them breaks.
+    /// Carries out an operation. Returns its facts, and what the last of them breaks.
     fn perform(&mut self, op: &Op) -> (Vec<(usize, Fact)>, Option<Oracle>) {
         match *op {
             Op::Lead(member) => {

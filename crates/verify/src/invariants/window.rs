@@ -1,8 +1,8 @@
 //! A table by log index that keeps only the newest indexes.
 //!
-//! A run of many virtual hours applies millions of entries. Entries that no member can report any more are forgotten.
-//! A member that is down for good would prevent that for ever; so indexes more than [`WINDOW`] behind the newest one
-//! are forgotten even if a member may still report them.
+//! A run of many virtual hours applies millions of entries. Entries that no member can report any more are forgotten. A
+//! member that never comes back would prevent that for ever, so indexes more than [`WINDOW`] behind the newest one are
+//! forgotten even if a member may still report them.
 
 use std::collections::VecDeque;
 

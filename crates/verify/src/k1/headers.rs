@@ -1,10 +1,10 @@
 //! The headers of answers that have no place in the order of revisions, such as those about leases, members and
 //! hashes, and those of compactions.
 //!
-//! A member that lags answers with an older revision, and rightly so. But no answer names a revision that did not
-//! exist by then. With evidence it is known when each revision was made. Without it, two things limit which there can
-//! have been: whoever was called later and executed at some revision comes after all that was there before; and each
-//! revision needs something that can have made it and was called by then.
+//! A member that lags answers with an older revision, and rightly so. But no answer names a revision that did not exist
+//! by then. With evidence it is known when each revision was made. Without it, two things limit which revisions can
+//! have existed: an operation that was called later and executed at some revision comes after every revision that
+//! existed before its call; and each revision needs something that can have made it and was called by then.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(crate) struct Newest {
     attached: BTreeMap<i64, Nanos>,
     /// The calls of the grants of each lease.
     grants: BTreeMap<i64, Vec<Nanos>>,
-    /// From here on, others may have made any number of revisions.
+    /// From this time on, others may have made any number of revisions.
     unknown_from: Nanos,
 }
 

@@ -287,9 +287,9 @@ impl<'a> Graph<'a> {
 
     /// The edges of the graph: for each node, the nodes that come after it.
     ///
-    /// An edge for each pair of operations that real time orders would be too many. Instead, every call is a node of
-    /// its own, too. It leads to the next call and to its operation, and each operation leads to the first call after
-    /// its return.
+    /// One edge for each pair of operations that real time orders would be too many edges. Instead, every call is a
+    /// node of its own, too. It leads to the next call and to its operation, and each operation leads to the first call
+    /// after its return.
     fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
         let count = self.nodes.len();
         // Nodes are numbered in the order of calls. The call of node `at` is node `count + at`.

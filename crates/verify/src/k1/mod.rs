@@ -16,7 +16,7 @@
 //!    between its call and its answer.
 //! 6. `rights`: users had the right to do what they did, and did not have the right to do what they were refused.
 //!
-//! Besides, no answer may name a revision that cannot have existed by then, also if it has no place (`headers`).
+//! Besides, no answer, not even one without a place, may name a revision that cannot have existed by then (`headers`).
 //!
 //! Members also propose entries that no client asked for: the revocation of an expired lease, a compaction, the steps
 //! of the lock and election services. The evidence has these entries too, and they are replayed with the rest. If

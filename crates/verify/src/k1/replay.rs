@@ -42,7 +42,7 @@ pub struct Replay<'a> {
     rights: bool,
     /// The state after the last step.
     pub model: Model,
-    /// Pairs that a sorted read may return in either order, because they are equal by what they are sorted by.
+    /// Pairs that a sorted read may return in either order, because their sort keys are equal.
     ties: Ties,
     /// Whether it is not known what changed the store at some revision. Nothing after that can be judged.
     pub lost_track: bool,

@@ -185,7 +185,7 @@ impl<'a> Timeline<'a> {
                 !logged && (auth::is_about_auth(request) || model::Model::covers(request))
             }
             Outcome::Error { error, .. } => {
-                // What was taken as a request of nobody's depends on what the member knew.
+                // Whether a request was taken as anonymous depends on what the member knew.
                 let taken = taken_as_nobodys(operation, error);
                 definite::is_of_auth(error) && !taken && model::check(request) != Err(error)
             }

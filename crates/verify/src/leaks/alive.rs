@@ -1,4 +1,5 @@
-//! What is alive at a moment, as the judge knows it: from the history, from what the members applied, and from the settings.
+//! What is alive at a moment, as the judge knows it: from the history, from what the members applied, and from the
+//! settings.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -18,9 +19,9 @@ use crate::truth::{Compaction, Keys};
 
 const SECOND: Nanos = 1_000_000_000;
 
-/// How long the news that a client has gone may be under way, and what else follows a request: our choice.
+/// How long the news that a client has gone, and whatever else follows a request, may be under way: our choice.
 const GRACE: Nanos = 3 * SECOND;
-/// How long a member may take to save what it has applied and to drop what it needs no more: our choice.
+/// How long a member may take to save what it has applied and to drop what it no longer needs: our choice.
 const CLEAN_UP: Nanos = 2 * SECOND;
 
 /// What is alive at a moment, for one member.
@@ -84,18 +85,18 @@ impl<'a, 'b> Alive<'a, 'b> {
         operation.member == self.member.member && operation.call >= self.member.started
     }
 
-    /// How many requests this member may still work on, of those of clients for which `of` is true.
+    /// How many of the client requests for which `of` is true this member may still work on.
     pub fn asked(&self, of: impl Fn(&Operation) -> bool) -> u64 {
         self.waiting.iter().filter(|one| self.is_here(one) && of(one)).count() as u64
     }
 
-    /// The same for all members together: one may ask another to serve its clients.
+    /// The same for all members together: a member may ask another to serve its clients.
     pub fn asked_anywhere(&self, of: impl Fn(&Operation) -> bool) -> u64 {
         self.waiting.iter().filter(|one| of(one)).count() as u64
     }
 
-    /// How many calls of the lock and election services this member may still serve. A call goes on until its client has
-    /// an answer, and the news that it has gone may be lost.
+    /// How many calls of the lock and election services this member may still serve. A call goes on until its client
+    /// has an answer, because the news that the client has gone may be lost.
     pub fn service_calls(&self) -> u64 {
         let unanswered = |one: &&Operation| {
             self.is_here(one)
@@ -108,15 +109,15 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// The requests of clients, of the services, and of other members' clients that this member may still work on.
     pub fn requests(&self) -> u64 {
-        // A call that was given up leaves a request behind that takes its key away.
+        // A call that was given up leaves a request behind, which deletes the call's key.
         2 * self.service_calls()
             + self.asked(|_| true)
             + self.asked_anywhere(may_be_forwarded)
             + 2 * self.recent_promotions()
     }
 
-    /// How many promotions were asked for within a request timeout. One that is refused when its entry is applied leaves its
-    /// request waiting until its deadline.
+    /// How many promotions were asked for within a request timeout. If a promotion is refused when its entry is
+    /// applied, its request still waits until its deadline.
     fn recent_promotions(&self) -> u64 {
         let recent = |one: &&Operation| {
             matches!(one.request, Request::MemberPromote(_))
@@ -267,21 +268,23 @@ impl<'a, 'b> Alive<'a, 'b> {
         }
         let well = self.may_catch_up() + CLEAN_UP.max(GRACE);
         let since = self.applied().iter().filter(|entry| entry.time >= well).count() as u64;
-        // Either all were freed since then, or those that were there then are one fewer for each entry since.
+        // Either all entries of that time have been freed, or each entry applied since then has reduced their number by
+        // one.
         longest.saturating_add(since).max(applied.saturating_sub(2 * since))
     }
 
-    /// From when on the member could apply what it had missed: it was healed, and a leader sent it what it lacked.
+    /// From when on the member could catch up: it was running and healed, and there was a leader to send it what it
+    /// lacked.
     fn may_catch_up(&self) -> Nanos {
         self.context.record.healed.max(self.member.started).max(self.moment.leader_since)
     }
 
-    /// Whether the process of each member of the cluster runs, so that nobody is sent one snapshot after another.
+    /// Whether the process of each member of the cluster runs, so that no member is sent one snapshot after another.
     pub fn all_members_run(&self) -> bool {
         self.moment.configured.iter().all(|id| self.moment.members.iter().any(|one| one.member == *id))
     }
 
-    /// How many tokens were issued and may be valid, or may have been when a token was looked at last.
+    /// How many of the issued tokens may be valid, or may have been valid at the last login.
     pub fn tokens(&self) -> u64 {
         let operations = &self.context.record.history.operations;
         let mut issued: Vec<(Nanos, &str)> = Vec::new();
@@ -325,15 +328,15 @@ impl<'a, 'b> Alive<'a, 'b> {
         CLEAN_UP + 2 * batches * self.limits().compaction_pause
     }
 
-    /// Whether this member must have removed all rows of a compaction. It begins when it applies it, which may be late
-    /// while there are faults, and goes on after a restart.
+    /// Whether this member must have removed all rows of a compaction. The member begins when it applies the
+    /// compaction, which may be late while there are faults, and goes on after a restart.
     fn is_done(&self, compaction: &Compaction) -> bool {
         let Some(latest) = compaction.latest else { return false };
         let begun = latest.max(self.may_catch_up());
         begun + self.scrub_time() < self.moment.time
     }
 
-    /// How many compactions may not be done.
+    /// How many compactions may be unfinished.
     pub fn compactions_not_done(&self) -> Option<u64> {
         Some(self.context.truth()?.compactions().iter().filter(|one| !self.is_done(one)).count() as u64)
     }
@@ -370,14 +373,14 @@ impl<'a, 'b> Alive<'a, 'b> {
         self.operations().filter(|one| matches!(one.request, Request::UserAdd(_))).count() as u64
     }
 
-    /// How often processes were started: each start is another one for those who tell messages apart.
+    /// How often processes were started: code that tells messages apart takes each start for a new sender.
     pub fn starts(&self) -> u64 {
         self.context.starts().len() as u64
     }
 }
 
-/// From when on a request that was given up may still be worked on, if that is from `since` on where nothing was put off: one
-/// that waited for a paused or slow process begins its time when that process takes it.
+/// A request that was given up at this time or later may still be worked on. If no process was behind, that is `since`;
+/// but the timeout of a request that waited for a paused or slow process begins only when that process takes it.
 fn may_wait_since(moment: &Kept, since: Nanos) -> Nanos {
     let behind = moment.members.iter().flat_map(|member| &member.behind);
     behind
@@ -387,8 +390,8 @@ fn may_wait_since(moment: &Kept, since: Nanos) -> Nanos {
         .map_or(since, |from| from.min(since))
 }
 
-/// Whether, at a moment, a member may still work on a request: its client waits for it, or has not given it up before the
-/// time `since`.
+/// Whether, at a moment, a member may still work on a request: its client waits for it, or gave it up at the time
+/// `since` or later.
 fn may_wait(operation: &Operation, now: Nanos, since: Nanos) -> bool {
     let over = match operation.outcome {
         Outcome::Answer { at, .. } | Outcome::Error { at, .. } => at <= now,
@@ -400,7 +403,7 @@ fn may_wait(operation: &Operation, now: Nanos, since: Nanos) -> bool {
 }
 
 /// Whether a member may ask another one to serve such a request: only a leader knows the time of leases, and how far a
-/// learner is.
+/// learner has caught up.
 fn may_be_forwarded(operation: &Operation) -> bool {
     matches!(
         operation.request,

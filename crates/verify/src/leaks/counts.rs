@@ -61,7 +61,7 @@ counts! {
         "all proposals";
     "proposal-deadlines" "deadlines of proposals",
         |alive| Some(alive.requests() + OWN_PROPOSALS + 2 * alive.leases_to_end() + alive.recent_entries() + alive.recent_requests()),
-        "all proposals, and the entries that were applied and the requests that were answered within a request timeout: a deadline stays until it is the first";
+        "all proposals, and the entries that were applied and the requests that were answered within a request timeout: a deadline stays until it is the earliest";
     "reads" "linearizable reads",
         |alive| Some(alive.requests()),
         "the same requests as for `proposals`";
@@ -79,13 +79,13 @@ counts! {
         "the attempts of each member within a request timeout: the next heartbeat carries the last context, and its answers confirm all before";
     "calls-to-members" "requests to other members",
         |alive| Some(alive.requests() + hashes_awaited(alive)),
-        "the same requests as for `proposals`, and one to each member for each comparison of hashes within a request timeout: that is how long one to a member that is down waits";
+        "the same requests as for `proposals`, and one to each member for each comparison of hashes within a request timeout: that is how long a request to a member that is down waits";
     "calls-of-members" "requests of other members",
         |alive| Some(alive.requests() + alive.asked_anywhere(|_| true) + alive.moment.configured.len() as u64),
         "the requests that clients wait for anywhere, and one of each member for a hash";
     "windows-of-forwarded" "windows of the proposals that others forwarded",
         |alive| Some(alive.starts()),
-        "one for each start of a process, whose proposals have a prefix of their own";
+        "one for each start of a process: the proposals of each start have a prefix of their own";
     "logins" "logins whose entry is not applied",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::Authenticate(_)))),
         "the logins that clients wait for at this member, or gave up within a request timeout";
@@ -94,7 +94,7 @@ counts! {
         "the same requests as for `proposals`";
     "service-calls" "calls of the lock and election services",
         |alive| Some(alive.service_calls()),
-        "the calls without an answer since the process was started: that a client has gone may stay unknown";
+        "the calls without an answer since the process was started: the member may never learn that a client has gone";
     "service-waits" "what those calls wait for",
         |alive| Some(alive.service_calls()),
         "one for each of them";
@@ -106,7 +106,7 @@ counts! {
         "the streams of clients";
     "work" "work outside of the steps",
         |alive| Some(alive.requests() + alive.moment.configured.len() as u64 + 2),
-        "a password for each request of a client, an image for each member, one that came, and one that is freed";
+        "a password for each request of a client, and images: one for each member, one that came and one that is freed";
     "transfers" "transfers of leadership",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::MoveLeader(_)))),
         "the transfers that operators wait for, or gave up within a request timeout";
@@ -119,7 +119,7 @@ counts! {
     "defragmentations" "defragmentations whose clients wait",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::Defragment(_)))),
         "the defragmentations that clients wait for at this member, or gave up within a request timeout";
-    "members-heard" "members of which is known when they were heard",
+    "members-heard" "members with the time at which they were last heard from",
         |alive| Some(alive.moment.configured.len() as u64 + 1),
         "the members of the cluster, and the last leader";
     "progress" "members whose progress raft tracks",
@@ -137,7 +137,7 @@ counts! {
     "expiries" "expiries of leases",
         |alive| Some(alive.leases()),
         "one for each lease that is alive";
-    "checkpoints-due" "checkpoints of leases that are due some day",
+    "checkpoints-due" "checkpoints of leases that are scheduled",
         |alive| Some(alive.leases()),
         "one for each lease that is alive";
     "revocations" "leases that are being revoked",
@@ -190,22 +190,22 @@ counts! {
         "one for each ready that is being saved";
     "log-entries" "entries of the log in memory",
         |alive| Some(longest_log(alive) + alive.entries_not_saved()?),
-        "`snapshot-count` and `catch-up-entries`, and what was applied in the last 2 s. Judged if something was written after the cluster was healed, and the process of every member runs";
+        "`snapshot-count` and `catch-up-entries`, and what was applied in the last 2 s. Judged only if something was written after the cluster was healed and the process of every member runs";
     "log-entries-gone" "entries that left the log and are not freed yet",
         |alive| Some(alive.entries_not_freed(longest_log(alive))),
-        "the longest log that the settings allow and what was applied since the cluster was healed, because each entry that is appended frees two: these and the log together never grow until all are freed. Or what was applied before that, without what was applied since, if the log was longer while there were faults";
+        "the longest log that the settings allow and the entries applied since the cluster was healed, because each entry that is appended frees two: these and the log together do not grow until all are freed. Or, if the log was longer while there were faults, the entries applied before the cluster was healed, less those applied since";
     "log-segments-not-needed" "segments of the log before the one in which the last snapshot begins"
         from |_, member| Some(segments(member).len() as u64),
         |alive| {
             let limits = alive.limits();
-            // A crash may undo the removal of those that the snapshot before had made useless.
+            // A crash may undo the removal of segments that the previous snapshot had made useless.
             let snapshots = if alive.member.incarnation > 1 { 2 } else { 1 };
             let behind = limits.snapshot_count.saturating_mul(snapshots) + alive.entries_not_saved()?;
             let replayed = alive.member.applied.saturating_sub(behind);
             let segments = segments(alive.member);
             Some((segments.len() - segments.partition_point(|first| *first <= replayed).saturating_sub(1)) as u64)
         },
-        "those that begin at most `snapshot-count` entries (twice as many after a restart), and what was applied in the last 2 s, before the last applied entry, and the one before them";
+        "those that begin at most N entries before the last applied entry, and the one before them; N is `snapshot-count` (twice that after a restart) plus what was applied in the last 2 s";
     "snapshot-files" "files of snapshots"
         from |_, member| Some(files(member, "snap/", ".snap")),
         |alive| Some(SNAPSHOT_FILES + u64::from(alive.member.incarnation > 1)),
@@ -226,7 +226,7 @@ counts! {
         "none at the end of a run, because all have applied the same; otherwise one that is accepted and one that is written";
     "tokens" "tokens",
         |alive| Some(alive.tokens()),
-        "the logins since authentication was last turned off by an entry that the member applied itself, for a snapshot of a leader changes no tokens, whose time was not over at the last login, counted from when the member was well again, and one for each client with a user, whose requests extend it";
+        "the logins since the member itself last applied an entry that turned authentication off (a snapshot of a leader changes no tokens), if their tokens had not expired at the last login (the TTL counts from when the member was well again), and one for each client with a user, whose requests extend it";
     "cached-permissions" "users with cached permissions",
         |alive| Some(alive.users()),
         "the users that were added";
@@ -244,7 +244,7 @@ counts! {
         "ten, as in etcd, and one for each compaction that is not done";
     "scrubs" "compactions whose rows are being removed",
         |alive| alive.compactions_not_done(),
-        "the compactions that came, or whose member was healed or started, within the time that their batches and pauses take, and 2 s";
+        "the compactions that came, or whose member was healed or started, within the time that their batches and pauses take, plus 2 s";
     "inbox" "inputs that wait for the process"
         from |_, member| Some(member.inbox),
         |alive| Some(alive.requests() + 64 * (alive.moment.configured.len() as u64 + 1)),

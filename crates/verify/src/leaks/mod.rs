@@ -1,10 +1,10 @@
 //! Z: what a member keeps is bounded by what is alive.
 //!
-//! At the end of the calm phase, if there is one, and when a run is over, each member whose process runs is asked what it
-//! keeps: so many proposals, watchers, leases, entries of the log. Each count has a row in [`counts`] with its bound, which
-//! is derived from what the judge knows by itself: which calls clients may still wait for, which watchers they hold, which
-//! leases were granted and have not ended, who is a member. What is kept beyond that leaked: it grows with what a server
-//! has ever done, until it runs out of memory or space.
+//! At the end of the calm phase, if there is one, and when a run is over, each member whose process runs is asked what
+//! it keeps: how many proposals, watchers, leases, entries of the log and so on. Each count has a row in [`counts`]
+//! with its bound, which is derived from what the judge knows by itself: which calls clients may still wait for, which
+//! watchers they hold, which leases were granted and have not ended, who is a member. Whatever is kept beyond that has
+//! leaked: it grows with what a server has ever done, until it runs out of memory or space.
 //!
 //! Not checked: how long anything is kept while it is alive; members outside of the core, whose faults go on; what is kept
 //! while the cluster has not settled, except at the end of the calm phase.
@@ -29,7 +29,7 @@ pub struct Limits {
     pub read_index_retry: Nanos,
     /// The time between two comparisons of hashes; `None` if there are none.
     pub corrupt_check: Option<Nanos>,
-    /// How long a token is valid that nobody uses.
+    /// How long an unused token is valid.
     pub token_ttl: Nanos,
     /// The pause between two batches of a compaction.
     pub compaction_pause: Nanos,
@@ -43,9 +43,9 @@ pub struct Limits {
     pub watch_window: u64,
     /// How many notices may wait for a watch stream.
     pub watch_buffer: u64,
-    /// Whether a fault stops clocks: then times of members say nothing before the cluster is healed.
+    /// Whether a fault stops clocks. If so, the times of members mean nothing before the cluster is healed.
     pub clocks_stop: bool,
-    /// Whether a fault breaks links: then a member may not learn that a client has closed a stream.
+    /// Whether a fault breaks links. If so, a member may not learn that a client has closed a stream.
     pub links_break: bool,
 }
 
@@ -84,11 +84,11 @@ pub struct Comparison<'a> {
     pub bound: u64,
 }
 
-/// Compares all counts of a record with what was alive. Those are left out whose bound is not known.
+/// Compares all counts of a record with what was alive. Counts whose bound is not known are left out.
 pub fn compare<'a>(context: &Context<'a>) -> Vec<Comparison<'a>> {
     let mut comparisons = Vec::new();
     for moment in &context.record.kept {
-        // A cluster that has not settled when the run is over is V1's.
+        // If the cluster has not settled when the run is over, V1 reports that.
         if !moment.settled && moment.time >= context.record.stats.virtual_ns {
             continue;
         }

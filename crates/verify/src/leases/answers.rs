@@ -1,12 +1,12 @@
 //! L3: what answers say about leases, compared with the lifetimes that the evidence shows.
 //!
-//! * A keep-alive is confirmed only while the lease exists, and with the time it was granted for. It reports no time
-//!   left only if the lease did not exist during the whole call, or its time can have been over. The leader makes
-//!   sure that it leads before it answers, so this is true at some moment between call and answer.
-//! * The answer to a time-to-live request names a lease that exists, the time it was granted for, at most that time
-//!   plus what a new leader adds as the time left, and the keys that were attached to it. A leader does not make sure
-//!   that it leads for this request, so the moment may be before the call; but not once the cluster has been healed
-//!   for the bound.
+//! * A keep-alive is confirmed only while the lease exists, and with the TTL that was granted. It reports no time left
+//!   only if the lease was absent at some moment of the call, or may have expired. The leader makes sure that it leads
+//!   before it answers, so this is true at some moment between call and answer.
+//! * The answer to a time-to-live request names a lease that exists, its granted TTL, and the keys that were attached
+//!   to it; the time left is at most that TTL plus what a new leader adds. For this request a leader does not make sure
+//!   that it leads, so the moment may be before the call; but not if the cluster had already been healed for the length
+//!   of the bound.
 //! * A list has the leases that the member had at the revision of its answer.
 //!
 //! Not checked: an answer that a lease does not exist although it does, if the leader may have been deposed; how much
@@ -82,7 +82,7 @@ impl Leases<'_> {
             return Some((
                 "a keep-alive found no lease where there was one",
                 format!(
-                    "{} Nothing ended it by then, nor can its time have been over.",
+                    "{} Nothing ended it by then, and it cannot have expired.",
                     granted(answer.id, lifetime)
                 ),
             ));
@@ -106,7 +106,7 @@ impl Leases<'_> {
     /// Checks the answer to a time-to-live request.
     fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
         let lifetimes = self.lifetimes.of(answer.id);
-        // Whether the cluster had been healed for the bound when this was asked.
+        // Whether the cluster had already been healed for the length of the bound when this was asked.
         let calm =
             self.terms.healed > 0 && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
         if answer.ttl < 0 {
@@ -114,7 +114,7 @@ impl Leases<'_> {
             return Some((
                 "a lease is said not to exist",
                 format!(
-                    "{} Nothing ended it by then, nor can its time have been over.",
+                    "{} Nothing ended it by then, and it cannot have expired.",
                     granted(answer.id, lifetime)
                 ),
             ));
@@ -199,8 +199,8 @@ impl Leases<'_> {
         ))
     }
 
-    /// The lifetime during which the lease certainly existed for all of this time: it covers the time, and its time to
-    /// live cannot have been over before the end.
+    /// The lifetime in which the lease certainly existed from `from` to `until`: it covers that time, and the lease
+    /// cannot have expired before `until`.
     fn certainly_there<'l>(
         &self,
         lifetimes: &'l [Lifetime],
@@ -211,7 +211,7 @@ impl Leases<'_> {
         (earliest_end(lifetime, until, self.terms).0 > until).then_some(lifetime)
     }
 
-    /// A sentence that says when the lease existed, if an answer shows it at another time.
+    /// A sentence that says why the lease did not exist when an answer says it did.
     fn absence(&self, id: i64, lifetimes: &[Lifetime], from: Nanos) -> String {
         let ended = lifetimes.iter().filter_map(|lifetime| lifetime.end).rfind(|end| end.time < from);
         match ended {

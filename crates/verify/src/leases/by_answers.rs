@@ -1,10 +1,10 @@
 //! Leases without evidence: what the answers alone prove.
 //!
-//! For each lease, the answers show when it was granted at the earliest and at the latest, and by when an
-//! acknowledged revocation, or keys that vanished, had ended it. So three things can be wrong: a keep-alive is
-//! confirmed for a lease that nobody granted, or after the lease ended, also by the revision in its header; or a lease is said not to exist although
-//! nothing can have ended it. K1's replay finds keys that vanished before the time of their lease was over; L1 reports
-//! these here.
+//! For each lease, the answers show when it was granted at the earliest and at the latest, and by when an acknowledged
+//! revocation, or keys that vanished, had ended it. So three things can be wrong: a keep-alive is confirmed for a lease
+//! that nobody granted; a keep-alive is confirmed after the lease ended (the revision in its header can show that,
+//! too); or a lease is said not to exist although nothing can have ended it. K1's replay finds keys that vanished
+//! before their lease can have expired; they are reported here, under L1.
 //!
 //! A lease that the history does not show may still exist: from before the history began, or from a grant without an
 //! answer, whose id only the cluster knows. An answer that only such a lease can explain is not judged.
@@ -73,7 +73,7 @@ pub fn judge(context: &Context<'_>, violations: &mut Vec<Violation>, sheet: &mut
             Judged::Open(missing) => *open.entry(missing).or_insert(0) += 1,
         }
     }
-    sheet.checked(Oracle::L1, "leases whose time was over", replayed.lease_ends.len());
+    sheet.checked(Oracle::L1, "leases that expired", replayed.lease_ends.len());
     sheet.checked(Oracle::L3, ANSWERS, answers);
     for (missing, count) in open {
         sheet.not_judged(Oracle::L3, ANSWERS, count, missing);
@@ -110,17 +110,18 @@ fn too_early(end: &LeaseEnd) -> Violation {
 
 /// The longest election timeout that etcd accepts, in seconds (`maxElectionMs` in `server/embed/config.go`).
 const ELECTION_TIMEOUT_MAX: i64 = 50;
-/// A new leader lets at least so many leases end in a second (three quarters of `defaultLeaseRevokeRate` are 750).
+/// The fewest leases per second that a new leader lets end when many are due (three quarters of
+/// `defaultLeaseRevokeRate` are 750).
 const ENDS_PER_SECOND: i64 = 500;
 /// What L3 judges.
 const ANSWERS: &str = "answers about leases";
 
-/// What is found of an answer.
+/// The verdict on an answer.
 enum Judged {
     Right,
     /// The title of the violation, and its reason.
     Wrong(&'static str, String),
-    /// That is not known without this.
+    /// It cannot be judged without this.
     Open(Missing),
 }
 
@@ -398,7 +399,7 @@ impl Lifetimes {
     fn there(&self, id: i64) -> String {
         let lifetime = self.lifetimes(id).last();
         format!(
-            "Lease {id} had been granted by {}. Nothing ended it by then, nor can its time have been over.",
+            "Lease {id} had been granted by {}. Nothing ended it by then, and it cannot have expired.",
             describe::time(lifetime.and_then(|lifetime| lifetime.granted).unwrap_or(0))
         )
     }

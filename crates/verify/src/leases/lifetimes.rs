@@ -41,7 +41,7 @@ pub struct End {
     pub rank: u32,
     /// When the first member applied it.
     pub time: Nanos,
-    /// Whether the cluster ended it because its time was over.
+    /// Whether the cluster ended it because it had expired.
     pub expired: bool,
 }
 
@@ -83,7 +83,7 @@ impl Lifetimes {
         lifetimes
     }
 
-    /// Takes over a grant that was applied. `scarce` says whether a member may have been out of space at some time.
+    /// Adds a grant that was applied. `scarce` says whether a member may have been out of space at some time.
     fn grant(
         &mut self,
         grant: &LeaseGrantRequest,

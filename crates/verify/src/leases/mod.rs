@@ -1,20 +1,21 @@
 //! L1 to L3: leases over time.
 //!
-//! * L1: no lease expires before its time to live is over by the fastest clock of any member. The time counts from
-//!   the grant, or from the *call* of the last confirmed keep-alive, because the renewal happened somewhere between
-//!   call and answer.
-//! * L2: after healing, no lease outlives its time by the slowest clock by more than what a new leader adds and a
-//!   bound. The time counts from the last moment at which the lease may have been renewed, or at which a new leader
-//!   became the lessor. (A new lessor gives each lease its whole time again, or what the last checkpoint left of it.)
+//! * L1: no lease expires before its TTL has passed by the fastest clock of any member. The TTL counts from the grant,
+//!   or from the *call* of the last confirmed keep-alive, because the renewal happened somewhere between call and
+//!   answer.
+//! * L2: after healing, no lease outlives its TTL, counted by the slowest clock, by more than what a new leader adds
+//!   and a bound. The TTL counts from the last moment at which the lease may have been renewed, or at which a new
+//!   leader became the lessor. (A new lessor gives each lease its whole TTL again, or what the last checkpoint left of
+//!   it.)
 //! * L3 (`answers`): what keep-alives, time-to-live requests and lists of leases answer is true.
 //!
 //! K1's replay checks that the keys of a lease are removed with it in one revision, and that nothing else removes a
 //! key. Without evidence (the entries that the members applied), `by_answers` checks what the answers alone prove.
 //!
-//! Not checked: that the remaining time is right to the second; leases whose id no answer names; late expiry of
-//! leases that the lock and election services made for themselves; late expiry before healing, and of leases that have
-//! to go when the alarm CORRUPT may be on, which keeps etcd from revoking them; without the times of lessors, what a
-//! change of leader adds. The header of `answers` says what L3 leaves out.
+//! Not checked: that the remaining time is right to the second; leases whose id no answer names; late expiry of leases
+//! that the lock and election services made for themselves; late expiry before healing, and of leases that would be due
+//! while the alarm CORRUPT may be on, which keeps etcd from revoking them; without the times of lessors, what a change
+//! of leader adds. The header of `answers` says what L3 leaves out.
 
 mod answers;
 mod by_answers;
@@ -40,7 +41,7 @@ const REPORTED_MAX: usize = 5;
 pub struct Terms {
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time. The slowest is not 0.
     pub clock_rates: (u32, u32),
-    /// How long a lease may outlive its time in a healthy cluster, until the lessor's scan finds it and its end is
+    /// How long a lease may outlive its TTL in a healthy cluster, until the lessor's scan finds it and its end is
     /// proposed and applied.
     pub bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
@@ -102,12 +103,12 @@ fn check(
     }
     leave_open(left_open, sheet);
     let answers = answers::check(history, applied, &lifetimes, known, terms, violations);
-    sheet.checked(Oracle::L1, "leases whose time was over", expired);
+    sheet.checked(Oracle::L1, "leases that expired", expired);
     sheet.checked(Oracle::L2, "leases compared with the latest moment of their end", timed);
     sheet.checked(Oracle::L3, "answers about leases", answers);
 }
 
-/// Reports as undecided that leases ended before their time, if clocks were exact.
+/// Reports as undecided the leases that would have ended before their time if the clocks had been exact.
 fn leave_open(count: usize, sheet: &mut Sheet) {
     if count > 0 {
         sheet.leave_open(format!(
@@ -127,8 +128,8 @@ pub(crate) fn corrupt_from(history: &History, applied: &[Applied]) -> Nanos {
     asked.chain(own.map(|entry| entry.time)).min().unwrap_or(Nanos::MAX)
 }
 
-/// The earliest moment at which the time of the lease can be over, by the keep-alives that were confirmed by `at`; and
-/// the number of the last of these.
+/// The earliest moment at which the lease can expire, given the keep-alives that were confirmed by `at`; and the number
+/// of the last of these.
 fn earliest_end(lifetime: &Lifetime, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
     let confirmed = lifetime.renewals.iter().filter(|(_, returned, _)| *returned <= at);
     let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > lifetime.granted);
@@ -186,7 +187,7 @@ fn too_early(id: i64, lifetime: &Lifetime, end: End, terms: &Terms) -> Option<Vi
     Some(violation.shown_by(renewal))
 }
 
-/// The violation (L2) of a lease that outlived its time.
+/// The violation (L2) of a lease that outlived its TTL.
 fn too_late(id: i64, lifetime: &Lifetime, due: Nanos, terms: &Terms) -> Violation {
     let last = lifetime.renewals.iter().max_by_key(|(_, returned, _)| *returned);
     let state = match lifetime.end {

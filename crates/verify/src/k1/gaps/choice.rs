@@ -67,7 +67,7 @@ pub struct Pool<'a> {
 
 impl<'a> Pool<'a> {
     pub fn new(history: &'a History, steps: &[Step], open: &[Window], fastest: u32) -> Pool<'a> {
-        // A compaction or a grant makes no revision. Nor must the replay's model be compacted.
+        // A compaction or a grant makes no revision. Besides, the replay's model must not be compacted.
         let writes = |window: &&Window| {
             let request = &history.operations[window.operation as usize].request;
             !matches!(request, Request::Compact(_) | Request::LeaseGrant(_))

@@ -31,8 +31,7 @@ use observations::{Observations, ReadPairs};
 use search::Search;
 pub(super) use services::own_lease;
 
-/// How many operations the search may replay, counting each time that it replays one again. So many take a few
-/// seconds.
+/// How many operations the search may replay, repeats included. Replaying that many takes a few seconds.
 const BUDGET: u64 = 10_000_000;
 
 /// What the search may assume, besides the history.

@@ -21,7 +21,7 @@ use crate::model::Model;
 use crate::truth::Keys;
 use crate::watch::reach::{self, Reach};
 
-/// The pairs that reads returned whose last change is at a revision that no answer acknowledges.
+/// The pairs that reads returned and that were last changed at a revision that no answer acknowledges.
 pub struct ReadPairs(Vec<KeyValue>);
 
 impl ReadPairs {

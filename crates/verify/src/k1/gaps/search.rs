@@ -342,7 +342,7 @@ impl<'a> Search<'a> {
         if !gap.culprits.is_empty() {
             return self.back_to(gap.culprits);
         }
-        // No earlier choice can help: something in the history is wrong whatever happened. What follows gives up, one
+        // No earlier choice can help: something in the history is wrong whatever happened. The code below gives up, one
         // after another: revisions that only observations name, the observations that excluded a choice, the answer
         // that excluded one, and last the gap itself.
         self.replay.model.rewind(gap.revision - 1);
@@ -372,8 +372,9 @@ impl<'a> Search<'a> {
         true
     }
 
-    /// If this revision has no choice: how far the revisions after it have none either. `at` is the next step. Before
-    /// that step, a further choice appears only at a revision that the answer to a revocation or service call names.
+    /// If this revision has no choice: the last revision up to which those after it have none either. `at` is the next
+    /// step. Before that step, a further choice appears only at a revision that the answer to a revocation or service
+    /// call names.
     fn none_until(&self, revision: i64, at: usize) -> i64 {
         let Some(step) = self.steps.get(at) else { return revision };
         let last = step.position.revision() - i64::from(step.position.makes_revision());
