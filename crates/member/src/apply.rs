@@ -5,9 +5,8 @@
 //! committed. A response header made here has only the revision; the caller fills in cluster, member and
 //! term.
 //!
-//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size
-//! (`crate::serve`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
-//! which a lease was granted is known here.
+//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size (`crate::serve`), the choice
+//! of lease ids and the expiry of leases (`crate::lessor`). Only the TTL with which a lease was granted is known here.
 
 mod check;
 mod range;

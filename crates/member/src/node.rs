@@ -362,7 +362,7 @@ impl Node {
         self.called(true, out, |call| *call = Call::ReadIndex { context });
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         let raft = &self.raw.raft;
         let own = [

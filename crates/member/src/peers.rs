@@ -68,7 +68,7 @@ impl Calls {
         self.outgoing.values().map(|call| call.send_at.min(call.deadline)).min().unwrap_or(u64::MAX)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("calls-to-members", self.outgoing.len()), count("calls-of-members", self.serving.len())]
     }

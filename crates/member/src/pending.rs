@@ -69,7 +69,7 @@ impl Pending {
         self.open.retain(|(_, then)| !matches!(then, Then::Send(of) if *of == stream));
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("work", self.open.len())]
     }

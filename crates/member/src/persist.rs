@@ -348,7 +348,7 @@ impl Persistence {
         self.limits.quota.is_none_or(|quota| cost == 0 || self.size().total + cost < quota)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 5] {
         [
             count("defragmentations", self.defragment.len()),

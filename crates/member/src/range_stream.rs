@@ -106,7 +106,7 @@ impl RangeStreams {
         self.open.insert(stream, open);
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("streamed-ranges", self.waiting.len() + self.open.len())]
     }

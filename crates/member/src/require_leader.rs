@@ -36,7 +36,7 @@ impl RequireLeader {
         self.streams.remove(&stream);
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("streams-that-want-a-leader", self.streams.len())]
     }

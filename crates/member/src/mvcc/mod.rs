@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 6] {
         [
             count("rows", self.rows.len()),

@@ -376,7 +376,7 @@ impl Hub {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 9] {
         let watchers = self.streams.values().map(|stream| stream.watchers.len()).sum();
         let outboxes = || self.streams.values().map(|stream| &stream.outbox);
