@@ -636,7 +636,7 @@ impl Member {
             self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
         inner::tell(|| {
             let user = who.as_ref().map(|who| who.user.clone()).unwrap_or_default();
-            // Commands that no client waits for have an error as their answer, which nobody reads.
+            // For commands that no client waits for, the answer is an error, which nobody reads.
             let error = match command {
                 Command::Request(_) => result.as_ref().err().copied(),
                 _ => None,

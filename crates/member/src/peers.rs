@@ -117,7 +117,7 @@ impl Calls {
             if call.send_at > now {
                 continue;
             }
-            // A lost message is awaited for longer (200 ms) than the pause after a refusal (50 ms).
+            // The wait for a lost message (200 ms) is longer than the pause after a refusal (50 ms).
             call.send_at = now + 4 * RETRY;
             match call.to.unwrap_or(leader) {
                 MemberId::NONE => call.send_at = now + RETRY,

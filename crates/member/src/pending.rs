@@ -38,7 +38,7 @@ pub(crate) enum Then {
 /// All that is being computed.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// How many numbers were given away.
+    /// How many numbers were handed out.
     numbers: u64,
     /// By number.
     open: Vec<(u64, Then)>,

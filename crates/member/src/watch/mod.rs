@@ -195,7 +195,7 @@ impl Hub {
         }
     }
 
-    /// From now on, the draws are those of the configuration's new seed.
+    /// From now on, draws use the configuration's new seed.
     pub(crate) fn reseed(&mut self, config: &Config) {
         self.jitter = progress::jitter(config);
     }
@@ -213,7 +213,7 @@ impl Hub {
     /// revision, before the next entry is applied: that may be a compaction, which removes the changes.
     ///
     /// # Panics
-    /// If a revision was made without a call of this.
+    /// If a revision was made without a call of this method.
     pub(crate) fn changed(&mut self, store: &Store) {
         let revision = store.revision();
         let before = std::mem::replace(&mut self.notified, revision);
