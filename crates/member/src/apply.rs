@@ -73,8 +73,8 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
 }
 
 /// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its
-/// client still waits. On the other members, nobody uses the response. Only flaw M-18667 makes a difference.
-///
+/// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its client
+/// still waits. On the other members, nobody uses the response. `proposer` matters only with flaw M-18667.
 /// # Panics
 /// As [`apply`].
 pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied {

@@ -182,8 +182,8 @@ impl Node {
         node
     }
 
-    /// From now on, election timeouts are those of the configuration's new seed. The current one stays until another one
-    /// is due.
+    /// From now on, election timeouts are those of the configuration's new seed. The current one stays until another
+    /// one is due.
     pub(crate) fn reseed(&mut self, config: &Config) {
         self.timeouts = timeouts(config);
     }

@@ -595,8 +595,8 @@ impl Persistence {
             && !log.is_making_snapshot()
     }
 
-    /// Drops entries that only very slow followers would need, every hundred entries, as etcd does since 3.6. Entries that
-    /// the backend does not hold durably stay: the next snapshot of the log begins with one of these.
+    /// Drops entries that only very slow followers would need, every hundred entries, as etcd does since 3.6. Entries
+    /// that the backend does not hold durably stay: the next snapshot of the log begins with one of these.
     pub(crate) fn compact_log(&mut self, applied: u64, log: &mut Log, out: &mut Out<'_>) {
         if !self.limits.compacts_between
             || applied <= self.compacted_at + ENTRIES_BETWEEN_COMPACTIONS

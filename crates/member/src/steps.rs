@@ -29,7 +29,8 @@ pub(crate) struct Steps {
     /// In the order of raft's own collection, which does not change while the members stay the same.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
-    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they have.
+    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they
+    /// have.
     reads: (usize, Context, usize),
     /// Of the entries that no ready has handed over yet: the index of the first one, how many there are, and the
     /// term of the last one.

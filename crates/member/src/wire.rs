@@ -1,7 +1,7 @@
 //! How messages between members look as bytes: on a connection and in a record. Only our own members speak this.
 //!
-//! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body. The
-//! kinds are 1, a message of raft's in its own protobuf, and 2, a `PeerFrame`.
+//! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body.
+//! The kinds are 1, a message of raft's in its own protobuf, and 2, a `PeerFrame`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;

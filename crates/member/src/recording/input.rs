@@ -81,7 +81,8 @@ pub enum Noted {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failed: Option<(String, String)>,
     },
-    /// [`Input::StoreDone`](contract::Input::StoreDone), with the reason if the job failed. After that the process ends.
+    /// [`Input::StoreDone`](contract::Input::StoreDone), with the reason if the job failed. After that the process
+    /// ends.
     StoreDone(Option<String>),
     /// [`Input::WorkDone`](contract::Input::WorkDone).
     WorkDone {
