@@ -72,9 +72,9 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
     Applied { result, mutated: store.revision() != before }
 }
 
-/// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its
 /// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its client
 /// still waits. On the other members, nobody uses the response. `proposer` matters only with flaw M-18667.
+///
 /// # Panics
 /// As [`apply`].
 pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied {

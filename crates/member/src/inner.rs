@@ -1,4 +1,4 @@
-//! Reports what happens inside the member to the code that explains a run ([`Inner`]).
+//! Reports to the code that explains a run what happens inside the member ([`Inner`]).
 //!
 //! It works like a log: any part of the member may call [`tell`], without being handed anything. The reports of a step
 //! are collected outside its effects, for the thread on which the step runs, and join the effects at its end. If nobody
