@@ -5,9 +5,8 @@
 //! committed. A response header made here has only the revision; the caller fills in cluster, member and
 //! term.
 //!
-//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size
-//! (`crate::serve`), the choice of lease ids and the time of leases (`crate::lessor`). Only the TTL with
-//! which a lease was granted is known here.
+//! Not here: users, alarms and the quota (`crate::replica`), the limit on a request's size (`crate::serve`), the choice
+//! of lease ids and the expiry of leases (`crate::lessor`). Only the TTL with which a lease was granted is known here.
 
 mod check;
 mod range;
@@ -73,8 +72,8 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
     Applied { result, mutated: store.revision() != before }
 }
 
-/// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its
-/// client still waits. On the other members, nobody uses the response. Only flaw M-18667 makes a difference.
+/// [`apply`] for a request from the log. `proposer` says whether the request came through this member and its client
+/// still waits. On the other members, nobody uses the response. `proposer` matters only with flaw M-18667.
 ///
 /// # Panics
 /// As [`apply`].

@@ -5,7 +5,7 @@
 //!   tenth of the period, or of an hour if the period is longer. Once a period, or once an hour if that is
 //!   less, it compacts to the revision recorded a period ago. If that fails, it tries again after the next
 //!   interval.
-//! - *By revision* keeps the last revisions, a fixed number of them. It checks every five minutes.
+//! - *By revision* keeps a fixed number of the latest revisions. It checks every five minutes.
 //!
 //! Every member records revisions, but only the leader compacts. The records are not durable, so after a
 //! restart a member first waits for a whole period.
@@ -45,7 +45,7 @@ enum Mode {
         interval: u64,
         /// How much time must pass after `succeeded` before the next compaction.
         wait: u64,
-        /// The recorded revisions, oldest first: those of a period and one more at most.
+        /// The recorded revisions, oldest first: at most those of a period and one more.
         revisions: VecDeque<i64>,
         /// When a compaction last succeeded. Before the first, when the first revision was recorded.
         succeeded: u64,
@@ -112,7 +112,7 @@ impl Compactor {
         self.probes.take()
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("compactions", self.waiting.len())]
     }
@@ -174,8 +174,8 @@ impl Compactor {
         }
     }
 
-    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it: a client
-    /// waits, or the store was compacted that far already when the compaction was requested.
+    /// When [`Compactor::due`] next does something if nothing but time passes; 0 if the next step must call it, because
+    /// a client waits, or because the store was already compacted that far when the compaction was requested.
     pub(crate) fn due_at(&self, store: &Store) -> u64 {
         let is_done = |requested: &Requested| store.compact_revision() >= requested.revision;
         if self.waiting.is_empty() && !self.requested.as_ref().is_some_and(is_done) {
@@ -210,8 +210,8 @@ impl Compactor {
                 if now - *succeeded < *wait {
                     return None;
                 }
-                // From the first attempt on, even a failed one, a compaction is due an `interval` after the
-                // last that succeeded, not a whole period.
+                // After the first attempt, even a failed one, a compaction is due an `interval` after the last that
+                // succeeded, not a whole period.
                 *wait = *interval;
                 *revisions.front()?
             }
@@ -268,8 +268,8 @@ mod tests {
             self.compactor.look_after(self.now, &self.store, is_leader)
         }
 
-        /// Checks whenever it is due, up to `end`, and puts a key after each time. Returns the compactions as
-        /// (time, revision); they are carried out if `works`.
+        /// Checks whenever a check is due, up to `end`, and puts a key after each. Returns the compactions as (time,
+        /// revision); they are carried out if `works`.
         fn until(&mut self, end: u64, is_leader: bool, works: bool) -> Vec<(u64, i64)> {
             let mut compactions = Vec::new();
             while self.compactor.wake_at() <= end {

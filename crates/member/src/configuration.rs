@@ -95,8 +95,8 @@ pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
     (context.len() >= 8).then(|| (&context[..]).get_u64())
 }
 
-/// What an entry with a configuration change holds: raft's change; and the id of the request with the whole
-/// membership change, which the entry with which a leader leaves a joint configuration does not have.
+/// What an entry with a configuration change holds: raft's change; and the request id with the whole membership change,
+/// `None` in the entry with which a leader leaves a joint configuration.
 pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
     let (change, mut context) = parts(entry);
     if context.len() < 8 {
@@ -109,7 +109,7 @@ pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
     (change, Some((id, wanted)))
 }
 
-/// The change as those see it who explain a run.
+/// The change as it is shown to the code that explains a run.
 pub(crate) fn told(change: &Change) -> Command {
     fn deeds(change: &Change) -> Vec<(MemberId, MembershipDeed)> {
         match change {

@@ -1,4 +1,4 @@
-//! What is in an image, in etcd's terms: for whoever writes or reads etcd's own files.
+//! What is in an image, in etcd's terms: for code that writes or reads etcd's own files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::{auth, cluster};
 /// All replicated state.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// The history, as in etcd's bucket `key`: a revision, and the pair after the change at that revision. The pair of a
-    /// deletion has only its key.
+    /// The history, as in etcd's bucket `key`: a revision, and the pair after the change at that revision. The pair of
+    /// a deletion has only its key.
     pub rows: Vec<(Bytes, Bytes)>,
     /// The leases: id, time to live, and the time left at the last checkpoint, in seconds.
     pub leases: Vec<[i64; 3]>,
@@ -44,9 +44,9 @@ impl Content {
         Ok(Content { rows, leases, compacted, membership, users })
     }
 
-    /// Makes the newest revision larger by this much, and compacts everything up to it: whoever watches or reads by
-    /// revision learns that the history is another one (`etcdutl snapshot restore --bump-revision`). Returns the new
-    /// revision; `None` if there is no such number, or a row cannot be read.
+    /// Makes the newest revision larger by this much, and compacts everything up to it, so that clients that watch or
+    /// read by revision notice that the history is a different one (`etcdutl snapshot restore --bump-revision`).
+    /// Returns the new revision; `None` if it would overflow, or a row cannot be read.
     pub fn bump(&mut self, by: u64) -> Option<i64> {
         let of_row = |key: &Bytes| key.first_chunk::<8>().map(|revision| i64::from_be_bytes(*revision));
         let newest =
@@ -87,17 +87,17 @@ impl Content {
     }
 }
 
-/// Decoding asks for settings that do not matter here.
+/// Decoding needs a configuration, whose settings do not matter here.
 fn config() -> Config {
     Config::new(record::MemberId::new(1), [].into())
 }
 
-/// The value of a row as etcd has it.
+/// The value of a row as etcd stores it.
 fn for_etcd(value: Bytes) -> Option<Bytes> {
     Some(as_etcd_has_it(&KeyValue::decode(value).ok()?).encode_to_vec().into())
 }
 
-/// A pair as we have it in a row: that of a deletion has its revision. What is damaged stays so.
+/// A pair as we store it in a row: unlike in etcd, a deletion has its revision. A damaged value stays as it is.
 fn as_we_have_it(key: &Bytes, value: Bytes) -> Bytes {
     match (key.first_chunk::<8>(), KeyValue::decode(value.clone())) {
         (Some(revision), Ok(pair)) if pair.version == 0 => {

@@ -1,9 +1,9 @@
-//! Downgrades of the cluster by one minor version (`Maintenance.Downgrade`, since etcd 3.5): whether one is possible, its
-//! beginning and its end, which go through the log, and the cluster version, which the leader lets follow.
+//! Downgrades of the cluster by one minor version (`Maintenance.Downgrade`, since etcd 3.5): whether one is possible;
+//! its beginning and its end, which go through the log; and the cluster version, which the leader adapts.
 //!
-//! In etcd, an operator then replaces the members' programs one by one, and the downgrade ends by itself when all are of
-//! the target version. Here all members have the version of the setting `etcd-version` for good, so it ends only when it
-//! is cancelled; then the cluster version goes back to theirs.
+//! In etcd, an operator then replaces the members' programs one by one, and the downgrade ends by itself when all are
+//! of the target version. Here the version of all members is fixed by the setting `etcd-version`, so it ends only when
+//! it is cancelled; then the cluster version goes back to that of the members.
 
 use api::etcdserverpb::DowngradeResponse;
 use api::membershippb::DowngradeInfoSetRequest;
@@ -13,8 +13,8 @@ use crate::config::EtcdVersion;
 use crate::replica::Replica;
 use crate::version;
 
-/// Time between two looks of the leader at the cluster version, in nanoseconds (`server.go`, `monitorVersionInterval`,
-/// 5 s, less the jitter).
+/// Time between the leader's checks of the cluster version, in nanoseconds (`server.go`, `monitorVersionInterval`, 5 s,
+/// less the jitter).
 pub(crate) const LOOK_INTERVAL: u64 = 4_000_000_000;
 
 /// The cluster version that a target such as `3.6` or `3.6.1` means.
@@ -67,7 +67,7 @@ impl Replica {
 
     pub(crate) fn downgrade_answer(&self) -> Response {
         let version = self.cluster_version();
-        // Up to 3.5 it is the whole version, then without the patch.
+        // Up to 3.5 the answer has the whole version, later the version without the patch.
         let version = match self.store.version() >= EtcdVersion::V3_6 {
             true => version.rsplit_once('.').map_or(version, |(minor, _)| minor),
             false => version,

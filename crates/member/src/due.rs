@@ -22,7 +22,7 @@ impl Member {
         if !self.waits_for_raft() && !self.round.is_due(self.now, self.node.known_leader()) {
             debug_assert!(
                 self.round_at() > self.now,
-                "at {} something is due at {}: it changed, and did not require a round",
+                "at {} something is due at {}: the change that made it due did not require a round",
                 self.now,
                 self.round_at()
             );
@@ -43,7 +43,7 @@ impl Member {
         self.proposals.has_waiting() || self.reads.wants_index(self.now)
     }
 
-    /// Does everything that is due. Each line handles one concern, and does nothing if that has nothing due.
+    /// Does everything that is due. Each line handles one concern, and does nothing if nothing of that concern is due.
     /// [`Member::round_at`] has the same concerns in the same order.
     fn look_around(&mut self, out: &mut Out<'_>) {
         self.expire(out);
@@ -82,13 +82,13 @@ impl Member {
     ///   leader.
     /// - Leases: see [`crate::leases::Leases::due_at`]. The lessor gives up its role when the leader changes.
     /// - Watchers: see [`crate::watch::Hub::due_at`].
-    /// - Compaction and comparison have a time of their own, and the latter a leader. While a client waits
-    ///   for a compaction, each step has a round, because the backend commit that it waits for is made by a
+    /// - Compaction and comparison each have their own time; comparison also needs this member to lead. While a client
+    ///   waits for a compaction, each step has a round, because the backend commit that it waits for is made by a
     ///   round.
     /// - A name is published at a time of its own, once there is a leader and an entry has made this member
     ///   known.
-    /// - A greeting waits for a time. It is later than it was with each message from the leader, and another
-    ///   one after a change of the leader.
+    /// - A greeting waits for a time, which moves later with each message from the leader, and changes when the leader
+    ///   does.
     /// - The backend: see [`crate::persist::Persistence::due_at`].
     /// - While the member stops, each step has a round.
     fn round_at(&self) -> u64 {
@@ -151,7 +151,7 @@ impl Member {
         ]
     }
 
-    /// The least of the clocks that only a step with a round moves.
+    /// The earliest of the times that only a step with a round moves.
     #[inline]
     pub(crate) fn slow_clocks(&self) -> u64 {
         let [_, _, slow @ ..] = self.alarm_clocks();
@@ -160,7 +160,7 @@ impl Member {
 
     // ---- the concerns -----------------------------------------------------------------------------
 
-    /// Answers requests that have timed out inside the server with an error.
+    /// Fails the requests that have timed out inside the server.
     fn expire(&mut self, out: &mut Out<'_>) {
         for expired in self.proposals.expired(self.now) {
             self.logins.given_up(expired.operation);
@@ -190,8 +190,8 @@ impl Member {
         }
     }
 
-    /// Reports the probes reached since the last report, once every heartbeat interval, with or without a round. At every
-    /// step, this would cost as much as the rest of an idle step.
+    /// Reports the probes reached since the last report, once every heartbeat interval, with or without a round. At
+    /// every step, this would cost as much as the rest of an idle step.
     fn report_probes(&mut self, out: &mut Out<'_>) {
         if self.now < self.report_at {
             return;
@@ -238,7 +238,7 @@ impl Member {
         others.into_iter().for_each(|id| out.send_peer(id, PeerMessage::Hello));
     }
 
-    /// Sends calls that are due, and answers those that timed out with an error.
+    /// Sends calls that are due, and fails those that timed out.
     fn look_after_calls(&mut self, out: &mut Out<'_>) {
         if self.calls.wake_at() > self.now {
             return;

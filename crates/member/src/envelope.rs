@@ -105,7 +105,7 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
     Some(internal.encode_to_vec())
 }
 
-/// The command as those see it who explain a run.
+/// The command as it is shown to the code that explains a run.
 pub(crate) fn told(command: &Command) -> Told {
     match command {
         Command::Request(request) => Told::Request(Box::new(request.clone())),

@@ -31,7 +31,7 @@ macro_rules! flaws {
                 match self { $(Flaw::$variant => $name,)+ }
             }
 
-            /// What it is about.
+            /// The area it belongs to.
             pub const fn area(self) -> FlawArea {
                 match self { $(Flaw::$variant => FlawArea::$area,)+ }
             }
@@ -133,7 +133,7 @@ flaws! {
     /// A defragmentation does not prevent a snapshot from replacing the backend meanwhile, and then replaces
     /// the new backend with its copy of the old one (etcd issue 20271).
     DefragVsSnapshotSwap = "M-20271", "defrag-vs-snapshot-swap", Store, in "defragment-during-snapshot" by "I7" "I8";
-    /// A ReadIndex is retried with the context of the first attempt, and so are later reads (etcd issue
+    /// A ReadIndex is retried with the context of the first attempt, and later reads use that context, too (etcd issue
     /// 20418).
     ReadIndexContextReused = "M-20418b", "readindex-ctx-reused", Raft, in "pause-leader" by "I9";
     /// A change of a learner's peer URLs turns it into a voter (etcd issue 21737).
@@ -151,7 +151,7 @@ flaws! {
     /// A progress request on a watch stream is answered at once, ahead of the events that wait there (etcd
     /// issue 15220).
     ProgressViaControlStream = "M-15220", "progress-via-control-stream", Watches, in "issue-15220" by "W5";
-    /// What a synced watcher received is not recorded, so a snapshot from the leader makes it receive that
+    /// It is not recorded how far a synced watcher is, so after a snapshot from the leader it receives the same events
     /// again (etcd issue 15271).
     SyncedMinRevStale = "M-15271", "synced-minrev-stale", Watches, in "issue-15271" by "W3" "W12";
     /// A watcher whose history was compacted while its channel was full is treated as up to date instead of
@@ -188,7 +188,7 @@ flaws! {
     RestoreRevFromIndex = "M-17780", "restore-rev-from-index", Store, in "issue-17780" by "K1" "K3" "I8";
     /// A compaction forgets deletions at its own revision, from which a watch may start (etcd issue 18089).
     TombstoneDroppedAtCompactRev = "M-18089", "tombstone-dropped-at-compact-rev", Store, in "issue-18089" by "W6" "W7";
-    /// A restart skips a deletion whose puts a compaction removed (etcd issue 19179).
+    /// A restart skips a deletion if a compaction has removed the puts before it (etcd issue 19179).
     LoneTombstoneNotRestored = "M-19179", "lone-tombstone-not-restored", Store, in "issue-19179" by "W6" "I8";
     /// Reads after a backend commit show the first row of that commit twice: the rest of the write buffer is
     /// merged into the read buffer without a check for duplicates (etcd issue 17247).
@@ -204,9 +204,9 @@ flaws! {
     NestedTxnCostsNothing = "M-22139", "nested-txn-costs-nothing", Store, in "no-space" by "K1";
     /// The alarm NOSPACE refuses transactions that only read (etcd issue 14884).
     NoSpaceRefusesReads = "M-14884", "no-space-refuses-reads", Store, in "no-space" by "V2";
-    /// A transaction of which a range cannot be read keeps the writes before that range (etcd issue 18799).
+    /// A transaction with a range that cannot be read keeps the writes before that range (etcd issue 18799).
     TxnFailsMidway = "M-18799", "txn-fails-midway", Store, in "txn-at-compacted" by "K1" "K4" "I8";
-    /// Whoever may read a key may watch all keys from there on (advisory GHSA-xg4h-6gfc-h4m8).
+    /// A user who may read a key may watch all keys from that key on (advisory GHSA-xg4h-6gfc-h4m8).
     WatchFromKeyUnchecked = "M-xg4h", "watch-from-key-unchecked", Watches, in "refused-watches" by "K1";
     /// The operations of nested transactions are not checked against the rights of the user (advisory
     /// GHSA-rfx7-8w68-q57q).
@@ -226,7 +226,7 @@ flaws! {
     RangeStreamSortTarget = "M-range-sort", "range-stream-sort-target", Store, in "streamed-ranges" by "K1";
     /// A login is accepted with any password.
     AnyPassword = "M-any-password", "any-password", Store, in "refused" by "K1";
-    /// A token that the member does not know is taken for no token.
+    /// A token that the member does not know counts as no token.
     UnknownTokenIgnored = "M-token-ignored", "unknown-token-ignored", Store, in "refused" by "N2";
     /// Tokens never expire.
     TokenLivesForEver = "M-token-forever", "token-lives-for-ever", Store, in "refused" by "N2";
@@ -252,23 +252,23 @@ flaws! {
     SegmentsStay = "Z2", "segments-stay", Care, in "leaks" by "Z";
     /// Turning authentication off leaves all tokens, which are valid again when it is turned on.
     TokensStay = "Z3", "tokens-stay", Care, in "users" by "Z";
-    /// A key of which a compaction removed the last row stays in the index.
+    /// A key whose last row was removed by a compaction stays in the index.
     EmptyKeysStay = "Z4", "empty-keys-stay", Care, in "leaks" by "Z";
-    /// The watcher with which a lock or a campaign has waited for the one before it stays.
+    /// A lock or a campaign waits for the one before it with a watcher, which then stays.
     LockWatchStays = "Z5", "lock-watch-stays", Care, in "jepsen-lock" by "Z";
-    /// A snapshot that is lost on its way to a follower counts as under way for good, so the log is never cut again.
+    /// A snapshot that is lost on its way to a follower counts as under way for ever, so the log is never cut again.
     LostSnapshotAwaited = "Z6", "lost-snapshot-awaited", Care, in "leaks" by "Z";
     /// When the backend's file is brought up to date with the commits that were kept, the first of them is left
     /// out.
     KeptCommitLeftOut = "S1", "kept-commit-left-out", Simulator, in "crash-loop" by "V2" "I7" "I8";
     /// When the backend's file is brought up to date, a row is left out.
     KeptRowLeftOut = "S2", "kept-row-left-out", Simulator, in "crash-loop" by "V2" "I8";
-    /// When the backend's file is brought up to date, it gets a consistent index that is one too far.
+    /// When the backend's file is brought up to date, it gets a consistent index that is one too high.
     KeptIndexTooFar = "S3", "kept-index-too-far", Simulator, in "crash-loop" by "I7" "I8" "K1" "V2";
 }
 
-/// Whether flaws can be on at all. The package `etcdsim-sound-member` compiles these same sources for the server; there the
-/// compiler removes the code of all flaws, because [`Flaws::has`] is always false.
+/// Whether flaws can be on at all. The package `etcdsim-sound-member` compiles these same sources for the server; there
+/// the compiler removes the code of all flaws, because [`Flaws::has`] is always false.
 const CAN_BE_ON: bool = matches!(env!("CARGO_PKG_NAME").as_bytes(), b"etcdsim-member");
 
 /// A set of flaws, with room for all of them.

@@ -36,7 +36,7 @@ struct Window {
 }
 
 impl Forwarded {
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("windows-of-forwarded", self.windows.len())]
     }

@@ -29,7 +29,7 @@ impl Ids {
         }
     }
 
-    /// From now on, the draws are those of the configuration's new seed.
+    /// From now on, draws use the configuration's new seed.
     pub(crate) fn reseed(&mut self, config: &Config) {
         self.secrets = Keyed::new(config.seed, SECRETS);
     }

@@ -1,16 +1,16 @@
-//! Tells those who explain a run what happens inside the member ([`Inner`]).
+//! Reports to the code that explains a run what happens inside the member ([`Inner`]).
 //!
-//! It works like a log: any part of the member may [`tell`], without being handed anything. What is told in a step is
-//! collected beside it, for the thread on which the step runs, and goes into the step's effects at its end. If nobody
-//! asked for it, nothing is collected, and what would be told is not even made. Nothing reads it but who explains, so
-//! it changes no step.
+//! It works like a log: any part of the member may call [`tell`], without being handed anything. The reports of a step
+//! are collected outside its effects, for the thread on which the step runs, and join the effects at its end. If nobody
+//! asked for reports, nothing is collected, and they are not even made. Only the explainer reads them, so they change
+//! no step.
 
 use std::cell::RefCell;
 
 use record::Inner;
 
 thread_local! {
-    /// What the step under way has told; `None` if nobody asked.
+    /// What the step under way has reported; `None` if nobody asked.
     static TOLD: RefCell<Option<Vec<Inner>>> = const { RefCell::new(None) };
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn is_on() -> bool {
     TOLD.with_borrow(Option::is_some)
 }
 
-/// Tells something. It must not change anything, and must not tell anything else meanwhile.
+/// Reports something. Making the report must change nothing, and must not report anything else.
 #[inline]
 pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
     if is_on() {
@@ -40,7 +40,7 @@ pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
     }
 }
 
-/// The step is over: moves what was told to the end of `list`.
+/// The step is over: moves its reports to the end of `list`.
 #[inline]
 pub(crate) fn end(list: &mut Vec<Inner>) {
     TOLD.with_borrow_mut(|told| {

@@ -1,4 +1,4 @@
-//! The types of which a member's inputs and effects are made. What holds for them, the crate [`contract`] says.
+//! The types of which a member's inputs and effects are made. The crate [`contract`] defines the rules for them.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub enum Etcd {}
 /// A message between members.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// A message of raft's. It is large and passes through many hands, so they pass its address.
+    /// A message of raft's. It is large and is passed on many times, so it is boxed.
     Raft(Box<RaftMessage>),
     /// A message outside raft.
     Peer(Box<PeerMessage>),
@@ -102,8 +102,8 @@ pub enum Up {
     Snapshot,
     /// A client requests a range in chunks (`KV.RangeStream`). It is the only item on its stream.
     Range(RangeRequest),
-    /// A client opens a stream for keep-alives. The driver makes a call of each; on the stream, the member only says
-    /// that there is no leader, if the client wants one. It is the only item on its stream.
+    /// A client opens a stream for keep-alives. The driver turns each keep-alive into a call; on the stream itself, the
+    /// member only reports that there is no leader, if the client requires one. It is the only item on its stream.
     KeepAlive,
 }
 
@@ -132,7 +132,7 @@ pub enum Down {
 }
 
 impl<W> Ask<W> {
-    /// What a client asks that has this token.
+    /// A request from a client that has this token.
     pub fn with_token(what: W, token: Option<Bytes>) -> Box<Ask<W>> {
         Box::new(Ask { what, meta: Meta { token, ..Meta::default() } })
     }
@@ -194,7 +194,7 @@ impl Types for Etcd {
         Some(Message::Raft(Box::new(message)))
     }
 
-    /// Of all messages, only snapshots have something with a checksum: the state.
+    /// Only snapshots have something inside with a checksum of its own: the state.
     fn damaged_inside(message: &Message, place: u64) -> Option<Message> {
         let Message::Raft(message) = message else { return None };
         let data = &message.get_snapshot().data;
@@ -209,7 +209,7 @@ impl Types for Etcd {
         Some(Message::Raft(message))
     }
 
-    /// Raft waits with further messages to a follower until it knows what became of a snapshot.
+    /// Raft holds back further messages to a follower until it knows whether a snapshot arrived.
     fn wants_receipt(message: &Message) -> bool {
         matches!(message, Message::Raft(message) if message.get_msg_type() == MessageType::MsgSnapshot)
     }
@@ -272,7 +272,7 @@ fn head_of(message: &RaftMessage) -> MessageHead {
 mod tests {
     use super::*;
 
-    /// Inputs, messages and packets pass through many hands by value.
+    /// Inputs, messages and packets are moved by value many times.
     const _: () = assert!(size_of::<Message>() == 16 && size_of::<Input>() <= 64);
 
     #[test]

@@ -1,7 +1,7 @@
-//! What the member keeps, in numbers: for a test bench that looks whether it keeps more than is alive.
+//! Counts of what the member keeps, for a test bench that checks whether it keeps more than is still in use.
 //!
-//! Each part counts what it keeps itself (`kept`), and says nothing of what ought to be there: that is the business of who
-//! asks. A count that is new here needs a bound there (`verify/src/leaks/counts.rs`).
+//! Each part counts what it keeps itself (`kept`), but does not judge how much it should keep: that is up to the test
+//! bench. Every new count here needs a bound there (`verify/src/leaks/counts.rs`).
 
 /// How many of something there are, with its name.
 pub(crate) type Count = (&'static str, u64);
@@ -11,7 +11,7 @@ pub(crate) fn count(name: &'static str, number: usize) -> Count {
     (name, number as u64)
 }
 
-/// Counts what waits for clients, and what the member wants itself, for `nobody`.
+/// Counts the operations that clients wait for, and the member's own, which have the number `nobody`.
 pub(crate) fn by_asker(
     names: (&'static str, &'static str),
     nobody: u64,

@@ -37,7 +37,7 @@ impl Leadership {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("members-heard", self.heard.len())]
     }
@@ -47,7 +47,7 @@ impl Leadership {
         self.heard.insert(from, now);
     }
 
-    /// Forgets when it heard from those who have left the cluster, except from the last leader.
+    /// Forgets when it last heard from members that have left the cluster, except from the last leader.
     pub(crate) fn forget(&mut self, has_left: impl Fn(MemberId) -> bool) {
         let leader = self.leader;
         self.heard.retain(|id, _| !has_left(*id) || *id == leader);
@@ -92,7 +92,7 @@ impl Leadership {
         due
     }
 
-    /// When [`Leadership::greets`] is true at the earliest.
+    /// The earliest time at which [`Leadership::greets`] is true.
     pub(crate) fn greets_at(&self) -> u64 {
         let heard = self.heard.get(&self.leader).copied().unwrap_or(0);
         heard.max(self.greeted_at) + 2 * self.election_timeout

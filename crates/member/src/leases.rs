@@ -65,7 +65,7 @@ impl Leases {
         self.lessor.take_probes()
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         self.lessor.kept().into_iter().chain([count("renewals", self.waiting.len())])
     }

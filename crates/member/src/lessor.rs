@@ -108,7 +108,7 @@ impl Ticker {
     }
 }
 
-/// Tells what the lessor does with a lease, when the monotonic clock reads `clock`.
+/// Reports what the lessor does with a lease, when the monotonic clock reads `clock`.
 pub(crate) fn tell(id: i64, what: LeaseDeed, clock: u64) {
     inner::tell(|| Inner::Lease { id, what, clock });
 }
@@ -177,7 +177,7 @@ impl Lessor {
         self.probes.take()
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 5] {
         [
             count("timed-leases", self.times.len()),
@@ -338,9 +338,9 @@ impl Lessor {
         due
     }
 
-    /// A quorum confirmed that this member leads, after [`Lessor::due`] returned `id`. The lease may be
-    /// revoked. Nothing happens if it has ceased to be the primary lessor meanwhile: then a new leader may have confirmed
-    /// the read.
+    /// A quorum confirmed that this member leads, after [`Lessor::due`] returned `id`. The lease may be revoked.
+    /// Nothing happens if this member has ceased to be the primary lessor meanwhile: then a new leader may have
+    /// confirmed the read.
     pub(crate) fn confirmed(&mut self, id: i64) {
         if self.primary && !self.confirmed.contains(&id) && !self.in_flight.contains_key(&id) {
             self.confirmed.push_back(id);
@@ -398,17 +398,17 @@ impl Lessor {
     pub(crate) fn wake_at(&self) -> u64 {
         let next = |times: &BTreeSet<(u64, i64)>, ticker: &Ticker| match times.first() {
             None => u64::MAX,
-            // With flaw M-12291, the times are those of the wall clock. When the monotonic clock will have
-            // come so far is not known.
+            // With flaw M-12291, the times are those of the wall clock. Nobody knows what the monotonic clock will read
+            // then.
             Some(_) if self.flaws.has(Flaw::LeaseWallClock) => ticker.next,
             Some((at, _)) => ticker.at_or_after(*at),
         };
         next(&self.revoke_times, &self.scan_ticker).min(next(&self.checkpoint_times, &self.checkpoint_ticker))
     }
 
-    /// When a call of [`Lessor::due`], [`Lessor::checkpoints`] or [`Lessor::next_revocation`] next does
-    /// something if nothing but time passes; 0 if each does. The last one forgets revocations that count as
-    /// lost, and reaches a probe while one waits for others.
+    /// When a call of [`Lessor::due`], [`Lessor::checkpoints`] or [`Lessor::next_revocation`] next does something if
+    /// nothing but time passes; 0 if each call does: `next_revocation` also forgets revocations that count as lost, and
+    /// reaches a probe while one waits for others.
     pub(crate) fn due_at(&self) -> u64 {
         if self.primary && !self.confirmed.is_empty() {
             return 0;

@@ -1,13 +1,13 @@
 //! One etcd member as a deterministic state machine.
 //!
-//! [`Member`] is a [`contract::Node`]: it takes the time on its own clocks and one input (a wake-up, a message, a request,
-//! the end of a disk operation), and returns effects: messages, answers, disk operations, and facts for the
-//! simulator's trace. The code that calls it is the *driver*: in this project the simulator, but it could
-//! also be a real server. What member and driver promise each other, the crate [`contract`] says.
+//! [`Member`] is a [`contract::Node`]: it takes the time on its own clocks and one input (a wake-up, a message, a
+//! request, the end of a disk operation), and returns effects: messages, answers, disk operations, and facts for the
+//! simulator's trace. The code that calls it is the *driver*: in this project the simulator, but it could also be a
+//! real server. The crate [`contract`] says what member and driver promise each other.
 //!
-//! A member consists of parts, each with its own state. A part does not know the others: it gets what it
-//! needs in a call, puts facts, messages, answers and jobs into `out`, and says what it wants of the others
-//! in a list of wants. Only the files of the first row know all parts.
+//! A member consists of parts, each with its own state. A part does not know the others: it gets what it needs in a
+//! call, puts facts, messages, answers and jobs into `out`, and says what it wants from the others in a list of wants.
+//! Only the files of the first row know all parts.
 //!
 //! | file | job |
 //! |---|---|
@@ -31,7 +31,7 @@
 //! | `maintenance`, `compactor` | status, hashes, leadership transfer; automatic compaction |
 //! | `image`, `snapshot_stream`, `content` | all replicated state in one piece, for snapshots; its content in etcd's terms |
 //! | `work`, `pending` | what is computed outside of a step; what follows |
-//! | [`wire`], [`recording`] | messages as bytes; the record of a process: what went in, and what came of it |
+//! | [`wire`], [`recording`] | messages as bytes; the record of a process: its inputs and their effects |
 //! | `ids` | numbers that are never used twice |
 //! | [`flaw`] | defects of real systems that a run can switch on |
 //! | [`failpoint`] | named points at which a process can be made to crash or pause |

@@ -21,17 +21,17 @@ pub(crate) struct Log {
     /// Index and term of the entry just before the first one, which was compacted or is in a snapshot.
     before: (u64, u64),
     entries: VecDeque<Entry>,
-    /// How many of the entries at the front are not in the log any more. They are freed little by little, because to
-    /// free many takes a while.
+    /// How many of the entries at the front are not in the log any more. They are freed little by little, because
+    /// freeing many at once takes a while.
     gone: usize,
     hard_state: HardState,
     conf_state: ConfState,
     /// A snapshot of the replicated state, for followers that need entries from before the log. It is made
     /// when raft asks for one.
     snapshot: Option<Snapshot>,
-    /// The number of the work that makes a snapshot, unless it would be of no use any more.
+    /// The number of the work that makes a snapshot; `None` if none is being made that could still be used.
     making: Option<u64>,
-    /// A snapshot that is of no use any more, and is large.
+    /// A large snapshot that is no longer needed, to be freed.
     useless: Option<Snapshot>,
     /// Whether raft has asked for a snapshot and got none.
     snapshot_wanted: Cell<bool>,
@@ -68,7 +68,7 @@ impl Log {
             .map_or(self.before.1, |entry| entry.term)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("log-entries", self.entries.len() - self.gone), count("log-entries-gone", self.gone)]
     }
@@ -168,7 +168,7 @@ impl Log {
         self.useless = self.snapshot.take().or(self.useless.take());
     }
 
-    /// Removes a snapshot that is of no use any more. To free it takes a while.
+    /// Removes the snapshot that is no longer needed. Freeing it takes a while.
     pub(crate) fn take_useless(&mut self) -> Option<Snapshot> {
         self.useless.take()
     }
@@ -236,7 +236,7 @@ impl Storage for Log {
             Some(snapshot) if snapshot.get_metadata().index >= request_index.max(self.before.0) => {
                 Ok(snapshot.clone())
             }
-            // The member lets one be made; raft asks again at the follower's next response.
+            // The member then has one made; raft asks again at the follower's next response.
             _ => {
                 self.snapshot_wanted.set(!self.is_making_snapshot());
                 Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))

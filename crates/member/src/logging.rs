@@ -1,5 +1,5 @@
-//! Forwards the log output of the raft library, which uses `slog`, to `tracing`, so that it appears with all
-//! other log output. A record whose level nobody wants costs one comparison.
+//! Forwards the log output of the raft library, which uses `slog`, to `tracing`, so that it appears with all other log
+//! output. A record at a disabled level costs one comparison.
 
 use std::fmt::Write;
 

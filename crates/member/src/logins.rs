@@ -51,12 +51,12 @@ impl Logins {
         self.waiting.push(waiting);
     }
 
-    /// Removes and returns the requests that wait. The caller puts those back that still have to.
+    /// Removes and returns the requests that wait. The caller puts back those that must wait longer.
     pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("logins", self.in_log.len()), count("requests-ahead-of-their-login", self.waiting.len())]
     }

@@ -31,7 +31,7 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Sett
     let since_3_6 = match settings.etcd_version >= EtcdVersion::V3_6 {
         true => StatusResponse {
             storage_version: replica.cluster_version().to_string(),
-            // A negative quota is none.
+            // A negative quota means no quota.
             db_size_quota: settings.quota_bytes().map_or(-1, |quota| quota as i64),
             downgrade_info: Some(DowngradeInfo {
                 enabled: replica.cluster.downgrade().is_some(),
@@ -56,8 +56,8 @@ pub(crate) fn status(replica: &Replica, node: &Node, size: Size, settings: &Sett
     }
 }
 
-/// An alarm as Go prints the message: without the fields that are zero. Up to 3.6, a space follows each field; then one is
-/// between them (or two: Go's library draws that when it is compiled).
+/// An alarm as Go prints the message: without the fields that are zero. Up to 3.6, a space follows each field; later,
+/// there is one space between fields (or two: Go's library chooses one or the other when it is compiled).
 fn alarm_text(alarm: &AlarmMember, version: EtcdVersion) -> String {
     let mut fields = Vec::new();
     if alarm.member_id != 0 {
@@ -77,7 +77,8 @@ pub(crate) fn hash(replica: &Replica) -> Response {
     HashResponse { header: replica.header(), hash }.into()
 }
 
-/// The hash of the store up to a revision. If it was compacted to that revision, this is its hash before that.
+/// The hash of the store up to a revision. If the store was compacted to that revision, this is the hash from before
+/// that compaction.
 pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashKvResponse, Error> {
     let store = &replica.store;
     if request.revision < 0 {
@@ -108,7 +109,7 @@ pub(crate) fn hash_kv(replica: &Replica, request: HashKvRequest) -> Result<HashK
     Ok(HashKvResponse { header: replica.header(), hash, compact_revision, hash_revision: revision })
 }
 
-/// The command that raises an alarm for a member. Once its entry is applied, it restricts the whole cluster.
+/// The command that raises an alarm for a member. Once its entry is applied, the alarm restricts the whole cluster.
 pub(crate) fn raise(member: MemberId, alarm: AlarmType) -> Command {
     let member_id = member.raft_id();
     let request = AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
@@ -153,7 +154,7 @@ impl Transfers {
         }));
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("transfers", self.waiting.len())]
     }
@@ -220,7 +221,7 @@ impl Comparison {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("hashes-asked-for", self.unanswered.len())]
     }

@@ -87,7 +87,7 @@ pub struct Member {
     pub(crate) proposals: Proposals,
     /// The linearizable reads that are not answered yet.
     pub(crate) reads: Reads,
-    /// When this member, if it leads, looks whether the cluster version must change.
+    /// When this member, if it leads, next checks whether the cluster version must change.
     pub(crate) version_look_at: u64,
     /// The streamed ranges that are not over.
     pub(crate) range_streams: RangeStreams,
@@ -176,8 +176,8 @@ impl Watched for Member {
         })
     }
 
-    /// The primary lessor owes the end of leases that are short enough to be waited for. It cannot revoke a lease while
-    /// the alarm CORRUPT is on.
+    /// The primary lessor still has to end the leases that are short enough to be waited for. It cannot revoke a lease
+    /// while the alarm CORRUPT is on.
     fn owes(&self) -> Option<Vec<String>> {
         let corrupt = self.replica.cluster.is_on(AlarmType::Corrupt);
         let waited_for = |(_, ttl): &(i64, i64)| *ttl <= LEASES_WAITED_FOR && !corrupt;
@@ -247,7 +247,7 @@ impl Member {
         &self.replica.store
     }
 
-    /// The member's status, whoever asks for it.
+    /// The member's status, as in the answer to a status request.
     pub fn report(&self) -> StatusResponse {
         maintenance::status(&self.replica, &self.node, self.persistence.size(), &self.config.settings)
     }
@@ -269,8 +269,8 @@ impl Member {
 
     /// Handles one input, then raft's readies, then what is due.
     fn handle(&mut self, input: Input, out: &mut Out<'_>) {
-        // A wake-up changes nothing by itself. What a raft message or the end of a write changes requires a
-        // round where it does.
+        // A wake-up changes nothing by itself. A raft message or the end of a write requires a round where it changes
+        // something.
         let quiet = matches!(
             input,
             Input::Wake | Input::Message { message: Message::Raft(_), .. } | Input::JobDone { .. }
@@ -314,7 +314,7 @@ impl Member {
             }
             Input::WorkDone { work, done } => self.work_done(work, done, out),
             Input::Receipt { to, arrived } => {
-                // Flaw Z6: one that did not arrive is still waited for.
+                // Flaw Z6: the member still waits for a snapshot that did not arrive.
                 if arrived || !self.config.flaws.has(Flaw::LostSnapshotAwaited) {
                     self.persistence.snapshot_ended();
                 }
@@ -362,7 +362,7 @@ impl Member {
     /// Gives raft a message from another member, without the proposals in it that have arrived before.
     fn message(&mut self, packet: u64, mut message: Box<RaftMessage>, out: &mut Out<'_>) {
         let from = MemberId::from_raft(message.from);
-        // A removed member is told so, whatever it sent.
+        // A removed member is told that it was removed, whatever it sent.
         if self.has_left(from) {
             return out.send_peer(from, PeerMessage::Removed);
         }
@@ -395,7 +395,7 @@ impl Member {
         self.node.step(packet, *message, out);
     }
 
-    /// Raft gets the message with a leader's snapshot, once it is known what is in it.
+    /// Gives raft the message with a leader's snapshot, once its content is decoded.
     fn receive_snapshot(&mut self, packet: u64, message: RaftMessage, prepared: Prepared, out: &mut Out<'_>) {
         self.node.step(packet, message, out);
         let not_needed = if self.node.has_accepted(&prepared) {
@@ -408,7 +408,7 @@ impl Member {
         }
     }
 
-    /// Something is computed that the member has handed out.
+    /// Work that the member handed out is done.
     fn work_done(&mut self, work: u64, done: Done, out: &mut Out<'_>) {
         let Some(then) = self.pending.done(work) else { return };
         match (then, done.0) {
@@ -562,7 +562,7 @@ impl Member {
         }
     }
 
-    /// Replaces all replicated state by that of a leader's snapshot. Returns the store that there was.
+    /// Replaces all replicated state by that of a leader's snapshot. Returns the old store.
     fn replace_state(&mut self, image: Image, applied: (u64, u64), now: Now) -> Store {
         let old = self.replica.replace(image, applied);
         self.hub.replaced(&self.replica.store);
@@ -636,7 +636,7 @@ impl Member {
             self.replica.apply(&command, who.as_ref(), waiting.is_some(), room, out);
         inner::tell(|| {
             let user = who.as_ref().map(|who| who.user.clone()).unwrap_or_default();
-            // Commands that no client waits for have an error as their answer, which nobody reads.
+            // For commands that no client waits for, the answer is an error, which nobody reads.
             let error = match command {
                 Command::Request(_) => result.as_ref().err().copied(),
                 _ => None,

@@ -1,5 +1,5 @@
-//! What a member does about its own place in the cluster: it publishes its name, remembers which members are
-//! connected, checks changes of the membership before they are proposed, and ends when it was removed.
+//! What a member does about its own place in the cluster: it publishes its name, remembers which members are connected,
+//! checks changes of the membership before they are proposed, and ends after it was removed.
 //!
 //! The rules for a change are in `cluster/check.rs`; this file gives them what only the member knows, which
 //! is its connections and the progress of learners.

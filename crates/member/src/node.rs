@@ -50,8 +50,8 @@ pub(crate) struct Node {
     raw: RawNode<Log>,
     /// The keyed draws of election timeouts.
     timeouts: Keyed,
-    /// How often this process's election timeout has run out, so that it campaigns. It is part of the draw's
-    /// key: a member that tries again in the same term draws a new timeout.
+    /// How many times this process has campaigned because its election timeout ran out. It is part of the draw's key: a
+    /// member that tries again in the same term draws a new timeout.
     campaigns: u64,
     /// The current election timeout: the key of its draw (the term and the number of campaigns), and its
     /// length in ticks.
@@ -182,8 +182,8 @@ impl Node {
         node
     }
 
-    /// From now on, election timeouts are those of the configuration's new seed. The current one stays until another one
-    /// is due.
+    /// From now on, election timeouts are those of the configuration's new seed. The current one stays until another
+    /// one is due.
     pub(crate) fn reseed(&mut self, config: &Config) {
         self.timeouts = timeouts(config);
     }
@@ -201,7 +201,7 @@ impl Node {
         }
     }
 
-    /// What follows every call into raft that has begun. `accepted` is false if raft refused the call.
+    /// Ends every call into raft. `accepted` is false if raft refused the call.
     #[inline]
     fn ended(&mut self, accepted: bool, out: &mut Out<'_>) {
         self.replace_timeout();
@@ -210,7 +210,7 @@ impl Node {
         }
     }
 
-    /// What follows every call into raft of which nothing was written down when it began.
+    /// The same for a call that was not described when it began.
     #[inline]
     fn called(&mut self, accepted: bool, out: &mut Out<'_>, describe: impl FnOnce(&mut Call)) {
         self.begins(out, describe);
@@ -274,12 +274,12 @@ impl Node {
         self.ended(stepped.is_ok(), out);
     }
 
-    /// Whether raft has accepted a leader's snapshot, and not handed it out in a ready.
+    /// Whether raft has accepted a leader's snapshot, but has not handed it out in a ready yet.
     pub(crate) fn has_accepted(&self, snapshot: &Prepared) -> bool {
         self.raw.raft.raft_log.unstable.snapshot.as_ref().is_some_and(|accepted| snapshot.is_of(accepted))
     }
 
-    /// Starts an election at once. An only voter does this when it starts, for it has nobody to wait for.
+    /// Starts an election at once. A sole voter does this when it starts, since it has nobody to wait for.
     pub(crate) fn campaign(&mut self, out: &mut Out<'_>) {
         let accepted = self.raw.campaign().is_ok();
         self.called(accepted, out, |call| *call = Call::Campaign);
@@ -362,7 +362,7 @@ impl Node {
         self.called(true, out, |call| *call = Call::ReadIndex { context });
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         let raft = &self.raw.raft;
         let own = [
@@ -543,7 +543,7 @@ impl Node {
         });
         self.update_log(&save, out);
         self.raw.advance_append_async(ready);
-        // If nothing has to wait, what becomes of the ready below is part of the same step.
+        // If nothing has to wait, what the code below does with the ready is part of the same step.
         let waits = needs_write || !self.unpersisted.is_empty();
         if waits {
             self.ended(true, out);
@@ -595,7 +595,7 @@ impl Node {
         actions
     }
 
-    /// Makes the log in memory what the log on disk will be after the save.
+    /// Brings the log in memory to the state that the log on disk will have after the save.
     fn update_log(&mut self, save: &Save, out: &mut Out<'_>) {
         let log = self.raw.mut_store();
         if let Some(snapshot) = &save.snapshot {

@@ -23,7 +23,7 @@ pub(crate) struct Out<'a> {
     pub(crate) now: Now,
     /// How many messages are raft's. They stand before those of the member itself.
     raft: usize,
-    /// How many items are no refusals. They stand before the refusals.
+    /// How many items are not refusals. They stand before the refusals.
     served: usize,
 }
 
@@ -179,7 +179,8 @@ impl<'a> Out<'a> {
         self.effects.wake_at = wake_at;
         inner::end(&mut self.effects.inner);
         if let Some(stall) = &mut self.effects.stall {
-            // What has happened is known at once. A process that ends does not wait for the end of its pause.
+            // What has happened is reported before the pause. A process that ends does not wait for the end of its
+            // pause.
             stall.before.facts.append(&mut self.effects.facts);
             stall.before.steps.append(&mut self.effects.steps);
             stall.before.inner.append(&mut self.effects.inner);

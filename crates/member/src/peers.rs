@@ -68,7 +68,7 @@ impl Calls {
         self.outgoing.values().map(|call| call.send_at.min(call.deadline)).min().unwrap_or(u64::MAX)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("calls-to-members", self.outgoing.len()), count("calls-of-members", self.serving.len())]
     }
@@ -117,7 +117,7 @@ impl Calls {
             if call.send_at > now {
                 continue;
             }
-            // A lost message is awaited for longer (200 ms) than the pause after a refusal (50 ms).
+            // The wait for a lost message (200 ms) is longer than the pause after a refusal (50 ms).
             call.send_at = now + 4 * RETRY;
             match call.to.unwrap_or(leader) {
                 MemberId::NONE => call.send_at = now + RETRY,

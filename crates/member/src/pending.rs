@@ -38,7 +38,7 @@ pub(crate) enum Then {
 /// All that is being computed.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// How many numbers were given away.
+    /// How many numbers were handed out.
     numbers: u64,
     /// By number.
     open: Vec<(u64, Then)>,
@@ -69,7 +69,7 @@ impl Pending {
         self.open.retain(|(_, then)| !matches!(then, Then::Send(of) if *of == stream));
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("work", self.open.len())]
     }

@@ -41,7 +41,7 @@ use crate::work::{Incoming, Prepared};
 /// How many rows a step of a scrub removes at most. The rest of a batch follows in other steps, at once.
 const SCRUBBED_AT_ONCE: u32 = 64;
 
-/// How many entries are applied between two looks whether the log can be compacted (etcd 3.6's `server.go`,
+/// How many entries are applied between two checks whether the log can be compacted (etcd 3.6's `server.go`,
 /// `memorySnapshotCount`).
 const ENTRIES_BETWEEN_COMPACTIONS: u64 = 100;
 
@@ -65,8 +65,8 @@ pub(crate) struct Persistence {
     durable_conf: ConfState,
     /// The operations of clients that requested a defragmentation and wait for it.
     defragment: Vec<u64>,
-    /// Whether the commit with which a defragmentation begins has been handed out. What is written after it does not hold up
-    /// the copy.
+    /// Whether the commit with which a defragmentation begins has been handed out. Changes after that commit do not
+    /// delay the copy.
     committed: bool,
     /// Whether there is a defragmented copy of the backend, which will replace it. With flaw M-20271: what the
     /// copy holds, because the backend may have changed since.
@@ -213,9 +213,9 @@ impl Persistence {
         commit.min(self.scrub_at.unwrap_or(u64::MAX))
     }
 
-    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call
-    /// it. A commit waits for its interval, or for an applied entry, the end of the backend's job, or that of
-    /// a snapshot; a defragmentation for the end of a job; a scrub for its pause.
+    /// When [`Persistence::due`] next does something if nothing but time passes; 0 if the next step must call it. A
+    /// commit waits for its interval, or for an applied entry, or for the end of the backend's job or of a snapshot; a
+    /// defragmentation waits for the end of a job; a scrub, for its pause.
     pub(crate) fn due_at(&self, store: &Store) -> u64 {
         let compaction = store.compaction();
         match self.scrub_at {
@@ -348,7 +348,7 @@ impl Persistence {
         self.limits.quota.is_none_or(|quota| cost == 0 || self.size().total + cost < quota)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 5] {
         [
             count("defragmentations", self.defragment.len()),
@@ -474,7 +474,8 @@ impl Persistence {
                 if self.wants_log_snapshot(applied, log) {
                     self.mark_log_snapshot(log);
                 } else if self.marking.is_none() && self.durable >= self.last_snapshot {
-                    // After a leader's snapshot, or a crash that undid a removal. etcd does so with the snapshot.
+                    // Needed after a leader's snapshot, or a crash that undid a removal. etcd does this with the
+                    // snapshot.
                     self.release_segments(self.last_snapshot, out);
                 }
             }
@@ -504,8 +505,8 @@ impl Persistence {
         !self.defragment.is_empty() && !self.install && self.marking.is_none()
     }
 
-    /// Whether a defragmentation waits for the marker of a snapshot of the log. No commit begins meanwhile: with a marker after
-    /// each, it might wait forever.
+    /// Whether a defragmentation waits for the marker of a snapshot of the log. No commit begins meanwhile: if each
+    /// commit led to another marker, the defragmentation might wait forever.
     fn waits_for_marker(&self) -> bool {
         !self.defragment.is_empty() && !self.install && self.marking.is_some()
     }
@@ -594,8 +595,8 @@ impl Persistence {
             && !log.is_making_snapshot()
     }
 
-    /// Drops entries that only very slow followers would need, every hundred entries, as etcd does since 3.6. Entries that
-    /// the backend does not hold durably stay: the next snapshot of the log begins with one of these.
+    /// Drops entries that only very slow followers would need, every hundred entries, as etcd does since 3.6. Entries
+    /// that the backend does not hold durably stay: the next snapshot of the log begins with one of these.
     pub(crate) fn compact_log(&mut self, applied: u64, log: &mut Log, out: &mut Out<'_>) {
         if !self.limits.compacts_between
             || applied <= self.compacted_at + ENTRIES_BETWEEN_COMPACTIONS
@@ -688,9 +689,9 @@ impl Persistence {
         self.arriving.replace(prepared)
     }
 
-    /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon
-    /// as the backend has no job. If the member crashes before, its next start finds the snapshot file and
-    /// does so then. `ledger` says what the backend will hold. Returns what the member knew of what it held before.
+    /// A leader's snapshot has replaced the replicated state. It replaces the content of the backend as soon as the
+    /// backend has no job. If the member crashes before, its next start finds the snapshot file and replaces the
+    /// content then. `ledger` says what the backend will hold. Returns the ledger of what it held before.
     pub(crate) fn installed(&mut self, index: u64, ledger: Ledger, out: &mut Out<'_>) -> Ledger {
         if !self.defragment.is_empty() {
             out.probe(Probe::SnapshotDuringDefragmentation);

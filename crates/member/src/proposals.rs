@@ -112,7 +112,7 @@ impl Proposals {
         self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         let operations = self.pending.values().map(|pending| pending.operation);
         let pending = keeps::by_asker(("proposals", "own-proposals"), NOBODY, operations);

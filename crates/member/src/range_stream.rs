@@ -1,14 +1,14 @@
 //! Streamed ranges (`KV.RangeStream`, since etcd 3.7): the answer of a range in chunks, all of one revision, so that
 //! neither side holds the whole answer at once.
 //!
-//! The first chunk has at most ten pairs; how many the next one has follows from the size of the last. The last chunk
-//! alone has the header, `more` and `count`. A chunk is read when the client has taken the one before, so writes and
-//! compactions come between two chunks; a compaction past the revision of the stream ends it with an error. This is
+//! The first chunk has at most ten pairs; the size of each chunk determines how many pairs the next one has. The last
+//! chunk alone has the header, `more` and `count`. A chunk is read when the client has taken the one before, so writes
+//! and compactions come between two chunks; a compaction past the revision of the stream ends it with an error. This is
 //! etcd's `v3_server.go`, `RangeStream`.
 //!
 //! Deliberately different: a stream that asks for a negative revision stays at the revision of its first chunk, as one
-//! that asks for 0 does, and a sort target without an order is refused. What etcd 3.7 does instead are the flaws M-range-revision
-//! and M-range-sort.
+//! that asks for 0 does, and a sort target without an order is refused. The flaws M-range-revision and M-range-sort do
+//! what etcd 3.7 does instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +95,7 @@ impl RangeStreams {
         self.waiting.insert(stream);
     }
 
-    /// A stream waits no longer. Returns whether it did.
+    /// A stream stops waiting. Returns whether it was waiting.
     pub(crate) fn waited(&mut self, stream: u64) -> bool {
         self.waiting.remove(&stream)
     }
@@ -106,7 +106,7 @@ impl RangeStreams {
         self.open.insert(stream, open);
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("streamed-ranges", self.waiting.len() + self.open.len())]
     }
@@ -136,7 +136,7 @@ impl RangeStreams {
 impl RangeStream {
     fn next(&mut self, store: &Store, largest: u64) -> Result<Chunk, Error> {
         let last = Some(self.auth_revision);
-        // As in etcd, a negative limit is no limit, and such a range is not divided.
+        // As in etcd, a negative limit means no limit, and such a range is not divided.
         if self.rest.count_only || self.rest.limit < 0 {
             return Ok(Chunk { pairs: apply::range(store, &self.rest)?, last });
         }

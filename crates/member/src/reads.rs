@@ -139,7 +139,7 @@ impl Reads {
         timed_out
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
         let current = self.current.iter().flat_map(|current| &current.reads);
         let confirmed = self.confirmed.iter().flat_map(|(.., reads)| reads);

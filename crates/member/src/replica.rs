@@ -37,7 +37,7 @@ pub(crate) struct Replica {
     version: EtcdVersion,
 }
 
-/// What came of an applied entry.
+/// The outcome of an applied entry.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
     /// The answer to the client, without the header's cluster, member and term.
@@ -53,9 +53,9 @@ pub(crate) struct Outcome {
 /// What an entry did to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseNews {
-    /// It was granted, for so many seconds.
+    /// It was granted, for `ttl` seconds.
     Granted { id: i64, ttl: i64 },
-    /// It was to be revoked, whether or not it existed.
+    /// It was to be revoked, whether or not the lease existed.
     Revoked(i64),
 }
 
@@ -182,8 +182,7 @@ impl Replica {
         self.cluster.apply_change(self.applied.0, change)
     }
 
-    /// Replaces everything by the state of a leader's snapshot, which has this index and term. Returns the store that
-    /// there was.
+    /// Replaces everything by the state of a leader's snapshot, which has this index and term. Returns the old store.
     pub(crate) fn replace(&mut self, image: Image, applied: (u64, u64)) -> Store {
         let old = std::mem::replace(&mut self.store, image.store);
         self.cluster = image.cluster;
@@ -239,7 +238,7 @@ impl Replica {
         header.raft_term = self.applied.1;
     }
 
-    /// The same in a result, if it has a header.
+    /// The same for the header of a result, if it has one.
     pub(crate) fn stamped(&self, mut result: Result<Response, Error>) -> Result<Response, Error> {
         if let Ok(response) = &mut result
             && let Some(header) = response.header_mut()
@@ -249,7 +248,7 @@ impl Replica {
         result
     }
 
-    /// A result with the store's revision in its header: that of a part which does not know the store.
+    /// A result from a part that does not know the store, with the store's revision in its header.
     fn headed(&self, mut result: Result<Response, Error>) -> Result<Response, Error> {
         if let Ok(response) = &mut result {
             *response.header_mut() = self.header();
@@ -267,9 +266,9 @@ impl Replica {
         MemberListResponse { header: Some(ResponseHeader::default()), members: self.cluster.list() }.into()
     }
 
-    /// Whether a member was removed from the cluster and has no part in raft's configuration any more. A
-    /// member of the outgoing half of a joint configuration still has a part: its vote counts until the joint
-    /// configuration is left.
+    /// Whether a member was removed from the cluster and has no part in raft's configuration any more. A member of the
+    /// outgoing half of a joint configuration still has a part: its vote counts until the leader leaves the joint
+    /// configuration.
     pub(crate) fn has_left(&self, id: MemberId, conf_state: &ConfState) -> bool {
         let parts = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners];
         self.cluster.is_removed(id) && !parts.iter().any(|part| part.contains(&id.raft_id()))
@@ -285,9 +284,9 @@ impl Replica {
         xxh3_64(&bytes)
     }
 
-    // ---- what it tells those who explain a run ----------------------------------------------------
+    // ---- what it reports to the code that explains a run ------------------------------------------
 
-    /// What it is after the last entry.
+    /// Its state after the last entry.
     pub(crate) fn state(&self) -> Inner {
         Inner::State(Box::new(State {
             index: self.applied.0,

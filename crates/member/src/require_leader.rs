@@ -1,5 +1,5 @@
-//! The streams whose clients want a member that knows a leader (`hasleader`). If the member has known none for three
-//! election timeouts, it ends them, so that their clients go elsewhere (etcd's `v3rpc/interceptor.go`,
+//! The streams whose clients want a member that knows a leader (`hasleader`). If the member has not known a leader for
+//! three election timeouts, it ends them, so that their clients go elsewhere (etcd's `v3rpc/interceptor.go`,
 //! `monitorLeader`). A stream that comes while there is no leader is refused at once.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use crate::keeps::{Count, count};
 /// For how many election timeouts a member may know no leader (`v3rpc/interceptor.go`, `maxNoLeaderCnt`).
 const PATIENCE: u64 = 3;
 
-/// Those streams. Times are on the member's clock.
+/// The streams that need a leader. Times are on the member's clock.
 #[derive(Debug)]
 pub(crate) struct RequireLeader {
     streams: BTreeSet<u64>,
@@ -36,12 +36,12 @@ impl RequireLeader {
         self.streams.remove(&stream);
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 1] {
         [count("streams-that-want-a-leader", self.streams.len())]
     }
 
-    /// When streams are to be ended, unless there is a leader before.
+    /// When streams are to be ended, unless a leader is known before.
     pub(crate) fn due_at(&self) -> u64 {
         match self.leaderless {
             Some(since) if !self.streams.is_empty() => since + self.patience,

@@ -1,14 +1,14 @@
-//! Decides at the end of a step whether the member must look at everything that may be due (`due`). That
-//! costs as much as an idle step, and after most messages there is nothing.
+//! Decides at the end of a step whether the member must look at everything that may be due (`due`). That costs as much
+//! as an idle step, and after most messages nothing is due.
 //!
 //! A round can be left out if it would do nothing. What it does depends on three things:
-//! - *Time.* Each part says when it next has something to do, if nothing but time passes. The least of these
-//!   times is known since the last round.
-//! - *The leader* that this member sees. The last round knew it, too.
-//! - *Everything else*: what a client or another member wants, an applied entry, an answered read, the end of
-//!   a job. Whoever changes a part outside a round says so ([`Round::require`]), and the round follows in the
-//!   same step, or in the next one if it is over. Only a message, a tick or the end of a write that have no
-//!   such consequence leave every part as the last round left it.
+//! - *Time.* Each part says when it next has something to do, if nothing but time passes. The earliest of these times
+//!   has been known since the last round.
+//! - *The leader* that this member sees. It is compared with the leader at the last round.
+//! - *Everything else*: what a client or another member wants, an applied entry, an answered read, the end of a job.
+//!   Code that changes a part outside a round says so ([`Round::require`]), and the round follows in the same step, or
+//!   in the next step if the round of this one is over. Only a message, a tick or the end of a write without such a
+//!   consequence leaves every part as the last round left it.
 
 use record::MemberId;
 
@@ -21,7 +21,7 @@ pub(crate) struct Round {
     next: u64,
     /// The leader that the last round knew, and whether it was this member.
     leader: (MemberId, bool),
-    /// The least of the parts' alarm clocks, without those that move between rounds.
+    /// The earliest of the parts' alarm clocks, without those that move between rounds.
     alarm: u64,
 }
 
@@ -43,8 +43,8 @@ impl Round {
         self.required || now >= self.next || leader != self.leader
     }
 
-    /// A round begins, with this leader. What changes from now on needs another one: the round may have
-    /// passed the part.
+    /// A round begins, with this leader. What changes from now on needs another round: this one may have passed the
+    /// changed part already.
     pub(crate) fn begin(&mut self, leader: (MemberId, bool)) {
         (self.required, self.leader) = (false, leader);
     }
@@ -54,12 +54,12 @@ impl Round {
         self.next = next;
     }
 
-    /// The step that had a round is over, and the least of the alarm clocks is this.
+    /// The step that had a round is over. `alarm` is the earliest of the alarm clocks.
     pub(crate) fn set_alarm(&mut self, alarm: u64) {
         self.alarm = alarm;
     }
 
-    /// The least of the alarm clocks. Only what needs a round moves them.
+    /// The earliest of the alarm clocks. Only what needs a round moves them.
     #[inline]
     pub(crate) fn alarm(&self) -> u64 {
         self.alarm

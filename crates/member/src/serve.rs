@@ -89,16 +89,17 @@ impl Member {
         if self.stopping.is_some() {
             return self.reply(operation, Err(Error::Stopped), out);
         }
-        // etcd asks this of every call before the call itself is looked at.
+        // etcd checks this for every call before it looks at the call itself.
         if self.node.is_learner() && !for_learners(&request) && !self.config.flaws.has(Flaw::LearnerServes) {
             return self.reply(operation, Err(Error::NotSupportedForLearner), out); // flaw M-learner-serves
         }
-        // Flaw M-one-op-more: the limit is taken for the first number of operations that is too many.
+        // Flaw M-one-op-more: the limit is taken for the first number of operations that is too large.
         let more = u32::from(self.config.flaws.has(Flaw::OneOpMore));
         if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops + more) {
             return self.reply(operation, Err(error), out);
         }
-        // As in etcd, bad URLs of a new member are refused before its rights are looked at, those of an update after.
+        // As in etcd, bad URLs of a new member are refused before the user's rights are checked, those of an update
+        // after.
         if let Request::MemberAdd(add) = &request
             && let Err(error) = cluster::check_urls(&add.peer_urls)
         {
@@ -421,7 +422,7 @@ impl Member {
         self.answer_here(operation, result, out);
     }
 
-    /// Tells that a read is answered, and which ReadIndex was confirmed for it, if one was.
+    /// Reports that a read is answered, and which ReadIndex was confirmed for it, if one was.
     pub(crate) fn tell_read(&self, read: &Read, context: Option<u64>) {
         inner::tell(|| Inner::Reads {
             operation: read.operation,
@@ -446,11 +447,11 @@ impl Member {
         });
     }
 
-    /// Continues a login after ReadIndex: lets the password be checked.
+    /// Continues a login after ReadIndex: has the password checked.
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, out: &mut Out<'_>) {
         match self.replica.auth.check_password(&request.name, &request.password) {
             Err(error) => self.reply(operation, Err(error), out),
-            // Flaw M-any-password: nobody compares the password.
+            // Flaw M-any-password: the password is not compared.
             Ok((_, revision)) if self.config.flaws.has(Flaw::AnyPassword) => {
                 self.password_checked(operation, request, Some(revision), out);
             }
@@ -503,7 +504,7 @@ impl Member {
             self.wants = wants;
             return;
         }
-        // Each want may lead to others, which are in a list of their own and come before the next one.
+        // Each want may lead to others, which are in a list of their own and are carried out before the next one.
         for want in wants.drain(..) {
             self.carry_out(want, out);
         }
@@ -542,7 +543,7 @@ impl Member {
             return self.with_wants(out, |own, _, wants| own.services.answered(operation, result, wants));
         }
         if let Some(stream) = range_stream::stream_of(operation) {
-            // Only an error ends it before it begins.
+            // Until a stream begins, the only result that it can get is an error.
             if let (true, Err(error)) = (self.range_streams.waited(stream), result) {
                 self.refuse_range(stream, error, out);
             }
@@ -714,8 +715,8 @@ impl Member {
         self.membership.checked(cluster, request, now, |id| self.node.match_index(id))
     }
 
-    /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked
-    /// against the membership that those before it would make.
+    /// Checks and proposes several membership changes at once, by a joint configuration. Each is checked against the
+    /// membership that would result from those before it.
     pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], out: &mut Out<'_>) {
         let mut cluster = self.replica.cluster.clone();
         let mut changes = Vec::new();
@@ -805,7 +806,7 @@ impl Member {
         if leads && self.replica.wanted_version().is_some() { self.version_look_at } else { u64::MAX }
     }
 
-    /// If this member leads: proposes the cluster version that is wanted, if it is another one.
+    /// If this member leads: proposes the wanted cluster version, if it differs from the current one.
     pub(crate) fn look_after_version(&mut self, out: &mut Out<'_>) {
         if self.version_due_at() > self.now {
             return;

@@ -37,7 +37,7 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// The content of the file. To compute it costs as much as the data is long.
+    /// The content of the file. The cost of computing it grows with the length of the data.
     pub fn encode(&self) -> Bytes {
         let Marker { index, term, conf_state } = &self.marker;
         let conf_state =

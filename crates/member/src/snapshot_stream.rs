@@ -6,8 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::mvcc::Damaged;
 
-/// How many bytes of the image one message of a snapshot stream has at most (`v3rpc/maintenance.go`,
-/// `snapshotSendBufferSize`).
+/// The most bytes of the image in one message of a snapshot stream (`v3rpc/maintenance.go`, `snapshotSendBufferSize`).
 const BLOB: usize = 32 << 10;
 
 /// A snapshot for an operator: first the image in pieces, then its SHA-256, as in etcd. The image is in our

@@ -153,7 +153,7 @@ impl Member {
             marker: found.marker,
         };
         let persistence = Persistence::new(&config, on_disk, scrubbing);
-        // An only voter has no other member to wait for.
+        // A sole voter has no other member to wait for.
         if node.is_only_voter() {
             node.campaign(&mut out);
         }

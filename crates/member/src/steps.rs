@@ -1,4 +1,4 @@
-//! Reports every call into raft as a step ([`record::step`]), for whoever watches it.
+//! Reports every call into raft as a step ([`record::step`]), if somebody watches.
 //!
 //! After each call, this compares raft's state with what it reported last, and puts the difference into the step. Steps
 //! are large, so each one is filled where it stays, in the caller's list, which keeps the storage of earlier ones. It
@@ -26,15 +26,16 @@ const TRANSFER: &[u8] = b"CampaignTransfer";
 pub(crate) struct Steps {
     /// The role after the last step, and the index of the leader's snapshot that no ready had handed over then.
     before: (Role, u64),
-    /// In the order of raft's own collection, which stays as long as the members do.
+    /// In the order of raft's own collection, which does not change while the members stay the same.
     progress: Vec<(MemberId, step::Progress)>,
     votes: Vec<(MemberId, bool)>,
-    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they have.
+    /// Of the reads that wait for a quorum: how many there are, the newest one, and how many acknowledgements they
+    /// have.
     reads: (usize, Context, usize),
     /// Of the entries that no ready has handed over yet: the index of the first one, how many there are, and the
     /// term of the last one.
     unstable: (u64, usize, u64),
-    /// How many of the messages in raft's outbox earlier steps reported.
+    /// How many of the messages in raft's outbox were reported by earlier steps.
     put_out: usize,
     /// How many messages raft has put out.
     numbers: u64,
@@ -76,8 +77,8 @@ impl Steps {
         steps
     }
 
-    /// A call begins, which `describe` writes into the step that comes next. There may be the call of an earlier step
-    /// there, whose storage it then uses.
+    /// A call begins, which `describe` writes into the step that comes next. That step may still hold the call of an
+    /// earlier one, whose storage is then reused.
     #[inline]
     pub(crate) fn begin(list: &mut Reused<Step>, describe: impl FnOnce(&mut Call)) {
         describe(&mut list.coming(Step::default).call);
@@ -133,7 +134,7 @@ impl Steps {
         }
     }
 
-    /// Adds to the list of steps that these messages leave. `durable` is the number of the last ready that is durable.
+    /// Adds a step that says that these messages leave. `durable` is the number of the last ready that is durable.
     pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
         Steps::begin(list, |call| {
             *call = match std::mem::replace(call, Call::Tick) {
@@ -149,7 +150,8 @@ impl Steps {
         if let Call::Release { numbers, .. } = &mut step.call {
             self.leave(messages, numbers);
         }
-        // No call into raft, so nothing changed since the step before, which is that of a call in the same list.
+        // This is no call into raft, so nothing changed since the previous step, which belongs to a call in the same
+        // list.
         step.accepted = true;
         if let Some(before) = before {
             step.after = before.after;
@@ -191,7 +193,7 @@ impl Steps {
         add_entries(new, all[if grew { count_before } else { 0 }..].iter());
     }
 
-    /// Finds the members of which a leader knows something else now.
+    /// Finds the members about which the leader's knowledge has changed.
     #[inline]
     fn compare_progress(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
         if !self.compare_known(raft, changed) {
@@ -212,7 +214,8 @@ impl Steps {
         self.progress = ids.map(|id| (id, before(id).unwrap_or_default())).collect();
     }
 
-    /// The same, if the members are those of before. Otherwise it returns false, and may have found some.
+    /// As [`Steps::compare_progress`], if the members are those of before. Otherwise it returns false, and may already
+    /// have found some changes.
     #[inline]
     fn compare_known(&mut self, raft: &Raft<Log>, changed: &mut Changed) -> bool {
         let mut known = self.progress.iter_mut();
@@ -230,7 +233,7 @@ impl Steps {
         known.next().is_none()
     }
 
-    /// Finds whether a candidate has counted other votes.
+    /// Finds whether the votes that a candidate has counted have changed.
     #[cold]
     fn compare_votes(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
         let votes = raft.prs().votes().iter();
@@ -247,7 +250,7 @@ impl Steps {
 #[inline]
 fn state_of(raft: &Raft<Log>) -> State {
     let log = &raft.raft_log;
-    // The last entry says its term, or the snapshot; raft's own search for it costs more.
+    // The last entry has its term, or the snapshot does; raft's own search for it costs more.
     let last_term = match (log.unstable_entries().last(), raft.snap()) {
         (Some(entry), _) => entry.term,
         (None, Some(snapshot)) => snapshot.get_metadata().term,
@@ -282,7 +285,7 @@ fn unstable_of(raft: &Raft<Log>) -> (u64, usize, u64) {
 }
 
 /// Of the reads that wait: how many there are, the newest one, and how many acknowledgements they have. New reads come
-/// behind the others, and acknowledgements only become more, so any change of the reads changes this.
+/// behind the others, and the number of acknowledgements only grows, so any change of the reads changes this.
 #[inline]
 fn reads_of(raft: &Raft<Log>) -> (usize, Context, usize) {
     let reads = &raft.read_only;
@@ -291,7 +294,7 @@ fn reads_of(raft: &Raft<Log>) -> (usize, Context, usize) {
     (reads.read_index_queue.len(), context(newest), acks)
 }
 
-/// A role, as facts have it.
+/// A role in the form that facts use.
 pub(crate) fn role(role: StateRole) -> Role {
     match role {
         StateRole::Follower => Role::Follower,
@@ -301,7 +304,7 @@ pub(crate) fn role(role: StateRole) -> Role {
     }
 }
 
-/// Writes that this packet brought a message.
+/// Describes the message that this packet brought.
 #[inline]
 pub(crate) fn receive(call: &mut Call, packet: u64, message: &Message) {
     if !matches!(call, Call::Receive(_)) {
@@ -312,13 +315,13 @@ pub(crate) fn receive(call: &mut Call, packet: u64, message: &Message) {
     }
 }
 
-/// A message of nobody.
+/// A message from nobody to nobody.
 #[inline]
 fn nothing() -> step::Message {
     step::Message::new(MessageKind::Other, MemberId::NONE, MemberId::NONE)
 }
 
-/// Writes a message as steps have it, with a number, in the place of another one.
+/// Describes a message in the form that steps use, with a number, overwriting another one.
 #[inline]
 fn describe(described: &mut step::Message, number: u64, message: &Message) {
     described.number = number;
@@ -489,7 +492,7 @@ mod tests {
         (Node::new(&config, Log::new((1, 1), Vec::new(), hard_state, conf_state), 1), config)
     }
 
-    /// The steps of a node of this configuration that does this.
+    /// The steps that a node of this configuration reports when it does this.
     fn steps_of(voters: &[u64], does: impl FnOnce(&mut Node, &mut Out<'_>)) -> Vec<Step> {
         let (mut effects, mut unarmed) = (Effects::default(), None);
         let mut out = Out::new(&mut effects, &mut unarmed, Now::default());

@@ -2,8 +2,8 @@
 
 use crate::config::EtcdVersion;
 
-/// The version of the server. It is a late one of its minor version, because the member has none of the defects that
-/// earlier ones have; Kubernetes, for example, trusts progress notifications of late versions only.
+/// The version of the server. It is a late patch version of its minor version, because the member has none of the
+/// defects that earlier ones have; Kubernetes, for example, trusts progress notifications of late versions only.
 pub(crate) const fn server(version: EtcdVersion) -> &'static str {
     match version {
         EtcdVersion::V3_4 => "3.4.44",

@@ -1,6 +1,6 @@
-//! What a part of the member wants of the others. A part does not know who does it: it appends a [`Want`] to
-//! a list, and the member (`serve`) carries out the list in order, depth first: what follows from one want is
-//! done before the next.
+//! What a part of the member wants from the others. A part does not know who does it: it appends a [`Want`] to a list,
+//! and the member (`serve`) carries out the list in order, depth first: what follows from one want is done before the
+//! next.
 
 use api::etcdserverpb::WatchRequest;
 use api::{Error, Request, Response};
@@ -20,13 +20,13 @@ pub(crate) const NOBODY: u64 = u64::MAX;
 pub(crate) enum Want {
     /// An operation ended: its result goes to whoever waits for it.
     Reply(u64, Result<Response, Error>),
-    /// The same for a response of this member, whose header it fills in.
+    /// The same for a response made by this member, which fills in the header.
     Answer(u64, Result<Response, Error>),
     /// A linearizable read, or another request that needs a confirmed leader first.
     Read(Read),
     /// A command for the log, which is checked already.
     Propose {
-        /// The number to which the command is answered when it is applied.
+        /// The number of the operation that is answered when the command is applied.
         operation: u64,
         /// The command.
         command: Command,
@@ -41,7 +41,7 @@ pub(crate) enum Want {
     Serve(u64, Request),
     /// A request with all checks, as if a client had sent it.
     Request {
-        /// The number to which it is answered.
+        /// The number of the operation that is answered.
         operation: u64,
         /// The request.
         request: Request,

@@ -1,5 +1,5 @@
-//! Connects the watch hub, which has all watchers of this member, with those who watch: its responses go to
-//! the transport, or to the lock and election services if they opened the stream.
+//! Connects the watch hub, which has all watchers of this member, with the owners of its streams: responses go to the
+//! transport, or to the lock and election services if they opened the stream.
 
 use api::etcdserverpb::WatchResponse;
 
@@ -9,8 +9,8 @@ use crate::replica::Replica;
 use crate::watch::Hub;
 
 impl Hub {
-    /// Does what is due, and passes on the responses. Returns those on streams of the member itself, which
-    /// `is_own` tells from clients' streams.
+    /// Does what is due, and passes on the responses. Returns those on streams of the member itself; `is_own` tells its
+    /// streams from those of clients.
     pub(crate) fn due(
         &mut self,
         replica: &Replica,

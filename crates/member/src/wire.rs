@@ -1,7 +1,7 @@
 //! How messages between members look as bytes: on a connection and in a record. Only our own members speak this.
 //!
-//! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body. The
-//! kinds are 1, a message of raft's in its own protobuf, and 2, a `PeerFrame`.
+//! A connection is a sequence of frames: the length of the body (4 bytes, little-endian), its kind (1 byte), the body.
+//! The kinds are 1, a message of raft's in its own protobuf, and 2, a `PeerFrame`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
@@ -22,7 +22,7 @@ pub mod kind {
 /// A longer body is refused: it is larger than any message but a snapshot, which has a request of its own.
 pub const BODY_MAX: usize = 64 << 20;
 
-/// Why bytes are no message.
+/// Why bytes are not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The kind is not known.
@@ -134,7 +134,7 @@ fn kind_of(message: &PeerMessage) -> Kind {
 /// Reads the body of a frame.
 ///
 /// # Errors
-/// It is no message.
+/// The body is not a message.
 pub fn read(kind: u8, body: Bytes) -> Result<Message, WireError> {
     match kind {
         kind::RAFT => read_raft(&body).map(|message| Message::Raft(Box::new(message))),
@@ -146,7 +146,7 @@ pub fn read(kind: u8, body: Bytes) -> Result<Message, WireError> {
 /// Reads a message of raft's.
 ///
 /// # Errors
-/// It is none.
+/// The body is not a message of raft's.
 pub fn read_raft(body: &[u8]) -> Result<RaftMessage, WireError> {
     Ok(RaftMessage::parse_from_bytes(body)?)
 }
@@ -194,7 +194,7 @@ mod tests {
             let read = read(frame[4], Bytes::copy_from_slice(&frame[HEAD..]));
             assert_eq!(read.expect("it was written"), message);
             for end in HEAD..frame.len() {
-                // Not every part is refused, but none makes it panic.
+                // Not every cut-off frame is refused, but none makes `read` panic.
                 let _ = super::read(frame[4], Bytes::copy_from_slice(&frame[HEAD..end]));
             }
         }

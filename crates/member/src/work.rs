@@ -1,5 +1,5 @@
-//! What the member hands out to be computed, because it costs more than a step may cost: whatever reads all of the
-//! replicated state, and the hashing of passwords. See [`contract::Work`].
+//! What the member hands out to be computed, because it costs more than a step may cost: everything that reads all of
+//! the replicated state, and the hashing of passwords. See [`contract::Work`].
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -29,13 +29,13 @@ pub(crate) enum Piece {
     Image(Parts),
     /// The same for an operator, with the version of the storage.
     Snapshot(Parts, &'static str),
-    /// What is in a leader's snapshot. The message brings it.
+    /// The content of a leader's snapshot, which the message brings.
     Receive(Box<RaftMessage>, Box<Config>),
     /// Whether a password is right.
     Check(ToCheck),
     /// The hash of a password.
     Hash(ToHash),
-    /// Nothing. This is not needed any more, and to free it takes a while.
+    /// Nothing. This is not needed any more, and freeing it takes a while.
     Discard(Discarded),
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Incoming {
 }
 
 impl Prepared {
-    /// Looks at what is in a snapshot.
+    /// Decodes the content of a snapshot.
     ///
     /// # Errors
     /// It was damaged on its way.
@@ -97,7 +97,7 @@ impl Prepared {
         Ok(Prepared { snapshot, file, state: Box::new(Incoming { image, ledger }) })
     }
 
-    /// Whether it was made of this very snapshot.
+    /// Whether it was made from this very snapshot.
     pub(crate) fn is_of(&self, snapshot: &Snapshot) -> bool {
         let at = |snapshot: &Snapshot| snapshot.data.as_ptr_range();
         self.snapshot.get_metadata() == snapshot.get_metadata() && at(&self.snapshot) == at(snapshot)

@@ -97,7 +97,7 @@ impl Cluster {
         cluster
     }
 
-    /// The member that all follow.
+    /// The member that all members follow; `None` while they disagree.
     pub fn leader(&self) -> Option<usize> {
         let leader = |host: &Host| host.member.status().map(|status| status.leader);
         let first = leader(self.hosts.first()?)?;
@@ -119,7 +119,7 @@ impl Cluster {
         self.hosts.len()
     }
 
-    /// Cuts a member off, or none.
+    /// Cuts a member off from the network; `None` cuts nobody off.
     pub fn cut_off(&mut self, member: Option<usize>) {
         self.cut_off = member;
     }
@@ -219,7 +219,7 @@ impl Cluster {
     }
 }
 
-/// What kind of input it is, for people.
+/// The kind of an input, as it is printed.
 fn kind_of(input: &Input) -> String {
     match input {
         Input::Call { request, .. } => match &request.what {

@@ -49,7 +49,7 @@ pub fn image() -> Bytes {
 
 pub struct Load {
     leader: usize,
-    /// The member that is cut off for a while, if there are others.
+    /// The member that is cut off for a while; `None` in a cluster of one.
     follower: Option<usize>,
     jobs: bool,
     keyed: Keyed,
@@ -115,7 +115,7 @@ impl Load {
                 cluster.call(leader, DeleteRangeRequest { key: key(at), ..DeleteRangeRequest::default() });
             }
             _ => {
-                // In the beginning, the history is that of the preparation.
+                // At first, the latest revisions are still those that filled the store.
                 let from = if nth < 2_000 { 0 } else { cluster.revision(leader) - 100 };
                 cluster.watch(leader, watch(key(0), key(KEYS), from));
             }
@@ -130,10 +130,10 @@ impl Load {
             cluster.call(leader, HashRequest::default());
         }
         if nth % 3_000 == 2_000 {
-            // Not what the new watches want.
+            // Keeps the revisions from which new watches start.
             let revision = cluster.revision(leader) - 1_200;
             cluster.call(leader, CompactionRequest { revision, physical: nth.is_multiple_of(2_000) });
-            // The hash after a compaction is that of other rows.
+            // After a compaction, the hash covers different rows.
             cluster.call(leader, HashKvRequest::default());
         }
         if nth % 4_000 == 2_000 {
@@ -163,7 +163,7 @@ fn range(from: u64, limit: i64, serializable: bool) -> RangeRequest {
     RangeRequest { key: key(from), range_end: key(KEYS), limit, serializable, ..RangeRequest::default() }
 }
 
-/// A transaction that puts, if this key has been put.
+/// A transaction that makes these puts, provided that the key `exists` has been put; `None` means always.
 fn txn(puts: impl Iterator<Item = PutRequest>, exists: Option<Bytes>) -> TxnRequest {
     let success = puts.map(|put| RequestOp { request: Some(Op::RequestPut(put)) }).collect();
     let compare = exists.map(|key| Compare {

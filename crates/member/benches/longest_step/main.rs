@@ -1,17 +1,17 @@
-//! How long the longest step of a member takes, once under a load of requests alone and once with everything beside it
-//! that takes long: `cargo bench -p etcdsim-member --bench longest_step`, `-- --json` for programs.
+//! How long a member's longest step takes: once under client requests alone, and once with long-running jobs beside
+//! them: `cargo bench -p etcdsim-member --bench longest_step`, `-- --json` for programs.
 //!
-//! A driver may have one thread for many nodes, so a step must cost no more than its input. The load is the same in both
-//! runs: puts, reads of one key and of ranges, transactions, deletions and watches, on a store of 100,000 keys with
-//! values of 100 bytes. The second run has backend commits, snapshots of the log, compactions, defragmentations, hashes
-//! and snapshots for operators besides, and in a cluster of three also a follower that needs a snapshot from its leader.
-//! Each run is made several times. The i-th step is the same in each, so the least of its times is its time: that leaves
-//! out what the machine did meanwhile.
+//! A driver may have one thread for many nodes, so a step must cost no more than its input. The load is the same in
+//! both runs: puts, reads of one key and of ranges, transactions, deletions and watches, on a store of 100,000 keys
+//! with values of 100 bytes. The second run adds backend commits, snapshots of the log, compactions, defragmentations,
+//! hashes and snapshots for operators and, in a cluster of three, a follower that needs a snapshot from its leader.
+//! Each run is repeated several times. The i-th step is the same in every repetition, so the shortest of its times
+//! counts: this leaves out whatever else the machine was doing.
 
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "how long a step takes is for people and decides nothing inside the run"
+    reason = "how long a step takes is only printed and decides nothing inside the run"
 )]
 
 mod cluster;
@@ -26,12 +26,12 @@ use serde_json::json;
 use cluster::Cluster;
 use load::Load;
 
-/// How often each run is made.
+/// How many times each run is made.
 const REPETITIONS: usize = 5;
 /// How many of the longest steps are printed.
 const LONGEST: usize = 10;
 
-/// The steps of a run: the member and the kind of input, and the least of the times that it took.
+/// The steps of a run: the kind of input of each, and the shortest time that it took.
 type Steps = Vec<(String, Duration)>;
 
 fn main() {
@@ -57,7 +57,7 @@ fn main() {
     }
 }
 
-/// Makes one run. `jobs` says whether there is more than the load.
+/// Makes one run. `jobs` says whether it has long-running jobs besides the load.
 fn run(members: u32, image: &bytes::Bytes, jobs: bool) -> Steps {
     let mut cluster = Cluster::start(members, image, |settings| load::settings(settings, jobs));
     let mut load = Load::new(&mut cluster, jobs);
@@ -68,9 +68,9 @@ fn run(members: u32, image: &bytes::Bytes, jobs: bool) -> Steps {
 /// The least time of each step.
 fn least(runs: impl Iterator<Item = Steps>) -> Steps {
     runs.reduce(|mut least, run| {
-        assert_eq!(least.len(), run.len(), "a run has as many steps whenever it is made");
+        assert_eq!(least.len(), run.len(), "every repetition of a run has the same number of steps");
         for ((kind, time), (same, other)) in least.iter_mut().zip(run) {
-            assert_eq!(*kind, same, "a step is the same whenever it is made");
+            assert_eq!(*kind, same, "a step is of the same kind in every repetition");
             *time = (*time).min(other);
         }
         least
@@ -78,7 +78,7 @@ fn least(runs: impl Iterator<Item = Steps>) -> Steps {
     .unwrap_or_default()
 }
 
-/// The longest step, by kind, and how many there were.
+/// For each kind of step, how many there were and how long the longest took.
 fn by_kind(steps: &Steps) -> BTreeMap<&str, (usize, Duration)> {
     let mut kinds = BTreeMap::new();
     for (kind, time) in steps {

@@ -8,9 +8,9 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 
-/// Refuses a request that etcd would refuse before it proposes or reads anything. `max_txn_ops` is the limit
-/// on the operations of a transaction, counted along the nesting: those of a branch and of a branch nested in
-/// it.
+/// Refuses a request that etcd would refuse before it proposes or reads anything. `max_txn_ops` is the limit on the
+/// operations of a transaction, counted along each path of nesting: the operations of a branch plus those of a branch
+/// nested in it.
 ///
 /// # Errors
 /// `EmptyKey`, `ValueProvided`, `LeaseProvided`, `InvalidSortOption`, `TooManyOps`, `KeyNotFound` (for an

@@ -14,8 +14,8 @@ use crate::mvcc::{KeyRange, Store};
 
 /// Answers a range request from the current store.
 ///
-/// Pairs that are equal in what they are sorted by come in key order, whether the sort is ascending or
-/// descending. etcd leaves their order open.
+/// Pairs with equal sort keys come in key order, whether the sort is ascending or descending. etcd does not specify
+/// their order.
 ///
 /// # Errors
 /// `FutureRev`, `Compacted`.
@@ -51,7 +51,7 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Err
         });
     }
     response.more = rows.len() > limit;
-    // From 3.7 on, etcd answers keys without values from its index, which has no leases; not if it sorts by values.
+    // From 3.7 on, etcd answers keys without values from its index, which has no leases, unless it sorts by value.
     let from_index = store.version() >= EtcdVersion::V3_7 && target != SortTarget::Value;
     response.kvs.extend(rows.into_iter().take(limit).map(|row| match request.keys_only {
         true => {
@@ -62,7 +62,7 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Err
     Ok(response)
 }
 
-/// Compares two pairs by what they are sorted by.
+/// Compares two pairs by the sort target.
 fn compare(target: SortTarget, one: &KeyValue, other: &KeyValue) -> Ordering {
     match target {
         SortTarget::Key => one.key.cmp(&other.key),

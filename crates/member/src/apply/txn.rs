@@ -103,8 +103,8 @@ fn next_branch<'a>(txn: &'a TxnRequest, path: &mut Path<'_>) -> (bool, &'a [Requ
     (succeeded, branch(txn, succeeded))
 }
 
-/// Calls `f` with every operation that will be executed, in order; instead of a nested transaction, with its
-/// operations. Stops at the first error.
+/// Calls `f` with every operation that will be executed, in order. A nested transaction is replaced by its operations.
+/// Stops at the first error.
 fn check<'a, F>(txn: &'a TxnRequest, path: &mut Path<'_>, f: &mut F) -> Result<(), Error>
 where
     F: FnMut(&'a Op) -> Result<(), Error>,
@@ -196,8 +196,8 @@ fn is_true(store: &Store, compare: &Compare) -> bool {
     }
 }
 
-/// Whether a compare is true for a pair. As in etcd, which checks neither number, a pair counts as equal in
-/// an unknown target, and a compare with an unknown result is true.
+/// Whether a compare is true for a pair. As in etcd, which does not check the numbers of target and result: with an
+/// unknown target, the pair counts as equal; with an unknown result, the compare is true.
 fn is_true_for(compare: &Compare, row: &KeyValue) -> bool {
     let given = given(compare);
     let order = match CompareTarget::try_from(compare.target) {

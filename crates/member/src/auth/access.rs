@@ -40,7 +40,7 @@ use super::AuthStore;
 use super::permissions::Need;
 use crate::flaw::Flaw;
 
-/// What shows who a client is.
+/// How a client shows who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// A token that a login has issued.
@@ -145,7 +145,7 @@ impl AuthStore {
     /// Those of [`AuthStore::permit`]. etcd refuses the watcher with the text of the error.
     pub fn permit_range(&self, who: &AuthInfo, key: &[u8], range_end: &[u8]) -> Result<(), Error> {
         let key = if key.is_empty() { &[0][..] } else { key };
-        // Flaw M-xg4h: whoever may read a key may watch all keys from there on.
+        // Flaw M-xg4h: a user who may read a key may watch all keys from that key on.
         let from_key = range_end == [0] && self.flaws.has(Flaw::WatchFromKeyUnchecked);
         let range_end = if from_key { &[][..] } else { range_end };
         if self.is_enabled() { self.count_denial(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
@@ -170,7 +170,7 @@ impl AuthStore {
     /// Whether the user may execute this put.
     fn put(&self, who: &AuthInfo, request: &PutRequest, keys_of: LeaseKeys<'_>) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &[])?;
-        // Whoever attaches a key to a lease may let the lease end, which deletes its other keys, too.
+        // A user who attaches a key to a lease may let the lease expire, which deletes its other keys, too.
         self.all_keys(who, Need::Write, &lease_keys(request.lease, keys_of))?;
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &[]) } else { Ok(()) }
     }
@@ -188,7 +188,7 @@ impl AuthStore {
         }
         let op = |op: &RequestOp| match &op.request {
             Some(Op::RequestRange(request)) => self.keys(who, Need::Read, &request.key, &request.range_end),
-            // Flaw M-21681: of a put in a transaction, only the key counts.
+            // Flaw M-21681: for a put in a transaction, only the key is checked.
             Some(Op::RequestPut(request)) if self.flaws.has(Flaw::TxnPutHalfChecked) => {
                 self.keys(who, Need::Write, &request.key, &[])
             }

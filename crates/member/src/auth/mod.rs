@@ -18,7 +18,7 @@
 //! applies the login, but it expires tokens by its own clock, and has none after a restart. The other is the
 //! cache of permissions, which is computed from users and roles.
 //!
-//! Not here: JSON web tokens, and the check of a certificate, whose common name is a user.
+//! Not here: JSON web tokens, and checking a certificate, whose common name is the user's name.
 //!
 //! Invariants: the auth revision grows by one with every change of users and roles, and when authentication
 //! is disabled; while authentication is enabled, there is a user `root` with the role `root`.
@@ -337,25 +337,26 @@ impl AuthStore {
     /// does.
     pub fn who(&mut self, token: Option<&[u8]>, now: u64) -> Result<Option<AuthInfo>, Error> {
         let Some(token) = token.filter(|_| self.state.enabled) else { return Ok(None) };
-        // As HTTP has it in the header `Authorization`; etcd accepts both since 3.5.32, 3.6.13 and 3.7.0.
+        // HTTP clients send it in this form in the header `Authorization`; etcd accepts both since 3.5.32, 3.6.13 and
+        // 3.7.0.
         let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
         self.sweep(now);
         match self.tokens.renew(token, now) {
             Some(user) => Ok(Some(AuthInfo { user, revision: self.state.revision })),
-            // Flaw M-token-ignored: a token that nobody knows is taken for none.
+            // Flaw M-token-ignored: an unknown token counts as no token.
             None if self.flaws.has(Flaw::UnknownTokenIgnored) => Ok(None),
             None => Err(Error::InvalidAuthToken),
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("tokens", self.tokens.len()), count("cached-permissions", self.cache.len())]
     }
 
     /// Removes expired tokens.
     fn sweep(&mut self, now: u64) {
-        // Flaw M-token-forever: nobody looks for expired tokens.
+        // Flaw M-token-forever: expired tokens are never removed.
         if !self.flaws.has(Flaw::TokenLivesForEver) && self.tokens.sweep(now) {
             self.probes.reached(Probe::AuthTokenExpired);
         }
@@ -380,7 +381,8 @@ impl AuthStore {
 
     /// Encodes users and roles for the backend and for snapshots.
     pub fn encode(&self) -> Bytes {
-        // Flaw M-11651: the auth revision is not saved, so a restart begins with the one of the start before.
+        // Flaw M-11651: the auth revision is not saved, so a restart begins with the one that the last start began
+        // with.
         let lost = self.flaws.has(Flaw::AuthRevisionNotSaved);
         row::encode(&self.state, if lost { self.loaded_revision } else { self.state.revision }).into()
     }

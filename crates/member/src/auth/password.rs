@@ -37,12 +37,12 @@ impl ToHash {
 pub struct ToCheck {
     pub(super) hashing: Arc<dyn PasswordHash>,
     pub(super) password: String,
-    /// The hash of the right one.
+    /// The stored hash, to compare with.
     pub(super) stored: Bytes,
 }
 
 impl ToCheck {
-    /// Whether it is right.
+    /// Whether the password is right.
     pub fn perform(&self) -> bool {
         self.hashing.matches(&self.password, &self.stored)
     }

@@ -92,9 +92,9 @@ impl Interval {
         self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
     }
 
-    /// Whether this interval contains a range. A range whose end is not after its start has no keys; it
-    /// counts as contained if its start is, as in etcd's interval tree (`pkg/adt`). Some ranges whose end is
-    /// before their start are not found by etcd, depending on the shape of its tree; here all are found.
+    /// Whether this interval contains a range. A range whose end is not after its start has no keys; it counts as
+    /// contained if its start is, as in etcd's interval tree (`pkg/adt`). If the end is before the start, etcd fails to
+    /// find some of these ranges, depending on the shape of its tree; here all are found.
     fn covers(&self, key: &[u8], range_end: &[u8]) -> bool {
         match range_end {
             [] => self.contains(key),

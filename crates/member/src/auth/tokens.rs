@@ -77,7 +77,7 @@ impl Tokens {
     /// Returns whether any were removed.
     pub(super) fn sweep(&mut self, now: u64) -> bool {
         let last_check = now / RESOLUTION * RESOLUTION;
-        // Since the check at that time, tokens have only got later ends.
+        // Since the check at that time, the expiry of a token can only have moved later.
         if last_check == std::mem::replace(&mut self.checked, last_check) {
             return false;
         }

@@ -59,13 +59,13 @@ impl Commit {
         self.transactions.last().map_or(0, |last| last.meta.consistent_index)
     }
 
-    /// How the commit uses the disk, as far as anybody needs to know: for each of its syncs, how many writes come
-    /// before it. At least one each.
+    /// How the commit uses the disk, in as much detail as anybody needs: for each of its syncs, how many writes come
+    /// before it, at least one.
     ///
-    /// The figures are those of redb in the mean (`the_shape_of_a_commit_is_what_redb_does` in the tests). They
-    /// depend only on what the commit writes, and not on the pages that the file happens to have.
+    /// The figures are averages of what redb does (`the_shape_of_a_commit_is_what_redb_does` in the tests). They depend
+    /// only on what the commit writes, and not on the pages that the file happens to have.
     pub fn shape(&self) -> Vec<u32> {
-        // The second sync is that of the byte that says which root is current.
+        // The second sync is for the byte that says which root is current.
         self.transactions.iter().flat_map(|transaction| [transaction.writes(), 1]).collect()
     }
 }

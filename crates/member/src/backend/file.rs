@@ -24,7 +24,7 @@ struct State {
     /// hash tables, which differs between processors. The disk must see the writes in the same order
     /// everywhere.
     pending: BTreeMap<u64, Bytes>,
-    /// The first error of the disk. redb returns that error once, and after it only says that there was one.
+    /// The first error of the disk. redb returns that error once; afterwards it only says that there was one.
     error: Option<DiskError>,
     /// Whether all operations are refused.
     stopped: bool,

@@ -136,15 +136,15 @@ impl Ledger {
         self.commit(Meta { consistent_index, term, ..meta })
     }
 
-    /// The transaction that makes a new file with these rows, in place of all that there were.
+    /// The transaction that makes a new file with these rows, in place of all existing ones.
     pub fn install(&mut self, rows: Vec<Row>, meta: Meta) -> Transaction {
         self.replace(Ledger::default());
         rows.into_iter().for_each(|(key, value)| self.stage((key, Some(value))));
         self.transaction(meta)
     }
 
-    /// The next transaction makes a new file, with the rows that are staged in `new`. Returns what is remembered of the
-    /// rows that there were.
+    /// The next transaction makes a new file, with the rows that are staged in `new`. Returns the ledger of the old
+    /// rows.
     pub fn replace(&mut self, mut new: Ledger) -> Ledger {
         (new.meta, new.sum, new.size) = (self.meta.clone(), self.sum, self.size);
         new.staged.renews = true;

@@ -58,13 +58,13 @@ const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
 /// The limit of redb's cache, in bytes: more than a simulated store needs.
 const CACHE_BYTES: usize = 1 << 30;
-/// Commits that change this many rows are not kept any longer.
+/// Once the commits that are kept change this many rows, they must be written.
 const KEPT_ROWS_MAX: usize = 10_000;
-/// Nor are commits of this many bytes.
+/// The same, for this many bytes.
 const KEPT_BYTES_MAX: u64 = 8 << 20;
 /// How many reads it takes to open an empty backend.
 const READS_OF_OPENING: u64 = 13;
-/// How many bytes of rows there are for one more read: redb reads each page about one and a half times.
+/// How many bytes of rows cost one more read: redb reads each page about one and a half times.
 const BYTES_A_READ: u64 = 2_700;
 
 /// Why the backend cannot continue. It is unusable afterwards.
@@ -109,7 +109,7 @@ pub struct Loaded {
     pub created: bool,
 }
 
-/// An open backend. The driver has it and does with it what the member hands out ([`Job`]).
+/// An open backend. The driver owns it and performs on it the jobs that the member hands out ([`Job`]).
 ///
 /// The driver may keep commits instead of writing them, as long as nobody looks at the file
 /// ([`Store::keep`]). Before anybody does, and before any other job, it must bring the file up to date
@@ -123,7 +123,7 @@ pub struct Backend {
     flaws: Flaws,
 }
 
-/// Transactions that have ended, as far as the member knows, and are not in the file.
+/// Transactions that are done, as far as the member knows, but are not in the file yet.
 #[derive(Debug, Default)]
 struct Kept {
     /// In order.
@@ -393,8 +393,8 @@ fn write(database: &Database, content: &Transaction) -> Result<(), redb::Error> 
     Ok(transaction.commit()?)
 }
 
-/// Tells the disk how much was read to open a backend of this size. How often redb reads depends on how its pages
-/// lie in the file, which nothing but the content of the file may depend on.
+/// Tells the disk how much was read to open a backend of this size. This is an estimate: how often redb really reads
+/// depends on how its pages lie in the file, and only the content of the file may have an effect.
 fn disk_reads(disk: &Arc<dyn Disk>, size: Size) {
     disk.charge_reads(READS_OF_OPENING + size.in_use / BYTES_A_READ);
 }

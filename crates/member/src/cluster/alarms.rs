@@ -113,7 +113,7 @@ fn touches_store(request: &Request) -> bool {
 
 /// How many bytes of the space quota a request costs. The alarm NOSPACE refuses the requests that cost more than 0.
 ///
-/// Of a transaction, also of a nested one, the more expensive of its two branches counts, as in etcd since 3.5.33, 3.6.14
+/// For a transaction, even a nested one, the more expensive of its two branches counts, as in etcd since 3.5.33, 3.6.14
 /// and 3.7.1.
 pub fn cost(request: &Request, flaws: Flaws) -> u64 {
     match request {

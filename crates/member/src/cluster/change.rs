@@ -1,7 +1,7 @@
 //! A membership change: how a log entry encodes it, and how it changes the list of members.
 //!
-//! Whether a change may be proposed is decided in `check`, by one member. The rules here are applied by every
-//! member when it applies the entry. They use only the replicated membership, so all members decide alike.
+//! Whether a change may be proposed is decided in `check`, by one member. The rules here are applied by every member
+//! when it applies the entry. They use only the replicated membership, so all members decide the same.
 
 use std::slice;
 
@@ -140,7 +140,7 @@ impl Members {
                 }
                 self.check_urls_unused(&member.peer_urls, id)?;
                 let learners = self.current.values().filter(|member| member.is_learner).count();
-                // Flaw M-any-learners: nobody counts the learners.
+                // Flaw M-any-learners: learners are not counted.
                 let any = rules.flaws.has(Flaw::AnyLearners);
                 if member.is_learner && learners as u64 >= u64::from(rules.max_learners) && !any {
                     return Err(Error::TooManyLearners);

@@ -2,9 +2,9 @@
 //! They are etcd's `mayAddMember`, `mayRemoveMember`, `mayPromoteMember` and `isLearnerReady`
 //! (`server/etcdserver/server.go`), in the same order, with the rule for additions of 3.5.30 and late 3.6.
 //!
-//! They depend on what this member knows at this moment, such as its connections. The checks that must come
-//! out the same on all members are made when the change is applied (`change`): whether an id or URL is in
-//! use, and whether there are too many learners.
+//! They depend on what this member knows at this moment, such as its connections. The checks whose result must be the
+//! same on all members are made when the change is applied (`change`): whether an id or URL is in use, and whether
+//! there are too many learners.
 
 use std::collections::BTreeMap;
 
@@ -77,8 +77,8 @@ impl Cluster {
     /// on it.
     ///
     /// # Errors
-    /// `MemberBadUrls`; `NotEnoughStartedMembers` if fewer than a quorum of the voters, with the new one,
-    /// would have started; `Unhealthy` if this member is connected to fewer than such a quorum.
+    /// `MemberBadUrls`; `NotEnoughStartedMembers` if fewer than a quorum of the voters, counting the new one, would
+    /// have started; `Unhealthy` if this member is connected to fewer than that many.
     pub fn check_add(
         &self,
         request: &MemberAddRequest,

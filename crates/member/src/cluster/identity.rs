@@ -21,7 +21,7 @@ pub(super) fn peer_urls(urls: &[String]) -> Result<Vec<String>, Error> {
     Ok(urls)
 }
 
-/// Refuses what cannot be the peer URLs of a member.
+/// Refuses URLs that cannot be the peer URLs of a member.
 ///
 /// # Errors
 /// `MemberBadUrls`.
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(member_id(&urls, "etcd-cluster", None), 0xbdae_9bbc_11dd_390d);
         let added = |second| id_of_new(Ids::Hashed, &urls, second);
         assert_ne!(added(1), added(2));
-        // URLs, token and seconds are one text, so the token `1` has the same effect as the second 1.
+        // URLs, token and seconds are hashed as one text, so the token `1` has the same effect as the second 1.
         assert_eq!(added(1), Ok(member_id(&urls, "1", None)));
     }
 }

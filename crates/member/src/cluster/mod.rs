@@ -70,7 +70,7 @@ pub struct Cluster {
     version: String,
     /// The version to which a downgrade is in progress; empty if there is none.
     downgrade: String,
-    /// The hash of all this.
+    /// The hash of the fields above, except the rules.
     hash: u64,
     /// The learners that were promoted since this value was created or decoded. Only the flaw M-20797 needs them, if
     /// it is switched on.
@@ -235,7 +235,7 @@ impl Cluster {
         self.members.current.values().cloned().collect()
     }
 
-    /// All members, each with whether it is a learner, sorted.
+    /// All members, sorted by id, each with whether it is a learner.
     pub(crate) fn roles(&self) -> Vec<(MemberId, bool)> {
         self.members.current.iter().map(|(id, member)| (*id, member.is_learner)).collect()
     }

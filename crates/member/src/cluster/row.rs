@@ -40,7 +40,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A membership of nobody, in this version.
+    /// A membership without members, in this version.
     pub fn empty() -> Row {
         Row { version: VERSION, ..Row::default() }
     }

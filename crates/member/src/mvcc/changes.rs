@@ -73,8 +73,8 @@ impl Unsaved {
 }
 
 impl Store {
-    /// Removes and returns the rows among what [`Store::take_changes`] would return, those of leases included: whoever
-    /// collects them need not do so all at once.
+    /// Removes and returns the rows, including those of leases, that [`Store::take_changes`] would return, so that a
+    /// caller need not collect them all at once.
     pub fn take_rows(&mut self) -> impl Iterator<Item = (Bytes, Option<Bytes>)> {
         let changed = mem::take(&mut self.unsaved.leases).into_iter();
         let leases = changed.map(|id| (lease::row_key(id), self.leases.get(id).map(lease::encode)));

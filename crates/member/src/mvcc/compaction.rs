@@ -1,11 +1,10 @@
 //! Compaction of the history, which has two parts.
 //!
-//! When the entry is applied, the compact revision changes, and reads below it fail. No read can return the rows any
-//! more that it makes unreadable (`doomed`). Later, the *scrub* removes these rows from memory and from the backend, in
-//! batches. Two
-//! numbers in the backend say how far compaction has come: the revision of the last *scheduled* compaction
-//! and that of the last *finished* one. A restart that finds a scheduled compaction which is not finished
-//! starts the scrub again.
+//! When the entry is applied, the compact revision changes, and reads below it fail. From then on, no read can return
+//! the rows that the compaction makes unreadable (`doomed`). Later, the *scrub* removes these rows from memory and from
+//! the backend, in batches. Two numbers in the backend say how far compaction has come: the revision of the last
+//! *scheduled* compaction and that of the last *finished* one. A restart that finds a scheduled compaction which is not
+//! finished starts the scrub again.
 //!
 //! The size of a batch is the number of rows that are removed; etcd counts the rows that it visits.
 //!
@@ -115,7 +114,8 @@ impl Store {
         !causes.iter().any(|flaw| self.flaws.has(*flaw)) // flaw M-18089
     }
 
-    /// The first revision with whose compaction a tombstone at `at` goes, and a put that it follows in its own revision.
+    /// The first compact revision that makes a tombstone at `at` unreadable, and a put before it in the same main
+    /// revision.
     pub(super) fn end_of_tombstone(&self, at: Revision) -> i64 {
         at.main + i64::from(self.tombstones_stay())
     }

@@ -1,16 +1,16 @@
-//! The rows that some compaction makes unreadable, each with the first revision to which such a compaction is. That is
-//! known as soon as the next change of the key is made, so a compaction needs to look at no row: it takes those that
-//! wait in the list up to its revision. Their digests are summed up on the way.
+//! The rows that some compaction makes unreadable, each with the lowest compact revision that does so. That revision is
+//! known as soon as the key changes again, so a compaction need not look at any rows: it takes from the list those that
+//! wait up to its revision. The list sums up their digests on the way.
 //!
 //! All changes at the compact revision itself stay, even tombstones, because a watch may start there (etcd issue
-//! 18089). Of the older changes of a key, only the last one stays, and only if it is a put that is still current at
-//! the compact revision. Hence a put that is changed by a later revision goes with a compaction to that revision, and
-//! a tombstone, or a put that is changed by its own revision, with a compaction to the next one.
+//! 18089). Of the older changes of a key, only the last one stays, and only if it is a put that is still current at the
+//! compact revision. Hence a put that a later revision changes goes with a compaction to that later revision; a
+//! tombstone, or a put that its own revision changes again, goes with a compaction to the next revision.
 
 use super::queue::Queue;
 use super::revision::Revision;
 
-/// All such rows. The rows of one key are in the order of their revisions.
+/// All rows that compactions doom. The rows of one key are in the order of their revisions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Doomed {
     /// Those that go with a compaction to the revision that doomed them.
@@ -38,7 +38,7 @@ impl List {
         self.rows.last(|(end, ..)| *end <= compacted).map_or(self.taken, |(_, _, sum)| *sum)
     }
 
-    /// The first row, after the compact revision with which it goes.
+    /// The first row, preceded by the compact revision with which it goes.
     fn front(&self) -> (i64, Revision) {
         self.rows.front().map_or((i64::MAX, Revision::default()), |(end, at, _)| (*end, *at))
     }

@@ -18,10 +18,10 @@ use super::rows::Rows;
 
 /// The first bytes of a snapshot. The digit is the version of the format.
 pub(super) const MAGIC: &[u8; 8] = b"mvccsnp2";
-/// About how many bytes a row needs besides its key and value. The encoder reserves memory by it.
+/// About how many bytes a row needs besides its key and value. The encoder uses this to reserve memory.
 const ROW_LEN: usize = 32;
 
-/// A store as it was at some moment, to be encoded. To take it costs much less than to encode it.
+/// A store as it was at some moment, to be encoded. Taking it costs much less than encoding it.
 #[derive(Debug)]
 pub struct Frozen {
     /// The compact revision, and whether the rows that no read can return any more are removed.
@@ -55,10 +55,10 @@ impl Frozen {
         out.into()
     }
 
-    /// The hash of all rows up to `revision` by etcd's formula, with which it can be compared with those of etcd
-    /// (`storage/mvcc/hash.go`): a CRC32C of the name of the bucket, and of the rows as etcd stores them. Of the rows up to
-    /// the compact revision only those count that `revision` still shows, if it shows any key at all. Tombstones at the
-    /// compact revision are left out.
+    /// The hash of all rows up to `revision` by etcd's formula, so that it can be compared with etcd's hashes
+    /// (`storage/mvcc/hash.go`): a CRC32C of the name of the bucket, and of the rows as etcd stores them. If any key
+    /// exists at `revision`, a row up to the compact revision counts only if it is still current at `revision`.
+    /// Tombstones at the compact revision are left out.
     pub fn etcd_hash(&self, revision: i64) -> u32 {
         let mut left_out = self.not_scrubbed();
         let (mut keys, mut replaced, mut shows_keys) = (BTreeSet::new(), BTreeSet::new(), false);
@@ -84,7 +84,7 @@ impl Frozen {
         })
     }
 
-    /// The compacted rows that the scrub has not removed yet: those that a later change follows, which is not after the
+    /// The compacted rows that the scrub has not removed yet: those followed by a later change that is not after the
     /// compact revision, and tombstones.
     fn not_scrubbed(&self) -> BTreeSet<Revision> {
         let mut gone = BTreeSet::new();

@@ -2,8 +2,7 @@
 //!
 //! It covers the same rows as etcd's: those that a compaction keeps, without tombstones at the compact
 //! revision. etcd excludes these because whether a member has them depends on the version that compacted it
-//! (etcd issue 18089). It is made of our own digests of rows, so only the hashes of our members can be
-//! compared.
+//! (etcd issue 18089). It is computed from our own digests of rows, so only the hashes of our members can be compared.
 
 use api::Error;
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,7 +17,7 @@ const KEPT: usize = 10;
 pub struct KeptHash {
     /// The revision.
     pub revision: i64,
-    /// The compact revision before.
+    /// The compact revision before that compaction.
     pub compact_revision: i64,
     /// The hash.
     pub hash: u32,
@@ -38,8 +37,8 @@ impl Store {
         self.kept_hashes.drain(..finished.saturating_sub(KEPT));
     }
 
-    /// The hash that was kept of a compaction to this revision, one of the last ten that are finished. A restart
-    /// forgets them.
+    /// The hash that was kept for a compaction to this revision, if it is one of the last ten that are finished. A
+    /// restart forgets these hashes.
     pub fn kept_hash(&self, revision: i64) -> Option<KeptHash> {
         self.kept_hashes.iter().copied().find(|kept| kept.revision == revision && self.is_scrubbed(revision))
     }
@@ -105,8 +104,8 @@ mod tests {
         assert_eq!(kept.collect::<Vec<_>>(), (16..=25).collect::<Vec<_>>());
     }
 
-    /// A store gives the same answers as one that got its rows in a snapshot, or from a backend with any part of a
-    /// scrub.
+    /// A store gives the same answers as one that got its rows in a snapshot, or from a backend in which a scrub was
+    /// interrupted at any point.
     #[test]
     fn a_hash_depends_on_the_rows_only() {
         let (mut store, mut backend) = (Store::new(), std::collections::BTreeMap::new());

@@ -100,7 +100,7 @@ impl Leases {
             let lease = self.all.get_mut(&to);
             let lease = lease.unwrap_or_else(|| {
                 panic!(
-                    "{key:?} is put with lease {to}, but that does not exist: was the request not checked?"
+                    "{key:?} is put with lease {to}, but that lease does not exist: was the request not checked?"
                 )
             });
             lease.keys.insert(key.clone());

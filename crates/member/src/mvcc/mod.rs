@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 6] {
         [
             count("rows", self.rows.len()),
@@ -201,7 +201,7 @@ impl Store {
             .flat_map(move |(at, row)| repeat_n((at, row), times(at)))
     }
 
-    /// The rows from revision `from` on, for those who explain a run.
+    /// The rows from revision `from` on, for the code that explains a run.
     pub(crate) fn told_since(&self, from: i64) -> Vec<record::inner::Row> {
         self.rows.since(Revision::first_of(from)).map(|(at, row)| row::told(at, row)).collect()
     }
@@ -216,7 +216,7 @@ impl Store {
         self.leases.iter()
     }
 
-    /// Adds the newest row. `before` is the change of its key before it.
+    /// Adds the newest row. `before` is the previous change of its key.
     fn add_row(&mut self, at: Revision, row: KeyValue, digest: u64, before: Option<Modification>) {
         let tombstone = row::is_tombstone(&row);
         self.content = self.content.wrapping_add(digest);

@@ -1,4 +1,4 @@
-//! A sorted queue, in blocks, so that it never moves all it holds when it grows.
+//! A sorted queue, in blocks, so that it never moves all its items when it grows.
 
 use std::collections::VecDeque;
 
@@ -43,14 +43,14 @@ impl<T> Queue<T> {
         item
     }
 
-    /// The last item of those for which this holds. It holds for the first ones and not for the others.
+    /// The last item for which `holds` is true. It must be true for the first items and false for all others.
     pub(super) fn last(&self, holds: impl Fn(&T) -> bool) -> Option<&T> {
         let block = self.0.partition_point(|block| block.front().is_some_and(&holds)).checked_sub(1)?;
         let block = &self.0[block];
         block.get(block.partition_point(holds).checked_sub(1)?)
     }
 
-    /// Removes items of those for which this holds, but not the last one of them. Others may stay, too.
+    /// Removes items for which `holds` is true, but never the last one of them. Some of the others may stay, too.
     pub(super) fn forget(&mut self, holds: impl Fn(&T) -> bool) {
         while self.0.get(1).and_then(VecDeque::front).is_some_and(&holds) {
             self.0.pop_front();

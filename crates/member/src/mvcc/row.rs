@@ -18,12 +18,12 @@ pub(super) fn is_tombstone(row: &KeyValue) -> bool {
     row.version == 0
 }
 
-/// The row as those see it who explain a run.
+/// The row as it is shown to the code that explains a run.
 pub(super) fn told(at: Revision, row: &KeyValue) -> record::inner::Row {
     record::inner::Row { at: (at.main, at.sub), key: row.key.clone(), tombstone: is_tombstone(row) }
 }
 
-/// The pair of a row as etcd stores it: that of a deletion has no revision.
+/// The pair of a row as etcd stores it: for a deletion, without the revision.
 pub(crate) fn as_etcd_has_it(row: &KeyValue) -> KeyValue {
     match is_tombstone(row) {
         true => KeyValue { key: row.key.clone(), ..KeyValue::default() },

@@ -1,5 +1,5 @@
-//! All rows of the store, by revision, in blocks that are shared with whoever got a copy of the list. A copy of all
-//! rows costs one count for each block, and a later change of a row copies the rows of one block at most.
+//! All rows of the store, by revision, in blocks that copies of the list share. Copying all rows costs one reference
+//! count for each block, and a later change of a row copies the rows of at most one block.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::revision::Revision;
 
 /// How many rows a block has at most. A change of a row moves or copies those of its block.
 const BLOCK: usize = 32;
-/// Two neighbours with fewer rows than this become one block.
+/// Two neighbouring blocks with fewer rows than this become one.
 const SMALL: usize = BLOCK / 4;
 
 type Row = (Revision, KeyValue);
@@ -17,7 +17,8 @@ type Row = (Revision, KeyValue);
 /// Rows in the order of their revisions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    /// Each with a revision that is not above its rows, and above those of the block before. No block is empty.
+    /// Each block with a revision that is not above those of its rows, and above those of the block before. No block is
+    /// empty.
     blocks: Vec<(Revision, Arc<Vec<Row>>)>,
     len: usize,
 }
@@ -75,7 +76,7 @@ impl Rows {
         rows.skip(earlier).map(|(at, row)| (*at, row))
     }
 
-    /// Makes a small block and a neighbour one block, if that one is small, too.
+    /// Merges a small block with a neighbour that is small, too.
     fn join(&mut self, block: usize) {
         let is_small = |nth: usize| self.blocks.get(nth).is_some_and(|(_, rows)| rows.len() < SMALL);
         let second = match block.checked_sub(1) {

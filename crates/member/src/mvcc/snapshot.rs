@@ -68,7 +68,7 @@ impl Store {
 
 impl Store {
     /// A new store with these rows of the history, ordered by key, these leases (id, time to live, time left), and this
-    /// compact revision. Like one that was decoded, it counts all of it as changed.
+    /// compact revision. As in a store that was decoded, all of it counts as changed.
     ///
     /// # Errors
     /// `Damaged` if no store can have written these rows.

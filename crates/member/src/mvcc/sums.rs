@@ -37,7 +37,7 @@ impl Sums {
         self.until(revision).tombstones.wrapping_sub(self.until(revision - 1).tombstones)
     }
 
-    /// Forgets what is asked for only below a revision.
+    /// Forgets what is needed only below a revision.
     pub(super) fn forget(&mut self, below: i64) {
         self.0.forget(|sum| sum.revision < below);
     }

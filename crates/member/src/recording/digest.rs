@@ -1,4 +1,4 @@
-//! What stands for the effects of a step in a record. Two steps with the same digest have done the same.
+//! The digest that stands for the effects of a step in a record. Two steps with the same digest have done the same.
 
 use api::{Error, Response};
 use bytes::{BufMut as _, BytesMut};

@@ -49,7 +49,7 @@ pub enum Noted {
     Call {
         /// The number of the call.
         call: u64,
-        /// The request. Several are changes of the membership at once.
+        /// The request. If there are several, they are membership changes to be made at once.
         asks: Vec<Asked>,
         /// Who asks.
         #[serde(flatten)]
@@ -81,7 +81,8 @@ pub enum Noted {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failed: Option<(String, String)>,
     },
-    /// [`Input::StoreDone`](contract::Input::StoreDone), with the reason if the job failed. After that the process ends.
+    /// [`Input::StoreDone`](contract::Input::StoreDone), with the reason if the job failed. After that the process
+    /// ends.
     StoreDone(Option<String>),
     /// [`Input::WorkDone`](contract::Input::WorkDone).
     WorkDone {
@@ -141,7 +142,7 @@ pub enum Computed {
     Hashed(String),
 }
 
-/// Why a line is no input.
+/// Why a line is not an input.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// A message of another member cannot be read.
@@ -153,11 +154,11 @@ pub enum Unreadable {
     /// A message of a client cannot be read.
     #[error("{0}")]
     Item(#[from] prost::DecodeError),
-    /// It is the end of a computation that did not begin.
-    #[error("computation {0} has ended, which did not begin")]
+    /// It is the end of a computation that never began.
+    #[error("computation {0} has ended, but it never began")]
     Work(u64),
-    /// It is no input.
-    #[error("this is no input: {0}")]
+    /// It is not an input.
+    #[error("this is not an input: {0}")]
     None(&'static str),
 }
 
@@ -278,7 +279,7 @@ impl Noted {
     /// The input. Computations that have ended are taken from those that were begun.
     ///
     /// # Errors
-    /// It is none. The failure of a store is none either: the process has ended.
+    /// It is not an input. The failure of a store is not one either: the process has ended.
     pub fn input(&self, begun: &mut BTreeMap<u64, Work>) -> Result<Input, Unreadable> {
         Ok(match self {
             Noted::Start => return Err(Unreadable::None("a process starts once")),
@@ -311,8 +312,7 @@ impl Noted {
                 let result = match failed {
                     None => Ok(()),
                     Some((kind, path)) => {
-                        let kind =
-                            kind_of(kind).ok_or(Unreadable::None("such errors of disks do not exist"))?;
+                        let kind = kind_of(kind).ok_or(Unreadable::None("there is no such disk error"))?;
                         Err(DiskError { kind, path: path.as_str().into() })
                     }
                 };

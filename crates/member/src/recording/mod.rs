@@ -1,10 +1,10 @@
-//! The record of a process: everything that went into its member, and what came of it.
+//! The record of a process: all inputs of its member, and what they led to.
 //!
-//! A record is JSON, a line for each thing: the start ([`Start`]), the files that it found ([`File`]), and then the steps,
-//! in order ([`Step`]). Each line is of one of these kinds ([`Line`]). The same file goes on with the next start. A member
-//! that starts with the same files and gets the same inputs does the same. So a record has all inputs with their whole
-//! content, and of the effects only the facts, as text, and a digest of the rest: whoever walks a member through the
-//! record again gets the effects themselves, and sees whether they are the same.
+//! A record is JSON, a line for each thing: the start ([`Start`]), the files that it found ([`File`]), and then the
+//! steps, in order ([`Step`]). Each line is of one of these kinds ([`Line`]). The next start continues in the same
+//! file. A member that starts with the same files and gets the same inputs does the same. So a record has all inputs
+//! with their whole content, but of the effects only the facts, as text, and a digest of the rest: replaying the record
+//! through a member yields the effects themselves, and shows whether they are the same.
 //!
 //! | file | what it contains |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `input` | inputs as lines, and back |
 //! | `digest` | what stands for effects |
 //!
-//! It has everything that clients send: values, tokens, passwords.
+//! A record has everything that clients send: values, tokens, passwords.
 
 mod digest;
 mod input;
@@ -50,7 +50,7 @@ pub struct File {
     pub data: Blob,
 }
 
-/// A step: an input, and what came of it. The first one of a process is the start itself.
+/// A step: an input and its effects. The first step of a process is the start itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// The monotonic clock, in nanoseconds.
@@ -71,7 +71,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step with what came of it.
+    /// A step with its effects.
     pub fn of(now: Now, input: Noted, effects: &Effects) -> Step {
         Step {
             clock: now.clock,
@@ -103,7 +103,7 @@ impl Line {
 
     /// Reads a line.
     ///
-    /// # Errors
+    /// It is not a line of a record.
     /// It is none.
     pub fn read(text: &str) -> Result<Line, serde_json::Error> {
         serde_json::from_str(text)

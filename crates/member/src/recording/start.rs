@@ -11,7 +11,7 @@ use super::{Blob, FORMAT};
 use crate::config::{Config, Peer, Settings};
 use crate::io::Etcd;
 
-/// A start. It says everything of the process's [`Config`] but how passwords are hashed, which no step depends on.
+/// A start. It has everything in the process's [`Config`] except how passwords are hashed, on which no step depends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// The name of the format.
@@ -30,7 +30,7 @@ pub struct Start {
     pub join: bool,
     /// The seed of its draws.
     pub seed: u64,
-    /// The members that it was told.
+    /// The initial members, as the process was told.
     pub peers: Vec<Named>,
     /// Where clients reach it.
     pub client_urls: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Named {
 /// The settings of a record are not those of this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the settings {0} are missing in it, or this program does not have them: it is the record of another version"
+    "the settings {0} are missing in the record, or this program lacks them: it is the record of another version"
 )]
 pub struct StrangeSettings(String);
 
@@ -110,7 +110,7 @@ impl Start {
         Ok(settings)
     }
 
-    /// What the process was told, with a wish for the steps of raft.
+    /// What the process was told, with a request to report the steps of raft.
     ///
     /// # Errors
     /// The settings are those of another version.

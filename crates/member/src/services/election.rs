@@ -171,7 +171,7 @@ impl Resume {
         Resume::begin(request.leader, None)
     }
 
-    /// What both calls begin with.
+    /// The common beginning of both calls.
     fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, NextStep) {
         let missing = leader.is_none();
         let resume = Resume { own: leader.unwrap_or_default(), value };
@@ -218,7 +218,7 @@ impl Call for Resume {
 pub(super) struct Leader;
 
 impl Leader {
-    /// A question for the leader, and its only step.
+    /// A call that asks who the leader is, and its only step.
     pub(super) fn begin(request: LeaderRequest) -> (Leader, NextStep) {
         (Leader, NextStep::Send(queue::first(&queue::prefix(&request.name)).into()))
     }

@@ -189,7 +189,7 @@ impl Services {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 2] {
         [count("service-calls", self.calls.len()), count("service-waits", self.waiting_for.len())]
     }

@@ -159,7 +159,7 @@ impl Records<'_> {
         Some(HardState { term: self.u64()?, vote: self.u64()?, commit: self.u64()?, ..HardState::default() })
     }
 
-    /// Takes this many bytes of the payload, if there are so many.
+    /// Takes this many bytes of the payload, if that many are left.
     fn take(&mut self, length: usize) -> Option<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

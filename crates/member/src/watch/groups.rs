@@ -34,8 +34,8 @@ impl Hub {
         (watcher.group, watcher.next)
     }
 
-    /// Tells that a watcher's place has changed from `from`, while the store is at revision `current` and compacted to
-    /// `compacted`.
+    /// Reports that a watcher's place has changed from `from`, while the store is at revision `current` and compacted
+    /// to `compacted`.
     pub(super) fn tell_move(
         &self,
         name: Name,

@@ -195,7 +195,7 @@ impl Hub {
         }
     }
 
-    /// From now on, the draws are those of the configuration's new seed.
+    /// From now on, draws use the configuration's new seed.
     pub(crate) fn reseed(&mut self, config: &Config) {
         self.jitter = progress::jitter(config);
     }
@@ -213,7 +213,7 @@ impl Hub {
     /// revision, before the next entry is applied: that may be a compaction, which removes the changes.
     ///
     /// # Panics
-    /// If a revision was made without a call of this.
+    /// If a revision was made without a call of this method.
     pub(crate) fn changed(&mut self, store: &Store) {
         let revision = store.revision();
         let before = std::mem::replace(&mut self.notified, revision);
@@ -376,7 +376,7 @@ impl Hub {
         }
     }
 
-    /// What it keeps, in numbers.
+    /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> [Count; 9] {
         let watchers = self.streams.values().map(|stream| stream.watchers.len()).sum();
         let outboxes = || self.streams.values().map(|stream| &stream.outbox);

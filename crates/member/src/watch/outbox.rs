@@ -50,7 +50,7 @@ impl Notice {
         self.watch_id == NO_WATCHER && self.serial == 0
     }
 
-    /// The notice as those see it who explain a run; so many others wait in the channel.
+    /// The notice as it is shown to the code that explains a run; `waiting` others wait in the channel.
     fn told(&self, stream: u64, waiting: usize) -> Queued {
         let event = |event: &Event| {
             let kv = event.kv.as_ref();
@@ -203,7 +203,7 @@ impl Outbox {
             let watcher =
                 watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.serial == notice.serial);
             let Some(watcher) = watcher else {
-                // The watcher was cancelled meanwhile. If there is one with this id, it is another watcher.
+                // The watcher was cancelled meanwhile. If there is a watcher with this id now, it is a different one.
                 probes.reached(Probe::WatchDroppedAfterCancel);
                 continue;
             };

@@ -141,8 +141,8 @@ fn is_of_rights(error: Error) -> bool {
     matches!(error, InvalidAuthToken | AuthOldRevision | UserEmpty | PermissionDenied)
 }
 
-/// The error with which a watcher is refused whose user has no right to it, for this reason: etcd names three causes,
-/// and says `permission denied` otherwise (`v3rpc/watch.go`).
+/// The error for a watcher that is refused for this reason, because its user has no right to it: etcd names three
+/// causes, and says `permission denied` otherwise (`v3rpc/watch.go`).
 fn of_rights(error: Error) -> Error {
     if is_of_rights(error) { error } else { Error::PermissionDenied }
 }

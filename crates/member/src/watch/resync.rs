@@ -1,9 +1,9 @@
 //! Serves the watchers that are not synced: passes over unsynced watchers, and retries of victims.
 //!
-//! A pass takes up to `watch_sync_batch` watchers. It cancels those that want revisions which were compacted.
-//! For the others, it reads the history once, from the oldest revision that any of them wants, and sends each
-//! its changes, up to `watch_batch_revisions` revisions. It reads no more than [`HISTORY_ROWS`] rows, whatever they
-//! want; the next pass continues there.
+//! A pass takes up to `watch_sync_batch` watchers. It cancels those that want revisions which were compacted. For the
+//! others, it reads the history once, from the oldest revision that any of them wants, and sends each its changes, up
+//! to `watch_batch_revisions` revisions. It reads no more than [`HISTORY_ROWS`] rows, however much they want; the next
+//! pass continues there.
 //!
 //! The next pass begins with the watcher after the last one of this pass. If each pass began with the first,
 //! then watchers whose cancellation finds no room in the channel could keep all others from being served.
@@ -23,7 +23,8 @@ use crate::flaw::Flaw;
 use crate::inner;
 use crate::mvcc::Store;
 
-/// How many rows of the history a pass reads, but for the rest of a revision. etcd reads all, outside of its other work.
+/// The most rows of the history that a pass reads, except that it completes the last revision. etcd reads all rows,
+/// outside of its other work.
 pub(super) const HISTORY_ROWS: usize = 4_096;
 
 /// The changes that a pass sends one watcher. It has all changes of a revision or none.
@@ -59,7 +60,7 @@ impl Batch {
 impl Hub {
     /// Makes one pass over unsynced watchers.
     pub(super) fn resync(&mut self, store: &Store) {
-        // As in etcd, not if it takes as many as the limit allows.
+        // As in etcd, this is false even if the unsynced watchers just fill the limit.
         let takes_all = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
         let (at, lag) = ((store.revision(), store.compact_revision()), self.unsynced.len());
@@ -141,8 +142,8 @@ impl Hub {
         true
     }
 
-    /// Reads the history for these watchers. Each gets the changes in its range from its next revision on. `pass` is told
-    /// only: how many watchers lag, and which of them this pass takes.
+    /// Reads the history for these watchers. Each gets the changes in its range from its next revision on. `pass` is
+    /// only reported: how many watchers lag, and which of them this pass takes.
     fn read_history(
         &self,
         store: &Store,
@@ -193,7 +194,7 @@ impl Hub {
         if let Some(unread) = unread {
             for name in lagging {
                 let next = self.watcher(*name).next;
-                // A watcher of the future lacks nothing.
+                // A watcher that waits for a future revision lacks nothing.
                 if next <= store.revision() {
                     batches.entry(*name).or_default().more.get_or_insert(next.max(unread));
                 }

@@ -23,7 +23,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    /// The group as those see it who explain a run.
+    /// The group as it is shown to the code that explains a run.
     pub(super) const fn told(self) -> record::inner::Group {
         match self {
             Group::Synced => record::inner::Group::Synced,
