@@ -16,7 +16,7 @@ const STEPS_MAX: usize = 200;
 /// After this many steps the walk ends even if it has found no failed order.
 const STEPS_AT_MOST: usize = 50_000;
 
-/// A step counts as one more for every this many bytes of its state.
+/// A step counts once more for each `BYTES_PER_STEP` bytes of its state.
 const BYTES_PER_STEP: usize = 512;
 
 /// Conflicts of more operations than this have too many orders.

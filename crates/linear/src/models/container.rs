@@ -52,7 +52,8 @@ pub trait Order<V> {
     /// Puts an element in.
     fn insert(state: &mut Self::State, element: V);
 
-    /// Takes out the element for this answer, nothing for `None`. Returns whether the answer is right in this state.
+    /// Applies a take with this answer; `None` means that it found nothing. Returns whether the answer is right in this
+    /// state.
     fn take(state: &mut Self::State, answer: Option<&V>) -> bool;
 
     /// Takes an unknown element, if there is any.
