@@ -79,7 +79,7 @@ fn generated(lengths: &[usize]) {
 struct Cost {
     verdict: Duration,
     whole: Duration,
-    /// Of the largest conflict.
+    /// The size of the largest conflict.
     operations: usize,
     least: usize,
 }
@@ -126,7 +126,7 @@ where
     cost
 }
 
-/// The median time of several runs; the shorter they are, the more.
+/// The median time of several runs; a shorter run is repeated more often.
 fn median<T>(mut run: impl FnMut() -> T) -> Duration {
     let begin = Instant::now();
     let mut times = Vec::new();

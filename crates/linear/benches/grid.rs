@@ -1,7 +1,7 @@
 //! How long verdicts take, for recorded histories and a grid of generated ones.
 //!
-//! `cargo bench --bench grid` runs all, `cargo bench --bench grid -- single` those whose name contains the word.
-//! Times are of the check alone; histories are read or generated before.
+//! `cargo bench --bench grid` runs all benchmarks, `cargo bench --bench grid -- single` those whose name contains
+//! `single`. Only the check is timed; histories are read or generated beforehand.
 
 #[path = "../tests/common/files.rs"]
 mod files;

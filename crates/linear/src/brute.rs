@@ -11,7 +11,7 @@ pub fn linearizable<M: Model>(model: &M, history: &History<M::Input, M::Output>)
     extend(model, history, &model.initial(), &rest)
 }
 
-/// Whether the operations of `rest` have an order that starts in this state.
+/// Whether the operations of `rest` can be linearized from this state.
 fn extend<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

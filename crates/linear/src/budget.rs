@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// The limits of one check. Whatever the history, the check ends within them, undecided if it has to.
 #[derive(Clone, Debug)]
 pub struct Budget<'a> {
-    /// How many configurations (sets of operations in an order, with the state they lead to) the searches of
-    /// all components together may visit.
+    /// How many configurations (a set of operations already in order, with the state they lead to) the searches of all
+    /// components together may visit.
     pub steps_max: u64,
     /// How many bytes the searches may use at a time: for the configurations that they remember, for states, and for
     /// values between appends. States and values count with the bytes that they own according to
@@ -21,8 +21,7 @@ pub struct Budget<'a> {
     /// component. That is enough to find out whether a smaller run still fails. A violation found by a search
     /// is confirmed by a second search in any case.
     pub explain: bool,
-    /// How many configurations the explanation of a violation may visit, in addition to as many as the verdict
-    /// took.
+    /// How many configurations the explanation of a violation may visit, on top of the number that the verdict took.
     pub explain_steps_max: u64,
     /// How many components to check at a time.
     pub threads: usize,
@@ -132,7 +131,7 @@ pub(crate) struct Meter<'a> {
 /// Steps in a batch.
 const BATCH: u64 = 1024;
 
-/// The clock is also read after so many bytes, because some steps read large states.
+/// The clock is also read after this many bytes, because some steps read large states.
 const BYTES_PER_LOOK: u64 = 1 << 22;
 
 impl<'a> Meter<'a> {
@@ -158,7 +157,7 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    /// Records that a step has read so many bytes. Checks the limits now and then.
+    /// Records that a step has read this many bytes. Checks the limits now and then.
     #[inline]
     pub(crate) fn work(&mut self, bytes: u64) -> Result<(), Limit> {
         self.worked += bytes;

@@ -1,5 +1,5 @@
-//! Explains a violation by a *conflict*: a few operations that have no order, whatever became of the others
-//! ([`crate::validate`] has the exact definition).
+//! Explains a violation by a *conflict*: a few operations that cannot be linearized, whether or not the others took
+//! effect ([`crate::validate`] has the exact definition).
 //!
 //! First it finds any conflict. Some engines name one, their *core*. Otherwise, the cause is likely near the
 //! first return that is missing from the longest order that the search built (`deepest`). So a few operations
@@ -115,7 +115,7 @@ pub(crate) fn bare<M: Model>(
     operations.sort_unstable_by_key(|&index| (part.history.operation(index).call, index));
     operations.dedup();
     let conflict = Conflict { operations, ..Conflict::default() };
-    // Up to which time `deepest` has every answer was not looked for. 0 promises nothing.
+    // Nothing has determined up to which time `deepest` has every answer. 0 promises nothing.
     Explained::Violation { conflict, prefix: deepest, prefix_until: 0 }
 }
 

@@ -131,7 +131,7 @@ impl<'a> Simulation<'a> {
             (0..self.shape.clients)
                 .map(|client| std::cmp::Reverse((self.random.exponential(UNIT), client as u32)))
                 .collect();
-        // The number of the newest client. Whoever loses an operation continues under a new number.
+        // The number of the newest client. A client that loses an operation continues under a new number.
         let mut names = self.shape.clients as u32;
         let mut operations = Vec::with_capacity(self.shape.operations);
         while operations.len() < self.shape.operations {

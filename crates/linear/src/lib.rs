@@ -58,7 +58,7 @@
 //! # Ok::<(), linear::Invalid>(())
 //! ```
 //!
-//! # A model that is here already
+//! # The models in this crate
 //!
 //! [`models`] has registers, lists, locks, queues, stacks, priority queues, bags, sets, texts, counters, banks and
 //! transactions on registers, and [`models::keyed`] makes a store of many such objects out of any model.
@@ -92,8 +92,8 @@
 //!    ([`Model::as_container`]) is decided in O(n log n), too.
 //! 3. A search decides the rest. It goes depth first over the model's states, never branches on reads, and
 //!    remembers where it has been as 128-bit sums.
-//! 4. A violation is explained by a *conflict*: a few operations that have no order, whatever became of all
-//!    others. The longest prefix in time that does have an order is reported too.
+//! 4. A violation is explained by a *conflict*: a few operations that cannot be linearized, whether or not the others
+//!    took effect. The longest prefix in time that does have an order is reported too.
 //!
 //! # What you can rely on
 //!

@@ -159,7 +159,7 @@ pub trait Model {
     }
 
     /// The state as a clause such as "the register holds 3", for explanations. It stands after "… answered 4, but";
-    /// the default describes no state, but makes a sentence there too.
+    /// the default describes no state, but completes that sentence too.
     fn describe_state(&self, _state: &Self::State) -> String {
         "the state allows no such answer".to_owned()
     }

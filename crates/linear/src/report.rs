@@ -116,7 +116,8 @@ impl Violation {
     }
 }
 
-/// Operations that have no order, whatever became of all others. They prove that a history is not linearizable.
+/// Operations that cannot be linearized, whether or not the others took effect. They prove that a history is not
+/// linearizable.
 ///
 /// Treat every other operation as one of unknown outcome, which may have taken effect at any time after its
 /// call, or never. The history is still not linearizable. Forgetting an outcome only allows more orders, so the
@@ -178,14 +179,14 @@ impl fmt::Display for Violation {
         let count = operations.len();
         write!(
             f,
-            "Component {}: {count} operations have no order, whatever became of the others",
+            "Component {}: {count} operations cannot be linearized, whether or not the others took effect",
             self.component
         )?;
         if count <= LISTED_MAX { write!(f, ": {operations:?}.") } else { write!(f, ".") }
     }
 }
 
-/// Sentences list at most so many operations.
+/// The most operations that a message lists.
 const LISTED_MAX: usize = 24;
 
 impl fmt::Display for Undecided {

@@ -1,4 +1,4 @@
-//! The part of a history that is judged at a time, and the decision about it. What judges is called an engine: the
+//! The part of a history that is judged at one time, and the decision about it. An engine is what judges it: the
 //! search, or one of the fast paths.
 //!
 //! A [`Slice`] is some operations of one component (a part of the history that can be judged on its own, such as the
@@ -55,7 +55,7 @@ impl<'a> Slice<'a> {
         match &operation.outcome {
             Outcome::Failed { .. } => Seen::Absent,
             Outcome::Answered { output, at } if kept && in_time(*at) => Seen::Answered { output, at: *at },
-            // An operation that had no effect has none if its outcome is forgotten.
+            // An operation that changed nothing still changes nothing when its outcome is forgotten.
             Outcome::Answered { output, .. } if changes_nothing(model, &operation.input, Some(output)) => {
                 Seen::Absent
             }

@@ -130,7 +130,7 @@ const BYTES_MAX: usize = 32 << 20;
 /// How many bytes the steps of [`conflict`] may read in all.
 const WORK_MAX: usize = 200_000_000;
 
-/// A step of the model counts as so many bytes, in addition to those of its state.
+/// A step of the model counts as this many bytes, in addition to those of its state.
 const STEP: usize = 16;
 
 /// Checks that these operations are a conflict, as defined above.

@@ -3,7 +3,7 @@
 //! Nearly every pair of transactions is ordered by time, and an edge for each would be too many. Instead, every
 //! commit (the moment at which a transaction was answered) is a node of its own. These nodes form a chain in the
 //! order of time: each transaction leads to its commit, each commit to the next one, and the last commit before a
-//! transaction's call leads to the transaction. In a cycle, a way along the chain counts as one edge.
+//! transaction's call leads to the transaction. In a cycle, a path along the chain counts as one edge.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -21,12 +21,12 @@ struct Graph {
     transactions: u32,
 }
 
-/// The shortest ways from one node, the start, to the others. The lists are reused for the next start, because there
+/// The shortest paths from one node, the start, to the others. The lists are reused for the next start, because there
 /// may be many starts in small components of a large graph.
 struct Ways {
     /// By node: its distance from the start; `u32::MAX` if it was not reached.
     distance: Vec<u32>,
-    /// By node: the node before it on the way, and the edge between them.
+    /// By node: the node before it on the path, and the edge between them.
     from: Vec<(u32, Link)>,
     /// The nodes that were reached.
     reached: Vec<u32>,
@@ -148,8 +148,8 @@ impl Graph {
         Graph { next, transactions: first }
     }
 
-    /// The shortest cycle through any of the transactions that are tried as its start. These are, of each component
-    /// that has cycles, the first [`STARTS_MAX`].
+    /// The shortest cycle through any of the transactions that are tried as its start: the first [`STARTS_MAX`] of each
+    /// component that has cycles.
     fn shortest_cycle(&self) -> Vec<Dependency> {
         let component = self.components();
         let mut sizes = vec![0_u32; self.next.len()];
@@ -175,7 +175,7 @@ impl Graph {
     /// A shortest cycle through `start`, if there is one with fewer edges than `shorter_than`.
     ///
     /// The search is breadth first. An edge to a commit costs nothing and an edge to a transaction costs one,
-    /// so a way along the chain costs one altogether.
+    /// so a path along the chain costs one altogether.
     fn cycle_through(
         &self,
         start: u32,
@@ -216,7 +216,7 @@ impl Graph {
         None
     }
 
-    /// The cycle that ends at `start`, where each way along the chain is one edge.
+    /// The cycle that ends at `start`, where each path along the chain is one edge.
     fn walk_back(&self, start: u32, from: &[(u32, Link)]) -> Vec<Dependency> {
         let mut cycle = Vec::new();
         let mut to = start;

@@ -53,7 +53,7 @@ use crate::history::{Invalid, Outcome, check_times};
 pub enum Step<K, V> {
     /// Appends a value to the list of a key. No value may be appended to one key twice.
     Append(K, V),
-    /// Returned the whole list of a key; `None` if the answer is not known.
+    /// Reads the whole list of a key; `None` if the answer is not known.
     Read(K, Option<Vec<V>>),
 }
 

@@ -43,11 +43,11 @@ use crate::history::{Invalid, Outcome, check_times};
 pub enum Step<K, V> {
     /// Sets the register of a key.
     Write(K, V),
-    /// Returned what the register of a key held; `None` if the answer is not known.
+    /// Reads the register of a key; `None` if the answer is not known.
     Read(K, Option<V>),
 }
 
-/// Steps that should take effect at once, as [`super::Transaction`] for registers.
+/// Steps that should take effect at once: like [`super::Transaction`], for registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction<K, V> {
     /// Who called it. Used in sentences only.
@@ -69,7 +69,7 @@ pub enum Verdict {
     Anomalies(Vec<Anomaly>),
     /// They are not, because of this cycle. Each edge begins where the previous one ends.
     Cycle(Vec<Edge>),
-    /// What the writes show does not decide it, for this reason.
+    /// The check cannot tell, for this reason.
     Unclear(String),
 }
 
@@ -226,7 +226,7 @@ where
                 self.reads_of(index, &mut anomalies);
             }
         }
-        // Of a transaction of unknown outcome only what it wrote is known.
+        // Only the writes of a transaction of unknown outcome are known.
         for index in 0..self.transactions.len() as u32 {
             if self.happened[index as usize] && self.spans[index as usize].answered.is_none() {
                 self.touch(index);
@@ -323,7 +323,7 @@ where
         Ok(number)
     }
 
-    /// All dependencies because of registers.
+    /// All dependencies that follow from registers.
     fn dependencies(&self) -> Vec<Dependency> {
         let mut dependencies = Vec::new();
         for number in 0..self.all.len() {
@@ -332,7 +332,7 @@ where
         dependencies
     }
 
-    /// Adds the dependencies because of one register.
+    /// Adds the dependencies that follow from one register.
     fn dependencies_of(&self, number: usize, dependencies: &mut Vec<Dependency>) {
         let mut add = |kind, from: u32, to: u32| {
             if from != to {
@@ -344,8 +344,8 @@ where
         for version in &register.versions {
             for &reader in &version.readers {
                 let Some(writer) = version.writer else {
-                    // A read of the initial value came before all writers. Time already orders most of them after
-                    // the first ones, so edges to those are enough.
+                    // A read of the initial value came before all writers. Time already orders most of them after the
+                    // first ones, so edges to the first ones are enough.
                     for &later in writers.after(None) {
                         add(EdgeKind::ReadWrite, reader, later);
                     }
@@ -490,8 +490,8 @@ impl Writers {
         Writers { by_call, calls, first_answer, by_answer, answers, last_call }
     }
 
-    /// The writers that were called after a time, or all for `None`, but without those that were called after another
-    /// one of them was answered. Time orders the rest, so they need no edges.
+    /// The writers that were called after a time (all for `None`), except those that were called after another one of
+    /// them was answered. Time orders the rest, so they need no edges.
     fn after(&self, answered: Option<u64>) -> &[u32] {
         let from = answered.map_or(0, |at| self.calls.partition_point(|&call| call <= at));
         let Some(&first) = self.first_answer.get(from) else { return &[] };
@@ -499,8 +499,8 @@ impl Writers {
         &self.by_call[from..to.max(from)]
     }
 
-    /// The writers that were answered before a call, but without those that were answered before another one of them
-    /// was called. Time orders the rest, so they need no edges.
+    /// The writers that were answered before a call, except those that were answered before another one of them was
+    /// called. Time orders the rest, so they need no edges.
     fn before(&self, call: u64) -> &[u32] {
         let to = self.answers.partition_point(|&at| at < call);
         let Some(last) = to.checked_sub(1).map(|last| self.last_call[last]) else { return &[] };

@@ -249,7 +249,7 @@ where
         }
     }
 
-    /// All dependencies because of keys.
+    /// All dependencies that follow from keys.
     pub(super) fn dependencies(&self) -> Vec<Dependency> {
         let mut dependencies = Vec::new();
         for (number, key) in self.keys.iter().enumerate() {

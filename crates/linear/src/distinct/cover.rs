@@ -7,7 +7,7 @@
 
 use super::elements::{Element, NONE};
 
-/// The positions that some intervals cover. Intervals are without their ends.
+/// The positions that some intervals cover. Intervals do not contain their ends.
 pub(super) struct Cover {
     /// By position: the first position from it on that no interval covers (a *free* one).
     free: Vec<u32>,
@@ -51,7 +51,7 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Without intervals. `end` is greater than all positions, and always free.
+    /// Without any intervals yet. `end` is greater than all positions, and always free.
     pub(super) fn new(end: u32) -> Growing {
         Growing { next: (0..=end).collect() }
     }

@@ -25,9 +25,9 @@ pub(super) struct Cuts {
 impl Cuts {
     /// Gives each take that found nothing the first position it can have, or says why it has none.
     ///
-    /// `deadline` is by when an element that stays must be taken for other reasons ([`NEVER`](crate::order::NEVER) if
-    /// there is none). If there are takers, elements that stay are no obstacle to a cut as long as there are enough
-    /// takers for them.
+    /// `deadline` gives the position by which an element that stays must be taken for other reasons
+    /// ([`NEVER`](crate::order::NEVER) if there is none). If there are takers, elements that stay are no obstacle to a
+    /// cut as long as there are enough takers for them.
     pub(super) fn find(problem: &Problem, deadline: impl Fn(u32) -> u32) -> Result<Cuts, Reason> {
         let Problem { rows, elements, empties, takers, .. } = problem;
         if empties.is_empty() {

@@ -26,9 +26,9 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads the operations of a slice of a container. `take` gets what an operation does, the row that it would be,
-    /// and whether it must take effect. It says whether the operation counts; if not, it is no row. `None` if an
-    /// operation is none of a container, or if `take` returns `None`.
+    /// Reads the operations of a slice of a container. `take` gets what an operation does, the row that it would
+    /// become, and whether it must take effect. It says whether the operation counts; if not, the operation gets no
+    /// row. `None` if an operation is not one of a container, or if `take` returns `None`.
     #[inline]
     pub(super) fn read<M: Model>(
         model: &M,
@@ -101,12 +101,12 @@ pub(super) struct Element {
     pub(super) put_ret: u32,
     pub(super) gone_call: u32,
     pub(super) gone_ret: u32,
-    /// In a priority queue: elements of lower rank leave first. Without meaning elsewhere.
+    /// In a priority queue: elements of lower rank leave first. Meaningless elsewhere.
     pub(super) rank: u32,
 }
 
 impl Element {
-    /// Whether no take is known that took it. Then it stays for ever, unless a taker took it.
+    /// Whether no take is known to have taken it. Then it stays for ever, unless a taker took it.
     pub(super) fn stays(&self) -> bool {
         self.gone_call == NEVER
     }
@@ -263,7 +263,7 @@ impl Problem {
         }
     }
 
-    /// Makes takers of the takes that need not have happened although their elements are known. This only allows more
+    /// Turns into takers the takes that need not have happened although their elements are known. This only allows more
     /// orders.
     pub(super) fn loosen(&mut self) {
         for element in &mut self.elements {
@@ -285,7 +285,7 @@ fn positions(calls: &[u64], returns: &[Option<u64>]) -> Vec<u32> {
     returns.iter().enumerate().map(position).collect()
 }
 
-/// By number of a value: its rank, that is, how many values come before it in a priority queue. `None` if two values
+/// By value number: the value's rank, that is, how many values come before it in a priority queue. `None` if two values
 /// are equal in that order.
 fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Option<Vec<u32>> {
     let mut sorted: Vec<u32> = (0..values.len() as u32).collect();

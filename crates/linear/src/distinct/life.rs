@@ -1,18 +1,18 @@
 //! When an element of a set is in the set, if it is added only once. The head of [`super`] defines the words.
 //!
-//! At first the element is absent, then present, then absent again. It must be added before the first operation
-//! returns that found it present or removed it: let a be the last position at which it can be added. It must not be
-//! removed before the last operation is called that found it present: let r be the first position at which it can be
-//! removed. If a < r, it is certainly present in between. Then the operations on this element can be ordered exactly
-//! if each one that found it absent returned at r or later, or was called at a or earlier. If a >= r, it can be added
-//! and removed at one position, and no operation that found it absent is in the way.
+//! At first the element is absent, then present, then absent again. It must be added before the first return of an
+//! operation that found it present or removed it: let a be the last position at which it can be added. It must not be
+//! removed before the last call of an operation that found it present: let r be the first position at which it can be
+//! removed. If a < r, it is certainly present in between. Then the operations on this element can be ordered exactly if
+//! each one that found it absent returned at r or later, or was called at a or earlier. If a >= r, it can be added and
+//! removed at one position, and no operation that found it absent is in the way.
 
 use crate::order::NEVER;
 
 use super::elements::{NONE, Rows};
 use super::reason::Reason;
 
-/// What an operation does to one element, or found of it.
+/// What an operation does to one element, or found out about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Add,
@@ -39,9 +39,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// When the element is in the set, as far as the rows show that added, removed or found it. `marks` are these
-    /// rows. `missed` says whether a row outside `marks` did not find the element; then a removal of unknown outcome
-    /// may have taken effect.
+    /// When the element is in the set, as far as is shown by the rows that added, removed or found it. `marks` are
+    /// these rows. `missed` says whether a row outside `marks` did not find the element; then a removal of unknown
+    /// outcome may have taken effect.
     pub(super) fn new(
         rows: &Rows,
         element: u32,

@@ -14,14 +14,14 @@
 //!   container.
 //! * A *cut* is a position at which the container is empty. It divides the history into two parts that can be ordered
 //!   one after the other.
-//! * An element has a *deadline* if it must have been taken by some position; together they are a *demand* for a
-//!   take.
-//! * A *mark* is what a row of a set does to one element, or found of it.
+//! * An element has a *deadline* if it must have been taken by some position; an element with its deadline is a
+//!   *demand* for a take.
+//! * A *mark* is what a row of a set does to one element, or found out about it.
 //!
 //! The steps:
 //!
-//! 1. [`elements`] looks whether the history is one of distinct elements, and groups the rows by element ([`set`]
-//!    does it for sets).
+//! 1. [`elements`] checks whether the history is one of distinct elements, and groups the rows by element ([`set`] does
+//!    it for sets).
 //! 2. [`cuts`] and [`cover`] find a position for each take that found nothing, that is, the cuts.
 //! 3. [`supply`] gives takers to the elements that must have been taken.
 //! 4. [`queue`], [`stack`], [`priority_queue`], [`bag`] and [`set`] put the rows in order.
@@ -29,9 +29,9 @@
 //! The head of each file proves that its step is right. A test also compares the results with those of a plain
 //! search, for all histories of up to six operations.
 //!
-//! Some histories of stacks and priority queues cannot be decided in this way, because there are several
-//! possibilities which elements the takers took. They are left to the search ([`search`]). Sets from which elements
-//! are removed and that are read as a whole have a search of their own ([`reads`]).
+//! Some histories of stacks and priority queues cannot be decided in this way, because the takers may have taken one
+//! element or another. They are left to the search ([`search`]). Sets from which elements are removed and that are read
+//! as a whole have a search of their own ([`reads`]).
 
 mod bag;
 mod cover;
@@ -69,7 +69,7 @@ enum Outcome {
     Unclear,
 }
 
-/// So many rows count as one step of the budget.
+/// This many rows count as one step of the budget.
 const ROWS_PER_STEP: u64 = 64;
 
 /// Judges a slice of the history as a container. `None` if it is not one with distinct elements, or takes a search.
@@ -82,8 +82,8 @@ pub(crate) fn decide<M: Model>(
 ) -> Option<Decision> {
     let container = model.container()?;
     if slice.kept.is_some() {
-        // To judge the history costs no steps. But to find an explanation, many slices are judged one after the
-        // other, and that must end when the budget is used up.
+        // Judging the history costs no steps. But an explanation judges many slices one after the other, and that must
+        // end when the budget is used up.
         for _ in 0..=slice.operations.len() as u64 / ROWS_PER_STEP {
             if let Err(limit) = meter.step() {
                 return Some(Decision::Undecided { limit, deepest: Vec::new() });

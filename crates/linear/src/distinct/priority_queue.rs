@@ -18,9 +18,9 @@
 //! *With takers*, elements that stay have a deadline: the first position, after the return of their put, of the take
 //! of a greater element or of a take that found nothing. Just before that, they can be taken, because all lesser
 //! elements are away then. There may be too few takers that were called by these deadlines. If the takes of greater
-//! elements had later positions, the deadlines would be later, but elements would stay in the queue for longer. So it
-//! is tried several times with some takes later. What this does not settle is left to the search, unless there is no
-//! order even if all elements that stay are left out.
+//! elements had later positions, the deadlines would be later, but elements would stay in the queue for longer. So
+//! there are several trials, each with some takes later. What this does not settle is left to the search, unless there
+//! is no order even if all elements that stay are left out.
 
 use crate::order::NEVER;
 
@@ -31,9 +31,9 @@ use super::elements::{Element, NONE, Problem};
 use super::reason::{Pair, Reason};
 use super::supply::{self, Demand};
 
-/// How often positions are chosen anew at most.
+/// The most times that positions are chosen anew.
 const TRIALS_MAX: usize = 64;
-/// How many positions are chosen at most, in all trials together.
+/// The most positions that are chosen in all trials together.
 const WORK_MAX: usize = 4_000_000;
 
 /// Judges the operations of a priority queue.
@@ -154,8 +154,8 @@ fn greater(problem: &Problem, gone: &[u32], number: usize, (row, from, to): (u32
 /// By when elements that stay must have been taken.
 fn demands(problem: &Problem, placed: &Placed) -> Vec<Demand> {
     let end = problem.rows.end();
-    // How many takes of greater elements stand at each position, and takes that found nothing. At first no element was
-    // looked at, so all of them are greater.
+    // How many takes of greater elements, and takes that found nothing, stand at each position. At first no element has
+    // been looked at, so all of them count as greater.
     let mut count = vec![0_u32; end as usize];
     let positions = placed.gone.iter().chain(&placed.empties).filter(|&&position| position != NEVER);
     positions.for_each(|&position| count[position as usize] += 1);

@@ -9,10 +9,10 @@
 //! read gets the first position that it can have after the reads before it. A later one would never help the reads
 //! that follow: if there is no order with the first positions, there is none.
 //!
-//! *The search.* So it is enough to search for an order of the reads. Some other rows take part in it: those that
-//! found a single element absent which some read shows, because each of them comes before or after all reads that
-//! show the element. Reads and these rows are the *events*. The state of the search is what the last read showed, and
-//! the position reached so far. The other rows find their places afterwards.
+//! *The search.* So it is enough to search for an order of the reads. Some other rows take part in it: those that found
+//! a single element absent, if some read shows that element. Each of them comes before or after all reads that show it.
+//! Reads and these rows are the *events*. The state of the search is what the last read showed, and the position
+//! reached so far. The other rows find their places afterwards.
 //!
 //! Mostly the reads are in the order of their calls, or their elements show their order, so the search seldom has a
 //! choice. At worst it takes time exponential in the number of reads in flight at a time.
@@ -58,7 +58,7 @@ pub(super) fn contradiction(grouped: &Grouped) -> Option<Reason> {
     Timeline::new(grouped).err()
 }
 
-/// A row that takes part in the search: a read, or a row that found an element absent that some read shows.
+/// A row that takes part in the search: a read, or a row that did not find an element that some read shows.
 struct Event {
     row: u32,
     /// The first position it can have.
@@ -225,7 +225,7 @@ impl<'a> Timeline<'a> {
                 What::Absent(element) => *count.entry(element).or_insert(0) += 1,
             }
         }
-        // An element that all of these events show does not tell one from another.
+        // An element that all of these events show does not distinguish them.
         let mut elements: Vec<u32> =
             count.into_iter().filter(|(_, count)| *count < near.len()).map(|(element, _)| element).collect();
         let reach =

@@ -160,7 +160,7 @@ impl<M: Model> Words<'_, M> {
             }
             Reason::NotEmpty { empty, pairs } => {
                 format!(
-                    "{} found nothing between {} and {}, but all that time something was there: {}",
+                    "{} found nothing between {} and {}, but all that time some element was there: {}",
                     self.name(*empty),
                     self.call(*empty),
                     self.ret(*empty),
@@ -169,7 +169,7 @@ impl<M: Model> Words<'_, M> {
             }
             Reason::Lesser { taken, pairs } => {
                 format!(
-                    "{} between {} and {}, but all that time something less was there: {}",
+                    "{} between {} and {}, but all that time a lesser element was there: {}",
                     self.answered(taken.gone),
                     self.call(taken.gone),
                     self.ret(taken.gone),

@@ -1,9 +1,9 @@
 //! Orders the operations of a set. The head of [`super`] defines the words.
 //!
-//! **Without reads of the whole set**, each operation is about one element, and elements do not depend on each other.
-//! So the operations on each element get positions of their own, between their calls and returns ([`super::life`]),
-//! and then all operations are sorted by position. If an element is added several times, a search orders the
-//! operations on that element.
+//! **Without reads of the whole set**, each operation concerns one element, and elements do not depend on each other.
+//! So the operations on each element get positions of their own, between their calls and returns ([`super::life`]), and
+//! then all operations are sorted by position. If an element is added several times, a search orders the operations on
+//! that element.
 //!
 //! **With reads of the whole set**, no element may be added twice. If nothing is removed, each read shows at least
 //! what the reads before it show ([`super::stages`]). If there are removals, a search puts the reads in order
@@ -33,8 +33,8 @@ pub(super) struct Read {
 /// All rows, grouped by element.
 pub(super) struct Grouped {
     pub(super) rows: Rows,
-    /// For one element after another: its rows in the order of calls, with what each does to the element or found of
-    /// it.
+    /// For one element after another: its rows in the order of calls, with what each does to the element or found out
+    /// about it.
     marks: Vec<(u32, Kind)>,
     /// By element: the index in `marks` of its first row. A last entry has the length of `marks`.
     starts: Vec<u32>,
@@ -43,7 +43,7 @@ pub(super) struct Grouped {
 }
 
 impl Grouped {
-    /// The rows of an element, with what each does to it or found of it.
+    /// The rows of an element, with what each does to it or found out about it.
     pub(super) fn of(&self, element: usize) -> &[(u32, Kind)] {
         &self.marks[self.starts[element] as usize..self.starts[element + 1] as usize]
     }
@@ -63,7 +63,7 @@ impl Grouped {
         (0..self.len()).any(|element| count(self.of(element), Kind::Add) > 1)
     }
 
-    /// The indices in the history of the operations of these rows.
+    /// The indices of these rows' operations in the history.
     fn name(&self, rows: Vec<u32>) -> Vec<u32> {
         rows.into_iter().map(|row| self.rows.op[row as usize]).collect()
     }
@@ -80,7 +80,7 @@ impl Grouped {
     }
 }
 
-/// Judges a slice of the history as a set. `None` if it is not one, or takes a search that is not of this folder.
+/// Judges a slice of the history as a set. `None` if it is not one, or takes a search that this folder does not have.
 pub(super) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

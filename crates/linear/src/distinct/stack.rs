@@ -1,8 +1,8 @@
 //! Orders the operations of a stack whose elements are distinct, in O(n log n). The head of [`super`] defines the
 //! words.
 //!
-//! The *span* of an element reaches from its put to its take. In an order of a stack's operations, each two spans lie
-//! inside each other or apart; they never cross. So to find an order is to choose such spans. Three steps find them:
+//! The *span* of an element reaches from its put to its take. In an order of a stack's operations, any two spans are
+//! nested or disjoint; they never cross. So to find an order is to choose such spans. Three steps find them:
 //!
 //! 1. An element that is nowhere certain can be put in and taken out at one and the same position. This does not
 //!    matter to others, so the element is left out and put back at the end.

@@ -9,7 +9,7 @@
 
 use super::elements::{Element, NONE, Rows};
 
-/// That an element must have been taken by a position.
+/// The demand that an element must have been taken by some position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Demand {
     /// That position.

@@ -10,16 +10,16 @@ use crate::report::{Conflict, Excluded};
 /// The maximum number of orders to list. Nobody reads more.
 const SENTENCES_MAX: usize = 24;
 
-/// After so many steps the walk ends if it has found a failed order to report.
+/// After this many steps the walk ends if it has found a failed order to report.
 const STEPS_MAX: usize = 200;
 
-/// After so many steps the walk ends even if it has found no failed order.
+/// After this many steps the walk ends even if it has found no failed order.
 const STEPS_AT_MOST: usize = 50_000;
 
-/// A step counts once more for each so many bytes of its state.
+/// A step counts once more for each `BYTES_PER_STEP` bytes of its state.
 const BYTES_PER_STEP: usize = 512;
 
-/// Conflicts of more operations have too many orders.
+/// Conflicts of more operations than this have too many orders.
 const OPERATIONS_MAX: usize = 12;
 
 /// Every order, up to where it fails. If there are too many, only those that get furthest.

@@ -1,4 +1,4 @@
-//! The operations among which a conflict is looked for, the test whether some of them are one, and the ways to
+//! The operations among which a conflict is looked for, the test whether some of them form a conflict, and the ways to
 //! make a conflict smaller.
 
 use crate::budget::{Ledger, Meter};

@@ -162,7 +162,7 @@ fn plan(shape: &Shape, container: Container) -> Vec<Planned> {
 fn calls(shape: &Shape, container: Container, random: &mut Random) -> (Vec<Planned>, Vec<u64>) {
     let mut clients: BinaryHeap<Reverse<(u64, u32)>> =
         (0..shape.clients).map(|client| Reverse((random.exponential(UNIT), client as u32))).collect();
-    // The number of the newest client. Whoever loses an operation is replaced by a new client.
+    // The number of the newest client. A client that loses an operation is replaced by a new one.
     let mut names = shape.clients as u32;
     let (mut plan, mut points) = (Vec::with_capacity(shape.operations), Vec::new());
     while plan.len() < shape.operations {
@@ -186,7 +186,7 @@ fn calls(shape: &Shape, container: Container, random: &mut Random) -> (Vec<Plann
     (plan, points)
 }
 
-/// Operations on a set ask again for elements that were first used at most so many operations ago.
+/// Operations on a set ask again for elements that were first used at most this many operations ago.
 const RECENT: u64 = 64;
 
 /// What the operation with this number asks for.

@@ -21,8 +21,8 @@ pub struct AnyOrder;
 
 /// What a bag may hold.
 ///
-/// A take that got no answer took nobody knows what. Which element it was is left open for as long as nothing
-/// depends on it: all that can be said is that it is one of those that were there.
+/// Nobody knows what an unanswered take took. Which element it was is left open for as long as nothing depends on it:
+/// all that can be said is that it is one of those that were there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held<V> {
     /// Elements and how often each was added; between two layers an unanswered take took one element, or none,
@@ -44,8 +44,8 @@ impl<V: Clone + Ord> Held<V> {
         }
     }
 
-    /// Takes an element, if it may be there. Of several alike the one added last goes: the fewest unanswered
-    /// takes can have been of that one.
+    /// Takes an element, if it may be there. Of several equal elements, the one added last goes: the fewest unanswered
+    /// takes can have taken that one.
     fn take(&mut self, element: &V) -> bool {
         let Some(layer) = self.layers.iter_mut().rev().find(|layer| layer.contains_key(element)) else {
             return false;

@@ -46,7 +46,7 @@ pub struct Bank<A> {
 }
 
 impl<A: Clone + Ord> Bank<A> {
-    /// What a read shows, without accounts that hold nothing; `None` if no bank shows that.
+    /// What a read shows, without accounts that hold nothing; `None` if no bank can show that.
     fn shown(&self, balances: &BTreeMap<A, Option<i64>>) -> Option<BTreeMap<A, i128>> {
         let mut shown = BTreeMap::new();
         for (account, balance) in balances {

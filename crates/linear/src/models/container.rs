@@ -52,16 +52,17 @@ pub trait Order<V> {
     /// Puts an element in.
     fn insert(state: &mut Self::State, element: V);
 
-    /// Takes an element and answers with it, or with `None`; whether that is what a container in this state does.
+    /// Applies a take with this answer; `None` means that it found nothing. Returns whether the answer is right in this
+    /// state.
     fn take(state: &mut Self::State, answer: Option<&V>) -> bool;
 
-    /// Takes an element that nobody knows, if there is any.
+    /// Takes an unknown element, if there is any.
     fn take_any(state: &mut Self::State);
 
     /// How many bytes a state owns beyond its own size.
     fn owned_bytes(state: &Self::State) -> usize;
 
-    /// Of two elements, which one leaves first if the elements decide it: the lesser one.
+    /// The order of two elements, if the elements decide which one leaves first: the lesser one does.
     fn compare(_one: &V, _other: &V) -> Ordering {
         Ordering::Equal
     }

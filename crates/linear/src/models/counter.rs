@@ -1,7 +1,7 @@
 //! A counter that is added to and read.
 //!
-//! Additions can change places, so whether a history has an order takes a search in general. Two contradictions show
-//! without one ([`contradiction`]): a read outside the range of all sums that are possible, and, if nothing
+//! Additions commute, so in general it takes a search to find out whether a history has an order. Two contradictions
+//! show without a search ([`contradiction`]): a read outside the range of all sums that are possible, and, if nothing
 //! negative is added, a read of less than an earlier one.
 
 use crate::history::History;
@@ -35,7 +35,7 @@ pub struct Counter {
 impl Model for Counter {
     type Input = Input;
     type Output = Output;
-    /// A sum of so many numbers of 64 bits fits.
+    /// Large enough for the sum of all 64-bit numbers of a history.
     type State = i128;
     type Value = ();
 
@@ -78,7 +78,7 @@ impl Model for Counter {
 /// Reads of one counter that no order explains. Operations are indices in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contradiction {
-    /// A read shows what no choice among the additions sums up to.
+    /// A read shows a number that no choice among the additions adds up to.
     OutOfRange {
         /// The read.
         read: u32,

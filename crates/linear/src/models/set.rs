@@ -59,7 +59,7 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
     }
 
     fn step(&self, state: &BTreeSet<V>, input: &Input<V>, output: Option<&Output<V>>) -> Option<BTreeSet<V>> {
-        // Most steps that a search tries are wrong, and a copy of a large set is dear.
+        // Most steps that a search tries are wrong, and a copy of a large set is expensive.
         let right = match (input, output) {
             (_, None) => true,
             (Input::Read, Some(Output::Elements(seen))) => seen == state,

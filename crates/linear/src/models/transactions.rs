@@ -1,7 +1,7 @@
 //! Transactions that read and write registers, each as a whole.
 //!
-//! [`crate::cycles::registers`] judges those in which every value is written once by their dependencies; this model
-//! is for the search, which decides the rest.
+//! If every value is written once, [`crate::cycles::registers`] judges them by their dependencies; this model is for
+//! the search, which decides the rest.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

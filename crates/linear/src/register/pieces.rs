@@ -134,7 +134,7 @@ impl Pieces {
         self.returns.sort_unstable();
     }
 
-    /// The place in `returns` of the first piece to return of those that must take effect and are not done.
+    /// The place in `returns` of the first return among the pieces that must take effect and are not done.
     pub(super) fn returns_first(&self, done: u64) -> Option<usize> {
         self.returns.iter().position(|entry| done & bit(entry.piece as usize) == 0)
     }

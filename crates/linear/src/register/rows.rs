@@ -147,7 +147,7 @@ impl AllRows {
         Some(AllRows { components, start: None })
     }
 
-    /// The rows of a component. `None` if one of its operations is an append or is none of a register.
+    /// The rows of a component. `None` if one of its operations is an append or is not one of a register.
     pub(crate) fn of(&self, component: usize) -> Option<&Component> {
         Some(&self.components[component]).filter(|component| component.complete)
     }
@@ -178,7 +178,7 @@ fn collect<M: Model>(
             Outcome::Answered { output, at } => (Some(output), Some(*at)),
             Outcome::Unknown => (None, None),
             Outcome::Failed { .. } => {
-                // Even an operation that does not matter rules the fast path out if it is none of a register.
+                // Even an operation that does not matter rules the fast path out if it is not one of a register.
                 component.complete &= model.as_register(&operation.input, None).is_some();
                 continue;
             }

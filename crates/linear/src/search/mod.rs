@@ -146,7 +146,7 @@ struct Search<'a, 'm, M> {
     held: usize,
 }
 
-/// Looking at so many rows counts as a step of the budget. Otherwise the search could take long in few steps, because
+/// Looking at this many rows counts as a step of the budget. Otherwise the search could take long in few steps, because
 /// it looks at all rows of unknown outcome again and again.
 const ROWS_PER_STEP: u64 = 256;
 

@@ -35,7 +35,7 @@ pub(crate) enum After<S> {
 pub(crate) struct Steps<E: Effects> {
     effects: E,
     states: Interner<E::State>,
-    /// How many bytes the states own, with what each allocation takes.
+    /// How many bytes the states own, including the overhead of each allocation.
     owned_bytes: usize,
     /// From `(state, row)` to the state after; [`WRONG`] if there is none. Cleared when it grows too large.
     known: HashMap<(u32, u32), u32>,
@@ -48,7 +48,7 @@ pub(crate) struct Steps<E: Effects> {
 /// Stands for no state: the row is wrong in the state before it.
 const WRONG: u32 = u32::MAX;
 
-/// The known steps may take one part in so many of the memory.
+/// The known steps may take one part in this many of the memory.
 const KNOWN_SHARE: usize = 8;
 
 /// A rough estimate of the bytes that a known step takes while their table grows.
