@@ -154,9 +154,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 
-    /// The process has read this much of the files in `db`, in reads of a page. A disk that models time counts
-    /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on
-    /// how the database lays out its pages.
+    /// The process has read the files in `db` with this many reads of one page each. A disk that models time counts
+    /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on how
+    /// the database lays out its pages.
     fn charge_reads(&self, count: u64) {
         let _ = count;
     }

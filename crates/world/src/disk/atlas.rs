@@ -29,8 +29,8 @@
 //!    WAL: a lost tail looks exactly like a tail that was never synced. The member would cut it off, as it
 //!    should after a crash, and so break its promise. A flipped bit in the last write can look like a torn
 //!    write. In an earlier write it cannot: the next write was submitted after that one was synced.
-//!    The last segment may not be lost, for the same reason; each other one is missed, because the next one has its
-//!    number and the checksum of its end.
+//!    The last segment may not be lost, for the same reason. The loss of any other is noticed, because the segment
+//!    after it has its number and the checksum of its end.
 //!    Snapshot files: each is synced before it gets its name, so a named file is complete or damaged.
 //!    Backend: it has only what the WAL can restore, so no promise depends on it. Its superblock says which
 //!    commit is valid, and an older superblock looks just as valid.
@@ -102,8 +102,8 @@ impl Atlas {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
-    /// Counts a member as lost for good, if the budget allows it. Returns whether the member now counts as lost
-    /// or damaged.
+    /// Counts a member as permanently lost, if the budget allows it. Returns whether the member now counts as lost or
+    /// damaged.
     pub fn give_up(&mut self, member: MemberId) -> bool {
         if self.damaged.len() < self.budget {
             self.damaged.insert(member);
