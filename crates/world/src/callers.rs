@@ -1,5 +1,5 @@
-//! The code that calls the nodes: clients, operators, and anything else that has a request. They are state machines, as
-//! the nodes are: the world asks them when it is their turn. They read the world ([`View`]) and write orders
+//! The code that calls the nodes: clients, operators, and anything else that has a request. Callers are state machines,
+//! as the nodes are: the world asks them when it is their turn. They read the world ([`View`]) and write orders
 //! ([`Orders`]), which the world carries out; they never change it themselves.
 
 use keyed::Draw;
@@ -79,9 +79,9 @@ pub trait Callers<S: System> {
     /// The calm phase is over: nothing new begins.
     fn load_ended(&mut self);
 
-    /// The cluster itself has settled, apart from what `missing` says. Adds to it what the callers still miss, and
-    /// orders what they need. Returns false if that must happen before anything else is checked. `core` are the members
-    /// that must work, and `reached` those of them that reach their leader.
+    /// The cluster itself has settled, apart from what `missing` says. Adds to `missing` what the callers still miss,
+    /// and orders what they need. Returns false if that must happen before anything else is checked. `core` are the
+    /// members that must work, and `reached` those of them that reach their leader.
     fn settling(
         &mut self,
         _view: &View<'_, S>,
