@@ -7,8 +7,8 @@
 //! * `etcd`: what the kernel is told about etcd (its [`System`](world::System)).
 //! * `callers`: all callers. Each one works at a `desk`: it reads a view of the world, and writes the history, its
 //!   counts and its orders.
-//! * `clients`: the clients of the plan. `operators`, `tasks`: people and their tools. `final_read`: a read of everything
-//!   at the end.
+//! * `clients`: the clients of the plan. `operators`, `tasks`: people and their tools. `final_read`: a read of
+//!   everything at the end.
 //! * `caller_event`: what callers wait for. `digests`: what stands for requests and answers in the trace.
 //! * `gather`: takes the part of the record that concerns etcd from the events.
 //!

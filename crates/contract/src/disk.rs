@@ -3,9 +3,9 @@
 //! - A *job* is a list of operations that a step returns as an effect. The node continues, and an input reports later
 //!   that the job is done.
 //! - A *section* is a series of synchronous operations, with the trait [`Disk`]. A start needs this, and so do the jobs
-//!   of a [`Store`](crate::Store), which the driver performs for the node. An input reports later that the whole section
-//!   is done: a simulator spreads its operations over virtual time, without the node noticing, so that a crash can come
-//!   between any two of them.
+//!   of a [`Store`](crate::Store), which the driver performs for the node. An input reports later that the whole
+//!   section is done: a simulator spreads its operations over virtual time, without the node noticing, so that a crash
+//!   can come between any two of them.
 //!
 //! Paths are relative to the node's data directory and have one directory (`wal/…`, `snap/…`, `db/…`), which always
 //! exists.

@@ -1,10 +1,10 @@
-//! What a node of a cluster is, for whoever drives it: a simulator, or a server.
+//! What a node of a cluster is, for the code that drives it: a simulator, or a server.
 //!
 //! A [`Node`] is a state machine. [`Node::step`] takes the readings of its clocks and one [`Input`], changes the node,
-//! and fills in [`Effects`]: what the node wants done. It does nothing else: it has no thread, no socket, no clock and no
-//! randomness of its own, and of the disk it only hands out jobs. The *driver* is the code that calls it, carries out the
-//! effects, and comes back with their results as further inputs. The same node, from the same disk, with the same inputs
-//! in the same order, always does the same.
+//! and fills in [`Effects`]: what the node wants done. It does nothing else: it has no thread, no socket, no clock and
+//! no randomness of its own, and of the disk it only hands out jobs. The *driver* is the code that calls it, carries
+//! out the effects, and comes back with their results as further inputs. The same node, from the same disk, with the
+//! same inputs in the same order, always does the same.
 //!
 //! A driver is a loop:
 //!
@@ -36,9 +36,9 @@
 //! disk has begun a job from the same step. So if something must wait for the disk, a node sends it only from the step
 //! that learns that the disk is done. Nothing is ever taken back.
 //!
-//! A test bench may arm a failpoint ([`Boot::armed`], [`Watched::arm`]). Then a step may end in a panic with the payload
-//! [`Struck`], and the driver carries out the effects up to there and ends the process; or the step may have paused
-//! ([`Effects::stall`]), and the driver carries out the effects in two parts.
+//! A test bench may arm a failpoint ([`Boot::armed`], [`Watched::arm`]). Then a step may end in a panic with the
+//! payload [`Struck`], and the driver carries out the effects up to there and ends the process; or the step may have
+//! paused ([`Effects::stall`]), and the driver carries out the effects in two parts.
 //!
 //! # What comes back
 //!
@@ -53,12 +53,12 @@
 //!
 //! # Messages, calls and streams
 //!
-//! A message to another node may be lost, come twice, come late, and overtake others. Where [`Types::damaged`] says that
-//! it can happen, a message may also come with a flipped bit. A message to an incarnation that has ended is lost.
+//! A message to another node may be lost, come twice, come late, and overtake others. Where [`Types::damaged`] says
+//! that it can happen, a message may also come with a flipped bit. A message to an incarnation that has ended is lost.
 //!
 //! A call reaches a node at most once, and may not reach it at all. Its answer may be lost with the connection. A
-//! [`Input::Cancel`] may come for a call that never came, or that is answered already. The items of a stream come once and
-//! in order, both ways, until one of the ends closes it; and no more of a node's items are under way than
+//! [`Input::Cancel`] may come for a call that never came, or that is answered already. The items of a stream come once
+//! and in order, both ways, until one of the ends closes it; and no more of a node's items are under way than
 //! [`Input::Taken`] has made room for, beyond what the node chooses to begin with.
 //!
 //! # What a crash leaves
@@ -67,18 +67,18 @@
 //! fails, any part of what no sync has covered may be there or not: each sector of a write, each length, each name,
 //! independently. An operation under way may be there in part. A job of the store leaves what its own operations leave.
 //!
-//! The directories `wal`, `snap` and `db` always exist. A test bench may damage files as bad disks do: those in `snap` and
-//! `db` anywhere, so these need checksums and another source, and those in `wal` only before the last write that was
-//! synced, so that promises made since can be read. Hence a node keeps its promises in `wal`, and in `db` what `wal`
-//! restores.
+//! The directories `wal`, `snap` and `db` always exist. A test bench may damage files as bad disks do: those in `snap`
+//! and `db` anywhere, so these need checksums and another source, and those in `wal` only before the last write that
+//! was synced, so that promises made since can be read. Hence a node keeps its promises in `wal`, and in `db` what
+//! `wal` restores.
 //!
 //! # What a restart finds
 //!
-//! A start sees its disk and its [`Boot`], and nothing else of an earlier incarnation. [`Boot::incarnation`] is a number
-//! that no earlier start on this data directory has had: a driver that lives on a real machine writes the number and
-//! syncs it before the start. So ids that contain it never repeat. [`Boot::first`] is true until the node has got
-//! [`Input::Recovered`] once. After that, an empty disk is a lost disk, and a node that has promised something must refuse
-//! to start on it.
+//! A start sees its disk and its [`Boot`], and nothing else of an earlier incarnation. [`Boot::incarnation`] is a
+//! number that no earlier start on this data directory has had: a driver that lives on a real machine writes the number
+//! and syncs it before the start. So ids that contain it never repeat. [`Boot::first`] is true until the node has got
+//! [`Input::Recovered`] once. After that, an empty disk is a lost disk, and a node that has promised something must
+//! refuse to start on it.
 //!
 //! # What holds at all times
 //!
@@ -86,8 +86,8 @@
 //! - The store gets no second job before [`Input::StoreDone`]. This is the node's promise; all others here are the
 //!   driver's.
 //! - No step follows [`Effects::end`], a refusal to start, or a panic.
-//! - [`Now::clock`] never goes back within an incarnation, and has no relation to that of another one. [`Now::wall`] may
-//!   go anywhere.
+//! - [`Now::clock`] never goes back within an incarnation, and has no relation to that of another one. [`Now::wall`]
+//!   may go anywhere.
 //! - A number of a call or of a stream is never used twice in an incarnation. It is below 2^60.
 //! - A request for which [`Types::wants_connections`] is true never comes without [`Input::Connections`] before it.
 //!

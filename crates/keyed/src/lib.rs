@@ -202,8 +202,8 @@ fn log2_by_table(mantissa: u64) -> Option<u64> {
     // 1 / ln 2, times 2^23.
     const LOG2_E: u64 = 12_102_203;
     const TABLE: [(u64, u64); 256] = table();
-    // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first factor,
-    // and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
+    // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first
+    // factor, and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
     let (logarithm, inverse) = TABLE[(mantissa >> 55) as usize & 0xff];
     let x = (((mantissa >> 23) & 0xffff_ffff) * inverse) >> 24;
     let square = ((x >> 8) * (x >> 8)) >> 32;

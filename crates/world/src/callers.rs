@@ -22,8 +22,8 @@ pub trait Callers<S: System> {
     /// Something that a caller waited for happens ([`Orders::at`], [`Orders::then`]).
     fn event(&mut self, view: &View<'_, S>, event: S::Event, orders: &mut Orders<S>);
 
-    /// A call has ended. An answer may still come after its caller has stopped waiting, and a time-out after the answer:
-    /// only the first of them counts.
+    /// A call has ended. An answer may still come after its caller has stopped waiting, and a time-out after the
+    /// answer: only the first of them counts.
     fn ended(&mut self, view: &View<'_, S>, call: u64, how: Ended<S>, orders: &mut Orders<S>);
 
     /// The calls under way.

@@ -1,8 +1,8 @@
 //! How members get their inputs, and how the effects of their steps are carried out. Here, and nowhere else, the world
 //! calls [`contract::Node::step`].
 //!
-//! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries and
-//! of the jobs of a store are inputs, too.
+//! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries
+//! and of the jobs of a store are inputs, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,8 +1,8 @@
 //! Keeps the store of a process: the part of a member that the world holds, because its jobs take time on the disk.
 //!
-//! Nobody reads the files of a store while its member runs. So the world writes what a commit holds only when somebody
-//! can see it (the setting `backend-writes`). Until then the commit is a value. It takes the same operations of the
-//! disk, at the same times, as if it were written (`disk/commit.rs`), so the run is the same.
+//! Nobody reads the files of a store while its member runs. So the world writes the content of a commit only when
+//! something could see it (the setting `backend-writes`). Until then the commit is a value. It takes the same
+//! operations of the disk, at the same times, as if it were written (`disk/commit.rs`), so the run is the same.
 //!
 //! The files are brought up to date, that is, all commits that have ended are written in one transaction and synced,
 //! and a commit that is under way is written in its slots:

@@ -96,8 +96,8 @@ pub struct Options {
 /// callers with what they know of the run.
 ///
 /// # Panics
-/// On a bug of the kernel itself, of the callers or of the observer. If a node panics, the run goes on and what it leaves
-/// says so.
+/// On a bug of the kernel itself, of the callers or of the observer. If a node panics, the run goes on and what it
+/// leaves says so.
 pub fn run<S: System, C: Callers<S>>(
     plan: &Plan<S::Part>,
     mut callers: C,

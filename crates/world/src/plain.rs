@@ -1,6 +1,6 @@
-//! What a small node needs to run here: one that has no settings, no streams, no store and no facts of its own, and whose
-//! clients call it in closed loops. The node supplies five types and four functions ([`Simple`]); [`Plain`] fills in
-//! the rest.
+//! What a small node needs to run here: one that has no settings, no streams, no store and no facts of its own, and
+//! whose clients call it in closed loops. The node supplies five types and four functions ([`Simple`]); [`Plain`] fills
+//! in the rest.
 
 use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;

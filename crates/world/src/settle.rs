@@ -1,6 +1,6 @@
-//! The end of a run. When the chaos phase is over, the faults are healed. After the calm phase, in which the workload goes
-//! on, the cluster must come to rest within a bounded time, the *settle phase*. This is how a run checks liveness: that
-//! the cluster does not stay stuck.
+//! The end of a run. When the chaos phase is over, the faults are healed. After the calm phase, in which the workload
+//! goes on, the cluster must come to rest within a bounded time, the *settle phase*. This is how a run checks liveness:
+//! that the cluster does not stay stuck.
 //!
 //! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
 //! broken as they are. This finds clusters that can be stopped by a single member that works only in part.
@@ -9,10 +9,10 @@
 //! - every operation under way has ended,
 //! - no configuration is joint,
 //! - the members of the core agree on a leader,
-//! - what the members owe has ended (of etcd: leases of up to 20 s that no client renews, unless the alarm CORRUPT is on,
-//!   which keeps etcd from revoking them),
-//! - the callers have what they wait for (of etcd: a linearizable read of all keys was answered, which also shows the judge
-//!   which writes took effect, and watches at members of the core have received everything), and
+//! - what the members owe has ended (of etcd: leases of up to 20 s that no client renews, unless the alarm CORRUPT is
+//!   on, which keeps etcd from revoking them),
+//! - the callers have what they wait for (of etcd: a linearizable read of all keys was answered, which also shows the
+//!   judge which writes took effect, and watches at members of the core have received everything), and
 //! - the members of the core have applied the same index and have the same state.
 //!
 //! One exception: a member outside the core may still be leader, with a quorum that it can reach. Raft promises

@@ -29,7 +29,7 @@ pub trait System: Clone + Debug + 'static {
     /// From now on, the member draws with this seed: changes what it is told when it starts.
     fn reseed(_config: &mut ConfigOf<Self>, _seed: u64) {}
 
-    /// What to record about the commit during which the last process ended, when a start has found this.
+    /// What to record about the commit during which the last process ended, when a start has found it in this state.
     fn interrupted(_found: Found) -> Option<OwnFactOf<Self>> {
         None
     }

@@ -343,7 +343,7 @@ impl<'a, S: System> World<'a, S> {
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
-    /// Notes what the members keep. It is no event, so the trace hash does not depend on it.
+    /// Notes what the members keep. It is not an event, so the trace hash does not depend on it.
     fn note_kept(&mut self, settled: bool) {
         let (_, settle, view) = self.parts();
         let kept = settle.kept(&view, settled);

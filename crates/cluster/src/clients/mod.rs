@@ -5,8 +5,8 @@
 //!   their answers for later acts.
 //! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
 //! * `segment`: what the packets of a stream carry; `transport`: one direction of a stream, reliable and in
-//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its watch streams;
-//!   `ranges`: streamed ranges.
+//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its watch
+//!   streams; `ranges`: streamed ranges.
 //!
 //! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
 //! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a

@@ -41,11 +41,11 @@
 //! # Why that suffices
 //!
 //! Safety needs only 1 and 2. A damaged member is down, or it keeps everything it promised: because its process
-//! still runs, or because the damage is where its recovery never looks. Liveness and the durability of acknowledged writes
-//! need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
-//! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has
-//! it, and only a member that has it can win an election among the undamaged. A wiped member counts as damaged
-//! in all its files; it detects that because they are missing.
+//! still runs, or because the damage is where its recovery never looks. Liveness and the durability of acknowledged
+//! writes need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
+//! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has it, and
+//! only a member that has it can win an election among the undamaged. A wiped member counts as damaged in all its
+//! files; it detects that because they are missing.
 //!
 //! # What it relies on
 //!
@@ -138,8 +138,8 @@ pub(super) fn write_may_go_astray(files: Option<Files>, offset: u64) -> bool {
     matches!(files, Some(Files::Snapshot | Files::Backend)) && offset >= superblock(files)
 }
 
-/// Whether a file may be lost as a whole, or exchanged for another one of its kind: any snapshot, and each segment of the log
-/// that a later one follows. `durable` are all paths on the medium, in order.
+/// Whether a file may be lost as a whole, or exchanged for another one of its kind: any snapshot, and each segment of
+/// the log that a later one follows. `durable` are all paths on the medium, in order.
 pub(super) fn may_be_lost<'a>(path: &str, mut durable: impl DoubleEndedIterator<Item = &'a Path>) -> bool {
     match kind_of(path) {
         Some(Files::Snapshot) => path.ends_with(".snap"),
