@@ -1,6 +1,6 @@
-//! The events on the heap that are for the callers alone.
+//! The events on the heap that only the callers handle.
 
-/// What a caller is told when its time has come.
+/// An event of a caller that has fallen due.
 #[derive(Debug)]
 pub(crate) enum CallerEvent {
     /// A client decides what to do next.

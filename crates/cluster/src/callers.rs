@@ -1,4 +1,4 @@
-//! All who call the members: the clients of the plan, the operators, and the final read of the settle phase.
+//! Everything that calls the members: the clients of the plan, the operators, and the final read of the settle phase.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Callers {
         }
     }
 
-    /// What they have written down.
+    /// The callers' journal.
     pub(crate) fn into_journal(self) -> Journal {
         self.journal
     }

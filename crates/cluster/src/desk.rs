@@ -1,4 +1,4 @@
-//! What callers work with: their journal of the run, and their *desk*, where they find what they may read, and write
+//! What callers work with: their journal of the run, and their *desk*, where they read a view of the world and write
 //! their journal and their orders.
 
 use std::sync::Arc;
@@ -50,8 +50,8 @@ impl Desk<'_> {
         self.view.now()
     }
 
-    /// Sends a request to a member; the history records the call. The caller learns at `gives_up` that it waits no
-    /// longer. Returns the number of the call.
+    /// Sends a request to a member; the history records the call. At `gives_up` the caller is told that it no longer
+    /// waits. Returns the number of the call.
     pub(crate) fn call(
         &mut self,
         caller: Caller,
@@ -90,7 +90,7 @@ impl Desk<'_> {
         call
     }
 
-    /// What the history says of the end of a call.
+    /// The outcome that the history records for the end of a call.
     pub(crate) fn outcome(&self, how: Ended) -> Outcome {
         let now = self.now();
         match how {

@@ -1,5 +1,5 @@
-//! What a run of etcd is made of: its node is [`Member`]. Here is also what a member is told when it starts: its peers,
-//! URLs, settings and flaws.
+//! Describes etcd to the kernel: its node is [`Member`]. This file also makes the configuration with which a member
+//! starts: its peers, URLs, settings and flaws.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use world::{Found, System};
 use crate::caller_event::CallerEvent;
 use crate::clients::segment::Segment;
 
-/// The name of etcd's cluster.
+/// The type that stands for an etcd cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Etcd {}
 
@@ -23,7 +23,7 @@ pub(crate) type Orders = world::Orders<Etcd>;
 /// How a call ended for its caller.
 pub(crate) type Ended = world::Ended<Etcd>;
 
-/// Each message makes a packet, so a packet stays small.
+/// Every message becomes a packet, so packets must stay small.
 const _: () = assert!(world::packet_size::<Etcd>() <= 120);
 
 impl System for Etcd {

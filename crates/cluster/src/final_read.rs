@@ -35,8 +35,8 @@ impl FinalRead {
         FinalRead { current: None, attempts: 0, answered: false, login: Login::root(plan) }
     }
 
-    /// Whether it was answered. If not, it says so and, when nothing else is missing, tries again. Each attempt asks
-    /// the next member of `core`.
+    /// Whether it was answered. If not, adds a sentence to `missing` and, when nothing else is missing, tries again.
+    /// Each attempt asks the next member of `core`.
     pub(crate) fn is_answered(
         &mut self,
         desk: &mut Desk<'_>,
@@ -68,7 +68,7 @@ impl FinalRead {
         self.current = Some(call);
     }
 
-    /// It has an answer, or stops waiting for one.
+    /// The final read has an answer, or stops waiting for one.
     pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: u64, outcome: Outcome) {
         if self.current != Some(call) {
             return;

@@ -1,5 +1,5 @@
-//! Gathers what the record of a run says of etcd, from the events: the applied entries, and how often each probe was
-//! reached. It stands between the world and whoever observes the run.
+//! Gathers the part of a run's record that concerns etcd, from the events: the applied entries, and how often each
+//! probe was reached. It sits between the world and the observer of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Gather<'a> {
     applied: Vec<Applied>,
     /// The hash of the state after the last of them.
     state_hash: u64,
-    /// The indexes of entries that changed nothing of the state.
+    /// The indexes of entries that did not change the state.
     idle: BTreeSet<u64>,
     probes: Counts,
     /// The client operation behind each request id in the raft log. Nothing is ever removed from it.
@@ -52,9 +52,9 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Whether nobody knows what became of the operation, and its entry may have been refused when it was applied: for its
-/// token, or as a request of nobody's. Writes of keys show by their revision whether they were carried out. Logins are
-/// refused before they have an entry; what one leaves is no part of the hashed state.
+/// Whether the operation's outcome is unknown and its entry may have been refused when it was applied: because of its
+/// token, or because the request came from nobody. Writes of keys show by their revision whether they were carried out.
+/// Logins are refused before they have an entry, and the effect of a login is not part of the hashed state.
 fn may_have_been_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Unknown { .. })
         && !matches!(

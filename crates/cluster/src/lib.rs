@@ -1,19 +1,19 @@
 //! A cluster of etcd members in the simulator's kernel ([`world`]). [`run`] takes a plan and returns a record: what the
 //! clients saw, what the members applied, and a hash over every event.
 //!
-//! The kernel runs the members and strikes them with faults. Here are those who call them, and what the record says of
-//! etcd:
+//! The kernel runs the members and strikes them with faults. This crate has the code that calls them, and the part of
+//! the record that concerns etcd:
 //!
 //! * `etcd`: what the kernel is told about etcd (its [`System`](world::System)).
-//! * `callers`: all callers. Each one works at a `desk`: it reads a view of the world, and writes the history, its counts
-//!   and its orders.
-//! * `clients`: the clients of the plan. `operators`, `tasks`: people and their tools. `final_read`: a read of everything
-//!   at the end.
+//! * `callers`: all callers. Each one works at a `desk`: it reads a view of the world, and writes the history, its
+//!   counts and its orders.
+//! * `clients`: the clients of the plan. `operators`, `tasks`: people and their tools. `final_read`: a read of
+//!   everything at the end.
 //! * `caller_event`: what callers wait for. `digests`: what stands for requests and answers in the trace.
-//! * `gather`: takes from the events what the record says of etcd.
+//! * `gather`: takes the part of the record that concerns etcd from the events.
 //!
-//! Architecture invariants: this crate judges nothing, and has no state of a run but that of the callers. Its randomness
-//! is keyed (rule R2 of `ARCHITECTURE.md`). The same plan gives the same record (rule R4).
+//! Architecture invariants: this crate judges nothing, and the only state of a run that it holds is the callers'. Its
+//! randomness is keyed (rule R2 of `ARCHITECTURE.md`). The same plan gives the same record (rule R4).
 
 mod caller_event;
 mod callers;
@@ -48,7 +48,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer<record::Etcd>, options: Opti
     record
 }
 
-/// The record of what the kernel leaves of a run and of what the callers have written down.
+/// Makes the record of a run from the kernel's result and the callers' journal.
 fn record_of(run: Run<record::Etcd>, journal: Journal) -> Record {
     let Run { trace_hash, stats, members, unsettled, surprises, strikes, healed, kept, events } = run;
     let RunStats { virtual_ns, events: heap, messages, operations, elections, disk_operations, faults } =

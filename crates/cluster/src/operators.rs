@@ -1,9 +1,9 @@
 //! Simulates operators: people and their tools, who change the membership, move leadership, compact and defragment.
-//! Which tasks they do and when is in the plan, among its faults.
+//! The plan says which tasks they do and when; it lists them among its faults.
 //!
 //! A task of an operator is a list of steps; most steps are one request. If a request fails, the operator asks
-//! the next member, as `etcdctl` with several endpoints does, until it is served or has tried often enough.
-//! The history records its requests and answers like those of any client.
+//! the next member, as `etcdctl` with several endpoints does, until it is served or has run out of attempts. The
+//! history records its requests and answers like those of any client.
 //!
 //! When a member was added to the configuration, its process starts soon after, as if started by a tool that
 //! watches the member list. Operators stop at the end of the chaos phase; what they have begun stays as it is.
@@ -28,7 +28,7 @@ use crate::etcd::View;
 const ANSWER_TIMEOUT: Nanos = 5 * SECOND;
 /// How long an operator waits before it tries a step again; our choice.
 const RETRY_WAIT: Nanos = 500 * MILLISECOND;
-/// How often a step is tried at most; our choice.
+/// The most attempts at a step; our choice.
 const ATTEMPTS_MAX: u32 = 30;
 
 /// A step of a task.
@@ -197,7 +197,7 @@ impl Operators {
         let task = &mut self.tasks[at];
         task.current = None;
         let about_login = self.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
-        // Whether the step goes on at once with what the answer said, although it is not done.
+        // Whether the step continues at once with what the answer said, although it is not done.
         let mut learned = about_login;
         let done = match &outcome {
             _ if about_login => false,

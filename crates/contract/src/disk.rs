@@ -3,9 +3,9 @@
 //! - A *job* is a list of operations that a step returns as an effect. The node continues, and an input reports later
 //!   that the job is done.
 //! - A *section* is a series of synchronous operations, with the trait [`Disk`]. A start needs this, and so do the jobs
-//!   of a [`Store`](crate::Store), which the driver performs for the node. An input reports later that the whole section
-//!   is done: a simulator spreads its operations over virtual time, without the node noticing, so that a crash can come
-//!   between any two of them.
+//!   of a [`Store`](crate::Store), which the driver performs for the node. An input reports later that the whole
+//!   section is done: a simulator spreads its operations over virtual time, without the node noticing, so that a crash
+//!   can come between any two of them.
 //!
 //! Paths are relative to the node's data directory and have one directory (`wal/…`, `snap/…`, `db/…`), which always
 //! exists.
@@ -154,9 +154,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 
-    /// The process has read this much of the files in `db`, in reads of a page. A disk that models time counts
-    /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on
-    /// how the database lays out its pages.
+    /// The process has read the files in `db` with this many reads of one page each. A disk that models time counts
+    /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on how
+    /// the database lays out its pages.
     fn charge_reads(&self, count: u64) {
         let _ = count;
     }

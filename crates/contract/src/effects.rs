@@ -13,10 +13,10 @@ pub struct Effects<T: Types> {
     /// What happened in the step, in order, for the trace. The driver records it before it does anything else.
     pub facts: Vec<FactOf<T>>,
     /// The steps of the node's algorithm, in order, if the driver has asked for them
-    /// ([`Boot::steps`](crate::Boot::steps)). They are for those who watch, and change nothing.
+    /// ([`Boot::steps`](crate::Boot::steps)). They are for observers, and change nothing.
     pub steps: Reused<StepOf<T>>,
-    /// What happened inside the node, in order, if the driver has asked for it ([`Boot::inner`](crate::Boot::inner)). It
-    /// is for those who watch, and changes nothing.
+    /// What happened inside the node, in order, if the driver has asked for it ([`Boot::inner`](crate::Boot::inner)).
+    /// It is for observers, and changes nothing.
     pub inner: Vec<InnerOf<T>>,
     /// A job for the store. The driver gives [`Input::StoreDone`](crate::Input::StoreDone) once it is durable. Until
     /// then, the node hands out no other one.
@@ -33,8 +33,8 @@ pub struct Effects<T: Types> {
     pub work: Vec<(u64, T::Work)>,
     /// Set if the process ends with this step.
     pub end: Option<End>,
-    /// When the node needs [`Input::Wake`](crate::Input::Wake), on its own monotonic clock; `u64::MAX` for never. Each
-    /// step says it anew.
+    /// When the node needs [`Input::Wake`](crate::Input::Wake), on its own monotonic clock; `u64::MAX` for never. Every
+    /// step sets it anew.
     pub wake_at: u64,
     /// Set if the step paused at a failpoint. All else here is carried out when the pause is over.
     pub stall: Option<Box<Stall<T>>>,
@@ -45,8 +45,8 @@ pub struct Effects<T: Types> {
 pub struct Stall<T: Types> {
     /// The length of the pause, in nanoseconds.
     pub time: u64,
-    /// What is carried out at once: the effects from before the pause, all facts, steps and inner events of the step, and its end, if the
-    /// process ends with it.
+    /// What is carried out at once: the effects from before the pause; all facts, steps and inner events of the step;
+    /// and the end of the process, if the step ends it.
     pub before: Effects<T>,
 }
 
@@ -55,7 +55,7 @@ pub struct Stall<T: Types> {
 pub enum End {
     /// It has stopped, as requested.
     Finished,
-    /// Its node has left the cluster for good.
+    /// Its node has left the cluster permanently.
     Removed,
     /// It cannot continue. The text is the reason.
     Fatal(String),

@@ -1,5 +1,5 @@
-//! Failpoints: points in a node's code at which its process can be made to crash or to pause. A node numbers its points;
-//! the names that people read are its own affair.
+//! Failpoints: points in a node's code at which its process can be made to crash or to pause. A node numbers its
+//! points; the names that people read are up to the node.
 //!
 //! A crash ends the step at that point, by a panic with the payload [`Struck`]. The effects from before the point
 //! remain, and there are none from after it. After a pause, the effects from before the point are carried out at once,

@@ -21,7 +21,7 @@ pub struct Now {
 pub enum Input<T: Types> {
     /// The time for which the node asked ([`Effects::wake_at`](crate::Effects::wake_at)) has come.
     Wake,
-    /// What the start has written is on the disk. It comes once, before all inputs but the ends of disk jobs.
+    /// What the start has written is on the disk. This input comes once, before all inputs but the ends of disk jobs.
     Recovered,
     /// A request to stop: the node saves its state and then ends ([`End::Finished`](crate::End::Finished)).
     Stop,
@@ -29,13 +29,12 @@ pub enum Input<T: Types> {
     Message {
         /// The sender.
         from: MemberId,
-        /// The driver's number of the packet that brought it, for those who watch; 0 if it does not number packets.
+        /// The driver's number of the packet that brought it, for observers; 0 if the driver does not number packets.
         packet: u64,
         /// The message.
         message: T::Message,
     },
-    /// The transport has delivered a message, or has failed to, for which the node wants to know
-    /// ([`Types::wants_receipt`]).
+    /// The transport has delivered a message or failed to, and the node wants to know ([`Types::wants_receipt`]).
     Receipt {
         /// The receiver of the message.
         to: MemberId,
@@ -44,7 +43,7 @@ pub enum Input<T: Types> {
     },
     /// A caller's request.
     Call {
-        /// The driver's number for the call, which the answer has, too. It is not used again in this incarnation.
+        /// The driver's number for the call, which the answer carries, too. It is not used again in this incarnation.
         call: u64,
         /// The request.
         request: T::Request,
@@ -71,8 +70,8 @@ pub enum Input<T: Types> {
         /// The number of the stream.
         stream: u64,
     },
-    /// The connections to other nodes: for how long messages have passed both ways, in nanoseconds. A node is absent
-    /// while they do not pass.
+    /// The connections to other nodes: for each, how long messages have been passing both ways, in nanoseconds. A node
+    /// is absent while messages do not pass.
     Connections(Vec<(MemberId, u64)>),
     /// A disk job ended. Jobs end in the order in which they were handed out.
     JobDone {

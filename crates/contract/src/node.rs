@@ -1,4 +1,4 @@
-//! The node itself: how it starts, its step, and what a test bench asks besides.
+//! The node itself: how it starts, its step, and what else a test bench asks of it.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::types::Types;
 /// What a node gets when its process starts. Besides this and its disk, it knows nothing.
 #[derive(Clone, Debug)]
 pub struct Boot<T: Types> {
-    /// Who it is.
+    /// The node's id.
     pub id: MemberId,
-    /// What it is told.
+    /// Its configuration.
     pub config: T::Config,
     /// The number of this start. No other start on the same data directory has had it.
     pub incarnation: u32,
@@ -36,7 +36,7 @@ pub struct Boot<T: Types> {
 /// The result of a start: the node, and what the driver holds for it.
 pub type Started<N> = Result<(N, <<N as Node>::Types as Types>::Store), <N as Node>::Refusal>;
 
-/// A node of a cluster, as a state machine. See [the crate](crate) for what holds between it and its driver.
+/// A node of a cluster, as a state machine. See [the crate](crate) for the contract between it and its driver.
 pub trait Node: Sized + 'static {
     /// The types of its inputs and effects.
     type Types: Types;
@@ -65,7 +65,7 @@ pub trait Refusal: Display {
     /// Whether every later start would fail, too.
     fn is_lasting(&self) -> bool;
 
-    /// Whether the reason is that the node has left the cluster for good.
+    /// Whether the reason is that the node has left the cluster permanently.
     fn is_removal(&self) -> bool {
         false
     }
@@ -78,13 +78,13 @@ impl Refusal for DiskError {
     }
 }
 
-/// What a test bench wants besides. [`arm`](Watched::arm) and [`reseed`](Watched::reseed) change what comes; no question
-/// changes anything that a run can see. A server needs none of it.
+/// What else a test bench asks of a node. [`arm`](Watched::arm) and [`reseed`](Watched::reseed) change what the node
+/// does next; the other functions change nothing that a run can see. A server needs none of this.
 pub trait Watched: Node {
     /// Arms a failpoint in place of the one that was armed before, if any; or disarms it.
     fn arm(&mut self, _armed: Option<Armed>) {}
 
-    /// From now on, its draws are those of this seed: what it has drawn stays.
+    /// From now on it draws with this seed; what it has drawn already stays.
     fn reseed(&mut self, _seed: u64) {}
 
     /// A summary of its state; `None` if nothing can be compared with other nodes.
@@ -92,13 +92,14 @@ pub trait Watched: Node {
         None
     }
 
-    /// What must end before a run has settled, one sentence each; `None` if another node has to know.
+    /// What must end before a run has settled, one sentence each; `None` if this node does not know and another one
+    /// does.
     fn owes(&self) -> Option<Vec<String>> {
         None
     }
 
-    /// What it keeps now, as numbers by name: for those who look whether it keeps more than is alive. A node that holds
-    /// nothing beyond its state has nothing to count.
+    /// What it keeps now, as numbers by name, so that a test bench can check that it keeps no more than is alive. A
+    /// node that holds nothing beyond its state has nothing to count.
     fn keeps(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }

@@ -12,8 +12,8 @@ pub struct Reused<I> {
 }
 
 impl<I> Reused<I> {
-    /// Adds an item, and returns it. It may be one from before, with what was in it then; if there is none, it is
-    /// `new`.
+    /// Adds an item, and returns it. If there is an item from before, it is used again, with its old content; otherwise
+    /// the item is `new`.
     #[inline]
     pub fn next(&mut self, new: impl FnOnce() -> I) -> &mut I {
         self.coming(new);
@@ -21,7 +21,7 @@ impl<I> Reused<I> {
         &mut self.items[self.len - 1]
     }
 
-    /// The item that [`next`](Reused::next) will add, to be written in part before that.
+    /// The item that [`next`](Reused::next) will add, so that a part of it can be written before that.
     #[inline]
     pub fn coming(&mut self, new: impl FnOnce() -> I) -> &mut I {
         if self.len == self.items.len() {

@@ -4,7 +4,7 @@
 //! ([`Effects::store`](crate::Effects::store)), one at a time. While a job is under way, the node goes on.
 //!
 //! Nobody reads the files of a store while its process runs. So a simulator may keep the jobs that only add to the
-//! files, and write many of them at once when somebody looks.
+//! files, and write many of them at once when the files are next looked at.
 
 use std::fmt::{self, Debug, Display, Formatter};
 
@@ -21,7 +21,7 @@ pub trait Store: Sized + Debug + 'static {
     /// The disk's, and what the store finds damaged.
     ///
     /// # Panics
-    /// If jobs are kept that are not in the files.
+    /// If some kept jobs are not in the files yet.
     fn perform(&mut self, job: &Self::Job) -> Result<(), Self::Error>;
 
     /// How a job uses the disk, if that is known before it is performed: for each of its syncs, how many writes come
@@ -36,7 +36,7 @@ pub trait Store: Sized + Debug + 'static {
     /// Keeps a commit that counts as durable, to be written by [`Store::catch_up`].
     fn keep(&mut self, commit: Self::Job);
 
-    /// Whether commits are kept that are not in the files.
+    /// Whether some kept commits are not in the files yet.
     fn is_behind(&self) -> bool;
 
     /// Whether so much is kept that it should be written because of the memory that it takes.

@@ -13,17 +13,17 @@ pub type FactOf<T> = <<T as Types>::Words as Vocabulary>::Fact;
 /// What the trace knows of a message of one kind of node.
 pub type HeadOf<T> = <<T as Types>::Words as Vocabulary>::Head;
 
-/// A step of the algorithm of one kind of node, as those see it who watch it.
+/// A step of the algorithm of one kind of node, as observers see it.
 pub type StepOf<T> = <<T as Types>::Words as Vocabulary>::Step;
 
-/// What happens inside one kind of node, as those see it who explain a run.
+/// What happens inside one kind of node, for the code that explains a run.
 pub type InnerOf<T> = <<T as Types>::Words as Vocabulary>::Inner;
 
 /// The types of one kind of node. The type that implements this needs no values: it is only their name. It is not the
 /// node itself, so that all files of a node can name its inputs and effects without naming the node.
 ///
 /// The functions say what a driver must know of a message. They are here because the messages may be types of other
-/// crates. All but [`Types::head`] have an answer that does for a small node.
+/// crates. All but [`Types::head`] have a default that suits a small node.
 pub trait Types: Clone + Debug + 'static {
     /// What the node adds to the trace.
     type Words: Vocabulary;
@@ -62,14 +62,14 @@ pub trait Types: Clone + Debug + 'static {
         64
     }
 
-    /// The message with one bit of it flipped; `None` if a receiver could not read it any more. `place`, taken modulo
-    /// the number of bits, says which one.
+    /// The message with one bit flipped; `None` if a receiver could not read it any more. `place`, taken modulo the
+    /// number of bits, says which bit.
     fn damaged(_message: &Self::Message, _place: u64) -> Option<Self::Message> {
         None
     }
 
-    /// The message with one bit flipped in what a checksum of the node's own covers, so that the receiver can tell; `None`
-    /// if it has no such part. `place`, taken modulo the number of bits, says which one.
+    /// The message with one bit flipped in the part that the node's own checksum covers, so that the receiver can tell;
+    /// `None` if it has no such part. `place`, taken modulo the number of bits, says which bit.
     fn damaged_inside(_message: &Self::Message, _place: u64) -> Option<Self::Message> {
         None
     }

@@ -1,10 +1,10 @@
 //! Random decisions that are keyed: each is a hash of the seed and of what is decided. There is no stream of
 //! random numbers (rule R2 of `ARCHITECTURE.md`).
 //!
-//! A decision is `hash(seed, domain, who, nth)`: its *domain* is what it is about (the loss of a packet), `who`
-//! is whom it is for (a link) and `nth` counts (the number of the packet). So decisions do not depend on each
-//! other. If one fault or operation is removed from a plan, every other decision stays as it was, and a failing
-//! plan can be made smaller step by step.
+//! A decision is `hash(seed, domain, who, nth)`: its *domain* says what is decided (the loss of a packet), `who` says
+//! for whom (a link), and `nth` counts (the number of the packet). So decisions do not depend on each other. If one
+//! fault or operation is removed from a plan, every other decision stays as it was, and a failing plan can be made
+//! smaller step by step.
 //!
 //! ```
 //! use etcdsim_keyed::{Domain, Keyed, Ratio};
@@ -40,10 +40,10 @@ impl Domain {
     }
 }
 
-/// The name under which seeds are salted.
+/// The domain in which salted seeds are drawn.
 const SALTED: Domain = Domain::new("salted seed");
 
-/// The seed that takes the place of `seed` where all decisions are made anew. Each `key` gives another one.
+/// The seed to use instead of `seed` when all decisions are to be made anew. Each `key` gives another one.
 pub fn salted(seed: u64, key: u64) -> u64 {
     Keyed::new(seed, SALTED).draw(key, 0).0
 }
@@ -71,8 +71,8 @@ impl Keyed {
         Draw(xxh3_64_with_seed(&bytes, self.seed))
     }
 
-    /// The decisions for `who` (a member, a link, a fault) as a source of its own, in which `who` is free
-    /// again.
+    /// The decisions for `who` (a member, a link, a fault) as a source of their own, in which `who` can be chosen
+    /// freely again.
     pub fn split(self, who: u64) -> Keyed {
         // No decision has this number, so the new seed is independent of all draws.
         Keyed { seed: self.draw(who, u64::MAX).0, domain: self.domain }
@@ -202,8 +202,8 @@ fn log2_by_table(mantissa: u64) -> Option<u64> {
     // 1 / ln 2, times 2^23.
     const LOG2_E: u64 = 12_102_203;
     const TABLE: [(u64, u64); 256] = table();
-    // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first factor,
-    // and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
+    // The mantissa is (1 + step / 256) * (1 + x), with x below 1 / 256. The table has the logarithm of the first
+    // factor, and that of the second is x - x^2 / 2 + x^3 / 3, up to x^4 / 4 < 2^-34. All with 48 fraction bits.
     let (logarithm, inverse) = TABLE[(mantissa >> 55) as usize & 0xff];
     let x = (((mantissa >> 23) & 0xffff_ffff) * inverse) >> 24;
     let square = ((x >> 8) * (x >> 8)) >> 32;

@@ -23,8 +23,8 @@ pub trait Observer<V: Vocabulary> {
         false
     }
 
-    /// Is called with the next step of a node, if somebody wants them. The steps of an input come after the facts of
-    /// that input, and before the messages it sends. They do not enter the trace hash.
+    /// Is called with the next step of a node, if an observer wants steps. The steps of an input come after the facts
+    /// of that input, and before the messages it sends. They do not enter the trace hash.
     fn step(&mut self, time: Nanos, member: MemberId, step: &V::Step) {
         let _ = (time, member, step);
     }
@@ -34,8 +34,8 @@ pub trait Observer<V: Vocabulary> {
         false
     }
 
-    /// Is called with the next inner event of a node, if somebody wants them. Those of an input come after the facts and
-    /// the steps of that input. They do not enter the trace hash.
+    /// Is called with the next inner event of a node, if an observer wants inner events. Those of an input come after
+    /// the facts and the steps of that input. They do not enter the trace hash.
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &V::Inner) {
         let _ = (time, member, inner);
     }
@@ -53,7 +53,7 @@ impl<V: Vocabulary> Event<V> {
     #[inline]
     pub fn absorb_into(&self, hasher: &mut TraceHasher) {
         let (time, who) = (self.time, self.member.raft_id());
-        // The number of words says where a fact with several parts goes on.
+        // The number of words shows where each part of a fact ends.
         let mut put = |tag: u64, words: &[u64]| {
             hasher.absorb(&[time, who, tag << 32 | words.len() as u64]);
             hasher.absorb(words);

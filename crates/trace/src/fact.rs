@@ -2,7 +2,7 @@
 //! everything around the nodes, reports what the disks, the network, the processes and the calls did, and a node
 //! reports facts of its own ([`Fact::Own`]). An [`Event`](crate::Event) is a fact with its time and its member.
 //!
-//! Not here: payloads of messages, and what callers ask. Facts carry 64-bit hashes of them, called digests.
+//! Not here: the payloads of messages, and the requests of callers. Facts carry 64-bit hashes of them, called digests.
 
 use crate::{KindOf, MemberId, Vocabulary};
 
@@ -22,7 +22,7 @@ pub enum Stop {
     Panic(String),
     /// It refused to start. The text is the reason.
     Refused(String),
-    /// It ended because its member was removed from the cluster for good.
+    /// It ended because its member was permanently removed from the cluster.
     Removed,
 }
 
@@ -145,7 +145,7 @@ pub enum Fact<V: Vocabulary> {
         /// The receiver; none for a client.
         to: MemberId,
         /// The number of its packet. Packets are numbered from 1, in the order in which they are sent. The numbers do
-        /// not enter the trace hash, for they follow from what does.
+        /// not enter the trace hash, because they follow from what does enter it.
         packet: u64,
         /// The message.
         head: V::Head,
@@ -154,7 +154,7 @@ pub enum Fact<V: Vocabulary> {
     Delivered {
         /// The sender.
         from: MemberId,
-        /// The number of its packet. One that the network doubles arrives twice with one number.
+        /// The number of its packet. A packet that the network duplicates arrives twice with the same number.
         packet: u64,
         /// The message.
         head: V::Head,
@@ -191,7 +191,7 @@ pub enum Fact<V: Vocabulary> {
         digest: u64,
     },
 
-    // ---- the node and those who call it ------------------------------------------------------------
-    /// What only this kind of node has.
+    // ---- the node and its callers ------------------------------------------------------------------
+    /// A fact that only this kind of node has.
     Own(V::Fact),
 }

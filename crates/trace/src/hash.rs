@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceHash(u128);
 
-/// How many bytes enter the hash at a time. Hashing a long block costs a tenth a byte of what hashing single events
+/// How many bytes enter the hash at a time. Per byte, hashing a long block costs a tenth of what hashing single events
 /// does.
 const BLOCK: usize = 1024;
 

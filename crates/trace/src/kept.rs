@@ -1,5 +1,5 @@
-//! What the nodes keep at a quiet moment, in numbers: for those who look whether more is kept than is alive. It is no part
-//! of the trace.
+//! What the nodes keep at a quiet moment, in numbers, so that a check can tell whether they keep more than is alive. It
+//! is not part of the trace.
 
 use crate::{MemberId, Nanos};
 
@@ -10,15 +10,15 @@ pub struct Kept {
     pub time: Nanos,
     /// Whether the cluster had settled by then. If not, callers' calls are under way.
     pub settled: bool,
-    /// Whether all faults were healed, and not only a core.
+    /// Whether all faults were healed, not only those of a core.
     pub all_healed: bool,
     /// The members of the newest configuration that any member had applied.
     pub configured: Vec<MemberId>,
-    /// When the leader began to lead; the moment itself if there is none.
+    /// When the leader began to lead; equal to `time` if there is no leader.
     pub leader_since: Nanos,
     /// How many packets wait for a fault of the network to end.
     pub held_packets: u64,
-    /// What each member keeps whose process runs.
+    /// What each member with a running process keeps.
     pub members: Vec<KeptByMember>,
 }
 
@@ -35,12 +35,13 @@ pub struct KeptByMember {
     pub started: Nanos,
     /// The index of the last entry that it has applied.
     pub applied: u64,
-    /// The index of the last snapshot of a leader that its process has installed; 0 if none. What its entries did, it has not
-    /// done itself.
+    /// The index of the last snapshot of a leader that its process has installed; 0 if none. The process has not
+    /// applied the entries up to it itself.
     pub installed: u64,
     /// How many inputs wait for its process.
     pub inbox: u64,
-    /// When inputs waited for its process for longer than a second, from the first arrival until the last was taken.
+    /// The periods in which inputs waited for its process for longer than a second: from the first arrival until the
+    /// last was taken.
     pub behind: Vec<(Nanos, Nanos)>,
     /// How many receipts for messages that it has sent are under way.
     pub receipts: u64,

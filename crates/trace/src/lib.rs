@@ -1,8 +1,8 @@
-//! The event trace of a simulated run, whatever nodes it simulates: what a trace of etcd has besides is in `record`.
+//! The event trace of a simulated run, whatever nodes it simulates. What only a trace of etcd has is in `record`.
 //!
 //! * `member_id`, `members`: the id of a node of a cluster, and tables with a row for each node.
 //! * `fact`, `event`: what happens to processes, machines and messages, when, and to which node.
-//! * `vocabulary`: what a kind of node adds to that; `plain`: what a node adds that has nothing to add.
+//! * `vocabulary`: what a kind of node adds to that; `plain`: the vocabulary of a node that adds nothing.
 //! * `run`: what a run leaves; `kept`: what the nodes keep at its end.
 //! * `hash`: the trace hash over all events. The same plan always gives the same hash.
 //!

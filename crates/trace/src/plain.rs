@@ -2,7 +2,7 @@
 
 use crate::{CallKind, Head, MemberId, OwnFact, Vocabulary};
 
-/// The vocabulary of such a node, and its facts and its steps: there are none.
+/// The vocabulary of such a node. It is also the type of its facts and of its steps, of which there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silent {}
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{Event, Kept, MemberId, Nanos, Stop, TraceHash, Vocabulary};
 
-/// What the kernel leaves of a run. Those who called the nodes have their own record.
+/// The kernel's result of a run. The callers of the nodes have their own record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run<V: Vocabulary> {
     /// The hash over all events.
@@ -13,8 +13,8 @@ pub struct Run<V: Vocabulary> {
     pub stats: RunStats,
     /// The state of each member at the end.
     pub members: Vec<MemberEnd>,
-    /// Empty if the cluster settled in time after healing. If it did not, one sentence for each thing that
-    /// the settle phase still waited for when its time was over.
+    /// Empty if the cluster settled in time after healing. If it did not, one sentence for each thing that the settle
+    /// phase still waited for when it timed out.
     pub unsettled: Vec<String>,
     /// Panics, and refusals to start, that the plan does not expect: time, member, and how the process ended.
     pub surprises: Vec<(Nanos, MemberId, Stop)>,

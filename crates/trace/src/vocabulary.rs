@@ -1,30 +1,30 @@
-//! What a node adds to the trace. The kernel has facts that hold for every node; all else that a trace says comes from a
-//! [`Vocabulary`], which the node and those who call it bring along.
+//! What a node adds to the trace. The kernel has facts that hold for every node; everything else in a trace comes from
+//! a [`Vocabulary`], which the node and its callers supply.
 
 use std::fmt::Debug;
 
 use crate::MemberId;
 
 /// The facts and the messages of one kind of node. The type that implements it needs no values: it is only their name,
-/// in types such as [`Event`](crate::Event). It derives what those types derive, as the compiler asks for that.
+/// in types such as [`Event`](crate::Event). It derives what those types derive, because the compiler requires that.
 pub trait Vocabulary: Clone + Debug + PartialEq + 'static {
-    /// What happens in the node and to those who call it.
+    /// What happens in the node and to its callers.
     type Fact: OwnFact;
     /// What the trace knows of a message.
     type Head: Head;
-    /// A step of the node's algorithm, for those who watch it ([`Observer::step`](crate::Observer::step)). It is no part
-    /// of the trace. [`Silent`](crate::Silent) if a node does not show any.
+    /// A step of the node's algorithm, for observers ([`Observer::step`](crate::Observer::step)). It is not part of the
+    /// trace. [`Silent`](crate::Silent) if a node shows no steps.
     type Step: Debug;
-    /// What happens inside a node and no oracle needs to know, for those who explain a run
-    /// ([`Observer::inner`](crate::Observer::inner)). It is no part of the trace either. [`Silent`](crate::Silent) if a
-    /// node does not tell any.
+    /// What happens inside a node that no oracle needs to know, for the code that explains a run
+    /// ([`Observer::inner`](crate::Observer::inner)). It is not part of the trace either. [`Silent`](crate::Silent) if
+    /// a node reports nothing.
     type Inner: Debug;
 }
 
 /// The kinds of messages of a vocabulary.
 pub type KindOf<V> = <<V as Vocabulary>::Head as Head>::Kind;
 
-/// One thing that happened in a node or to those who call it.
+/// One thing that happened in a node or to its callers.
 pub trait OwnFact: Clone + Debug + PartialEq {
     /// Calls `put` with a tag and up to ten words, once or several times. They enter the trace hash, so they must
     /// never change. The tags 1 to 6, 20 to 25 and 128 to 159 are the kernel's.
@@ -36,7 +36,8 @@ pub trait OwnFact: Clone + Debug + PartialEq {
     }
 }
 
-/// What a node's fact means to the kernel. Conditions and targets of faults depend on it, and when a run has settled.
+/// What a node's fact means to the kernel. Conditions and targets of faults depend on it, and so does the check that a
+/// run has settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign<'a> {
     /// The node leads from now on, or does not.
@@ -70,7 +71,7 @@ pub trait Head: Copy + Debug + PartialEq {
     /// The kinds of messages. Their numbers enter the trace hash, so they must never change.
     type Kind: Copy + Debug + PartialEq + Into<u16>;
 
-    /// The head of a message between a node and those who call it.
+    /// The head of a message between a node and its callers.
     fn of_call(kind: CallKind) -> Self;
 
     /// The kind of message.
@@ -90,7 +91,7 @@ pub trait Head: Copy + Debug + PartialEq {
     fn words(&self, peer: MemberId) -> [u64; 5];
 }
 
-/// The messages between a node and those who call it.
+/// The messages between a node and its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
     /// A request.

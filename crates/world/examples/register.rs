@@ -1,5 +1,5 @@
-//! A register that is no etcd: three replicas, read and written by majorities (Attiya, Bar-Noy, Dolev 1995).
-//! With the flaw early-ack a replica acknowledges before it has synced, and the checker finds that.
+//! A register instead of etcd: three replicas, read and written by majorities (Attiya, Bar-Noy, Dolev 1995). With the
+//! flaw early-ack a replica acknowledges before it has synced, and the checker finds that.
 use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsim_world::{self as world, prelude::*};
@@ -128,7 +128,7 @@ impl Replica {
                     if let Op::Write(value) = op {
                         *best = (best.0 + 1, self.writer, *value);
                     }
-                    // A read stores as well, so that no later one sees less.
+                    // A read stores as well, so that no later read sees an older version.
                     (*phase, *heard) = (Says::Store(*best), BTreeSet::new());
                     self.ask(id, effects);
                 }
@@ -141,7 +141,7 @@ impl Replica {
                     self.rounds.remove(&id);
                 }
             }
-            _ => {} // of a round that is over or has gone on
+            _ => {} // from a round that is over or in its next phase
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Those who call the nodes: clients, operators, and whoever else has a request. They are state machines, as the nodes
-//! are: the world asks them when it is their turn. They read the world ([`View`]) and write orders ([`Orders`]), which
-//! the world carries out; they never change it themselves.
+//! The code that calls the nodes: clients, operators, and anything else that has a request. Callers are state machines,
+//! as the nodes are: the world asks them when it is their turn. They read the world ([`View`]) and write orders
+//! ([`Orders`]), which the world carries out; they never change it themselves.
 
 use keyed::Draw;
 use trace::MemberId;
@@ -11,7 +11,7 @@ use crate::network::Party;
 use crate::system::{DownOf, System, TaskOf};
 use crate::view::View;
 
-/// All callers of a run. What has an empty body here does for callers that only call.
+/// All callers of a run. The functions with an empty body here suffice for callers that only call.
 pub trait Callers<S: System> {
     /// How many client numbers they use. The clients of the plan are the first ones.
     fn parties(&self) -> usize;
@@ -22,8 +22,8 @@ pub trait Callers<S: System> {
     /// Something that a caller waited for happens ([`Orders::at`], [`Orders::then`]).
     fn event(&mut self, view: &View<'_, S>, event: S::Event, orders: &mut Orders<S>);
 
-    /// A call has ended. An answer may still come after its caller has stopped waiting, and a time-out after the answer:
-    /// only the first of them counts.
+    /// A call has ended. An answer may still come after its caller has stopped waiting, and a time-out after the
+    /// answer: only the first of them counts.
     fn ended(&mut self, view: &View<'_, S>, call: u64, how: Ended<S>, orders: &mut Orders<S>);
 
     /// The calls under way.
@@ -79,9 +79,9 @@ pub trait Callers<S: System> {
     /// The calm phase is over: nothing new begins.
     fn load_ended(&mut self);
 
-    /// The cluster itself has settled, apart from what `missing` says. Adds what is missing for the callers, and orders
-    /// what it takes. Returns false if that comes first, so that nothing else is looked at yet. `core` are the members
-    /// that must work, and `reached` those of them that reach their leader.
+    /// The cluster itself has settled, apart from what `missing` says. Adds to `missing` what the callers still miss,
+    /// and orders what they need. Returns false if that must happen before anything else is checked. `core` are the
+    /// members that must work, and `reached` those of them that reach their leader.
     fn settling(
         &mut self,
         _view: &View<'_, S>,

@@ -12,7 +12,7 @@ pub enum Ended<S: System> {
     Answer(AnswerOf<S>),
     /// Its connection broke.
     Reset,
-    /// Its caller waits no longer.
+    /// Its caller no longer waits.
     TimedOut,
 }
 

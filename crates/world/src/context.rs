@@ -1,4 +1,4 @@
-//! The virtual time and the member of the code that runs now, per thread. Log lines show them.
+//! The virtual time and the member whose code is running, per thread. Log lines show them.
 
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ pub fn wall_clock() -> i64 {
     WALL_CLOCK.get()
 }
 
-/// Virtual time and member of the code that runs on this thread; no member means the world itself.
+/// The virtual time, and the member whose code is running on this thread; no member means the world itself.
 pub fn current() -> (Nanos, MemberId) {
     CONTEXT.get()
 }

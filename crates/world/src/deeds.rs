@@ -1,8 +1,8 @@
-//! What those who may not change the world want done to it: the faults and their undoing, and those who call the
-//! members. They write a list of deeds, and the world carries it out.
+//! Changes of the world that are wanted by code that may not make them itself: by the faults and their undoing, and by
+//! the callers of the members. Such code writes a list of deeds, and the world carries it out.
 //!
-//! Invariant: deeds are carried out in their order, depth first: what carrying out one of them brings about is done
-//! before the next one.
+//! Invariant: deeds are carried out in their order, depth first: everything that one deed brings about is done before
+//! the next deed.
 
 use keyed::Draw;
 use trace::{CallKind, Fact, MemberId, Nanos, Stop};
@@ -18,9 +18,9 @@ pub(crate) enum Deed<S: System> {
     Note(MemberId, FactOf<S>),
     /// Counts a fault that took effect.
     Count(&'static str),
-    /// Lets this happen at this time.
+    /// Schedules this for this time.
     At(Nanos, Happening<S>),
-    /// Tells the callers this now, in its place among the deeds.
+    /// Gives the callers this event now, in its place among the deeds.
     Then(S::Event),
     /// A client calls.
     Called { call: u64, client: u32, digest: u64 },
@@ -38,7 +38,7 @@ pub(crate) enum Deed<S: System> {
     End(MemberId, Stop),
     /// Begins a fault of a member's disk.
     InjectDisk(MemberId, u32),
-    /// The disk of a member became slower or faster: what is under way ends at other times.
+    /// The disk of a member became slower or faster: operations under way end at other times.
     Retime(MemberId),
     /// An operator begins the task that is this fault of the plan.
     Task {
@@ -64,8 +64,8 @@ impl<S: System> Orders<S> {
         self.0
     }
 
-    /// A client calls. At `gives_up` it learns that it waits no longer. `digest` stands for the request in the trace. The
-    /// first call has the number 0, the next one 1, and so on.
+    /// A client calls. At `gives_up` it is told that it no longer waits. `digest` stands for the request in the trace.
+    /// The first call has the number 0, the next one 1, and so on.
     pub fn call(&mut self, call: u64, client: u32, digest: u64, gives_up: Nanos) {
         self.0.push(Deed::Called { call, client, digest });
         self.0.push(Deed::At(gives_up, Happening::CallTimesOut { call }));
@@ -105,22 +105,23 @@ impl<S: System> Orders<S> {
         self.0.push(Deed::Send(Packet::of_call(from, to, kind, body)));
     }
 
-    /// Gives a member an input that does not travel: from its own end of a stream, or from an operator's hand.
+    /// Gives a member an input that does not travel over the network: from its own end of a stream, or directly from an
+    /// operator.
     pub fn give(&mut self, member: MemberId, input: InputOf<S>) {
         self.0.push(Deed::Give(member, input));
     }
 
-    /// Tells the callers this at a time.
+    /// Gives the callers this event at this time.
     pub fn at(&mut self, time: Nanos, event: S::Event) {
         self.0.push(Deed::At(time, Happening::Callers(event)));
     }
 
-    /// Tells the callers this once all orders before it are carried out.
+    /// Gives the callers this event once all orders before it are carried out.
     pub fn then(&mut self, event: S::Event) {
         self.0.push(Deed::Then(event));
     }
 
-    /// Records a fact of no member.
+    /// Records a fact that concerns no member.
     pub fn note(&mut self, fact: OwnFactOf<S>) {
         self.0.push(Deed::Note(MemberId::NONE, Fact::Own(fact)));
     }

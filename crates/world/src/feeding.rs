@@ -1,8 +1,8 @@
 //! How members get their inputs, and how the effects of their steps are carried out. Here, and nowhere else, the world
 //! calls [`contract::Node::step`].
 //!
-//! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries and
-//! of the jobs of a store are inputs, too.
+//! An input waits in the inbox of its process while the process cannot take it. The ends of disk jobs, of recoveries
+//! and of the jobs of a store are inputs, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,8 +20,8 @@ use crate::world::World;
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 
 impl<S: System> World<'_, S> {
-    /// Gives an input to a member: now, or when the process can run again. If the member must know its connections to the
-    /// others for it, it learns of them first.
+    /// Gives an input to a member: now, or when the process can run again. If the input requires the member to know its
+    /// connections to the others, the member learns of them first.
     pub(crate) fn give(&mut self, member: MemberId, input: InputOf<S>) {
         if matches!(&input, Input::Call { request, .. } if TypesOf::<S>::wants_connections(request)) {
             self.feed_connections(member);
@@ -47,7 +47,7 @@ impl<S: System> World<'_, S> {
             }
             State::Running => {
                 self.step_member(member, input);
-                // What the step had computed at once.
+                // The step's computations were performed at once: the member gets their results.
                 self.drain_inbox(member);
             }
         }
@@ -238,7 +238,7 @@ impl<S: System> World<'_, S> {
         if effects.work.is_empty() {
             return Ok(());
         }
-        // Of what a start has computed, it learns when it has recovered.
+        // A node gets the results of its start's computations once it has recovered.
         let is_recovered = |input: &InputOf<S>| matches!(input, Input::Recovered);
         let inbox = &mut self.processes[member].inbox;
         let at = inbox.iter().position(is_recovered).map_or(0, |at| at + 1);
@@ -362,7 +362,7 @@ impl<S: System> World<'_, S> {
             if process.machine.must_pause() {
                 process.machine.state = State::Paused;
             }
-            // It comes after the ends of disk jobs, and before the results of what the start had computed.
+            // This input comes after the ends of disk jobs, and before the results of the start's computations.
             let is_work = |input: &InputOf<S>| matches!(input, Input::WorkDone { .. });
             let at = process.inbox.iter().position(is_work).unwrap_or(process.inbox.len());
             process.inbox.insert(at, Input::Recovered);

@@ -1,8 +1,8 @@
-//! Keeps the store of a process: the part of a member that the world has, because its jobs take time on the disk.
+//! Keeps the store of a process: the part of a member that the world holds, because its jobs take time on the disk.
 //!
-//! Nobody reads the files of a store while its member runs. So the world writes what a commit holds only when somebody
-//! can see it (the setting `backend-writes`). Until then the commit is a value. It takes the same operations of the
-//! disk, at the same times, as if it were written (`disk/commit.rs`), so the run is the same.
+//! Nobody reads the files of a store while its member runs. So the world writes the content of a commit only when
+//! something could see it (the setting `backend-writes`). Until then the commit is a value. It takes the same
+//! operations of the disk, at the same times, as if it were written (`disk/commit.rs`), so the run is the same.
 //!
 //! The files are brought up to date, that is, all commits that have ended are written in one transaction and synced,
 //! and a commit that is under way is written in its slots:
@@ -11,7 +11,8 @@
 //!   disk: those whose time has not come never happened, and a power loss takes a part of the rest;
 //! - before any other job of the store;
 //! - before a fault begins that may read, damage or fill the store's files, and before a crash at an operation
-//!   is armed. As long as one is on, and always on a disk of limited capacity, commits are written at once;
+//!   is armed. While such a fault is on or such a crash is armed, and always on a disk of limited capacity, commits are
+//!   written at once;
 //! - when the list has become long.
 
 use contract::Store;
@@ -23,7 +24,7 @@ use crate::disk::SimDisk;
 #[derive(Debug)]
 pub(crate) struct Keeper<St: Store> {
     store: St,
-    /// Whether commits are written at once in any case.
+    /// Whether every commit is written at once.
     eager: bool,
     under_way: Option<UnderWay<St>>,
     /// The mark of the commit under way, if it is higher than that of the commit before.
@@ -32,7 +33,7 @@ pub(crate) struct Keeper<St: Store> {
     last_mark: u64,
 }
 
-/// A commit in which a process ended.
+/// A commit during which a process ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted {
     mark: u64,

@@ -1,10 +1,10 @@
-//! The kernel of the simulator: it runs a cluster of nodes, whatever nodes they are. [`run`] takes a plan and those who
-//! call the nodes, and returns what the run leaves, with a hash over every event.
+//! The kernel of the simulator: it runs a cluster of nodes, whatever nodes they are. [`run`] takes a plan and the
+//! callers of the nodes, and returns what the run leaves, with a hash over every event.
 //!
 //! The crate simulates everything around the nodes: virtual time, network, disks, clocks and processes. It also injects
-//! the faults of the plan; the part that does so is called the nemesis. What a node is, the crate `contract` says. What a
-//! run is made of besides is a [`System`], and those who call the nodes are its [`Callers`]. The crate `cluster` has
-//! those of etcd. A small node, one that only answers requests, needs no more than [`Plain`] and [`Loops`]:
+//! the faults of the plan; the part that does so is called the nemesis. The crate `contract` says what a node is. What
+//! else a run is made of is a [`System`], and the code that calls the nodes is its [`Callers`]. The crate `cluster` has
+//! both for etcd. A small node, one that only answers requests, needs no more than [`Plain`] and [`Loops`]:
 //! `examples/register.rs` is one. Messages and texts call a node a *member* of its cluster.
 //!
 //! * `system`, `callers`: what the kernel does not know, as traits.
@@ -15,17 +15,17 @@
 //! * `faults` and `settle`: the two phases of a run. Faults get a `Reach` of the world (`strike`).
 //! * `plain`, `loops`: a system for small nodes, and clients for any node.
 //!
-//! What faults and callers want done besides is a list of `deeds`, which the world carries out. Callers read a `view` of
-//! the world. So none of them names the world.
+//! Whatever else faults and callers want done is a list of `deeds`, which the world carries out. Callers read a `view`
+//! of the world. So none of them names the world.
 //!
 //! A run uses one thread and one heap of future events (rule R1; the rules are in `ARCHITECTURE.md`). With
 //! `--cfg madsim`, as in this repository, the whole run is one task of madsim, which intercepts every read of
 //! the operating system's clock and randomness. Without the flag the same loop runs without that guard and
 //! gives the same trace hashes (rule R6).
 //!
-//! Architecture invariants: this crate knows no node and judges nothing. Apart from `plain`, it does not know scenarios, nor
-//! how a seed is expanded into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule R3). The same plan
-//! gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
+//! Architecture invariants: this crate knows no node and judges nothing. Apart from `plain`, it knows neither scenarios
+//! nor how a seed is expanded into a plan. Its randomness is keyed (rule R2), and no other randomness leaks in (rule
+//! R3). The same plan gives the same trace hash (rule R4) in every process, in every build and with any number of jobs.
 
 mod callers;
 mod calls;
@@ -72,7 +72,7 @@ pub use runtime::GUARDED;
 pub use system::*;
 pub use view::View;
 
-/// What a small node and its driver name: `use world::prelude::*`.
+/// The names that a small node and its driver use: `use world::prelude::*`.
 pub mod prelude {
     pub use std::sync::Arc;
 
@@ -85,19 +85,19 @@ pub mod prelude {
     pub use crate::{Call, Loops, Options, Plain, Simple};
 }
 
-/// What a run keeps besides.
+/// What else a run keeps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Keeps every event, to print a trace or to find where two runs differ.
     pub keep_events: bool,
 }
 
-/// Runs a plan to its end. The observer receives every event as it happens. Returns what the run leaves, and the callers
-/// with what they know of it.
+/// Runs a plan to its end. The observer receives every event as it happens. Returns what the run leaves, and the
+/// callers with what they know of the run.
 ///
 /// # Panics
-/// On a bug of the kernel itself, of the callers or of the observer. If a node panics, the run goes on and what it leaves
-/// says so.
+/// On a bug of the kernel itself, of the callers or of the observer. If a node panics, the run goes on and what it
+/// leaves says so.
 pub fn run<S: System, C: Callers<S>>(
     plan: &Plan<S::Part>,
     mut callers: C,

@@ -59,7 +59,7 @@ impl<S: System> World<'_, S> {
         }
     }
 
-    /// Notes what became of a commit in which the last process ended.
+    /// Notes what became of a commit during which the last process ended.
     fn look_for_interrupted_commit(&mut self, member: MemberId) {
         let process = &mut self.processes[member];
         let Some(interrupted) = process.interrupted.take() else { return };
@@ -198,7 +198,8 @@ impl<S: System> World<'_, S> {
         } else {
             process.machine.disk.crash(now)
         }
-        // The step in which a process panics has facts that nobody notes, but what it did until then may say why.
+        // The facts of a step in which a process panics are not recorded, but what the step did before the panic may
+        // say why.
         if let Some(effects) = &mut process.effects {
             self.recorder.steps(now, member, &mut effects.steps);
             self.recorder.inner(now, member, &mut effects.inner);

@@ -1,9 +1,9 @@
 //! Clients for any node. Each one is a closed loop: it sends the requests of its plan one after another, and waits for
-//! the outcome of each, up to its time-out, by its own clock. It never repeats a request. After an answer that did not
-//! come it tries the next of its endpoints.
+//! the outcome of each, up to its time-out, by its own clock. It never repeats a request. If no answer comes, it goes
+//! on to the next of its endpoints.
 //!
 //! In the settle phase one more client calls, the *last caller*: it asks one member after another until it is answered.
-//! So a cluster has settled only if it serves.
+//! So a cluster has settled only if it serves requests.
 
 use keyed::{Domain, Keyed};
 use schedule::{Client, Operation, Part, Plan, Turn};
@@ -17,7 +17,7 @@ use crate::deeds::Orders;
 use crate::system::{AnswerOf, RequestOf, System};
 use crate::view::View;
 
-/// The name under which the requests of the last caller are drawn.
+/// The domain in which the requests of the last caller are drawn.
 const LAST: Domain = Domain::new("world last caller");
 
 /// An operation of a plan that is a request to a node.
@@ -118,7 +118,7 @@ where
         let state = &mut self.clients[client];
         state.current = Some(call);
         let reading = state.clock.monotonic(now).saturating_add(state.timeout);
-        // A clock that stands still never gets there. Then this is a time long after the run.
+        // A frozen clock never reaches that reading. Then this is a time long after the run.
         let gives_up = state.clock.true_time_of(reading).unwrap_or(Nanos::MAX).min(Nanos::MAX / 2);
         orders.call(call, client as u32, digest(what.print().as_bytes()), gives_up);
         let request = what.request();

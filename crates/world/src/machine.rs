@@ -35,7 +35,7 @@ pub(crate) enum Stage {
     Removed,
 }
 
-/// Inputs that wait for no longer are not worth noting.
+/// Times for which inputs wait are noted only if they are longer than this.
 const LONG: Nanos = 1_000_000_000;
 
 /// A fault that keeps a process from running.
@@ -76,16 +76,17 @@ pub(crate) struct Machine {
     pub(crate) busy_until: Nanos,
     /// Since when inputs have waited for it; `None` if none does.
     pub(crate) behind_since: Option<Nanos>,
-    /// When inputs waited for its process for longer than [`LONG`], from the first arrival until the last was taken.
+    /// The periods in which inputs waited for its process for longer than [`LONG`]: from the first arrival until the
+    /// last was taken.
     pub(crate) behind: Vec<(Nanos, Nanos)>,
-    /// How many receipts for messages of it are under way.
+    /// How many receipts for its messages are under way.
     pub(crate) receipts: u32,
     /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,
     /// Whether its member was added to the cluster during the run.
     pub(crate) added: bool,
-    /// Whether it stays down for good: it refused to start because its disk is damaged or lost, or it panicked
-    /// three times.
+    /// Whether it stays down permanently: it refused to start because its disk is damaged or lost, or it panicked three
+    /// times.
     pub(crate) gone: bool,
     /// How often it panicked.
     pub(crate) panics: u32,
@@ -97,7 +98,7 @@ pub(crate) struct Machine {
     pub(crate) point: Option<(u32, PointAction)>,
     /// Whether it is paused at a failpoint, in the middle of a step.
     pub(crate) at_point: bool,
-    /// The same failpoint, as the process knows it.
+    /// The armed failpoint, as the process knows it.
     pub(crate) armed: Option<Armed>,
     /// A fault crashes its next start at this disk operation, counted from 1; true for a power loss.
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
@@ -166,7 +167,7 @@ impl Machine {
         }
     }
 
-    /// When inputs waited for its process for long, until now.
+    /// The periods in which inputs waited for its process for longer than [`LONG`], up to now.
     pub(crate) fn times_behind(&self, now: Nanos) -> Vec<(Nanos, Nanos)> {
         let open = self.behind_since.map(|since| (since, now)).filter(|(since, now)| now - since > LONG);
         self.behind.iter().copied().chain(open).collect()

@@ -1,5 +1,6 @@
-//! What a small node needs to run here: one that has no settings, no streams, no store and no facts of its own, and whose
-//! clients call it in closed loops. It brings five types and four functions ([`Simple`]); [`Plain`] fills in the rest.
+//! What a small node needs to run here: one that has no settings, no streams, no store and no facts of its own, and
+//! whose clients call it in closed loops. The node supplies five types and four functions ([`Simple`]); [`Plain`] fills
+//! in the rest.
 
 use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
@@ -30,31 +31,31 @@ pub trait Simple: Sized + 'static {
     /// The answer to a request.
     type Answer: Clone + Debug;
 
-    /// What a node of the cluster is told.
+    /// The configuration of a node of the cluster.
     fn config(plan: &Plan<Plain<Self>>, member: MemberId) -> Self::Config;
 
-    /// What a client asks for in a turn: one of the section `[workload]`, or the one that asks at the end whether the
-    /// cluster serves, which has the next number.
+    /// What a client asks for in a turn. The client is one of the section `[workload]`, or the one that asks at the end
+    /// whether the cluster serves, whose number comes after theirs.
     fn operation(client: u32, turn: Turn) -> Self::Request;
 
     /// A request as one line of a plan.
     fn print(request: &Self::Request) -> String;
 
-    /// Reads such a line; `None` if it is none.
+    /// Reads such a line; `None` if it is not a request.
     fn parse(line: &str) -> Option<Self::Request>;
 }
 
-/// The cluster of a [`Simple`] node. It has no values: it is the name of the node's types, of the part that its plans
-/// have, and of what a run is made of.
+/// The cluster of a [`Simple`] node. It has no values: it only names the node's types ([`Types`]), its part of a plan
+/// ([`Part`]) and its system ([`System`]).
 ///
-/// A scenario of it has the section `[workload]`, with the fields `clients`, how many there are, and `every`, the time in
-/// which each of them calls once.
+/// Its scenarios have the section `[workload]`, with the fields `clients` (how many there are) and `every` (the time in
+/// which each of them calls once).
 pub struct Plain<N>(PhantomData<fn() -> N>);
 
 /// A request of a plan.
 pub struct Ask<N: Simple>(pub N::Request);
 
-// By hand: derived, they would ask of the name what only the types need.
+// Written by hand: if derived, they would require `N` itself to have these traits, which only its types need.
 
 impl<N> Clone for Plain<N> {
     fn clone(&self) -> Plain<N> {

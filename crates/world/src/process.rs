@@ -2,8 +2,8 @@
 //! gracefully, crash, lose power, pause, resume, run slowly, and end itself; `lives.rs`, `feeding.rs` and
 //! `faults/process.rs` carry that out.
 //!
-//! Invariants: a process that is down has no node in memory. What belongs to an ended incarnation has no
-//! effect any more (rule R5). A process that starts receives no messages until its recovery is on disk.
+//! Invariants: a process that is down has no node in memory. Whatever belongs to an ended incarnation has no effect any
+//! more (rule R5). A process that starts receives no messages until its recovery is on disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::keeper::{Interrupted, Keeper};
 use crate::machine::{Machine, Stage, State};
 use crate::system::{ConfigOf, EffectsOf, InputOf, StoreOf, System};
 
-/// The name under which everything about disks is drawn.
+/// The domain in which everything about disks is drawn.
 const DISK: Domain = Domain::new("world disk");
 
 /// One member's process and host.
@@ -29,10 +29,10 @@ pub(crate) struct Process<S: System> {
     pub(crate) node: Option<S::Node>,
     /// The store of that node.
     pub(crate) keeper: Option<Keeper<StoreOf<S>>>,
-    /// The commit in which the last process ended, until the next one has looked for it.
+    /// The commit during which the last process ended, until the next process has looked for it.
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) config: ConfigOf<S>,
-    /// Whether its store is written at once in any case.
+    /// Whether every commit of its store is written at once.
     eager: bool,
     /// Inputs that came while it could not run.
     pub(crate) inbox: VecDeque<InputOf<S>>,
@@ -76,7 +76,7 @@ impl<S: System> Process<S> {
         self.machine.process_ended();
     }
 
-    /// Brings the files of the store up to date, if the process has one: from now on somebody can see it.
+    /// Brings the files of the store up to date, if the process has one: from now on its content can be seen.
     pub(crate) fn show_store(&mut self, now: Nanos) {
         if let Some(keeper) = &mut self.keeper {
             keeper.bring_up_to_date(now, &self.machine.disk);
@@ -91,7 +91,7 @@ impl<S: System> Process<S> {
         }
     }
 
-    /// From now on, what the disk and the process draw are the draws of this seed.
+    /// From now on, the disk and the process draw with this seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.machine.disk.reseed(self.machine.id, Keyed::new(seed, DISK));
         S::reseed(&mut self.config, seed);
@@ -100,8 +100,8 @@ impl<S: System> Process<S> {
         }
     }
 
-    /// Starts a new incarnation, which recovers from the disk. `steps` and `inner` say whether somebody watches its steps
-    /// and what happens inside it.
+    /// Starts a new incarnation, which recovers from the disk. `steps` and `inner` say whether the observer wants its
+    /// steps and what happens inside it.
     pub(crate) fn recover(
         &mut self,
         now: Nanos,

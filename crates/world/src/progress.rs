@@ -9,12 +9,12 @@ use trace::{Fact, MemberId, Members, Nanos, OwnFact as _, Sign, Vocabulary};
 pub(crate) struct Progress {
     /// Whether each member leads, and in which term; members that are down do not.
     roles: Members<(bool, u64)>,
-    /// When each member that leads began to.
+    /// When each member that leads began to lead.
     elected: Members<Nanos>,
     /// The index that each member has applied.
     applied: Members<u64>,
-    /// For each member, the index up to which what it has applied is durable. After a restart its configuration is at
-    /// least that of this index.
+    /// For each member, the index up to which everything that it has applied is durable. After a restart its
+    /// configuration is at least that of this index.
     pub(crate) durable: Members<u64>,
     /// How many snapshots each member has installed.
     snapshots: Members<u32>,
@@ -84,7 +84,7 @@ impl Progress {
         false
     }
 
-    /// Takes into account what a fact of a member's own means.
+    /// Takes into account what a member's own fact means.
     fn note_sign(&mut self, now: Nanos, member: MemberId, sign: Sign<'_>) {
         match sign {
             Sign::Role { term, leads } => {

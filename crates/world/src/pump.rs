@@ -8,8 +8,8 @@ use crate::system::{System, WordsOf};
 use crate::world::World;
 use crate::{Options, panics, runtime};
 
-/// madsim's clock advances in steps of at least 100 ms: one step costs as much as some events, and nothing that belongs to
-/// a run reads that clock.
+/// madsim's clock advances in steps of at least 100 ms: one step costs as much as several events, and nothing that
+/// belongs to a run reads that clock.
 const CLOCK_STEP: Nanos = 100_000_000;
 
 /// Runs a plan to its end.

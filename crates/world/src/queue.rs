@@ -16,7 +16,7 @@ struct Entry<T> {
 }
 
 impl<T> Entry<T> {
-    /// Its place in the order, as one number, which is compared at less cost than two.
+    /// Its place in the order, as one number, because one is cheaper to compare than two.
     #[inline]
     fn place(&self) -> u128 {
         u128::from(self.time) << 64 | u128::from(self.sequence)

@@ -56,7 +56,7 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
         }
     }
 
-    /// Shows the observer the steps of a member. They are no events: they enter neither the trace hash nor the record.
+    /// Shows the observer the steps of a member. They are not events: they enter neither the trace hash nor the record.
     #[inline]
     pub(crate) fn steps(&mut self, time: Nanos, member: MemberId, steps: &mut Reused<V::Step>) {
         for step in steps.iter() {
@@ -65,7 +65,7 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
         steps.clear();
     }
 
-    /// Shows the observer what happened inside a member. That is no event either.
+    /// Shows the observer what happened inside a member. That is not an event either.
     #[inline]
     pub(crate) fn inner(&mut self, time: Nanos, member: MemberId, inner: &mut Vec<V::Inner>) {
         for happened in inner.drain(..) {

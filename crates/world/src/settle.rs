@@ -1,25 +1,25 @@
-//! The end of a run. When the chaos phase is over, the faults are healed. After the calm phase, in which the workload goes
-//! on, the cluster must come to rest within a bounded time, the *settle phase*. This is how a run checks liveness: that
-//! the cluster does not stay stuck.
+//! The end of a run. When the chaos phase is over, the faults are healed. After the calm phase, in which the workload
+//! goes on, the cluster must come to rest within a bounded time, the *settle phase*. This is how a run checks liveness:
+//! that the cluster does not stay stuck.
 //!
 //! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
-//! broken as they are. This finds clusters that a single member which works only in part can stop.
+//! broken as they are. This finds clusters that can be stopped by a single member that works only in part.
 //!
 //! The cluster has settled when
 //! - every operation under way has ended,
 //! - no configuration is joint,
 //! - the members of the core agree on a leader,
-//! - what the members owe has ended (of etcd: leases of up to 20 s that no client renews, unless the alarm CORRUPT is on,
-//!   which keeps etcd from revoking them),
-//! - the callers have what they wait for (of etcd: a linearizable read of all keys was answered, which also shows the judge
-//!   which writes took effect, and watches at members of the core have received everything), and
+//! - what the members owe has ended (of etcd: leases of up to 20 s that no client renews, unless the alarm CORRUPT is
+//!   on, which keeps etcd from revoking them),
+//! - the callers have what they wait for (of etcd: a linearizable read of all keys was answered, which also shows the
+//!   judge which writes took effect, and watches at members of the core have received everything), and
 //! - the members of the core have applied the same index and have the same state.
 //!
 //! One exception: a member outside the core may still be leader, with a quorum that it can reach. Raft promises
 //! nothing to a follower that has no connection to this leader (Raft's paper, section 5.4: a leader commits
-//! with a majority, and a follower that receives heartbeats does not campaign). So a member of the core need
-//! not agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The
-//! cluster as a whole must serve clients all the same.
+//! with a majority, and a follower that receives heartbeats does not campaign). So a member of the core need neither
+//! agree nor catch up if its link to such a leader is cut, or loses more than half of the messages. The cluster as a
+//! whole must serve clients all the same.
 
 use contract::{Status, Watched};
 use keyed::{Domain, Keyed};
@@ -36,7 +36,7 @@ use crate::progress::Configuration;
 use crate::system::System;
 use crate::view::View;
 
-/// The name under which the core is drawn.
+/// The domain in which the core is drawn.
 const CORE: Domain = Domain::new("world core");
 /// Time between two checks whether the cluster has settled; our choice.
 pub(crate) const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
@@ -49,7 +49,7 @@ pub(crate) struct Settle {
     core: Members<bool>,
     /// Whether every member that can run was healed, not only a core.
     all_healed: bool,
-    /// What had not settled when the time was over, each as a sentence; empty if everything had.
+    /// What had not settled when the time was over, one sentence each; empty if everything had.
     pub(crate) unsettled: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Settle {
                 counts: node.keeps(),
             })
         };
-        // What is held for a member that left the cluster stays: faults end between those that are healed.
+        // Packets held for a member that left the cluster stay held: faults end only between healed parties.
         let is_there = |party| match party {
             Party::Member(member) => {
                 let machine = &view.processes[member].machine;
@@ -156,8 +156,8 @@ impl Settle {
         true
     }
 
-    /// What has not settled yet, each as a sentence. The callers order what it takes when everything before it has
-    /// settled.
+    /// What has not settled yet, one sentence each. The callers order what they need once everything that is checked
+    /// before them has settled.
     fn not_settled<S: System>(
         &self,
         view: &View<'_, S>,

@@ -1,4 +1,4 @@
-//! What faults have at hand: whom they strike, and what of the world they reach.
+//! What faults work with: whom they strike, and the part of the world that they can reach.
 
 use keyed::Draw;
 use schedule::Plan;
@@ -24,11 +24,11 @@ pub(crate) struct Strike<'a> {
 }
 
 /// The part of the world that faults change themselves, and the deeds for the rest of it. What a fault does to a
-/// process that runs is a deed; so a fault must not look afterwards for what a deed will have done.
+/// running process is a deed, which is carried out later; so a fault must not expect to see its effect.
 pub(crate) struct Reach<'a, S: System> {
     pub(crate) now: Nanos,
     pub(crate) plan: &'a Plan<S::Part>,
-    /// The seed of draws, now.
+    /// The seed of all draws made now.
     pub(crate) seed: u64,
     pub(crate) processes: &'a mut Members<Process<S>>,
     pub(crate) network: &'a mut Network<S>,
@@ -47,7 +47,7 @@ impl<S: System> Reach<'_, S> {
         self.deeds.push(Deed::Note(member, fact));
     }
 
-    /// Lets this happen at this time.
+    /// Schedules this for this time.
     pub(crate) fn at(&mut self, time: Nanos, happening: Happening<S>) {
         self.deeds.push(Deed::At(time, happening));
     }

@@ -1,5 +1,5 @@
-//! What a run is made of, as types: the node, what its plans have, and what those who call it add. All of the kernel that
-//! meets a node has a [`System`] as its parameter. This file knows nothing else of the kernel.
+//! What a run is made of, as types: the node, its part of a plan, and what its callers add. All code of the kernel that
+//! deals with a node has a [`System`] as its type parameter. This file knows nothing else of the kernel.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use crate::keeper::Found;
 pub trait System: Clone + Debug + 'static {
     /// The node.
     type Node: Watched;
-    /// What its plans and their text have.
+    /// Its part of plans and of their text.
     type Part: Part;
     /// What the callers' own packets carry; [`Never`] if they have none.
     type Segment: Segment;
@@ -26,10 +26,10 @@ pub trait System: Clone + Debug + 'static {
     /// A member is added to the cluster, which then has these members: changes what it is told when it starts.
     fn joins(_config: &mut ConfigOf<Self>, _members: &[MemberId]) {}
 
-    /// From now on, the member's draws are those of this seed: changes what it is told when it starts.
+    /// From now on, the member draws with this seed: changes what it is told when it starts.
     fn reseed(_config: &mut ConfigOf<Self>, _seed: u64) {}
 
-    /// What to record when a start has found this of the commit in which the last process ended.
+    /// What to record about the commit during which the last process ended, when a start has found it in this state.
     fn interrupted(_found: Found) -> Option<OwnFactOf<Self>> {
         None
     }

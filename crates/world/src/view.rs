@@ -1,6 +1,6 @@
-//! What those who call the members may read of the world. Clients should use only the time, the plan, incarnations and
-//! which members exist, and decide by the answers they received. Operators, the members' ends of streams, and everybody in
-//! the settle phase use the rest.
+//! What callers of the members may read of the world. Clients should use only the time, the plan, incarnations and
+//! which members exist, and decide by the answers they received. Operators, the members' ends of streams, and all
+//! callers in the settle phase use the rest.
 
 use contract::{Status, Watched as _};
 use schedule::Plan;
@@ -37,14 +37,14 @@ impl<'a, S: System> View<'a, S> {
         self.plan
     }
 
-    /// The seed of all draws made now: that of the plan, until the plan makes draws anew ([`schedule::Noise`]). Who draws
-    /// asks for it each time.
+    /// The seed of all draws made now: that of the plan, until the plan makes draws anew ([`schedule::Noise`]). Code
+    /// that draws asks for it each time.
     #[inline]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The number of a member's process that runs, or of its last one.
+    /// The incarnation of a member's running process, or of its last one.
     pub fn incarnation(&self, member: MemberId) -> u32 {
         self.processes[member].machine.incarnation
     }
@@ -84,19 +84,19 @@ impl<'a, S: System> View<'a, S> {
         self.progress.joint
     }
 
-    /// The index up to which what a member has applied is durable.
+    /// The index up to which everything that a member has applied is durable.
     pub fn durable(&self, member: MemberId) -> u64 {
         self.progress.durable[member]
     }
 
-    /// Whether a member cannot be counted on any more: it has no host, stays down for good, or has a damaged disk.
+    /// Whether a member cannot be counted on any more: it has no host, stays down permanently, or has a damaged disk.
     pub fn is_lost(&self, member: MemberId) -> bool {
         // The plan has no host for a member that a client added, so that member never starts.
         let process = self.processes.get(member);
         process.is_none_or(|process| process.machine.gone || self.nemesis.excuses_refusal(member))
     }
 
-    /// What a member that runs says of itself.
+    /// What a running member says of itself.
     pub fn status(&self, member: MemberId) -> Option<Status> {
         self.processes[member].node.as_ref()?.status()
     }

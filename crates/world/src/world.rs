@@ -1,7 +1,7 @@
 //! The main loop of a run. [`World::step`] takes the next event from the heap and carries it out. The world owns the
 //! whole state of a run, and only this file, `lives.rs` (starts and ends of processes), `feeding.rs` (inputs and
-//! effects of members) and `traffic.rs` (packets) change it. All others get what they need: faults a [`Reach`],
-//! callers a [`View`]; what they want done besides is a list of deeds.
+//! effects of members) and `traffic.rs` (packets) change it. Other code gets what it needs: faults a [`Reach`], callers
+//! a [`View`]; whatever else it wants done is a list of deeds.
 //!
 //! An event often is an input for a member: a message, the end of a disk job, a wake-up. The world calls the
 //! member directly (rule R1). The member returns effects: messages to send, disk jobs, answers to clients.
@@ -91,7 +91,7 @@ impl<'a, S: System> World<'a, S> {
 
     /// Schedules the first events: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
-        // Before everything else, so that at its time nothing is drawn before it.
+        // This comes first, so that at its time nothing is drawn before it.
         for noise in &self.plan.noise {
             match noise.from {
                 0 => self.draw_anew(noise.key),
@@ -191,8 +191,8 @@ impl<'a, S: System> World<'a, S> {
         !self.done
     }
 
-    /// From now on, everything is drawn anew. Links, disks and members keep sources of draws and get new ones; all others
-    /// take the seed from the world at each draw.
+    /// From now on, everything is drawn anew. Links, disks and members keep sources of draws and get new ones; all
+    /// other code takes the seed from the world at each draw.
     fn draw_anew(&mut self, key: u64) {
         self.seed = keyed::salted(self.plan.seed, key);
         self.network.reseed(self.seed);
@@ -219,7 +219,7 @@ impl<'a, S: System> World<'a, S> {
         self.carry_out(deeds);
     }
 
-    /// Carries out deeds in their order. What one of them brings about is done before the next one.
+    /// Carries out deeds in their order. Everything that one deed brings about is done before the next deed.
     fn carry_out(&mut self, mut deeds: Vec<Deed<S>>) {
         for deed in deeds.drain(..) {
             match deed {
@@ -308,8 +308,8 @@ impl<'a, S: System> World<'a, S> {
         self.recorder.run.healed = self.now();
         let (_, settle, view) = self.parts();
         let healed = settle.heal(&view);
-        // Each fault is over before the next one ends: the process that one has blocked starts on a disk that another
-        // one still slows.
+        // Each fault ends completely before the next one: a process that one fault has blocked starts on a disk that
+        // another fault still slows.
         for fault in self.nemesis.stop() {
             self.reach(|nemesis, reach| nemesis.heal(fault, &healed, reach));
         }
@@ -343,7 +343,7 @@ impl<'a, S: System> World<'a, S> {
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
-    /// Notes what the members keep. It is no event, so the trace hash does not depend on it.
+    /// Notes what the members keep. It is not an event, so the trace hash does not depend on it.
     fn note_kept(&mut self, settled: bool) {
         let (_, settle, view) = self.parts();
         let kept = settle.kept(&view, settled);

@@ -1,4 +1,4 @@
-//! What a client remembers of its answers: revisions, its last lease, copies of keys, locks.
+//! What a client remembers from the answers it got: revisions, its last lease, copies of keys, locks.
 //!
 //! A plan is made before any answer is known, so its requests have placeholders such as "the newest revision
 //! I have seen". [`Memory::resolve`] replaces them just before a request is sent. Clients that are parts of

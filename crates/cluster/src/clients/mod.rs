@@ -5,8 +5,8 @@
 //!   their answers for later acts.
 //! * `turns`: when a client does something, how it calls and takes the outcome, and how it logs in.
 //! * `segment`: what the packets of a stream carry; `transport`: one direction of a stream, reliable and in
-//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its watch streams;
-//!   `ranges`: streamed ranges.
+//!   order; `streams`: both ends of all streams; `watchers`: what a client does with the responses on its watch
+//!   streams; `ranges`: streamed ranges.
 //!
 //! A client measures its time-out by its own clock, and switches to another endpoint as its plan says. It
 //! never repeats a write of unknown outcome: the history records the outcome as unknown. Clients that share a
@@ -68,9 +68,9 @@ pub(crate) struct Client {
     act: Option<Box<dyn RunningAct>>,
     /// The next request of the act.
     ready: Option<Ready>,
-    /// Whether the operation under way has a token of nobody.
+    /// Whether the operation under way was sent with a token that belongs to nobody.
     forged: bool,
-    /// What has arrived of the answer to a streamed range.
+    /// The part of the answer to a streamed range that has arrived.
     chunks: RangeResponse,
     /// The true time until which the act waits.
     waits_until: Nanos,
@@ -109,7 +109,7 @@ struct Ready {
     literal: bool,
     /// Whether it is a range that is to be answered in chunks.
     streamed: bool,
-    /// The token of nobody that it is sent with instead of the client's own.
+    /// A token that belongs to nobody, sent with the request instead of the client's own.
     forged: Option<Bytes>,
 }
 
@@ -296,7 +296,7 @@ impl Client {
         self.endpoint += usize::from(self.plan.failover != Failover::Pinned);
     }
 
-    /// The true time at which `time` from now will have passed by its clock; `Nanos::MAX` while its clock is
+    /// The true time at which the client's clock will have advanced by `time` from now; `Nanos::MAX` while its clock is
     /// frozen.
     fn after(&self, now: Nanos, time: Nanos) -> Nanos {
         self.clock.true_time_of(self.clock.monotonic(now).saturating_add(time)).unwrap_or(Nanos::MAX)

@@ -1,5 +1,5 @@
-//! Streamed ranges: a client calls `RangeStream` and merges the chunks that arrive. For the history it is one range,
-//! and its answer is complete or there is none.
+//! Streamed ranges: a client calls `RangeStream` and merges the chunks that arrive. In the history it is one range,
+//! whose answer is either complete or missing.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Clients {
         self.ended(desk, operation, Ended::Answer(Ok(answer)));
     }
 
-    /// The stream of a range has ended early: the client has no answer, whatever has arrived.
+    /// The stream of a range has ended early: the client has no answer, even if chunks have arrived.
     pub(super) fn range_ended(&mut self, desk: &mut Desk<'_>, operation: u64, end: StreamEnd) {
         let how = match end {
             StreamEnd::Refused(error) => Ended::Answer(Err(error)),

@@ -36,7 +36,7 @@ pub(crate) enum Segment {
     Down(u64, Down),
     /// An acknowledgement: how many items have arrived from the other end, and how many of them were taken.
     Ack(u64, u64),
-    /// Asks the other end's kernel for an acknowledgement, as TCP's window probe does. No `record::Probe`.
+    /// Asks the other end's kernel for an acknowledgement, as TCP's window probe does. Not a `record::Probe`.
     Probe,
     /// The client's keepalive: asks whether the member's process responds.
     Ping,
@@ -46,7 +46,7 @@ pub(crate) enum Segment {
 }
 
 impl world::Segment for Segment {
-    // 32 is a rough size for the small ones.
+    // 32 is a rough size for the small packets.
     fn bytes(&self) -> u64 {
         use prost::Message as _;
         match self {

@@ -1,5 +1,5 @@
-//! Streams as connections between a client and a member: both ends, and the packets between them. Watches have streams,
-//! and so has each streamed range ([`super::ranges`]).
+//! Streams as connections between a client and a member: both ends, and the packets between them. Watches use streams,
+//! and so does each streamed range ([`super::ranges`]).
 //!
 //! Each stream is a connection of its own, ordered and reliable in both directions (`transport`), until it
 //! breaks. It breaks when the member's process ends, when a ping stays unanswered, or when one side ends it.
@@ -35,7 +35,7 @@ use super::transport::{Receiver, Sender, TimeoutAction};
 use crate::caller_event::CallerEvent;
 use crate::desk::Desk;
 
-/// The name under which the processing times of clients are drawn.
+/// The domain in which the processing times of clients are drawn.
 const PROCESSING: Domain = Domain::new("world watch processing");
 
 /// One stream.
@@ -90,7 +90,7 @@ pub(super) enum Of {
     Range { operation: u64 },
 }
 
-/// The bit of the numbers of streams of ranges. The others are the numbers of watch streams in the history.
+/// This bit marks the number of a range's stream. Without it, a number is that of a watch stream in the history.
 const RANGE: u64 = 1 << 59;
 
 /// The number of the stream of a range.
@@ -100,9 +100,9 @@ pub(super) fn number_of(operation: u64) -> u64 {
 
 /// All streams of a run, by their number.
 pub(crate) struct Streams {
-    /// Those of watches, by their number in the history.
+    /// The streams of watches, by their number in the history.
     all: Vec<Stream>,
-    /// Those of ranges.
+    /// The streams of ranges.
     ranges: BTreeMap<u64, Stream>,
     /// For each stream, how many responses its client has begun to process: the counter in the keys of the
     /// draws of processing times.
@@ -359,7 +359,7 @@ impl Clients {
         }
     }
 
-    /// In the settle phase, slow clients finish what they began before.
+    /// In the settle phase, slow clients finish the response that they were processing.
     pub(crate) fn slow_ones_finish(&mut self, desk: &mut Desk<'_>) {
         for stream in 0..self.streams.all.len() as u64 {
             self.stream_take(desk, stream);
@@ -368,7 +368,7 @@ impl Clients {
 
     /// A slow client has finished processing a response.
     pub(crate) fn stream_take(&mut self, desk: &mut Desk<'_>, stream: u64) {
-        // In the settle phase it may have finished before.
+        // In the settle phase it may have finished already.
         if !std::mem::take(&mut self.streams.get_mut(stream).busy) {
             return;
         }
@@ -495,7 +495,7 @@ impl Clients {
                             let item = Ask::with_token(item, token.clone());
                             desk.orders.give(member, Input::Item { stream, item });
                         }
-                        // Its turn comes when the member has taken what came before, and has answered.
+                        // The stream closes once the member has taken and answered the items before.
                         Up::Close => desk.orders.then(CallerEvent::StreamClosed { stream }),
                     }
                 }
@@ -557,7 +557,7 @@ impl Clients {
 
     // ---- between the ends -------------------------------------------------------------------------
 
-    /// A packet of a stream reached the host of a member after the process it was for had ended. The kernel
+    /// A packet of a stream reached the host of a member after the process that it was sent to had ended. The kernel
     /// answers with a reset, unless the host is off.
     pub(crate) fn stream_packet_undelivered(
         &mut self,
@@ -594,7 +594,7 @@ impl Clients {
         let now = desk.now();
         let state = self.streams.get_mut(stream);
         let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
-        // The time-out was scheduled again since, for another time.
+        // The time-out has since been rescheduled.
         if *armed != now {
             return;
         }

@@ -17,7 +17,7 @@ use record::Nanos;
 const TIMEOUT_MIN: Nanos = 200_000_000;
 /// Longest retransmission time-out (`TCP_RTO_MAX` of Linux).
 const TIMEOUT_MAX: Nanos = 120_000_000_000;
-/// How many items are retransmitted at once at most. The number is our choice.
+/// The most items that are retransmitted at once. The number is our choice.
 const RESEND_MAX: usize = 16;
 
 /// The sending end.
@@ -37,7 +37,7 @@ pub(crate) struct Sender<T> {
     due: Nanos,
 }
 
-/// What a sender does when its time-out is over.
+/// What a sender does when its time-out fires.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TimeoutAction<T> {
     /// The time-out has not fired yet.

@@ -60,7 +60,7 @@ impl Clients {
         let now = desk.now();
         let settling = desk.settling;
         let state = &mut self.all[client];
-        // The decision was scheduled again since, for another time.
+        // The decision has since been rescheduled.
         if state.next_event != now {
             return;
         }
@@ -200,7 +200,7 @@ impl Clients {
         state.current = Some((call, member));
     }
 
-    /// A client sends a request with a token of nobody.
+    /// A client sends a request with a token that belongs to nobody.
     fn call_forged(&mut self, desk: &mut Desk<'_>, client: usize, request: Request, token: Bytes) {
         let now = desk.now();
         let state = &mut self.all[client];
@@ -211,8 +211,8 @@ impl Clients {
         (state.current, state.forged) = (Some((call, member)), true);
     }
 
-    /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
-    /// lock and campaign need this, which a member keeps waiting without a limit, and streams.
+    /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only three kinds
+    /// of operation need this: streams, and lock and campaign, which a member keeps waiting without a limit.
     fn cancel_call(&mut self, desk: &mut Desk<'_>, client: usize, operation: u64) {
         let Operation { member, ref request, streamed, .. } = desk.history.operations[operation as usize];
         if streamed {
@@ -261,12 +261,12 @@ impl Clients {
         self.schedule_client(desk, client);
     }
 
-    /// Takes an outcome that is about the login, and returns whether it was one; the act under way does not
-    /// see it. There are two kinds: the answer to a login, and an error that says that the client must log in
-    /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
-    /// does (`client/v3/retry_interceptor.go`).
+    /// Takes an outcome if it concerns the login, and returns whether it does. The act under way does not see such an
+    /// outcome. There are two kinds: the answer to a login, and an error that says that the client must log in again.
+    /// After such an error the request had no effect, so the client repeats it, as etcd's Go client does
+    /// (`client/v3/retry_interceptor.go`).
     fn logged_in(&mut self, desk: &mut Desk<'_>, client: usize, operation: usize, outcome: &Outcome) -> bool {
-        // That a token of nobody is refused says nothing about the client's own.
+        // If a token that belongs to nobody is refused, that says nothing about the client's own token.
         if std::mem::take(&mut self.all[client].forged) {
             return false;
         }
@@ -300,7 +300,7 @@ impl Clients {
 }
 
 impl Client {
-    /// Who it is for the history. `number` is its own number.
+    /// The client as the history names it. `number` is its own number.
     pub(super) fn caller(&self, number: usize) -> Caller {
         let login = self.login.as_ref().filter(|login| login.token.is_some());
         Caller { client: number, user: login.map(|login| Arc::clone(&login.user)) }

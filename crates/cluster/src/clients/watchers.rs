@@ -35,7 +35,7 @@ use crate::etcd::View;
 /// How long a client waits before it reopens a stream for the first time: the longest `backoff` in
 /// `client/v3/watch.go`.
 const REOPEN_WAIT_MIN: Nanos = 100 * MILLISECOND;
-/// How long it waits at most, after several failures in a row. The number is our choice.
+/// The longest wait, after several failures in a row. The number is our choice.
 const REOPEN_WAIT_MAX: Nanos = 2 * SECOND;
 /// The time between two progress requests on a stream in the settle phase. The number is our choice.
 const PROGRESS_INTERVAL: Nanos = 500 * MILLISECOND;
@@ -422,7 +422,8 @@ impl Clients {
         }
     }
 
-    /// A client reopens a stream, and requests each of its watchers again from where that one was.
+    /// A client reopens a stream, and requests each of its watchers again from the revision that the watcher had
+    /// reached.
     pub(crate) fn stream_resume(&mut self, desk: &mut Desk<'_>, client: usize, number: u32) {
         let watchers = &self.all[client].watchers;
         let Some(client_stream) = watchers.streams.get(&number) else { return };
@@ -474,8 +475,8 @@ impl Clients {
         }
     }
 
-    /// Which watches have not received everything up to `revision`, each as a sentence. Only watches at members
-    /// of `core` count, and only if client and member can reach each other.
+    /// Which watches have not received everything up to `revision`, one sentence for each. Only watches at members of
+    /// `core` count, and only if client and member can reach each other.
     pub(crate) fn watches_behind(&self, view: &View<'_>, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.all.iter().enumerate() {
@@ -485,8 +486,8 @@ impl Clients {
                     && view.configuration().voters.contains(&member)
                     && !view.unreliable(Party::Member(member), Party::Client(at))
             };
-            // A client that asks its members in turn comes again and again to one that it cannot reach. A
-            // list of several pages may then never be whole.
+            // A client that asks its members in turn keeps coming back to one that it cannot reach. It may then never
+            // complete a list of several pages.
             let is_served = match client.plan.failover {
                 Failover::RoundRobin => client.endpoints.iter().all(|member| reaches(*member)),
                 Failover::Pinned | Failover::OnTrouble => reaches(client.member()),

@@ -29,8 +29,8 @@
 //!    WAL: a lost tail looks exactly like a tail that was never synced. The member would cut it off, as it
 //!    should after a crash, and so break its promise. A flipped bit in the last write can look like a torn
 //!    write. In an earlier write it cannot: the next write was submitted after that one was synced.
-//!    The last segment may not be lost, for the same reason; each other one is missed, because the next one has its
-//!    number and the checksum of its end.
+//!    The last segment may not be lost, for the same reason. The loss of any other is noticed, because the segment
+//!    after it has its number and the checksum of its end.
 //!    Snapshot files: each is synced before it gets its name, so a named file is complete or damaged.
 //!    Backend: it has only what the WAL can restore, so no promise depends on it. Its superblock says which
 //!    commit is valid, and an older superblock looks just as valid.
@@ -41,11 +41,11 @@
 //! # Why that suffices
 //!
 //! Safety needs only 1 and 2. A damaged member is down, or it keeps everything it promised: because its process
-//! still runs, or because the damage is where its recovery never looks. Liveness and the durability of acknowledged writes
-//! need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
-//! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has
-//! it, and only a member that has it can win an election among the undamaged. A wiped member counts as damaged
-//! in all its files; it detects that because they are missing.
+//! still runs, or because the damage is where its recovery never looks. Liveness and the durability of acknowledged
+//! writes need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
+//! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has it, and
+//! only a member that has it can win an election among the undamaged. A wiped member counts as damaged in all its
+//! files; it detects that because they are missing.
 //!
 //! # What it relies on
 //!
@@ -102,8 +102,8 @@ impl Atlas {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
-    /// Counts a member as lost for good, if the budget allows it. Returns whether the member now counts as lost
-    /// or damaged.
+    /// Counts a member as permanently lost, if the budget allows it. Returns whether the member now counts as lost or
+    /// damaged.
     pub fn give_up(&mut self, member: MemberId) -> bool {
         if self.damaged.len() < self.budget {
             self.damaged.insert(member);
@@ -138,8 +138,8 @@ pub(super) fn write_may_go_astray(files: Option<Files>, offset: u64) -> bool {
     matches!(files, Some(Files::Snapshot | Files::Backend)) && offset >= superblock(files)
 }
 
-/// Whether a file may be lost as a whole, or exchanged for another one of its kind: any snapshot, and each segment of the log
-/// that a later one follows. `durable` are all paths on the medium, in order.
+/// Whether a file may be lost as a whole, or exchanged for another one of its kind: any snapshot, and each segment of
+/// the log that a later one follows. `durable` are all paths on the medium, in order.
 pub(super) fn may_be_lost<'a>(path: &str, mut durable: impl DoubleEndedIterator<Item = &'a Path>) -> bool {
     match kind_of(path) {
         Some(Files::Snapshot) => path.ends_with(".snap"),

@@ -19,7 +19,7 @@ use super::timing::Timing;
 const TIMING: u64 = 1;
 const MEDIA: u64 = 2;
 const SURVIVAL: u64 = 3;
-/// The part in the stamp of the first late operation after another one; that of a commit never has so many.
+/// The `part` in the stamp of the first late operation with a new ordinal. A commit never has so many parts.
 const LATE: u32 = 1 << 24;
 
 /// The state behind [`super::SimDisk`].
@@ -80,7 +80,7 @@ impl Drive {
         }
     }
 
-    /// From now on, draws are those of this source. What takes its time already takes as long as it was to take.
+    /// From now on, draws come from this source. Operations under way keep the durations that were already drawn.
     pub(super) fn reseed(&mut self, keyed: Keyed) {
         self.media.reseed(keyed.split(MEDIA));
         self.timing.reseed(keyed.split(TIMING));
@@ -160,7 +160,7 @@ impl Drive {
         self.io_queues.cursor(IoQueue::Section)
     }
 
-    /// Whether an operation of the commit that was begun last has ended, if one is under way.
+    /// Whether an operation of the commit that was begun last has ended, if that commit is under way.
     pub(super) fn commit_has_begun(&mut self, now: u64) -> bool {
         self.complete_due(now);
         let first = self.commit.as_ref().map_or(0, |slots| slots.before() + 1);
@@ -264,7 +264,8 @@ impl Drive {
             }
             Some(Calls::OfCommit(walk, failed)) => {
                 let stamp = walk.assign(op);
-                // What the database cleans up after a failure goes with it: the slots after that are dropped.
+                // What the database does to clean up after a failure goes with the failed operation: the slots after
+                // that one are dropped.
                 let ordinal = failed.map_or(stamp.ordinal, |failed| failed.ordinal);
                 (self.ordinal, Stamp { ordinal, ..stamp })
             }
@@ -319,7 +320,7 @@ impl Drive {
         result.map_err(|kind| DiskError { kind, path: path.into() })
     }
 
-    /// Reads of the backend's files, by the content that they returned.
+    /// Reads of the backend's files, counted by the content that they returned.
     pub(super) fn charge_reads(&mut self, count: u64) {
         self.assert_section();
         for _ in 0..count {

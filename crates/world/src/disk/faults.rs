@@ -1,5 +1,5 @@
-//! The beginning and the end of each fault of a disk: what happens at once. `media.rs` has what a fault that is
-//! on does to later operations.
+//! What happens at once when a fault of a disk begins or ends. `media.rs` has what a fault that is on does to later
+//! operations.
 //!
 //! A fault that damages data says so in its row in `plan`, and has an arm in [`Drive::inject`]. The [`Atlas`]
 //! reads the row; no other code has to know.
@@ -86,7 +86,7 @@ impl Drive {
         }
     }
 
-    /// All faults that are on end.
+    /// Ends all faults that are on.
     pub(super) fn heal_all(&mut self, now: u64) {
         for fault in self.media.faults() {
             self.heal(now, fault);
@@ -98,8 +98,8 @@ impl Drive {
         self.cache.limit = self.media.limit(self.capacity);
     }
 
-    /// The files that may be lost or exchanged as a whole, while no process runs: those that have their names on the medium
-    /// and in the cache, and which recovery can miss.
+    /// The files that may be lost or exchanged as a whole, while no process runs: those that have their names on the
+    /// medium and in the cache, and whose absence recovery notices.
     fn whole_files(&self, files: Files) -> Vec<Path> {
         let names = &self.cache.names;
         let named = names.durable().iter().filter(|(path, id)| names.get(path) == Some(**id));
@@ -109,9 +109,9 @@ impl Drive {
         named.iter().filter(may_be_lost).map(|path| (*path).clone()).collect()
     }
 
-    /// Damages durable content in `count` places, for good. `strike` damages a byte of a file: it gets the
-    /// byte's offset, the range of bytes around it that may be damaged too, and a draw. Returns the number of
-    /// places damaged: 0 where nothing may be damaged.
+    /// Damages durable content in `count` places, permanently. `strike` damages a byte of a file: it gets the byte's
+    /// offset, the range of bytes around it that may be damaged too, and a draw. Returns the number of places damaged:
+    /// 0 where nothing may be damaged.
     fn damage(
         &mut self,
         fault: u64,

@@ -123,7 +123,7 @@ impl File {
         self.rebuild();
     }
 
-    /// The failed sync has ended: what it dropped is gone for good.
+    /// The failed sync has ended: what it dropped is lost permanently.
     pub(super) fn drop_pages(&mut self, stamp: Stamp) {
         for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == Some(stamp)) {
             entry.write = None;

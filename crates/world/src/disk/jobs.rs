@@ -13,7 +13,7 @@ pub struct JobOutcome {
     /// What the member is told.
     pub result: Result<(), DiskError>,
     /// Whether the job did a sync, and after the job everything that it and all earlier jobs wrote or created
-    /// is durable. After a failed job it is false for good: that job's missing writes never become durable.
+    /// is durable. After a failed job it stays false: that job's missing writes never become durable.
     pub synced: bool,
 }
 

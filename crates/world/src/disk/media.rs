@@ -73,7 +73,7 @@ impl Media {
         Media { active: BTreeMap::new(), keyed }
     }
 
-    /// From now on, draws are those of this source.
+    /// From now on, draws come from this source.
     pub(super) fn reseed(&mut self, keyed: Keyed) {
         self.keyed = keyed;
     }

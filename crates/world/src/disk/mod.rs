@@ -3,16 +3,16 @@
 //! A member uses its disk in two ways. A *job* is asynchronous: a list of operations whose end the member
 //! learns later. A *section* is synchronous: all disk calls during one step of the member. The calls return
 //! their results at once, but take time in virtual time; the member gets no input before they have ended. A
-//! *backend commit* is a section of another kind: how long it takes is known before its calls are made, and they
-//! are perhaps made much later (`commit.rs`).
+//! *backend commit* is a section of another kind: how long it takes is known before its calls are made, and they may be
+//! made much later (`commit.rs`).
 //!
 //! What it models:
 //! - Each operation takes virtual time. A sync takes effect when it ends, and covers what was written before
 //!   it was submitted. A crash undoes operations that have not ended ([`SimDisk::crash`]).
 //! - A power failure may lose any subset of the sectors, lengths and names that no sync covered
 //!   (`survival.rs`, `names.rs`).
-//! - Faults of the device (`faults.rs`, `media.rs`). An [`Atlas`] keeps them from damaging so much that losing
-//!   an acknowledged write would be nobody's bug.
+//! - Faults of the device (`faults.rs`, `media.rs`). An [`Atlas`] keeps them from damaging so much that an acknowledged
+//!   write could be lost without any bug.
 //! - A failed sync drops the dirty pages, as on Linux. A full disk cuts a write short.
 //!
 //! What it does not model: permissions, links, sparse files that take no space, memory maps, reads that are
@@ -80,7 +80,7 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(member.raft_id()), model))))
     }
 
-    /// From now on, draws are those of this source of the world's.
+    /// From now on, draws come from this source, which is the world's.
     pub(crate) fn reseed(&self, member: MemberId, keyed: Keyed) {
         self.drive().reseed(keyed.split(member.raft_id()));
     }
@@ -132,7 +132,7 @@ impl SimDisk {
     }
 
     /// Begins a backend commit and returns when it ends. `writes` is its shape: for each of its syncs, how many
-    /// writes come before it. It takes as many operations, whether and whenever it is written.
+    /// writes come before it. It takes that many operations, no matter whether or when it is written.
     pub fn begin_commit(&self, now: u64, writes: &[u32]) -> u64 {
         self.drive().begin_commit(now, writes)
     }
@@ -143,7 +143,7 @@ impl SimDisk {
     }
 
     /// Begins a section whose calls write the commit that was begun last. They are spread over the time that the
-    /// commit takes. Those whose time has come take effect at once.
+    /// commit takes. Calls whose time has already come take effect at once.
     ///
     /// # Panics
     /// If this process has begun no commit.
@@ -208,8 +208,8 @@ impl SimDisk {
 
     // ---- faults ----
 
-    /// Switches on the fault with this number in the plan. The caller asks the [`Atlas`] first. If the fault
-    /// ends the process, the caller ends it first, too.
+    /// Switches on the fault with this number in the plan. The caller asks the [`Atlas`] first. If the fault ends the
+    /// process, the caller also ends the process first.
     pub fn inject(&self, now: u64, fault: u64, kind: &DiskFault) {
         self.drive().inject(now, fault, kind);
     }

@@ -227,7 +227,7 @@ impl PageCache {
         Ok(Touch::Name(id))
     }
 
-    /// An operation has ended in virtual time. Only for a sync this has an effect: data becomes durable.
+    /// An operation has ended in virtual time. This has an effect only for a sync: data becomes durable.
     pub(super) fn op_completed(&mut self, stamp: Stamp, touch: &Touch, counts: &mut Counts) {
         match touch {
             Touch::Sync(id) => {

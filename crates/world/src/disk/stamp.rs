@@ -10,7 +10,7 @@
 pub(super) struct Stamp {
     /// The operation's ordinal, or that of its slot.
     pub(super) ordinal: u64,
-    /// Among the operations that share this ordinal; 0 for one that has it alone.
+    /// Its place among the operations that share this ordinal; 0 if no other operation has it.
     pub(super) part: u32,
 }
 

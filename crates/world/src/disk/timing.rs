@@ -19,7 +19,7 @@ impl Timing {
         Timing { model, keyed }
     }
 
-    /// From now on, draws are those of this source.
+    /// From now on, draws come from this source.
     pub(super) fn reseed(&mut self, keyed: Keyed) {
         self.keyed = keyed;
     }

@@ -2,9 +2,9 @@
 //! Each family of faults has a file.
 //!
 //! A fault strikes at a time, or after a condition such as "there is a leader" has become true. Its target may
-//! be a group such as `leader`. That group becomes members only when the fault strikes; draws keyed by the
-//! fault's number decide where there is a choice. What the fault has changed is kept as a value ([`Undo`]),
-//! so that its end undoes exactly that.
+//! be a group such as `leader`. Which members that group means is decided only when the fault strikes; if there is a
+//! choice, draws keyed by the fault's number make it. What the fault has changed is kept as a value ([`Undo`]), so that
+//! its end undoes exactly that.
 
 mod clocks;
 mod disk;
@@ -28,12 +28,12 @@ use crate::network::Party;
 use crate::strike::{Reach, Strike};
 use crate::system::System;
 
-/// The name under which the targets of faults are drawn.
+/// The domain in which the targets of faults are drawn.
 const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
 struct ActiveFault {
-    /// Those of the members it struck for which it has not ended.
+    /// The members that it struck and for which it has not ended.
     members: Vec<MemberId>,
     /// What must be undone when it ends.
     undo: Undo,
@@ -80,7 +80,8 @@ impl Nemesis {
         }
     }
 
-    /// Whether it is no violation if a member refuses to start: its disk was damaged, or the plan expects it.
+    /// Whether a member may refuse to start without that being a violation: its disk was damaged, or the plan expects
+    /// it.
     pub(crate) fn excuses_refusal(&self, member: MemberId) -> bool {
         self.expected[member] || self.is_damaged(member)
     }
@@ -162,7 +163,7 @@ impl Nemesis {
         }
     }
 
-    /// The time of a fault is over. After a partial healing, that also ends what the healing left of it.
+    /// A fault reaches its planned end. After a partial healing, this also ends what the healing left of it.
     pub(crate) fn end<S: System>(&mut self, at: usize, reach: &mut Reach<'_, S>) {
         let Some(ActiveFault { members, mut undo }) = self.active.remove(&at) else { return };
         tracing::debug!(fault = at, kind = reach.plan.faults[at].kind.name(), "fault ends");
@@ -183,8 +184,8 @@ impl Nemesis {
         self.active.keys().copied().collect()
     }
 
-    /// Ends a fault; or, if not all members are healed, only its effect among those that are. Outside of them it stays
-    /// until its own time is over.
+    /// Ends a fault; or, if not all members are healed, only its effect among those that are. Elsewhere it stays until
+    /// the fault's own end.
     pub(crate) fn heal<S: System>(&mut self, at: usize, healed: &Members<bool>, reach: &mut Reach<'_, S>) {
         if healed.values().all(|healed| *healed) {
             return self.end(at, reach);

@@ -71,7 +71,7 @@ impl<S: System> Reach<'_, S> {
                     PointAction::Crash | PointAction::PowerLoss => Action::Crash,
                     PointAction::Pause => Action::Sleep(lasts),
                 };
-                // A plan that was made in code may have a number that is no point: then nothing happens.
+                // A plan that was made in code may have a number that no failpoint has: then nothing happens.
                 let armed = Some(Armed { point: *point, skip: *skip, action });
                 members.for_each(|member| {
                     self.processes[member].arm_point(Some((fault, *does)), armed);
@@ -124,7 +124,7 @@ impl<S: System> Reach<'_, S> {
         }
     }
 
-    /// What paused a process is over. If nothing else pauses it, it runs again.
+    /// One cause of a process's pause has ended. If nothing else pauses the process, it runs again.
     pub(crate) fn run_on(&mut self, member: MemberId) {
         let machine = &mut self.processes[member].machine;
         if machine.state == State::Paused && !machine.must_pause() {

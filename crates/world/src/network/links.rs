@@ -47,7 +47,7 @@ impl LinkState {
         LinkState { keyed, sent: 0, free_at: 0, overlays: Vec::new() }
     }
 
-    /// From now on, the draws of this link are those of another seed.
+    /// From now on, this link draws with another seed.
     pub(crate) fn reseed(&mut self, seed: u64, pair: u64) {
         self.keyed = Keyed::new(seed, LINK).split(pair);
     }
@@ -99,7 +99,7 @@ impl LinkState {
         Fate::Arrives { at, again, corrupt, late }
     }
 
-    /// When a message arrives that was held and is sent now.
+    /// When a message arrives if it was held and is sent now.
     pub(crate) fn release(&mut self, usual: &Link, now: Nanos) -> Nanos {
         self.sent += 1;
         now + self.behaviour(usual).latency.sample(self.keyed.draw(1, self.sent))

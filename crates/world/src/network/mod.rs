@@ -34,7 +34,7 @@ use partitions::Cuts;
 use party::{Grid, pair_key};
 use rules::ActiveRule;
 
-/// The content of a packet. What is large is in a box: most packets are messages between members.
+/// The content of a packet. Large contents are boxed, because most packets are messages between members.
 #[derive(Clone, Debug)]
 pub(crate) enum Body<S: System> {
     /// A message between members.
@@ -95,7 +95,7 @@ impl<S: System> Packet<S> {
 
 /// How many boxes are kept. There are rarely more messages under way.
 const BOXES: usize = 256;
-/// The name under which the places are drawn that a rule damages.
+/// The domain in which the places that a rule damages are drawn.
 const DAMAGE: Domain = Domain::new("world network damage");
 
 /// The boxes of packets that have arrived, for the next ones.
@@ -179,7 +179,7 @@ impl<S: System> Network<S> {
         }
     }
 
-    /// From now on, the draws of all links are those of another seed.
+    /// From now on, all links draw with another seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.links.each(|pair, link| link.reseed(seed, pair_key(pair)));
         self.damage = Keyed::new(seed, DAMAGE);
@@ -330,7 +330,7 @@ impl<S: System> Network<S> {
         }
     }
 
-    /// How many packets between such parties wait for a clog or a rule to end.
+    /// How many packets wait for a clog or a rule to end, between parties for which `is_there` returns true.
     pub(crate) fn held(&self, is_there: impl Fn(Party) -> bool) -> usize {
         self.held.iter().filter(|(_, packet)| is_there(packet.from) && is_there(packet.to)).count()
     }

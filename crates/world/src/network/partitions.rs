@@ -55,7 +55,8 @@ pub(crate) fn between(from: &[Party], to: &[Party], both: bool) -> Vec<Pair> {
 }
 
 /// The cuts of Jepsen's `majorities-ring`: the members form a ring in random order, and each receives only from
-/// its nearest neighbours. With itself these are a majority, and no two members have the same one.
+/// its nearest neighbours. Together with the member itself these are a majority, and no two members have the same
+/// majority.
 pub(crate) fn majorities_ring(members: &[Party], draw: Draw) -> Vec<Pair> {
     let mut ring = members.to_vec();
     draw.shuffle(&mut ring);

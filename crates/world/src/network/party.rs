@@ -42,7 +42,7 @@ pub(super) fn pair_key((from, to): Pair) -> u64 {
     from.key() << 32 | to.key()
 }
 
-/// All ordered pairs of so many members and clients, first by sender and then by receiver.
+/// All ordered pairs of this many members and clients, first by sender and then by receiver.
 fn pairs(members: u32, clients: usize) -> impl Iterator<Item = Pair> {
     let all = MemberId::first(members).map(Party::Member).chain((0..clients).map(Party::Client));
     all.clone().flat_map(move |from| all.clone().map(move |to| (from, to)))

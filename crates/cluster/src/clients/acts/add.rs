@@ -1,8 +1,8 @@
 //! The act `Add`: adds a value to a list that is stored in one key, as in Jepsen's set test. It reads the list and
 //! writes it back with the value at its end.
 //!
-//! The plan says how a value of another client is kept from getting lost (`plan::act::Add`): by compare-and-swap; by
-//! a lock of etcd; or the list is not in etcd at all and only a lock protects it.
+//! The plan says what keeps another client's value from being lost (`plan::act::Add`): compare-and-swap, or an etcd
+//! lock. With a lock, the list can also be outside etcd, where only the lock protects it.
 //!
 //! Under a lock the requests are, in this order: grant a lease; take the lock; read the create revision of the lock's
 //! key, if the write is fenced by it; read the list; pause; write the list; release the lock; revoke the lease. A
@@ -20,7 +20,7 @@ use super::{
     ActInput, Context, RunningAct, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
 };
 
-/// How often a compare-and-swap is tried at most. The number is our choice.
+/// The most attempts at a compare-and-swap. The number is our choice.
 const ATTEMPTS: u32 = 10;
 
 /// An addition under way.

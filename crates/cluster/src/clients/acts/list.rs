@@ -6,11 +6,11 @@
 //! answer's `count` (all keys from the page's first key on) is larger than its number of pairs. If the revision is
 //! compacted before the last page, the list starts over.
 //!
-//! From Kubernetes 1.37 on, the ranges are streamed: a page is the merge of the chunks of one stream, and the list of
-//! `Follow` is a single one. If the member does not support that, the client reads pages from then on.
+//! From Kubernetes 1.37 on, the ranges are streamed: a page is merged from the chunks of one stream, and `Follow` reads
+//! its whole list from a single stream. If the member does not support that, the client reads pages from then on.
 //!
-//! `Follow` repeats a failed list, as a reflector of client-go does: the code that keeps the caches of
-//! Kubernetes' components.
+//! `Follow` repeats a failed list, as client-go's reflector does, the code that keeps the caches of Kubernetes'
+//! components.
 
 use std::collections::BTreeMap;
 
@@ -25,13 +25,13 @@ use crate::clients::memory::Copy;
 
 /// Wait before `Follow` repeats a failed list: the first backoff of client-go's reflector, 0.8 s.
 const RELIST_WAIT: Nanos = 800_000_000;
-/// How often a list is tried at most, so that `Follow` ends if its member never comes back. The number is our choice.
+/// The most attempts at a list, so that `Follow` ends if its member never comes back. The number is our choice.
 const ATTEMPTS: u32 = 20;
 
 /// A list under way.
 pub(crate) struct List {
     keys: Keys,
-    /// The most pairs of a page; 0 for no limit.
+    /// The most pairs in a page; 0 for no limit.
     page: u32,
     /// Whether to list by streamed ranges.
     streamed: bool,

@@ -31,7 +31,7 @@ use record::{Nanos, Probe, Stats};
 
 use crate::clients::memory::Memory;
 
-/// What happened to an act that makes it do its next step.
+/// The event that makes an act take its next step.
 pub(crate) enum ActInput<'a> {
     /// The act begins.
     Begin,
@@ -55,7 +55,8 @@ pub(crate) enum Step {
     AskThis(Request),
     /// Sends this request, as [`Step::Ask`] does, with this token instead of the client's.
     AskWith(Bytes, Request),
-    /// Requests this range in chunks; as it is if the flag is set, and else with its placeholders replaced.
+    /// Requests this range in chunks. If the flag is set, it is sent as it is; otherwise its placeholders are replaced
+    /// first.
     AskStreamed(RangeRequest, bool),
     /// Waits for this time, by the client's clock.
     Wait(Nanos),

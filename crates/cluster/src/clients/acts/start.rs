@@ -38,7 +38,7 @@ pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     }
 }
 
-/// The state machine that lists the keys of a copy again, whose watch was lost.
+/// The state machine that lists the keys of a copy, also when they must be listed again because its watch was lost.
 pub(crate) fn follow(follow: Follow) -> Box<dyn RunningAct> {
     Box::new(List::follow(follow))
 }
