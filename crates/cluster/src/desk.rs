@@ -16,7 +16,7 @@ pub(crate) struct Journal {
     pub(crate) history: History,
     /// Counts of what they did.
     pub(crate) stats: Stats,
-    /// Whether the chaos phase is over.
+    /// Whether the load has ended: the calm phase is over.
     pub(crate) settling: bool,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) orders: &'a mut Orders,
     pub(crate) history: &'a mut History,
     pub(crate) stats: &'a mut Stats,
-    /// Whether the chaos phase is over.
+    /// Whether the load has ended: the calm phase is over.
     pub(crate) settling: bool,
 }
 

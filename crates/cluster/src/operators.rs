@@ -6,7 +6,7 @@
 //! history records its requests and answers like those of any client.
 //!
 //! When a member was added to the configuration, its process starts soon after, as if started by a tool that
-//! watches the member list. Operators stop at the end of the chaos phase; what they have begun stays as it is.
+//! watches the member list. Operators stop when the load ends; what they have begun stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

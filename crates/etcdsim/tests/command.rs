@@ -286,7 +286,7 @@ fn a_scenario_in_which_nobody_asks_anything_has_a_warning() {
     assert!(human.contains("idle.toml: no client asked anything, because there is no client"), "{human}");
     let late = "[[client]]\noperations = [\"3s put k v\"]";
     let human = run(late, "human").stdout;
-    assert!(human.contains("because all operations come after the end of the chaos phase"), "{human}");
+    assert!(human.contains("because all operations come after the end of the load"), "{human}");
     let ended = run("", "junit");
     assert!(ended.explains("warning: ") && !ended.stdout.contains("warning"), "{}", ended.stderr);
     let json: serde_json::Value = serde_json::from_str(&run("", "json").stdout).expect("one JSON object");

@@ -1576,7 +1576,7 @@ fn why_nobody_asks_anything() {
     assert_eq!(why("[workload]\nclients = 0\n"), no_client);
     assert_eq!(why("[[client]]\noperations = ['1s rest 5s']\n"), Some("no client has an operation"));
     let late = "[run]\nchaos = '2s'\n[[client]]\noperations = ['3s get k', '4s put k v']\n";
-    assert_eq!(why(late), Some("all operations come after the end of the chaos phase"));
+    assert_eq!(why(late), Some("all operations come after the end of the load"));
     assert_eq!(why(&late.replace("4s", "1s")), None);
     assert_eq!(why("[[client]]\noperations = ['1s watch k']\n"), None);
     assert_eq!(why("[workload]\n"), None);

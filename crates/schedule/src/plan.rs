@@ -412,7 +412,7 @@ impl<P: Part> Plan<P> {
             None => Some("no client has an operation"),
             // Clients begin nothing in the settle phase.
             Some(first) if first > self.phases.load() && times.all(|at| at > self.phases.load()) => {
-                Some("all operations come after the end of the chaos phase")
+                Some("all operations come after the end of the load")
             }
             Some(_) => None,
         }

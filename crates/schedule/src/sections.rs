@@ -180,13 +180,13 @@ pub(crate) struct Swarm {
 }
 
 pub(crate) static SWARM: &[Field<Swarm>] = &fields! {
-    "config" BOOL => config, "Whether the swarm chooses what `[cluster]`, `[network]`, `[disk]`, `[clocks]` and `[workload]` leave out.";
+    "config" BOOL => config, "Whether the swarm draws what `[cluster]`, `[network]`, `[disk]`, `[workload]` and `[run]` leave out.";
     "network" BOOL => network, "Whether it may choose faults of the network.";
     "disk" BOOL => disk, "Whether it may choose faults of the disks.";
-    "clocks" BOOL => clocks, "Whether it may choose faults of the clocks.";
+    "clocks" BOOL => clocks, "Whether the swarm may choose faults of the clocks, and let them drift.";
     "process" BOOL => process, "Whether it may choose faults of the processes.";
     "operators" BOOL => operators, "Whether operators may change the membership, move leadership, defragment and compact.";
-    "density" SHARE => density, "The probability that a family of faults is part of the run, times its own chance. Left out: drawn.";
+    "density" SHARE => density, "By what the chance of each fault of the swarm is multiplied: the share of them that take part in the run. Left out: drawn.";
 };
 
 const MILLISECOND: Nanos = MS as Nanos;

@@ -441,7 +441,7 @@ oracles! {
             not_checked: "If links between members lose messages; after an order of transfer and a change of the \
                 configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the well.";
         B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
-            exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e + l + d, and \
+            exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e + h + l + d, and \
                 one leads within as many rounds as fail all together but once in a million times. A member (a learner, \
                 too) that is well and belongs to the configuration of a leader that stays has applied what the leader had \
                 applied, within a round trip for each window of appends, and three seconds for a snapshot.",
@@ -454,8 +454,8 @@ oracles! {
             not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
         B6, Stuck: "every request is answered while nothing that it needs is broken",
             exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
-                answered within two ways of the client, (14 + 2 r) l + (19 + 2 r) d and a tick (r: how many windows of \
-                appends hold a request of each client); to keep a lease alive may take 1 s and 8 l + 13 d longer. \
+                answered within two ways of the client, (14 + 2 r) l + (21 + 2 r) d and a tick (r: how many windows of \
+                appends hold a request of each client); to keep a lease alive may take 1 s and 8 l + 14 d longer. \
                 An error that says that it took too long is no answer.",
             not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
                 the member has caught up. What may take long by its nature: locks and elections, physical \

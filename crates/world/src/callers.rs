@@ -79,7 +79,7 @@ pub trait Callers<S: System> {
     /// The calm phase is over: nothing new begins.
     fn load_ended(&mut self);
 
-    /// The cluster itself has settled, apart from what `missing` says. Adds to `missing` what the callers still miss,
+    /// The members agree on a leader and owe nothing; what they have applied is compared later. Adds to `missing` what the callers still miss,
     /// and orders what they need. Returns false if that must happen before anything else is checked. `core` are the
     /// members that must work, and `reached` those of them that reach their leader.
     fn settling(

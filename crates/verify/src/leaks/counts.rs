@@ -226,7 +226,7 @@ counts! {
         "none at the end of a run, because all have applied the same; otherwise one that is accepted and one that is written";
     "tokens" "tokens",
         |alive| Some(alive.tokens()),
-        "the logins since the member itself last applied an entry that turned authentication off (a snapshot of a leader changes no tokens), if their tokens had not expired at the last login (the TTL counts from when the member was well again), and one for each client with a user, whose requests extend it";
+        "the logins since the member itself last applied an entry that turned authentication off (a snapshot of a leader changes no tokens) or deleted their user or changed its password, if their tokens had not expired at the last login (the TTL counts from when the member was well again), and one for each client with a user, whose requests extend it";
     "cached-permissions" "users with cached permissions",
         |alive| Some(alive.users()),
         "the users that were added";

@@ -1,6 +1,6 @@
 //! B4: a lost leader is replaced, and a member that lags catches up.
 //!
-//! A lost leader. Nobody waits for a leader longer than the longest election timeout, 2 e: within 2 e + l + d by the slowest
+//! A lost leader. Nobody waits for a leader longer than the longest election timeout, 2 e: within 2 e + h + l + d by the slowest
 //! clock, some voter campaigns (a late heartbeat comes within l; a save holds up a tick for d). A round may be split. It
 //! is not if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2 l + 2 d), for the
 //! pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are even draws of e ticks, the chance
