@@ -22,7 +22,7 @@ pub struct Header {
     pub package: String,
     /// Its version.
     pub version: String,
-    /// The program that held the mutants, as a number that is another for another program.
+    /// The program that held the mutants, as a number that differs for different programs.
     pub program: u64,
     /// The names of the jobs.
     pub jobs: Vec<String>,
@@ -121,8 +121,8 @@ impl Writer {
             return Err(Error::CannotResume { path: path.to_path_buf(), why });
         }
         let outcomes = before.map(|before| before.outcomes).unwrap_or_default();
-        // Written anew as a whole, so that a torn line at its end is gone; and moved into place, so that it is there
-        // at any time.
+        // Written anew as a whole, which drops a torn line at the end; and moved into place, so that a complete journal
+        // is there at any time.
         let new = path.with_extension("new");
         let file = File::create(&new).map_err(Error::file("write", &new))?;
         let mut writer = Writer { path: path.to_path_buf(), file };
