@@ -161,7 +161,7 @@ impl Client {
         Ok(whole)
     }
 
-    /// From now on, wants to be refused by a server that knows no leader (`hasleader`).
+    /// From now on, asks to be refused by a server that knows of no leader (`hasleader`).
     pub fn require_leader(&mut self) {
         self.requires_leader = true;
     }
