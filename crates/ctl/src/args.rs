@@ -349,7 +349,7 @@ pub enum Snapshot {
 fn hexadecimal(text: &str) -> Result<i64, String> {
     u64::from_str_radix(text, 16)
         .map(u64::cast_signed)
-        .map_err(|_| format!("{text:?} is no hexadecimal number"))
+        .map_err(|_| format!("{text:?} is not a hexadecimal number"))
 }
 
 /// Reads the words of a line of a transaction, as if they came after a command's name.

@@ -151,13 +151,13 @@ impl Writer {
 /// Why a journal with the header `old` is not one of a run with the header `new`.
 fn difference(old: &Header, new: &Header) -> Option<String> {
     let reasons = [
-        (old.package == new.package && old.version == new.version, "it is of another package"),
-        (old.jobs == new.jobs, "it is of other scenarios or seeds"),
-        (old.only == new.only, "it is of other files"),
+        (old.package == new.package && old.version == new.version, "it belongs to another package"),
+        (old.jobs == new.jobs, "it is for other scenarios or seeds"),
+        (old.only == new.only, "it covers other files"),
         (old.compare == new.compare, "its mutants were compared by something else"),
-        (old.sample == new.sample && old.shard == new.shard, "it is of another sample or shard"),
+        (old.sample == new.sample && old.shard == new.shard, "it covers another sample or shard"),
         (old.program == new.program, "the sources of the package or the simulator have changed since"),
-        (old == new, "it is of other mutants"),
+        (old == new, "it covers other mutants"),
     ];
     reasons.into_iter().find(|(same, _)| !same).map(|(_, why)| why.to_string())
 }

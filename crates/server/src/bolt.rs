@@ -200,7 +200,7 @@ pub fn read(file: &Bytes) -> Result<Buckets, Damaged> {
     let mut buckets = Buckets::new();
     for (name, header, flags) in reader.tree(reader.root)? {
         if flags & IS_BUCKET == 0 || header.len() < 16 {
-            return Err(Damaged("the root bucket has something that is no bucket"));
+            return Err(Damaged("the root bucket contains something other than buckets"));
         }
         let root = header.slice(..8).get_u64_le();
         let pairs = match root {

@@ -192,7 +192,7 @@ async fn keep_connected(
             }
             Err(error) if !complained => {
                 complained = true;
-                tracing::info!(%to, %url, %error, "a member cannot be reached; it is dialled again and again");
+                tracing::info!(%to, %url, %error, "a member cannot be reached; still trying");
             }
             Err(_) => {}
         }

@@ -289,7 +289,7 @@ fn do_not_fit(first: &Header, other: &Header) -> Option<String> {
     // Two machines may build different programs from the same sources.
     let same = Header { program: other.program, ..same };
     (same != *other)
-        .then(|| "it is of another run than the first journal, not another shard of it".to_string())
+        .then(|| "it belongs to another run, not to another shard of the first journal's run".to_string())
 }
 
 /// Checks that a journal is one of the package.
@@ -298,7 +298,7 @@ fn belongs(subject: &Subject, header: &Header, path: &Path) -> Result<(), Error>
     if (&header.package, &header.version) == (name, version) {
         return Ok(());
     }
-    let why = format!("it is of {} {}, not of {name} {version}", header.package, header.version);
+    let why = format!("it belongs to {} {}, not to {name} {version}", header.package, header.version);
     Err(Error::Format { path: path.to_path_buf(), why })
 }
 
