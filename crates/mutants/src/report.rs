@@ -285,7 +285,7 @@ impl Report {
                 writeln!(out, "### {file}\n")?;
             }
             let broken = match outcome.fate {
-                Fate::Broken => format!(" What runs it broke: {}.", outcome.says),
+                Fate::Broken => format!(" The code that runs it broke: {}.", outcome.says),
                 _ => String::new(),
             };
             writeln!(

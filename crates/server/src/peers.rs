@@ -107,7 +107,7 @@ impl Peers {
         Peers { dialling: Arc::new(dialling), links: BTreeMap::new(), removed }
     }
 
-    /// Sets the members. The list is empty at a member that has joined and has not heard from the leader yet.
+    /// Sets the members. An empty list is ignored: a member that has joined and not heard from the leader knows of none.
     pub fn update(&mut self, members: Vec<Listed>) {
         if members.is_empty() {
             return;
