@@ -107,7 +107,8 @@ impl Peers {
         Peers { dialling: Arc::new(dialling), links: BTreeMap::new(), removed }
     }
 
-    /// Sets the members. An empty list is ignored: a member that has joined knows of none until it hears from the leader.
+    /// Sets the members. An empty list is ignored: a member that has joined knows of none until it hears from the
+    /// leader.
     pub fn update(&mut self, members: Vec<Listed>) {
         if members.is_empty() {
             return;
