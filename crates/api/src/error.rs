@@ -35,8 +35,8 @@ macro_rules! errors {
                 }
             }
 
-            /// The code on the wire in the answer to the call with this path in gRPC. Locks and elections are written on etcd's
-            /// Go client, whose errors carry no code (recorded of 3.7.3).
+            /// The code on the wire in the answer to the call with this path in gRPC. Locks and elections are written
+            /// on etcd's Go client, whose errors carry no code (as recorded from 3.7.3).
             pub fn code_of(self, method: &str) -> Code {
                 let is_of_client = method.starts_with("/v3lockpb.") || method.starts_with("/v3electionpb.");
                 match is_of_client && self != Error::ContextDeadlineExceeded {
@@ -92,9 +92,9 @@ errors! {
     InvalidClientApiVersion: InvalidArgument, "etcdserver: invalid client api version";
     /// The call does not exist in this version: etcd before 3.7 does not stream ranges. The text is that of Go's gRPC server.
     NoRangeStream: Unimplemented, "unknown method RangeStream for service etcdserverpb.KV";
-    /// A streamed range has only the order of its keys.
+    /// A streamed range is always in the order of its keys.
     RangeStreamSort: Unimplemented, "RangeStream does not support custom sort orders";
-    /// A streamed range has no bounds on revisions.
+    /// A streamed range cannot be limited by revisions.
     RangeStreamFilter: Unimplemented, "RangeStream does not support revision filters";
     /// A request of more bytes than `--max-request-bytes`.
     RequestTooLarge: InvalidArgument, "etcdserver: request is too large";
@@ -245,7 +245,7 @@ errors! {
     ClusterVersionUnavailable: FailedPrecondition, "etcdserver: cluster version not found during downgrade";
     /// A downgrade is in progress already.
     DowngradeInProcess: FailedPrecondition, "etcdserver: cluster has a downgrade job in progress";
-    /// The action of the request is none.
+    /// The request names no known action.
     UnknownMethod: Unknown, "etcdserver: unknown method";
     /// There is no downgrade to cancel.
     NoInflightDowngrade: FailedPrecondition, "etcdserver: no inflight downgrade job";

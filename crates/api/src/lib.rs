@@ -15,7 +15,7 @@
 //!
 //! Not here: what requests do (`member` and `verify` each have code for that), gRPC itself.
 //!
-//! Architecture invariant: this crate knows no other crate of the workspace, and does no input or output.
+//! Architecture invariant: this crate depends on no other crate of the workspace, and does no input or output.
 //! Architecture invariant: a build needs neither `protoc` nor a build script.
 
 #[rustfmt::skip]

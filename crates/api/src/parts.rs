@@ -1,5 +1,5 @@
-//! Goes through the parts of a request, whether it is a transaction or a single operation: [`Request::parts`] are all comparisons and operations,
-//! [`Response::pairs`] are all key-value pairs in the answer.
+//! Goes through the parts of a request, whether it is a transaction or a single operation: [`Request::parts`] yields
+//! all comparisons and operations, [`Response::pairs`] all key-value pairs in the answer.
 
 use std::slice::Iter;
 

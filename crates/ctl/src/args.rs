@@ -28,13 +28,13 @@ pub struct Global {
         value_delimiter = ','
     )]
     pub endpoints: Vec<String>,
-    /// Who is trusted to sign the servers' certificates.
+    /// The CA certificates that the servers' certificates are checked against.
     #[arg(long, global = true, env = "ETCDCTL_CACERT")]
     pub cacert: Option<PathBuf>,
     /// The client's certificate.
     #[arg(long, global = true, env = "ETCDCTL_CERT")]
     pub cert: Option<PathBuf>,
-    /// Its key.
+    /// The key of that certificate.
     #[arg(id = "key_file", long = "key", value_name = "KEY", global = true, env = "ETCDCTL_KEY")]
     pub key: Option<PathBuf>,
     /// The user: name, or name:password.
@@ -72,7 +72,7 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Puts a value at a key; from the standard input if none is given.
+    /// Puts a value at a key; reads the value from the standard input if none is given.
     Put(Put),
     /// Gets a key, or a range of keys.
     Get(Get),
@@ -82,7 +82,7 @@ pub enum Command {
     Compaction(Compaction),
     /// Watches a key, or a range of keys.
     Watch(Watch),
-    /// Does several things at once, as the standard input says.
+    /// Runs a transaction, read from the standard input.
     Txn(Txn),
     /// Leases.
     #[command(subcommand)]
@@ -129,10 +129,10 @@ pub struct Range {
     pub key: String,
     /// The end of the range.
     pub range_end: Option<String>,
-    /// All keys that begin with it.
+    /// All keys that begin with this one.
     #[arg(long, conflicts_with = "from_key")]
     pub prefix: bool,
-    /// All keys from it on.
+    /// All keys from this one on.
     #[arg(long)]
     pub from_key: bool,
 }
@@ -193,7 +193,7 @@ pub struct Del {
     /// Also write what was there before.
     #[arg(long)]
     pub prev_kv: bool,
-    /// Remove a range without a pause to think it over.
+    /// Remove a range at once, without the pause for second thoughts.
     #[arg(long = "range")]
     pub is_range: bool,
 }
@@ -220,15 +220,15 @@ pub struct Watch {
     /// Also write what was there before.
     #[arg(long)]
     pub prev_kv: bool,
-    /// Let the server say how far it is.
+    /// Let the server report its progress.
     #[arg(long)]
     pub progress_notify: bool,
 }
 
-/// Several things at once.
+/// A transaction.
 #[derive(Debug, clap::Args)]
 pub struct Txn {
-    /// Say what comes next.
+    /// Prompt for each part.
     #[arg(short, long)]
     pub interactive: bool,
 }
@@ -248,7 +248,7 @@ pub enum Lease {
         #[arg(value_parser = hexadecimal)]
         id: i64,
     },
-    /// How long a lease still lives.
+    /// Shows how long a lease still lives.
     Timetolive {
         /// Its id, in hexadecimal.
         #[arg(value_parser = hexadecimal)]
@@ -280,7 +280,7 @@ pub enum Member {
         /// Its addresses for the other members, separated by commas.
         #[arg(long, required = true, value_delimiter = ',')]
         peer_urls: Vec<String>,
-        /// It learns, and does not vote.
+        /// It joins as a learner, without a vote.
         #[arg(long)]
         learner: bool,
     },
@@ -301,7 +301,7 @@ pub enum Member {
     },
     /// All members.
     List,
-    /// Makes a voter of a learner.
+    /// Promotes a learner to a voter.
     Promote {
         /// Its id, in hexadecimal.
         #[arg(value_parser = hexadecimal)]
@@ -349,7 +349,7 @@ pub enum Snapshot {
 fn hexadecimal(text: &str) -> Result<i64, String> {
     u64::from_str_radix(text, 16)
         .map(u64::cast_signed)
-        .map_err(|_| format!("{text:?} is no hexadecimal number"))
+        .map_err(|_| format!("{text:?} is not a hexadecimal number"))
 }
 
 /// Reads the words of a line of a transaction, as if they came after a command's name.

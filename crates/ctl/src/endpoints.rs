@@ -64,7 +64,7 @@ async fn health(global: &Global, endpoint: &str) -> (bool, Option<Value>) {
     };
     let why = match read.await {
         Ok(_) => None,
-        // A server that asks for rights serves.
+        // A server that refuses for lack of permission does serve.
         Err(Failure { text, .. }) if text == api::Error::PermissionDenied.text() => None,
         Err(Failure { text, .. }) => Some(text),
     };
@@ -83,7 +83,7 @@ async fn health(global: &Global, endpoint: &str) -> (bool, Option<Value>) {
     (why.is_none(), None)
 }
 
-/// A time as Go writes it.
+/// A duration as Go writes it.
 fn in_go(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{}ms", time.as_micros() as f64 / 1000.0),
@@ -127,7 +127,7 @@ fn line(status: &StatusResponse) -> String {
     )
 }
 
-/// A number of bytes for people, in thousands.
+/// A number of bytes for people, in units of a thousand.
 fn bytes(count: i64) -> String {
     let (mut value, mut unit) = (count as f64, "B");
     for larger in ["kB", "MB", "GB", "TB"] {

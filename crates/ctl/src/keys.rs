@@ -12,7 +12,7 @@ use crate::args::{Compaction, Del, Form, Get, Global, Put, Range};
 use crate::session::{ask, connect, within};
 use crate::{Failure, Outcome, show};
 
-/// The pause before a range is removed, in which one may think it over.
+/// The pause before a range is removed, in which the user can still interrupt.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The key and the end of a range.

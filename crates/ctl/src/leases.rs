@@ -14,7 +14,7 @@ use crate::args::{Form, Global, Lease};
 use crate::session::{ask, connect};
 use crate::{Failure, Outcome, show};
 
-/// Does something about leases.
+/// Runs a command about leases.
 pub async fn lease(global: &Global, what: Lease) -> Outcome {
     let (request, failed) = match what {
         Lease::Grant { ttl } => (Request::from(LeaseGrantRequest { ttl, id: 0 }), "failed to grant lease"),
@@ -59,7 +59,7 @@ pub async fn lease(global: &Global, what: Lease) -> Outcome {
     Ok(())
 }
 
-/// Keeps a lease alive: renews it after a third of its time.
+/// Keeps a lease alive: renews it after a third of its TTL.
 async fn keep_alive(global: &Global, id: i64, once: bool) -> Outcome {
     let mut client = connect(global).await?;
     let (sender, requests) = tokio::sync::mpsc::channel(1);

@@ -4,7 +4,7 @@
 //! | file | job |
 //! |---|---|
 //! | `args` | the command line |
-//! | `session` | the servers, and who asks |
+//! | `session` | connections to the servers, and the user |
 //! | `keys`, `watch`, `txn`, `leases`, `members`, `endpoints`, `snapshot` | the commands |
 //! | `show` | how answers are written |
 

@@ -10,7 +10,7 @@ use crate::args::{Form, Global, Member};
 use crate::session::ask;
 use crate::{Outcome, show};
 
-/// Does something about members.
+/// Runs a command about members.
 pub async fn member(global: &Global, what: Member) -> Outcome {
     let (request, id, new) = match what {
         Member::List => (Request::from(MemberListRequest { linearizable: true }), 0, None),
@@ -51,7 +51,7 @@ fn list(member: &Listed) {
     println!("{:x}, {status}, {}, {peers}, {clients}, {}", member.id, member.name, member.is_learner);
 }
 
-/// Says with which variables the new member starts.
+/// Prints the environment variables with which the new member starts.
 fn added(name: &str, new: &Listed, members: &[Listed]) {
     let named = |member: &Listed| if member.id == new.id { name.to_string() } else { member.name.clone() };
     let pair = |member: &Listed| {

@@ -1,4 +1,4 @@
-//! The servers, and who asks.
+//! Connections to the servers, and the user that logs in.
 
 use api::etcdserverpb::AuthenticateRequest;
 use api::{Request, Response};
@@ -68,12 +68,12 @@ pub async fn connect(global: &Global) -> Result<Client, Failure> {
     Err(failure)
 }
 
-/// Makes one call, in the time that a command has.
+/// Makes one call, within the time limit of a command.
 pub async fn call(client: &mut Client, global: &Global, request: Request) -> Result<Response, Failure> {
     within(global, client.call(request)).await
 }
 
-/// Waits for an answer, for the time that a command has.
+/// Waits for an answer, within the time limit of a command.
 pub async fn within<T>(
     global: &Global,
     answer: impl Future<Output = Result<T, Status>>,

@@ -28,17 +28,17 @@ const TEXTS: &[&str] = &[
     "targetVersion",
 ];
 
-/// Writes an answer as JSON, as Go would: with numbers, not with numbers in strings.
+/// Writes an answer as JSON, as Go would: integers are numbers, not strings.
 pub fn json(answer: &Response) {
     println!("{}", with_numbers(answer.to_json(), answer.rpc_name() == "Status"));
 }
 
-/// The JSON of an answer with numbers.
+/// The JSON of an answer, with its integers as numbers.
 pub fn with_numbers(value: Value, is_status: bool) -> Value {
     match value {
         Value::Object(fields) => {
             let fields = fields.into_iter().map(|(name, value)| {
-                // The version of a key is a number, that of a server is not.
+                // The version of a key is a number; that of a server is a text.
                 let is_text = TEXTS.contains(&&*name) && (name != "version" || is_status);
                 let value = match value {
                     Value::String(text) if !is_text => text
@@ -69,7 +69,7 @@ fn text_of(bytes: &[u8], global: &Global) -> Vec<u8> {
 /// Writes bytes as a line.
 fn line(bytes: &[u8], global: &Global) {
     let mut out = std::io::stdout().lock();
-    // A reader that has gone ends the command with the next write.
+    // If the reader has gone, the next write ends the command.
     let _ = out.write_all(&text_of(bytes, global)).and_then(|()| out.write_all(b"\n"));
 }
 

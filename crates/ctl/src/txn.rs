@@ -15,7 +15,7 @@ use crate::{Failure, Outcome, keys, show};
 /// The exit code for a transaction that cannot be read (`error.go`, `ExitInvalidInput`).
 const INVALID_INPUT: u8 = 3;
 
-/// Does a transaction.
+/// Runs a transaction.
 pub async fn txn(global: &Global, args: Txn) -> Outcome {
     let mut lines = std::io::stdin().lock().lines();
     let mut part = |title: &str| -> Result<Vec<String>, Failure> {
@@ -71,7 +71,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         Some((at, ends))
     });
     let end = ends.find(|(_, ends)| *ends)?.0 + 1;
-    // The escapes of Go that people use are those of JSON.
+    // The Go escapes that people use are the same in JSON.
     let word = serde_json::from_str(&text[..=end]).ok()?;
     Some((word, &text[end + 1..]))
 }

@@ -23,7 +23,7 @@ pub async fn watch(global: &Global, args: Watch) -> Outcome {
     };
     let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
     let mut client = connect(global).await?;
-    // The side of requests stays open: etcd takes its end for the client's.
+    // The request side of the stream stays open: if it ended, etcd would take the client for gone.
     let (sender, requests) = tokio::sync::mpsc::channel(1);
     let _ = sender.send(request).await;
     let requests = tokio_stream::wrappers::ReceiverStream::new(requests);

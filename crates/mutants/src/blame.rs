@@ -1,8 +1,8 @@
-//! Which mutants an error of the compiler is about.
+//! Which mutants caused an error of the compiler.
 //!
-//! Most errors are inside a mutant. Others are somewhere else in the function: if a `return` is left out, a value that
-//! was moved before it is used after it. So there are several guesses, from narrow to wide, and each error that is
-//! still there in the next round gets a wider one.
+//! Most errors are inside a mutant. Others show up elsewhere in the function: if a mutant leaves out a `return`, the
+//! code below it may use a value that was moved above it. So there are several guesses, from narrow to wide, and each
+//! error that is still there in the next round gets a wider one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -50,14 +50,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether it is only where the name in question comes from.
+    /// Whether the error points here only to show where the name in question comes from.
     fn is_origin(&self) -> bool {
         let label = self.label.as_deref().unwrap_or("");
         label.starts_with("move occurs because") || label.starts_with("binding declared here")
     }
 }
 
-/// A file with its mutants as they stand in it.
+/// A rewritten file, and where its mutants are in it.
 #[derive(Clone, Debug)]
 pub struct Written<'s> {
     /// All mutants of the file that are still in it.
@@ -73,14 +73,14 @@ impl Diagnostic {
     }
 }
 
-/// Remembers how often each error came.
+/// Remembers how often each error has come up.
 #[derive(Debug, Default)]
 pub struct Blame {
     guesses: BTreeMap<(String, usize, String), usize>,
 }
 
-/// Errors that come of a way through the function that the source does not have: values moved, borrowed or assigned
-/// before.
+/// Errors caused by a path through the function that the source does not have: on it, a value was moved, borrowed or
+/// assigned before.
 const OF_OTHER_WAYS: &[&str] = &["E0381", "E0382", "E0384", "E0499", "E0502", "E0505", "E0506"];
 
 impl Blame {
@@ -108,7 +108,7 @@ impl Blame {
                 return blamed;
             }
         }
-        // It came again although its whole function has no mutant left.
+        // The error came again although no mutant is left in its whole function.
         BTreeSet::new()
     }
 }
@@ -118,14 +118,14 @@ type Guess = fn(&Diagnostic, &[(&Place, &Written<'_>)]) -> BTreeSet<u32>;
 /// The guesses, from narrow to wide.
 const GUESSES: &[Guess] = &[assignments, jumps_between, innermost, labels, lines, jumps, functions];
 
-/// A name without a value: the assignments to it.
+/// For a name without a value: the assignments to it.
 fn assignments(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     let name = error.message.split('`').nth(1).filter(|_| error.number() == "E0381");
     let assigns = |what: &str| name.is_some_and(|name| what.starts_with(&format!("{name} = ")));
     left_out_in_function(error, places, |_, what| assigns(what))
 }
 
-/// Another way through the function: the jumps between the places that the error names.
+/// For another path through the function: the jumps between the places that the error names.
 fn jumps_between(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     // Not the places of notes, which may be in other functions.
     let on_the_way = || error.spans.iter().filter(|place| !place.is_origin());
@@ -136,7 +136,7 @@ fn jumps_between(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTree
     left_out_in_function(error, places, |site, what| between(site) && is_jump(what))
 }
 
-/// Another way through the function: all its jumps. In a loop they need not be between the places.
+/// For another path through the function: all its jumps. In a loop they need not be between the places.
 fn jumps(error: &Diagnostic, places: &[(&Place, &Written<'_>)]) -> BTreeSet<u32> {
     let other_way = OF_OTHER_WAYS.contains(&error.number());
     left_out_in_function(error, places, |_, what| other_way && is_jump(what))
@@ -147,8 +147,7 @@ fn is_jump(statement: &str) -> bool {
     ["return", "break", "continue"].iter().any(|jump| statement.starts_with(jump))
 }
 
-/// The mutants that leave a statement out, in the function of the error, if `is` says so of the mutant and the
-/// statement.
+/// The mutants in the error's function that leave a statement out and for which, with that statement, `is` is true.
 fn left_out_in_function(
     error: &Diagnostic,
     places: &[(&Place, &Written<'_>)],

@@ -57,7 +57,7 @@ struct MetadataTarget {
     src_path: PathBuf,
 }
 
-/// cargo, as the one that started this program, if one did.
+/// The `cargo` that started this program, if one did, or else the one in the search path.
 pub fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);

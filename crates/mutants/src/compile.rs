@@ -1,8 +1,8 @@
 //! Builds one program with all mutants that compile.
 //!
 //! Not every mutant compiles, and the compiler says which do not. Those are left out, and the rest is built again:
-//! first the types must fit, then the borrows. The mutants that were left out are remembered, so that the next call
-//! builds once.
+//! first until the types fit, then until the borrows do. The mutants that were left out are remembered, so that the
+//! next call builds only once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -21,8 +21,8 @@ use crate::mirror::Mirror;
 use crate::rewrite::rewrite;
 use crate::sources::Source;
 
-/// How often it is built at most. An error needs as many rounds as there are guesses, and the borrows are looked at only
-/// when the types fit.
+/// The most rounds of building. An error needs as many rounds as there are guesses, and the compiler checks the borrows
+/// only when the types fit.
 const MOST_ROUNDS: usize = 15;
 
 /// What is built.
@@ -99,7 +99,7 @@ struct Profile {
     test: bool,
 }
 
-/// A number that is another one for other contents.
+/// A number that differs for different contents.
 pub fn fingerprint(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     parts.into_iter().for_each(|part| part.as_ref().hash(&mut hasher));
@@ -109,10 +109,11 @@ pub fn fingerprint(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> u64 {
 /// Builds. `progress` is told what happens, a line each.
 ///
 /// # Errors
-/// If cargo fails for another reason than a mutant that does not compile.
+/// If cargo fails for a reason other than a mutant that does not compile.
 pub fn compile(what: &Compilation<'_>, progress: &mut dyn FnMut(&str)) -> Result<Built, Error> {
     let memory = what.work.join("left-out.json");
-    // Of the texts with all mutants: they are others if the sources change, and if this program finds other mutants.
+    // The fingerprint of the texts with all mutants: they change if the sources change, or if this program finds other
+    // mutants.
     let chosen = || what.sources.iter().filter(|source| source.is_among(what.only));
     let fingerprint = fingerprint(chosen().map(|source| rewrite(&source.text, &source.sites).text));
     let remembered =
@@ -196,7 +197,7 @@ fn build(what: &Compilation<'_>, mirror: &Mirror) -> Result<Attempt, Error> {
     };
     command.args(["--offline", "--message-format", "json", "--profile", what.profile]);
     command.arg("--target-dir").arg(&mirror.target);
-    // Mutants make code that the lints of a package forbid.
+    // A mutant may be code that the lints of the package forbid.
     match env::var("RUSTFLAGS") {
         Ok(flags) => command.env("RUSTFLAGS", format!("{flags} --cap-lints=allow")),
         Err(_) => command.args(["--config", r#"build.rustflags = ["--cap-lints=allow"]"#]),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// A mistake of the user, or of the world around.
+/// A mistake of the user, or a failure of the environment.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -90,7 +90,7 @@ pub enum Error {
         most: u32,
     },
 
-    /// What does not compile although no mutant is to blame.
+    /// Code that does not compile although no mutant is to blame.
     #[error("{package} does not compile, and no mutant that is left can be the reason:\n{said}")]
     DoesNotCompile {
         /// The package.
@@ -129,7 +129,7 @@ pub enum Error {
         path: PathBuf,
         /// How many results it has.
         done: usize,
-        /// How many it was to have.
+        /// How many were planned.
         planned: usize,
     },
 
@@ -145,7 +145,7 @@ pub enum Error {
         why: String,
     },
 
-    /// A journal or list that is none.
+    /// A file that is not the journal or list that it should be.
     #[error("{}: {why}", path.display())]
     Format {
         /// The file.

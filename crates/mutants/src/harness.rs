@@ -1,7 +1,7 @@
 //! The processes that run jobs with mutants: a runner that serves one job after the other, or a process for each test.
 //!
-//! Mutants leak, hang and die. So each process has a limit of memory, each job a limit of time, and after anything but
-//! a normal answer there is a new process.
+//! Mutants leak, hang and die. So each process has a memory limit, each job has a time limit, and anything but a normal
+//! answer means a new process.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -66,15 +66,15 @@ pub enum Ended {
 pub struct Ran {
     /// How it ended.
     pub ended: Ended,
-    /// What its steps come down to.
+    /// A digest of its steps.
     pub trace: String,
-    /// Who found something.
+    /// The oracle or test that found something.
     pub by: String,
     /// The whole verdict.
     pub verdict: String,
     /// What was found.
     pub says: String,
-    /// In a record, the mutants that were reached, and whether their values would have been others.
+    /// In a record: the mutants that were reached, and whether their values would have differed.
     pub reached: Vec<(u32, bool)>,
     /// How long it took.
     pub took: Duration,
@@ -91,7 +91,7 @@ impl Harness {
     /// A runner, which is started once to learn its jobs.
     ///
     /// # Errors
-    /// If it does not start. It has then said on stderr why.
+    /// If it does not start. Its reason is then on stderr.
     pub fn runner(
         program: PathBuf,
         arguments: Vec<String>,
@@ -108,7 +108,7 @@ impl Harness {
         Ok(harness)
     }
 
-    /// The tests in programs of libtest or one that takes the same arguments.
+    /// The tests in programs built with libtest, or with a harness that takes the same arguments.
     ///
     /// # Errors
     /// If a program does not list its tests.
@@ -143,8 +143,8 @@ impl Harness {
         &self.names
     }
 
-    /// A command under the limit of memory, whose death leaves no file behind. The shell becomes the program, so that
-    /// killing it kills the program. Where the shell knows no such limit there is none.
+    /// A command under the memory limit, which leaves no core file behind when it dies. The shell becomes the program,
+    /// so that killing it kills the program. If the shell does not support a memory limit, there is none.
     fn limited(&self, program: &Path) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", r#"ulimit -c 0; ulimit -v "$0" 2>/dev/null; exec "$@""#]);
@@ -265,7 +265,7 @@ impl<'h> Session<'h> {
     }
 }
 
-/// Mutants that were reached, with a `+` where the value would have been another.
+/// Mutants that were reached, with a `+` where the value would have differed.
 fn parse_marks(marks: &str) -> Vec<(u32, bool)> {
     let parse = |mark: &str| match mark.strip_suffix('+') {
         Some(number) => Some((number.parse().ok()?, true)),
@@ -338,8 +338,8 @@ impl Process {
         };
         let stdout = child.stdout.take().expect("stdout is piped");
         let (send, lines) = mpsc::channel();
-        // It ends with the process, or when nobody wants its lines any more. A line cannot be awaited with a limit
-        // otherwise.
+        // The thread ends with the process, or when nobody wants its lines any more. Without it, reading a line could
+        // not have a time limit.
         let reader = thread::Builder::new().spawn(move || {
             let lines = BufReader::new(stdout).lines();
             lines.map_while(Result::ok).try_for_each(|line| send.send(line)).ok()

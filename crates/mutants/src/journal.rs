@@ -22,7 +22,7 @@ pub struct Header {
     pub package: String,
     /// Its version.
     pub version: String,
-    /// The program that held the mutants, as a number that is another for another program.
+    /// The program that held the mutants, as a number that differs for different programs.
     pub program: u64,
     /// The names of the jobs.
     pub jobs: Vec<String>,
@@ -121,8 +121,8 @@ impl Writer {
             return Err(Error::CannotResume { path: path.to_path_buf(), why });
         }
         let outcomes = before.map(|before| before.outcomes).unwrap_or_default();
-        // Written anew as a whole, so that a torn line at its end is gone; and moved into place, so that it is there
-        // at any time.
+        // Written anew as a whole, which drops a torn line at the end; and moved into place, so that a complete journal
+        // is there at any time.
         let new = path.with_extension("new");
         let file = File::create(&new).map_err(Error::file("write", &new))?;
         let mut writer = Writer { path: path.to_path_buf(), file };
@@ -151,13 +151,13 @@ impl Writer {
 /// Why a journal with the header `old` is not one of a run with the header `new`.
 fn difference(old: &Header, new: &Header) -> Option<String> {
     let reasons = [
-        (old.package == new.package && old.version == new.version, "it is of another package"),
-        (old.jobs == new.jobs, "it is of other scenarios or seeds"),
-        (old.only == new.only, "it is of other files"),
+        (old.package == new.package && old.version == new.version, "it belongs to another package"),
+        (old.jobs == new.jobs, "it is for other scenarios or seeds"),
+        (old.only == new.only, "it covers other files"),
         (old.compare == new.compare, "its mutants were compared by something else"),
-        (old.sample == new.sample && old.shard == new.shard, "it is of another sample or shard"),
+        (old.sample == new.sample && old.shard == new.shard, "it covers another sample or shard"),
         (old.program == new.program, "the sources of the package or the simulator have changed since"),
-        (old == new, "it is of other mutants"),
+        (old == new, "it covers other mutants"),
     ];
     reasons.into_iter().find(|(same, _)| !same).map(|(_, why)| why.to_string())
 }

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! package = "raft"
-//! files = ["src/raft.rs", "src/tracker"]     # what is tried if nobody says otherwise
+//! files = ["src/raft.rs", "src/tracker"]     # what is tried by default
 //!
 //! [[mutant]]
 //! file = "src/raft.rs"
@@ -24,7 +24,7 @@ use crate::mutant::Name;
 /// A list.
 #[derive(Clone, Debug, Default)]
 pub struct List {
-    /// The files that are tried if nobody says otherwise; none for all.
+    /// The files that are tried by default; none for all.
     pub files: Vec<String>,
     /// The mutants, each with its reason.
     pub reasons: BTreeMap<Name, String>,

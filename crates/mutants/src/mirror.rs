@@ -1,5 +1,5 @@
-//! A copy of the workspace in which one package is rewritten. Nothing of the user's own files changes, and a file is
-//! written only if it is not the same already, so that cargo builds again only what must be.
+//! A copy of the workspace in which one package is rewritten. The user's own files stay as they are. A file of the copy
+//! is written only if its content differs, so that cargo rebuilds only what it must.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +42,7 @@ impl Mirror {
         };
         let manifest_path = package.folder.join("Cargo.toml");
         let manifest = fs::read_to_string(&manifest_path).map_err(Error::file("read", &manifest_path))?;
-        // A path may hold what a text in TOML must escape.
+        // A path may contain characters that must be escaped in a TOML string.
         let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().into_owned()).to_string();
         let manifest = format!("{manifest}\n[dependencies.{SWITCH}]\npath = {}\n", quoted(&switch));
 
@@ -75,8 +75,8 @@ impl Mirror {
     }
 }
 
-/// Copies the lock file if that of the workspace is not the one that was copied last. cargo then enters the rewritten
-/// package.
+/// Copies the workspace's lock file if it is not the one that was copied last. cargo then adds the rewritten package to
+/// the copy.
 fn copy_lock(from: &Path, to: &Path, last: &Path) -> Result<(), Error> {
     let now = fs::read(from).map_err(Error::file("read", from))?;
     if to.exists() && fs::read(last).is_ok_and(|last| last == now) {
@@ -95,7 +95,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Makes the folder `to` the same as `from`, but for what takes the place of files.
+    /// Makes the folder `to` the same as `from`, except for the files that are replaced by other texts.
     fn folder(&self, from: &Path, to: &Path) -> Result<(), Error> {
         fs::create_dir_all(to).map_err(Error::file("make", to))?;
         let names = |folder: &Path| -> Result<Vec<PathBuf>, Error> {

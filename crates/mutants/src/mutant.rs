@@ -15,7 +15,7 @@ pub enum Kind {
     Statement,
     /// A condition is always true, or never.
     Condition,
-    /// `&&` is `||`, or an operand of it counts no more.
+    /// `&&` becomes `||` or the other way round, or one of its operands is ignored.
     Boolean,
     /// The boundary of a comparison moves, or the comparison is turned around.
     Comparison,
@@ -25,7 +25,7 @@ pub enum Kind {
     Not,
     /// A guard of a match is always true, or never.
     Guard,
-    /// An arm of a match is left out, so that what it took falls to the arm for all the rest.
+    /// An arm of a match is left out, so that its values fall to the catch-all arm.
     Arm,
     /// An integer is one more, a `true` is `false`.
     Constant,
@@ -52,8 +52,8 @@ impl Kind {
     }
 }
 
-/// What a mutant is, without its place in the text. Together the fields name it, also after lines have moved; so a
-/// list of mutants stays true until the code that they change is changed.
+/// What a mutant is, without its place in the text. Together the fields identify it even after lines have moved, so a
+/// list of mutants stays valid until the code that they change is itself changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name {
     /// The file, from the root of the package, with `/` between folders.
@@ -62,7 +62,7 @@ pub struct Name {
     pub function: String,
     /// What changes, such as "`a < b` to `<=`".
     pub change: String,
-    /// Which of the changes of this text in this function it is, from 1.
+    /// Among the changes in this function with the same text: which one it is, from 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub nth: usize,
 }

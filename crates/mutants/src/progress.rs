@@ -1,4 +1,5 @@
-//! Tells a person on stderr how far it is: on a terminal one line that changes, otherwise a line from time to time.
+//! Shows on stderr how far a piece of work is: on a terminal in one line that changes, otherwise in a new line from
+//! time to time.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -13,7 +14,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 pub struct Progress {
     what: &'static str,
     total: usize,
-    /// How many were done before this call began: they say nothing about how fast it is.
+    /// How many were done before this call began: they do not count for the speed.
     before: usize,
     done: usize,
     note: String,
@@ -30,7 +31,7 @@ impl Progress {
         Progress { what, total, before, done: before, note, since_start, since_line: None, changes_line }
     }
 
-    /// One more is done. `note` says what came of all so far.
+    /// One more is done. `note` sums up the results so far.
     pub fn add(&mut self, note: String) {
         self.done += 1;
         self.note = note;

@@ -33,15 +33,16 @@ pub struct Counts {
     pub hang: usize,
     /// The process died.
     pub died: usize,
-    /// What runs or judges broke. That counts as not caught.
+    /// The code that runs or judges broke. That counts as not caught.
     pub broken: usize,
     /// They make a difference that nothing noticed.
     pub lived: usize,
-    /// The share that was caught of those that are reached, make a difference and are not on the list, from 0 to 1.
+    /// Of the mutants that are reached, make a difference and are not on the list: the share that was caught, from 0 to
+    /// 1.
     pub score: Option<f64>,
 }
 
-/// A mutant that lived, or broke what runs it.
+/// A mutant that lived, or broke the code that runs it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Survivor {
     /// The mutant and how it was tried.
@@ -73,7 +74,8 @@ pub struct Report {
     pub package: String,
     /// Its version.
     pub version: String,
-    /// The share that was caught of those that are reached, make a difference and are not on the list, from 0 to 1.
+    /// Of the mutants that are reached, make a difference and are not on the list: the share that was caught, from 0 to
+    /// 1.
     pub score: Option<f64>,
     /// Whether every mutant that was to be tried has been.
     pub complete: bool,
@@ -132,14 +134,14 @@ impl Counts {
     }
 }
 
-/// A share in ten-thousandths, so that it is printed in short.
+/// A share, rounded to ten-thousandths so that it prints short.
 fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0)
 }
 
 impl Report {
-    /// The result of journals of one package: of one run, or of all shards. `code` finds the line of a mutant, `all` are
-    /// all mutants of the package.
+    /// The result of the journals of one package: those of one run, or those of all its shards. `code` finds the line
+    /// of a mutant, `all` are all mutants of the package.
     pub fn new<'n>(
         headers: &[Header],
         mut mutants: Vec<Outcome>,
@@ -283,7 +285,7 @@ impl Report {
                 writeln!(out, "### {file}\n")?;
             }
             let broken = match outcome.fate {
-                Fate::Broken => format!(" What runs it broke: {}.", outcome.says),
+                Fate::Broken => format!(" The code that runs it broke: {}.", outcome.says),
                 _ => String::new(),
             };
             writeln!(

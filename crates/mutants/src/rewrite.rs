@@ -1,5 +1,5 @@
-//! Writes mutants into the text of a file. It edits the text rather than printing a tree again, and writes no line
-//! breaks: every line keeps its number, also in the messages of panics and of the compiler.
+//! Writes mutants into the text of a file. It edits the text instead of printing the syntax tree, and writes no line
+//! breaks. So every line keeps its number in the messages of panics and of the compiler.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -24,8 +24,9 @@ struct Piece<'a> {
     site: usize,
 }
 
-/// What comes first at one position: ends of what stands before, the inner ones first; then what stands between;
-/// then beginnings of what follows, the outer ones first. Of two wraps of one range the later site is the inner one.
+/// The order of pieces at one position: first the ends of the wraps before it, inner ones first; then what is inserted
+/// there; then the beginnings of the wraps after it, outer ones first. If two sites wrap the same range, the later site
+/// is the inner one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     After(Reverse<usize>, Reverse<usize>),

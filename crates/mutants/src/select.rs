@@ -9,7 +9,7 @@ use crate::mutant::{Mutant, Name};
 
 const SAMPLE: Domain = Domain::new("mutants: the sample");
 
-/// A sample of so many mutants, drawn with a seed.
+/// A sample of this many mutants, drawn with a seed.
 ///
 /// A mutant is drawn by its name, not by its number: where the code did not change, a sample drawn later has the same
 /// mutants, and a larger sample has all those of a smaller one with the same seed.

@@ -22,8 +22,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Whether it is one of the files that were asked for: all if none was. `src/tracker` stands for every path that
-    /// begins so.
+    /// Whether it is one of the files that were asked for; if none was named, every file is. `src/tracker` stands for
+    /// every path that begins with it.
     pub fn is_among(&self, only: &[String]) -> bool {
         only.is_empty()
             || only.iter().any(|beginning| self.file.starts_with(beginning.trim_start_matches("./")))
@@ -80,8 +80,8 @@ impl Reader<'_> {
     }
 }
 
-/// The file of a module, and the folder of the modules in it. `None` if it is not there, such as a module for another
-/// system.
+/// The file of a module, and the folder of the modules in it. `None` if the file is not there, for example because the
+/// module is for another system.
 fn file_of(module: &ItemMod, path: &Path, inside: &Path, below: &Path) -> Option<(PathBuf, PathBuf)> {
     if let Some(named) = path_attribute(&module.attrs) {
         let file = path.parent()?.join(named);

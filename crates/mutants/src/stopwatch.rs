@@ -3,7 +3,7 @@
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "a hang can only be told by the wall clock, and people want to know how long it takes"
+    reason = "only the wall clock shows a hang, and people want to know how long a trial takes"
 )]
 
 use std::time::{Duration, Instant};

@@ -19,7 +19,7 @@ use crate::mutant::Mutant;
 /// The limit of a job without a mutant.
 const ORIGINAL_LIMIT: Duration = Duration::from_secs(1800);
 
-/// How many times as long as without a mutant a job may take. A mutant may make a run longer; it may not make it
+/// A job may take this many times as long with a mutant as without. A mutant may make a run longer; it may not make it
 /// endless.
 const TIMES_AS_LONG: u32 = 10;
 
@@ -28,9 +28,9 @@ const TIMES_AS_LONG: u32 = 10;
 #[serde(rename_all = "kebab-case")]
 pub enum Compare {
     /// It is part of the system: caught if something is found that is not found without it, and it makes a difference
-    /// if the trace is another.
+    /// if the trace differs.
     Trace,
-    /// It is part of what judges, or runs in tests: caught if the verdict of a job is another.
+    /// It is part of the code that judges, or runs in tests: caught if the verdict of a job differs.
     Verdict,
 }
 
@@ -40,7 +40,7 @@ pub enum Compare {
 pub enum Fate {
     /// No job reaches it.
     NotReached,
-    /// Jobs reach it, but none takes another step because of it.
+    /// Jobs reach it, but none takes a different step because of it.
     NoDifference,
     /// It makes a difference, and nothing notices.
     Lived,
@@ -52,7 +52,7 @@ pub enum Fate {
     Hung,
     /// The process died: out of memory or stack, or aborted.
     Died,
-    /// What runs or judges broke, and nothing else noticed.
+    /// The code that runs or judges broke, and nothing else noticed.
     Broken,
 }
 
@@ -74,7 +74,7 @@ pub struct Outcome {
     /// Who noticed: an oracle, a test.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
-    /// The job in which that was.
+    /// The job in which it was noticed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub job: String,
     /// What was found.
@@ -94,7 +94,7 @@ pub struct Original {
     /// Its number.
     pub job: usize,
     ran: Ran,
-    /// The mutants that it reaches, and whether their values would have been others.
+    /// The mutants that it reaches, and whether their values would have differed.
     reached: BTreeMap<u32, bool>,
     /// How long it may take with a mutant.
     limit: Duration,
@@ -107,7 +107,7 @@ pub struct Trials<'h> {
     pub harness: &'h Harness,
     /// How many threads.
     pub threads: usize,
-    /// What every job may take at least.
+    /// The time that a job may take with a mutant, on top of ten times its time without.
     pub time_limit: Duration,
     /// What a mutant is compared by.
     pub compare: Compare,
@@ -121,8 +121,8 @@ impl Original {
 }
 
 impl Trials<'_> {
-    /// Runs every job without a mutant. Leaves out jobs in which something is found already, if mutants are compared
-    /// by traces; `warn` is told of them. `done` is called after each job.
+    /// Runs every job without a mutant. If mutants are compared by traces, leaves out the jobs in which something is
+    /// found already, and reports them to `warn`. `done` is called after each job.
     ///
     /// # Errors
     /// If a job does not end, or takes other steps when it runs again.
@@ -241,7 +241,7 @@ impl Trials<'_> {
             (Ended::As(Ending::Held), Compare::Trace) if differs => Fate::Lived,
             (Ended::As(Ending::Held), Compare::Trace) => Fate::NoDifference,
             (Ended::As(_), Compare::Verdict) if differs => Fate::Caught,
-            // Its value was another, as the record says, and the verdict is the same.
+            // Its value differed, as the record says, but the verdict is the same.
             (Ended::As(_), Compare::Verdict) => Fate::Lived,
         }
     }
@@ -255,7 +255,7 @@ impl Trials<'_> {
         };
         match self.compare {
             Compare::Trace => ran.by.clone(),
-            // An oracle that is silent now, or one that speaks now; or a test.
+            // An oracle that was heard only before, or one that is heard only now; or a test.
             Compare::Verdict => differing(&before, &now)
                 .or_else(|| differing(&now, &before))
                 .unwrap_or_else(|| ran.by.clone()),

@@ -114,7 +114,7 @@ fn every_mutant_meets_its_fate() {
     assert!(refused.status.code() == Some(2) && said.contains("Continue it with `--resume`"), "{said}");
     let other = toy.run(&["--seeds", "3", "--resume"]);
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(other.status.code() == Some(2) && said.contains("it is of other scenarios or seeds"), "{said}");
+    assert!(other.status.code() == Some(2) && said.contains("it is for other scenarios or seeds"), "{said}");
     let resumed = toy.report(&toy.run(&["--seeds", "4", "--resume"]));
     assert_eq!(resumed, report);
 

@@ -1,5 +1,5 @@
-//! What plans of etcd have that those of other nodes have not ([`Part`]): its settings, clients, workloads and tasks,
-//! and the names of its kinds of messages and of its failpoints.
+//! What only plans of etcd have, and those of other nodes do not ([`Part`]): its settings, clients, workloads and
+//! tasks, and the names of its kinds of messages and of its failpoints.
 
 use std::fmt::Write;
 use std::sync::LazyLock;

@@ -1,10 +1,10 @@
 //! Scenarios and plans of etcd: what a run of the simulator is to do.
 //!
-//! The crate `schedule` has scenarios and plans of any nodes, and their text; `docs/scenarios.md` describes it. Here
-//! is what etcd's have besides ([`Etcd`], its [`Part`](schedule::Part)), and the names under which everybody else
-//! knows all of it.
+//! The crate `schedule` has scenarios and plans for nodes of any kind, and their text; `docs/scenarios.md` describes
+//! it. This crate adds what is specific to etcd ([`Etcd`], its [`Part`](schedule::Part)), and the names under which all
+//! other crates use both.
 //!
-//! * `etcd`: the part. The settings of the section `[cluster]` are the rows of the crate `settings`; `swarm.toml` is
+//! * `etcd`: the part. The settings of the section `[cluster]` are the rows of the crate `settings`; `swarm.toml` lists
 //!   what the swarm may choose.
 //! * `client`, [`act`]: clients, and their steps. `operation`: how a step is written.
 //! * `workload`: the section `[workload]`, one file for each workload. `own`: workloads written in Rust.

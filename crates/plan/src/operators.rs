@@ -27,7 +27,7 @@ family! {
             new: |_| OperatorTask::AddMember { learner: true, promote: true },
         }
 
-        "An operator removes the target from the cluster, for good."
+        "An operator removes the target from the cluster permanently."
         RemoveMember => {
             number: 35,
             name: "remove-member",

@@ -1,4 +1,4 @@
-//! The part of the event trace that is etcd's: what happened in its members and to its clients.
+//! The etcd part of the event trace: what happened in its members and to its clients.
 //!
 //! An [`EtcdFact`] is one thing that happened. The member reports what its log and its state machine did, the clients
 //! what they did. What the world reports of any node, such as the end of a process or a lost message, is a
@@ -158,8 +158,8 @@ pub enum EtcdFact {
         request: u64,
     },
 
-    /// A member proposes a request that is no client's: the revocation of a lease, an automatic compaction, a
-    /// step of the lock or election service.
+    /// A member proposes a request that no client sent: the revocation of a lease, an automatic compaction, a step of
+    /// the lock or election service.
     ProposedInternal {
         /// The id that the member chose for it, as in [`EtcdFact::Applied`].
         request: u64,

@@ -86,7 +86,7 @@ impl fmt::Display for Failpoint {
     }
 }
 
-/// Its number, by which plans name it: they know no node's points.
+/// Its number. Plans name a failpoint by it, because they know nothing about any node's failpoints.
 impl From<Failpoint> for u16 {
     fn from(point: Failpoint) -> u16 {
         point.number() as u16

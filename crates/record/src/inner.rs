@@ -1,11 +1,11 @@
-//! Inner events: what happens inside a member and no oracle needs to know, for those who explain a run.
+//! Inner events: what happens inside a member that no oracle needs to know, for the code that explains a run.
 //!
-//! They are an own list beside the facts, do not enter the trace hash, and are made only if somebody asks for them
-//! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they have
-//! contents: keys, requests, watch events.
+//! They are a list of their own beside the facts, do not enter the trace hash, and are made only on request
+//! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they
+//! have contents: keys, requests, watch events.
 //!
-//! To add one: its row here, the line of the member that tells it (`tell` of the member's `inner`), and the rule or the
-//! part of the chain that uses it (`etcdsim/src/explain`).
+//! To add one: its row here, the line of the member that reports it (`tell` of the member's `inner`), and the rule or
+//! the part of the chain that uses it (`etcdsim/src/explain`).
 //!
 //! [`Observer::wants_inner`]: crate::Observer::wants_inner
 
@@ -26,7 +26,7 @@ pub enum Inner {
     State(Box<State>),
     /// The store was loaded by a start, or came with a leader's snapshot.
     Loaded(Box<Loaded>),
-    /// A compaction removed rows for good.
+    /// A compaction removed rows permanently.
     Removed {
         /// The revision to which the history is compacted.
         compacted: i64,
@@ -60,7 +60,7 @@ pub enum Inner {
     },
     /// The copy of a defragmentation replaces the backend.
     ReplacesByCopy {
-        /// The consistent index of the content that there was.
+        /// The consistent index of the content that it replaces.
         held: u64,
         /// The consistent index of the copy.
         holds: u64,
@@ -97,7 +97,8 @@ pub enum Inner {
     // ---- reads ------------------------------------------------------------------------------------
     /// A read is answered from the store of this member.
     Reads {
-        /// The operation; a number that is none of the history for reads of the member itself.
+        /// The operation, by its number in the history; for the member's own reads, a number that is not in the
+        /// history.
         operation: u64,
         /// The request.
         request: Box<Request>,
@@ -143,7 +144,7 @@ pub struct AppliedEntry {
 pub enum Command {
     /// A request.
     Request(Box<Request>),
-    /// To record the time left of leases: id and seconds.
+    /// To record the remaining time of leases: id and seconds.
     Checkpoint(Vec<(i64, i64)>),
     /// To change the membership.
     Membership(Vec<(MemberId, MembershipDeed)>),
@@ -238,7 +239,7 @@ pub enum Group {
 /// A change of a watcher's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatcherMove {
-    /// The stream, by its number in the history; a number that is none of the history for watchers of the member itself.
+    /// The stream, by its number in the history; for the member's own watchers, a number that is not in the history.
     pub stream: u64,
     /// The watch id.
     pub id: i64,
@@ -273,7 +274,7 @@ pub enum WatcherCause {
     Served,
     /// What it needs next is compacted, and it is told so.
     Compacted,
-    /// What it needs next is compacted, and its stream has no room for that news.
+    /// What it needs next is compacted, and its stream has no room to tell it so.
     CompactedWithoutRoom,
     /// A leader's snapshot replaced the store.
     SnapshotInstalled,
@@ -333,17 +334,17 @@ pub enum Said {
 /// What the lessor does with a lease. Times are in nanoseconds of the clock that it uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseDeed {
-    /// It was granted, for so many seconds.
+    /// It was granted, for this many seconds.
     Granted {
         /// The TTL.
         ttl: i64,
     },
-    /// It was renewed, for so many seconds.
+    /// It was renewed, for this many seconds.
     Renewed {
         /// The TTL.
         ttl: i64,
     },
-    /// This member leads now and takes over its time.
+    /// This member is the leader now, and tracks its time from here on.
     TakenOver {
         /// The TTL, in seconds.
         ttl: i64,
@@ -352,16 +353,16 @@ pub enum LeaseDeed {
         /// The time that it gets, in seconds, without the extension of a new leader.
         left: i64,
     },
-    /// Its time is found to be over.
+    /// It is found to have expired.
     Expired {
-        /// For how long.
+        /// How long ago it expired.
         since: u64,
     },
-    /// A quorum confirmed, after that, that this member leads.
+    /// After the expiry, a quorum confirmed that this member leads.
     Confirmed,
     /// Its revocation is proposed.
     Revokes,
-    /// A keep-alive is answered, with so many seconds; 0 says that there is no such lease.
+    /// A keep-alive is answered, with this many seconds; 0 means that there is no such lease.
     Answered {
         /// The seconds.
         ttl: i64,

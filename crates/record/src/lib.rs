@@ -2,8 +2,8 @@
 //!
 //! * `history`: what the clients asked and saw.
 //! * `fact`, `head`: the event trace, which says what happened inside the cluster.
-//! * `step`: every call into raft, for those who ask for it; not a part of the trace.
-//! * `inner`: what else happens inside a member, for those who explain a run; not a part of the trace.
+//! * `step`: every call into raft, on request; not a part of the trace.
+//! * `inner`: what else happens inside a member, for the code that explains a run; not a part of the trace.
 //! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
 //!   crash.
 //! * `run`: the [`Record`], which has all of this and the counts.

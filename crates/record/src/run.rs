@@ -18,8 +18,8 @@ pub struct Record {
     pub applied: Vec<Applied>,
     /// The state of each member at the end.
     pub members: Vec<MemberEnd>,
-    /// Empty if the cluster settled in time after healing. If it did not, one sentence for each thing that
-    /// the settle phase still waited for when its time was over.
+    /// Empty if the cluster settled in time after healing. If it did not, one sentence for each thing that the settle
+    /// phase still waited for when it ran out of time.
     pub unsettled: Vec<String>,
     /// Panics, and refusals to start, that the plan does not expect: time, member, and how the process ended.
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
@@ -80,8 +80,8 @@ pub struct Stats {
     pub probes: Counts,
     /// By name: how often clients did something, such as opening a watcher or retrying after a conflict.
     pub work: BTreeMap<String, u64>,
-    /// By name: how often oracle S saw each way through an action of the specification of Raft, and each breach of
-    /// a rule that the raft library is known for. Empty if S was off.
+    /// By name: how often oracle S saw each path through an action of the specification of Raft, and each known breach
+    /// of a rule by the raft library. Empty if S was off.
     #[serde(default)]
     pub specification: BTreeMap<String, u64>,
     /// By name of a count: how often oracle Z compared what a member kept with what was alive.

@@ -1,5 +1,5 @@
-//! A load for servers, ours and etcd's: how many puts, gets or events of watches they answer in a second, and how much memory
-//! they take. It is where the table in docs/performance.md is from.
+//! A load for servers, ours and etcd's: it measures how many puts, gets or watch events they answer in a second, and
+//! how much memory they take. The table in docs/performance.md comes from it.
 //!
 //! ```text
 //! cargo build --release -p etcdsim-server --example load --bin etcdsim-server
@@ -8,8 +8,9 @@
 //! target/release/examples/load put http://127.0.0.1:2379 16 10    # puts (or get, watch) of 16 clients at a server that runs, for 10 s
 //! ```
 //!
-//! Each client has a connection of its own and asks again as soon as it was answered. Values have 256 bytes; there are 10,000
-//! keys. A watching client watches all keys, while 16 others put. All of it, the clients too, is on one machine.
+//! Each client has a connection of its own and sends the next request as soon as the last one is answered. Values have
+//! 256 bytes; there are 10,000 keys. A watching client watches all keys, while 16 others put. All of it, the clients
+//! too, is on one machine.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures real time")]
 
 use std::error::Error;
@@ -34,7 +35,7 @@ const KEYS: usize = 10_000;
 const VALUE: usize = 256;
 /// How many clients put while others watch.
 const WRITERS: usize = 16;
-/// What is not measured, at the beginning.
+/// The time at the beginning that is not measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 const CLIENTS: [usize; 4] = [1, 16, 128, 1_000];
 const MEMBERS: [usize; 2] = [1, 3];
@@ -44,7 +45,7 @@ const LARGE: usize = 10_000;
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn key(nth: usize) -> String {
-    // Neighbours in time are no neighbours in the store.
+    // Keys that follow each other in time are not neighbours in the store.
     format!("load/{:05}", nth.wrapping_mul(7_919) % KEYS)
 }
 
@@ -115,7 +116,7 @@ async fn watched(url: &Url) -> Result<Watched, Failure> {
 struct Measured {
     /// Answers or events in a second.
     rate: f64,
-    /// The time that half of the answers took at most, and 99 % of them.
+    /// The time within which half of the answers came, and the time within which 99 % of them did.
     median: Duration,
     slow: Duration,
 }

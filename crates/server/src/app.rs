@@ -1,4 +1,4 @@
-//! What every connection of clients and members needs: the way to the event loop, and what does not change.
+//! What every connection of clients and members needs: the way to the event loop, and values that do not change.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl App {
     /// Reads a key that need not exist, to see whether reads work.
     ///
     /// # Errors
-    /// They do not.
+    /// Reads do not work.
     pub async fn probe(&self, serializable: bool) -> Result<(), Error> {
         let range = RangeRequest {
             key: "health".into(),
@@ -67,7 +67,7 @@ impl App {
             ..RangeRequest::default()
         };
         match self.handle.call(range.into(), Meta::default()).await {
-            // It is not allowed to read without a name, but the answer shows that this member serves.
+            // A read without a user is not allowed, but the refusal shows that this member serves.
             Ok(_) | Err(Error::UserEmpty | Error::PermissionDenied) => Ok(()),
             Err(error) => Err(error),
         }
@@ -99,7 +99,7 @@ impl App {
         Ok(receiver)
     }
 
-    /// The member's status, whoever may ask for it.
+    /// The member's status, without a check of who asks.
     ///
     /// # Errors
     /// It has stopped.

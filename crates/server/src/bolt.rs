@@ -5,13 +5,14 @@
 //! Numbers are little-endian. A file is a sequence of pages of 4096 bytes. A page begins with its number (8 bytes), what it
 //! is (2), how many elements it has (2), and how many pages after it belong to it (4).
 //!
-//! - Pages 0 and 1 are *meta* pages. The one with the higher transaction counts. It has the page of the root bucket.
+//! - Pages 0 and 1 are *meta* pages. The one with the higher transaction number is the current one. It has the page of
+//!   the root bucket.
 //! - A *leaf* has elements of 16 bytes (flags, where the key begins counted from the element, lengths of key and value),
 //!   then keys and values. A *branch* has elements of 16 bytes (where the key begins, its length, the child's page).
 //! - A *bucket* is a tree of such pages. In the root bucket, the value of an element with flag 1 is another bucket: the page
 //!   of its root, and a sequence (8 bytes each). A root of 0 means that a single leaf follows in the value itself.
 //!
-//! Architecture invariant: only snapshots know it. The member's own store is another database.
+//! Architecture invariant: only snapshots use this format. The member's own store is another database.
 
 use std::collections::BTreeMap;
 
@@ -199,7 +200,7 @@ pub fn read(file: &Bytes) -> Result<Buckets, Damaged> {
     let mut buckets = Buckets::new();
     for (name, header, flags) in reader.tree(reader.root)? {
         if flags & IS_BUCKET == 0 || header.len() < 16 {
-            return Err(Damaged("the root bucket has something that is no bucket"));
+            return Err(Damaged("the root bucket contains something other than buckets"));
         }
         let root = header.slice(..8).get_u64_le();
         let pairs = match root {

@@ -76,8 +76,7 @@ impl Client {
     /// # Errors
     /// It has letters that a header cannot have.
     pub fn set_token(&mut self, token: &str) -> Result<(), Status> {
-        let token =
-            token.parse().map_err(|_| Status::internal("the server has given a token that is no text"))?;
+        let token = token.parse().map_err(|_| Status::internal("the token from the server is not text"))?;
         self.token = Some(token);
         Ok(())
     }
@@ -161,7 +160,7 @@ impl Client {
         Ok(whole)
     }
 
-    /// From now on, wants to be refused by a server that knows no leader (`hasleader`).
+    /// From now on, asks to be refused by a server that knows of no leader (`hasleader`).
     pub fn require_leader(&mut self) {
         self.requires_leader = true;
     }

@@ -1,4 +1,4 @@
-//! One codec for all unary calls, for both ends: what a message is depends on the call, whose path the codec knows.
+//! One codec for all unary calls, at both ends. The type of a message depends on the call, whose path the codec knows.
 
 use bytes::{Buf as _, Bytes};
 use tonic::Status;

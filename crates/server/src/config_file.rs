@@ -1,7 +1,7 @@
 //! `--config-file`: flags in YAML, as etcd has them (`etcd.conf.yml.sample`). Its values become a command line, so that
-//! what a flag means is said in one place.
+//! the meaning of each flag is defined in one place.
 //!
-//! Numbers of times are nanoseconds there, as etcd wants it.
+//! A time that is a bare number is in nanoseconds there, as in etcd.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,7 +43,7 @@ const TIMES: &[&str] = &[
     "watch-progress-notify-interval",
 ];
 
-/// Reads the file, and makes a command line of it. Also returns warnings: etcd takes fields that it does not know, so
+/// Reads the file, and makes a command line of it. Also returns warnings: etcd accepts fields that it does not know, so
 /// they must not stop a start.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use crate::{grpc, http as plain, peer_server};
 
 /// How long the headers of a request over HTTP/1.1 may take.
 const HEADERS_MAX: Duration = Duration::from_secs(30);
-/// The pause after the system could not give a connection.
+/// The pause after the system failed to accept a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Who is served at an address.
@@ -29,7 +29,7 @@ pub enum Whom {
     Clients,
     /// Other members.
     Members,
-    /// Those who watch over the server.
+    /// Those who monitor the server.
     Observers,
 }
 

@@ -39,10 +39,11 @@ impl Hash {
     }
 }
 
-/// Compares a member's data with the other members'. Those that cannot be asked, or are ahead or behind, say nothing.
+/// Compares a member's data with the other members'. Members that cannot be asked, or are ahead or behind, do not
+/// count.
 ///
 /// # Errors
-/// Which members have other data.
+/// Names the members whose data differs.
 pub async fn check(
     handle: &Handle,
     own: MemberId,

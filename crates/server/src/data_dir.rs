@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// The file that says who the member is.
 const IDENTITY: &str = "identity.json";
-/// While the member's files are replaced: where the new ones are, and the old ones. The moment at which the old ones are
-/// moved away is the moment of the replacement.
+/// While the member's files are being replaced: where the new ones are, and where the old ones are. The replacement
+/// takes effect at the moment at which the old ones are moved away.
 const NEW: &str = "member.new";
 const OLD: &str = "member.old";
 
@@ -101,7 +101,7 @@ impl DataDir {
         Ok(DataDir { member, _lock: lock, identity })
     }
 
-    /// A place beside the member's files for others that are to replace them, empty.
+    /// An empty place beside the member's files, for the files that are to replace them.
     ///
     /// # Errors
     /// The operating system's.
@@ -138,7 +138,7 @@ impl DataDir {
     }
 }
 
-/// Writes who a member with its files in this directory is, and makes it durable.
+/// Writes the identity of the member whose files are in this directory, and makes it durable.
 ///
 /// # Errors
 /// The operating system's.

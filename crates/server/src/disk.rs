@@ -93,7 +93,7 @@ impl RealDisk {
     }
 }
 
-/// What the member knows of errors of the operating system.
+/// The kind of an operating system error, among those that the member distinguishes.
 fn kind_of(error: &io::Error) -> DiskErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound => DiskErrorKind::NotFound,
@@ -106,7 +106,7 @@ fn kind_of(error: &io::Error) -> DiskErrorKind {
     }
 }
 
-/// An error of the operating system, as the member gets it. The log has it in the system's words.
+/// An error of the operating system, as the member gets it. It is logged in the system's words.
 fn failed(error: &io::Error, path: &str) -> DiskError {
     let kind = kind_of(error);
     if !matches!(kind, DiskErrorKind::NotFound | DiskErrorKind::PastEnd) {

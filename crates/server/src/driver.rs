@@ -32,8 +32,8 @@ use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::recorder::{Begun, Recorder};
 
-/// The longest time for which the loop sleeps: a bound that is never needed, so that a mistake in a deadline shows as
-/// slowness and not as silence.
+/// The longest time for which the loop sleeps. A correct deadline never needs this bound; a wrong one then makes the
+/// loop slow instead of silent.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
 /// A member with everything around it.

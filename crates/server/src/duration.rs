@@ -18,7 +18,7 @@ impl FromStr for GoDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<GoDuration, String> {
-        let wrong = || format!("{text:?} is no time; write it as 100ms, 5s, 10m or 1h30m");
+        let wrong = || format!("{text:?} is not a duration; write it as 100ms, 5s, 10m or 1h30m");
         if text == "0" {
             return Ok(GoDuration(Duration::ZERO));
         }

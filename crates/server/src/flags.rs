@@ -1,7 +1,7 @@
 //! The flags of the server: those of etcd that mean something here, one row each.
 //!
-//! As in etcd, a flag is also an environment variable (`--data-dir` is `ETCD_DATA_DIR`), a flag goes before its variable,
-//! and with `--config-file` neither counts. One dash does as well as two.
+//! As in etcd, a flag is also an environment variable (`--data-dir` is `ETCD_DATA_DIR`), a flag takes precedence over
+//! its variable, and with `--config-file` neither counts. One dash works as well as two.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,10 +63,10 @@ pub struct Flags {
         help_heading = "Member"
     )]
     pub quota_backend_bytes: i64,
-    /// The time between two commits of the database at most.
+    /// The maximum time between two commits of the database.
     #[arg(long, env = "ETCD_BACKEND_BATCH_INTERVAL", default_value = "100ms", help_heading = "Member")]
     pub backend_batch_interval: GoDuration,
-    /// How many changes a commit of the database has at most; 0 for 10000.
+    /// The maximum number of changes in a commit of the database; 0 for 10000.
     #[arg(long, env = "ETCD_BACKEND_BATCH_LIMIT", default_value_t = 0, help_heading = "Member")]
     pub backend_batch_limit: u64,
     /// How many operations a transaction may have.
@@ -122,7 +122,7 @@ pub struct Flags {
     #[arg(long, env = "ETCD_STRICT_RECONFIG_CHECK", default_value = "true", help_heading = "Clustering",
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub strict_reconfig_check: bool,
-    /// Whether a member asks for votes in a round without consequences first.
+    /// Whether a member asks for pre-votes before it campaigns.
     #[arg(long, env = "ETCD_PRE_VOTE", default_value = "true", help_heading = "Clustering",
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub pre_vote: bool,
@@ -139,31 +139,31 @@ pub struct Flags {
     /// The certificate for clients.
     #[arg(long, env = "ETCD_CERT_FILE", help_heading = "Security")]
     pub cert_file: Option<PathBuf>,
-    /// Its key.
+    /// The key of that certificate.
     #[arg(long, env = "ETCD_KEY_FILE", help_heading = "Security")]
     pub key_file: Option<PathBuf>,
     /// Whether clients must show a certificate.
     #[arg(long, env = "ETCD_CLIENT_CERT_AUTH", default_value = "false", help_heading = "Security",
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub client_cert_auth: bool,
-    /// Who is trusted to sign certificates of clients.
+    /// The CA certificates that certificates of clients are checked against.
     #[arg(long, env = "ETCD_TRUSTED_CA_FILE", help_heading = "Security")]
     pub trusted_ca_file: Option<PathBuf>,
     /// The certificate for other members.
     #[arg(long, env = "ETCD_PEER_CERT_FILE", help_heading = "Security")]
     pub peer_cert_file: Option<PathBuf>,
-    /// Its key.
+    /// The key of that certificate.
     #[arg(long, env = "ETCD_PEER_KEY_FILE", help_heading = "Security")]
     pub peer_key_file: Option<PathBuf>,
     /// Whether other members must show a certificate.
     #[arg(long, env = "ETCD_PEER_CLIENT_CERT_AUTH", default_value = "false", help_heading = "Security",
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub peer_client_cert_auth: bool,
-    /// Who is trusted to sign certificates of members.
+    /// The CA certificates that certificates of members are checked against.
     #[arg(long, env = "ETCD_PEER_TRUSTED_CA_FILE", help_heading = "Security")]
     pub peer_trusted_ca_file: Option<PathBuf>,
 
-    /// What tokens are made of. Only "simple" is known; JSON web tokens ("jwt,...") are not.
+    /// The kind of tokens. Only "simple" is known; JSON web tokens ("jwt,...") are not.
     #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple", value_parser = token_kind, help_heading = "Auth")]
     pub auth_token: String,
     /// The cost of hashing a password.
@@ -198,27 +198,27 @@ pub struct Flags {
     /// Makes a data directory of this snapshot, and ends.
     #[arg(long, value_name = "SNAPSHOT", help_heading = "Snapshots")]
     pub restore: Option<PathBuf>,
-    /// Takes a file without the hash at its end: a database that was copied from a data directory of etcd.
+    /// Accepts a file without the hash at its end: a database that was copied from a data directory of etcd.
     #[arg(long, requires = "restore", help_heading = "Snapshots")]
     pub skip_hash_check: bool,
-    /// How much larger the newest revision becomes, so that it is one that no client has seen.
+    /// How much to increase the newest revision, so that it is one that no client has seen.
     #[arg(long, requires_all = ["restore", "mark_compacted"], value_parser = clap::value_parser!(u64).range(1..), help_heading = "Snapshots")]
     pub bump_revision: Option<u64>,
     /// Compacts everything up to the newest revision after the restoration; --bump-revision needs it.
     #[arg(long, requires_all = ["restore", "bump_revision"], help_heading = "Snapshots")]
     pub mark_compacted: bool,
-    /// Makes a cluster of this member alone, with the data that it has. For a cluster that has lost most of its members
-    /// for good.
+    /// Makes a cluster of this member alone, with the data that it has. For a cluster that has permanently lost most of
+    /// its members.
     #[arg(long, env = "ETCD_FORCE_NEW_CLUSTER", default_value = "false", conflicts_with = "restore", help_heading = "Snapshots",
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub force_new_cluster: bool,
 
-    /// Writes everything that goes into the member, and what comes of it, to the end of this file: for `etcdsim check`
-    /// and `etcdsim step`. It has all values, tokens and passwords.
+    /// Appends everything that goes into the member, and what comes out of it, to this file: for `etcdsim check` and
+    /// `etcdsim step`. It contains all values, tokens and passwords.
     #[arg(long, value_name = "FILE", help_heading = "Record")]
     pub record: Option<PathBuf>,
 
-    /// A file with flags, in YAML. No other flag and no variable counts then.
+    /// A file with flags, in YAML. All other flags and all variables are then ignored.
     #[arg(long, env = "ETCD_CONFIG_FILE")]
     pub config_file: Option<PathBuf>,
 }
@@ -234,7 +234,7 @@ fn token_kind(text: &str) -> Result<String, String> {
     }
 }
 
-/// Flags of etcd that change nothing here. They are taken, so that a manifest or a unit for etcd need not be edited.
+/// Flags of etcd that change nothing here. They are accepted, so that a manifest or a unit for etcd need not be edited.
 const WITHOUT_EFFECT: &[&str] = &[
     "backend-bbolt-freelist-type",
     "bootstrap-defrag-threshold-megabytes",
@@ -264,7 +264,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "warning-unary-request-duration",
 ];
 
-/// Flags, and what is to be said about them.
+/// Flags, and warnings about them.
 #[derive(Debug)]
 pub struct Given {
     /// The flags.
@@ -273,7 +273,7 @@ pub struct Given {
     pub warnings: Vec<String>,
     /// Whether addresses for clients were given, and not taken from the default.
     pub listens_where_told: bool,
-    /// Whether it was said where clients reach the member.
+    /// Whether the addresses at which clients reach the member were given.
     pub advertises_where_told: bool,
 }
 
@@ -300,7 +300,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, with_variables: bool) -> 
     Ok(Given { flags, warnings, listens_where_told: listens, advertises_where_told: advertises })
 }
 
-/// Makes two dashes of one, and takes out what has no effect.
+/// Turns a single dash into two, and takes out the flags without effect.
 fn sort(args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
     let (mut kept, mut warnings) = (Vec::new(), Vec::new());
     let mut args = args.into_iter();

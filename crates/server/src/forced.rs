@@ -1,8 +1,10 @@
-//! A new cluster of the data of one member (`--force-new-cluster`), for a cluster that has lost most of its members for good.
+//! A new cluster from the data of one member (`--force-new-cluster`), for a cluster that has permanently lost most of
+//! its members.
 //!
-//! What the member has applied, and what it knows to be committed, becomes the initial state of a cluster in which it is
-//! alone. Keys, leases, users and roles stay, with their revisions. In etcd, the new cluster has the id of the old one,
-//! and the others are removed from it. Here it has an id of its own, so that members of the old one are never listened to.
+//! What the member has applied, and what it knows to be committed, becomes the initial state of a cluster in which it
+//! is alone. Keys, leases, users and roles stay, with their revisions. In etcd, the new cluster has the id of the old
+//! one, and the others are removed from it. Here it has an id of its own, so that it never listens to members of the
+//! old one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -70,7 +72,7 @@ fn boot(config: Config, incarnation: u32, first: bool) -> Boot<member::io::Etcd>
     }
 }
 
-/// Starts a member that hears of no other, lets it apply what it knows to be committed, and returns its state.
+/// Starts a member that hears from no other, lets it apply what it knows to be committed, and returns its state.
 fn last_state(boot: Boot<member::io::Etcd>, disk: Arc<dyn Disk>) -> Result<Bytes, String> {
     let (clock, mut effects) = (Clock::new(), Effects::default());
     let (mut member, mut store) =

@@ -1,7 +1,7 @@
 //! etcd's API over gRPC.
 //!
-//! All unary calls go one way: [`CallCodec`] reads the request of the call in the path and writes its answer, and the
-//! member does the rest. Only streams have code of their own.
+//! All unary calls take the same path: [`CallCodec`] reads the request of the call in the path and writes its answer,
+//! and the member does the rest. Only streams have code of their own.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -258,7 +258,8 @@ impl<T> tokio_stream::Stream for Items<T> {
     }
 }
 
-/// The stream of keep-alives: each request is a call. The member only ends the stream, if its client wants a leader.
+/// The stream of keep-alives: each request is a call. The member sends nothing on the stream itself; it only ends it if
+/// the client wants a leader and there is none.
 struct KeepAlive(Arc<App>, Meta);
 
 impl StreamingService<LeaseKeepAliveRequest> for KeepAlive {

@@ -1,4 +1,5 @@
-//! How everybody else talks to the event loop: calls with an answer, streams, messages of other members, and questions.
+//! How the rest of the server talks to the event loop: calls with an answer, streams, messages of other members, and
+//! questions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +59,7 @@ pub enum Event {
         /// The message.
         message: Message,
     },
-    /// What became of a message for which the member wants to know.
+    /// The fate of a message about which the member wants to know.
     Receipt {
         /// The receiver.
         to: MemberId,
@@ -146,7 +147,7 @@ impl Handle {
     }
 }
 
-/// A call that is not answered.
+/// A call that has no answer yet.
 struct Waiting<'a> {
     handle: &'a Handle,
     call: Option<u64>,
@@ -169,7 +170,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A way to send on this stream that may outlive it; then nothing happens.
+    /// A sender for this stream. It may outlive the stream; sending then does nothing.
     pub fn sender(&self) -> StreamSender {
         StreamSender { handle: self.handle.clone(), stream: self.stream }
     }
@@ -181,7 +182,7 @@ impl Stream {
         Some(item)
     }
 
-    /// Like [`Stream::next`], for who polls.
+    /// Like [`Stream::next`], for code that polls.
     pub fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Down>> {
         let item = self.items.poll_recv(context);
         if let std::task::Poll::Ready(Some(_)) = &item {

@@ -1,4 +1,4 @@
-//! What is not gRPC at a client address: health, version, metrics, and the JSON gateway (`api/etcdhttp`).
+//! Everything at a client address that is not gRPC: health, version, metrics, and the JSON gateway (`api/etcdhttp`).
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const LIVE: &[Check] = &[Check::SerializableRead];
 const READY: &[Check] =
     &[Check::NonLearner, Check::DataCorruption, Check::SerializableRead, Check::LinearizableRead];
 
-/// A thing that must be well.
+/// Something that must be healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Check {
     NonLearner,
@@ -40,7 +40,7 @@ impl Check {
         }
     }
 
-    /// Why it is not well.
+    /// Fails with the reason if it is not healthy.
     async fn look(self, app: &App) -> Result<(), String> {
         let said = |error: Error| error.text().to_string();
         match self {
@@ -85,7 +85,7 @@ pub async fn serve(app: Arc<App>, request: Request<Incoming>, meta: Meta) -> Res
     response
 }
 
-/// Answers who watches over this server: at client addresses, and at those for metrics.
+/// Answers those who monitor this server: at client addresses, and at those for metrics.
 pub async fn observe(app: &App, method: &Method, uri: &http::Uri) -> Response<Body> {
     let path = uri.path();
     let (name, check) = path[1..].split_once('/').unwrap_or((&path[1..], ""));

@@ -1,5 +1,5 @@
-//! An etcd server. The member is the one that the simulator tortures; here it is driven by threads and by tokio, with real
-//! clocks, real files and real sockets. What holds between the two, the crate `contract` says.
+//! An etcd server. The member is the one that the simulator tortures; here it is driven by threads and by tokio, with
+//! real clocks, real files and real sockets. The crate `contract` says what holds between a member and its driver.
 //!
 //! | file | job |
 //! |---|---|
@@ -11,14 +11,14 @@
 //! | `grpc`, `observe`, `http`, `gateway`, `metrics` | what clients are answered |
 //! | `peers`, `peer_server` | what members say to each other |
 //! | `recorder` | the record of a process |
-//! | `forced` | a new cluster of the data of one member |
+//! | `forced` | a new cluster from the data of one member |
 //! | `corruption` | the comparison with the other members before a start |
 //! | `snapshot`, `bolt` | snapshots in etcd's form |
 //! | `passwords` | how passwords are hashed |
 //! | `client` | a client of etcd's API, for `etcdsim-ctl` and the tests |
 //!
-//! Architecture invariants: nothing of etcd's logic is here, only in `member`. Neither madsim nor a flaw is in this
-//! program; `tests/binary.rs` looks.
+//! Architecture invariants: all of etcd's logic is in `member`, none of it is here. Neither madsim nor a flaw is in
+//! this program; `tests/binary.rs` checks that.
 
 mod app;
 mod bolt;

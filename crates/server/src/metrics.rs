@@ -20,7 +20,7 @@ const BUCKETS: usize = 14;
 pub struct Metrics {
     registry: Registry,
     clock: Clock,
-    /// Since this process has begun.
+    /// When this process began, in seconds of Unix time.
     begun: u64,
     commits: Histogram,
     fsyncs: Histogram,
@@ -149,12 +149,12 @@ impl Metrics {
         Duration::from_nanos(self.clock().saturating_sub(begun)).as_secs_f64()
     }
 
-    /// A job of the store that began then has ended.
+    /// A job of the store has ended; it began at this time.
     pub fn store_job(&self, begun: u64) {
         self.commits.observe(self.seconds_since(begun));
     }
 
-    /// Jobs of the log that began then have ended.
+    /// Jobs of the log have ended; they began at this time.
     pub fn log_job(&self, begun: u64) {
         self.fsyncs.observe(self.seconds_since(begun));
     }
@@ -182,7 +182,7 @@ impl Metrics {
         }
     }
 
-    /// Everything that is counted, as Prometheus reads it. What only the member knows is asked of it first.
+    /// Everything that is counted, in the format of Prometheus. `seen` is what only the member knows.
     pub fn text(&self, seen: Option<Seen>) -> String {
         if let Some(seen) = seen {
             self.size_total.set(seen.size.0);
@@ -195,7 +195,7 @@ impl Metrics {
             self.leases.set(seen.leases);
         }
         let mut text = Vec::new();
-        // Text cannot fail to encode into memory; an empty page would be the worst of it.
+        // Encoding text into memory cannot fail; if it did, the page would merely be empty.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         let mut text = String::from_utf8(text).unwrap_or_default();
         text.push_str(

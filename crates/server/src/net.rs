@@ -58,7 +58,8 @@ impl Listener {
         let bound = match &url.place {
             Place::Tcp(host, port) => Bound::Tcp(TcpListener::bind((&**host, *port)).await?),
             Place::Unix(path) => {
-                // A process that was killed leaves its socket behind. The data directory's lock says that it is gone.
+                // A process that was killed leaves its socket behind. The data directory's lock shows that the process
+                // is gone.
                 if path_is_socket(path) {
                     std::fs::remove_file(path)?;
                 }

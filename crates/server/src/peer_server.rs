@@ -54,7 +54,7 @@ async fn hash(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let body = Limited::new(request.into_body(), 1 << 10).collect().await.map(|body| body.to_bytes());
     let asked = body.ok().and_then(|body| serde_json::from_slice::<corruption::Asked>(&body).ok());
     let Some(corruption::Asked { revision }) = asked else {
-        return refuse(StatusCode::BAD_REQUEST, "a revision is wanted\n");
+        return refuse(StatusCode::BAD_REQUEST, "a revision is required\n");
     };
     let hash = app.handle.look(move |member| corruption::Hash::of(member, revision)).await;
     match hash {
@@ -73,7 +73,7 @@ async fn sender(app: &App, request: &Request<Incoming>) -> Result<MemberId, Box<
     let (Some(cluster), Some(from), Some(to)) = (number(CLUSTER), number(FROM), number(TO)) else {
         return Err(Box::new(refuse(
             StatusCode::BAD_REQUEST,
-            "a member says its cluster, itself and the receiver\n",
+            "a member must name its cluster, itself and the receiver\n",
         )));
     };
     if cluster != app.cluster || to != app.own.raft_id() {
@@ -95,7 +95,7 @@ async fn messages(app: Arc<App>, request: Request<Incoming>) -> Response<Full<By
         Err(refusal) => return *refusal,
     };
     if request.headers().get("upgrade").is_none_or(|protocol| protocol != PROTOCOL) {
-        return refuse(StatusCode::UPGRADE_REQUIRED, "members of one version only\n");
+        return refuse(StatusCode::UPGRADE_REQUIRED, "only members of the same version can connect\n");
     }
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {

@@ -1,7 +1,8 @@
 //! The other members: a connection to each, over which this member's messages go.
 //!
-//! Each member dials each other one, and sends on the connection that it has dialled. What a connection cannot take is
-//! dropped: raft expects that. A snapshot is large, so it has a request of its own, whose answer says that it arrived.
+//! Each member dials each other one, and sends on the connection that it has dialled. Messages that a connection cannot
+//! take are dropped: raft expects that. A snapshot is large, so it has a request of its own, whose answer says that it
+//! arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -40,7 +41,7 @@ pub const MESSAGES: &str = "/etcdsim/messages";
 pub const SNAPSHOT: &str = "/etcdsim/snapshot";
 /// The path of the hash of a member's data (`etcdserver/corrupt.go`, `PeerHashKVPath`).
 pub const HASH: &str = "/members/hashkv";
-/// The name of what is spoken on the connection for messages.
+/// The name of the protocol on the connection for messages.
 pub const PROTOCOL: &str = "etcdsim-peer/1";
 /// The cluster, in hexadecimal (`etcdserver/api/rafthttp/util.go`).
 pub const CLUSTER: &str = "x-etcd-cluster-id";
@@ -106,7 +107,8 @@ impl Peers {
         Peers { dialling: Arc::new(dialling), links: BTreeMap::new(), removed }
     }
 
-    /// These are the members now. None at all are known to a member that has joined and not heard from the leader.
+    /// Sets the members. An empty list is ignored: a member that has joined knows of none until it hears from the
+    /// leader.
     pub fn update(&mut self, members: Vec<Listed>) {
         if members.is_empty() {
             return;
@@ -119,7 +121,7 @@ impl Peers {
         }
     }
 
-    /// A member is reached at these addresses.
+    /// Sets the addresses at which a member is reached.
     pub fn reach(&mut self, id: MemberId, urls: Vec<String>) {
         if id == self.dialling.own || self.links.get(&id).is_some_and(|link| link.urls == urls) {
             return;
@@ -180,7 +182,7 @@ async fn keep_connected(
                 complained = false;
                 tracing::info!(%to, %url, "connected to a member");
                 since.store(dialling.clock.now().clock, Ordering::Relaxed);
-                // What waited was said to a connection that is gone.
+                // The messages that waited were for a connection that is gone.
                 while messages.try_recv().is_ok() {}
                 let ended = send_all(connection, &mut messages).await;
                 since.store(0, Ordering::Relaxed);
@@ -191,7 +193,7 @@ async fn keep_connected(
             }
             Err(error) if !complained => {
                 complained = true;
-                tracing::info!(%to, %url, %error, "a member cannot be reached; it is dialled again and again");
+                tracing::info!(%to, %url, %error, "a member cannot be reached; still trying");
             }
             Err(_) => {}
         }
@@ -242,7 +244,7 @@ async fn ask(
     sender.send_request(request).await.map_err(io::Error::other)
 }
 
-/// Sends messages until there will be none, or the connection breaks.
+/// Sends messages until no more can come, or the connection breaks.
 async fn send_all(connection: impl net::Io, messages: &mut channel::Receiver<Message>) -> io::Result<()> {
     let (mut reader, mut writer) = tokio::io::split(connection);
     let mut buffer = BytesMut::new();

@@ -1,8 +1,9 @@
-//! The record of this process (`--record`): what goes into the member, and what comes of it ([`member::recording`]).
+//! The record of this process (`--record`): what goes into the member, and what comes out of it
+//! ([`member::recording`]).
 //!
 //! A thread writes it. The event loop hands over each step with its effects, and gets the effects back when the step is
-//! in the file: only then it carries them out. So whatever a process has said or written is explained by its record, even
-//! if it is killed the next moment. If the thread is [`BEHIND`] steps behind, the loop waits for it.
+//! in the file: only then does it carry them out. So whatever a process has said or written is explained by its record,
+//! even if it is killed the next moment. If the thread is [`BEHIND`] steps behind, the loop waits for it.
 //!
 //! The file is not synced: a power failure may cost its end.
 
@@ -25,7 +26,7 @@ use crate::handle::{Event, Handle};
 const BEHIND: usize = 1024;
 /// The largest part of a file in one line, in bytes.
 const PART: usize = 1 << 20;
-/// How many bytes are read at once when the end of a record is looked for.
+/// How many bytes are read at once to find the end of a record.
 const BLOCK: u64 = 64 << 10;
 
 /// The directories of the member's files.
@@ -52,7 +53,7 @@ impl Begun {
     /// # Errors
     /// The operating system's.
     pub fn new(path: &Path, boot: &Boot<Etcd>, disk: &dyn Disk) -> io::Result<Begun> {
-        // Not for everybody: it has passwords.
+        // Only the owner may read it: it has passwords.
         let file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
         cut_torn_line(&file)?;
         let mut out = io::BufWriter::new(file);
@@ -104,12 +105,13 @@ impl Begun {
 impl Recorder {
     /// Records a step. Its effects come back as [`Event::Recorded`].
     pub fn note(&self, now: Now, input: Noted, effects: Effects) {
-        // The thread has ended only if the loop will learn of it.
+        // If the thread has ended, the loop learns of that on its own.
         let _ = self.0.send(Waiting { now, input, effects: Box::new(effects) });
     }
 }
 
-/// Removes the end of a line that a process was writing when it was killed. What that line says never left the process.
+/// Removes the end of a line that a process was writing when it was killed. That step had no effect outside the
+/// process.
 fn cut_torn_line(mut file: &File) -> io::Result<()> {
     let mut end = file.metadata()?.len();
     while end > 0 {

@@ -51,7 +51,7 @@ pub fn run(setup: Setup) -> Result<(), String> {
     result
 }
 
-/// Makes a data directory of a snapshot (`etcdutl snapshot restore`).
+/// Makes a data directory from a snapshot (`etcdutl snapshot restore`).
 fn restore(setup: &Setup, file: &Path) -> Result<(), String> {
     let at = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     if setup.data_dir.exists() {
@@ -248,7 +248,8 @@ async fn found(setup: &Setup, known: Option<&Identity>, tls: Option<&ClientTls>)
     let peers = setup.peers();
     let is_own = |peer: &Peer| *peer.name == *setup.flags.name;
     if let Some(known) = known {
-        // What the flags say of the cluster counted once. The member knows the others, but not its own name.
+        // What the flags say about the cluster counted only once, at the first start. The member knows the others, but
+        // not its own name.
         let named =
             |peer: &Peer| if is_own(peer) { Peer { id: known.member, ..peer.clone() } } else { peer.clone() };
         return Ok(Founded {

@@ -1,5 +1,5 @@
-//! From flags to what a start needs: addresses, the members of the cluster, the member's settings. Mistakes are said in
-//! etcd's words where clients or operators know them (`embed/config.go`, `etcdserver/config.go`).
+//! From flags to what a start needs: addresses, the members of the cluster, the member's settings. Mistakes are
+//! reported in etcd's words where clients or operators know them (`embed/config.go`, `etcdserver/config.go`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::flags::{Flags, Given};
 use crate::tls::Files;
 use crate::url::Url;
 
-/// How long a request may take, two election timeouts aside (`config/config.go`, `ReqTimeout`).
+/// How long a request may take, not counting two election timeouts (`config/config.go`, `ReqTimeout`).
 const REQUEST_NANOS: u64 = 5_000_000_000;
 /// The size of a database for which no quota is given.
 const QUOTA: u64 = 2 << 30;
@@ -48,11 +48,11 @@ pub struct Setup {
     pub listen_client: Vec<Url>,
     /// Where it listens for other members.
     pub listen_peer: Vec<Url>,
-    /// Where it listens for those who watch over it.
+    /// Where it listens for those who monitor it.
     pub listen_metrics: Vec<Url>,
     /// Where clients reach it.
     pub advertise_client: Vec<String>,
-    /// The members of the cluster at its begin: name and addresses.
+    /// The members of the cluster at its beginning: name and addresses.
     pub initial: BTreeMap<String, Vec<String>>,
     /// Whether it joins a cluster that exists.
     pub joins: bool,
@@ -64,7 +64,7 @@ pub struct Setup {
     pub settings: Settings,
     /// Whether it compares its data with the other members' before it serves.
     pub initial_corrupt_check: bool,
-    /// The flags, for what is taken from them as it is.
+    /// The flags, for values that are used as they are.
     pub flags: Flags,
 }
 

@@ -1,5 +1,5 @@
 //! Snapshots as etcd has them: a database file of bbolt with etcd's buckets, and its SHA-256 at the end
-//! (`storage/schema/`). `etcdctl snapshot save` writes what this makes, and `etcdutl snapshot restore` takes it.
+//! (`storage/schema/`). `etcdctl snapshot save` writes what this makes, and `etcdutl snapshot restore` accepts it.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -133,7 +133,8 @@ fn buckets(content: &Content) -> Buckets {
         (format!("{:x}", member.id).into(), shown.to_string().into())
     };
     let version = match &*membership.cluster_version {
-        // A version with a patch would be newer than the cluster of any etcd of this minor version, which then refuses it.
+        // The patch number is 0: with any other, the version would be newer than the cluster of any etcd of this minor
+        // version, which would then refuse it.
         "" => STORAGE_VERSION,
         version => version,
     };

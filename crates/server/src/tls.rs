@@ -19,7 +19,7 @@ use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
 
 use crate::net::Socket;
 
-/// What is spoken over TLS, as a server offers it.
+/// The protocols that a server offers over TLS.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The object identifier of a common name.
 const COMMON_NAME: &str = "2.5.4.3";
@@ -38,7 +38,7 @@ pub struct Files {
     pub cert: Option<PathBuf>,
     /// Its key.
     pub key: Option<PathBuf>,
-    /// Who is trusted to sign the other end's certificate.
+    /// The CA certificates that the other end's certificate is checked against.
     pub trusted_ca: Option<PathBuf>,
     /// Whether the other end must show a certificate.
     pub client_cert_auth: bool,

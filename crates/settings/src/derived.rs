@@ -5,7 +5,7 @@ use crate::Settings;
 /// When a leader compacts automatically (`--auto-compaction-mode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoCompaction {
-    /// The leader keeps the revisions made in the last so many nanoseconds, by its own clock.
+    /// The leader keeps the revisions made in the last period of this many nanoseconds, by its own clock.
     Periodic(u64),
     /// The leader keeps this many revisions. It checks every five minutes.
     Revision(i64),

@@ -13,8 +13,8 @@
 //! The files: `table` has the rows, `row` says what a row contains, and `derived` has values that are
 //! calculated from settings.
 //!
-//! Code that handles all rows alike sees every value as a `u64`: a duration in nanoseconds, a size in bytes, a
-//! switch as 0 or 1, a named value as its index in the list of names.
+//! Generic code sees every value as a `u64`: a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a named
+//! value as its index in the list of names.
 //!
 //! Not here: how many members there are (`plan::Cluster`), a member's identity and initial state
 //! (`member::Config`), how values are written in files (`plan`).

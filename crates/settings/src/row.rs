@@ -10,8 +10,8 @@ pub(crate) const HOUR: u64 = 3_600 * SECOND;
 /// One setting.
 #[derive(Debug)]
 pub struct Row {
-    /// Its name in files, such as `heartbeat-interval`. If a scenario leaves a choice, the name is also part of
-    /// the key by which a seed draws the value.
+    /// Its name in files, such as `heartbeat-interval`. If a scenario does not fix the value, it is drawn at random;
+    /// this name is part of the key for that draw.
     pub name: &'static str,
     /// Its field in [`Settings`].
     pub field: &'static str,
@@ -55,7 +55,7 @@ pub enum Form {
         low: u64,
         /// The maximum.
         high: u64,
-        /// How 0 is written, if 0 means something else than an amount: "off", "unlimited".
+        /// How 0 is written, if 0 means something other than an amount: "off", "unlimited".
         zero: Option<&'static str>,
     },
     /// True or false.
@@ -112,7 +112,7 @@ impl Form {
     }
 }
 
-/// A type that a field of [`Settings`] can have. Code that handles all rows alike sees its values as numbers.
+/// A type that a field of [`Settings`] can have. Generic code sees a field's value as a number.
 pub(crate) trait Value: Copy {
     fn to_number(self) -> u64;
     fn of_number(number: u64) -> Self;

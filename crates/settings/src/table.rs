@@ -65,7 +65,7 @@ macro_rules! table {
     };
 }
 
-/// The first of one or two expressions: a value if a row has it, otherwise what stands for it.
+/// The first of one or two expressions: what the row gives, or else the fallback that follows it.
 macro_rules! first {
     ($first:expr $(, $rest:expr)*) => {
         $first

@@ -1,5 +1,5 @@
-//! The simulator as a process that runs seeds with mutants, as `etcdsim-mutants` tells it to. A job is a seed of a
-//! scenario, or of the scenario of a flaw with the flaw on.
+//! The simulator as a process that runs seeds with mutants, as `etcdsim-mutants` tells it to. A job is one seed, either
+//! of a scenario or of a flaw's scenario with that flaw on.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,7 +82,7 @@ impl Job {
         };
         match &run.end {
             End::Violated(failure) => {
-                // Who sees it first in the time of the run is closest to the defect.
+                // The oracle that sees it first, in the time of the run, is closest to the defect.
                 let first = failure.violations.iter().min_by_key(|violation| violation.time_ns);
                 let first = first.unwrap_or_else(|| failure.worst());
                 let panicked = first.title == "a member panicked";
@@ -102,7 +102,7 @@ impl Job {
             }
             End::Collapsed(text) => Answer { ending: Ending::Broken, says: text.clone(), ..held },
             End::Held | End::Undecided(_) | End::Diverged(_) => held,
-            _ => Answer { ending: Ending::Broken, says: "an end that is unknown here".into(), ..held },
+            _ => Answer { ending: Ending::Broken, says: "an unknown ending".into(), ..held },
         }
     }
 }

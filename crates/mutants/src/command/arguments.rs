@@ -48,8 +48,8 @@ pub enum Command {
 pub struct What {
     /// The package: its name, `NAME@VERSION`, or the folder of a member of the workspace
     pub package: String,
-    /// Only files whose path in the package begins so, such as `src/tracker`; may be repeated [default: those that the
-    /// list names, or all]
+    /// Only files whose path in the package begins with this, such as `src/tracker`; may be repeated [default: those
+    /// that the list names, or all]
     #[arg(long, value_name = "PATH")]
     pub only: Vec<String>,
     /// The list of mutants that nothing can tell from the original [default: the one in crates/mutants/lists, if there
@@ -68,7 +68,7 @@ pub struct What {
 pub struct RunArguments {
     #[command(flatten)]
     pub what: What,
-    /// How many seeds of each scenario a mutant runs with at most
+    /// The most seeds of each scenario that a mutant runs with
     #[arg(long, default_value_t = 40)]
     pub seeds: u64,
     /// A scenario, from the folder of the workspace; may be repeated [default: scenarios/swarm.toml]
@@ -77,13 +77,13 @@ pub struct RunArguments {
     /// How many seeds of the scenario of each flaw, with the flaw on; only with `--compare verdict`
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub flaw_seeds: u64,
-    /// What notices a mutant: a run that finds something, or a verdict that is another one
+    /// What counts as noticing a mutant: a run that finds something, or a verdict that changes
     #[arg(long, value_enum, default_value_t = By::Trace)]
     pub compare: By,
     /// Run the package's own tests instead of the simulator
     #[arg(long, conflicts_with_all = ["seeds", "scenario", "flaw_seeds", "compare"])]
     pub tests: bool,
-    /// Try only so many mutants
+    /// Try only this many mutants
     #[arg(long, value_name = "COUNT")]
     pub sample: Option<NonZeroUsize>,
     /// Which sample
@@ -99,7 +99,7 @@ pub struct RunArguments {
     /// write into the same folder]
     #[arg(long, value_name = "COUNT")]
     pub jobs: Option<NonZeroUsize>,
-    /// How many seconds a job may take with a mutant, besides ten times as long as without
+    /// How many seconds a job may take with a mutant, on top of ten times as long as without
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub time_limit: u64,
     /// The most memory of a process, in MiB
@@ -151,11 +151,11 @@ pub enum Format {
     Json,
 }
 
-/// What notices a mutant.
+/// What counts as noticing a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum By {
     /// A run in which something is found; for the system under test
     Trace,
-    /// A verdict that is another one, in either direction; for what judges
+    /// A verdict that changes, in either direction; for code that judges
     Verdict,
 }

@@ -228,7 +228,7 @@ fn harness(arguments: &RunArguments, subject: &Subject, built: &Built) -> Result
     Harness::runner(runner.clone(), words, subject.workspace.root.clone(), arguments.memory)
 }
 
-/// What mutants of `run` are compared by.
+/// How `run` compares a mutant with the original.
 fn compare(arguments: &RunArguments) -> Compare {
     match arguments.compare {
         _ if arguments.tests => Compare::Verdict,
@@ -237,7 +237,7 @@ fn compare(arguments: &RunArguments) -> Compare {
     }
 }
 
-/// A number that is another one for another program.
+/// A number that differs for different programs.
 fn program_fingerprint(built: &Built) -> Result<u64, Error> {
     let read = |path: &PathBuf| fs::read(path).map_err(Error::file("read", path));
     Ok(fingerprint(built.programs.iter().map(read).collect::<Result<Vec<_>, _>>()?))
@@ -283,13 +283,13 @@ fn report(arguments: &ReportArguments) -> Result<(), Error> {
     subject.report(&headers, outcomes, &arguments.output)
 }
 
-/// Why two journals are not parts of one whole.
+/// Why two journals are not parts of one run.
 fn do_not_fit(first: &Header, other: &Header) -> Option<String> {
     let same = Header { shard: other.shard, planned: other.planned, ..first.clone() };
-    // Two machines may build two programs of the same sources.
+    // Two machines may build different programs from the same sources.
     let same = Header { program: other.program, ..same };
     (same != *other)
-        .then(|| "it is of another run than the first journal, not another shard of it".to_string())
+        .then(|| "it belongs to another run, not to another shard of the first journal's run".to_string())
 }
 
 /// Checks that a journal is one of the package.
@@ -298,11 +298,11 @@ fn belongs(subject: &Subject, header: &Header, path: &Path) -> Result<(), Error>
     if (&header.package, &header.version) == (name, version) {
         return Ok(());
     }
-    let why = format!("it is of {} {}, not of {name} {version}", header.package, header.version);
+    let why = format!("it belongs to {} {}, not to {name} {version}", header.package, header.version);
     Err(Error::Format { path: path.to_path_buf(), why })
 }
 
-/// Writes a result to stdout. That its reader has closed the pipe, such as `head`, is no error.
+/// Writes a result to stdout. If its reader, such as `head`, has closed the pipe, that is no error.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -1,10 +1,10 @@
 //! Finds the mutants of a file.
 //!
-//! Each mutant is written so that it can be left out alone, and so that no mutant stands twice in the text: where the
-//! changed code needs its operands a second time, they are written as in the source, without their own mutants.
+//! Each mutant is written so that it can be left out on its own, and so that no mutant stands in the text twice: where
+//! the changed code needs its operands a second time, they are written as in the source, without their own mutants.
 //!
-//! Left alone: tests, constants and what else is computed at compile time, patterns, types, macros, the blocks of
-//! `let … else`, and `Debug` and `Display`, whose text nothing but a person reads.
+//! Left alone: tests, constants and everything else that is computed at compile time, patterns, types, macros, the
+//! blocks of `let … else`, and `Debug` and `Display`, whose text only people read.
 
 mod syntax;
 mod visit;
@@ -32,7 +32,7 @@ const SWITCH: &str = "::etcdsim_mutants_switch::";
 const LONGEST_EXCERPT: usize = 160;
 
 /// Finds the mutants of a file, outer ones before those inside them. `file` is its path from the root of the package.
-/// The first gets the number `next`, which is counted on.
+/// The first gets the number `next`, which is then counted up.
 pub fn find(file: &str, text: &str, parsed: &syn::File, next: &mut u32) -> Vec<Site> {
     let mut finder = Finder {
         file,
@@ -72,7 +72,7 @@ impl Finder<'_> {
         self.sites.push(Site { mutant, edits: edits(number), function_lines: self.function_lines.clone() });
     }
 
-    /// Adds a mutant that gives its expression to a function of the switch.
+    /// Adds a mutant that passes its expression to a function of the switch.
     fn through(&mut self, kind: Kind, function: &str, node: &Expr, change: String) {
         let range = node.span().byte_range();
         self.add(kind, node.span(), change, |number| {
@@ -81,7 +81,7 @@ impl Finder<'_> {
         });
     }
 
-    /// Adds a mutant that is other code in place of a node.
+    /// Adds a mutant that puts other code in place of a node.
     fn instead(&mut self, kind: Kind, span: Span, other: &str, change: String) {
         let range = span.byte_range();
         self.add(kind, span, change, |number| {
@@ -137,7 +137,7 @@ impl Finder<'_> {
             ReturnType::Default => Vec::new(),
             ReturnType::Type(_, output) => defaults(output),
         };
-        // A body of one statement without which nothing is left has that mutant already.
+        // If the body is a single statement, the mutant that leaves it out is this mutant already.
         let only = match &body.stmts[..] {
             [] => return,
             [Stmt::Expr(only, _)] => is_unit && can_be_left_out(only),
@@ -177,7 +177,7 @@ impl Finder<'_> {
                     }
                     self.visit_expr(node);
                 }
-                // Without a semicolon and not at the end, it is an `if`, a `match` or the like, of the value `()`.
+                // Without a semicolon and not at the end: it is an `if`, a `match` or the like, and its value is `()`.
                 Stmt::Expr(node, None) if nth < last || is_unit => self.unit(node),
                 Stmt::Expr(node, None) => self.visit_expr(node),
             }
@@ -211,7 +211,7 @@ impl Finder<'_> {
         self.tested(node, Kind::Condition, true);
     }
 
-    /// A condition or a guard. A chain with `let` in it is no value; its other operands are.
+    /// A condition or a guard. A chain with `let` in it is not a value as a whole, but its other operands are.
     fn tested(&mut self, node: &Expr, kind: Kind, may_be_true: bool) {
         if !has_let(node) {
             if may_be_true {
@@ -227,7 +227,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The inside of a condition, which has mutants to be true and false already.
+    /// The inside of a condition that already has the mutants for always true and always false.
     fn inside(&mut self, node: &Expr) {
         match node {
             Expr::Paren(node) => self.inside(&node.expr),
@@ -256,7 +256,7 @@ impl Finder<'_> {
         for operand in [&*node.left, &*node.right] {
             let same = matches!(operand, Expr::Binary(inner)
                 if matches!((&inner.op, is_and), (BinOp::And(_), true) | (BinOp::Or(_), false)));
-            // The operands of a longer chain are those of its links.
+            // In a longer chain, an operand that is itself a link of the chain gets no mutant; its own operands do.
             if !same {
                 let (function, value) = if is_and { ("yes", "true") } else { ("no", "false") };
                 let change =
@@ -294,7 +294,7 @@ impl Finder<'_> {
         self.instead(kind, node.span(), &format!("{left} {other} {right}"), change);
     }
 
-    /// A binary operator whose value is not only tested.
+    /// A binary operator whose value is used for more than a test.
     fn binary(&mut self, node: &ExprBinary) {
         match node.op {
             BinOp::And(_) | BinOp::Or(_) => return self.junction(node),
@@ -313,7 +313,7 @@ impl Finder<'_> {
         self.visit_expr(&node.right);
     }
 
-    /// A comparison is true when it would be false.
+    /// Adds the mutant that is true where the comparison would be false, and the other way round.
     fn turned_around(&mut self, node: &ExprBinary) {
         let (range, span) = (node.span().byte_range(), node.span());
         let change = format!("{} to its opposite", self.excerpt(span));
@@ -332,7 +332,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The pattern of an arm. `has_rest` says that a later arm takes whatever comes.
+    /// The pattern of an arm. `has_rest` says that a later arm matches everything.
     fn arm(&mut self, arm: &Arm, has_rest: bool) {
         if let Pat::Guard(pattern) = &arm.pat {
             self.tested(&pattern.guard, Kind::Guard, true);

@@ -1,4 +1,4 @@
-//! What a piece of syntax is: a test, a statement that can be missing, an operator that another can take the place of.
+//! What a piece of syntax is: a test, a statement that can be left out, an operator that can be replaced by another.
 
 use syn::{Attribute, BinOp, Expr, Meta, Pat, Type};
 
@@ -15,7 +15,7 @@ pub fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether a statement does something by itself, so that it can be missing.
+/// Whether a statement has an effect of its own, so that leaving it out makes a mutant.
 pub fn can_be_left_out(node: &Expr) -> bool {
     match node {
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) => true,
@@ -43,7 +43,7 @@ pub fn has_let(node: &Expr) -> bool {
     }
 }
 
-/// Whether a pattern takes whatever comes.
+/// Whether a pattern matches everything.
 pub fn takes_all(pattern: &Pat) -> bool {
     match pattern {
         Pat::Wild(_) => true,
@@ -55,7 +55,7 @@ pub fn takes_all(pattern: &Pat) -> bool {
     }
 }
 
-/// The operator that takes the place of an arithmetic one.
+/// The operator that replaces an arithmetic one.
 pub fn other_arithmetic(operator: &BinOp) -> Option<&'static str> {
     Some(match operator {
         BinOp::Add(_) => "-",
@@ -85,7 +85,7 @@ fn other_assignment(operator: &BinOp) -> bool {
     other_arithmetic(operator).is_some_and(|other| other.ends_with('='))
 }
 
-/// The values that a function of this type may give at once.
+/// The values that a function with this return type may return at its beginning.
 pub fn defaults(output: &Type) -> Vec<String> {
     let Type::Path(path) = output else {
         return match output {

@@ -76,7 +76,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 }
             }
             Expr::While(inner) => {
-                // Always true would only be a hang.
+                // If it were always true, the loop would only hang.
                 self.tested(&inner.cond, Kind::Condition, false);
                 self.block(&inner.body, true);
             }
@@ -105,7 +105,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         }
     }
 
-    // What is no code that runs.
+    // None of these is code that runs.
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
     fn visit_pat(&mut self, _: &'ast Pat) {}
     fn visit_type(&mut self, _: &'ast Type) {}

@@ -3,13 +3,13 @@
 //!
 //! A program takes part in one of two ways:
 //! * It calls [`serve()`], and the tool tells it which mutant to run with which job (a seed, say), as often as it likes.
-//! * It does nothing, such as a test; the tool sets the variable [`VARIABLE`] for the whole process.
+//! * It does nothing special, as a test does; the tool sets the variable [`VARIABLE`] for the whole process.
 //!
 //! With no mutant on, the program behaves as if the sources had not been rewritten. A check costs one relaxed load and
 //! a comparison.
 //!
-//! In a *record* no mutant is on, and each one that is asked notes that it was reached, and whether its value would
-//! have been another. A mutant whose value would not have been another cannot make a difference in that run.
+//! In a *record* no mutant is on, and each one that the program reaches is noted, with whether its value would have
+//! differed. A mutant whose value would not have differed cannot make a difference in that run.
 
 mod serve;
 
@@ -42,12 +42,12 @@ const UNREAD: u32 = u32::MAX;
 static ACTIVE: AtomicU32 = AtomicU32::new(UNREAD);
 /// Which mutants were reached since the last [`begin`], one bit each.
 static REACHED: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
-/// Which of them would have had another value.
+/// Which of them would have had a different value.
 static WOULD_DIFFER: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 /// Where a record of a process is written.
 static FILE: Mutex<Option<File>> = Mutex::new(None);
 
-/// Whether a mutant is on. Whoever asks would behave otherwise if it were.
+/// Whether a mutant is on. The code that asks would behave differently if it were.
 #[inline(always)]
 pub fn on(mutant: u32) -> bool {
     let active = ACTIVE.load(Relaxed);
@@ -60,7 +60,7 @@ pub fn off(mutant: u32) -> bool {
     !on(mutant)
 }
 
-/// As [`on`], but whoever asks would behave otherwise only if `would_differ`.
+/// As [`on`], but the code that asks would behave differently only if `would_differ`.
 #[inline(always)]
 fn on_if(mutant: u32, would_differ: impl FnOnce() -> bool) -> bool {
     let active = ACTIVE.load(Relaxed);
@@ -109,7 +109,7 @@ pub fn at_least<A: PartialOrd<B> + ?Sized, B: ?Sized>(mutant: u32, one: &A, othe
     if on_if(mutant, || (one > other) != (one >= other)) { one > other } else { one >= other }
 }
 
-/// What [`on`] answers if the number that is on is none of a mutant.
+/// The answer of [`on`] if `ACTIVE` is not the number of a mutant.
 #[cold]
 #[inline(never)]
 fn not_chosen(mutant: u32, would_differ: bool) -> bool {
@@ -143,13 +143,13 @@ fn note(mutant: u32, would_differ: bool) {
     }
 }
 
-/// A mutant that was reached, as text: its number, with a `+` if its value would have been another.
+/// A mutant that was reached, as text: its number, with a `+` if its value would have differed.
 fn mark(mutant: u32, would_differ: bool) -> String {
     format!("{mutant}{}", if would_differ { "+" } else { "" })
 }
 
-/// Reads [`VARIABLE`]. What it cannot read it takes for "none": the tool compares the program with and without
-/// a mutant, and would see that nothing is ever reached.
+/// Reads [`VARIABLE`]. A value that it cannot read counts as "none": the tool compares the program with and without a
+/// mutant, and would see that nothing is ever reached.
 fn read_variable() {
     let value = std::env::var(VARIABLE).unwrap_or_default();
     let active = match value.strip_prefix("record ") {
@@ -177,7 +177,7 @@ pub fn begin() {
     ACTIVE.store(RECORD, Relaxed);
 }
 
-/// Ends a record: which mutants were reached, in order, and whether their values would have been others.
+/// Ends a record: which mutants were reached, in order, and whether their values would have differed.
 pub fn end() -> Vec<(u32, bool)> {
     ACTIVE.store(NONE, Relaxed);
     let bits = |words: &[AtomicU64; WORDS], number: u32| {

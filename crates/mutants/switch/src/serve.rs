@@ -6,8 +6,8 @@
 //! record 1     ← reached 3 5+ 17, then done held 77aa…
 //! ```
 //!
-//! Each line out begins with [`PREFIX`], so that what the program prints otherwise does no harm. Fields are separated
-//! by tabs.
+//! Each line out begins with [`PREFIX`], so that anything else the program prints does no harm. Fields are separated by
+//! tabs.
 
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ pub enum Ending {
     Caught,
     /// What was run panicked, as a real process would.
     Panicked,
-    /// Who runs or judges panicked.
+    /// The code that runs or judges panicked.
     Broken,
 }
 
@@ -45,11 +45,11 @@ impl Ending {
 pub struct Answer {
     /// How it ended.
     pub ending: Ending,
-    /// What all steps of the run come down to: two runs that took the same steps have the same.
+    /// A digest of all steps of the run: two runs that took the same steps have the same.
     pub trace: String,
-    /// Who found something: an oracle, a test.
+    /// The oracle or test that found something.
     pub by: String,
-    /// The whole verdict: which oracles found something. What a mutant of an oracle changes.
+    /// The whole verdict: which oracles found something. A mutant of an oracle changes it.
     pub verdict: String,
     /// What was found, in a few words.
     pub says: String,

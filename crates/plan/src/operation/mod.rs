@@ -21,7 +21,7 @@
 //!           | fenced KEY KEY VALUE                                  (the lock or election; what to put)
 //!           | renew | compactor KEY | rest TIME
 //!           | literal RPC JSON                 (as `call`, but all numbers are literal)
-//!           | forged N request                 (with a token of nobody, which ends in N)
+//!           | forged N request                 (with a token that no login issued; it ends in N)
 //! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
 //!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
 //!                       | by=FIELD | ascend=FIELD | descend=FIELD

@@ -217,7 +217,7 @@ impl Maker<'_> {
         .into()
     }
 
-    /// A transaction that reads the past beside what it writes.
+    /// A transaction that also reads at an old revision.
     pub fn txn_at(&self) -> Request {
         let put = PutRequest { key: self.key(5), ..self.put_request() };
         let get = RangeRequest { revision: self.past(2), ..self.get_request() };
@@ -282,8 +282,8 @@ impl Maker<'_> {
             _ => TargetUnion::Value(format!("c{number}").into()),
         };
         let mut compare = compare(&self.key(what + 3), result, target);
-        // Some compares are on a range of keys. `SEEN` is about a single key, so compares of mod revisions are
-        // not.
+        // Some compares are on a range of keys. `SEEN` stands for the revision of a single key, so compares of mod
+        // revisions are not.
         if compare.target != CompareTarget::Mod as i32 && self.roll(what + 4).happens(Ratio::percent(10)) {
             (compare.key, compare.range_end) = self.keys(what + 5);
         }

@@ -16,7 +16,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes_with(setup, |_| None)
 }
 
-/// As [`lanes`], but where `instead` makes an act, that is the client's act.
+/// As [`lanes`], but if `instead` makes an act, the client does that one.
 pub(super) fn lanes_with(setup: &Setup<'_>, instead: impl Fn(&Maker<'_>) -> Option<Act>) -> Vec<Lane> {
     let weights = setup.mix.weights();
     let clients = setup.workload.clients;
@@ -89,7 +89,7 @@ mix! {
     "watch-cancel" watch_cancel = 1, watch_cancel, "Cancel a watcher.";
     "watch-progress" watch_progress = 1, watch_progress, "Request progress on a watch stream.";
     "watch-close" watch_close = 1, watch_close, "Close a watch stream.";
-    "txn-at" txn_at = 0, txn_at, "A txn that reads the past beside what it writes.";
+    "txn-at" txn_at = 0, txn_at, "A txn that writes, and also reads at an old revision.";
     "txn-large" txn_large = 0, txn_large, "A txn of up to 128 operations.";
     "watch-refused" watch_refused = 0, watch_refused, "Open a watcher that must be refused: of no key, of a revision below 0, of an id in use.";
 }

@@ -1,9 +1,9 @@
-//! What must be refused, tried all the time beside ordinary operations: the clients of `users`, who in a third of their
-//! turns ask for what nobody gets; a user whose token expires between two turns; and an operator who asks for changes
-//! of the members that etcd refuses.
+//! Requests that must be refused, tried all the time beside ordinary operations: by the clients of `users`, in a third
+//! of their turns; by a user whose token expires between two turns; and by an operator who asks for changes of the
+//! members that etcd refuses.
 //!
-//! A request that should be refused and is not must do little harm, because the run goes on: learners that are added
-//! have no machine, and nothing is asked of `root` that would lock everybody out.
+//! If a member accepts a request that it should refuse, that must do little harm, because the run goes on: learners
+//! that are added have no machine, and nothing is asked of `root` that would lock everybody out.
 
 use api::Request;
 use api::authpb::Permission;
@@ -27,7 +27,7 @@ use super::make::Maker;
 use super::{Lane, Setup, mixed, users};
 use crate::Act;
 
-pub(super) const ABOUT: &str = "The clients of `users`, who ask in a third of their turns for what must be refused: forms, sizes and counts beyond the limits, revisions of the future, leases that are not there, wrong passwords, tokens of nobody and expired ones; and an operator whose changes of the members must be refused. Our own.";
+pub(super) const ABOUT: &str = "The clients of `users`, who in a third of their turns ask for something that must be refused: forms, sizes and counts beyond the limits, revisions of the future, leases that are not there, wrong passwords, tokens that no login issued and expired ones; and an operator whose changes of the members must be refused. Our own.";
 
 const SECOND: Nanos = 1_000_000_000;
 /// A revision that no run reaches.
@@ -169,7 +169,7 @@ fn state(maker: &Maker<'_>, draw: Draw) -> Request {
     }
 }
 
-/// What a client asks with a token of nobody.
+/// A request that a client sends with a token that no login issued.
 fn ordinary(maker: &Maker<'_>, draw: Draw) -> Request {
     match draw.below(8) {
         0 => put(maker).into(),
@@ -203,7 +203,7 @@ fn streamed(maker: &Maker<'_>, draw: Draw) -> Act {
     Act::Stream { range, literal: false }
 }
 
-/// What the services of locks and elections, and the member itself, refuse.
+/// Requests that the lock and election services, or the member itself, refuse.
 fn service(draw: Draw) -> Request {
     match draw.below(4) {
         0 => ProclaimRequest { leader: None, value: "v".into() }.into(),
@@ -213,7 +213,7 @@ fn service(draw: Draw) -> Request {
     }
 }
 
-/// A user who asks twice, and then so seldom that many a token expires in between.
+/// A user who sends two requests at a time, and so seldom that many of its tokens expire in between.
 fn idler(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane { user: Some("alice:a".into()), ..Lane::new(number) };
     for turn in setup.every(number, 9 * SECOND) {

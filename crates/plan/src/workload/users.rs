@@ -53,7 +53,7 @@ pub(super) fn log_in(setup: &Setup<'_>, lanes: &mut Vec<Lane>) {
 /// The client that manages users and roles.
 fn administrator(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane { user: Some("root:root".into()), ..Lane::new(number) };
-    // Before the first second nobody leads yet. What is lost until then, or in a fault, is asked again.
+    // Before the first second nobody leads yet. Requests that are lost until then, or in a fault, are sent again.
     for request in first(setup) {
         lane.ask(SECOND, request);
     }
@@ -95,7 +95,7 @@ fn first(setup: &Setup<'_>) -> Vec<Request> {
     ]
 }
 
-/// Everything that authentication needs, and then authentication itself: what is there already is refused.
+/// Everything that authentication needs, and then authentication itself. What exists already is refused.
 fn again(setup: &Setup<'_>) -> Vec<Request> {
     let mut requests = first(setup);
     requests.push(AuthEnableRequest {}.into());

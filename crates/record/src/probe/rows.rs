@@ -75,7 +75,7 @@ macro_rules! probes {
             pub const fn why(self) -> &'static str {
                 match self {
                     $($(Probe::$probe => $why,)+)+
-                    Probe::At(_) => "A crash there leaves what comes before it done and what comes after it undone.",
+                    Probe::At(_) => "A crash there leaves the steps before it done and those after it undone.",
                 }
             }
 
@@ -198,7 +198,7 @@ probes! {
         39 RecoveredFromSnapshotFile "recovered-from-snapshot-file": "A process recovered from a snapshot file that the backend did not hold yet."
             why "The process ended after the snapshot was marked and before the backend adopted it.";
         138 TornCommitFound "torn-commit-found": "A process ended in the middle of a backend commit, and the next one found the backend as it was before."
-            why "What is written of the commit must not be taken for it, and the log must still have its entries.";
+            why "A commit written in part must not be taken for a whole one, and the log must still have its entries.";
         139 CommitLostWhole "commit-lost-whole": "A process ended before a backend commit had written anything, and the next one found the backend as it was before."
             why "The log must still have the commit's entries.";
         140 CommitKeptWhole "commit-kept-whole": "A process ended before it learned that a backend commit is durable, and the next one found the commit."
@@ -351,7 +351,7 @@ probes! {
 
     CompactionAndDefragmentation "compaction and defragmentation": "History that is removed, and files that are rewritten." {
         16 CompactionInterrupted "compaction-interrupted": "A process started and found an unfinished compaction."
-            why "The compaction must be resumed, or hashes differ for good.";
+            why "The compaction must be resumed, or hashes differ for ever.";
         15 CompactionInSeveralBatches "compaction-in-several-batches": "A compaction needed several batches."
             why "Requests come between two batches.";
         7 AutoCompaction "auto-compaction": "A leader compacted automatically."

@@ -5,8 +5,8 @@
 //! process is [`Call::Start`], which has everything. What changes rarely (the log, the progress of the followers,
 //! votes, reads, the configuration) is reported only if it changed.
 //!
-//! Steps are for those who judge or show what happens inside raft: they are an own list beside the facts, do not
-//! enter the trace hash, and are made only if somebody asks for them ([`Observer::wants_steps`]).
+//! Steps are for code that judges or shows what happens inside raft: they are a list of their own beside the facts, do
+//! not enter the trace hash, and are made only on request ([`Observer::wants_steps`]).
 //!
 //! Everything that raft keeps in hashed collections is sorted here.
 //!
@@ -57,7 +57,7 @@ pub enum Call {
     Receive(Message),
     /// The host starts an election at once.
     Campaign,
-    /// The host proposes an entry of this kind, with so many bytes of data.
+    /// The host proposes an entry of this kind, with this many bytes of data.
     Propose {
         /// The kind of entry.
         kind: EntryKind,
@@ -88,10 +88,10 @@ pub enum Call {
         /// The index.
         index: u64,
     },
-    /// The host makes a leader that has left the configuration a follower of nobody.
+    /// The host turns a leader that has left the configuration into a follower without a leader.
     StepDown,
-    /// The host took a ready: raft's work since the last one. If nothing of it or of earlier ones must be saved, this
-    /// is all that becomes of it.
+    /// The host took a ready: raft's work since the last one. If neither it nor an earlier one has anything to save, no
+    /// separate [`Call::Persisted`] and [`Call::Release`] follow: see [`Ready::durable`].
     Ready(Ready),
     /// The host reported readies as durable.
     Persisted {
@@ -102,7 +102,7 @@ pub enum Call {
     Release {
         /// The messages' numbers ([`Message::number`]).
         numbers: Vec<u64>,
-        /// The last ready that was durable by then, as the host knows it; 0 for none.
+        /// The last ready that the host knows to be durable at that moment; 0 for none.
         durable: u64,
     },
 }

@@ -38,7 +38,7 @@ pub struct State {
     pub transferee: MemberId,
     /// No change of the configuration may be proposed until this index is applied.
     pub pending_change: u64,
-    /// The index that a snapshot must have which the member has asked for; 0 for none.
+    /// If the member has asked for a snapshot: the index that the snapshot must have; otherwise 0.
     pub wanted_snapshot: u64,
     /// The bytes of data in proposed entries that are not committed.
     pub uncommitted: u64,
@@ -86,7 +86,7 @@ pub struct Changed {
 }
 
 impl Changed {
-    /// Makes it say that nothing changed. Its lists keep their storage.
+    /// Resets it, so that it reports no change. Its lists keep their storage.
     #[inline]
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -98,7 +98,7 @@ impl Changed {
 /// What a leader knows of a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Up to here its log is known to equal the leader's.
+    /// The last index up to which its log is known to equal the leader's.
     pub matched: u64,
     /// The next entry to send.
     pub next: u64,
@@ -110,11 +110,11 @@ pub struct Progress {
     pub active: bool,
     /// The index of a snapshot on its way; 0 for none.
     pub snapshot: u64,
-    /// The index that a snapshot must have which it has asked for; 0 for none.
+    /// If it has asked for a snapshot: the index that the snapshot must have; otherwise 0.
     pub wanted_snapshot: u64,
     /// How many appends are in flight.
     pub inflight: u64,
-    /// Whether no more may be.
+    /// Whether no more appends may be in flight.
     pub full: bool,
 }
 
@@ -152,7 +152,7 @@ pub struct Configuration {
     pub outgoing: Vec<MemberId>,
     /// The learners.
     pub learners: Vec<MemberId>,
-    /// Voters of the old half that become learners when the joint configuration is left.
+    /// Voters of the old half that become learners when the cluster leaves the joint configuration.
     pub learners_next: Vec<MemberId>,
     /// Whether the leader leaves the joint configuration on its own.
     pub auto_leave: bool,
