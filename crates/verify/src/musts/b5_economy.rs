@@ -7,10 +7,10 @@
 //! (entries + commits + heartbeats) appends and (ticks + reads) heartbeats to each follower. A batch that was put out before
 //! the first look may leave after it, and one of each kind is allowed for that, for each follower and each save under way.
 //!
-//! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). It may fall back to probing, because
-//! messages overtake each other and it refuses one, and it does after a snapshot. As long as there is nothing to send, no
-//! probe leaves. Otherwise the next one leaves at once or with the answer to the next heartbeat, and its answer ends the
-//! probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
+//! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). Its leader may fall back to
+//! probing, because messages overtake each other and the follower refuses one; after a snapshot it always does. As long
+//! as there is nothing to send, no probe leaves. Otherwise the next one leaves at once or with the answer to the next
+//! heartbeat, and its answer ends the probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
 //!
 //! Premises: links between members neither lose, double nor reorder; the cluster is steady, and all members of the
 //! leader's configuration serve, for messages from one look to the next, for streaming since the probing began. Messages
@@ -30,7 +30,7 @@ use super::speed::Speed;
 use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
-/// Messages are counted for so long before they are compared.
+/// How long messages are counted before they are compared.
 const SPAN: Nanos = 500_000_000;
 
 /// What a leader does in a span.
@@ -58,7 +58,7 @@ struct Span {
 struct Probed {
     since: Nanos,
     by: MemberId,
-    /// Up to where it is known to have the leader's entries.
+    /// The index up to which it is known to have the leader's entries.
     matched: u64,
 }
 
@@ -141,7 +141,7 @@ impl Economy {
         *last = (index, commit);
     }
 
-    /// Looks how much was sent, and who is probed.
+    /// Checks how much was sent, and who is probed.
     pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
         let (setup, cluster, speed) = known;
         match self.premises(setup, cluster) {
@@ -216,7 +216,7 @@ impl Economy {
         sheet.add(Violation::new(Oracle::B5, now, title).say(sentence));
     }
 
-    /// Looks whether followers that have caught up are probed for too long.
+    /// Checks whether followers that have caught up are probed for too long.
     fn streams(
         &mut self,
         now: Nanos,
