@@ -117,7 +117,8 @@ impl StepDown {
                     let ticks = node.ticks;
                     let sentence = format!(
                         "Member {member} leads term {leads} after {ticks} ticks, and for the last {without} of them \
-                         got no answers from a quorum. With an election timeout of {} ticks, it must step down within {}.",
+                         got no answers from a quorum. With an election timeout of {} ticks, it must step down \
+                         within {}.",
                         node.election,
                         2 * node.election
                     );

@@ -11,7 +11,7 @@
 //!
 //! Premises of the second part: links between members neither lose, double nor reorder; the cluster is steady, and
 //! leader and voter serve (`cluster`) when the transfer is ordered; they and a quorum stay well; no other order comes;
-//! no follower's clock runs out meanwhile, for which the heartbeats go on.
+//! no follower's clock runs out meanwhile (the heartbeats go on, to prevent that).
 //!
 //! B6 checks that proposals are taken again.
 
