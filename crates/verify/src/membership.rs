@@ -10,7 +10,8 @@
 //! * A learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
 //!   again (etcd issue 20797).
 //! * Peer URLs are those of an update, or of the addition, unless another update certainly replaced them.
-//! * Of two removals or two promotions of one member, only one is acknowledged; no change of a member that is gone is.
+//! * Of two removals or two promotions of one member, only one is acknowledged; and no change of a member that is gone
+//!   is acknowledged.
 //! * An update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
@@ -19,7 +20,7 @@
 //! names and client URLs, which members publish themselves; errors because members are not healthy or not started, or
 //! because a learner lags too far; "not found" for a promotion, which a leader answers if it has not applied the
 //! addition yet, and for a removal, for which a joint change of the simulator relies on a member's own view; members
-//! whose addition the history does not show, because it has only the removal of a joint change; that lists which are
+//! whose addition the history does not show, because a joint change is in it only as its removal; that lists which are
 //! not linearizable never go back in time; raft's configurations (I10) and the members' stores (I8).
 
 use std::collections::BTreeMap;
@@ -250,8 +251,8 @@ impl<'a> Answers<'a> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
 
-    /// Checks an acknowledged change: of two removals or two promotions of a member, only one can have succeeded; no
-    /// change of a member that was gone can have.
+    /// Checks an acknowledged change: of two removals or two promotions of a member, only one can have succeeded; and
+    /// no change of a member that was gone can have succeeded.
     fn twice_or_too_late(&self, change: &Change<'_>) -> Option<(Nanos, Wrong)> {
         let at = change.acknowledged?;
         let once = matches!(change.kind, Kind::Remove | Kind::Promote);

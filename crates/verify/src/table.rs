@@ -183,9 +183,9 @@ oracles! {
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
                 different rights; that a watcher is not refused.",
-            without_evidence: "Alarms, and users and their rights, except the rights of watchers if the changes of users and rights \
-                do not overlap; writes without an answer, ends of leases and writes of the lock and election services only so \
-                far as no explanation of all that was seen exists.";
+            without_evidence: "Alarms, and users and their rights, except the rights of watchers if the changes of \
+                users and rights do not overlap; writes without an answer, ends of leases and writes of the lock and \
+                election services, except for whether any explanation of all that was seen exists.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",
@@ -279,14 +279,14 @@ oracles! {
     }
     Services, Kind::Record(leases::judge) => {
         L1, Lost: "no lease ends before its time by the fastest clock",
-            exactly: "No lease expires before its time is over by the fastest clock of the plan, counted from \
-                its grant or from the call of the last keep-alive that was confirmed.",
+            exactly: "No lease expires before its TTL is over by the fastest clock of the plan, counted from its \
+                grant or from the call of the last keep-alive that was confirmed.",
             not_checked: "",
             without_evidence: "Leases whose end no revision shows, because they had no keys.";
         L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
-            exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the \
-                last moment at which it may have been renewed or a new leader became the lessor, plus what a \
-                new leader adds (an election timeout) and a bound of 10 s.",
+            exactly: "After healing no lease stays longer than its TTL by the slowest clock, counted from the last \
+                moment at which it may have been renewed or a new leader became the lessor, plus what a new leader \
+                adds (an election timeout) and a bound of 10 s.",
             not_checked: "Late expiry before healing; leases that the lock and election services made for \
                 themselves; leases whose id no answer names; leases that have to go when the alarm CORRUPT may be on.",
             without_evidence: "Everything: only a run shows when its faults are over.";
@@ -297,8 +297,8 @@ oracles! {
                 time left than the granted time plus what a new leader adds; until the cluster is healed, it may \
                 describe a moment in the past, because a leader does not confirm its leadership for this answer. A \
                 list has the leases that the member had at the revision of its answer.",
-            not_checked: "That the time left is right to the second; that a lease is said not to exist \
-                although it does, by a leader that may be deposed; the order of lists.",
+            not_checked: "That the time left is right to the second; answers of a leader that may be deposed that a \
+                lease does not exist, although it does; the order of lists.",
             without_evidence: "Lists of leases; the keys of a lease; how much time is left, unless it is far more than the \
                 lease was granted for; that a lease has no time left; answers about leases \
                 that may be from before the history began, or that a request without an answer may have made.";
@@ -360,9 +360,8 @@ oracles! {
                 that never ran is promoted; leadership is moved to no learner and to nobody. A learner that has shown \
                 that it has a part of the log answers serializable ranges and its status, and refuses everything else \
                 by etcd's error.",
-            not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; \
-                changes before which the same process had not answered a list, or besides which others were \
-                made.",
+            not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; changes \
+                before which the same process had not returned a list, or alongside which others were made.",
             without_evidence: "All of it: only a run shows the limits and when members started.";
     }
     // Checks the answers to HashKV requests, that is, hashes of the keys. It reports violations of I8, and for errors
@@ -371,8 +370,8 @@ oracles! {
     Invariants, Kind::Events => {
         I1, Inside: "at most one leader a term",
             exactly: "Election safety: at most one leader a term.",
-            not_checked: "Whether votes were counted right (I3 sees what comes of it). The only voter is \
-                excused, as long as no other member heard of it (I6): see findings, about raft.";
+            not_checked: "Whether votes were counted right (I3 sees the consequences). The only voter is excused, as \
+                long as no other member heard of it (I6): see findings, about raft.";
         I2, Inside: "log matching",
             exactly: "Log matching: the same index and term mean the same entry and the same log before it.",
             not_checked: "Entries below the last 100,000.";
@@ -436,11 +435,12 @@ oracles! {
                 that a message took in that time; d: the longest save).",
             not_checked: "That it takes place: if links between members are not perfect, or if another order comes.";
         B3, Stuck: "no election disturbs a leader that a quorum hears",
-            exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader of the \
-                highest term has a quorum that is well and follows it: no member asks for votes or is in a higher term, the \
-                leader leads on, and no member that is well and follows it asks for pre-votes.",
+            exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader \
+                of the highest term has a quorum that is well and follows it: no member asks for votes or is in a \
+                higher term, the leader stays leader, and no member that is well and follows it asks for pre-votes.",
             not_checked: "If links between members lose messages; after an order of transfer and a change of the \
-                configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the well.";
+                configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the \
+                members that are well.";
         B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
             exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e \
                 + l + d, and one leads within a number of rounds that all fail only once in a million times. A member \

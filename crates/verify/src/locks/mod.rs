@@ -4,7 +4,8 @@
 //! revision is first; its owner holds the lock or leads. The create revision of a candidate's key is its fencing
 //! token. The oracle compares with the store:
 //!
-//! * what the Lock and Election services answer: whoever is said to hold the lock, or to lead, is first in the queue;
+//! * what the Lock and Election services answer: the candidate that they say holds the lock, or leads, is first in the
+//!   queue;
 //! * writes that are guarded by a token, that is, transactions that compare the create revision of a key in a queue:
 //!   they succeed only if that key is first.
 //!
@@ -393,7 +394,7 @@ impl Queues<'_> {
 /// Counts how often locks were held, each time from the answer that gave it to the call that released it, and how many
 /// of these times began while another client held the same lock.
 fn overlaps_by_clock(history: &History) -> (usize, usize) {
-    // By the key in the queue: the calls that gave the lock back.
+    // By the key in the queue: the calls that released the lock.
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {
         if let Request::Unlock(request) = &operation.request {

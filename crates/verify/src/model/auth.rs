@@ -316,8 +316,8 @@ impl Auth {
         }
     }
 
-    /// Executes a request of the Auth service, for a user who [may](Auth::permits) ask for it. `revision` is the
-    /// newest of the store, for the headers.
+    /// Executes a request of the Auth service, for a user who is [permitted](Auth::permits) to make it. `revision` is
+    /// the newest of the store, for the headers.
     ///
     /// # Panics
     /// If it is not [about](is_about_auth) auth.

@@ -9,9 +9,9 @@
 //! asks (l), the others save (2 d) and grant (l), and it leads with its next ready (d): 5 l + 8 d. If that is below e
 //! by the fastest clock, the voter leads before the leader may give up.
 //!
-//! Premises of the second part: links between members neither lose, double nor reorder; the cluster is steady, and
-//! leader and voter serve (`cluster`) when the transfer is ordered; they and a quorum stay well; no other order comes;
-//! no follower's clock runs out meanwhile (the heartbeats go on, to prevent that).
+//! Premises of the second part: links between members neither lose, double nor reorder messages; the cluster is steady,
+//! and leader and voter serve (`cluster`) when the transfer is ordered; they and a quorum stay well; no other order
+//! comes; no follower's clock runs out meanwhile (the heartbeats go on, to prevent that).
 //!
 //! B6 checks that proposals are taken again.
 

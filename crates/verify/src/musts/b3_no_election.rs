@@ -1,7 +1,7 @@
 //! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: nobody becomes a
 //! candidate, no term grows, it stays leader, and members that hear it ask for no pre-votes.
 //!
-//! Derivation. The leader sends a heartbeat each tick; while a save holds up its loop, at the tick after the save. So a
+//! Derivation. The leader sends a heartbeat each tick; if a save holds up its loop, at the tick after the save. So a
 //! follower whose links are well hears it every max(h, d) + l at most. A follower's answer waits for its own pending
 //! save: a leader hears a quorum every max(h, d) + 2 l + d. With 4 l + 2 d below the shortest election timeout by the
 //! fastest clock, of which h is at most a fifth, both are shorter than an election timeout: no follower of the base

@@ -2,18 +2,18 @@
 //!
 //! A lost leader. Nobody waits for a leader longer than the longest election timeout, 2 e: within 2 e + l + d by the
 //! slowest clock, some voter campaigns (a late heartbeat comes within l; a save holds up a tick for d). A round may be
-//! split. It is not if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2 l + 2
-//! d), for the pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are drawn uniformly
-//! from a range of e ticks, the chance of a split is at most s = (n - 1) w / e. Without pre-votes a round is also lost
-//! if the voter that begins it has a log too short for the quorum of q; of q voters that run, this holds for q - 1 at
-//! most: p = s + (1 - s) (q - 1) / q; else p = s. After r rounds with p^r below one in a million, of 2 e each, somebody
-//! leads. One more round allows for voters that still protect the leader that others have lost.
+//! split. It is not split if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2
+//! l + 2 d), for the pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are drawn
+//! uniformly from a range of e ticks, the chance of a split is at most s = (n - 1) w / e. Without pre-votes a round is
+//! also lost if the voter that begins it has a log too short for the quorum of q; of q voters that run, this holds for
+//! q - 1 at most: p = s + (1 - s) (q - 1) / q; else p = s. After r rounds with p^r below one in a million, of 2 e each,
+//! somebody leads. One more round allows for voters that still protect the leader that others have lost.
 //!
 //! A member that lags: a member that is well, under a leader that stays, must apply what the leader had applied when
 //! both conditions began to hold. The leader's next heartbeat shows that it can be reached (h); probing finds where the
 //! logs agree within a round trip for each term that they differ in (8 are allowed for); then each window of appends
-//! takes one: 2 l + 2 d each. A snapshot is made, sent, saved and reported: three seconds for that, because a transport
-//! reports a lost one after one second, and raft asks for another with the next heartbeat; twice the saves.
+//! takes a round trip: 2 l + 2 d each. A snapshot is made, sent, saved and reported: three seconds for that, because a
+//! transport reports a lost one after one second, and raft asks for another with the next heartbeat; twice the saves.
 //!
 //! Premises: of the first part: all members that run are well, they have a quorum, the voters among them use one
 //! configuration, s is at most one half. Of the second part: the cluster is steady, the member is well and in the leader's

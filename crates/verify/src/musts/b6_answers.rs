@@ -36,7 +36,7 @@ use crate::{Oracle, Sheet, Violation};
 /// The most violations reported per run; as a rule, the others have the same cause.
 const MOST: usize = 3;
 
-/// Two intervals between looks for expired leases.
+/// Two of the intervals at which the lessor looks for expired leases.
 const SCANS: Nanos = 1_000_000_000;
 
 /// How long the revocation of an expired lease takes.

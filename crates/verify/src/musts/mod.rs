@@ -10,7 +10,7 @@
 //! Musts are timed by true time, with the rates of clocks where a member's clock measures the bound, and by a leader's
 //! ticks where that is possible.
 //!
-//! Not here: what must happen at all, at some time (V1, W11, L2); progress while faults last (V3).
+//! Not here: what must happen eventually (V1, W11, L2); progress while faults last (V3).
 
 mod b1_step_down;
 mod b2_transfer;
@@ -46,7 +46,7 @@ use counts::Tally;
 pub use setup::{Setup, Touches};
 use speed::Speed;
 
-/// Time between two looks at what may be due.
+/// Time between two checks of what may be due.
 const LOOK: Nanos = 50_000_000;
 
 /// Watches a run for B1 to B7.
@@ -85,7 +85,7 @@ impl Musts {
         }
     }
 
-    /// From now on it watches a run, with what its plan says.
+    /// From now on it watches a run of which the plan says `setup`.
     pub fn configure(&mut self, setup: Setup) {
         self.setup = Some(setup);
     }

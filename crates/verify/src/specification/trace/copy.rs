@@ -100,14 +100,14 @@ impl Terms {
     }
 }
 
-/// Whether a configuration is joint: an event says only which voters it has, the next event shows the other half.
+/// Whether a configuration is joint: an event says only which voters it has; the next event shows the other half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Joint {
     /// The copy has both halves.
     Known,
     /// If it is joint, these are the old voters.
     Perhaps(Vec<MemberId>),
-    /// Either way.
+    /// Not known: any configuration with these voters may be in force.
     Unknown,
 }
 

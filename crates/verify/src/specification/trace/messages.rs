@@ -269,7 +269,7 @@ impl Look<'_> {
                 let most = commit.min(known);
                 self.holds(Rule::HeartbeatTrue, leads && message.commit <= most, |_| {
                     format!(
-                        "{}, with the commit index {}, where {most} is known to be there.",
+                        "{}, with the commit index {}, where at most {most} is allowed.",
                         said(),
                         message.commit
                     )
