@@ -10,7 +10,8 @@
 //! * A learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
 //!   again (etcd issue 20797).
 //! * Peer URLs are those of an update, or of the addition, unless another update certainly replaced them.
-//! * Of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone.
+//! * Of two removals or two promotions of one member, only one is acknowledged; and no change of a member that is gone
+//!   is acknowledged.
 //! * An update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
@@ -19,8 +20,8 @@
 //! names and client URLs, which members publish themselves; errors because members are not healthy or not started, or
 //! because a learner lags too far; "not found" for a promotion, which a leader answers if it has not applied the
 //! addition yet, and for a removal, for which a joint change of the simulator relies on a member's own view; members
-//! that no operation is seen to add, because the history has a joint change as its removal only; that lists which are
-//! not linearizable go forward; raft's configurations (I10) and the members' stores (I8).
+//! whose addition the history does not show, because a joint change is in it only as its removal; that lists which are
+//! not linearizable never go back in time; raft's configurations (I10) and the members' stores (I8).
 
 use std::collections::BTreeMap;
 
@@ -198,8 +199,8 @@ impl<'a> Answers<'a> {
                     format!("Member {id} voted by {}; nothing takes a vote back.", describe::time(at));
                 add(*id, Wrong { title, reason, shown_by: vec![view.number, by] });
             }
-            // A voter never becomes a learner. So whoever is a learner in any answer was one from its addition on, and
-            // votes only after a promotion.
+            // A voter never becomes a learner. So a member that is a learner in any answer was one from its addition
+            // on, and votes only after a promotion.
             let learnt = self.learns.get(id).filter(|_| !member.is_learner);
             if let Some((_, by)) = learnt
                 && !self.may_have(Kind::Promote, *id, view.at)
@@ -250,8 +251,8 @@ impl<'a> Answers<'a> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
 
-    /// Checks an acknowledged change: of two removals or promotions of a member only one can have succeeded, and no
-    /// change of a member that was gone.
+    /// Checks an acknowledged change: of two removals or two promotions of a member, only one can have succeeded; and
+    /// no change of a member that was gone can have succeeded.
     fn twice_or_too_late(&self, change: &Change<'_>) -> Option<(Nanos, Wrong)> {
         let at = change.acknowledged?;
         let once = matches!(change.kind, Kind::Remove | Kind::Promote);

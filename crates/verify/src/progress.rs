@@ -51,7 +51,9 @@ fn stretch(since: Nanos, until: Nanos, bound: Nanos, last: Option<&(Nanos, &'sta
             time(bound),
         ));
     match last {
-        Some((at, fault)) => violation.say(format!("The last fault before was `{fault}`, at {}.", time(*at))),
+        Some((at, fault)) => {
+            violation.say(format!("The last fault before that was `{fault}`, at {}.", time(*at)))
+        }
         None => violation,
     }
 }

@@ -1,4 +1,4 @@
-//! Reports what a history has that no oracle looked at, so that "nothing found" is not mistaken for "checked".
+//! Reports the parts of a history that no oracle looked at, so that "nothing found" is not mistaken for "checked".
 //!
 //! Most oracles report themselves what they could not judge ([`Sheet::not_judged`]). This file covers the oracles
 //! that need more than a history from elsewhere has. For each it lists which parts of a history the oracle judges. If

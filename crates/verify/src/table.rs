@@ -168,14 +168,14 @@ monitors! {
 oracles! {
     Clients, Kind::Record(k1::judge) => {
         K1, Wrong: "the key-value history is strictly serializable, revisions and errors included",
-            exactly: "The history is strictly serializable against the sequential model of etcd (keys, \
-                transactions, compaction, leases, users with their rights, alarms): every acknowledged write \
-                has the one revision that its answer names, in real time, and every field of every answer is \
-                what the model answers at that revision. Operations without an answer stay open to the end; \
-                what the members applied says which of them took effect, and where. What a member proposed \
-                itself is replayed with the rest: an entry that made a revision must explain it. Users could \
-                do what they did, watching included, and were refused only what they had no right to. No \
-                answer of any kind names a revision that cannot have existed by then.",
+            exactly: "The history is strictly serializable against the sequential model of etcd (keys, transactions, \
+                compaction, leases, users with their rights, alarms): every acknowledged write has the one revision \
+                that its answer names, in real time, and every field of every answer is what the model answers at \
+                that revision. Operations without an answer stay open to the end; what the members applied says which \
+                of them took effect, and where. What a member proposed itself is replayed with the rest: an entry \
+                that made a revision must explain it. Users could do what they did, watching included, and were \
+                refused only what they had no right to. No answer of any kind names a revision that cannot have \
+                existed yet.",
             not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each \
                 other. Operations whose outcome is unknown and that no member applied. Order among reads of \
                 one revision (they commute). That the header of a `Compact` or \
@@ -183,15 +183,15 @@ oracles! {
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
                 different rights; that a watcher is not refused.",
-            without_evidence: "Alarms, and users and their rights, except the rights of watchers if the changes of users and rights \
-                do not overlap; writes without an answer, ends of leases and writes of the lock and election services only so \
-                far as no explanation of all that was seen exists.";
+            without_evidence: "Alarms, and users and their rights, except the rights of watchers if the changes of \
+                users and rights do not overlap; writes without an answer, ends of leases and writes of the lock and \
+                election services, except for whether any explanation of all that was seen exists.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",
             exactly: "A serializable read returns a state of the past, and never goes back on one member between two \
-                of its starts. No linearizable operation is of an older state than such a read, or a watcher's event, \
-                had shown before its call.",
+                of its starts. No linearizable operation sees an older state than one that such a read, or a \
+                watcher's event, had shown before the operation's call.",
             not_checked: "How old the state is; going back over a restart, which is allowed.",
             without_evidence: "Without the times of the members' starts, a read that goes back on its member is undecided.";
     }
@@ -242,8 +242,8 @@ oracles! {
             exactly: "A watcher from a revision receives everything from there on and nothing before.",
             not_checked: "Negative revisions, if they are accepted.";
         W7, Wrong: "watchers receive every change, and each as it was",
-            exactly: "Between two events none is missing; each is of a change that happened, and that a client \
-                had requested by then, with its value, version and lease.",
+            exactly: "Between two events none is missing; each is of a change that happened, and that a client had \
+                already requested, with its value, version and lease.",
             not_checked: "",
             without_evidence: "Events of revisions that no answer explains: only their order is checked (of W6, W8, W9 and W10, too).";
         W8, Wrong: "an event has the pair as it was before, if that was asked for",
@@ -279,26 +279,26 @@ oracles! {
     }
     Services, Kind::Record(leases::judge) => {
         L1, Lost: "no lease ends before its time by the fastest clock",
-            exactly: "No lease expires before its time is over by the fastest clock of the plan, counted from \
-                its grant or from the call of the last keep-alive that was confirmed.",
+            exactly: "No lease expires before its TTL is over by the fastest clock of the plan, counted from its \
+                grant or from the call of the last keep-alive that was confirmed.",
             not_checked: "",
             without_evidence: "Leases whose end no revision shows, because they had no keys.";
         L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
-            exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the \
-                last moment at which it may have been renewed or a new leader became the lessor, plus what a \
-                new leader adds (an election timeout) and a bound of 10 s.",
+            exactly: "After healing no lease stays longer than its TTL by the slowest clock, counted from the last \
+                moment at which it may have been renewed or a new leader became the lessor, plus what a new leader \
+                adds (an election timeout) and a bound of 10 s.",
             not_checked: "Late expiry before healing; leases that the lock and election services made for \
                 themselves; leases whose id no answer names; leases that have to go when the alarm CORRUPT may be on.",
             without_evidence: "Everything: only a run shows when its faults are over.";
         L3, Wrong: "what answers say about leases is true",
-            exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; \
-                it has no time left only if the lease did not exist all along or its time can have been over. \
-                A time-to-live is of a lease that exists, with its granted time, its keys, and no more time \
-                left than that and what a new leader adds; its moment may lie in the past until the cluster is \
-                healed, because a leader does not make sure that it leads for this one. A list has the leases \
-                that the member had at the revision of its answer.",
-            not_checked: "That the time left is right to the second; that a lease is said not to exist \
-                although it does, by a leader that may be deposed; the order of lists.",
+            exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; it \
+                shows no time left only if the lease was absent at some moment of the call or may have expired. A \
+                time-to-live answer is about a lease that exists, and has its granted time, its keys, and no more \
+                time left than the granted time plus what a new leader adds; until the cluster is healed, it may \
+                describe a moment in the past, because a leader does not confirm its leadership for this answer. A \
+                list has the leases that the member had at the revision of its answer.",
+            not_checked: "That the time left is right to the second; answers of a leader that may be deposed that a \
+                lease does not exist, although it does; the order of lists.",
             without_evidence: "Lists of leases; the keys of a lease; how much time is left, unless it is far more than the \
                 lease was granted for; that a lease has no time left; answers about leases \
                 that may be from before the history began, or that a request without an answer may have made.";
@@ -306,62 +306,61 @@ oracles! {
     Services, Kind::Record(locks::judge) => {
         M1, Wrong: "whoever holds a lock or leads an election is first in its queue",
             exactly: "Locks and elections exclude each other by their fencing tokens (the create revision of the key \
-                in the queue): whoever an answer says holds a lock is first in its queue, whoever an answer says leads \
-                is the first, and a transaction that is guarded by a token succeeds only for the first. Queues are \
-                those of the services and those that clients keep by the same recipe.",
+                in the queue): the holder that an answer names for a lock is first in its queue, so is the leader \
+                that an answer names for an election, and a transaction that is guarded by a token succeeds only for \
+                the first. Queues are those of the services and those that clients keep by the same recipe.",
             not_checked: "Writes without a guard: a lease may end while its holder is slow. How often two clients held \
                 one lock at once by the clock is counted and is no violation; neither are the `lost-adds` of the \
                 workload `lock-set`. That a queue moves on (V1, L2).",
-            without_evidence: "The answers of the services are compared with each other instead of with the store: whoever was in a queue \
-                must be able to have left it before a later one has its turn, and a leader must have campaigned. Whether \
-                the key of an answered `Unlock` is gone; locks against elections of one name; when a lease ends \
-                of which no grant is seen; guarded writes at revisions that only the services can have made.";
+            without_evidence: "The answers of the services are compared with each other instead of with the store: \
+                whoever was in a queue must be able to have left it before a later one has its turn, and a leader \
+                must have campaigned. Whether the key of an answered `Unlock` is gone; locks against elections of one \
+                name; when a lease ends if its grant is not seen; guarded writes at revisions that only the services \
+                can have made.";
     }
     Services, Kind::Record(membership::judge) => {
         M2, Wrong: "what answers say about the members is true",
-            exactly: "What the Cluster service says about the members is true, in real time: an answer shows \
-                the change that it acknowledges; a linearizable list shows every member that an answer had \
-                shown before its call and that was not removed, none that was gone, and the peer URLs that \
-                were set last; a learner votes only once its promotion was requested, and never becomes a \
-                learner again; of two removals or promotions of one member one is acknowledged; an update of a \
-                member that is there does not fail with \"member not found\", the promotion of a learner not \
-                with \"can only promote a learner\".",
-            not_checked: "Names and client URLs; errors because members are not healthy, not started or lag \
-                too far; \"not found\" for promotions and removals; members that no operation is seen to add \
-                (a joint change is in the history as its removal); that lists which are not linearizable go \
-                forward.";
+            exactly: "What the Cluster service says about the members is true, in real time: an answer shows the \
+                change that it acknowledges; a linearizable list shows every member that an answer had shown before \
+                its call and that was not removed, none that was gone, and the peer URLs that were set last; a \
+                learner votes only once its promotion was requested, and never becomes a learner again; of two \
+                removals or two promotions of one member, only one is acknowledged; an update of a member that is \
+                there does not fail with \"member not found\".",
+            not_checked: "\"can only promote a learner\"; names and client URLs; errors because members are not healthy, not started or lag too far; \
+                \"not found\" for promotions and removals; members whose addition the history does not show (a joint \
+                change is in the history as its removal); that lists which are not linearizable never go back in \
+                time.";
     }
     Services, Kind::Record(refused::judge) => {
         N1, Wrong: "what no state allows is refused, by etcd's error, and no error is unearned",
-            exactly: "A request that must be refused because of its form or its size, whatever the state is, \
-                is refused, by etcd's own error: empty keys, too many operations, keys written twice, values \
-                and leases given besides `ignore_value` and `ignore_lease`, unknown sort options, streamed \
-                ranges that are sorted or bounded, too long times to live, peer URLs that are none, names and \
-                permissions that are missing, targets of a downgrade that are no version, requests of more \
-                bytes than `max-request-bytes`. No request gets an error that its form cannot earn; none is \
-                refused for its user before authentication can be on, nor as a learner's before there can be \
-                one.",
+            exactly: "A request that must be refused because of its form or its size, whatever the state is, is \
+                refused, by etcd's own error: empty keys, too many operations, keys written twice, values and leases \
+                given besides `ignore_value` and `ignore_lease`, unknown sort options, streamed ranges that are \
+                sorted or bounded, TTLs that are too long, peer URLs that are invalid, names and permissions that are \
+                missing, targets of a downgrade that are not a version, requests of more bytes than \
+                `max-request-bytes`. No request gets an error that its form cannot earn; none is refused because of \
+                its user before authentication can be on, nor as a request to a learner before there can be a \
+                learner.",
             not_checked: "Which of two reasons comes first, if the state decides one of them. Errors because \
                 of load, alarms and time. Watchers (W12).",
             without_evidence: "The size of requests.";
         N2, Wrong: "nobody is served by a token that is not valid",
-            exactly: "While authentication is certainly on, a request with a token that no login has issued, \
-                or that was not used at its member for its whole life and was used there before, is refused as \
-                invalid: a linearizable read by just that error; what goes through the log also as a request \
-                of nobody's, because the member may not have known yet that authentication is on.",
+            exactly: "While authentication is certainly on, a request with a token that no login has issued, or that \
+                was used at its member before but then not for its whole TTL, is refused as invalid: a linearizable \
+                read by just that error; what goes through the log may also be refused as a request without a user, \
+                because the member may not have known yet that authentication is on.",
             not_checked: "Requests whose rights a member checks only on receipt (leases, members, \
                 maintenance). Expiry where the client watches by that member too, or where a clock may stand \
                 still. That a valid token is accepted. Passwords and rights (K1).",
             without_evidence: "Expired tokens.";
         N3, Wrong: "changes of the members that must be refused are, and learners serve nothing else",
             exactly: "No list has more learners than `max-learners`, nor two members with one peer URL. With \
-                `strict-reconfig`, no voter is added or removed if then too few of the voters had started; no \
-                member that never ran is promoted; leadership is moved to \
-                no learner and to nobody. A learner that has shown that it has something of the log answers \
-                serializable ranges and its status, and refuses everything else by etcd's error.",
-            not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; \
-                changes before which the same process had not answered a list, or besides which others were \
-                made.",
+                `strict-reconfig`, no voter is added or removed if then too few of the voters had started; no member \
+                that never ran is promoted; leadership is moved to no learner and to nobody. A learner that has shown \
+                that it has a part of the log answers serializable ranges and its status, and refuses everything else \
+                by etcd's error.",
+            not_checked: "How many members are healthy; how far a learner has caught up, unless it never ran; changes \
+                before which the same process had not returned a list, or alongside which others were made.",
             without_evidence: "All of it: only a run shows the limits and when members started.";
     }
     // Checks the answers to HashKV requests, that is, hashes of the keys. It reports violations of I8, and for errors
@@ -370,8 +369,8 @@ oracles! {
     Invariants, Kind::Events => {
         I1, Inside: "at most one leader a term",
             exactly: "Election safety: at most one leader a term.",
-            not_checked: "Whether votes were counted right (I3 sees what comes of it). The only voter is \
-                excused, as long as no other member heard of it (I6): see findings, about raft.";
+            not_checked: "Whether votes were counted right (I3 sees the consequences). The only voter is excused, as \
+                long as no other member heard of it (I6): see findings, about raft.";
         I2, Inside: "log matching",
             exactly: "Log matching: the same index and term mean the same entry and the same log before it.",
             not_checked: "Entries below the last 100,000.";
@@ -406,45 +405,47 @@ oracles! {
                 index covers what was committed when it was asked.",
             not_checked: "That a read waits for its index, and that it asks at all: K1 sees both.";
         I10, Inside: "one configuration an index, and each a step from the one before",
-            exactly: "The members agree on the configuration after each index, and each is a step from the one before: \
-                one voter more or less, or into a joint configuration whose outgoing half is the voters of the one \
-                before, or out of one, to its incoming half. So no two in succession have quorums without a common \
-                voter. A leader puts a change into its log only once all earlier ones are in force with it, and \
-                neither a restart nor a snapshot makes a configuration.",
+            exactly: "The members agree on the configuration after each index, and each is a step from the one \
+                before: one voter more or less, or into a joint configuration whose outgoing half is the voters of \
+                the one before, or out of one, to its incoming half. So no two in succession have quorums without a \
+                common voter. A leader puts a change into its log only once all earlier ones are in force at that \
+                leader, and neither a restart nor a snapshot makes a configuration.",
             not_checked: "Learners, beyond being the same everywhere; whether a change was allowed, and who asked for \
                 it (M2); configurations older than the last 256; a snapshot of the very next index.";
     }
     Invariants, Kind::Steps => {
         S, Inside: "every step of every member is allowed by the specification of Raft",
-            exactly: "Every call into raft does what an executable specification of Raft allows: the state after it, and \
-                every message that it puts out; and the host lets messages go only when what they promise is durable. \
-                The rules and their sources are in [specification.md](specification.md). What the published crate is \
-                known to do against a rule is counted.",
+            exactly: "Every call into raft does what an executable specification of Raft allows: the state after it, \
+                and every message that it puts out; and the host lets messages go only when what they promise is \
+                durable. The rules and their sources are in [specification.md](specification.md). Where the published \
+                crate is known to break a rule, the breach is counted.",
             not_checked: "The content of entries (I2, I4); what a restart must find (I7); how long anything takes. \
                 Only the first breach of each rule by each member is reported.";
     }
     Musts, Kind::Steps => {
         B1, Stuck: "a leader without a quorum steps down",
-            exactly: "With check-quorum on, a leader to which no quorum's answers were delivered in the last 2 e of its \
-                ticks leads no more (e: the shortest election timeout). In faults, too.",
-            not_checked: "Without check-quorum. An order of transfer and a change of the configuration begin the count \
-                anew.";
+            exactly: "With check-quorum on, a leader to which no answers from a quorum were delivered in the last 2 e \
+                of its ticks no longer leads (e: the shortest election timeout). During faults, too.",
+            not_checked: "Without check-quorum. An order to transfer leadership and a change of the configuration \
+                restart the count.";
         B2, Stuck: "an ordered transfer takes place or is given up",
-            exactly: "A leader gives a transfer up within e of its ticks, in faults too. A transfer between members that \
-                are well and have caught up takes place within e, if 5 l + 8 d are shorter (l: the longest way of a \
-                message in that time; d: the longest save).",
+            exactly: "A leader gives a transfer up within e of its ticks, during faults too. A transfer between \
+                members that are well and have caught up takes place within e, if 5 l + 8 d is less (l: the longest \
+                that a message took in that time; d: the longest save).",
             not_checked: "That it takes place: if links between members are not perfect, or if another order comes.";
         B3, Stuck: "no election disturbs a leader that a quorum hears",
-            exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader of the \
-                highest term has a quorum that is well and follows it: no member asks for votes or is in a higher term, the \
-                leader leads on, and no member that is well and follows it asks for pre-votes.",
+            exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader \
+                of the highest term has a quorum that is well and follows it: no member asks for votes or is in a \
+                higher term, the leader stays leader, and no member that is well and follows it asks for pre-votes.",
             not_checked: "If links between members lose messages; after an order of transfer and a change of the \
-                configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the well.";
+                configuration, for 2 e; if a member that runs uses a configuration with a quorum outside of the \
+                members that are well.";
         B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
-            exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e + h + l + d, and \
-                one leads within as many rounds as fail all together but once in a million times. A member (a learner, \
-                too) that is well and belongs to the configuration of a leader that stays has applied what the leader had \
-                applied, within a round trip for each window of appends, and three seconds for a snapshot.",
+            exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e \
+                + l + d, and one leads within a number of rounds that all fail only once in a million times. A member \
+                (a learner, too) that is well and belongs to the configuration of a leader that stays has applied \
+                what the leader had applied, within a round trip for each window of appends, and three seconds for a \
+                snapshot.",
             not_checked: "If links between members lose messages; if more than one round in two may be split; if a second \
                 snapshot is installed.";
         B5, Inside: "a leader sends what it needs to, and streams",
@@ -453,10 +454,10 @@ oracles! {
                 each ReadIndex; and it probes none for longer than two probes take while it has entries to send.",
             not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
         B6, Stuck: "every request is answered while nothing that it needs is broken",
-            exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is well, is \
-                answered within two ways of the client, (14 + 2 r) l + (21 + 2 r) d and a tick (r: how many windows of \
-                appends hold a request of each client); to keep a lease alive may take 1 s and 8 l + 14 d longer. \
-                An error that says that it took too long is no answer.",
+            exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is \
+                well, is answered within two ways between client and member, (14 + 2 r) l + (21 + 2 r) d and a tick \
+                (r: how many windows of appends hold a request of each client); a keep-alive may take 1 s and 8 l + \
+                13 d longer. An error that says that it took too long is no answer.",
             not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
                 the member has caught up. What may take long by its nature: locks and elections, physical \
                 compactions, defragmentations, transfers, changes of the membership, ranges in chunks.";
@@ -467,13 +468,13 @@ oracles! {
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",
-            exactly: "After healing, within the bound of the scenario: enough voters run, no configuration is \
-                joint, a leader that all agree on, every operation ended, no lease of up to 20 s is left that \
-                no client renews, a linearizable read of everything answered, every open watch stream has \
-                shown everything that it must and every copy that had to be listed again has been, equal \
-                applied indexes and states. Two excuses: for members that a leader outside of the healed core \
-                does not hear (the reasons are in `world/src/settle.rs`), and for clients that cannot reach \
-                their member, ask a learner, or ask all their members in turn and cannot reach one of them.",
+            exactly: "After healing, within the bound of the scenario: enough voters run, no configuration is joint, \
+                all agree on a leader, every operation has ended, no lease of up to 20 s is left that no client \
+                renews, a linearizable read of everything is answered, every open watch stream has shown everything \
+                that it must and every copy that had to be listed again has been, and applied indexes and states are \
+                equal. Two excuses: for members that a leader outside of the healed core does not hear (the reasons \
+                are in `world/src/settle.rs`), and for clients that cannot reach their member, ask a learner, or ask \
+                all their members in turn and cannot reach one of them.",
             not_checked: "How long it took within the bound. Leases of more than 20 s, and all leases while the \
                 alarm CORRUPT is on, because etcd then refuses to revoke any.";
         V2, Stuck: "no panic and no unexpected end",
@@ -485,7 +486,7 @@ oracles! {
     Ends, Kind::Record(progress::judge) => {
         V3, Stuck: "progress while faults last",
             exactly: "If the scenario names a bound (`progress` in `[expect]`): from the first fault to the end of \
-                the chaos phase, no longer time than the bound passes without an answer to some client, if a client \
+                the chaos phase, no time longer than the bound passes without an answer to some client, if a client \
                 asks within the bound. Errors and serializable reads are no answers: a member gives them alone.",
             not_checked: "Which client is answered: one that is cut off may wait. Anything, without a bound.";
     }

@@ -1,10 +1,10 @@
 //! The rule of oracle K1 for watchers: a watcher is created only if its user may read all the keys that it asks for.
 //! (etcd's security advisory GHSA-xg4h-6gfc-h4m8: a permission on one key gave access to all keys from there on.)
 //!
-//! The member checks this when it creates the watcher, by the users and rights of the entries that it has applied by
-//! then. These are at least the entries that its earlier answers showed, unless it was restarted since. The history
-//! does not record the user of a stream, so the watcher is accepted if any user that its client ever was may read the
-//! keys, or an anonymous client may.
+//! The member checks this when it creates the watcher, by the users and rights of the entries that it has applied so
+//! far. These are at least the entries that its earlier answers showed, unless it was restarted since. The history does
+//! not record the user of a stream, so the watcher is accepted if any user that its client ever was may read the keys,
+//! or an anonymous client may.
 //!
 //! Without evidence, the order of the changes of users and rights must follow from their times. Without the times of
 //! restarts, a watcher that its user may not have is undecided.
@@ -168,7 +168,7 @@ impl Timeline {
         after.checked_sub(1).map_or(0, |last| self.makers[last].1)
     }
 
-    /// Whether any of these users may watch by any of these stores.
+    /// Whether any of these stores allows any of these users to watch.
     fn permits(&self, users: &BTreeSet<Option<&str>>, watcher: &Watcher<'_>, window: (usize, usize)) -> bool {
         let keys = watcher.keys();
         let key = Bytes::copy_from_slice(keys.key);
@@ -223,7 +223,7 @@ fn asks_for(request: &api::etcdserverpb::WatchRequest, watcher: &Watcher<'_>) ->
     matches!(&request.request_union, Some(RequestUnion::CreateRequest(create)) if std::ptr::eq(create, watcher.request))
 }
 
-/// When the member's process was last started by then; `None` if it runs since the beginning.
+/// When the member's process was last started, up to `by`; `None` if it has run since the beginning.
 fn last_start(starts: &[(MemberId, Nanos)], member: MemberId, by: Nanos) -> Option<Nanos> {
     let of_member = starts.iter().filter(|(of, at)| *of == member && *at <= by);
     of_member.map(|(_, at)| *at).max().filter(|at| *at > 0)

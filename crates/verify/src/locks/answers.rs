@@ -1,8 +1,8 @@
 //! Oracle M1 without evidence: finds contradictions among the answers of the lock and election services.
 //!
 //! The services write keys that no request names. So without the entries that the members applied, the queues (see
-//! `locks`) are not known. But an answer can claim two things about a candidate, which is a key in a queue with its
-//! create revision:
+//! `locks`) are not known. But an answer can claim two things about a candidate (a key in a queue, with its create
+//! revision):
 //!
 //! * the candidate was in the queue at some revision;
 //! * the candidate was first in the queue at some revision. Then every candidate that entered earlier had left by
@@ -14,7 +14,7 @@
 //! leader for whom nobody campaigned.
 //!
 //! Not checked: that the key of an answered `Unlock` is gone; locks against elections of the same name; when a lease
-//! ends whose `LeaseGrant` the history does not have.
+//! ends if the history does not have its `LeaseGrant`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,7 +96,7 @@ struct LockAnswer<'a> {
     returned: Nanos,
 }
 
-/// A candidate: a key and the revision that created it. The order is that in which they entered their queue.
+/// A candidate: a key and the revision that created it. Candidates sort in the order in which they entered their queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<'a> {
     /// The revision that created the key.
@@ -109,20 +109,21 @@ struct Claim<'a> {
     /// The number of the operation.
     number: usize,
     candidate: Candidate<'a>,
-    /// The lease of the request for a candidate that an answered campaign names; 0 if the service made its own.
+    /// For a candidate that an answered campaign names, the lease of the campaign's request; 0 if the service made its
+    /// own.
     campaigned: Option<i64>,
     /// A revision at which it was in the queue.
     at: i64,
-    /// When it was the first one.
+    /// When it was first in the queue.
     first_at: FirstAt,
     call: Nanos,
     returned: Nanos,
 }
 
-/// When a candidate was first in its queue, by an answer.
+/// When a candidate was first in its queue, according to an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FirstAt {
-    /// The answer does not say that it was.
+    /// The answer does not say that it was first.
     NotClaimed,
     /// At the revision of the claim.
     Revision,
@@ -282,17 +283,17 @@ impl<'a> Writers<'a> {
         writers
     }
 
-    /// The values that clients may have given a key, by operations called by then.
+    /// The values that clients may have given a key in operations called at `by` or earlier.
     fn values_written(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &WrittenValue<'a>> {
         self.puts.get(key).into_iter().flatten().filter(move |written| written.call <= by)
     }
 
-    /// The campaigns and locks of a queue that were called by then.
+    /// The campaigns and locks of a queue that were called at `by` or earlier.
     fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
         self.candidacies.get(name).into_iter().flatten().copied().filter(move |one| one.call <= by)
     }
 
-    /// Whether some operation called by then can have made the candidate.
+    /// Whether some operation called at `by` or earlier can have created the candidate.
     fn can_have_made(&self, name: &[u8], candidate: Candidate<'_>, by: Nanos) -> bool {
         let candidacy = |operation: &Operation| match (&operation.request, operation.response()) {
             (_, Some(Response::Campaign(response))) => {
@@ -307,7 +308,7 @@ impl<'a> Writers<'a> {
             || self.candidacies(name, by).any(candidacy)
     }
 
-    /// Whether a campaign, a lock, a proclamation or a put called by then can have given the key this value.
+    /// Whether a campaign, a lock, a proclamation or a put called at `by` or earlier can have given the key this value.
     fn can_have_written(&self, name: &[u8], key: &[u8], value: &[u8], by: Nanos) -> bool {
         let candidacy = |operation: &Operation| match &operation.request {
             Request::Campaign(campaign) => campaign.value[..] == *value,
@@ -385,7 +386,7 @@ impl Judge<'_> {
         }
         if !self.writers.can_have_made(name, claim.candidate, claim.returned) {
             let reason = format!(
-                "Nobody who campaigned for {} by then can have made {} at revision {entered}.",
+                "Nobody who had campaigned for {} before this answer can have created {} at revision {entered}.",
                 describe::key(name),
                 describe::key(key)
             );
@@ -401,7 +402,7 @@ impl Judge<'_> {
         let value = &response.kv.as_ref()?.value;
         (!self.writers.can_have_written(name, key, value, claim.returned)).then(|| {
             let reason = format!(
-                "Nobody had given {} the value {} by then.",
+                "Nobody had given {} the value {} before this answer.",
                 describe::key(key),
                 describe::value(value)
             );
@@ -427,7 +428,7 @@ impl Judge<'_> {
                 continue;
             }
             let reason = format!(
-                "{} had it with the key {} at revision {}; nothing can have removed that key by revision {}.",
+                "{} held it with the key {} at revision {}; nothing can have removed that key by revision {}.",
                 describe::who(&self.history.operations[one.number]),
                 describe::key(one.key),
                 one.at,
@@ -504,7 +505,8 @@ impl Judge<'_> {
         Wrong::new(title, reason, [last.number, later.number])
     }
 
-    /// Reports errors that there is no leader, or that a candidate does not lead, although it cannot have left.
+    /// Reports errors that there is no leader, or that a candidate does not lead, although the candidate cannot have
+    /// left the queue.
     fn refusals(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
         let mut candidates: BTreeMap<Candidate<'_>, Vec<&Claim<'_>>> = BTreeMap::new();
         for claim in queue.claims.iter().filter(|_| !queue.refusals.is_empty()) {
@@ -521,7 +523,7 @@ impl Judge<'_> {
                     continue;
                 }
                 let reason = format!(
-                    "{} was in the queue at revision {}, and nothing can have removed it by then.",
+                    "{} was in the queue at revision {}, and nothing can have removed it before this error.",
                     describe_candidate(*candidate),
                     last.at
                 );

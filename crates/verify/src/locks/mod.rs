@@ -4,15 +4,16 @@
 //! revision is first; its owner holds the lock or leads. The create revision of a candidate's key is its fencing
 //! token. The oracle compares with the store:
 //!
-//! * what the Lock and Election services answer: whoever is said to hold the lock, or to lead, is first in the queue;
+//! * what the Lock and Election services answer: the candidate that they say holds the lock, or leads, is first in the
+//!   queue;
 //! * writes that are guarded by a token, that is, transactions that compare the create revision of a key in a queue:
 //!   they succeed only if that key is first.
 //!
-//! Queues are those of the services, and those of clients that follow the same recipe: a range over a prefix for its
+//! It knows the queues of the services, and those of clients that follow the same recipe: a range over a prefix for its
 //! oldest key, or for the youngest key older than their own.
 //!
-//! Without tokens nothing is excluded, because a lease can end while its holder is slow. How often two clients held a
-//! lock at once by the clock is counted, as a demonstration, and is no violation.
+//! Without tokens nothing is excluded, because a lease can end while its holder is slow. The oracle counts how often
+//! two clients held a lock at once by the clock; this is a demonstration and no violation.
 //!
 //! The oracle needs the store over the history, as K1 knows it. Without evidence, what the services wrote is not
 //! known; then their answers are compared with each other (`answers`).
@@ -172,8 +173,8 @@ fn queues(history: &History) -> BTreeSet<Queue> {
     queues
 }
 
-/// The queue that a range reads, if it is one of the recipe: for the oldest key, or for the youngest of those older
-/// than the client's own.
+/// The queue that a range reads, if the range follows the recipe: it asks for the oldest key, or for the youngest key
+/// older than the client's own.
 fn asked_for(range: &RangeRequest) -> Option<Queue> {
     let oldest = range.sort_order == SortOrder::Ascend as i32;
     let before = range.sort_order == SortOrder::Descend as i32 && range.max_create_revision > 0;
@@ -283,7 +284,7 @@ impl Queues<'_> {
                 (!right).then(|| {
                     let key = describe::key(&response.key);
                     let reason = format!(
-                        "It is said to be held by {key}; at revision {at} {}",
+                        "The answer says that {key} holds the lock; at revision {at} {}",
                         self.describe_first(first.as_ref())
                     );
                     ("a lock was given to one who was not first in its queue", reason)
@@ -393,7 +394,7 @@ impl Queues<'_> {
 /// Counts how often locks were held, each time from the answer that gave it to the call that released it, and how many
 /// of these times began while another client held the same lock.
 fn overlaps_by_clock(history: &History) -> (usize, usize) {
-    // By the key in the queue: the calls that gave the lock back.
+    // By the key in the queue: the calls that released the lock.
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {
         if let Request::Unlock(request) = &operation.request {

@@ -1,5 +1,5 @@
-//! Answers whether a key can have been removed from a lock's or election's queue in a certain time, by the requests
-//! of a history that has every client.
+//! Answers whether a key can have been removed from the queue of a lock or election within a certain time, judging by
+//! the requests of a history that has every client.
 //!
 //! If the history does not show enough to rule that out, the answer is yes.
 
@@ -24,7 +24,7 @@ pub(super) struct Stay<'a> {
     pub(super) key: &'a Bytes,
     /// The lease that the request for it names, 0 for one that the service made; `None` if no request is known.
     pub(super) lease: Option<i64>,
-    /// When the request for the key was called. A lease that the service made for it is not older.
+    /// When the request for the key was called. If the service made a lease for it, that lease is no older.
     pub(super) since: Nanos,
     /// A revision at which it was in the queue.
     pub(super) after: i64,
@@ -140,7 +140,7 @@ impl<'a> Removals<'a> {
         self.leases.entry(id).or_default()
     }
 
-    /// Takes a call of a service without an answer. A call without a lease is left out: its key appears in no other
+    /// Takes a call to a service that got no answer. A call without a lease is left out: its key appears in no other
     /// answer.
     fn may_give_up(&mut self, operation: &Operation, lease: i64) {
         if operation.response().is_none() && lease != 0 {
@@ -181,7 +181,7 @@ impl<'a> Removals<'a> {
         }
     }
 
-    /// Whether the time of a lease can be over, if it began at `since` or later.
+    /// Whether a lease that was granted or renewed at `since` or later can have expired by `by`.
     fn is_over(&self, since: Nanos, ttl: i64, by: Nanos) -> bool {
         by.saturating_sub(since) >= of_lease(ttl, self.fastest)
     }

@@ -19,8 +19,8 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Executes a request. An alarm that is on may be raised again. A request to disarm is about one alarm of one member:
-    /// member 0 is a member like any other, although etcd documents that it means all (recorded of 3.7.3).
+    /// Executes a request. An alarm that is on may be raised again. A request to disarm turns off one alarm of one
+    /// member: 0 is an ordinary member id, although etcd documents that it means all members (recorded of 3.7.3).
     pub fn apply(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let alarms = match AlarmAction::try_from(request.action) {

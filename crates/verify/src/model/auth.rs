@@ -142,7 +142,7 @@ impl Auth {
         self.of_3_7 = true;
     }
 
-    /// Whether `user` may ask for this. `keys_of` returns the keys attached to a lease, or to all.
+    /// Whether `user` may ask for this. `keys_of` returns the keys attached to a lease, or to all leases.
     pub fn permits(
         &self,
         user: Option<&str>,
@@ -185,7 +185,7 @@ impl Auth {
         }
     }
 
-    /// The same for requests whose rights versions define differently, by those of etcd 3.7 (recorded of 3.7.3).
+    /// The same, for requests for which versions require different rights: as etcd 3.7 does (recorded of 3.7.3).
     fn permits_in_3_7(
         &self,
         user: Option<&str>,
@@ -316,8 +316,8 @@ impl Auth {
         }
     }
 
-    /// Executes a request of the Auth service, for a user who [may](Auth::permits) ask for it. `revision` is the
-    /// newest of the store, for the headers.
+    /// Executes a request of the Auth service, for a user who is [permitted](Auth::permits) to make it. `revision` is
+    /// the newest of the store, for the headers.
     ///
     /// # Panics
     /// If it is not [about](is_about_auth) auth.
@@ -501,7 +501,7 @@ impl Auth {
     }
 
     /// Gives a permission to a role. It replaces the role's permission for the same keys if that is the first one with
-    /// the same first key. etcd looks no further, so that otherwise the same keys have two permissions.
+    /// the same first key. etcd looks no further; otherwise the role ends up with two permissions for the same keys.
     fn grant(&mut self, role: &str, permission: Option<&Permission>) -> Result<(), Error> {
         let permission = permission.ok_or(Error::PermissionNotGiven)?;
         let (key, end) = (&permission.key, &permission.range_end);

@@ -83,7 +83,7 @@ struct Writes<'a> {
 }
 
 impl<'a> Writes<'a> {
-    /// Adds a put. The error is that the transaction puts or deletes the key elsewhere, too.
+    /// Adds a put. It is an error if the transaction also puts or deletes the key elsewhere.
     fn put(&mut self, key: &'a [u8]) -> Result<(), Error> {
         let deleted = self.deletes.iter().any(|(from, end)| covers(from, end, key));
         if deleted || !self.puts.insert(key) { Err(Error::DuplicateKey) } else { Ok(()) }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn etcds_own_ways_with_deletes() {
-        // The interval tree does not treat a zero byte as no end.
+        // The interval tree takes a zero byte for an ordinary end, not for "no end".
         assert_eq!(checked(vec![put("b"), delete("b", "\0")]), Ok(()));
         // A delete in a nested transaction is compared only with what comes after it.
         let (writes, deletes) = (nested(vec![put("b")], vec![]), nested(vec![delete("b", "")], vec![]));

@@ -54,15 +54,15 @@ impl Model {
         model
     }
 
-    /// Sets whether ranges that ask for keys only have no leases in their answers, as from etcd 3.7 on
-    /// (`keys_only`). Without this they have them. It also decides which of two mistakes of a put in a transaction is
-    /// reported: with it, the missing lease, without it, the missing key.
+    /// Sets whether the answers to ranges that ask for keys only (`keys_only`) leave leases out, as etcd does from 3.7
+    /// on. By default they include them. This also decides which of two mistakes of a put in a transaction is reported:
+    /// the missing lease if leases are left out, otherwise the missing key.
     pub fn leave_leases_out(&mut self, leaves: bool) {
         self.store.leaves_leases_out = leaves;
     }
 
-    /// Requires the rights of etcd 3.7 of those who ask, where versions differ ([`auth::versions_differ`]). Without this they
-    /// are those of 3.4.
+    /// Where versions differ ([`auth::versions_differ`]), requires the rights of etcd 3.7 of the caller. By default the
+    /// model requires those of 3.4.
     pub fn require_rights_of_3_7(&mut self) {
         self.auth.require_rights_of_3_7();
     }
@@ -117,8 +117,8 @@ impl Model {
         ) || auth::is_about_auth(request)
     }
 
-    /// Executes a request of a client that is logged in as `user`, if at all, and answers it. The reasons to refuse it
-    /// are checked in etcd's order: form, alarms, the rights of the user, the state.
+    /// Executes and answers a request of a client that is logged in as `user` (`None`: not logged in). The reasons to
+    /// refuse it are checked in etcd's order: form, alarms, the rights of the user, the state.
     ///
     /// # Panics
     /// As [`Model::apply`].
@@ -202,7 +202,7 @@ impl Model {
         self.store.get(key, at)
     }
 
-    /// The keys from `key` to `range_end`, with a Range's meaning of these, at a revision that is not compacted.
+    /// The keys from `key` to `range_end`, which mean what they mean in a Range, at a revision that is not compacted.
     pub fn scan(&self, key: &[u8], range_end: &[u8], at: i64) -> impl Iterator<Item = KeyValue> + use<'_> {
         self.store.scan(Span::new(key, range_end), at)
     }
@@ -429,7 +429,7 @@ impl<'a> Writer<'a> {
         DeleteRangeResponse { header: header(self.newest()), deleted, prev_kvs }
     }
 
-    /// Deletes a key, which is detached from its lease.
+    /// Deletes a key and detaches it from its lease.
     fn delete(&mut self, key: &bytes::Bytes, lease: i64) {
         self.store.delete(key, self.base + 1);
         self.leases.attach(key, lease, NO_LEASE);

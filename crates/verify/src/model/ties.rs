@@ -1,8 +1,8 @@
 //! Notes which parts of an answer have no defined order, so that an answer in another order is not taken for wrong.
 //!
-//! If a range is sorted, for example by version, keys may be equal by what it is sorted by: a *tie*. etcd sorts with
-//! Go's unstable `sort.Sort`, so such keys come in any order; and if the limit cuts through a group of them, any of
-//! them may be returned.
+//! If a range is sorted, for example by version, several keys may be equal in the field that it is sorted by: a *tie*.
+//! etcd sorts with Go's unstable `sort.Sort`, so such keys come in any order; and if the limit cuts through a group of
+//! them, any of them may be returned.
 
 use api::mvccpb::KeyValue;
 
@@ -19,7 +19,7 @@ pub struct Ties {
 struct Tied {
     /// Which range of the answer, in the order in which they are answered.
     range: usize,
-    /// The lengths of the groups of equal keys, in order, over what is returned.
+    /// The lengths of the groups of equal keys among those returned, in order.
     groups: Vec<usize>,
     /// The whole last group, including what the limit cut off.
     last: Vec<KeyValue>,

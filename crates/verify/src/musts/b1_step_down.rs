@@ -1,14 +1,14 @@
-//! B1: with check-quorum on, a leader to which no quorum's answers come steps down within two election timeouts.
+//! B1: with check-quorum on, a leader that gets no answers from a quorum steps down within two election timeouts.
 //!
-//! Derivation. A leader looks every election timeout (e ticks) whether a quorum has answered since it looked last
-//! (etcd-io/raft, `tickHeartbeat` and `MsgCheckQuorum`; Ongaro's thesis, 6.2). An answer just after one look keeps it in
-//! office at the next, e ticks later, but not at the one after that. So with the answer that completed the last quorum at
-//! tick t, the leader is none after its tick t + 2 e.
+//! Derivation. Every election timeout (e ticks), a leader checks whether a quorum has answered since its last check
+//! (etcd-io/raft, `tickHeartbeat` and `MsgCheckQuorum`; Ongaro's thesis, 6.2). An answer just after one check keeps it
+//! in office at the next, e ticks later, but not at the one after that. So if the answer that completed the last quorum
+//! came at tick t, the leader no longer leads after its tick t + 2 e.
 //!
-//! It is counted in ticks that the leader took: a pause, a save in a blocking loop and the installation of a snapshot stop
-//! them. An order of transfer sets the leader's count to 0, and a change of the configuration makes new members count
-//! as active: both begin the count anew. So no process, disk, clock or link need be well, and it is judged in faults,
-//! too.
+//! Time is counted in ticks that the leader took: a pause, a save in a blocking loop and the installation of a snapshot
+//! stop the ticks. An order to transfer leadership sets the leader's count to 0, and a change of the configuration
+//! makes new members count as active: both restart the count. So no process, disk, clock or link need be well, and the
+//! must is judged during faults, too.
 //!
 //! Not judged: that a leader which hears a quorum stays (B3).
 
@@ -29,7 +29,7 @@ struct Node {
     leads: u64,
     /// The ticks that it took as leader.
     ticks: u64,
-    /// The tick by which each other voter has answered last.
+    /// For each other voter, the tick by which it last answered.
     answered: Vec<(MemberId, u64)>,
     /// Whether it has missed a quorum for longer than an election timeout.
     alone: bool,
@@ -117,7 +117,8 @@ impl StepDown {
                     let ticks = node.ticks;
                     let sentence = format!(
                         "Member {member} leads term {leads} after {ticks} ticks, and for the last {without} of them \
-                         no quorum's answers came. With an election timeout of {} ticks, it must step down within {}.",
+                         got no answers from a quorum. With an election timeout of {} ticks, it must step down \
+                         within {}.",
                         node.election,
                         2 * node.election
                     );
@@ -130,7 +131,7 @@ impl StepDown {
 }
 
 impl Node {
-    /// From now on it is as if all had just answered.
+    /// Restarts the count, as if all had just answered.
     fn begin_anew(&mut self) {
         let ticks = self.ticks;
         self.answered.clear();
@@ -146,7 +147,7 @@ impl Node {
         }
     }
 
-    /// The last tick by which a quorum had answered; it hears itself all the time.
+    /// The last tick by which a quorum had answered; the leader always hears itself.
     fn last_quorum(&self) -> u64 {
         let of = |voters: &[MemberId]| {
             let mut last: Vec<u64> = (self.answered.iter())

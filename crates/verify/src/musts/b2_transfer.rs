@@ -1,19 +1,19 @@
 //! B2: an ordered transfer of leadership ends: it takes place, or is given up within an election timeout.
 //!
-//! Derivation. A leader with a transfer under way takes no proposals, so raft bounds it: after e ticks since the order the
-//! leader gives up (etcd-io/raft, `tickHeartbeat`; Ongaro's thesis, 3.10). That holds for every order, in faults too, and is
-//! counted in the ticks that the leader took.
+//! Derivation. A leader with a transfer under way takes no proposals, so raft bounds it: e ticks after the order, the
+//! leader gives up (etcd-io/raft, `tickHeartbeat`; Ongaro's thesis, 3.10). That holds for every order, during faults
+//! too; the ticks are those that the leader took.
 //!
-//! To a voter that is well and has caught up, it must take place: what the voter still lacks comes in 2 l + 2 d, the order
-//! leaves with the leader's next ready (d, l), the voter saves its new term (after a save under way: 2 d), asks (l), the
-//! others save (2 d) and grant (l), and it leads with its next ready (d): 5 l + 8 d. If that is below e by the fastest clock,
-//! the voter leads before the leader may give up.
+//! A transfer to a voter that is well and has caught up must take place: what the voter still lacks comes in 2 l + 2 d,
+//! TimeoutNow leaves with the leader's next ready (d, l), the voter saves its new term (after a save under way: 2 d),
+//! asks (l), the others save (2 d) and grant (l), and it leads with its next ready (d): 5 l + 8 d. If that is below e
+//! by the fastest clock, the voter leads before the leader may give up.
 //!
-//! Premises of the second part: links between members neither lose, double nor reorder; the cluster is steady, and leader
-//! and voter serve (`cluster`) at the order; they and a quorum stay well; no other order comes; no follower's clock runs out
-//! meanwhile, for which the heartbeats go on.
+//! Premises of the second part: links between members neither lose, double nor reorder messages; the cluster is steady,
+//! and leader and voter serve (`cluster`) when the transfer is ordered; they and a quorum stay well; no other order
+//! comes; no follower's clock runs out meanwhile (the heartbeats go on, to prevent that).
 //!
-//! That proposals are taken again is B6's.
+//! B6 checks that proposals are taken again.
 
 use record::step::{Call, Step};
 use record::{MemberId, Members, MessageKind, Nanos, Role};
@@ -71,7 +71,7 @@ impl Transfer {
         }
     }
 
-    /// Takes a step. Returns whether it ordered a transfer or brought an order to campaign.
+    /// Takes a step. Returns whether it ordered a transfer or delivered a TimeoutNow.
     #[inline]
     pub fn step(
         &mut self,
@@ -162,7 +162,7 @@ impl Transfer {
         }
     }
 
-    /// Looks whether a transfer that is owed has not taken place.
+    /// Checks whether a transfer that must take place has failed to.
     pub fn poll(
         &mut self,
         now: Nanos,
@@ -191,7 +191,7 @@ impl Transfer {
         self.tally.judged();
         let sentence = format!(
             "Member {from}, the leader of term {term}, was ordered at {} to hand over to member {to}, which was well and \
-             had caught up. By {} it does not lead; messages and writes needed at most {} for that.",
+             had caught up. By {} it does not lead; as fast as messages and writes were, it needed at most {}.",
             time(at),
             time(now),
             time(bound)

@@ -1,13 +1,13 @@
 //! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: nobody becomes a
-//! candidate, no term grows, it stays leader, and those who hear it ask for no pre-votes.
+//! candidate, no term grows, it stays leader, and members that hear it ask for no pre-votes.
 //!
-//! Derivation. The leader sends a heartbeat each tick; while a save holds up its loop, the tick after the save. So a
-//! follower whose links are well hears it every max(h, d) + l at most. A follower's answer waits for its own pending save: a
-//! leader hears a quorum every max(h, d) + 2 l + d. With 4 l + 2 d below the shortest election timeout by the fastest
-//! clock, of which h is at most a fifth, both are shorter than an election timeout: no follower of the base campaigns, and
-//! the leader does not step down. Voters that hear a leader refuse pre-votes and votes (etcd-io/raft, `Step`: "inLease"),
-//! so nobody who would need one of them wins even a pre-vote, whatever he has missed; and a term grows only for a
-//! candidate, which has won a pre-vote (Ongaro's thesis, 9.6).
+//! Derivation. The leader sends a heartbeat each tick; if a save holds up its loop, at the tick after the save. So a
+//! follower whose links are well hears it every max(h, d) + l at most. A follower's answer waits for its own pending
+//! save: a leader hears a quorum every max(h, d) + 2 l + d. With 4 l + 2 d below the shortest election timeout by the
+//! fastest clock, of which h is at most a fifth, both are shorter than an election timeout: no follower of the base
+//! campaigns, and the leader does not step down. Voters that hear a leader refuse pre-votes and votes (etcd-io/raft,
+//! `Step`: "inLease"), so a member that would need the vote of one of them does not win even a pre-vote, whatever it
+//! has missed; and a term grows only for a candidate, which has won a pre-vote (Ongaro's thesis, 9.6).
 //!
 //! Premises: the settings; links between members lose nothing; the cluster is steady (`cluster`) and has been for an
 //! election timeout, which includes that nobody's term is above the leader's, that no transfer was ordered, and that the
@@ -34,7 +34,7 @@ pub(super) struct NoElection {
 }
 
 impl NoElection {
-    /// Whether a leader's peace is owed now.
+    /// Whether a leader must be left undisturbed now.
     fn premises(now: Nanos, setup: &Setup, cluster: &Cluster, speed: &Speed) -> Result<Steady, Premise> {
         setup.protects_leader()?;
         if !setup.peers_keep {
@@ -95,7 +95,7 @@ impl NoElection {
         let violation =
             Violation::new(Oracle::B3, now, format!("member {member} {broken} though a leader is heard"))
                 .say(format!(
-                    "Member {} has led term {} with a quorum that is well and follows it since {}.",
+                    "Member {} has led term {} with a quorum that has been well and followed it since {}.",
                     steady.leader,
                     steady.term,
                     time(steady.since)

@@ -1,26 +1,26 @@
 //! B4: a lost leader is replaced, and a member that lags catches up.
 //!
-//! A lost leader. Nobody waits for a leader longer than the longest election timeout, 2 e: within 2 e + h + l + d by the slowest
-//! clock, some voter campaigns (a late heartbeat comes within l; a save holds up a tick for d). A round may be split. It
-//! is not if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2 l + 2 d), for the
-//! pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are even draws of e ticks, the chance
-//! of a split is at most s = (n - 1) w / e. Without pre-votes a round is also lost if a voter begins it whose log is too
-//! short for the quorum of q, which of q voters that run are q - 1 at most: p = s + (1 - s) (q - 1) / q; else p = s. After
-//! r rounds with p^r below one in a million, of 2 e each, somebody leads. One more round is for voters that still protect
-//! the leader which others have lost.
+//! A lost leader. Nobody waits for a leader longer than the longest election timeout, 2 e: within 2 e + h + l + d by the
+//! slowest clock, some voter campaigns (a late heartbeat comes within l; a save holds up a tick for d). A round may be
+//! split. It is not split if one voter's timeout runs out a whole round of questions and saves before all others': 2 (2
+//! l + 2 d), for the pre-vote and the vote, in ticks w = 4 (l + d) / h + 2. With n voters, whose timeouts are drawn
+//! uniformly from a range of e ticks, the chance of a split is at most s = (n - 1) w / e. Without pre-votes a round is
+//! also lost if the voter that begins it has a log too short for the quorum of q; of q voters that run, this holds for
+//! q - 1 at most: p = s + (1 - s) (q - 1) / q; else p = s. After r rounds with p^r below one in a million, of 2 e each,
+//! somebody leads. One more round allows for voters that still protect the leader that others have lost.
 //!
-//! A member that lags: one that is well, under a leader that stays, has applied what the leader had applied when both began.
-//! The leader's next heartbeat shows that it can be reached (h); probing finds where the logs agree within a round trip for
-//! each term that they differ in (8 are allowed for); then each window of appends takes one: 2 l + 2 d each. A snapshot is
-//! made, sent, saved and reported: three seconds for that, because a transport reports a lost one after one second, and
-//! raft asks for another with the next heartbeat; twice the saves.
+//! A member that lags: a member that is well, under a leader that stays, must apply what the leader had applied when
+//! both conditions began to hold. The leader's next heartbeat shows that it can be reached (h); probing finds where the
+//! logs agree within a round trip for each term that they differ in (8 are allowed for); then each window of appends
+//! takes a round trip: 2 l + 2 d each. A snapshot is made, sent, saved and reported: three seconds for that, because a
+//! transport reports a lost one after one second, and raft asks for another with the next heartbeat; twice the saves.
 //!
 //! Premises: of the first part: all members that run are well, they have a quorum, the voters among them use one
 //! configuration, s is at most one half. Of the second part: the cluster is steady, the member is well and in the leader's
 //! configuration (a learner, too), and not more than one snapshot was installed; a second one means that the log was
 //! compacted while the member caught up. Of both: links between members lose nothing.
 //!
-//! That a snapshot is sent only if the log no longer has what is missing is a rule of S.
+//! S has the rule that a snapshot is sent only if the log no longer has what is missing.
 
 use record::{MemberId, Members, Nanos, Role};
 
@@ -36,7 +36,7 @@ const SNAPSHOT: Nanos = 3_000_000_000;
 /// How many terms two logs may differ in.
 const TERMS: u64 = 8;
 
-/// A time without a leader, in which one is owed.
+/// A time without a leader, although one is owed.
 #[derive(Clone, Copy, Debug)]
 struct Leaderless {
     since: Nanos,
@@ -50,7 +50,7 @@ struct Lag {
     since: Nanos,
     /// Under which leader and term.
     under: (MemberId, u64),
-    /// Up to where, and how many entries that was.
+    /// The index to reach, and how many entries were missing.
     goal: u64,
     missing: u64,
     snapshots: u64,
@@ -92,7 +92,7 @@ impl Recovery {
         }
     }
 
-    /// Looks what is owed, and what is overdue.
+    /// Checks what is owed, and what is overdue.
     pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
         let (setup, cluster, _) = known;
         if !setup.peers_keep {
@@ -146,8 +146,8 @@ impl Recovery {
     fn report(&mut self, now: Nanos, since: Nanos, title: &str, bound: Nanos, sheet: &mut Sheet) {
         self.tally.judged();
         let sentence = format!(
-            "Since {} no member leads, and all members that run are well and have a quorum. This was due within \
-             {}, and is not so at {}.",
+            "Since {} no member leads, though all members that run are well and have a quorum. It was due within \
+             {}, and has not happened at {}.",
             time(since),
             time(bound),
             time(now)
@@ -245,7 +245,8 @@ fn voters_that_wait(cluster: &Cluster) -> Result<Set, Premise> {
     running.is_quorum_of(first.voters).then_some(first.voters).ok_or(Premise::Health)
 }
 
-/// After how many rounds somebody leads but once in a million times; `None` if more than one round in two may be split.
+/// The number of rounds after which somebody leads, except once in a million times; `None` if more than one round in
+/// two may be split.
 fn rounds(voters: Set, setup: &Setup, worst: Worst) -> Option<u64> {
     let window = 4 * (worst.peers + worst.saves) / setup.shortest(1).max(1) + 2;
     let (voters, quorum) = (u64::from(voters.len()), u64::from(voters.len() / 2 + 1));

@@ -1,21 +1,22 @@
-//! B5: in peace, a leader sends what the protocol needs and not more, and streams to those who have caught up.
+//! B5: in peace, a leader sends no more than the protocol needs, and streams to followers that have caught up.
 //!
-//! Messages. To a follower, a leader sends an append for each entry that is added to its log, one for each time that its
-//! commit index moves, and one for each answer to a heartbeat that comes while entries are under way (raft 0.7.0,
+//! Messages. To a follower, a leader sends an append for each entry that is added to its log, one for each time that
+//! its commit index moves, and one for each answer to a heartbeat that comes while entries are under way (raft 0.7.0,
 //! `handle_heartbeat_response`; etcd-io/raft does so, too); a heartbeat for each tick and for each ReadIndex that any
-//! member asks. Its followers answer each message once. So between two looks at most
-//! (entries + commits + heartbeats) appends and (ticks + reads) heartbeats to each follower. A batch that was put out before
-//! the first look may leave after it, and one of each kind is allowed for that, for each follower and each save under way.
+//! member asks. Its followers answer each message once. So between two checks it sends at most (entries + commits +
+//! heartbeats) appends and (ticks + reads) heartbeats to each follower. A batch that was put out before the first check
+//! may leave after it; to allow for that, one more of each kind may leave, for each follower and each save under way.
 //!
-//! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). It may fall back to probing, because
-//! messages overtake each other and it refuses one, and it does after a snapshot. As long as there is nothing to send, no
-//! probe leaves. Otherwise the next one leaves at once or with the answer to the next heartbeat, and its answer ends the
-//! probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
+//! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). Its leader may fall back to
+//! probing, because messages overtake each other and the follower refuses one; after a snapshot it always does. As long
+//! as there is nothing to send, no probe leaves. Otherwise the next one leaves at once or with the answer to the next
+//! heartbeat, and its answer ends the probing: 2 h + 4 l + 6 d, where two probes in a row are allowed for.
 //!
-//! Premises: links between members neither lose, double nor reorder; the cluster is steady, and all members of the
-//! leader's configuration serve, for messages from one look to the next, for streaming since the probing began. Messages
-//! that leave within a little of each other may still overtake each other. A follower then refuses an append, and its leader
-//! rightly sends again what was under way: messages are not compared in a span with a refusal in it or shortly before.
+//! Premises: links between members neither lose, double nor reorder messages; the cluster is steady, and all members of
+//! the leader's configuration serve: for messages, from one check to the next; for streaming, since the probing began.
+//! Messages that leave within a little of each other may still overtake each other. A follower then refuses an append,
+//! and its leader rightly sends again what was under way: messages are not compared in a span with a refusal in it or
+//! shortly before.
 //!
 //! What a single step may send, the limits of the window and of a message, and that nothing acknowledged is sent again, are
 //! rules of S (FlowControl, AppendSize, UncommittedCounted, NextAboveMatch, SnapshotDue), which counts them at every step.
@@ -30,7 +31,7 @@ use super::speed::Speed;
 use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
 
-/// Messages are counted for so long before they are compared.
+/// How long messages are counted before they are compared.
 const SPAN: Nanos = 500_000_000;
 
 /// What a leader does in a span.
@@ -58,7 +59,7 @@ struct Span {
 struct Probed {
     since: Nanos,
     by: MemberId,
-    /// Up to where it is known to have the leader's entries.
+    /// The index up to which it is known to have the leader's entries.
     matched: u64,
 }
 
@@ -141,7 +142,7 @@ impl Economy {
         *last = (index, commit);
     }
 
-    /// Looks how much was sent, and who is probed.
+    /// Checks how much was sent, and who is probed.
     pub fn poll(&mut self, now: Nanos, known: (&Setup, &Cluster, &Speed), sheet: &mut Sheet) {
         let (setup, cluster, speed) = known;
         match self.premises(setup, cluster) {
@@ -216,7 +217,7 @@ impl Economy {
         sheet.add(Violation::new(Oracle::B5, now, title).say(sentence));
     }
 
-    /// Looks whether followers that have caught up are probed for too long.
+    /// Checks whether followers that have caught up are probed for too long.
     fn streams(
         &mut self,
         now: Nanos,

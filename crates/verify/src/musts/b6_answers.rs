@@ -1,22 +1,22 @@
-//! B6: while nothing that it needs is broken, every request is answered within a few round trips and writes; a time-out is
-//! a violation.
+//! B6: every request is answered, while nothing that it needs is broken, within a few round trips and writes; a
+//! time-out is a violation.
 //!
-//! Derivation. The request and its answer take one way each between client and member. A write goes to the leader (2 d and
-//! l, as in B7), leaves it beside its next ready's save (d, l), waits for the followers' save under way and their own (2
-//! d), is acknowledged (l), committed at the leader's next ready (d), announced (l) and applied at the member's next ready
-//! (d): 4 l + 7 d. A linearizable read waits for the ReadIndex under way and its own (B7): twice 4 l + 7 d. What takes both,
-//! such as the renewal of a lease, which the leader confirms by a ReadIndex, and whose checkpoint may have to be written: the
-//! sum and a way to the leader and back, 14 l + 21 d, plus a tick, because what a full window of appends left behind goes
-//! on with the next heartbeat's answer. A narrow window (`max-inflight-messages`) sends a queue of at most as many entries
-//! as there are requests under way in several round trips: each takes 2 l + 2 d. Whoever wants to keep a lease alive that
-//! has run out waits until it is revoked (etcd, `Renew` of the lessor). The primary lessor looks for expired leases every
-//! 500 ms, confirms that it leads (B7: 4 l + 7 d) and proposes the revocation (4 l + 7 d): with two such intervals, one
-//! second and 8 l + 14 d more.
+//! Derivation. The request and its answer take one way each between client and member. A write goes to the leader (2 d
+//! and l, as in B7), leaves it beside its next ready's save (d, l), waits for the followers' save under way and their
+//! own (2 d), is acknowledged (l), committed at the leader's next ready (d), announced (l) and applied at the member's
+//! next ready (d): 4 l + 7 d. A linearizable read waits for the ReadIndex under way and its own (B7): twice 4 l + 7 d.
+//! What takes both (such as the renewal of a lease, which the leader confirms by a ReadIndex, and whose checkpoint may
+//! have to be written) takes the sum and a way to the leader and back, 14 l + 21 d, plus a tick, because what a full
+//! window of appends left behind goes on with the next heartbeat's answer. A narrow window (`max-inflight-messages`)
+//! sends a queue of at most as many entries as there are requests under way in several round trips: each takes 2 l + 2
+//! d. A keep-alive of a lease that has expired waits until the lease is revoked (etcd, `Renew` of the lessor). The
+//! primary lessor looks for expired leases every 500 ms, confirms that it leads (B7: 4 l + 7 d) and proposes the
+//! revocation (4 l + 7 d): with two such intervals, one second and 8 l + 14 d more.
 //!
-//! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up and
-//! is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex that a
-//! new leader dropped is asked again only then, and the next one waits for it. The client is patient for longer than the
-//! bound.
+//! Premises: links lose nothing; the client's links are well; the member serves (`cluster`): it is well, has caught up
+//! and is in the base of a steady cluster, from the call to the end, and for `read-index-retry` before it: a ReadIndex
+//! that a new leader dropped is asked again only then, and the next one waits for it. The client waits for longer than
+//! the bound.
 //!
 //! Not judged, because they may take long by their nature: locks and elections, physical compactions, defragmentations,
 //! transfers of leadership (B2), changes of the membership, ranges in chunks (their client may be slow), requests with a
@@ -33,13 +33,13 @@ use crate::describe::time;
 use crate::locks::is_service;
 use crate::{Oracle, Sheet, Violation};
 
-/// The most violations that are reported of a run; the others have the same cause as a rule.
+/// The most violations reported per run; as a rule, the others have the same cause.
 const MOST: usize = 3;
 
-/// Two intervals between looks for expired leases.
+/// Two of the intervals at which the lessor looks for expired leases.
 const SCANS: Nanos = 1_000_000_000;
 
-/// How long the revocation of a lease takes that has run out.
+/// How long the revocation of an expired lease takes.
 fn revocation(setup: &Setup, worst: Worst) -> Nanos {
     setup.longest_of(SCANS) + 8 * worst.peers + 14 * worst.saves
 }
@@ -77,7 +77,8 @@ fn ended(operation: &Operation, over: Nanos) -> (bool, Nanos) {
     match operation.outcome {
         Outcome::Answer { at, .. } => (true, at),
         Outcome::Error { at, error } => (!says_it_took_too_long(error), at),
-        // Of an operation that was under way at the end of the run, the record says that it was given up at its call.
+        // For an operation under way at the end of the run, the record gives the time of its call as the time at which
+        // it was given up.
         Outcome::Unknown { gave_up } if gave_up == operation.call => (false, over),
         Outcome::Unknown { gave_up } => (false, gave_up),
     }
@@ -90,7 +91,8 @@ fn look(
     rounds: u64,
     (setup, cluster, speed): (&Setup, &Cluster, &Speed),
 ) -> Result<Option<Nanos>, Premise> {
-    // A member waits for the entry that a token names before it calls the token unknown. A forged one names any.
+    // A member waits for the entry that a token names before it calls the token unknown. A forged token may name any
+    // entry.
     if operation.streamed || operation.is_forged() || takes_long(&operation.request) {
         return Err(Premise::Nature);
     }
@@ -118,7 +120,7 @@ fn look(
     }
 }
 
-/// Whether an error says that the request was not served in time, or by nobody.
+/// Whether an error says that the request was not served in time, or that there was nobody to serve it.
 fn says_it_took_too_long(error: Error) -> bool {
     matches!(
         error,

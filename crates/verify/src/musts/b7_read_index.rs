@@ -1,9 +1,9 @@
 //! B7: a ReadIndex ends within a round trip to a quorum.
 //!
 //! Derivation. A member's ready waits for its save under way (d), and what a follower says leaves after the ready's own
-//! save (d). So the question takes 2 d and l to the leader; the leader's heartbeats leave beside its next ready's save (d,
-//! l); the followers' answers take 2 d and l; the leader's answer leaves with its next ready (d, l), and counts with the
-//! asker's (d): 4 l + 7 d. At the leader itself two of the ways are saved.
+//! save (d). So the question takes 2 d and l to the leader; the leader's heartbeats leave beside its next ready's save
+//! (d, l); the followers' answers take 2 d and l; the leader's answer leaves with its next ready (d, l), and takes
+//! effect with the asker's next ready (d): 4 l + 7 d. If the leader itself asks, two of the ways are saved.
 //!
 //! Premises: links between members lose nothing, and the asker serves from the question to the bound (`cluster`). It is
 //! timed by the true clock: nothing in it waits for anybody's clock.
@@ -72,7 +72,7 @@ impl ReadIndex {
         }
     }
 
-    /// Judges a question. Returns whether that is done: it is not while one without an answer is in time.
+    /// Judges a question. Returns whether it was judged: a question without an answer is not while it is still in time.
     fn judge(
         &mut self,
         now: Nanos,

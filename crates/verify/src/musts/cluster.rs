@@ -1,12 +1,12 @@
 //! What the musts know of the members: whether they are well, what they follow, and since when.
 //!
 //! A member is *well* if its process runs and has received a message since its start, it is not paused, and no fault is
-//! active on its process, its disk, its clock or its links. It is *settled* once it has been well for the grace
+//! active on its process, its disk, its clock or its links. It is *settled* once it has been well for the grace period
 //! ([`Setup::grace`]).
 //!
 //! The cluster is *steady* while one settled leader of the highest term that any member ever had has a quorum of
-//! settled voters that follow it in that term, and its configuration is not joint and has not changed for the grace. The
-//! leader and all settled voters that follow it are the *base*.
+//! settled voters that follow it in that term, and its configuration is not joint and has not changed for the grace
+//! period. The leader and all settled voters that follow it are the *base*.
 //!
 //! A member *serves* while the cluster is steady, the member is in the base, uses the leader's configuration, has applied
 //! an entry of the leader's term (before that a leader confirms no reads) and what was committed when it joined the base,
@@ -72,12 +72,12 @@ pub(super) struct Cluster {
     pub members: Members<Member>,
     /// The highest term of any member.
     pub highest: u64,
-    /// How many faults are active on links of anybody, and on those of clients.
+    /// How many faults are active on all links, and on those of clients.
     everywhere: u32,
     at_clients: u32,
     /// When no fault was active on the links of clients.
     client_links: Spans,
-    /// The members of which clients are cut off.
+    /// For each member, how many faults cut it off from clients.
     without_clients: Members<u32>,
     /// When a transfer was ordered last, or a configuration came into force.
     disturbed: Nanos,
@@ -103,7 +103,7 @@ impl Cluster {
         self.members.get(member).is_some_and(|member| member.well_since.is_some())
     }
 
-    /// Whether a member has been well for the grace.
+    /// Whether a member has been well for the grace period.
     pub fn is_settled(&self, member: MemberId, now: Nanos, setup: &Setup) -> bool {
         let since = self.members.get(member).and_then(|member| member.well_since);
         since.is_some_and(|since| now - since >= setup.grace())
@@ -196,7 +196,7 @@ impl Cluster {
         }
     }
 
-    /// A fault begins or ends on a member, or on none.
+    /// A fault begins or ends, on one member or on no particular one.
     fn fault(&mut self, member: MemberId, touches: Touches, begins: bool) {
         let count = |count: &mut u32| *count = if begins { *count + 1 } else { count.saturating_sub(1) };
         match touches {
@@ -212,7 +212,7 @@ impl Cluster {
         }
     }
 
-    /// Looks who is well, whether the cluster is steady, and who serves.
+    /// Works out who is well, whether the cluster is steady, and who serves.
     pub fn look(&mut self, now: Nanos, setup: &Setup) {
         let everywhere = self.everywhere > 0;
         for member in self.members.values_mut() {
@@ -262,7 +262,7 @@ impl Cluster {
         base.is_quorum_of(configuration.voters).then_some(Steady { leader, term, base, since: now })
     }
 
-    /// Looks who serves now.
+    /// Works out who serves now.
     fn look_who_serves(&mut self, now: Nanos) {
         let Cluster { members, steady, .. } = self;
         let leading = steady.map(|steady| {
@@ -300,7 +300,7 @@ impl Cluster {
     }
 }
 
-/// What those who serve must have of the leader.
+/// What of the leader's state decides which members serve.
 #[derive(Clone, Copy)]
 struct Leading {
     applied: u64,
@@ -318,7 +318,7 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    /// From now on it holds, or not.
+    /// Sets whether it holds from now on.
     fn set(&mut self, now: Nanos, holds: bool) {
         match self.since {
             None if holds => self.since = Some(now),
@@ -330,7 +330,7 @@ impl Spans {
         }
     }
 
-    /// Whether one span has all of this time in it.
+    /// Whether a single span covers all of this time.
     fn cover(&self, from: Nanos, to: Nanos) -> bool {
         if self.since.is_some_and(|since| since <= from) {
             return true;

@@ -72,12 +72,12 @@ impl Tally {
         self.judged += 1;
     }
 
-    /// It was not judged once.
+    /// It was skipped once.
     pub fn skipped(&mut self, premise: Premise) {
         self.skipped[premise as usize] += 1;
     }
 
-    /// It was judged for so long, or a premise did not hold.
+    /// It was judged for this long, or a premise did not hold for this long.
     pub fn time(&mut self, time: Nanos, premises: Result<(), Premise>) {
         match premises {
             Ok(()) => self.judged_ns += time,

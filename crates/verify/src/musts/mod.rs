@@ -1,16 +1,16 @@
 //! B1 to B7: the musts. Something that should happen, does, within a bound.
 //!
-//! Each must has a file, whose head has its bound, where that comes from, and its premises: what must be well for it to be
-//! owed. Where a premise does not hold, the must is skipped, and that is counted (`counts`). `setup` is what the plan says,
-//! `cluster` what is known of the members, `speed` how long messages and writes really took. `docs/musts.md` is for
-//! readers.
+//! Each must has a file, whose head gives its bound, where the bound comes from, and its premises: what must be well
+//! for the must to be owed. Where a premise does not hold, the must is skipped, and that is counted (`counts`). `setup`
+//! is what the plan says, `cluster` what is known of the members, `speed` how long messages and writes really took.
+//! `docs/musts.md` is for readers.
 //!
-//! Soundness comes first: a must that is broken by a right cluster is worse than one that is seldom owed.
+//! Soundness comes first: a must that a correct cluster breaks is worse than one that is seldom owed.
 //!
-//! It is timed by true time, with the rates of clocks where a bound is one of a member's clock, and by a leader's ticks
-//! where that is possible.
+//! Musts are timed by true time, with the rates of clocks where a member's clock measures the bound, and by a leader's
+//! ticks where that is possible.
 //!
-//! Not here: what must happen at all, at some time (V1, W11, L2); progress while faults last (V3).
+//! Not here: what must happen eventually (V1, W11, L2); progress while faults last (V3).
 
 mod b1_step_down;
 mod b2_transfer;
@@ -46,13 +46,13 @@ use counts::Tally;
 pub use setup::{Setup, Touches};
 use speed::Speed;
 
-/// Time between two looks at what may be due.
+/// Time between two checks of what may be due.
 const LOOK: Nanos = 50_000_000;
 
 /// Watches a run for B1 to B7.
 #[derive(Clone, Debug)]
 pub struct Musts {
-    /// What the plan says; `None` as long as nobody has told it, and then nothing is watched.
+    /// What the plan says; `None` until [`Musts::configure`] is called; until then nothing is watched.
     setup: Option<Setup>,
     cluster: Cluster,
     speed: Speed,
@@ -85,7 +85,7 @@ impl Musts {
         }
     }
 
-    /// From now on it watches a run of which the plan says this.
+    /// From now on it watches a run of which the plan says `setup`.
     pub fn configure(&mut self, setup: Setup) {
         self.setup = Some(setup);
     }
@@ -111,7 +111,7 @@ impl Musts {
         self.tallies().into_iter().map(|(oracle, tally)| (oracle.id().to_string(), tally.counts())).collect()
     }
 
-    /// Looks at what may be due.
+    /// Checks what may be due.
     #[cold]
     fn look(&mut self, now: Nanos, sheet: &mut Sheet) {
         let Some(setup) = &self.setup else { return };
@@ -126,7 +126,7 @@ impl Musts {
         self.read_index.poll(now, known, sheet);
     }
 
-    /// Takes a fact that only few events are: of processes, faults, roles, configurations.
+    /// Takes one of the rare facts: about processes, faults, roles, configurations.
     fn rare(&mut self, event: &Event, sheet: &mut Sheet) {
         let Some(setup) = &self.setup else { return };
         let (time, member) = (event.time, event.member);

@@ -19,7 +19,7 @@ pub enum Touches {
     Links,
     /// The links between clients and the members that it strikes.
     ClientLinks,
-    /// Links of anybody.
+    /// All links.
     AllLinks,
 }
 
@@ -75,17 +75,17 @@ impl Setup {
         self.faults.get(fault as usize).copied().unwrap_or(Touches::AllLinks)
     }
 
-    /// The longest that so many ticks take, by the slowest clock.
+    /// The longest time that `ticks` ticks take, by the slowest clock.
     pub(super) fn longest(&self, ticks: u64) -> Nanos {
         true_time(self.tick * ticks, self.rates.0)
     }
 
-    /// The longest that a time of a member's clock takes.
+    /// The longest true time in which a member's clock advances by `time`.
     pub(super) fn longest_of(&self, time: Nanos) -> Nanos {
         true_time(time, self.rates.0)
     }
 
-    /// The shortest that so many ticks take, by the fastest clock.
+    /// The shortest time that `ticks` ticks take, by the fastest clock.
     pub(super) fn shortest(&self, ticks: u64) -> Nanos {
         true_time(self.tick * ticks, self.rates.1)
     }
@@ -144,7 +144,7 @@ impl Set {
         self.and(voters).len() > voters.len() / 2
     }
 
-    /// Whether no majority of these voters is without a member of it.
+    /// Whether every majority of these voters includes a member of this set.
     pub fn blocks(self, voters: Set) -> bool {
         let others = voters.len() - self.and(voters).len();
         others <= voters.len() / 2

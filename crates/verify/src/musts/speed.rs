@@ -12,7 +12,7 @@ use super::cluster::Cluster;
 /// The length of a slice.
 const SLICE: Nanos = 200_000_000;
 
-/// The longest times of a while.
+/// The longest times within a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Worst {
     /// From member to member: l.
@@ -137,7 +137,7 @@ impl Speed {
         }
     }
 
-    /// Something took so long.
+    /// Notes how long something took.
     #[inline]
     fn note(&mut self, from: Nanos, to: Nanos, worst: Worst) {
         let (from, to) = ((from / SLICE) as usize, (to / SLICE) as usize);

@@ -1,5 +1,5 @@
-//! N1: which requests can earn which error. An error that is about something that the request does not have is wrong
-//! whatever the state is.
+//! N1: which requests can earn which error. An error about something that the request does not have is wrong, whatever
+//! the state is.
 
 use api::{Error, Part, Request};
 use record::{Nanos, Operation, Outcome};
@@ -22,12 +22,12 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
         let reason = if !can_earn(operation, error, context) {
             "No request of this form gets this error."
         } else if is_of_auth(operation, error) && begins && !switches.can_be_on(at) {
-            "Nobody had asked for authentication to be enabled by then."
+            "Nobody had asked for authentication to be enabled yet."
         } else if error == Error::NotSupportedForLearner
             && begins
             && first_learner.is_none_or(|first| at < first)
         {
-            "Nobody had asked for a learner by then."
+            "Nobody had asked for a learner yet."
         } else {
             continue;
         };
@@ -75,7 +75,7 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::NoRangeStream | Error::RangeStreamSort | Error::RangeStreamFilter => operation.streamed,
         Error::RequestTooLarge => may_be_too_large(operation, context.expectations.limits.as_ref()),
         Error::Compacted | Error::FutureRev => {
-            // Who waits for a lock or an election watches the key before its own.
+            // A wait for a lock or an election watches the key before its own.
             operation.streamed
                 || of_service
                 || matches!(request, Compact(_) | HashKv(_))
@@ -90,7 +90,7 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::NotPrimaryLessor => matches!(request, LeaseKeepAlive(_) | LeaseTimeToLive(_)) || of_service,
         // Only watchers end with these.
         Error::WatchCanceled | Error::WatchDuplicateId | Error::WatchEmptyRange => false,
-        // The history has several changes at once, which are no request of etcd's API, as a removal.
+        // The history has several changes at once as a removal, because etcd's API has no request for them.
         Error::MemberExists => matches!(request, MemberAdd(_) | MemberRemove(_)),
         Error::PeerUrlExists => matches!(request, MemberAdd(_) | MemberUpdate(_) | MemberRemove(_)),
         Error::MemberBadUrls => matches!(request, MemberAdd(_) | MemberUpdate(_)),
@@ -121,7 +121,7 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::RoleNotGranted => matches!(request, UserRevokeRole(_)),
         Error::PermissionNotGranted => matches!(request, RoleRevokePermission(_)),
         Error::AuthNotEnabled => matches!(request, Authenticate(_)),
-        // No token comes with a login, and none is too old without one.
+        // A login carries no token, and without a token none can be too old.
         Error::InvalidAuthToken | Error::AuthOldRevision => operation.user.is_some(),
         Error::InvalidAuthManagement => {
             matches!(request, UserDelete(_) | RoleDelete(_) | UserRevokeRole(_) | RoleGrantPermission(_))
@@ -138,7 +138,7 @@ fn can_earn(operation: &Operation, error: Error, context: &Context<'_>) -> bool 
         Error::ElectionNotLeader => matches!(request, Campaign(_) | Proclaim(_) | Resign(_)),
         Error::ElectionNoLeader => matches!(request, Leader(_)),
         Error::MissingLeaderKey => matches!(request, Proclaim(_) | Resign(_)),
-        // Who may do what, space, load, and time: they depend on more than the request.
+        // Rights, space, load and time: these errors depend on more than the request.
         Error::UserEmpty
         | Error::UserNotFound
         | Error::PermissionDenied

@@ -48,7 +48,8 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
             }
             _ => ("a request that must be refused is answered", "an answer"),
         };
-        let reason = format!("Whatever the state is, etcd refuses it: \"{}\", not by {what}.", must.error);
+        let reason =
+            format!("Whatever the state is, etcd refuses it with \"{}\"; it got {what}.", must.error);
         sheet.add(violation(Oracle::N1, number, operation, title, reason));
     }
     sheet.checked(Oracle::N1, "requests that are refused by their form", by_form);

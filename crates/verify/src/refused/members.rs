@@ -1,13 +1,14 @@
 //! N3: changes of the members that must be refused, and what a learner must not answer.
 //!
 //! A member checks a change by what it knows itself, which may be old. So a change is compared with a list that the
-//! same process had answered before: it knew at least that. Nobody else may have asked for a change since then, and the
-//! answer to the change must have the same members besides.
+//! same process had answered before: it knew at least that list. Nobody else may have asked for a change since then,
+//! and apart from the change, its answer must have the same members.
 //!
-//! A learner that has just joined does not know yet that it is one. So it is judged from the moment at which the same
-//! process had shown that it has something of the log: by a revision, or by a refusal as a learner.
+//! A learner that has just joined does not know yet that it is one. So it is judged only once the same process has
+//! shown that it has a part of the log: by a revision, or by a refusal as a learner.
 //!
-//! Not checked: how far a learner has caught up, except that one that never ran has not; how many members are healthy.
+//! Not checked: how far a learner has caught up, except that a learner that never ran has not; how many members are
+//! healthy.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,7 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::N3, "answers and errors of learners", asked);
 }
 
-/// For each learner, when an operation ended that shows that it has something of the log, in the order of time.
+/// For each learner, the times at which operations ended that show that it has a part of the log, in order.
 fn aware(context: &Context<'_>, learners: &BTreeMap<MemberId, Nanos>) -> BTreeMap<MemberId, Vec<Nanos>> {
     let mut aware: BTreeMap<MemberId, Vec<Nanos>> = BTreeMap::new();
     for (_, operation) in ended(context).filter(|(_, operation)| learners.contains_key(&operation.member)) {
@@ -85,7 +86,7 @@ fn aware(context: &Context<'_>, learners: &BTreeMap<MemberId, Nanos>) -> BTreeMa
     aware
 }
 
-/// Whether the process that ended the operation had shown before that it has something of the log.
+/// Whether the process that ended the operation had shown before that it has a part of the log.
 fn is_aware(context: &Context<'_>, aware: &BTreeMap<MemberId, Vec<Nanos>>, operation: &Operation) -> bool {
     let until = operation.returned().unwrap_or(operation.call);
     let starts = context.starts().iter().filter(|(member, at)| *member == operation.member && *at <= until);
@@ -96,7 +97,7 @@ fn is_aware(context: &Context<'_>, aware: &BTreeMap<MemberId, Vec<Nanos>>, opera
     })
 }
 
-/// A list that a member has answered.
+/// A list in a member's answer.
 struct Known<'a> {
     call: Nanos,
     at: Nanos,
@@ -104,7 +105,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether the process that answers the operation is the one that had answered this list before.
+    /// Whether the process that answers the operation is the one that gave this list before.
     fn still_known(&self, context: &Context<'_>, operation: &Operation) -> bool {
         let until = operation.returned().unwrap_or(operation.call);
         let restarted =
@@ -137,7 +138,7 @@ impl Other {
         history.operations.iter().enumerate().filter_map(other).collect()
     }
 
-    /// Whether it is another one than this operation, and may have been made after `since` and before its end.
+    /// Whether it is not this operation, and may have been made after `since` and before the operation's end.
     fn is_besides(&self, number: usize, since: Nanos, operation: &Operation) -> bool {
         let end = operation.returned().unwrap_or(Nanos::MAX);
         self.number != number && self.call <= end && self.until >= since
@@ -195,7 +196,7 @@ fn learners(history: &History) -> BTreeMap<MemberId, Nanos> {
 fn wrong_for_a_learner(operation: &Operation) -> Option<&'static str> {
     let serves = match &operation.request {
         Request::Status(_) => true,
-        // The history has several changes at once, which are no request of etcd's API, as a removal.
+        // The history has several changes at once as a removal, because etcd's API has no request for them.
         Request::MemberRemove(_) => true,
         Request::Range(range) => range.serializable && !operation.streamed,
         _ => false,
@@ -214,7 +215,7 @@ fn wrong_for_a_learner(operation: &Operation) -> Option<&'static str> {
     }
 }
 
-/// Why an acknowledged operation gave a member a part that it cannot have: a vote to one that never ran, or leadership
+/// Why an acknowledged operation gave a member a role that it cannot have: a vote to one that never ran, or leadership
 /// to one that is no voter.
 fn given_too_much(
     context: &Context<'_>,
@@ -259,7 +260,7 @@ fn compare(
         list.iter().map(|member| (member.id, member.is_learner)).collect()
     };
     let (mut expected, after_roles) = (roles(before), roles(after));
-    // Names only become known: whoever has none after the change had none when the member checked it.
+    // Names only ever become known: a member without a name after the change had none when the change was checked.
     let started =
         |id: u64| after.iter().chain(before).any(|member| member.id == id && !member.name.is_empty());
     let voters = |without: u64| -> Vec<u64> {

@@ -1,12 +1,13 @@
 //! N2: nobody is served by a token that no login has issued, or that has expired.
 //!
-//! A member looks a token up when it receives a request, by its own users, which may be old: if it does not know yet
-//! that authentication is on, it takes the caller for nobody. So only requests are judged whose caller is looked at
-//! once more where the state is certain: linearizable reads, after ReadIndex, and what goes through the log.
+//! When a member receives a request, it looks the token up among its own users, which may be out of date: if it does
+//! not know yet that authentication is on, it treats the caller as nobody. So the oracle judges only requests whose
+//! caller is checked once more where the state is certain: linearizable reads, after ReadIndex, and what goes through
+//! the log.
 //!
 //! A token has expired at a member if a request with it was served there, and nothing was sent there with it for the
-//! token's time and a second, by the slowest clock: members look for expired tokens once a second. A member that starts
-//! issues the tokens of the logins anew which it applies again, so nothing is known then until it has served the token.
+//! token's TTL and two seconds, by the slowest clock: members look for expired tokens once a second. A member that starts
+//! applies logins again and issues their tokens anew, so nothing is known until it has served the token.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,12 +24,12 @@ use crate::{Context, Oracle, Sheet, model};
 /// How often a member looks for expired tokens.
 const RESOLUTION: Nanos = 1_000_000_000;
 
-/// Where the caller of a request is certainly looked at.
+/// Where the caller of a request is certainly checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Looked {
     /// After ReadIndex, by the member that answers.
     AtReading,
-    /// When its entry is applied, by the user that the member which proposed it had found.
+    /// When its entry is applied, by the user that the proposing member had found.
     AtApplying,
 }
 
@@ -63,7 +64,7 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
     sheet.checked(Oracle::N2, "requests with an expired token", expired);
 }
 
-/// Where the operation's caller is certainly looked at; `None` if nowhere.
+/// Where the operation's caller is certainly checked; `None` if nowhere.
 fn looked_at(operation: &Operation) -> Option<Looked> {
     let request = &operation.request;
     if model::check(request).is_err() {
@@ -84,9 +85,9 @@ fn looked_at(operation: &Operation) -> Option<Looked> {
 fn is_right(error: Error, looked: Looked) -> bool {
     match error {
         Error::InvalidAuthToken => true,
-        // The member did not know yet that authentication is on, and proposed the request as nobody's.
+        // The member did not know yet that authentication is on, and proposed the request without a user.
         Error::UserEmpty => looked == Looked::AtApplying,
-        // It was looked up, or even served.
+        // It means that the member found the token, or even served the request.
         Error::AuthOldRevision => false,
         error => !is_modelled(error) && !is_of_auth(error),
     }
@@ -98,16 +99,16 @@ struct Uses<'a> {
     starts: &'a [(MemberId, Nanos)],
     /// For each client and member: its last use since the client logged in last.
     last: BTreeMap<(u32, MemberId), Use>,
-    /// The clients that watch by a member: their watchers use the token, too.
+    /// The clients that have watchers at a member: their watchers use the token, too.
     watching: BTreeSet<(u32, MemberId)>,
-    /// How long nothing must be sent until a token has expired, by a true clock; `None` if that is not known.
+    /// How long a token must go unused to have expired, by a true clock; `None` if that is not known.
     enough: Option<Nanos>,
 }
 
 /// The last use of a token at a member.
 #[derive(Clone, Copy)]
 struct Use {
-    /// When the member had certainly looked the token up last, and found it.
+    /// When the member had certainly last looked the token up and found it.
     found: Option<Nanos>,
     /// When the last request with the token was over; `Nanos::MAX` if one may still arrive.
     until: Nanos,
@@ -139,7 +140,7 @@ impl<'a> Uses<'a> {
             && last.until.checked_add(enough).is_some_and(|end| end < operation.call)
     }
 
-    /// Takes the next operation of the history. `looked` says whether its caller was certainly looked at.
+    /// Takes the next operation of the history. `looked` says whether its caller was certainly checked.
     fn add(&mut self, operation: &Operation, looked: bool) {
         if matches!(operation.request, Request::Authenticate(_)) {
             self.last.retain(|(client, _), _| *client != operation.client);

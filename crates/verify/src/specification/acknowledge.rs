@@ -1,10 +1,10 @@
 //! The answer to an append or a snapshot at the leader (*HandleAppendEntriesResponse*), and the commit that may follow
 //! (*AdvanceCommitIndex*).
 //!
-//! Paper, section 5.3, 5.4.2 and figure 2. An acknowledgement moves what matches forward, never back. A refusal moves the
-//! next entry back unless it is out of date: while probing, if it does not answer the last probe; afterwards, if it
-//! refuses what is known to match. With the hint of the refusal, the leader skips entries that cannot agree (etcd-io/raft
-//! `raft.go`, `stepLeader`).
+//! Paper, section 5.3, 5.4.2 and figure 2. An acknowledgement moves the match index forward, never back. A refusal
+//! moves the next entry back unless the refusal is out of date: while probing, if it does not answer the last probe;
+//! afterwards, if it refuses what is known to match. With the hint of the refusal, the leader skips entries that cannot
+//! agree (etcd-io/raft `raft.go`, `stepLeader`).
 //!
 //! Allowed: raft 0.7.0 ignores an acknowledgement of what is known already; etcd's raft lets it end a probe.
 
@@ -39,7 +39,7 @@ impl Act<'_> {
         let Some(flow) = self.node.flow(from) else { return };
         let was_paused = flow.is_paused(max_inflight);
         if !flow.acknowledge(index) {
-            // etcd's raft goes on from a probe here.
+            // Here etcd's raft ends a probe all the same.
             let goes_on = flow.progress.mode == Mode::Probe
                 && flow.progress.matched == index
                 && known.is_some_and(|known| known.mode == Mode::Replicate);
@@ -102,7 +102,7 @@ impl Act<'_> {
             }
             let back = index.min(hint + 1).max(1);
             let right = back.max(matched + 1);
-            // The published raft 0.7.0 lets it fall to what matches, or below.
+            // The published raft 0.7.0 lets the next entry fall to the match index, or below.
             let falls = back < right && known.is_some_and(|known| known.next == back);
             flow.progress.next = if falls { back } else { right };
             flow.progress.paused = false;
@@ -122,7 +122,7 @@ impl Act<'_> {
     /// A leader commits what a quorum has, if it is of its own term. Returns whether the commit index moves.
     pub fn advance_commit(&mut self) -> bool {
         let node = &mut *self.node;
-        // Most acknowledgements complete no quorum, which is seen at less cost than what each quorum has.
+        // Most acknowledgements complete no quorum. To see that costs less than to find what each quorum has.
         let commit = node.state.commit;
         if !quorum::has(&node.configuration, |member| node.matched(member) > commit) {
             return false;

@@ -87,13 +87,13 @@ pub(super) struct Act<'a> {
     rules: [Rule; 18],
     /// The first index of the log that the step must have replaced; `u64::MAX` if none.
     pub replaced_from: u64,
-    /// Whether the bytes of uncommitted proposals can be told exactly.
+    /// Whether the bytes of uncommitted proposals are known exactly.
     pub uncommitted_known: bool,
     /// Whether raft must accept the call.
     pub accepted: bool,
 }
 
-/// What is asked of the state before a step.
+/// What the actions need to know of the state before a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before {
     pub term: u64,
@@ -239,7 +239,7 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// Messages that no action has taken are found.
+    /// Finds messages that no action has taken.
     pub fn look_for_unasked(&mut self) {
         for at in self.untaken..self.step.out.len() {
             if !self.taken.contains(&at) {
@@ -253,7 +253,7 @@ impl<'a> Act<'a> {
 
     // ---- what several actions do -------------------------------------------------------------------
 
-    /// Everything that a change of term or role begins anew.
+    /// Resets what every change of term or role resets.
     pub fn reset(&mut self, term: u64) {
         let state = &mut self.node.state;
         if state.term != term {

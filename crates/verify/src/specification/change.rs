@@ -1,8 +1,8 @@
 //! A committed change of the configuration takes effect (*ApplySimpleConfChange*), and what follows.
 //!
-//! Paper, section 6; thesis, sections 4.1 to 4.3. One change takes effect at once, and moves at most one voter; several do
-//! so by a joint configuration, whose old half must agree to everything until the configuration is left. A voter of the
-//! old half that is to learn becomes a learner only then.
+//! Paper, section 6; thesis, sections 4.1 to 4.3. One change takes effect at once, and moves at most one voter; several
+//! take effect through a joint configuration, whose old half must agree to everything until the cluster leaves the
+//! joint configuration. A voter of the old half that is to become a learner becomes one only then.
 //!
 //! Unlike in the paper, a configuration takes effect when its entry is applied and not when it enters the log
 //! (etcd-io/raft `doc.go`); `CampaignGuard` makes that safe.

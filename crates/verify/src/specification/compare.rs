@@ -259,7 +259,7 @@ impl Act<'_> {
         }
     }
 
-    /// What the step reports of a member, which is what the last one reported if it does not change.
+    /// What the step reports of a member; if it reports no change, what the last step reported.
     pub fn reported(&self, id: MemberId) -> Option<Progress> {
         let is_it = |(other, _): &&(MemberId, Progress)| *other == id;
         let changed = self.step.changed.progress.iter().find(is_it);

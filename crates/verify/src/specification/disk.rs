@@ -1,6 +1,6 @@
-//! What of a member's raft state is durable, as far as its readies and the ends of their disk jobs prove it.
+//! Which part of a member's raft state is durable, as far as its readies and the ends of their disk jobs prove it.
 //!
-//! What a process recovers counts as durable (I7 catches it when that was wrong).
+//! What a process recovers counts as durable (I7 notices if it was not).
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Campaigns, the counting of votes, and the beginning of a leader (*Timeout*, *RequestVote*,
+//! Campaigns, the counting of votes, and the start of a leadership (*Timeout*, *RequestVote*,
 //! *HandleRequestVoteResponse*, *BecomeLeader*).
 //!
 //! Paper, sections 5.2, 5.4.1 and 6; thesis, sections 3.10 and 9.6.

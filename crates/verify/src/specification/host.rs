@@ -135,7 +135,7 @@ impl Act<'_> {
         let replaced_from = if state.snapshot != 0 { state.snapshot } else { state.handed_over + 1 };
         let log = &self.node.log;
         // Until the host has taken over a snapshot, the storage still has the log from before it, and raft counts that
-        // if the storage has the entry with its term. It is not known here whether it has.
+        // log if the storage has the entry with its term. Whether the storage has it is not known here.
         let counted = self.step.after.persisted;
         let waits = state.snapshot != 0;
         let moves = entries.filter(|(index, term)| {
@@ -216,7 +216,7 @@ impl Act<'_> {
         let (matched, disk_term) = (disk.matched, disk.term);
         let of_old_term = term < self.node.state.term;
         let replaced = || log.term_at(matched).is_some_and(|on_disk| on_disk > term);
-        // A leader's snapshot that came meanwhile covers the entry, and is in the place of the log that was durable.
+        // A leader's snapshot that came meanwhile covers the entry, and has replaced the log that was durable.
         let in_snapshot = index < self.node.state.first || index <= self.node.state.snapshot;
         let durable =
             index <= matched || disk.had(index) && (of_old_term || in_snapshot) || of_old_term && replaced();

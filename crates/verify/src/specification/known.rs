@@ -1,7 +1,7 @@
-//! What the published `raft` 0.7.0 is known to do against a rule. The rule stays on: a breach that meets the narrow
-//! condition of a row here is counted instead of reported, and runs that meet it are known by the count.
+//! Where the published `raft` 0.7.0 is known to break a rule. The rule stays on: a breach that meets the narrow
+//! condition of a row here is counted instead of reported, and the count shows which runs met it.
 //!
-//! Each row has a finding in `docs/findings.md`. A row goes when the crate is mended.
+//! Each row has a finding in `docs/findings.md`. A row is removed when the crate is fixed.
 
 use record::MessageKind;
 use record::step::{Call, Step};

@@ -136,7 +136,7 @@ impl Log {
     /// Drops entries below `first`, which the member has compacted.
     #[inline]
     pub fn trim(&mut self, first: u64) {
-        // Runs are dropped as a whole, and not one by one: it is cheap to keep a few more.
+        // Runs are dropped in batches, and not one by one: it is cheap to keep a few more.
         if self.runs.len() > 32 && self.runs[16].first < first {
             let drop = self.runs.partition_point(|run| run.last() < first);
             if let Some(last) = drop.checked_sub(1).map(|at| self.runs[at]) {

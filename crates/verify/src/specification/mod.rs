@@ -1,10 +1,10 @@
 //! S: an executable specification of Raft as etcd runs it. It watches every step of every member.
 //!
 //! A step is one call into raft ([`record::step`]). [`Specification`] keeps its own copy of each process (`node`). For
-//! each step it advances the copy as the specification says, takes from the step's messages those that the action sends,
-//! and compares the copy with what the step reports (`compare`). A difference breaks the rule that governs the field;
-//! a message that nothing asked for breaks a rule, too. So the specification needs no search: it knows which action it
-//! was.
+//! each step it advances the copy as the specification says, takes from the step's messages those that the action
+//! sends, and compares the copy with what the step reports (`compare`). A difference breaks the rule that governs the
+//! field; a message that nothing asked for breaks a rule, too. So the specification needs no search: it knows which
+//! action took place.
 //!
 //! The rules, with their sources, are in [`rule`]; the actions, in files of their own, have the names of etcd-io/raft's
 //! `tla/etcdraft.tla` where it has them: `tick` (Timeout, Heartbeat, StepDownToFollower), `term` (UpdateTerm,
@@ -14,7 +14,7 @@
 //! `host` (Ready, PersistState, SendPendingMessages).
 //!
 //! Soundness comes first: where `raft` 0.7.0 and etcd's raft differ and both are right, both are allowed, and the file
-//! says so. What the published crate is known to do against a rule is in [`known`]. How often each way through an action
+//! says so. [`known`] lists where the published crate is known to break a rule. How often each way through an action
 //! was reached is counted ([`reached`]).
 //!
 //! Only the first breach of each rule by each member is reported.
@@ -22,7 +22,7 @@
 //! Not here: messages that the network damages without anybody noticing; time (what must happen within a bound is V1,
 //! V3); the content of entries (I2, I4); what a restart must find (I7); members of which no start was seen.
 //!
-//! It reads nothing of `member` or of `raft`.
+//! It uses nothing from `member` or `raft`.
 
 mod acknowledge;
 mod act;

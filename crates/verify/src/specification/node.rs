@@ -53,8 +53,8 @@ pub(super) struct Node {
     pub disk: Disk,
 }
 
-/// What a leader knows of each member, sorted. It notices by itself what somebody may have changed: everything else is
-/// what was reported last, and needs neither a copy nor a comparison.
+/// What a leader knows of each member, sorted. It tracks by itself what may have changed: everything else is as last
+/// reported, and needs neither a copy nor a comparison.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     list: Vec<(MemberId, Flow)>,
@@ -70,7 +70,7 @@ pub(super) struct Flow {
     pub progress: Progress,
     /// The last index of each append in flight.
     pub window: VecDeque<u64>,
-    /// Whether somebody may have changed it in this step.
+    /// Whether it may have changed in this step.
     touched: bool,
 }
 
@@ -132,7 +132,7 @@ impl Node {
         self.configuration.has_voter(self.id)
     }
 
-    /// Where it keeps what it knows of a member.
+    /// The place in `flows` of what it knows of a member.
     #[inline]
     pub fn flow_at(&self, member: MemberId) -> Option<usize> {
         self.flows.iter().position(|(id, _)| *id == member)
@@ -253,7 +253,7 @@ impl Flow {
         }
     }
 
-    /// Goes over to another way of sending.
+    /// Switches to another way of sending.
     fn begin(&mut self, mode: Mode) {
         self.progress.mode = mode;
         self.progress.paused = false;

@@ -5,7 +5,7 @@
 //! are applied and it fits; otherwise an empty entry takes its place (etcd-io/raft `raft.go`, `stepLeader`). A follower
 //! passes proposals on.
 //!
-//! Not told: the bytes of a proposal of several entries of which one is replaced.
+//! Not known: the bytes that count if one of several proposed entries is replaced.
 
 use record::step::{Entries, EntryKind, Message};
 use record::{MemberId, MessageKind, Role};

@@ -51,7 +51,7 @@ table! {
         CampaignElection: "a campaign asks for votes";
         CampaignTransfer: "a campaign that the leader ordered";
         CampaignAsLeader: "a leader is told to campaign and stays leader",
-            seldom "the host lets only a voter that is alone campaign, when it starts";
+            seldom "the host tells only a sole voter to campaign, when it starts";
     }
     "BecomeLeader" {
         Elected: "a quorum granted";
@@ -64,8 +64,8 @@ table! {
         TermRaised: "a message of a higher term makes a follower";
         HigherPreVote: "a request for a pre-vote of a higher term, which changes no term";
         HigherPreVoteGrant: "the grant of a pre-vote, which changes no term";
-        IgnoredInLease: "a request for a vote is ignored, because a leader was heard of";
-        TransferOverLease: "a request for a vote that a transfer allows although a leader was heard of";
+        IgnoredInLease: "a request for a vote is ignored, because a leader was heard from";
+        TransferOverLease: "a request for a vote that a transfer allows although a leader was heard from";
     }
     "DropStaleResponse" {
         StaleIgnored: "a message of a lower term is ignored";
@@ -113,7 +113,7 @@ table! {
         SnapshotKnown: "a snapshot whose last entry is in the log only moves the commit index";
     }
     "HandleAppendEntriesResponse" {
-        AckAdvances: "an acknowledgement moves what matches";
+        AckAdvances: "an acknowledgement moves the match index";
         AckKnown: "an acknowledgement of what is known already";
         AckEndsProbe: "an acknowledgement ends the probing";
         AckEndsSnapshot: "an acknowledgement of a snapshot";
@@ -133,7 +133,7 @@ table! {
         ReplicateEmpty: "an append without entries is sent";
         ReplicatePaused: "nothing is sent, because an answer is awaited or the window is full";
         SnapshotSent: "a snapshot is sent";
-        SnapshotNotAtHand: "a snapshot is needed, and is not there yet or the member was not heard of";
+        SnapshotNotAtHand: "a snapshot is needed, and is not there yet or the member was not heard from";
     }
     "Heartbeat" {
         HeartbeatsSent: "a leader sends heartbeats";
@@ -159,9 +159,9 @@ table! {
         JointEntered: "a joint configuration begins";
         JointEnded: "a joint configuration ends";
         ChangedNothing: "a change that is no longer valid changes nothing";
-        ChangeCommits: "a change makes a smaller quorum, which has an entry",
+        ChangeCommits: "a change makes the quorum smaller, and the smaller one has an entry",
             seldom "an even number of voters must shrink just when an entry lacks one last answer";
-        ChangeConfirmsRead: "a change makes a smaller quorum, which has confirmed a read",
+        ChangeConfirmsRead: "a change makes the quorum smaller, and the smaller one has confirmed a read",
             seldom "a read must wait for its last answer just when the configuration shrinks";
         ChangeEndsTransfer: "a change removes the member that was to lead",
             seldom "a transfer takes milliseconds";
@@ -186,9 +186,9 @@ table! {
         TransferToSelf: "a transfer to the leader itself is ignored";
         TransferToNobody: "a transfer to a learner or a stranger is ignored",
             seldom "the host asks only for voters";
-        TransferForwarded: "a follower passes the wish on",
+        TransferForwarded: "a follower passes the request on",
             seldom "the host asks only a leader, which may have been deposed just now";
-        TransferNoLeader: "the wish is dropped by a member without a leader",
+        TransferNoLeader: "the request is dropped by a member without a leader",
             seldom "the host asks only a leader, which may have been deposed just now";
         TransferGivenUp: "a transfer is given up after an election timeout";
         OrderIgnored: "an order to campaign is ignored by a member that does not follow or does not vote";

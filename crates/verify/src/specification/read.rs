@@ -1,7 +1,8 @@
 //! Read indexes (thesis, section 6.4; etcd-io/raft `read_only.go`).
 //!
-//! A leader gives one out only with a committed entry of its own term, and only once a quorum has confirmed it after the
-//! request; the only voter needs no other. The index is the commit index at the time of the request.
+//! A leader gives out a read index only once it has committed an entry of its own term, and only once a quorum has
+//! confirmed the leader after the request; a sole voter needs no other member. The index is the commit index at the
+//! time of the request.
 //!
 //! Allowed: a request before that first commit is dropped without a word (etcd's raft keeps it since 3.5); a follower that
 //! receives an index whose entry it has moves its own commit index there (raft 0.7.0).
@@ -20,7 +21,7 @@ impl Act<'_> {
         if !self.node.is_new_context(number) {
             self.broke(Rule::ReadContextOnce, || {
                 format!(
-                    "It asked for a read index with context {} again, with which it has asked before.",
+                    "It asked for a read index with context {}, with which it has asked before.",
                     crate::describe::number(number)
                 )
             });
@@ -28,7 +29,7 @@ impl Act<'_> {
         self.read_index(MemberId::NONE, context);
     }
 
-    /// A request for a read index, of another member or of the own host.
+    /// A request for a read index, from another member or from its own host.
     pub fn read_index(&mut self, from: MemberId, context: Context) {
         let state = self.node.state;
         match state.role {
@@ -65,7 +66,7 @@ impl Act<'_> {
         self.heartbeats(context);
     }
 
-    /// A leader gives out a read index: to the own host, or to the member that asked.
+    /// A leader gives out a read index: to its own host, or to the member that asked.
     pub fn give_read_index(&mut self, from: MemberId, context: Context, index: u64) {
         if from.is_none() || from == self.node.id {
             return self.node.answers.push((context, index));

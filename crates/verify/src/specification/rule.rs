@@ -1,6 +1,6 @@
 //! The rules of the specification: one row each, with what it requires and where that comes from.
 //!
-//! A rule that no source has is no rule. Where the `raft` crate and etcd's raft differ and both are right, the rule
+//! A rule without a source is no rule. Where the `raft` crate and etcd's raft differ and both are right, the rule
 //! allows both. Sources: the Raft paper (its sections and figure 2), Ongaro's thesis ("thesis" and the section),
 //! etcd-io/raft (its file, or the action of `tla/etcdraft.tla`).
 //!
@@ -81,7 +81,7 @@ rules! {
         "paper 5.2, figure 2; HandleRequestVoteRequest";
     VoteUpToDate: "A vote or pre-vote goes only to a candidate whose log is at least as up to date, and such a candidate gets it.",
         "paper 5.4.1; HandleRequestVoteRequest";
-    VoteLease: "With check-quorum, a member that has heard of a leader within an election timeout ignores requests for votes, unless a transfer asks.",
+    VoteLease: "With check-quorum, a member that heard from a leader within an election timeout ignores requests for votes, unless a transfer asks.",
         "thesis 4.2.3, 6.4.1; etcd-io/raft raft.go, Step";
     VoteAnswered: "A request for a vote or a pre-vote is answered, with the term that the candidate needs.",
         "paper figure 2; thesis 9.6; HandleRequestVoteRequest";
@@ -139,7 +139,7 @@ rules! {
         "paper 7, figure 13; etcd-io/raft raft.go, restore";
     SnapshotAnswered: "A snapshot is answered with the last index that agrees.",
         "etcd-io/raft raft.go, handleSnapshot";
-    ActiveCounted: "A member counts as active exactly if it answered since the leader last looked.",
+    ActiveCounted: "A member counts as active exactly if it answered since the leader last checked.",
         "etcd-io/raft tracker/progress.go (RecentActive)";
 
     // ---- commit
@@ -159,7 +159,7 @@ rules! {
         "thesis 6.2; StepDownToFollower";
     TransferState: "One transfer is under way at a time, to another voter; it is given up after an election timeout.",
         "thesis 3.10; etcd-io/raft raft.go, stepLeader";
-    TransferOrder: "A leader orders a member to campaign only in a transfer to it, once its log is complete, and then does.",
+    TransferOrder: "A leader sends a member TimeoutNow only in a transfer to it, once its log is complete, and then must.",
         "thesis 3.10";
     StepDownRemoved: "A host makes a leader step down only if it has left the configuration.",
         "thesis 4.2.2; etcd-io/raft raft.go, StepDownOnRemoval";
@@ -173,11 +173,11 @@ rules! {
         "paper 6; thesis 4.1, 4.3; ApplySimpleConfChange";
     ConfigurationsAgree: "All members have the same configuration after the same entry.",
         "thesis 4.1";
-    JointLeft: "A leader leaves a joint configuration on its own once it has applied it, if it is to.",
+    JointLeft: "A leader leaves a joint configuration on its own once it has applied it, if auto-leave is set.",
         "paper 6; etcd-io/raft raft.go, appliedTo";
 
     // ---- reads
-    ReadAfterCommit: "A leader gives out read indexes only with a committed entry of its own term.",
+    ReadAfterCommit: "A leader gives out read indexes only once it has committed an entry of its own term.",
         "thesis 6.4";
     ReadByQuorum: "A read index is given out only once a quorum has confirmed the leader after the request.",
         "thesis 6.4; etcd-io/raft read_only.go";

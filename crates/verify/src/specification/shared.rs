@@ -16,7 +16,7 @@ pub(super) struct Shared {
     last_named: (u64, MemberId),
     /// The configuration after the entry at an index.
     configurations: BTreeMap<u64, Configuration>,
-    /// Configurations up to this index are forgotten: what is known of later ones would not fit between.
+    /// Configurations below this index are forgotten, and reports of them are ignored.
     forgotten: u64,
 }
 

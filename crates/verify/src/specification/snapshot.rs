@@ -1,8 +1,8 @@
 //! A leader's snapshot at a follower (*HandleSnapshotRequest*), and the transport's report on it at the leader.
 //!
-//! Paper, section 7 and figure 13. Not every snapshot replaces the log: not one from below the commit index, not one that
-//! does not name its receiver, and one whose last entry the log has only moves the commit index (etcd-io/raft `raft.go`,
-//! `restore`). The answer names the last index that agrees.
+//! Paper, section 7 and figure 13. Not every snapshot replaces the log: one from below the commit index does not, nor
+//! does one that does not name its receiver; one whose last entry is already in the log only moves the commit index
+//! (etcd-io/raft `raft.go`, `restore`). The answer names the last index that agrees.
 
 use record::step::{Message, Mode};
 use record::{MemberId, MessageKind, Role};
@@ -61,7 +61,7 @@ impl Act<'_> {
         if !arrived {
             flow.progress.snapshot = 0;
         }
-        // Probing goes on behind the snapshot if it arrived, and waits for an answer.
+        // Probing goes on after the snapshot if it arrived, and waits for an answer.
         flow.probe();
         flow.progress.paused = true;
         flow.progress.wanted_snapshot = 0;

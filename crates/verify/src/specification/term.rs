@@ -1,11 +1,11 @@
-//! A message arrives: what its term means before anything else of it is looked at (*UpdateTerm*, *DropStaleResponse*).
+//! A message arrives: its term is handled before anything else in it (*UpdateTerm*, *DropStaleResponse*).
 //!
 //! Paper, section 5.1. Requests for pre-votes and their grants carry a term that nobody has yet (thesis, section 9.6).
-//! With check-quorum, who has heard of a leader within an election timeout does not let a candidate disturb it (thesis,
-//! section 4.2.3), unless the leader asked for that.
+//! With check-quorum, a member that has heard from a leader within an election timeout does not let a candidate disturb
+//! that leader (thesis, section 4.2.3), unless the leader asked for the election.
 //!
 //! Allowed beyond the paper: a leader of a lower term is answered by an empty append response, so that it learns of the
-//! current term, and a request for a pre-vote of a lower term by a refusal; all else of a lower term is ignored
+//! current term, and a request for a pre-vote of a lower term by a refusal; everything else of a lower term is ignored
 //! (etcd-io/raft `raft.go`, `Step`).
 
 use record::step::{Context, Message};
@@ -90,9 +90,7 @@ impl Act<'_> {
                     let (leader, elapsed) = (self.node.state.leader, self.before.elapsed);
                     self.broke(Rule::VoteLease, || {
                         let sent = text::message(sent);
-                        format!(
-                            "It sent {sent}, although it has heard of leader {leader} {elapsed} ticks ago."
-                        )
+                        format!("It sent {sent}, although it heard from leader {leader} {elapsed} ticks ago.")
                     });
                 }
                 self.reached(Reached::IgnoredInLease);

@@ -25,7 +25,7 @@ pub(super) fn change(change: &Change) -> String {
         MemberChange::Remove => format!("member {member} leaves"),
     };
     let changes: Vec<String> = change.changes.iter().map(one).collect();
-    if changes.is_empty() { "the joint configuration is left".to_string() } else { changes.join(", ") }
+    if changes.is_empty() { "leaves the joint configuration".to_string() } else { changes.join(", ") }
 }
 
 /// A role.
@@ -45,7 +45,7 @@ pub(super) fn configuration(configuration: &Configuration) -> String {
     let others = [
         ("outgoing voters", &configuration.outgoing),
         ("learners", &configuration.learners),
-        ("learners after that", &configuration.learners_next),
+        ("learners next", &configuration.learners_next),
     ];
     for (name, ids) in others.into_iter().filter(|(_, ids)| !ids.is_empty()) {
         text.push_str(&format!(", {name} {}", list(ids)));
@@ -111,8 +111,8 @@ pub(super) fn message(message: &Message) -> String {
             )
         }
         MessageKind::Propose => format!("a proposal of {} entries", message.entries.len()),
-        MessageKind::TransferLeader => format!("the wish of term {term} to transfer the leadership"),
-        MessageKind::TimeoutNow => format!("the order of term {term} to campaign"),
+        MessageKind::TransferLeader => format!("the request of term {term} to transfer the leadership"),
+        MessageKind::TimeoutNow => format!("the TimeoutNow of term {term}"),
         MessageKind::ReadIndex => format!("the read {:?}", message.context),
         MessageKind::ReadIndexResponse => {
             format!("the answer of term {term} to the read {:?} with index {index}", message.context)

@@ -1,8 +1,8 @@
-//! A tick of raft's clock: the election timeout of those who do not lead (*Timeout* in `etcdraft.tla`), the heartbeats of
-//! the leader (*Heartbeat*), and whether it still has a quorum (*StepDownToFollower*).
+//! A tick of raft's clock: the election timeout of members that do not lead (*Timeout* in `etcdraft.tla`), the
+//! heartbeats of the leader (*Heartbeat*), and whether it still has a quorum (*StepDownToFollower*).
 //!
-//! Paper, section 5.2; thesis, section 6.2 for check-quorum. With etcd, a leader looks once an election timeout whether
-//! a quorum has answered since it last looked.
+//! Paper, section 5.2; thesis, section 6.2 for check-quorum. In etcd, a leader checks once per election timeout whether
+//! a quorum has answered since its last check.
 
 use record::step::{Context, Message};
 use record::{MemberId, MessageKind, Role};
@@ -23,7 +23,7 @@ impl Act<'_> {
         for field in [Field::Term, Field::Role, Field::Vote] {
             self.governs(field, Rule::CampaignDue);
         }
-        // The host draws the timeout; the one before the step counts.
+        // The host draws the timeout; what counts is the timeout before the step.
         if self.node.state.elapsed < self.before.timeout {
             return self.reached(Reached::TimeoutNotDue);
         }
@@ -76,7 +76,7 @@ impl Act<'_> {
         }
     }
 
-    /// A leader looks whether a quorum has answered since it last looked.
+    /// A leader checks whether a quorum has answered since its last check.
     fn check_quorum(&mut self) {
         self.governs(Field::Role, Rule::CheckQuorum);
         let own = self.node.id;

@@ -57,7 +57,7 @@ impl Act<'_> {
             answer.reject = true;
             (answer.commit, answer.commit_term) = self.commit_and_term();
         }
-        // A wrong decision is told from a wrong form of the answer.
+        // Distinguishes a wrong decision from a wrong form of the answer.
         let sent = self.step.out.iter().find(|sent| sent.kind == answer_kind && sent.to == request.from);
         match sent {
             Some(sent) if sent.reject == grant => {

@@ -16,7 +16,7 @@ pub enum Where {
     Before,
     /// Between two events.
     Between,
-    /// Where the missing revisions can have been compacted by then.
+    /// Where the missing revisions can have been compacted before the next event came.
     Compacted,
 }
 

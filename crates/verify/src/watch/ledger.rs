@@ -1,9 +1,9 @@
 //! The ledger of one watcher: the changes that it must receive, and which of them arrived.
 //!
-//! Expected are all changes of its keys, except those of a kind it filtered out, from its first revision up to the
-//! last known one. If the watcher or its stream has ended, they are expected only up to the highest revision that it
-//! reported. Each event that arrived is found in the truth by its key, its revision and its kind; W7 to W9 check its
-//! content.
+//! The watcher must receive all changes of its keys, except those of a kind it filtered out, from its first revision up
+//! to the last known one. If the watcher or its stream has ended, it must receive them only up to the highest revision
+//! that it reported. Each event that arrived is found in the truth by its key, its revision and its kind; W7 to W9
+//! check its content.
 //!
 //! Events of revisions of which the truth is not known are in `deliveries` without a number.
 

@@ -99,7 +99,7 @@ pub enum End {
     },
 }
 
-/// A response that the stream should not have had there.
+/// A response that should not have come at that point of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slip<'a> {
     /// Which response of the stream.
@@ -138,7 +138,7 @@ pub enum Wrong<'a> {
 pub struct Transcript<'a> {
     /// Its watchers, in the order of their creation.
     pub watchers: Vec<Watcher<'a>>,
-    /// Responses that the stream should not have had there.
+    /// Responses that should not have come at that point of the stream.
     pub slips: Vec<Slip<'a>>,
     /// Creations that were not answered: when they were sent, and what they asked for.
     pub unanswered: Vec<(Nanos, &'a WatchCreateRequest)>,

@@ -52,7 +52,7 @@ fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
     if look.truth.is_sure_of_compactions() && !happened {
         let violation = wrong("a watcher was cancelled by a compaction that never was");
-        return Some(violation.say(format!("Nothing had been compacted at revision {revision} by then.")));
+        return Some(violation.say(format!("Nothing had been compacted at revision {revision} yet.")));
     }
     (knows_first && needs >= revision).then(|| {
         wrong("a watcher was cancelled by a compaction that removed nothing it needed")
@@ -71,7 +71,7 @@ fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
             .of_severity(Severity::Lost)
             .say(format!("It received {}; {} before that never came.", said(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
-            .say("They can have been compacted by then; it should have been cancelled for that reason.")
+            .say("They can have been compacted before that; it should have been cancelled for that reason.")
             .shown_by(look.maker(gap.revision)),
     )
 }
@@ -107,7 +107,7 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     )
 }
 
-/// Finds a response that the stream should not have had.
+/// Finds a response that should not have come.
 pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];

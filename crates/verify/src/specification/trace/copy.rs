@@ -100,14 +100,14 @@ impl Terms {
     }
 }
 
-/// Whether a configuration is joint: an event says only which voters it has, the next event shows the other half.
+/// Whether a configuration is joint: an event says only which voters it has; the next event shows the other half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Joint {
     /// The copy has both halves.
     Known,
     /// If it is joint, these are the old voters.
     Perhaps(Vec<MemberId>),
-    /// Either way.
+    /// Not known: any configuration with these voters may be in force.
     Unknown,
 }
 
@@ -122,7 +122,7 @@ pub(super) struct Duty {
     pub follow: bool,
     /// Whether it must answer, if it became a follower or did not have to.
     pub answer: bool,
-    /// Whether it may also ignore the message: nothing of this is then due.
+    /// Whether it may also ignore the message: then none of this is due.
     pub optional: bool,
 }
 
@@ -154,7 +154,7 @@ pub(super) struct Copy {
     /// Of a leader: proposals that are not in the log yet; changes of the configuration with their content.
     pub proposed: Vec<Option<Vec<SingleChange>>>,
     /// The last index at which it has applied a change of the configuration that the trace shows. `None` after a
-    /// restart, until that shows.
+    /// restart, until the trace shows it.
     pub applied: Option<u64>,
     /// Whether the configuration that has just come into force may be joint.
     pub joint: Joint,
@@ -192,7 +192,7 @@ impl Copy {
     pub fn starts(event: &TracedEvent, before: Option<&Copy>) -> Copy {
         let mut copy = Copy { starting: true, heard_leader: false, ..Copy::of(event) };
         match before {
-            // Which changes from before the trace it has applied does not show.
+            // The trace does not show which of the changes from before it the member has applied.
             None => copy.applied = Some(0),
             Some(before) => {
                 // What was replaced may have come back, if the replacement was not durable.
@@ -205,7 +205,7 @@ impl Copy {
         copy
     }
 
-    /// Everything that a new term or role begins anew.
+    /// Resets what every new term or role resets.
     pub fn begin(&mut self, term: u64, role: TracedRole) {
         if term != self.term {
             (self.term, self.vote, self.heard_leader) = (term, MemberId::NONE, false);

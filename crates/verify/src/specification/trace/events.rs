@@ -53,7 +53,7 @@ impl Look<'_> {
         }
         let shown = event.state;
         (self.copy.term, self.copy.vote) = (shown.term, shown.vote);
-        // A cluster that is made puts its first members into the log without any message.
+        // A new cluster puts its first members into the log without any message.
         let term = shown.term;
         self.copy.log.truncate(event.log);
         self.copy.log.extend(event.log, term);
@@ -74,7 +74,7 @@ impl Look<'_> {
     fn become_candidate(&mut self) {
         let (own, term, role) = (self.event.nid, self.copy.term, self.copy.role);
         self.holds(Rule::RoleChanges, role != TracedRole::Leader, |_| {
-            format!("It becomes a candidate, and led term {term}.")
+            format!("It becomes a candidate, although it led term {term}.")
         });
         let voter = self.copy.configuration.has_voter(own);
         self.holds(Rule::CampaignVotersOnly, voter, |_| "It campaigns, but it is no voter.".to_string());
@@ -102,7 +102,7 @@ impl Look<'_> {
             duty.message.clone()
         });
         if now > term {
-            // Messages that the trace does not have carry terms, too. Somebody must have had that term.
+            // Messages that the trace does not have carry terms, too. But some member must have had that term.
             let known = match &asked {
                 Some(message) => message.term == now,
                 None => self.trace.leads_or_had(now, self.event.nid),
@@ -170,11 +170,11 @@ impl Look<'_> {
         if all.is_empty() { "of nobody".to_string() } else { all.join(", ") }
     }
 
-    /// A leader takes a proposal, which is in the log when it acknowledges its own entries.
+    /// A leader takes a proposal. It is in the log by the time the leader acknowledges its own entries.
     fn propose(&mut self, change: Option<Vec<SingleChange>>) {
         let role = self.copy.role;
         self.holds(Rule::LeaderAppends, role == TracedRole::Leader, |_| {
-            format!("It takes a proposal, and is {role:?}.")
+            format!("It takes a proposal, although it is {role:?}.")
         });
         self.copy.proposed.push(change);
         self.compare(Rule::Frame, Rule::LeaderAppends);
@@ -187,7 +187,7 @@ impl Look<'_> {
                 self.trace.change(&self.copy.log, applied, self.copy.log.last()).map(|(index, _)| index);
             self.holds(Rule::OneChangeAtATime, open.is_none(), |_| {
                 format!(
-                    "It takes a change of the configuration, and has not applied the one in entry {}.",
+                    "It takes a change of the configuration, but has not applied the one in entry {}.",
                     open.unwrap_or(0)
                 )
             });
@@ -330,7 +330,7 @@ impl Look<'_> {
         let (from, to, term, role) =
             (self.copy.commit, self.event.state.commit, self.copy.term, self.copy.role);
         self.holds(Rule::CommitQuorum, role == TracedRole::Leader, |_| {
-            format!("It counts a quorum, and is {role:?}.")
+            format!("It counts a quorum, although it is {role:?}.")
         });
         let acknowledged = |look: &Look<'_>, id| look.copy.acknowledged.get(&id).copied().unwrap_or(0);
         // Whether the configuration is joint must be known first.
@@ -350,7 +350,7 @@ impl Look<'_> {
             if of != UNKNOWN {
                 self.holds(Rule::CommitOwnTerm, of == term, |_| {
                     format!(
-                        "Its commit index moves to {to}, an entry of term {of}, and it leads term {term}."
+                        "Its commit index moves to {to}, an entry of term {of}, although it leads term {term}."
                     )
                 });
             }
@@ -359,7 +359,9 @@ impl Look<'_> {
             let due = quorum::matched(&self.copy.configuration, |id| acknowledged(self, id));
             let late = due > from && due <= self.copy.log.last() && self.copy.log.at(due) == term;
             self.holds(Rule::CommitDue, !late, |_| {
-                format!("It leaves its commit index at {from}, where a quorum has acknowledged up to {due}.")
+                format!(
+                    "It leaves its commit index at {from}, although a quorum has acknowledged up to {due}."
+                )
             });
         }
         self.compare(Rule::CommitQuorum, Rule::Frame);

@@ -161,7 +161,7 @@ pub struct Properties {
     /// Of `ChangeConf` and `ApplyConfChange`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cc: Option<TracedChange>,
-    /// Of a sent append: what the leader knows to match of itself.
+    /// Of a sent append: the leader's match index for itself.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub matched: Option<u64>,
     /// Of a sent append: the leader's own next index.
@@ -200,11 +200,11 @@ pub struct SingleChange {
 /// What becomes of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// It votes.
+    /// It becomes a voter.
     AddNewServer,
     /// It leaves.
     RemoveServer,
-    /// It learns.
+    /// It becomes a learner.
     AddLearner,
 }
 
@@ -212,9 +212,9 @@ impl Line {
     /// Reads a line; `None` if it belongs to another log. `number` counts from 1.
     ///
     /// # Errors
-    /// If it is not JSON, or its event is none of a trace of raft.
+    /// If it is not JSON, or its event does not belong to a trace of raft.
     pub fn read(file: &str, number: usize, text: &str) -> Result<Option<Line>, FileError> {
-        /// What tells a line of the trace from others.
+        /// What distinguishes a line of the trace from others.
         #[derive(Deserialize)]
         struct Marks {
             #[serde(default)]
@@ -228,7 +228,7 @@ impl Line {
             column: error.column().max(1),
             what,
         };
-        // Where in the line is said separately.
+        // The position in the line is reported separately.
         let said = |error: &serde_json::Error| {
             let text = error.to_string();
             text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_string())

@@ -30,11 +30,11 @@ pub(super) fn kinds(name: Name) -> &'static [TracedKind] {
 
 /// What a member does with an append, as far as the trace shows enough.
 struct Appended {
-    /// Whether it takes the append; `None` if that does not show.
+    /// Whether it takes the append; `None` if the trace does not show it.
     taken: Option<bool>,
     /// The index in its answer.
     answer: u64,
-    /// Its last index afterwards; `None` if that does not show.
+    /// Its last index afterwards; `None` if the trace does not show it.
     last: Option<u64>,
     /// Its commit index afterwards.
     commit: u64,
@@ -142,14 +142,14 @@ impl Look<'_> {
             self.copy.offered_commit = message.commit;
         }
         if message.term > term {
-            // Whoever hears a leader may ignore requests for votes; that does not show.
+            // A member that hears from a leader may ignore requests for votes; the trace does not show whether it does.
             self.owe(message, true, leads || vote, vote);
             return;
         }
         match message.kind {
             TracedKind::MsgVote => self.owe(message, false, true, false),
             TracedKind::MsgApp | TracedKind::MsgHeartbeat | TracedKind::MsgSnap => {
-                // That a follower asks for pre-votes may not show yet.
+                // The trace may not show yet that a follower asks for pre-votes.
                 let follow = role == TracedRole::Candidate || role == TracedRole::PreCandidate;
                 self.owe(message, follow, true, false);
                 self.copy.heard_leader = true;
@@ -269,7 +269,7 @@ impl Look<'_> {
                 let most = commit.min(known);
                 self.holds(Rule::HeartbeatTrue, leads && message.commit <= most, |_| {
                     format!(
-                        "{}, with the commit index {}, where {most} is known to be there.",
+                        "{}, with the commit index {}, where at most {most} is allowed.",
                         said(),
                         message.commit
                     )
@@ -304,7 +304,7 @@ impl Look<'_> {
                     let own = self.copy.acknowledged.get(&self.event.nid).copied().unwrap_or(0);
                     self.holds(Rule::MatchMoves, matched == own, |_| {
                         format!(
-                            "It takes its own entries up to {matched} for acknowledged, where {own} was due."
+                            "It counts its own entries up to {matched} as acknowledged, where {own} was due."
                         )
                     });
                 }
@@ -410,7 +410,7 @@ impl Look<'_> {
         });
         let (from, shown) = (self.copy.commit, self.event.log);
         if due.last.is_none() {
-            // What it had behind the new entries does not show.
+            // The trace does not show what it had after the new entries.
             self.copy.log.truncate(shown);
             self.copy.log.extend(shown, UNKNOWN);
         }

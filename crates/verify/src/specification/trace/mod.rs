@@ -107,10 +107,10 @@ struct Trace {
     members: BTreeMap<MemberId, Copy>,
     /// The leader of each term, with its log.
     leaders: BTreeMap<u64, (MemberId, Terms)>,
-    /// What each entry with a change of the configuration changes, by index and term. Nothing: it leaves a joint
+    /// What each entry with a change of the configuration changes, by index and term. An empty list: it leaves a joint
     /// configuration.
     changes: BTreeMap<(u64, u64), Vec<SingleChange>>,
-    /// Whether some change is known without its entry. What is applied is not judged then.
+    /// Whether some change is known without its entry. Then applied changes are not judged.
     changes_unclear: bool,
     /// Some member had entries up to here when it started.
     unseen: u64,
@@ -135,7 +135,7 @@ struct Look<'a> {
 }
 
 impl Trace {
-    /// Judges an event. An error says why it is none.
+    /// Judges an event. An error says why it is not a valid one.
     fn event(&mut self, line: usize, event: &TracedEvent) -> Result<(), String> {
         let id = event.nid;
         if id.is_none() {
@@ -191,8 +191,8 @@ impl Look<'_> {
         self.trace.breaches.push(breach);
     }
 
-    /// Compares the copy with what the event shows; `commit` and `log` govern these fields here. Goes on with what the
-    /// event shows.
+    /// Compares the copy with what the event shows; `commit` and `log` govern these fields here. The copy then takes
+    /// over what the event shows.
     fn compare(&mut self, commit: Rule, log: Rule) {
         let (event, shown) = (self.event, self.event.state);
         let was = (self.copy.term, self.copy.vote, self.copy.role, self.copy.commit, self.copy.log.last());
@@ -204,7 +204,7 @@ impl Look<'_> {
             format!("Its vote in term {} is {}, where {} was due.", shown.term, who(shown.vote), who(was.1))
         });
         self.copy.vote = shown.vote;
-        // That a member asks for pre-votes shows only here.
+        // Only here does the trace show that a member asks for pre-votes.
         if event.role == TracedRole::PreCandidate && was.2 != TracedRole::Leader {
             self.copy.heard_leader = false;
         } else {

@@ -1,7 +1,7 @@
 //! Which rules of the specification a trace of etcd-io/raft shows enough for, and why not the others.
 //!
-//! The trace has no ticks, no pre-votes, no orders of a transfer and no reads; entries come without their terms, what is
-//! durable is not said, and learners are not listed. Terms of entries are known all the same, because the
+//! The trace has no ticks, no pre-votes, no transfers of leadership and no reads; entries come without their terms,
+//! what is durable is not said, and learners are not listed. Terms of entries are known all the same, because the
 //! specification follows every log.
 
 use crate::specification::rule::Rule;
