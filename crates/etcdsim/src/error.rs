@@ -150,7 +150,7 @@ pub enum Error {
 
     /// Git refused.
     #[error("git {command} failed in {}: {why}", repository.display())]
-    #[diagnostic(help("name a repository of etcdsim with `--repository`, with commits that it has"))]
+    #[diagnostic(help("name a repository of etcdsim with `--repository`, and commits that it has"))]
     Git {
         /// The repository.
         repository: PathBuf,
@@ -206,7 +206,7 @@ pub enum Error {
     },
 
     /// What a run reached was to be written into something that is no saved plan.
-    #[error("{file} is not a plan as it runs, so nothing can be written into it")]
+    #[error("{file} is not the plan that was run, so nothing can be written into it")]
     #[diagnostic(help("name a saved plan, without `--flaw`"))]
     NoPlanToWrite {
         /// The file.

@@ -20,7 +20,7 @@ use crate::why::Runs;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// A saved plan with what it should reach at its head
+    /// A saved plan; its head lists what it should reach
     file: PathBuf,
     /// Where the new plan is written [default: in place of the old one]
     #[arg(long, value_name = "FILE")]
@@ -73,7 +73,7 @@ pub(super) fn aim_plan(arguments: &Arguments) -> Result<Exit, Mistakes> {
     })
 }
 
-/// What became of it.
+/// The result, as text.
 fn text(file: &str, aimed: &Aimed, output: &str) -> String {
     let tries = numbers::counted(aimed.tries, "changed plan");
     let mut text = match (&aimed.failure, aimed.missing.as_slice()) {

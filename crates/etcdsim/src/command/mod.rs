@@ -56,7 +56,7 @@ enum Command {
     Run(run::Arguments),
     /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
-    /// Makes a failing plan as small as it can, such that it still fails in the same way
+    /// Shrinks a failing plan as far as it can while it still fails in the same way
     Shrink(shrink::Arguments),
     /// Runs one plan, or one seed of a scenario, and explains why it fails
     Explain(explain::Arguments),
@@ -70,7 +70,7 @@ enum Command {
     Check(check::Arguments),
     /// Walks a member through the record of a real process again, and says whether it does the same
     Step(record::Arguments),
-    /// Shows two runs of one plan side by side, up to the first event at which they part
+    /// Shows two runs of one plan side by side, up to the first event at which they diverge
     Diff(diff::Arguments),
     /// Finds the commit of a repository with which a plan begins to fail
     Bisect(bisect::Arguments),

@@ -32,11 +32,11 @@ enum Order {
     Quit,
 }
 
-/// What is shown beside the walk.
+/// The walk, and what is shown with it.
 struct View {
     walk: Walk,
     title: String,
-    /// What the last key led to, if it led nowhere.
+    /// A message if the last key led nowhere.
     said: String,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn of(evidence: &Evidence, failure: &Failure, wrong: &[Wrong]) -> Vec
     shorten(steps)
 }
 
-/// When the answer of the operation of a story came.
+/// When the operation of a story was answered.
 fn story_time(evidence: &Evidence, operation: u64, first: &Wrong) -> Nanos {
     let operation = evidence.history().operations.get(operation as usize);
     operation.and_then(record::Operation::returned).unwrap_or(first.time)
@@ -199,7 +199,7 @@ fn is_own(evidence: &Evidence, request: u64) -> bool {
     evidence.operation_of(request).is_none()
 }
 
-/// The way of an entry: who proposed it, who appended it, who committed it, who applied it and with which result.
+/// The path of an entry: who proposed it, who appended it, who committed it, who applied it and with which result.
 fn entry(evidence: &Evidence, index: u64) -> Vec<Sentence> {
     let Some(applied) = evidence.entry(index) else { return Vec::new() };
     let mut steps = Vec::new();
@@ -376,7 +376,7 @@ pub(super) fn timed(line: &str) -> Sentence {
     }
 }
 
-/// A text with a large first letter.
+/// A text with a capital first letter.
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
@@ -464,8 +464,8 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
     sentences
 }
 
-/// What a fault has besides its kind and its target: how far a clock is set, where a link leads and what it does, to which
-/// revision is compacted.
+/// The values of a fault besides its kind and its target: how far a clock is set, where a link leads and what it does,
+/// to which revision the store is compacted.
 fn details(plan: &Plan, id: u32) -> String {
     let Some(fault) = plan.faults.iter().find(|fault| fault.id == id) else { return String::new() };
     match &fault.kind {

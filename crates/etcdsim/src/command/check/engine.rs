@@ -149,7 +149,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgem
     of_verdict(verify::judge(record, expectations), record)
 }
 
-/// What is said of a verdict on a record.
+/// The judgement that a verdict on a record amounts to.
 pub(super) fn of_verdict(verdict: verify::Verdict, record: &Record) -> Judgement {
     let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
@@ -373,8 +373,8 @@ pub(super) fn operation_line<M: Model>(
 }
 
 /// Why each order of the conflict's operations fails, one sentence each. The search also tried to place other
-/// operations between them. All those ways fail, too; the sentence gives the reason of one way, without the other
-/// operations.
+/// operations between them. All those attempts fail, too; the sentence gives the reason why one of them fails, and
+/// leaves the other operations out.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut listed: Vec<(Vec<u32>, u32, &str)> = Vec::new();
     for linear::Excluded { order, next, reason, .. } in excluded {

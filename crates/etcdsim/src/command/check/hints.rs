@@ -1,5 +1,5 @@
 //! Hints: what besides a bug of the system may explain a violation. There are two such explanations. The state before
-//! the first operation may have been another one than assumed; or a write that was reported as failed took effect.
+//! the first operation was not the one assumed, or a write that was reported as failed took effect.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::file::Content;
 
 /// How many values are tried as the initial one; our choice.
 const TRIED_MAX: usize = 3;
-/// How many configurations may be searched for each of them; our choice.
+/// How many configurations may be searched for each of these values; our choice.
 const STEPS_MAX: u64 = 100_000;
 /// How many failed writes are named; our choice.
 const WRITES_SHOWN: usize = 3;
@@ -196,8 +196,9 @@ fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64
     }
 }
 
-/// If the history began later than a store does: says what shows that the store was not empty then, as is assumed. If
-/// not: tries a later revision, and says whether there are fewer violations then, or why not.
+/// If the history began at a later revision than a new store has: reports evidence that the store was not empty then,
+/// although it is taken for empty. Without such evidence: tries a later revision, and reports whether that leaves fewer
+/// violations, or why not.
 pub(super) fn start_revision(
     record: &Record,
     expectations: &mut Expectations,
@@ -229,8 +230,8 @@ pub(super) fn start_revision(
     }
 }
 
-/// If the history began at a later revision than a store does, and answers show keys or leases from before: the hint
-/// that these count as violations.
+/// If the history began at a later revision than a new store has, and answers show keys or leases from before that: the
+/// hint that these count as violations.
 pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
     if begun == FIRST_REVISION {
         return None;
@@ -250,7 +251,7 @@ pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
 /// The pairs in answers that were written, or whose key was created, by this revision.
 fn from_before(record: &Record, revision: i64) -> impl Iterator<Item = &KeyValue> {
     let answers = record.history.operations.iter().filter_map(Operation::response);
-    // What a recorder did not keep is a number below 0.
+    // A number below 0 means that the recorder did not keep it.
     let is_before = move |at: i64| (1..=revision).contains(&at);
     answers
         .flat_map(Response::pairs)

@@ -1,4 +1,5 @@
-//! The backend: a commit has the effects of entries together with the index that says so, and no commit goes back.
+//! The backend: a commit holds the effects of entries together with the consistent index that covers them, and no
+//! commit goes back.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,7 @@ pub(super) fn replaced(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// A start finds the backend as the commits before it have made it, unless a fault damaged the disk.
+/// A start finds the backend as the commits before it left it, unless a fault damaged the disk.
 pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
     // The commits of each member since its last start: time, rows, consistent index.
     let mut commits: BTreeMap<MemberId, Vec<(Nanos, usize, u64)>> = BTreeMap::new();
@@ -151,7 +152,7 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// Whether a start failed because an operation of its disk did, which says nothing of the file.
+/// Whether a start failed because a disk operation did, which says nothing about the file.
 fn is_disk_error(why: &str) -> bool {
     [DiskErrorKind::Io, DiskErrorKind::Full].iter().any(|kind| why.contains(&kind.to_string()))
 }
