@@ -1,5 +1,5 @@
-//! Measures which oracles find each flaw, and writes the counts into `docs/flaws.md`: `cargo bench -p etcdsim --bench
-//! flaws`. With ids after `--`, it measures only those flaws.
+//! Measures which oracles find each flaw, and writes that into `docs/flaws.md`: `cargo bench -p etcdsim --bench flaws`.
+//! With ids after `--`, it measures only those flaws.
 //!
 //! For each flaw it runs its scenario with the seeds 0 to 29 and counts the seeds that failed, the oracles that were
 //! violated, and the oracle that saw something first in virtual time.

@@ -2,9 +2,9 @@
 //! called whom.
 //!
 //! The format is in valgrind's manual, "Callgrind Format Specification". This reads only the part of the format that
-//! callgrind itself writes with one kind of event (`Ir`) and lines as positions; it does not keep the lines, the
-//! objects and the number of calls. With the line tables of a build, callgrind names the source file of inlined code,
-//! too, so a function can spend instructions in many files.
+//! callgrind itself writes with one kind of event (`Ir`) and lines as positions; it does not keep lines, objects or the
+//! number of calls. With the line tables of a build, callgrind names the source file of inlined code, too, so a
+//! function can spend instructions in many files.
 
 use std::collections::BTreeMap;
 

@@ -109,8 +109,8 @@ impl Tools {
     /// Measures a plan: its memory in a plain process, then its instructions in one under callgrind.
     pub fn measure(&self, name: &str, file: &Path) -> Result<Measured, String> {
         let mut program = Command::new(this_program()?);
-        // The allocator returns freed memory at once: otherwise the run could reuse the memory freed after the plan was
-        // read, and that would not be counted.
+        // The allocator must return freed memory at once: otherwise the run could reuse what reading the plan took, and
+        // that would not be counted.
         program.env("MALLOC_TRIM_THRESHOLD_", "0").env("MALLOC_TOP_PAD_", "0");
         program.env("MALLOC_MMAP_THRESHOLD_", "65536");
         let run = run(program, file)?;

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Run the plan on the right with the etcdsim of another build
     #[arg(long, value_name = "PATH", conflicts_with_all = ["against_flaw", "without_fault"])]
     other_binary: Option<PathBuf>,
-    /// How many events of each side to show from there on
+    /// How many events of each side to show, from the first one that differs
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     events: usize,
 }

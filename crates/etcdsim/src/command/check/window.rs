@@ -23,7 +23,8 @@ use super::sums::by_key;
 
 /// A model with few states that matter to some operations.
 trait FewStates: Listed {
-    /// An operation that brings the model into each state that matters to these operations; `None` for its first state.
+    /// For each state that matters to these operations, an input with its output that brings the model into it; `None`
+    /// for its first state.
     fn ways_into(&self, operations: &[&Operation<Self::Input, Self::Output>]) -> Ways<Self>;
 }
 
@@ -133,7 +134,8 @@ impl General<'_> {
             let line = |place: &usize| self.line(model, &history, *place as u32, &numbers);
             return Some(Conflict {
                 title: format!(
-                    "these {} operations cannot be put in order, whatever state the earlier ones left and whatever happened to all others",
+                    "these {} operations cannot be put in order, whatever state the earlier ones left and \
+                     whether or not the others took effect",
                     kept.len()
                 ),
                 operations: kept.iter().map(line).collect(),

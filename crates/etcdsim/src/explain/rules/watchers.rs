@@ -356,7 +356,7 @@ fn judge_progress<'a>(
 ) -> Option<Wrong> {
     let Queued { stream, revision, waiting, ahead, .. } = queued;
     let when = time(at);
-    let rule = "Progress up to a revision is sent after all events up to it, and is sent only while its watchers have been sent everything and their first revision is reached.";
+    let rule = "Progress up to a revision follows all events up to it, and is sent only while its watchers have been sent everything and their first revision is reached.";
     if *ahead && *waiting > 0 {
         let says = format!(
             "Member {member} answered the request for progress on {} at {when} with revision {revision} ahead of {} that still waited in the channel of that stream: progress went with the control responses, which overtake events.",
