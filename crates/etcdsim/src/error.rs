@@ -30,7 +30,7 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// A program of this project that is not beside this one.
+    /// A program of this project that is not in this one's folder.
     #[error("cannot execute {program}: {error}")]
     #[diagnostic(help(
         "`cargo build --release -p {program}` makes it, and it must be in the same folder as etcdsim"

@@ -161,7 +161,7 @@ pub(crate) fn of_operations(
     }
 }
 
-/// The names of the kinds of faults that are over at once.
+/// The names of the kinds of faults that have no duration.
 fn instant_kinds() -> BTreeSet<&'static str> {
     let kinds = kinds::shapes::<OperatorTask>(Names::NONE).into_iter().map(|shape| shape.kind);
     kinds.filter(|kind| kind.lasts == Lasts::Instant).map(|kind| kind.name).collect()

@@ -1,4 +1,4 @@
-//! `etcdsim aim`: changes a saved plan a little until it reaches again what its failing run reached.
+//! `etcdsim aim`: changes a saved plan a little until it again reaches what its failing run reached.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -79,9 +79,9 @@ fn text(file: &str, aimed: &Aimed, output: &str) -> String {
     let mut text = match (&aimed.failure, aimed.missing.as_slice()) {
         (Some(failure), _) => format!("{file}: after {tries}, {}: {}.\n", failure.oracles(), failure.title()),
         (None, []) if aimed.changes.is_empty() => {
-            return format!("{file} reaches what it reached; nothing need be changed.\n");
+            return format!("{file} still reaches what it reached; nothing need be changed.\n");
         }
-        (None, []) => format!("{file}: after {tries}, it reaches again what it reached.\n"),
+        (None, []) => format!("{file}: after {tries}, it again reaches what it reached.\n"),
         (None, missing) => {
             return format!("{file}: after {tries}, the best one does not reach {}.\n", missing.join(", "));
         }

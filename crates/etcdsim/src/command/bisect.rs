@@ -121,7 +121,7 @@ impl Search<'_> {
             let open: Vec<_> =
                 commits[low..=high].iter().map(|commit| self.repository.title(commit)).collect();
             text += &format!(
-                "One of these commits is the first bad one; the others could not be tried:\n   {}\n",
+                "One of these commits is the first bad one; all but the last could not be tried:\n   {}\n",
                 open.join("\n   ")
             );
         } else {

@@ -64,11 +64,11 @@ enum Command {
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
     Why(why::Arguments),
-    /// Changes a saved plan a little until it reaches again what its failing run reached
+    /// Changes a saved plan a little until it again reaches what its failing run reached
     Aim(aim::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
-    /// Walks a member through the record of a real process again, and says whether it does the same
+    /// Walks a member through the record of a real process again, and reports whether it takes the same steps
     Step(record::Arguments),
     /// Shows two runs of one plan side by side, up to the first event at which they diverge
     Diff(diff::Arguments),

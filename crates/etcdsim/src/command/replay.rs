@@ -248,7 +248,7 @@ fn exit(recorded: Option<&SavedResult>, end: &End<'_>, text: &mut String) -> Exi
     match (recorded.oracles.first(), seen) {
         (_, None) if recorded.mended && missing.is_empty() => {
             if is_recorded {
-                text.push_str("It still reaches what it reached when its failure was there.\n");
+                text.push_str("It still reaches what it reached when it failed.\n");
             }
             return end.exit();
         }

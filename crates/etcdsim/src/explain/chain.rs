@@ -81,7 +81,7 @@ fn shorten(mut steps: Vec<Sentence>) -> Vec<Sentence> {
     steps
 }
 
-/// What happened to the thing that the wrong step is about.
+/// What happened to the subject of the wrong step.
 fn subject(evidence: &Evidence, first: &Wrong, end: Nanos, steps: &mut Vec<Sentence>) {
     let from = first.time.saturating_sub(AROUND);
     let around = || evidence.all.iter().filter(move |happened| (from..=end).contains(&happened.time));
@@ -456,7 +456,7 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
         .collect();
     if all > sentences.len() {
         sentences.push(Sentence::new(format!(
-            "In all, {} struck {} until then.",
+            "In all, {} struck {} up to this point.",
             numbers::counted(all, "fault"),
             if members.is_empty() { "the cluster" } else { "these members or the network" }
         )));
@@ -498,7 +498,7 @@ pub(super) fn leaders(evidence: &Evidence, failure: &Failure, first: Option<&Wro
         .collect();
     if all > sentences.len() {
         sentences.push(Sentence::new(format!(
-            "In all, {} had been elected by then.",
+            "In all, {} had been elected up to this point.",
             numbers::counted(all, "leader")
         )));
     }

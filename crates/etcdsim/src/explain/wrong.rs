@@ -54,7 +54,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Whether a violation is about it: it names it, or its operations prove the violation.
+    /// Whether a violation is about this subject: the violation names it, or the operation is among its proofs.
     fn is_of(&self, seen: &ViolationReport) -> bool {
         let names = |what: &str, number: &dyn Display| {
             let wanted = format!("{what} {number}");

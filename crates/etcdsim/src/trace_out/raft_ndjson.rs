@@ -1,8 +1,8 @@
 //! The trace of etcd-io/raft: the events of its `state_trace.go`, made from the steps of a run.
 //!
 //! One step of `raft` 0.7.0 becomes the events that etcd-io/raft writes for the same call, in its order, each with the
-//! state that it shows. What the crate does at once and etcd-io/raft by a message to itself is written as that message:
-//! a candidate's vote for itself, and a leader's acknowledgement of its own entries once they are durable.
+//! state that it shows. What the crate does directly, and etcd-io/raft with a message to itself, is written as that
+//! message: a candidate's vote for itself, and a leader's acknowledgement of its own entries once they are durable.
 //!
 //! Left out, as in etcd-io/raft: pre-votes, orders to campaign, reads, ticks. Also left out: the two properties `match`
 //! and `next` of a sent append, which name the sender's progress and not the receiver's.

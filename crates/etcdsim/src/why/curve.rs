@@ -18,14 +18,14 @@ pub struct Instant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rise {
-    /// The interval's begin.
+    /// The interval's beginning.
     pub from: Instant,
     /// Its end.
     pub to: Instant,
 }
 
 impl Rise {
-    /// How many more futures fail at its end than at its begin.
+    /// How many more futures fail at its end than at its beginning.
     pub fn height(&self) -> usize {
         self.to.failed.saturating_sub(self.from.failed)
     }

@@ -217,7 +217,7 @@ pub(super) fn start_revision(
         End::Violation if count(&again) >= count(judged) => {
             let shown = from_before(record, first).find(|pair| !is_written(record, &pair.key))?;
             Some(format!(
-                "the first answers are of revision {first}, and an answer shows {}, which nobody wrote in the file: the store seems to have been in use before the history began. --start-revision {first} would say so, but takes it for empty then",
+                "the first answers are of revision {first}, and an answer shows {}, which nobody wrote in the file: the store seems to have been in use before the history began. --start-revision {first} would say so, but takes the store for empty at that revision",
                 key_of(shown)
             ))
         }
@@ -244,7 +244,7 @@ pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
         }
     };
     Some(format!(
-        "--start-revision {begun} takes the store for empty at revision {begun}, without keys and leases, but {shown}. If that was there before the history began, the violation is none of the system: record histories from an empty store"
+        "--start-revision {begun} takes the store for empty at revision {begun}, without keys and leases, but {shown}. If that was there before the history began, the violation is not the system's fault: record histories from an empty store"
     ))
 }
 
@@ -272,7 +272,7 @@ fn is_written(record: &Record, key: &[u8]) -> bool {
     parts.any(|part| matches!(part, Part::Put(put) if &put.key[..] == key))
 }
 
-/// An answered operation that puts a key with a lease that nobody asked for, and that lease.
+/// An answered operation that puts a key with a lease that no client asked for, and that lease.
 fn foreign_lease(record: &Record) -> Option<(usize, i64)> {
     let operations = &record.history.operations;
     let granted: BTreeSet<i64> = operations

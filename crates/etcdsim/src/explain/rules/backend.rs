@@ -142,7 +142,7 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
                         .rule("What a start finds in the backend is what the commits before it have written: every row, and the consistent index of the last one. (The simulator keeps commits and writes them into the file together, when somebody can see it.)")
                         .change(
                             format!("{} commits, the last with consistent index {}", all.len(), last.2),
-                            format!("a file of which the start says: {}", why.trim_end_matches('.')),
+                            format!("a file that the start refused: {}", why.trim_end_matches('.')),
                         ),
                 );
             }

@@ -68,9 +68,9 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                 let passed = clock.saturating_sub(given.clock);
                 let wall = wall_clock(evidence, place, member);
                 let how = match () {
-                    () if passed < given.lasts => "before its time was over",
+                    () if passed < given.lasts => "before its time had run out",
                     () if passed > given.lasts + LATE && !was_away(evidence, place, member, given.at) => {
-                        "long after its time was over"
+                        "long after its time had run out"
                     }
                     () => continue,
                 };
@@ -82,7 +82,7 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                     span(given.lasts),
                     time(given.at)
                 )
-                .replace("long after its time was over: only ", "long after its time was over: ");
+                .replace("long after its time had run out: only ", "long after its time had run out: ");
                 found.push(
                     Wrong::new(at, member, says)
                         .rule("A lease lasts its TTL by the monotonic clock of the leader that tracks it; setting the wall clock has no effect.")
@@ -178,7 +178,7 @@ fn wall_clock(evidence: &Evidence, place: usize, member: MemberId) -> String {
     });
     fault.map_or(String::new(), |(at, what)| {
         format!(
-            "; the fault {what} had set its wall clock at {}, so the expiry goes by the wall clock",
+            "; the fault {what} had set its wall clock at {}, so the expiry follows the wall clock",
             time(at)
         )
     })

@@ -36,7 +36,7 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                 let how = match load {
                     Some(load) if load.by_start => format!("restarted at {} with", time(happened.time)),
                     Some(_) => format!(
-                        "got by the leader's snapshot of entry {}, at {},",
+                        "received with the leader's snapshot of entry {}, at {},",
                         state.index,
                         time(happened.time)
                     ),

@@ -1,5 +1,5 @@
-//! Puts settings back to what they are if left out: all at once, then by delta debugging. Those that must differ become
-//! small or round.
+//! Puts settings back to their defaults: all at once, then by delta debugging. Those that must differ become small or
+//! round.
 
 use plan::{Plan, Spread};
 use schedule::choice::Value;
