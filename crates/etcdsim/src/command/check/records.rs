@@ -13,8 +13,8 @@ use crate::stopwatch::Stopwatch;
 
 /// What no record shows.
 const NOT_SHOWN: &str = "A record does not show what was lost on the network, nor requests that reached no member; \
-     V1 to V3 say nothing, because a record does not say when the cluster must have settled. Members on several machines \
-     are put in order by their wall clocks.";
+     V1 to V3 say nothing, because a record does not say when the cluster must have settled. Members on several \
+     machines are put in order by their wall clocks.";
 
 /// Judges records together.
 pub(super) fn check(paths: &[PathBuf], json: bool) -> Result<Exit, Mistakes> {
