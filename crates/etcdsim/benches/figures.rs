@@ -1,4 +1,4 @@
-//! The figures of the project, by `cargo bench`:
+//! The project's figures, measured by `cargo bench`:
 //!
 //! - (a) the cost of the world: five members that exchange heartbeats and ten puts a second, once in a
 //!   bare loop around `raft` (a heap of messages, raft's own memory storage, nothing else) and once as

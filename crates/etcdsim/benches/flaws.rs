@@ -1,5 +1,5 @@
-//! Measures what finds the flaws, and writes it into `docs/flaws.md`: `cargo bench -p etcdsim --bench flaws`. With ids
-//! behind `--` it measures these flaws only.
+//! Measures which oracles find each flaw, and writes that into `docs/flaws.md`: `cargo bench -p etcdsim --bench flaws`.
+//! With ids after `--`, it measures only those flaws.
 //!
 //! For each flaw it runs its scenario with the seeds 0 to 29 and counts the seeds that failed, the oracles that were
 //! violated, and the oracle that saw something first in virtual time.

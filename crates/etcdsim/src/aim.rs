@@ -1,6 +1,6 @@
-//! Brings a saved plan back to where its failure was. A build that takes other steps may keep a plan from getting there:
-//! then it holds, and says nothing. Small changes of its times, and other draws, are tried until it reaches again what the
-//! failing run reached ([`Landmarks`]).
+//! Brings a saved plan back to where its failure was. With a build that takes other steps, the plan may no longer get
+//! there: then it holds, but that proves nothing. So small changes to its times, and other draws, are tried until it
+//! again reaches what the failing run reached ([`Landmarks`]).
 
 use keyed::{Domain, Draw, Keyed};
 use plan::{Noise, Plan, Trigger};
@@ -39,13 +39,13 @@ pub struct Aimed {
 }
 
 impl Aimed {
-    /// Whether nothing need be tried any more: it reaches everything, or it fails, which is what a saved plan is for.
+    /// Whether the search can stop: the plan reaches everything, or it fails, which is what a saved plan is for.
     fn is_there(&self) -> bool {
         self.missing.is_empty() || self.failure.is_some()
     }
 }
 
-/// Changes a plan until it reaches what it should, at most `tries` times. `None` if the simulator fails at the plan
+/// Changes a plan until it reaches what it should, at most `tries` times. `None` if the simulator fails on the plan
 /// itself.
 pub fn aim(plan: &Plan, goal: &Landmarks, tries: usize, runs: &Runs<'_>) -> Option<Aimed> {
     let mut best = tried(plan.clone(), Vec::new(), goal)?;
@@ -126,7 +126,7 @@ fn change(plan: &mut Plan, draw: Draw) -> Option<String> {
     }
 }
 
-/// One of so many.
+/// An index below `count`; `None` if that is 0.
 fn pick(draw: Draw, count: usize) -> Option<usize> {
     (count > 0).then(|| draw.below(count as u64) as usize)
 }

@@ -114,7 +114,7 @@ impl Case {
         }
     }
 
-    /// The result of a plan when it was saved; `None` if it was not saved, or if more flaws are switched on than then.
+    /// The result of a plan when it was saved; `None` if it was not saved, or if further flaws are switched on.
     pub(crate) fn saved(&self) -> Option<&SavedResult> {
         self.saved.as_ref().filter(|_| self.flaws.is_empty())
     }

@@ -14,7 +14,7 @@ use crate::execute::{HarnessFailure, run_plan_observed};
 /// by chance.) The number is our choice.
 const ATTEMPTS: u32 = 3;
 
-/// That two runs of one plan took different steps.
+/// Two runs of one plan took different steps.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Divergence {

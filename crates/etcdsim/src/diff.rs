@@ -1,8 +1,8 @@
-//! Where two runs of one plan part.
+//! Where two runs of one plan diverge.
 //!
-//! Two runs of a plan take the same steps until something differs: a flaw, a fault that is left out, a line of another
-//! build. The first event that differs is the first effect of that difference which the trace shows. All before it is
-//! the same, so the state of the members at that moment is the same on both sides, too.
+//! Two runs of a plan take the same steps until something differs: a flaw, a fault that is left out, a changed line of
+//! code in another build. The first event that differs is the first effect of that difference that the trace shows.
+//! Everything before it is the same, so the state of the members at that moment is the same on both sides, too.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use verify::describe;
 
 use crate::show::numbers;
 
-/// How far behind the parting the other side is searched for the same event.
+/// How many events after the parting the other side is searched for the same event.
 const SEARCHED: usize = 20_000;
 
 /// The trace of one side.
@@ -31,7 +31,7 @@ impl Trace {
         }
     }
 
-    /// An event as a line; `None` behind the end.
+    /// An event as a line; `None` past the end.
     pub fn line(&self, nth: usize) -> Option<Cow<'_, str>> {
         match self {
             Trace::Events(events) => events.get(nth).map(|event| describe::event(event).into()),
@@ -42,13 +42,13 @@ impl Trace {
     fn same(&self, other: &Trace, nth: usize) -> bool {
         match (self, other) {
             (Trace::Events(one), Trace::Events(other)) => one[nth] == other[nth],
-            // What a line does not say of an event cannot be compared.
+            // Only what the lines show of an event can be compared.
             _ => self.line(nth) == other.line(nth),
         }
     }
 }
 
-/// Where two traces part.
+/// Where two traces diverge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parting {
     /// How many events at the start of both are equal.

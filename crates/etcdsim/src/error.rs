@@ -30,7 +30,7 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// A program of this project that is not beside this one.
+    /// A program of this project that is not in this one's folder.
     #[error("cannot execute {program}: {error}")]
     #[diagnostic(help(
         "`cargo build --release -p {program}` makes it, and it must be in the same folder as etcdsim"
@@ -150,7 +150,7 @@ pub enum Error {
 
     /// Git refused.
     #[error("git {command} failed in {}: {why}", repository.display())]
-    #[diagnostic(help("name a repository of etcdsim with `--repository`, with commits that it has"))]
+    #[diagnostic(help("name a repository of etcdsim with `--repository`, and commits that it has"))]
     Git {
         /// The repository.
         repository: PathBuf,
@@ -206,7 +206,7 @@ pub enum Error {
     },
 
     /// What a run reached was to be written into something that is no saved plan.
-    #[error("{file} is not a plan as it runs, so nothing can be written into it")]
+    #[error("{file} is not the plan that was run, so nothing can be written into it")]
     #[diagnostic(help("name a saved plan, without `--flaw`"))]
     NoPlanToWrite {
         /// The file.

@@ -82,7 +82,7 @@ pub(crate) fn run_plan_with(
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// What a plan expects, and what it says besides the record.
+/// What a plan expects, and what else the judges must know of it besides the record.
 fn expectations(plan: &Plan) -> Expectations {
     let settings = &plan.cluster.settings;
     Expectations {

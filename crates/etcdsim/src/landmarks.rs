@@ -9,7 +9,7 @@ use record::{MemberId, Nanos, Probe, Record};
 use schedule::Part;
 use schedule::kinds::{Family, shapes};
 
-// How the comment lines begin that record what a run reached.
+// The prefixes of the comment lines that record what a run reached.
 const STATES: &str = "# reached: ";
 const FAULTS: &str = "# struck: ";
 const PROBES: &str = "# probes: ";
@@ -84,8 +84,8 @@ impl Landmarks {
         lines
     }
 
-    /// What these landmarks have and those of a later run have not: probes that it did not reach, and what it did less
-    /// than half as often.
+    /// What these landmarks have and those of a later run lack: probes that the later run did not reach, and what it
+    /// did less than half as often.
     pub fn missing(&self, now: &Landmarks) -> Vec<String> {
         let fewer = |before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>, what: &str| {
             let less = |(name, before): (&String, &u64)| {
@@ -122,7 +122,7 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
-/// Names with counts: `leaders 3, restarts 5`. What is none is left out: people edit plans.
+/// Names with counts: `leaders 3, restarts 5`. Parts without a count are skipped: people edit plans.
 fn counts(text: &str) -> impl Iterator<Item = (String, u64)> {
     list(text).filter_map(|part| {
         let (name, count) = part.rsplit_once(' ')?;
@@ -130,7 +130,7 @@ fn counts(text: &str) -> impl Iterator<Item = (String, u64)> {
     })
 }
 
-/// Writes a list in lines that begin alike.
+/// Writes a list in lines that begin with the same prefix.
 fn wrap(lines: &mut String, begin: &str, parts: &[String]) {
     let mut line = String::new();
     for part in parts {

@@ -58,7 +58,7 @@ fn touches(fault: &Fault) -> Touches {
         FaultKind::Clock(ClockFault::Step { .. } | ClockFault::Strobe { .. } | ClockFault::Sine { .. }) => {
             Touches::Nothing
         }
-        // A process that has ended says so itself, and one that has not is well.
+        // A process that has ended reports that itself, and one that has not ended is unaffected.
         FaultKind::Process(
             ProcessFault::Crash
             | ProcessFault::PowerLoss

@@ -1,6 +1,6 @@
 //! Makes the page of a run or of a history: turns plans, records and failures into what the crate `page` shows.
 //!
-//! A page needs all events of a run. A run that was made without keeping them is made again; it takes the same steps.
+//! A page needs all events of a run. A run that did not keep them is repeated; it takes the same steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -47,8 +47,9 @@ pub(crate) fn write_again(
     fs::write(file, of_run(&plan, &case.file, replay, &outcome.record, failure, undecided))
 }
 
-/// The page of a run, as the text of an HTML file (`docs/page.md`). Run the plan with `keep_events`: without its events, a
-/// page shows only what the clients saw. `replay` is the line that it shows for seeing the run again; it may be empty.
+/// The page of a run, as the text of an HTML file (`docs/page.md`). Run the plan with `keep_events`: without its
+/// events, a page shows only what the clients saw. `replay` is the command line that it shows for replaying the run; it
+/// may be empty.
 ///
 /// ```
 /// use etcdsim::{Options, page_of_run, run_plan_observed};
@@ -160,13 +161,13 @@ pub(crate) fn of_operations(
     }
 }
 
-/// The names of the kinds of faults that are over at once.
+/// The names of the kinds of faults that have no duration.
 fn instant_kinds() -> BTreeSet<&'static str> {
     let kinds = kinds::shapes::<OperatorTask>(Names::NONE).into_iter().map(|shape| shape.kind);
     kinds.filter(|kind| kind.lasts == Lasts::Instant).map(|kind| kind.name).collect()
 }
 
-/// What the plan says of each of its faults, without kind and time, which the page shows anyway.
+/// What the plan says about each of its faults, without kind and time, which the page shows anyway.
 fn fault_texts(plan: &Plan) -> Vec<String> {
     let text = Plan { clients: Vec::new(), ..plan.clone() }.to_toml();
     let known = |line: &&str| !["kind = ", "id = ", "at = "].iter().any(|field| line.starts_with(field));
@@ -376,7 +377,7 @@ fn leases(record: &Record) -> Vec<Lease> {
             ends.push((revoke.id, Ending { at: entry.time, how }));
         }
     }
-    // What came first ended it.
+    // The earliest of these ended the lease.
     ends.sort_by_key(|(_, end)| end.at);
     for (id, end) in ends {
         if let Some(lease) = leases.get_mut(&id) {
@@ -386,7 +387,7 @@ fn leases(record: &Record) -> Vec<Lease> {
     leases.into_values().collect()
 }
 
-/// How far faults moved the wall clock of each member. Periodic faults are not in it: they are shown as faults only.
+/// How far faults moved the wall clock of each member. Periodic faults are not included: they are shown as faults only.
 fn clocks(plan: &Plan, record: &Record) -> Vec<ClockChange> {
     let mut last: BTreeMap<MemberId, ClockChange> = BTreeMap::new();
     let mut changes = Vec::new();

@@ -166,7 +166,7 @@ impl ViolationReport {
             Some(operation) => format!("#{number}  {}", describe::operation(operation)),
             None => format!("#{number}"),
         };
-        // That at whose call or end it became visible.
+        // The operation at whose call or end the violation became visible.
         let shown = || violation.operations.iter().filter_map(|number| history.operations.get(*number));
         let then = |operation: &&Operation| {
             operation.returned() == Some(violation.time) || operation.call == violation.time
@@ -308,7 +308,8 @@ impl Report {
         self.cases.iter().map(|case| case.failures().count()).sum()
     }
 
-    /// What makes a result worth less than it seems: cases in which no client ever asked anything.
+    /// Why a result may be worth less than it seems: cases in which no client ever asked anything, and saved plans that
+    /// no longer reach what they reached.
     pub fn warnings(&self) -> Vec<String> {
         let idle = |case: &CaseReport| {
             let why = case.runs.first()?.idle?;

@@ -26,7 +26,7 @@ use record::{History, MemberId, Nanos, Operation, Outcome, StreamEnd, WatchStrea
 use verify::answer::{CREATED_BEFORE, NOT_RECORDED};
 
 /// For how many seconds the tests grant every lease (`DefaultLeaseTTL` in `tests/robustness/traffic/traffic.go`). A
-/// report does not have it. No test runs for so long, and the tests' own model knows no lease that ends by itself.
+/// report does not have it. No test runs that long, and the tests' own model knows no lease that expires.
 const LEASE_TTL: i64 = 7200;
 /// The id of the only watcher of a stream.
 const WATCHER: i64 = 0;
@@ -143,7 +143,7 @@ impl Watch {
         }
     }
 
-    /// The stream; its times may be missing still.
+    /// The stream; its times may still be missing.
     fn into_stream(self, client: u32) -> WatchStream {
         let Watch { request, mut received, error } = self;
         let mut ended = StreamEnd::Closed;
@@ -438,7 +438,7 @@ fn value(value: Value) -> Bytes {
     }
 }
 
-/// What stands in the history for a long value: a text made from its hash.
+/// The stand-in for a long value in the history: a text made from its hash.
 fn hashed(hash: u32) -> Bytes {
     Bytes::from(format!("a value with the hash {hash}"))
 }

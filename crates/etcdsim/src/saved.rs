@@ -17,7 +17,7 @@ use crate::report::{Failure, SeedRun};
 use crate::signature::Signature;
 use crate::{flaws, page, replay_line};
 
-// How the comment lines begin that record the result of the saved run.
+// The prefixes of the comment lines that record the result of the saved run.
 const SIGNATURE: &str = "# signature: ";
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
@@ -50,7 +50,7 @@ impl SavedResult {
         })
     }
 
-    /// What a run of today no longer reaches. Nothing, if nothing is recorded.
+    /// What a new run no longer reaches; nothing if nothing is recorded.
     pub fn missing(&self, now: &Landmarks) -> Vec<String> {
         self.landmarks.as_ref().map_or(Vec::new(), |landmarks| landmarks.missing(now))
     }
@@ -74,7 +74,7 @@ pub fn with_landmarks(text: &str, trace_hash: TraceHash, landmarks: &Landmarks, 
     new + &rest.flat_map(|line| [line, "\n"]).collect::<String>()
 }
 
-/// The comments at the head of a saved plan for another plan that reaches the same, with what was changed in it.
+/// The head comments for a changed plan that reaches what the saved plan in `text` reached, with the changes.
 pub fn head_of_aimed(text: &str, trace_hash: TraceHash, changes: &[String]) -> String {
     let mut new = String::new();
     for line in head(text).filter(|line| !line.starts_with(TRACE_HASH)) {

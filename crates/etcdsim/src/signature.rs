@@ -22,7 +22,7 @@ pub struct Signature {
     pub operation: Option<String>,
 }
 
-/// What stands between the parts of a signature's text.
+/// The separator between the parts of a signature's text.
 const BETWEEN: &str = " / ";
 
 impl Signature {
@@ -31,7 +31,7 @@ impl Signature {
         Signature::of_violation(failure.first())
     }
 
-    /// The signature that a failure has whose first violation is this one.
+    /// The signature of a failure whose first violation is this one.
     pub fn of_violation(first: &ViolationReport) -> Signature {
         let mut rule = masked(&first.title);
         if first.oracle == Oracle::V2

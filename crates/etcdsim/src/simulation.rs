@@ -70,7 +70,7 @@ pub struct Simulation {
 pub enum SimulationFailure {
     /// It was not run, because of a mistake of the user.
     Usage(Error),
-    /// It ran, and a run had a violation, or could not be decided, or failed itself.
+    /// It ran, and a run had a violation, could not be decided, was not deterministic, or made the harness fail.
     Failed {
         /// Everything that was run.
         report: Box<Report>,
@@ -252,8 +252,8 @@ impl Simulation {
     /// Runs the seeds, and requires that every run has no violation and could be decided.
     ///
     /// # Errors
-    /// If a run has a violation, or could not be decided, or failed itself: the report, also as text.
-    /// Otherwise as for [`Simulation::run`].
+    /// If a run has a violation, could not be decided, was not deterministic, or made the harness fail: the report,
+    /// also as text. Otherwise as for [`Simulation::run`].
     pub fn verdict(self) -> Result<Report, SimulationFailure> {
         let (command, save_in) = (self.command.clone(), self.save_in.clone());
         let report = self.run()?;

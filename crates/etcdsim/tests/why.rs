@@ -50,7 +50,7 @@ fn people_see_a_curve() {
 #[test]
 fn a_budget_of_time_ends_it_and_it_says_so() {
     let text = why(&["--time-budget", "1ms"]).expect(0).stdout;
-    assert!(text.contains("The time was over"), "{text}");
+    assert!(text.contains("The time ran out"), "{text}");
     let held = etcdsim(&["why", "scenarios/steady.toml", "--seed", "0"]).expect(5).stdout;
     assert!(held.contains("nothing fails"), "{held}");
 }

@@ -1,10 +1,10 @@
 //! Reads the file that callgrind writes: how many instructions each function spent in which source file, and who
 //! called whom.
 //!
-//! The format is in valgrind's manual, "Callgrind Format Specification". Of it this reads what callgrind itself writes
-//! with one kind of event (`Ir`) and lines as positions; lines, objects and the number of calls are not kept. With the
-//! line tables of a build, callgrind names the source file of inlined code, too, so a function can spend instructions
-//! in many files.
+//! The format is in valgrind's manual, "Callgrind Format Specification". This reads only the part of the format that
+//! callgrind itself writes with one kind of event (`Ir`) and lines as positions; it does not keep lines, objects or the
+//! number of calls. With the line tables of a build, callgrind names the source file of inlined code, too, so a
+//! function can spend instructions in many files.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Profile {
     pub files: Vec<String>,
     /// The functions.
     pub functions: Vec<Function>,
-    /// The instructions of calls, with everything that was called in turn, by caller, file of the call, and callee.
+    /// The inclusive instructions of calls, by caller, file of the call, and callee.
     pub calls: BTreeMap<(usize, usize, usize), u64>,
 }
 
@@ -64,7 +64,7 @@ struct Reader {
     function: usize,
     begins: usize,
     file: usize,
-    /// The function that was called; `true` once its costs are what follows.
+    /// The function that was called; `true` once its costs follow.
     callee: Option<(usize, bool)>,
     /// The sum that callgrind wrote at the end.
     counted: u64,
@@ -89,7 +89,7 @@ impl Reader {
                 self.file = self.begins;
             }
             "fi" | "fe" => self.file = self.files.number(name, &mut self.profile.files)?,
-            // Nothing is kept of where a callee is, but a name may be written here only.
+            // The file of a callee is not kept, but its name may be written out only here.
             "cfi" | "cfl" => _ = self.files.number(name, &mut self.profile.files)?,
             "fn" => {
                 self.function = self.functions.number(name, &mut self.profile.functions)?;

@@ -1,10 +1,10 @@
 //! Which layer the instructions of a profile belong to.
 //!
-//! - Code belongs to the layer of its source file, also where it was inlined into another crate's function.
+//! - Code belongs to the layer of its source file, even where it was inlined into another crate's function.
 //! - All other code (the standard library, `prost`, hashing) works for its callers: its instructions are divided among
-//!   them in proportion to what their calls cost. So is what allocation and copying cost, which are counted apart.
-//!   A function with several callers is divided by their costs, not by what each call did: like `gprof`, and with the
-//!   same error where equal calls cost differently.
+//!   them in proportion to what their calls cost. The cost of allocation and copying is divided in the same way, but
+//!   counted apart. A function with several callers is divided by their costs, not by what each call did: like `gprof`,
+//!   and with the same error where equal calls cost differently.
 
 use super::callgrind::{Function, Profile};
 
@@ -21,7 +21,7 @@ pub enum Layer {
     World,
     /// Everything that judges: monitors during the run, judges after it.
     Oracles,
-    /// The rest: the runner, and what nobody known has called.
+    /// The rest: the runner, and code without a known caller.
     Other,
 }
 
@@ -159,7 +159,7 @@ pub fn spent(profile: &Profile) -> [Spent; Layer::ALL.len()] {
 /// How the instructions of each function without a layer are divided among the layers. Calls between functions without
 /// a layer make this a system of equations; each round brings it closer to the solution.
 fn shares(profile: &Profile, files: &[Option<Layer>]) -> Vec<Shares> {
-    /// A chain of calls through functions without a layer is not longer than this, or so thin that it does not matter.
+    /// Chains of calls through functions without a layer are not longer than this, or cost too little to matter.
     const ROUNDS: usize = 60;
     let own = |function: &Function| files[function.file].map(wholly);
     let settled: Vec<Option<Shares>> = profile.functions.iter().map(own).collect();

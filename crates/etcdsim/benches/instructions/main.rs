@@ -5,8 +5,8 @@
 //! message and operation, the memory of a run, and the layers that the instructions belong to. `-- chaos` measures one
 //! plan, `-- PATH` another one, `-- --json` prints JSON. `docs/performance.md` keeps the results.
 //!
-//! Counted is what a seed takes from its plan to its verdict, including the release of its memory. Starting the process
-//! and reading the plan are not counted.
+//! It counts the instructions of a seed from its plan to its verdict, including the release of its memory. It does not
+//! count those that start the process and read the plan.
 
 mod callgrind;
 mod layers;
@@ -34,7 +34,7 @@ struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Run this plan and print its counts; what is measured does this
+    /// Run this plan and print its counts; the measured process is started with this option
     #[arg(long, hide = true)]
     run: Option<PathBuf>,
     /// Passed by `cargo bench`

@@ -1,4 +1,4 @@
-//! Measures one plan, in processes of their own: this program runs itself.
+//! Measures a plan in separate processes: this program runs itself.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct Run {
 impl Run {
     /// Runs a plan in this process.
     pub fn of(file: &Path) -> Result<Run, String> {
-        // A plan has its own seed, so it is expanded with any.
+        // A plan has its own seed and ignores the one given here.
         let simulation = Simulation::from_file(file).map_err(|error| error.to_string())?;
         let plan = simulation.expand(0);
         let memory = Memory::begin();
@@ -83,7 +83,7 @@ pub struct Instructions {
     pub layers: [Spent; Layer::ALL.len()],
 }
 
-/// What measures, and what is measured: to be named beside each result.
+/// The tools that measure, and the commit they measure, to be named with each result.
 #[derive(Debug)]
 pub struct Tools {
     /// The version of valgrind; `None` if it is not installed.
@@ -106,10 +106,11 @@ impl Tools {
         }
     }
 
-    /// Measures a plan: its memory in a process as it is, then its instructions in one under callgrind.
+    /// Measures a plan: its memory in a plain process, then its instructions in one under callgrind.
     pub fn measure(&self, name: &str, file: &Path) -> Result<Measured, String> {
         let mut program = Command::new(this_program()?);
-        // The allocator returns freed memory at once: what reading the plan took must not be used again uncounted.
+        // The allocator must return freed memory at once: otherwise the run could reuse what reading the plan took, and
+        // that would not be counted.
         program.env("MALLOC_TRIM_THRESHOLD_", "0").env("MALLOC_TOP_PAD_", "0");
         program.env("MALLOC_MMAP_THRESHOLD_", "65536");
         let run = run(program, file)?;
@@ -126,7 +127,7 @@ fn instructions(name: &str, file: &Path, expected: &Run) -> Result<Instructions,
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{name}"));
     eprintln!("instructions: {name} runs under callgrind; its profile will be {}", out.display());
     let mut valgrind = Command::new("valgrind");
-    // Symbols as they are keep the instances of a generic function apart, which have different callers.
+    // Mangled symbols keep the instances of a generic function apart, which have different callers.
     valgrind.args(["--quiet", "--tool=callgrind", "--demangle=no"]);
     valgrind.arg(format!("--toggle-collect={COUNTED}"));
     valgrind.arg(format!("--callgrind-out-file={}", out.display()));

@@ -1,4 +1,4 @@
-//! `etcdsim aim`: changes a saved plan a little until it reaches again what its failing run reached.
+//! `etcdsim aim`: changes a saved plan a little until it again reaches what its failing run reached.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ use crate::why::Runs;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// A saved plan with what it should reach at its head
+    /// A saved plan; its head lists what it should reach
     file: PathBuf,
     /// Where the new plan is written [default: in place of the old one]
     #[arg(long, value_name = "FILE")]
@@ -73,15 +73,15 @@ pub(super) fn aim_plan(arguments: &Arguments) -> Result<Exit, Mistakes> {
     })
 }
 
-/// What became of it.
+/// The result, as text.
 fn text(file: &str, aimed: &Aimed, output: &str) -> String {
     let tries = numbers::counted(aimed.tries, "changed plan");
     let mut text = match (&aimed.failure, aimed.missing.as_slice()) {
         (Some(failure), _) => format!("{file}: after {tries}, {}: {}.\n", failure.oracles(), failure.title()),
         (None, []) if aimed.changes.is_empty() => {
-            return format!("{file} reaches what it reached; nothing need be changed.\n");
+            return format!("{file} still reaches what it reached; nothing need be changed.\n");
         }
-        (None, []) => format!("{file}: after {tries}, it reaches again what it reached.\n"),
+        (None, []) => format!("{file}: after {tries}, it again reaches what it reached.\n"),
         (None, missing) => {
             return format!("{file}: after {tries}, the best one does not reach {}.\n", missing.join(", "));
         }

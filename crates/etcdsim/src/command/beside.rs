@@ -1,5 +1,5 @@
-//! `serve` and `ctl`: the programs beside this one. They are programs of their own, so that this one stays small, and
-//! madsim, which replaces clocks for a whole process, stays out of a real server.
+//! `serve` and `ctl`: other programs in this one's folder. They are separate so that this one stays small, and madsim,
+//! which replaces the clocks of a whole process, stays out of a real server.
 
 use std::env;
 use std::env::consts::EXE_SUFFIX;

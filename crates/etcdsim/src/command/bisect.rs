@@ -121,7 +121,7 @@ impl Search<'_> {
             let open: Vec<_> =
                 commits[low..=high].iter().map(|commit| self.repository.title(commit)).collect();
             text += &format!(
-                "One of these commits is the first bad one; the others could not be tried:\n   {}\n",
+                "One of these commits is the first bad one; all but the last could not be tried:\n   {}\n",
                 open.join("\n   ")
             );
         } else {
@@ -143,12 +143,12 @@ impl Search<'_> {
         }
     }
 
-    /// Tries a commit without which there is no search.
+    /// Tries a commit that the search cannot do without.
     fn must_try(&self, commit: &str, which: &str) -> Result<Tried, Error> {
         let tried = self.attempt(commit)?;
         tried.ok_or_else(|| Error::NotGood {
             commit: commit.to_string(),
-            what: format!("cannot be tried, and it is to be the {which} one"),
+            what: format!("cannot be tried, but the search needs it as the {which} one"),
         })
     }
 
@@ -180,8 +180,8 @@ impl Search<'_> {
     }
 }
 
-/// The commit to try next, between the first that may be bad and the first that is known to be: the one nearest to the
-/// middle that was not skipped.
+/// The commit to try next, between the first that may be bad and the first known to be bad: of those not skipped, the
+/// one nearest to the middle.
 fn middle(low: usize, high: usize, skipped: &[bool]) -> Option<usize> {
     let centre = low + (high - low) / 2;
     (low..high).filter(|at| !skipped[*at]).min_by_key(|at| at.abs_diff(centre))

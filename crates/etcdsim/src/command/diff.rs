@@ -1,4 +1,5 @@
-//! `etcdsim diff`: two runs of one plan side by side, up to the first event at which they part, and what differs there.
+//! `etcdsim diff`: two runs of one plan side by side, up to the first event at which they diverge, and what differs
+//! there.
 
 use std::fmt::Write;
 use std::fs;
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     /// Run the plan on the right with the etcdsim of another build
     #[arg(long, value_name = "PATH", conflicts_with_all = ["against_flaw", "without_fault"])]
     other_binary: Option<PathBuf>,
-    /// How many events to show of each side from the parting on
+    /// How many events of each side to show, from the first one that differs
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     events: usize,
 }
@@ -85,7 +86,7 @@ pub(super) fn diff(arguments: &Arguments) -> Result<Exit, Mistakes> {
     Ok(Exit::Held)
 }
 
-/// What each side is.
+/// What each side ran, in words.
 fn sides(arguments: &Arguments, left: &Case, right: &Case) -> [String; 2] {
     let seed = arguments.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
     let name = |case: &Case| {
@@ -167,12 +168,13 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left in a folder for temporary files is nobody's loss.
+        // Leftovers in the folder for temporary files do no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Where the traces part: the last equal events, the first different ones, the state of the members, and what follows.
+/// Where the traces diverge: the last equal events, the first different ones, the state of the members, and what
+/// follows.
 pub(super) fn describe(
     text: &mut String,
     [left, right]: [&Trace; 2],

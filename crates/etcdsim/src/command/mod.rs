@@ -56,7 +56,7 @@ enum Command {
     Run(run::Arguments),
     /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
-    /// Makes a failing plan as small as it can, such that it still fails in the same way
+    /// Shrinks a failing plan as far as it can while it still fails in the same way
     Shrink(shrink::Arguments),
     /// Runs one plan, or one seed of a scenario, and explains why it fails
     Explain(explain::Arguments),
@@ -64,13 +64,13 @@ enum Command {
     Plan(plan::Arguments),
     /// Shows when a failure became certain, and which faults and operations it needs
     Why(why::Arguments),
-    /// Changes a saved plan a little until it reaches again what its failing run reached
+    /// Changes a saved plan a little until it again reaches what its failing run reached
     Aim(aim::Arguments),
     /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
-    /// Walks a member through the record of a real process again, and says whether it does the same
+    /// Walks a member through the record of a real process again, and reports whether it takes the same steps
     Step(record::Arguments),
-    /// Shows two runs of one plan side by side, up to the first event at which they part
+    /// Shows two runs of one plan side by side, up to the first event at which they diverge
     Diff(diff::Arguments),
     /// Finds the commit of a repository with which a plan begins to fail
     Bisect(bisect::Arguments),

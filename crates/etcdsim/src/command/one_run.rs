@@ -1,5 +1,5 @@
-//! What the commands have in common that look at one run: how it is named, how their result is printed, and what they
-//! say if the simulator fails at it.
+//! What the commands that look at one run have in common: how the run is named, how their result is printed, and what
+//! they say if the simulator itself fails.
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Debug, Serialize)]
 struct Document {
     file: String,
@@ -30,7 +30,7 @@ struct Document {
     starts: usize,
     /// How many steps were the same.
     steps: usize,
-    /// Where the walk did something else, for each start in which it did.
+    /// Where the walk diverged, for each start in which it did.
     parted: Vec<Place>,
 }
 

@@ -33,7 +33,7 @@ use crate::{page, replay_line};
 pub(super) struct Arguments {
     #[command(flatten)]
     run: OneRun,
-    /// Switch the oracles off that watch every step of every member: S (docs/specification.md) and B1 to B7
+    /// Switch off the oracles that watch every step of every member: S (docs/specification.md) and B1 to B7
     /// (docs/musts.md)
     #[arg(long)]
     no_specification: bool,
@@ -162,7 +162,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let end = End { failure: failure.as_ref(), undecided: &outcome.verdict.undecided, landmarks: &landmarks };
     let exit = if arguments.write_reached {
         write_reached(&case, outcome.record.trace_hash, &end)?;
-        text.push_str("What it reached stands at its head now.\n");
+        text.push_str("Its head now lists what it reached.\n");
         end.exit()
     } else {
         exit(recorded, &end, &mut text)
@@ -171,8 +171,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     Ok(exit)
 }
 
-/// The last moment that the user wants to see, in virtual time; `None` for the end. For the first violation, the plan
-/// runs once more before: when it comes shows only afterwards.
+/// The last moment that the user wants to see, in virtual time; `None` for the end. To stop at the first violation, the
+/// plan is run once in advance: the time of the violation is known only afterwards.
 fn last_moment(arguments: &Arguments, plan: &::plan::Plan) -> Option<Nanos> {
     match arguments.until? {
         Moment::At(time) => Some(time.as_nanos() as Nanos),
@@ -216,7 +216,7 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    /// The exit code of a run of which nothing was expected.
+    /// The exit code of a run without a recorded result to compare with.
     fn exit(&self) -> Exit {
         match self.failure {
             Some(_) => Exit::Violation,
@@ -248,7 +248,7 @@ fn exit(recorded: Option<&SavedResult>, end: &End<'_>, text: &mut String) -> Exi
     match (recorded.oracles.first(), seen) {
         (_, None) if recorded.mended && missing.is_empty() => {
             if is_recorded {
-                text.push_str("It still reaches what it reached when its failure was there.\n");
+                text.push_str("It still reaches what it reached when it failed.\n");
             }
             return end.exit();
         }

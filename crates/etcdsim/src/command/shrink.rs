@@ -85,7 +85,7 @@ pub(super) fn source(case: &Case, seed: u64) -> String {
     text
 }
 
-/// The file of the small plan, if nobody names one.
+/// The file of the small plan, if the user names none.
 fn output(case: &Case, file: &Path, seed: u64) -> PathBuf {
     if case.is_plan() && case.name.ends_with(SMALL) {
         return file.to_path_buf();
@@ -162,7 +162,7 @@ impl Goal {
     }
 }
 
-/// What a plan has of what a reader must understand: "3 members, 2 faults, 4 operations".
+/// How much of a plan a reader must understand: "3 members, 2 faults, 4 operations".
 pub(super) fn extent(plan: &Plan) -> String {
     let size = Size::of(plan);
     format!(
@@ -179,7 +179,7 @@ pub(super) fn summary(shrunk: &Shrunk) -> String {
         Ended::Complete if shrunk.size.acts == 0 => "; it fails although nothing happens",
         Ended::Complete if shrunk.minimal => "; the failure goes away without any one of them",
         Ended::Complete => "",
-        Ended::TimeBudget => "; the time was over, and the same command goes on from there",
+        Ended::TimeBudget => "; the time ran out, and the same command goes on from there",
         Ended::Interrupted => "; interrupted, and the same command goes on from there",
     };
     format!(

@@ -32,11 +32,11 @@ enum Order {
     Quit,
 }
 
-/// What is shown beside the walk.
+/// The walk, and what is shown with it.
 struct View {
     walk: Walk,
     title: String,
-    /// What the last key led to, if it led nowhere.
+    /// A message if the last key led nowhere.
     said: String,
 }
 
@@ -106,7 +106,7 @@ impl View {
     }
 }
 
-/// Draws the title, the members beside each other, the events around this one, and the keys.
+/// Draws the title, the members side by side, the events around this one, and the keys.
 fn draw(frame: &mut Frame<'_>, view: &View) {
     let walk = &view.walk;
     let violations: Vec<&str> = walk.violations_here().collect();

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// How many threads run futures [default: all cores]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// Start no run after this time: `5m`, `90s`; shows what is known by then
+    /// Start no run after this time: `5m`, `90s`; the result shows what is known so far
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = values::duration)]
     time_budget: Duration,
     /// The format of the result

@@ -63,7 +63,7 @@ pub(super) fn of(evidence: &Evidence, failure: &Failure, wrong: &[Wrong]) -> Vec
     shorten(steps)
 }
 
-/// When the answer of the operation of a story came.
+/// When the operation of a story was answered.
 fn story_time(evidence: &Evidence, operation: u64, first: &Wrong) -> Nanos {
     let operation = evidence.history().operations.get(operation as usize);
     operation.and_then(record::Operation::returned).unwrap_or(first.time)
@@ -81,7 +81,7 @@ fn shorten(mut steps: Vec<Sentence>) -> Vec<Sentence> {
     steps
 }
 
-/// What happened to the thing that the wrong step is about.
+/// What happened to the subject of the wrong step.
 fn subject(evidence: &Evidence, first: &Wrong, end: Nanos, steps: &mut Vec<Sentence>) {
     let from = first.time.saturating_sub(AROUND);
     let around = || evidence.all.iter().filter(move |happened| (from..=end).contains(&happened.time));
@@ -199,7 +199,7 @@ fn is_own(evidence: &Evidence, request: u64) -> bool {
     evidence.operation_of(request).is_none()
 }
 
-/// The way of an entry: who proposed it, who appended it, who committed it, who applied it and with which result.
+/// The path of an entry: who proposed it, who appended it, who committed it, who applied it and with which result.
 fn entry(evidence: &Evidence, index: u64) -> Vec<Sentence> {
     let Some(applied) = evidence.entry(index) else { return Vec::new() };
     let mut steps = Vec::new();
@@ -376,7 +376,7 @@ pub(super) fn timed(line: &str) -> Sentence {
     }
 }
 
-/// A text with a large first letter.
+/// A text with a capital first letter.
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
@@ -456,7 +456,7 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
         .collect();
     if all > sentences.len() {
         sentences.push(Sentence::new(format!(
-            "In all, {} struck {} until then.",
+            "In all, {} struck {} up to this point.",
             numbers::counted(all, "fault"),
             if members.is_empty() { "the cluster" } else { "these members or the network" }
         )));
@@ -464,8 +464,8 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
     sentences
 }
 
-/// What a fault has besides its kind and its target: how far a clock is set, where a link leads and what it does, to which
-/// revision is compacted.
+/// The values of a fault besides its kind and its target: how far a clock is set, where a link leads and what it does,
+/// to which revision the store is compacted.
 fn details(plan: &Plan, id: u32) -> String {
     let Some(fault) = plan.faults.iter().find(|fault| fault.id == id) else { return String::new() };
     match &fault.kind {
@@ -498,7 +498,7 @@ pub(super) fn leaders(evidence: &Evidence, failure: &Failure, first: Option<&Wro
         .collect();
     if all > sentences.len() {
         sentences.push(Sentence::new(format!(
-            "In all, {} had been elected by then.",
+            "In all, {} had been elected up to this point.",
             numbers::counted(all, "leader")
         )));
     }

@@ -55,7 +55,7 @@ pub(super) struct Evidence {
     pub verdict: Verdict,
     /// The client operation behind each request id.
     operations: BTreeMap<u64, usize>,
-    /// The place of the first application of each entry in `all`.
+    /// Where in `all` each entry was first applied.
     entries: BTreeMap<u64, usize>,
     /// Who led which term, and from when on.
     leaders: BTreeMap<u64, (Nanos, MemberId)>,
@@ -97,7 +97,7 @@ impl Evidence {
         self.operations.get(&request).copied()
     }
 
-    /// The entry at this index, as the first member that applied it told.
+    /// The entry at this index, as the first member to apply it reported it.
     pub fn entry(&self, index: u64) -> Option<&AppliedEntry> {
         match &self.all[*self.entries.get(&index)?].what {
             What::Inner(Inner::Applied(entry)) => Some(entry),
@@ -105,7 +105,7 @@ impl Evidence {
         }
     }
 
-    /// All entries, in order, each as the first member that applied it told.
+    /// All entries, in order, each as the first member to apply it reported it.
     pub fn entries(&self) -> impl Iterator<Item = &AppliedEntry> {
         self.entries.keys().filter_map(|index| self.entry(*index))
     }

@@ -3,12 +3,12 @@
 //!
 //! A verdict says what broke, and shows what proves it. Often that is far from the cause: a client misses a change
 //! seconds after a member dropped it. To find the cause, the plan runs again with an observer that keeps every fact and
-//! every inner event ([`evidence`]); the run takes the same steps. [`rules`] look at what happened inside the members for
-//! what no right member does; what S and the invariants report counts as a wrong step, too. The earliest of all is the
-//! *first wrong step*, and the headline. The others that follow, restarts, and what the story of a lost entry
-//! ([`story`]) tells are the chain.
+//! every inner event ([`evidence`]); the run takes the same steps. The [`rules`] search what happened inside the
+//! members for steps that no correct member takes; what S and the invariants report counts as a wrong step, too. The
+//! earliest of these is the *first wrong step*, and the headline. The others that follow, restarts, and what the story
+//! of a lost entry ([`story`]) tells are the chain.
 //!
-//! Nothing here knows a flaw. A rule says what a right member does, and is a row in [`rules`].
+//! Nothing here knows of any flaw. A rule says what a correct member does, and is a row in [`rules`].
 //!
 //! Not here: which fault was necessary (that needs other runs).
 
@@ -53,9 +53,9 @@ pub struct Paragraph {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Sentence {
-    /// It.
+    /// The text.
     pub text: String,
-    /// The time of what it says, if that has one.
+    /// When it happened, if it is about an event.
     #[serde(rename = "time_ns", skip_serializing_if = "Option::is_none")]
     pub time: Option<Nanos>,
     /// The member that it is about.
@@ -86,13 +86,13 @@ impl Sentence {
 pub fn explain(plan: &Plan, failure: &mut Failure, replay: Option<&str>) {
     let Ok(evidence) = Evidence::gather(plan) else { return };
     failure.story = story::of(&evidence, failure);
-    // What the oracles found is worth more than why: a bug here must not hide it.
+    // The oracles' findings matter more than their explanation: a bug here must not hide them.
     let explained = catch_panics(|| explanation(plan, failure, &evidence, replay));
     failure.explanation = explained.ok();
 }
 
-/// What the rules of right members find in a run of a plan, a sentence each: nothing, unless a flaw is on. For the tests of
-/// the rules.
+/// What the rules of correct members find in a run of a plan, a sentence each: nothing, unless a flaw is on. For the
+/// tests of the rules.
 ///
 /// # Errors
 /// If the simulator or an oracle panicked.
@@ -107,7 +107,7 @@ pub fn wrong_steps(plan: &Plan) -> Result<Vec<String>, HarnessFailure> {
 /// The explanation by the evidence.
 fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Option<&str>) -> Explanation {
     let wrong = wrong::steps(evidence, failure);
-    // What happened after all that was seen did not lead to it.
+    // A step after the last violation did not lead to any of them.
     let seen = failure.violations.iter().map(|violation| violation.time_ns).max();
     let wrong: Vec<Wrong> = wrong.into_iter().filter(|wrong| Some(wrong.time) <= seen).collect();
     let first = wrong.first();
@@ -133,7 +133,7 @@ fn explanation(plan: &Plan, failure: &Failure, evidence: &Evidence, replay: Opti
     add("promised", promised);
     if let Some(first) = first {
         let mut sentences = first.sentences();
-        // The headline has just said it; if there is nothing to add, it stays.
+        // The headline has already said the first sentence; it is repeated only if there is no other.
         if sentences.len() > 1 {
             let said = sentences.remove(0);
             sentences[0].time = sentences[0].time.or(said.time);

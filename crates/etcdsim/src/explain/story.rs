@@ -57,7 +57,7 @@ pub(super) fn of(evidence: &Evidence, failure: &Failure) -> Option<Story> {
     })
 }
 
-/// The entry of an operation, as the first member that applied it told.
+/// The entry of an operation, as the first member to apply it reported it.
 fn entry_of(evidence: &Evidence, operation: usize) -> Option<EntryId> {
     evidence.all.iter().find_map(|happened| match &happened.what {
         What::Fact(Fact::Own(EtcdFact::Applied { index, term, request, .. }))
@@ -121,7 +121,7 @@ struct Follower {
     /// That operation in words.
     write: String,
     entry: EntryId,
-    /// What became of it on each member.
+    /// What happened to it on each member.
     copies: BTreeMap<MemberId, MemberCopy>,
     /// When the client got the answer.
     acknowledged: Option<Nanos>,

@@ -1,5 +1,5 @@
-//! Wrong steps: what happened inside the cluster and should not have, by the rules of this module and by the oracles
-//! that look inside.
+//! Wrong steps: what happened inside the cluster and should not have, according to the rules of this module and the
+//! oracles that look inside.
 
 use std::fmt::Display;
 
@@ -17,9 +17,9 @@ pub(super) struct Wrong {
     pub member: MemberId,
     /// What happened and why that is wrong, in one sentence.
     pub says: String,
-    /// What a right member does; a sentence.
+    /// What a correct member does; a sentence.
     pub rule: Option<String>,
-    /// The guilty thing before and after the step, in a few words each.
+    /// What the step changed, before and after it, in a few words each.
     pub change: Option<(String, String)>,
     /// What it is about.
     pub subject: Subject,
@@ -29,9 +29,9 @@ pub(super) struct Wrong {
     pub events: Vec<String>,
     /// The rule that found it: its name, or the id of the oracle.
     pub by: &'static str,
-    /// When a step of this rule was taken first, if that was another one than this, and how many were before this.
+    /// If other steps broke this rule before this one: when the first of them was taken, and how many there were.
     pub before: Option<(Nanos, usize)>,
-    /// How many more there are of it, after this one.
+    /// How many more steps break the same rule after this one.
     pub others: usize,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Whether a violation is about it: it names it, or its operations prove the violation.
+    /// Whether a violation is about this subject: the violation names it, or the operation is among its proofs.
     fn is_of(&self, seen: &ViolationReport) -> bool {
         let names = |what: &str, number: &dyn Display| {
             let wanted = format!("{what} {number}");
@@ -98,7 +98,7 @@ impl Wrong {
         self
     }
 
-    /// What a violation of an oracle that looks inside says.
+    /// The wrong step that a violation reports, if its oracle looks inside.
     fn of(violation: &Violation) -> Option<Wrong> {
         let inside = violation.severity == Severity::Inside;
         // The end of the run is no step.
@@ -126,7 +126,7 @@ impl Wrong {
         })
     }
 
-    /// When a step of its rule was taken first.
+    /// When its rule was first broken.
     fn begun(&self) -> Nanos {
         self.before.map_or(self.time, |(first, _)| first)
     }
@@ -170,10 +170,10 @@ fn first_member(text: &str) -> Option<MemberId> {
     digits.parse().ok().map(MemberId::new)
 }
 
-/// All wrong steps, the earliest first; of those at one time, what the rules found comes before what the oracles say,
-/// and an invariant before S, whose words are those of raft.
+/// All wrong steps, the earliest first; at the same time, those that the rules found come before those that the oracles
+/// report, and an invariant comes before S, which speaks in raft's terms.
 pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
-    // Of each rule one step: the one that what was seen is about, or else the first.
+    // One step for each rule: the one that the worst violation is about, or else the first.
     let seen = failure.worst();
     let mut of_rules: Vec<Vec<Wrong>> = Vec::new();
     for wrong in rules::look(evidence) {
@@ -197,7 +197,7 @@ pub(super) fn steps(evidence: &Evidence, failure: &Failure) -> Vec<Wrong> {
         Some(_) => 2,
     };
     all.extend(evidence.verdict.violations.iter().filter_map(Wrong::of));
-    // The run was judged with oracles of its own, which the evidence does not have.
+    // Custom oracles judged the run, but not the repeated run that gathered the evidence.
     let own = failure.violations.iter().filter(|violation| !Oracle::ALL.contains(&violation.oracle));
     all.extend(own.filter(|violation| violation.severity == Severity::Inside).map(|violation| {
         let says = violation.sentences.first().cloned().unwrap_or_else(|| format!("{}.", violation.title));

@@ -1,5 +1,5 @@
-//! Reads a record, and walks the member through it again: from the files that each process found, with its inputs. What
-//! comes of each step must be what the record says.
+//! Reads a record, and walks the member through it again: from the files that each process found, with its inputs. Each
+//! step must have the effects that the record says.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,7 +38,7 @@ pub(crate) struct Process {
     pub(crate) start: Start,
     /// Its steps. The first one is the start.
     pub(crate) steps: Vec<Walked>,
-    /// Where the walk did something else than the record says. Nothing after that was walked.
+    /// Where the walk diverged from the record. Nothing after that was walked.
     pub(crate) parted: Option<Parted>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Walked {
     pub(crate) wall: i64,
     /// The input.
     pub(crate) input: Noted,
-    /// A message that came: its sender, and what the trace shows of it.
+    /// A message that arrived: its sender, and what the trace shows of it.
     pub(crate) delivered: Option<(MemberId, MessageHead)>,
     /// For the end of a disk job: whether what it wrote is durable now.
     pub(crate) synced: bool,
@@ -83,7 +83,7 @@ pub(crate) fn read(path: &Path) -> Result<MemberRecord, Error> {
     loop {
         text.clear();
         reader.read_line(&mut text).map_err(unreadable)?;
-        // The process was killed while it wrote the last line. What that line says has not happened.
+        // The process was killed while it wrote the last line. Ignore it: that step never took effect.
         if !text.ends_with('\n') {
             break;
         }
@@ -133,7 +133,7 @@ struct Walking {
 }
 
 impl Walking {
-    /// Walks one step, unless the walk has left the record.
+    /// Walks one step, unless the walk has diverged from the record.
     fn step(&mut self, line: usize, recorded: &Step, process: &mut Process) {
         if process.parted.is_some() {
             return;
@@ -182,7 +182,7 @@ impl Walking {
                 self.member = Some(member);
             }
             Noted::StoreDone(Some(why)) => {
-                // What the store found is not in the record; that the process ended is all that came of it.
+                // What the store found is not in the record; its only effect was that the process ended.
                 effects.end = Some(End::Fatal(why.clone()));
             }
             noted => {
@@ -242,7 +242,7 @@ fn difference(recorded: &Step, effects: &Effects) -> Option<String> {
             )
         }
         None => {
-            "the facts are the same, and messages, answers, writes or the time of waking are not".to_string()
+            "the facts are the same, but messages, answers, writes or the wake-up time are not".to_string()
         }
     })
 }

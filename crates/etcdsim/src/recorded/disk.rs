@@ -1,5 +1,5 @@
-//! The files that a process found, in memory. After its start, a member only hands out jobs, whose ends are in the record;
-//! so nothing of what it writes later is needed.
+//! The files that a process found, in memory. After its start, a member only hands out jobs, whose ends are in the
+//! record; so nothing that it writes later is needed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ impl Found {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process found this, at the end of what is known of the file.
+    /// The process found this data; it follows what is already known of the file.
     pub(super) fn add(&self, path: &str, data: &[u8]) {
         self.files().entry(path.into()).or_default().extend_from_slice(data);
     }

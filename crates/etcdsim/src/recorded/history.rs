@@ -1,6 +1,6 @@
-//! What clients asked of real members and were told, as the members saw it: a request was made when it reached the member,
-//! and answered when the answer left. That lies within what the client saw, so whatever must hold for clients must hold
-//! for this.
+//! What clients asked of real members and were told, as the members saw it: a request was made when it reached the
+//! member, and answered when the answer left. That interval lies within the one that the client saw, so whatever must
+//! hold for clients must hold for this history.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(super) struct Gathered {
     numbers: BTreeMap<(ProcessId, u64), usize>,
     /// The streams that are open.
     streams: BTreeMap<(ProcessId, u64), Open>,
-    /// Clients of each member without an operation, and when their last one ended. Members do not see which requests are
-    /// of one client, so each request has any client that is free.
+    /// The idle clients of each member, and when their last operation ended. Members do not see which requests come
+    /// from the same client, so each request is assigned to any idle client.
     idle: BTreeMap<MemberId, Vec<(u32, Nanos)>>,
     clients: u32,
     /// Who has which token.
@@ -39,9 +39,9 @@ pub(super) struct Gathered {
 enum Open {
     /// A watch stream, by its number.
     Watch(usize),
-    /// A range in chunks: its operation, and what has come of it.
+    /// A range in chunks: its operation, and the chunks so far.
     Range(usize, RangeResponse),
-    /// A stream that nothing is judged of.
+    /// A stream of which nothing is judged.
     Other,
 }
 

@@ -1,5 +1,5 @@
-//! The records of all members of a cluster before the oracles: what happened at all of them, in the order of their wall
-//! clocks.
+//! Brings the records of all members of a cluster before the oracles: what happened on each of them, in the order of
+//! their wall clocks.
 
 use std::collections::BTreeSet;
 
@@ -188,7 +188,7 @@ impl Tape {
     }
 }
 
-/// Tells those who watch what happened.
+/// Reports what happened to the oracles' receivers.
 struct Telling<'a, 'b> {
     numbers: &'a Numbers,
     gather: &'a mut Gather<'b>,
@@ -244,10 +244,10 @@ impl Telling<'_, '_> {
     }
 }
 
-/// Where walks have left their records, with the files.
+/// Where walks have diverged from their records, with the files.
 pub(crate) fn partings(records: &[MemberRecord]) -> Vec<String> {
     let of = |record: &MemberRecord, Parted { line, what }: &Parted| {
-        format!("{}, line {line}: the walk left the record: {what}", record.path.display())
+        format!("{}, line {line}: the walk diverged from the record: {what}", record.path.display())
     };
     let parted = records.iter().flat_map(|record| {
         record.processes.iter().filter_map(move |process| Some(of(record, process.parted.as_ref()?)))

@@ -1,5 +1,5 @@
 //! Small numbers for the members of a cluster. In a real one, ids have 64 bits; the monitors have tables with a row for
-//! each member. The numbers have the order of the ids, so that what is sorted stays so.
+//! each member. The numbers keep the order of the ids, so sorted lists stay sorted.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ impl Numbers {
         self.0.len() as u32
     }
 
-    /// The number of a member. Of a stranger it is one that no table has.
+    /// The number of a member. A stranger gets a number that no table has.
     pub(super) fn of(&self, id: MemberId) -> MemberId {
         match self.0.binary_search(&id) {
             Ok(at) => MemberId::new(at as u32 + 1),
@@ -37,7 +37,7 @@ impl Numbers {
         ids.iter_mut().for_each(|id| self.put(id));
     }
 
-    /// Puts numbers for the ids in a fact.
+    /// Replaces the ids in a fact with numbers.
     pub(super) fn fact(&self, fact: &mut EtcdFact) {
         match fact {
             EtcdFact::Recovered { vote, .. } | EtcdFact::Saving { vote, .. } => self.put(vote),
@@ -80,7 +80,7 @@ impl Numbers {
         }
     }
 
-    /// Puts numbers for the ids in a step.
+    /// Replaces the ids in a step with numbers.
     pub(super) fn step(&self, step: &mut Step) {
         match &mut step.call {
             Call::Start(start) => self.configuration(&mut start.configuration),

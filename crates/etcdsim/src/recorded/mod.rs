@@ -6,7 +6,7 @@
 //! | `disk` | the files that a process found, in memory |
 //! | `members` | small numbers for the members' ids |
 //! | `history` | what clients asked and were told |
-//! | `judge` | the records of all members of a cluster, in the order of time, before the oracles |
+//! | `judge` | brings the records of all members of a cluster, in the order of time, before the oracles |
 
 pub(crate) mod again;
 mod disk;

@@ -68,7 +68,7 @@ struct Scenario<'a> {
     specification: BTreeMap<String, u64>,
     /// How often oracle Z compared each count of what members keep with what was alive, by name.
     leaks: BTreeMap<String, u64>,
-    /// How often or how long each must was judged, and skipped by which premise.
+    /// How often or how long each must was judged, and for which premises it was skipped.
     musts: BTreeMap<String, MustCounts>,
     /// How often clients did something, such as opening a watcher, by name.
     work: BTreeMap<String, u64>,

@@ -1,4 +1,4 @@
-//! How often or how long each must was judged, and skipped by which premise, for people.
+//! How often or how long each must was judged, and for which premises it was skipped; for people.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

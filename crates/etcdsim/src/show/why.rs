@@ -49,7 +49,7 @@ fn write(out: &mut String, file: &str, seed: u64, why: &Why) -> fmt::Result {
         writeln!(out, "  {}  {member:<3} {}", describe::moment(moment.at_ns), moment.what)?;
     }
     if why.curve.len() > 1 {
-        writeln!(out, "\nHow many of {} futures fail that are drawn from a time on:\n", why.draws)?;
+        writeln!(out, "\nHow many of {} futures fail if they are drawn from a given time on:\n", why.draws)?;
         curve(out, why)?;
         numbers_of(out, why)?;
     }
@@ -58,7 +58,7 @@ fn write(out: &mut String, file: &str, seed: u64, why: &Why) -> fmt::Result {
     let drawn = numbers::counted(why.runs, "run");
     match why.ended {
         Ended::Interrupted => writeln!(out, "\nInterrupted after {drawn}: the rest is not known."),
-        Ended::TimeBudget => writeln!(out, "\nThe time was over after {drawn}: the rest is not known."),
+        Ended::TimeBudget => writeln!(out, "\nThe time ran out after {drawn}: the rest is not known."),
         _ => writeln!(out, "\n{drawn}."),
     }
 }
@@ -93,7 +93,7 @@ fn headline(why: &Why) -> String {
 fn curve(out: &mut String, why: &Why) -> fmt::Result {
     let end = why.curve.last().map_or(1, |last| last.at_ns).max(1);
     let column_of = |at: Nanos| (u128::from(at) * (COLUMNS as u128 - 1) / u128::from(end)) as usize;
-    // Between two instants a line; a column is as high as the curve is at its begin.
+    // Between two instants the curve is a straight line; a column is as high as the curve is where the column begins.
     let height = |column: usize| {
         let at = (column as u128 * u128::from(end) / (COLUMNS as u128 - 1)) as Nanos;
         let next = why.curve.partition_point(|instant| instant.at_ns < at).min(why.curve.len() - 1);
@@ -169,7 +169,7 @@ fn numbers_of(out: &mut String, why: &Why) -> fmt::Result {
     Ok(())
 }
 
-/// What was left out: what is needed, one a line, and how much is not.
+/// The parts that were left out: those that are needed, one a line, and how many are not.
 fn left_out(out: &mut String, noun: &str, all: &[LeftOut]) -> fmt::Result {
     if all.is_empty() {
         return Ok(());

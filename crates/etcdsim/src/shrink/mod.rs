@@ -9,7 +9,7 @@
 //! * `trial`: runs candidates on all cores, remembers how they ended, and accepts the first in order that is smaller and
 //!   fails in the same way. Every accepted plan runs twice, and must have the same trace hash both times.
 //! * `passes`: what is tried, one file each, one table.
-//! * `pieces`: delta debugging. `usual`: the fields that are not as if they were left out.
+//! * `pieces`: delta debugging. `usual`: the fields that differ from their defaults.
 //! * `written`: the file of the result, with a comment for each fault that says what happens without it.
 //!
 //! It works because randomness is keyed (rule R2 of `ARCHITECTURE.md`): without one fault, the others strike as before.
@@ -73,7 +73,7 @@ pub struct Shrunk {
     pub trace_hash: TraceHash,
     /// For each fault, what happens without it.
     pub without: Vec<Without>,
-    /// Whether the failure goes away without any one of its faults and operations. All of this was run.
+    /// Whether the failure goes away without any one of its faults and operations. All of these plans were run.
     pub minimal: bool,
     /// Why shrinking ended.
     pub ended: Ended,
@@ -96,7 +96,7 @@ pub enum Without {
     Undecided,
     /// The failure is the same.
     Same,
-    /// Nobody knows: shrinking was interrupted before it was run.
+    /// Not known: shrinking was interrupted before this was run.
     Untried,
 }
 
@@ -241,15 +241,15 @@ enum Order {
     OperationsFirst,
 }
 
-/// Leaves out large pieces as long as the failure is among the violations. Which of many violations comes first hangs on
-/// a lot; with less in the plan there are fewer of them.
+/// Leaves out large pieces as long as the failure is among the violations. Which of many violations comes first depends
+/// on many details; with less in the plan there are fewer violations.
 fn coarse(trial: &mut Trial<'_>) {
     trial.accept_anywhere(true);
     rounds(trial, &PIECES[..PIECES.len() - 1], Order::FaultsFirst);
     trial.accept_anywhere(false);
 }
 
-/// Runs all passes, with lists in that many pieces, until none finds anything.
+/// Runs all passes until none finds anything, with lists cut into at most this many pieces, one number after the other.
 fn rounds(trial: &mut Trial<'_>, pieces: &[usize], order: Order) {
     for (nth, pieces_max) in pieces.iter().enumerate() {
         trial.cut_into(*pieces_max);

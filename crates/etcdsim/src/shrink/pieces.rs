@@ -9,7 +9,7 @@ use super::trial::Trial;
 pub(super) struct Things {
     /// How many there are.
     pub count: fn(&Plan) -> usize,
-    /// The plan without those that are not to be kept; it gets their numbers.
+    /// Removes from the plan those that are not to be kept; the function is asked about each number.
     pub retain: fn(&mut Plan, &dyn Fn(usize) -> bool),
 }
 

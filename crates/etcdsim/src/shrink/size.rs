@@ -1,5 +1,5 @@
-//! The order in which one plan is smaller than another. Every accepted step makes the plan smaller in it, so shrinking
-//! always ends.
+//! The order in which one plan is smaller than another. Every accepted step makes the plan smaller in this order, so
+//! shrinking always ends.
 
 use keyed::Ratio;
 use plan::{
@@ -21,11 +21,11 @@ pub struct Size {
     struck: usize,
     /// Distributions and shares that leave something to the draws of the run.
     pub noise: usize,
-    /// Fields that are not as if they were left out.
+    /// Fields that differ from their defaults.
     pub settings: usize,
     /// The length of the chaos phase, in whole seconds.
     seconds: u64,
-    /// Clients, with those that do nothing.
+    /// Clients, including those that do nothing.
     listed: usize,
     /// The digits of all times and numbers.
     digits: usize,
@@ -78,7 +78,8 @@ pub(super) fn digits(mut number: u64) -> usize {
     number.checked_ilog10().map_or(0, |digits| digits as usize + 1)
 }
 
-/// What a reader must keep in mind of a fault's times. A time says less than an event that it follows at once.
+/// How much a reader must keep in mind about a fault's times. A time explains less than an event that the fault follows
+/// at once, so it counts more.
 fn of_fault(fault: &Fault) -> usize {
     let when = match fault.when {
         Trigger::At(at) => 3 + digits(at),
@@ -87,7 +88,7 @@ fn of_fault(fault: &Fault) -> usize {
     when + fault.duration.map_or(0, |duration| 1 + digits(duration))
 }
 
-/// How many a target strikes. For a group, as many as make it no better than its members one by one.
+/// How many a target strikes. A group counts as at least as many as a list of its members would.
 fn struck(target: &Target) -> usize {
     match target {
         Target::Members(members) => members.len(),
@@ -119,7 +120,7 @@ fn noise(plan: &Plan) -> usize {
         + plan.faults.iter().map(of_fault).sum::<usize>()
 }
 
-/// The sum of the faults' numbers: they count from 1 when they are as small as can be.
+/// The sum of the faults' numbers: it is smallest if they count from 1.
 fn fault_ids(plan: &Plan) -> usize {
     plan.faults.iter().map(|fault| fault.id as usize).sum()
 }

@@ -23,7 +23,7 @@ use crate::stopwatch::Stopwatch;
 pub(super) enum Ending {
     /// It fails in the same way.
     Same(TraceHash),
-    /// Its first violation is another one, but this one is among those that come after it.
+    /// Its first violation is another one, but the wanted one is among the later ones.
     Among(TraceHash, Signature),
     /// It fails in another way.
     Other(Signature),
@@ -34,7 +34,8 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// Whether a candidate that ended like this is kept, if what must remain may be any violation or only the first.
+    /// Whether a candidate that ended like this is kept: what must remain may be any of its violations (`anywhere`), or
+    /// only the first.
     fn is_kept(&self, anywhere: bool) -> bool {
         match self {
             Ending::Same(_) => true,
@@ -55,7 +56,7 @@ pub(super) struct Limits<'a> {
     pub interrupted: &'a AtomicBool,
 }
 
-/// How far it has come.
+/// How far shrinking has come.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Step<'a> {
@@ -200,7 +201,8 @@ impl<'a> Trial<'a> {
         matches!(self.seen.ending, Ending::Same(_))
     }
 
-    /// Goes back to the smallest plan whose first violation is what must remain, if the smallest one has another first.
+    /// Goes back to the smallest plan whose first violation is what must remain, if the smallest plan has another first
+    /// violation.
     pub fn back_to_first(&mut self) {
         if !self.is_first() {
             self.return_to(self.strict.clone());
@@ -254,7 +256,7 @@ impl<'a> Trial<'a> {
         count: usize,
         make: &(dyn Fn(&Plan, usize) -> Option<Plan> + Sync),
     ) -> Option<usize> {
-        // What runs is what a file of it would be read as.
+        // Each candidate runs as it would be read back from a file.
         let make = &|best: &Plan, nth| make(best, nth).map(Plan::in_order);
         let mut from = 0;
         while let Some(nth) = self.first_that_fails(from..count, make) {
@@ -267,7 +269,8 @@ impl<'a> Trial<'a> {
         None
     }
 
-    /// The first candidate with one of these numbers that fails in the same way, by one run without what costs much.
+    /// The first candidate with one of these numbers that fails in the same way, judged by a single run, without oracle
+    /// S if the failure shows without it.
     fn first_that_fails(
         &mut self,
         numbers: std::ops::Range<usize>,
@@ -348,7 +351,7 @@ impl<'a> Trial<'a> {
     /// Runs a candidate a second time, with all oracles, and keeps it if it fails in the same way.
     fn confirm(&mut self, candidate: Plan) -> bool {
         let key = hash(&candidate);
-        // What no file can say cannot be replayed.
+        // A plan that no file can express cannot be replayed.
         if candidate.validate().is_err() {
             self.known.insert(key, Ending::Unclear);
             return false;
@@ -378,8 +381,9 @@ impl<'a> Trial<'a> {
         true
     }
 
-    /// How plans end, in their order, without keeping any: to say what happens without a part of the plan. They run even
-    /// if the time is over, but not if the user pressed Ctrl-C: then it is `None` for those that are not known.
+    /// How plans end, in their order, without keeping any: to say what happens without a part of the plan. They run
+    /// even if the time budget is used up, but not if the user pressed Ctrl-C: then those that are not known yet are
+    /// `None`.
     pub fn endings(&mut self, plans: Vec<Plan>) -> Vec<Option<Ending>> {
         let mut all = Vec::new();
         for plan in plans {
@@ -395,7 +399,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Whether the time is over, or somebody wants it to end.
+/// Whether the time budget is used up, or the user pressed Ctrl-C.
 fn over(limits: &Limits<'_>, stopwatch: &Stopwatch) -> bool {
     limits.interrupted.load(Ordering::Relaxed)
         || limits.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget)

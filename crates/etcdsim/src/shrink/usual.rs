@@ -1,5 +1,5 @@
-//! The fields of a plan that are not as if they were left out, and how to put them back. It goes through the same tables
-//! of fields as the reader and the writer of plans, so a new field needs nothing here.
+//! The fields of a plan that differ from their defaults, and how to put them back. This file goes through the same
+//! tables of fields as the reader and the writer of plans, so a new field needs nothing here.
 
 use plan::{Client, Disk, Fault, Link, Network, Phases, Plan, Settings, Spread};
 use schedule::choice::Value;
@@ -27,7 +27,7 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct At(Place, usize);
 
-/// A field that is not as if it were left out.
+/// A field that differs from its default.
 #[derive(Clone, Debug)]
 pub(super) struct Deviation {
     /// Which field.
@@ -43,12 +43,12 @@ pub(super) struct Deviation {
 /// What is done with a field: it gets its key, its value and its usual value, and may return another value.
 type Visit<'a> = &'a mut dyn FnMut(At, &Key, Option<Value>, Option<Value>) -> Option<Value>;
 
-/// The fields that shrinking leaves alone or that have passes of their own. What must hold beyond the oracles would make
-/// another failure if it were changed, and so would the limit of the settle phase.
+/// The fields that shrinking leaves alone or that have passes of their own. Changing what must hold beyond the oracles
+/// would make it another failure, and so would changing the limit of the settle phase.
 const LEFT_ALONE: &[&str] =
     &["operations", "endpoints", "part-of", "chaos", "settle", "refusals", "progress"];
 
-/// All fields of a plan that are not as if they were left out.
+/// All fields of a plan that differ from their defaults.
 pub(super) fn deviations(plan: &Plan) -> Vec<Deviation> {
     let mut found = Vec::new();
     walk(&mut plan.clone(), &mut |at, key, value, usual| {

@@ -1,5 +1,5 @@
-//! The file of a shrunk plan: comments that say what fails and why each fault is there, and the plan without the fields that
-//! are as if left out. The file can be moved to `scenarios/regressions/` as it is.
+//! The file of a shrunk plan: comments that say what fails and why each fault is there, and the plan without the fields
+//! that have their defaults. The file can be moved to `scenarios/regressions/` as it is.
 
 use std::fmt::Write;
 
@@ -43,7 +43,7 @@ impl Shrunk {
     }
 }
 
-/// A plan without the fields that are as if left out, if it reads back as the same plan; otherwise with all of them.
+/// A plan without the fields that have their defaults, if it reads back as the same plan; otherwise with all fields.
 fn plan_text(plan: &Plan) -> String {
     let short = plan.to_short_toml();
     match Plan::parse("plan", &short) {

@@ -29,7 +29,7 @@ const PROCESS: u64 = 2;
 const SENDS: u64 = 3;
 const RECEIVES: u64 = 4;
 
-/// How long sending and receiving is drawn, which takes no virtual time.
+/// How long sending and receiving are drawn; they take no virtual time.
 const DRAWN_NS: Nanos = 1_000;
 
 /// The observer.

@@ -1,7 +1,7 @@
 //! The trace of etcd-io/raft: the events of its `state_trace.go`, made from the steps of a run.
 //!
-//! One step of `raft` 0.7.0 becomes the events that etcd-io/raft writes for the same call, in its order and with the
-//! state that it shows with each. What the crate does at once and etcd-io/raft by a message to itself is written as that
+//! One step of `raft` 0.7.0 becomes the events that etcd-io/raft writes for the same call, in its order, each with the
+//! state that it shows. What the crate does directly, and etcd-io/raft with a message to itself, is written as that
 //! message: a candidate's vote for itself, and a leader's acknowledgement of its own entries once they are durable.
 //!
 //! Left out, as in etcd-io/raft: pre-votes, orders to campaign, reads, ticks. Also left out: the two properties `match`
@@ -204,7 +204,7 @@ impl Writing<'_> {
             && after.vote == self.id
             && matches!(after.role, Role::Candidate | Role::Leader);
         if campaigns {
-            // The message that ordered it may have brought a term of its own.
+            // The TimeoutNow message that started it may have brought a new term of its own.
             if after.term - 1 > self.traced.term {
                 self.turn(Name::BecomeFollower, after.term - 1, MemberId::NONE, Role::Follower);
             }
@@ -269,7 +269,7 @@ impl Writing<'_> {
         self.apply(&new);
     }
 
-    /// A configuration comes into force, after the event that says so.
+    /// A configuration takes effect, after the event that says so.
     fn apply(&mut self, new: &Configuration) {
         let change = TracedChange { changes: Vec::new(), newconf: new.voters.clone() };
         self.write(Name::ApplyConfChange, None, Properties { cc: Some(change), ..Properties::default() });
@@ -289,7 +289,7 @@ impl Writing<'_> {
         self.write(name, Some(traced), Properties::default());
     }
 
-    /// Writes an event with the state of now.
+    /// Writes an event with the current state.
     fn write(&mut self, name: Name, msg: Option<TracedMessage>, prop: Properties) {
         let Traced { term, vote, commit, role, log, configuration, .. } = &*self.traced;
         let role = match role.unwrap_or(Role::Follower) {
@@ -365,7 +365,7 @@ fn message_of(message: &Message) -> Option<TracedMessage> {
         MessageKind::HeartbeatResponse => TracedKind::MsgHeartbeatResp,
         _ => return None,
     };
-    // Of a snapshot, the entries stand for its index.
+    // For a snapshot, `entries` holds its index.
     let snapshot = message.snapshot.as_deref().map(|snapshot| snapshot.index);
     let (index, log_term) = if snapshot.is_some() { (0, 0) } else { (message.index, message.log_term) };
     Some(TracedMessage {

@@ -1,11 +1,11 @@
 //! A log for ShiViz: one lane for each member, each client and the faults, with vector clocks.
 //!
-//! The file's first line is the regular expression by which ShiViz reads it, the second one, which is empty, would divide
-//! several runs. An event is two lines: the lane with its clock as JSON, and what happened. A clock says of how many events of each
-//! lane this one can know: an event of a lane advances its own number, and a received packet brings the numbers that
-//! its sender had. So it is exact for what goes through the network, whatever the times say.
+//! The file's first line is the regular expression with which ShiViz reads it. The second line, which would separate
+//! several runs, is empty. An event is two lines: the lane with its clock as JSON, and what happened. A clock says how
+//! many events of each lane this event can know of: an event advances the number of its own lane, and a received packet
+//! brings the numbers that its sender had. So it is exact for what goes through the network, whatever the times say.
 //!
-//! Left out: disks, probes and failpoints, which concern one member alone, and what a packet carries beside its head.
+//! Left out: disks, probes and failpoints, which concern one member alone, and what a packet carries besides its head.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,13 +32,13 @@ const PARSER: &str = r"(?<host>\S+) (?<clock>\{.*\})\n(?<time>\S+) (?<event>.*)"
 pub(super) struct ShiViz {
     out: Out,
     clocks: BTreeMap<String, Clock>,
-    /// The clock with which each packet left. One that the network doubles arrives twice.
+    /// The clock with which each packet left. One that the network duplicates arrives twice.
     packets: BTreeMap<u64, Clock>,
     /// The client that has just called: its packet comes next.
     calling: Option<u32>,
     /// The client of each operation that has no answer yet.
     operations: BTreeMap<u64, u32>,
-    /// A packet that has just reached a client: whose it is shows with the operation that returns next.
+    /// A packet that has just reached a client: only the operation that returns next shows which client.
     arrived: Option<(u64, Event)>,
 }
 

@@ -15,7 +15,7 @@ use verify::Violation;
 
 pub(crate) use state::{MemberState, ROWS, States};
 
-/// After how many events the states are kept. A walk back takes at most so many events anew.
+/// After how many events the states are kept. A step back replays at most this many events.
 const KEPT_EVERY: usize = 4096;
 
 /// A run, and a position in it.
@@ -63,7 +63,7 @@ impl Goal {
 }
 
 impl Walk {
-    /// A walk through a run with at most so many members, at its start.
+    /// A walk through a run with at most this many members, at its start.
     pub fn new(events: Vec<Event>, violations: &[Violation], members: u32) -> Walk {
         let mut states = States::new(members);
         let mut kept = vec![states.clone()];
@@ -73,7 +73,7 @@ impl Walk {
                 kept.push(states.clone());
             }
         }
-        // What an oracle saw at a time, it saw by the events up to then.
+        // What an oracle saw at a time, it saw from the events up to that time.
         let place = |violation: &Violation| {
             let until = events.partition_point(|event| event.time <= violation.time);
             (until, format!("{}: {}", violation.oracle, violation.title))
@@ -114,7 +114,7 @@ impl Walk {
         self.violations.iter().filter(|(at, _)| *at == self.position).map(|(_, title)| &title[..])
     }
 
-    /// Goes to where so many events have happened, at most to the end.
+    /// Goes to the position after this many events, at most to the end.
     pub fn go_to(&mut self, position: usize) {
         let position = position.min(self.events.len());
         if position < self.position || position - self.position > KEPT_EVERY {
@@ -146,7 +146,7 @@ impl Walk {
         found.inspect(|position| self.go_to(*position)).is_some()
     }
 
-    /// Whether what happened last, if so many events have happened, is of a kind.
+    /// Whether what happens last before this position is of this kind.
     fn is_at(&self, position: usize, goal: Goal) -> bool {
         if goal == Goal::Violation {
             return self.violations.iter().any(|(at, _)| *at == position);

@@ -76,7 +76,7 @@ impl Default for MemberState {
 pub(crate) struct States(pub Members<MemberState>);
 
 impl States {
-    /// Before the first event of a run with at most so many members.
+    /// Before the first event of a run with at most this many members.
     pub fn new(members: u32) -> States {
         States(Members::new(members, |_| MemberState::default()))
     }

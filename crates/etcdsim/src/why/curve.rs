@@ -18,14 +18,14 @@ pub struct Instant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rise {
-    /// The interval's begin.
+    /// The interval's beginning.
     pub from: Instant,
     /// Its end.
     pub to: Instant,
 }
 
 impl Rise {
-    /// How many more futures fail at its end than at its begin.
+    /// How many more futures fail at its end than at its beginning.
     pub fn height(&self) -> usize {
         self.to.failed.saturating_sub(self.from.failed)
     }
@@ -52,12 +52,12 @@ pub struct Search {
     pub narrow_ns: Nanos,
 }
 
-/// A part of the curve that rises by this share of all futures is narrowed, even if it is not the largest.
+/// A part of the curve that rises by at least one in this many futures is narrowed, even if it is not the largest.
 const WORTH: usize = 4;
 
-/// The curve, in the order of time. It begins just after the start, where all that the members draw when they start is
-/// drawn already. `failed` says how many futures fail that are drawn from a time on; once it returns
-/// `None`, the curve is as far as it was.
+/// The curve, in the order of time. It begins just after the start, when the members have already made the draws of
+/// their start. `failed` says how many futures fail if they are drawn from a given time on; once it returns `None`, the
+/// curve stays as far as it has come.
 pub fn curve(search: &Search, mut failed: impl FnMut(Nanos) -> Option<usize>) -> Vec<Instant> {
     let certain = Instant { at_ns: search.certain_ns, failed: search.draws };
     let mut curve = vec![certain];

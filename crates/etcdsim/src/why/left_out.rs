@@ -4,7 +4,7 @@ use plan::{Plan, PlannedOperation, Trigger};
 use record::Nanos;
 use serde::Serialize;
 
-/// What the failure owes to something that the plan says.
+/// How far the failure depends on something in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -27,7 +27,8 @@ pub struct LeftOut {
     pub at_ns: Nanos,
     /// Whether the failure needs it.
     pub need: Need,
-    /// How many futures without it were drawn, from its begin on; none if the plan fails without it as it is.
+    /// How many futures without it were drawn, from its beginning on; none if the plan without it fails even with its
+    /// own draws.
     pub drawn: usize,
     /// How many of them failed.
     pub failed: usize,
@@ -42,7 +43,7 @@ pub struct LeftOut {
 pub enum Part {
     /// The fault with this index.
     Fault(usize),
-    /// These operations of a client: from the first index to before the second.
+    /// These operations of a client: from the first index up to, but not including, the second.
     Operations(usize, usize, usize),
 }
 
@@ -66,7 +67,7 @@ impl Part {
         (0..plan.faults.len()).map(Part::Fault).collect()
     }
 
-    /// All operations of a plan, in at most about `most` groups: each is of one client, one after another.
+    /// All operations of a plan, in at most about `most` groups: each has consecutive operations of one client.
     pub fn operations(plan: &Plan, most: usize) -> Vec<Part> {
         let all: usize = plan.clients.iter().map(|client| client.operations.len()).sum();
         let length = all.div_ceil(most).max(1);

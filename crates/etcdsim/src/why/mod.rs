@@ -36,7 +36,7 @@ const SECOND: Nanos = 1_000_000_000;
 const NARROW: Nanos = SECOND / 10;
 /// The most events that are named near the largest rise.
 const MOMENTS: usize = 12;
-/// If at every instant so many of a hundred futures fail, the plan fails whatever is drawn.
+/// If at every instant at least this many of a hundred futures fail, the plan fails whatever is drawn.
 const ALWAYS: usize = 90;
 /// The most groups of operations that are left out at first.
 const GROUPS: usize = 48;
@@ -47,9 +47,9 @@ const MOST_LEFT_OUT: usize = 160;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Effort {
-    /// How many futures are drawn at each instant, and at most without each fault or operation.
+    /// How many futures are drawn at each instant; also the most that are drawn without each fault or operation.
     pub draws: usize,
-    /// At how many instants at most.
+    /// The most instants.
     pub instants: usize,
 }
 
@@ -69,15 +69,15 @@ pub struct Why {
     pub violated_ns: Nanos,
     /// How many futures were drawn at each instant.
     pub draws: usize,
-    /// How many fail that are drawn from the very start, so that even the first election timeouts are others; `None` if
-    /// that is not known.
+    /// How many futures fail if they are drawn from the very start, so that even the first election timeouts differ;
+    /// `None` if that is not known.
     pub from_start: Option<usize>,
     /// The instants after the start, in the order of time. The last one is where the plan is cut: from there on nothing is drawn, so all
     /// fail.
     pub curve: Vec<Instant>,
     /// Whether it fails whatever is drawn: then faults and operations alone decide it, and the curve has no jump.
     pub always: bool,
-    /// The largest rise; `None` before it is known that the plan does not always fail, and if it does.
+    /// The largest rise; `None` if the plan always fails, or if that is not known yet.
     pub jump: Option<Rise>,
     /// The events near it.
     pub events: Vec<Moment>,
@@ -113,7 +113,7 @@ impl Why {
         Some(why)
     }
 
-    /// Of a failure of which nothing more is known yet.
+    /// The answer for a failure of which nothing more is known yet.
     pub(crate) fn begun(failure: &Signature, violated_ns: Nanos, draws: usize) -> Why {
         Why {
             failure: failure.to_string(),
@@ -137,7 +137,7 @@ impl Why {
     }
 }
 
-/// What asks, and what it knows.
+/// The search, and what it knows so far.
 struct Asker<'a> {
     /// The plan, cut after its violation.
     plan: Plan,
@@ -217,7 +217,7 @@ impl Asker<'_> {
         Some(())
     }
 
-    /// What the failure owes to each part: the need, how many futures were drawn without it, and how many failed.
+    /// How far the failure depends on each part: the need, how many futures were drawn without it, and how many failed.
     fn needs(&self, parts: &[Part]) -> Option<Vec<(Need, (usize, usize))>> {
         let without: Vec<Plan> = parts.iter().map(|part| part.left_out_of(&self.plan)).collect();
         let fails = self.runs.all(parts.len(), |nth| self.fails(&without[nth]))?;
@@ -258,7 +258,8 @@ impl Asker<'_> {
 }
 
 /// How many futures without something must hold before it counts as necessary. The plan itself fails in a share of the
-/// futures from the same time on; if that share were the same without it, so many would hold in one of 150 cases.
+/// futures from the same time on; if that share were the same without it, this many would all hold in only one of 150
+/// cases.
 fn enough(curve: &[Instant], draws: usize, from: Nanos) -> usize {
     let next = curve.partition_point(|instant| instant.at_ns <= from);
     let around = curve[next.saturating_sub(1)..].iter().take(2).map(|instant| instant.failed);
@@ -270,7 +271,7 @@ fn enough(curve: &[Instant], draws: usize, from: Nanos) -> usize {
 fn drawn_again(plan: &Plan, from: Nanos, nth: usize) -> Plan {
     let mut plan = plan.clone();
     plan.noise.retain(|noise| noise.from < from);
-    // A key of the plan's own noise would be no other future.
+    // A key of the plan's own noise would not give another future.
     let mut keys = (1..).filter(|key| plan.noise.iter().all(|noise| noise.key != *key));
     let key = keys.nth(nth).expect("there are more keys than futures");
     plan.noise.push(Noise { from, key });
@@ -278,8 +279,8 @@ fn drawn_again(plan: &Plan, from: Nanos, nth: usize) -> Plan {
 }
 
 /// The plan without what comes after its violation: no fault begins later, and the chaos phase ends soon after, so that
-/// what is drawn again may show the violation a little later. With it, the violation. `None` if the plan does not fail
-/// that way any more.
+/// a future that is drawn again may show the violation a little later. Also returns the violation. `None` if the plan
+/// does not fail that way any more.
 fn cut(plan: &Plan, wanted: &Signature, violated_ns: Nanos) -> Option<(Plan, ViolationReport)> {
     let end = violated_ns + (violated_ns / 4).clamp(SECOND, 5 * SECOND);
     let mut plan = plan.clone();

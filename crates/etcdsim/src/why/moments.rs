@@ -1,5 +1,5 @@
-//! The events of a run that may be a cause: what befell processes, elections, snapshots, faults, and the operations that
-//! show the violation.
+//! The events of a run that may be a cause: what happened to processes, elections, snapshots, faults, and the
+//! operations that show the violation.
 
 use record::{Etcd, EtcdFact, Event, Fact, Nanos, Observer, Role};
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub struct Moment {
     pub what: String,
 }
 
-/// Collects them.
+/// Collects these events.
 #[derive(Debug, Default)]
 pub struct Moments {
     /// The operations whose calls and returns are among them.
@@ -31,7 +31,8 @@ impl Moments {
         Moments { operations: operations.into_iter().map(|number| number as u64).collect(), all: Vec::new() }
     }
 
-    /// At most so many in an interval; the last ones, if there are more. If there are none, the last one before it.
+    /// At most `most` of them in an interval; the last ones, if there are more. If there are none, the last one before
+    /// it.
     pub fn between(&self, from: Nanos, to: Nanos, most: usize) -> Vec<Moment> {
         let begin = self.all.partition_point(|moment| moment.at_ns < from);
         let end = self.all.partition_point(|moment| moment.at_ns <= to);

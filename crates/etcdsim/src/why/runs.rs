@@ -1,4 +1,4 @@
-//! Many runs of variants of one plan, on all cores. The result does not depend on how many there are.
+//! Many runs of variants of one plan, on all cores. The result does not depend on the number of cores.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -19,7 +19,7 @@ pub struct Runs<'a> {
     stopwatch: Stopwatch,
     interrupted: &'a AtomicBool,
     done: AtomicUsize,
-    /// Is told how many runs there were, after each.
+    /// Called after each run, with the number of runs so far.
     progress: &'a (dyn Fn(usize) + Sync),
 }
 
@@ -83,7 +83,7 @@ impl<'a> Runs<'a> {
 /// The violation of a plan that has this signature, whatever kind of operation shows it; `None` if the plan has no such
 /// violation. Violations before it do not matter: when the future is drawn again, more may go wrong than before.
 pub fn violation(plan: &Plan, wanted: &Signature) -> Option<ViolationReport> {
-    // The oracles that watch every step take a fifth of the time, and watch for nothing else.
+    // The oracles that watch every step take a fifth of the time, and are needed only if the violation is theirs.
     let oracles = OwnOracles::none(!wanted.oracle.watches_steps());
     let outcome = run_plan_with(plan, &mut (), oracles, world::Options::default()).ok()?;
     let failure = Failure::of(&outcome.verdict, &outcome.record.history)?;

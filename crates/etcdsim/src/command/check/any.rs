@@ -3,7 +3,7 @@
 //! The general engine is generic over the model, and the compiler makes a copy of the whole engine for each. With this
 //! model there are two copies, one with keys and one without, where each model of its own would take a dozen more.
 //!
-//! Operations refer to those of the history that was read, so nothing is copied.
+//! Operations borrow from the history that was read, so nothing is copied.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

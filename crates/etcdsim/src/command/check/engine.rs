@@ -149,7 +149,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgem
     of_verdict(verify::judge(record, expectations), record)
 }
 
-/// What is said of a verdict on a record.
+/// The judgement that a verdict on a record amounts to.
 pub(super) fn of_verdict(verdict: verify::Verdict, record: &Record) -> Judgement {
     let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
@@ -348,8 +348,10 @@ pub(super) fn assert_valid(checked: Result<(), validate::WrongVerdict>, what: &s
 /// The title of a conflict of this many operations.
 pub(super) fn conflict_title(operations: usize) -> String {
     match operations {
-        1 => "this operation cannot be put in order, whatever happened to all others".to_string(),
-        some => format!("these {some} operations cannot be put in order, whatever happened to all others"),
+        1 => "this operation cannot be put in order, whether or not the others took effect".to_string(),
+        some => {
+            format!("these {some} operations cannot be put in order, whether or not the others took effect")
+        }
     }
 }
 
@@ -373,7 +375,7 @@ pub(super) fn operation_line<M: Model>(
 }
 
 /// Why each order of the conflict's operations fails, one sentence each. The search also tried to place other
-/// operations between them. All those ways fail, too; the sentence gives the reason of one way, without the other
+/// operations between them. All those attempts fail, too; the sentence says why one of them fails, without the other
 /// operations.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut listed: Vec<(Vec<u32>, u32, &str)> = Vec::new();

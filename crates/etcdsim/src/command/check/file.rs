@@ -274,12 +274,12 @@ fn etcd(converted: ConvertedReport, part: bool, reader: &report::Reader) -> Read
     for field in reader.unknown() {
         let report::UnknownField { name, file, line, column } = field;
         warnings.push(format!(
-            "{file}:{line}:{column}: the field `{name}` is not known; it is skipped here and wherever else it is."
+            "{file}:{line}:{column}: the field `{name}` is unknown; it is skipped here and everywhere else."
         ));
     }
     if let Some(kind) = &unknown {
         warnings.push(format!(
-            "Requests of the type `{kind}` are not known and left out, so revisions may have been made by these."
+            "Requests of the unknown type `{kind}` are left out, so some revisions may be theirs."
         ));
     }
     let notes = members.iter().map(|(id, number)| format!("Member {number} has the id {id} in the report."));

@@ -1,5 +1,5 @@
 //! Hints: what besides a bug of the system may explain a violation. There are two such explanations. The state before
-//! the first operation may have been another one than assumed; or a write that was reported as failed took effect.
+//! the first operation was not the one assumed, or a write that was reported as failed took effect.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::file::Content;
 
 /// How many values are tried as the initial one; our choice.
 const TRIED_MAX: usize = 3;
-/// How many configurations may be searched for each of them; our choice.
+/// How many configurations may be searched for each of these values; our choice.
 const STEPS_MAX: u64 = 100_000;
 /// How many failed writes are named; our choice.
 const WRITES_SHOWN: usize = 3;
@@ -196,8 +196,9 @@ fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64
     }
 }
 
-/// If the history began later than a store does: says what shows that the store was not empty then, as is assumed. If
-/// not: tries a later revision, and says whether there are fewer violations then, or why not.
+/// If the history began at a later revision than a new store has: reports evidence that the store was not empty then,
+/// although it is taken for empty. Without such evidence: tries a later revision, and reports whether that leaves fewer
+/// violations, or why not.
 pub(super) fn start_revision(
     record: &Record,
     expectations: &mut Expectations,
@@ -216,7 +217,7 @@ pub(super) fn start_revision(
         End::Violation if count(&again) >= count(judged) => {
             let shown = from_before(record, first).find(|pair| !is_written(record, &pair.key))?;
             Some(format!(
-                "the first answers are of revision {first}, and an answer shows {}, which nobody wrote in the file: the store seems to have been in use before the history began. --start-revision {first} would say so, but takes it for empty then",
+                "the first answers are of revision {first}, and an answer shows {}, which nobody wrote in the file: the store seems to have been in use before the history began. --start-revision {first} would say so, but takes the store for empty at that revision",
                 key_of(shown)
             ))
         }
@@ -229,8 +230,8 @@ pub(super) fn start_revision(
     }
 }
 
-/// If the history began at a later revision than a store does, and answers show keys or leases from before: the hint
-/// that these count as violations.
+/// If the history began at a later revision than a new store has, and answers show keys or leases from before that: the
+/// hint that these count as violations.
 pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
     if begun == FIRST_REVISION {
         return None;
@@ -243,14 +244,14 @@ pub(super) fn not_empty(record: &Record, begun: i64) -> Option<String> {
         }
     };
     Some(format!(
-        "--start-revision {begun} takes the store for empty at revision {begun}, without keys and leases, but {shown}. If that was there before the history began, the violation is none of the system: record histories from an empty store"
+        "--start-revision {begun} takes the store for empty at revision {begun}, without keys and leases, but {shown}. If that was there before the history began, the violation is not the system's fault: record histories from an empty store"
     ))
 }
 
 /// The pairs in answers that were written, or whose key was created, by this revision.
 fn from_before(record: &Record, revision: i64) -> impl Iterator<Item = &KeyValue> {
     let answers = record.history.operations.iter().filter_map(Operation::response);
-    // What a recorder did not keep is a number below 0.
+    // A number below 0 means that the recorder did not keep it.
     let is_before = move |at: i64| (1..=revision).contains(&at);
     answers
         .flat_map(Response::pairs)
@@ -271,7 +272,7 @@ fn is_written(record: &Record, key: &[u8]) -> bool {
     parts.any(|part| matches!(part, Part::Put(put) if &put.key[..] == key))
 }
 
-/// An answered operation that puts a key with a lease that nobody asked for, and that lease.
+/// An answered operation that puts a key with a lease that no client asked for, and that lease.
 fn foreign_lease(record: &Record) -> Option<(usize, i64)> {
     let operations = &record.history.operations;
     let granted: BTreeSet<i64> = operations

@@ -12,9 +12,9 @@ use crate::show::numbers;
 use crate::stopwatch::Stopwatch;
 
 /// What no record shows.
-const NOT_SHOWN: &str = "A record does not show what was lost on the network, and what clients asked that no member heard; \
-     V1 to V3 say nothing, for nobody says when the cluster must have settled. Members on several machines are put in order by \
-     their wall clocks.";
+const NOT_SHOWN: &str = "A record does not show what was lost on the network, nor requests that reached no member; \
+     V1 to V3 say nothing, because a record does not say when the cluster must have settled. Members on several \
+     machines are put in order by their wall clocks.";
 
 /// Judges records together.
 pub(super) fn check(paths: &[PathBuf], json: bool) -> Result<Exit, Mistakes> {

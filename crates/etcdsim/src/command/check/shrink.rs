@@ -1,11 +1,12 @@
 //! `--shrink`: the smallest part of a history that still has the violation, as a history of its own.
 //!
-//! A recorded history cannot run again, but its evidence can be cut down. Not every part of a history that is wrong on its
-//! own shows a violation: without the write of a value, the read of that value is wrong, too. So an operation is left out
-//! in two steps. First its answer is *forgotten*: it may have taken effect at any time after its call, or never. Whatever
-//! order explains the whole history explains the one with forgotten answers, so a violation that is still there is one of
-//! the whole history. Only then it is left out, which says that it never took effect; that is one of the ways in which the
-//! violation was found to be there. Reads change nothing and are left out at once, as are watch streams and copies.
+//! A recorded history cannot run again, but its evidence can be cut down. A part that is wrong on its own need not show
+//! a violation of the whole: without the write of a value, the read of that value is wrong, too. So an operation is
+//! left out in two steps. First its answer is *forgotten*: it may have taken effect at any time after its call, or
+//! never. Any order that explains the whole history also explains the one with forgotten answers, so a violation that
+//! is still there is one of the whole history. Only then is the operation left out, which says that it never took
+//! effect; that is one of the cases in which the violation was just found to remain. Reads change nothing and are left
+//! out at once, as are watch streams and copies.
 //!
 //! * Histories of etcd, judged by all oracles: what is left must have the same [`Signature`], shown by the same operations.
 //! * All others: the conflict of the general engine is such a part. `linear` searches for the smallest one.
@@ -28,16 +29,16 @@ pub(super) const USUAL_TIME: Duration = Duration::from_secs(60);
 /// How many configurations the search for a small conflict may visit.
 pub(super) const EXPLAIN_STEPS: u64 = 2_000_000;
 
-/// What became of a history.
+/// The result of shrinking a history.
 #[derive(Debug, Serialize)]
 pub(super) struct Shrunk {
     /// How many operations it had.
     pub(super) from: usize,
     /// The numbers of those that are left, in the file that was read.
     pub(super) operations: Vec<usize>,
-    /// How many of these have no answer any more.
+    /// How many of these have lost their answer.
     pub(super) forgotten: usize,
-    /// Whether it is known that without the answer of any one of them there is no violation.
+    /// Whether it is known that the violation disappears if any one of them loses its answer.
     pub(super) minimal: bool,
     /// The file of the smaller history, if it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +77,7 @@ pub(super) fn smaller(
     Some((content, shrunk))
 }
 
-/// What a part of a history has of an operation that it does not leave out.
+/// How much of an operation a part of a history keeps, unless it leaves the operation out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     /// All of it.
@@ -142,7 +143,7 @@ impl Parts<'_> {
         !self.over() && self.shown_by(&self.forgetful(kept, evidence), &|number| number).is_some()
     }
 
-    /// The history without the answers of all operations but these. All keep their numbers.
+    /// The history with the answers of these operations only. All operations keep their numbers.
     fn forgetful(&self, kept: &[usize], evidence: bool) -> Record {
         let all = self.record.history.operations.len();
         let is_kept = |number: usize| kept.binary_search(&number).is_ok();
@@ -160,7 +161,7 @@ impl Parts<'_> {
     }
 }
 
-/// Whether the request changes nothing, whatever became of it.
+/// Whether the request changes nothing, whatever its outcome.
 fn is_read(request: &Request) -> bool {
     matches!(
         request,
@@ -222,7 +223,7 @@ pub(super) fn reduce(mut kept: Vec<usize>, holds: &mut dyn FnMut(&[usize]) -> bo
             }
             end = start;
         }
-        // What was needed before may not be needed without what has gone since.
+        // What was needed before may no longer be needed after later removals.
         if size > 1 {
             size = size.div_ceil(2);
         } else if kept.len() == before {
@@ -233,7 +234,7 @@ pub(super) fn reduce(mut kept: Vec<usize>, holds: &mut dyn FnMut(&[usize]) -> bo
 }
 
 impl Shrunk {
-    /// What became of the history, as lines.
+    /// The result, as lines.
     pub(super) fn describe(&self, path: &Path) -> String {
         let left = self.operations.len();
         let numbers: Vec<String> =

@@ -28,7 +28,7 @@ impl General<'_> {
                     operations: vec![line(read)],
                     // It contradicts all additions together, so there is no small part of the history to name.
                     excluded: vec![format!(
-                        "from the call of #{} to its return, the counter showed at least {least} and at most {most}, whatever became of the additions in flight",
+                        "from the call of #{} to its return, the counter showed at least {least} and at most {most}, whichever additions in flight took effect",
                         numbers[read as usize]
                     )],
                     ..Conflict::default()

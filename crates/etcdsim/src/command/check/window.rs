@@ -1,12 +1,13 @@
 //! For `--shrink`: smaller conflicts of locks and registers, in a window of time.
 //!
-//! A conflict must hold whatever happened to all other operations, which may have taken effect at any time after their
-//! calls. An earlier release of a lock may so explain any later grant, and the conflict of a lock needs every operation
-//! from the beginning on. But what had returned before the conflict's first call took effect before it. All that the
-//! conflict can know of it is the state it left, and a lock or a register has few: no owner, or one of those that the
-//! conflict is about, or another one; a value that the conflict is about, or another one. So operations contradict each
-//! other if they have no order *from any of these states*, whatever happened to those that were in flight with them or came
-//! later. An order of the whole history would be an order of them from the state in which the earlier ones left it.
+//! A conflict must hold whether or not the other operations took effect, and they may have done so at any time after
+//! their calls. So an earlier release of a lock may explain any later grant, and the conflict of a lock needs every
+//! operation from the beginning on. But operations that had returned before the conflict's first call took effect
+//! before it. All that the conflict can see of them is the state they left, and a lock or a register has few states: no
+//! owner, an owner that the conflict names, or another one; a value that the conflict names, or another one. So
+//! operations contradict each other if they cannot be linearized *from any of these states*, whether or not those that
+//! were in flight with them or came later took effect. An order of the whole history would contain an order of them
+//! that starts from the state the earlier ones left.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,8 @@ use super::sums::by_key;
 
 /// A model with few states that matter to some operations.
 trait FewStates: Listed {
-    /// What brings the model into each state that matters to these operations; `None` for its first state.
+    /// For each state that matters to these operations, an input with its output that brings the model into it; `None`
+    /// for its first state.
     fn ways_into(&self, operations: &[&Operation<Self::Input, Self::Output>]) -> Ways<Self>;
 }
 
@@ -132,7 +134,8 @@ impl General<'_> {
             let line = |place: &usize| self.line(model, &history, *place as u32, &numbers);
             return Some(Conflict {
                 title: format!(
-                    "these {} operations cannot be put in order, whatever state the earlier ones left and whatever happened to all others",
+                    "these {} operations cannot be put in order, whatever state the earlier ones left and \
+                     whether or not the others took effect",
                     kept.len()
                 ),
                 operations: kept.iter().map(line).collect(),
@@ -157,8 +160,8 @@ where
     M::Input: Clone,
     M::Output: Clone,
 {
-    /// Whether these operations have no order from any state, whatever happened to those that had not returned before the
-    /// first of them was called.
+    /// Whether these operations cannot be linearized from any state, whether or not those took effect that had not
+    /// returned before the first of these was called.
     fn is_conflict(&self, kept: &[usize]) -> bool {
         let operations = self.history.operations();
         let Some(begin) = kept.iter().map(|place| operations[*place].call).min() else { return false };

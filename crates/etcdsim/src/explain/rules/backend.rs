@@ -1,4 +1,5 @@
-//! The backend: a commit has the effects of entries together with the index that says so, and no commit goes back.
+//! The backend: a commit holds the effects of entries together with the consistent index that covers them, and no
+//! commit goes back.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,7 @@ pub(super) fn replaced(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// A start finds the backend as the commits before it have made it, unless a fault damaged the disk.
+/// A start finds the backend as the commits before it left it, unless a fault damaged the disk.
 pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
     // The commits of each member since its last start: time, rows, consistent index.
     let mut commits: BTreeMap<MemberId, Vec<(Nanos, usize, u64)>> = BTreeMap::new();
@@ -141,7 +142,7 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
                         .rule("What a start finds in the backend is what the commits before it have written: every row, and the consistent index of the last one. (The simulator keeps commits and writes them into the file together, when somebody can see it.)")
                         .change(
                             format!("{} commits, the last with consistent index {}", all.len(), last.2),
-                            format!("a file of which the start says: {}", why.trim_end_matches('.')),
+                            format!("a file that the start refused: {}", why.trim_end_matches('.')),
                         ),
                 );
             }
@@ -151,7 +152,7 @@ pub(super) fn found(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// Whether a start failed because an operation of its disk did, which says nothing of the file.
+/// Whether a start failed because a disk operation did, which says nothing about the file.
 fn is_disk_error(why: &str) -> bool {
     [DiskErrorKind::Io, DiskErrorKind::Full].iter().any(|kind| why.contains(&kind.to_string()))
 }

@@ -74,7 +74,7 @@ pub(super) fn alike(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// What came of an entry on a member.
+/// The outcome of an entry on a member.
 fn outcome(member: MemberId, entry: &AppliedEntry) -> String {
     let role = if entry.mine { ", its proposer," } else { "" };
     let (before, after) = entry.revisions;
@@ -140,7 +140,8 @@ fn appended(evidence: &Evidence, index: u64, digest: u64) -> Option<(Nanos, Memb
     })
 }
 
-/// The last message with a proposal that a member got twice by a time: when, when again, and from whom.
+/// The last message with a proposal that a member had received twice by a given time: when first, when again, and from
+/// whom.
 fn delivered_twice(evidence: &Evidence, by: Nanos, member: MemberId) -> Option<(Nanos, Nanos, MemberId)> {
     let mut times: BTreeMap<u64, Nanos> = BTreeMap::new();
     let mut last = None;

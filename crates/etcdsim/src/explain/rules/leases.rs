@@ -1,4 +1,4 @@
-//! Leases and locks: a lease lasts its time by the monotonic clock of the member that tracks it, only a leader ends and
+//! Leases and locks: a lease lasts its TTL by the monotonic clock of the member that tracks it, only a leader ends and
 //! renews it, and a lock goes to a key that exists.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +13,8 @@ use crate::explain::wrong::{Subject, Wrong, time};
 
 /// A second.
 const SECOND: u64 = 1_000_000_000;
-/// How long after its end a lease is found expired at the latest. The lessor looks twice a second, and a new leader adds
-/// an election timeout; our choice is far above.
+/// The longest time from the expiry of a lease until its lessor notices. The lessor looks twice a second, and a new
+/// leader adds an election timeout; our choice is far above that.
 const LATE: u64 = 30 * SECOND;
 
 /// A span of time in words.
@@ -22,7 +22,8 @@ fn span(nanos: u64) -> String {
     format!("{}.{:02} s", nanos / SECOND, nanos % SECOND / 10_000_000)
 }
 
-/// A lease is found expired when its time is over by the monotonic clock, and a new leader goes on from the checkpoint.
+/// A lease is found expired when its TTL has run out by the monotonic clock, and a new leader continues from the
+/// checkpoint.
 pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
     /// The last time that a lessor gave to a lease.
     struct Given {
@@ -55,7 +56,7 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                     );
                     found.push(
                         Wrong::new(at, member, says)
-                            .rule("A new leader goes on with the time left that the last checkpoint of a lease has.")
+                            .rule("A new leader continues with the remaining time in the lease's last checkpoint.")
                             .change(format!("lease {id} has {checkpoint} s left"), format!("it has {left} s left"))
                             .about(Subject::Lease(*id)),
                     );
@@ -67,9 +68,9 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                 let passed = clock.saturating_sub(given.clock);
                 let wall = wall_clock(evidence, place, member);
                 let how = match () {
-                    () if passed < given.lasts => "before its time was over",
+                    () if passed < given.lasts => "before its time had run out",
                     () if passed > given.lasts + LATE && !was_away(evidence, place, member, given.at) => {
-                        "long after its time was over"
+                        "long after its time had run out"
                     }
                     () => continue,
                 };
@@ -81,7 +82,7 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                     span(given.lasts),
                     time(given.at)
                 )
-                .replace("long after its time was over: only ", "long after its time was over: ");
+                .replace("long after its time had run out: only ", "long after its time had run out: ");
                 found.push(
                     Wrong::new(at, member, says)
                         .rule("A lease lasts its TTL by the monotonic clock of the leader that tracks it; setting the wall clock has no effect.")
@@ -98,10 +99,10 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// A keep-alive says that a lease has its time again only if it was renewed, and that there is none only if this member
-/// is known to lead.
+/// A keep-alive is answered with a new TTL only if the lease was renewed, and with "no such lease" only if a quorum has
+/// confirmed that this member leads.
 pub(super) fn answered(evidence: &Evidence) -> Vec<Wrong> {
-    // When a lease that was not renewed since was found expired.
+    // When a lease was found expired, unless it was renewed since.
     let mut expired: BTreeMap<(MemberId, i64), Nanos> = BTreeMap::new();
     // How many keep-alives waited for a ReadIndex and have no answer yet.
     let mut confirmed: BTreeMap<(MemberId, i64), usize> = BTreeMap::new();
@@ -128,7 +129,7 @@ pub(super) fn answered(evidence: &Evidence) -> Vec<Wrong> {
                         time(at),
                         successor(evidence, place, member)
                     );
-                    found.push(wrong(says, "What a keep-alive says about a lease is true only of the state of a leader that a quorum has confirmed (ReadIndex)."));
+                    found.push(wrong(says, "A keep-alive may be answered only from the state of a leader that a quorum has confirmed (ReadIndex)."));
                 } else if let (1.., Some(since)) = (*ttl, expired.get(&key)) {
                     let says = format!(
                         "Member {member} told a client at {} that lease {id} has {ttl} s again, but did not renew it: it had found it expired at {}, and its revocation was under way.",
@@ -147,7 +148,7 @@ pub(super) fn answered(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// The lease that a keep-alive is about which has waited for a ReadIndex.
+/// The lease of a keep-alive that has waited for a ReadIndex.
 fn confirmed_renewal(what: &What) -> Option<i64> {
     match what {
         What::Inner(Inner::Reads { request, context: Some(_), .. }) => match &**request {
@@ -177,7 +178,7 @@ fn wall_clock(evidence: &Evidence, place: usize, member: MemberId) -> String {
     });
     fault.map_or(String::new(), |(at, what)| {
         format!(
-            "; the fault {what} had set its wall clock at {}, so the expiry goes by the wall clock",
+            "; the fault {what} had set its wall clock at {}, so the expiry follows the wall clock",
             time(at)
         )
     })
@@ -226,7 +227,7 @@ pub(super) fn confirmed(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// Who leads instead of a member that believes to lead, as the end of a sentence.
+/// Who leads instead of a member that believes itself the leader, as the end of a sentence.
 fn successor(evidence: &Evidence, place: usize, member: MemberId) -> String {
     let at = evidence.all[place].time;
     let own = evidence.before(place).filter(|happened| happened.member == member).find_map(|happened| {
@@ -252,7 +253,7 @@ fn successor(evidence: &Evidence, place: usize, member: MemberId) -> String {
     }
 }
 
-/// The key to which the lock service gives a lock exists.
+/// The lock service gives a lock only to a key that exists.
 pub(super) fn locks(evidence: &Evidence) -> Vec<Wrong> {
     // For each key, whether it exists and when that last changed, on each member.
     let mut keys: BTreeMap<(MemberId, &[u8]), (bool, Nanos, u64)> = BTreeMap::new();
@@ -274,7 +275,7 @@ pub(super) fn locks(evidence: &Evidence) -> Vec<Wrong> {
             What::Inner(Inner::LockGiven { key, revision }) => {
                 let Some((false, gone, index)) = keys.get(&(member, &key[..])).copied() else { continue };
                 let says = format!(
-                    "Member {member} gave the lock to key {} at {} (by a read at revision {revision}) although that key no longer existed: {} had deleted it at {}, and the service did not look again whether the waiter's own key is still there.",
+                    "Member {member} gave the lock to key {} at {} (by a read at revision {revision}) although that key no longer existed: {} had deleted it at {}, and the service did not check again whether the waiter's own key still existed.",
                     describe::key(key),
                     time(at),
                     evidence.name_of(index),

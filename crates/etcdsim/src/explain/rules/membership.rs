@@ -1,4 +1,4 @@
-//! The membership: who is a learner and who votes changes only by a change that says so.
+//! The membership: members become learners or voters only through a membership change that says so.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use record::{EtcdFact, Fact, Inner, MemberId};
 use crate::explain::evidence::{Evidence, What};
 use crate::explain::wrong::{Subject, Wrong, time};
 
-/// A member's part changes only by its addition, its promotion or its removal.
+/// A member's role changes only by its addition, its promotion or its removal.
 pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
     let mut known: BTreeMap<MemberId, BTreeMap<MemberId, bool>> = BTreeMap::new();
     let mut applied: BTreeMap<MemberId, &AppliedEntry> = BTreeMap::new();
@@ -16,7 +16,7 @@ pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
     for happened in &evidence.all {
         match &happened.what {
             What::Inner(Inner::Applied(entry)) => _ = applied.insert(happened.member, entry),
-            // What a load finds is the matter of another rule.
+            // Another rule checks what a load finds.
             What::Inner(Inner::Loaded(_)) => _ = known.remove(&happened.member),
             What::Inner(Inner::State(state)) => {
                 let now: BTreeMap<MemberId, bool> = state.members.iter().copied().collect();
@@ -51,7 +51,7 @@ pub(super) fn roles(evidence: &Evidence) -> Vec<Wrong> {
                     );
                     found.push(
                         Wrong::new(happened.time, happened.member, says)
-                            .rule("A learner becomes a voter only by its promotion; no other change touches the part of a member.")
+                            .rule("A learner becomes a voter only by its promotion; no other change touches the role of a member.")
                             .change(
                                 format!("member {id} is {}", was.map_or("no member", |was| role(*was))),
                                 format!("member {id} is {}", role(*learner)),

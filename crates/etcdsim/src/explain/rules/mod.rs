@@ -1,8 +1,8 @@
-//! The rules of right members, for what the facts of the trace do not show: each looks at the inner events of a run for
-//! steps that no right member takes.
+//! The rules of correct members, for what the facts of the trace do not show: each searches the inner events of a run
+//! for steps that no correct member takes.
 //!
-//! They only explain. A run that holds is never looked at, and a rule that fires makes no violation. But a rule that fires
-//! in a run without a fault of a member would put the blame on the wrong step, so none may
+//! They only explain. A run that holds is never looked at, and a rule that fires makes no violation. But a rule that
+//! fires in a run in which no member is at fault would put the blame on the wrong step, so none may
 //! (`tests/tests/explanations.rs`).
 //!
 //! A new rule is a row here and a function in the file of its subject: from the evidence to the wrong steps, in the order
@@ -53,7 +53,7 @@ const RULES: &[Rule] = &[
     ("a lock goes to a key that exists", leases::locks),
 ];
 
-/// What breaks the rules, in the order of the rules.
+/// The steps that break the rules, in the order of the rules.
 pub(super) fn look(evidence: &Evidence) -> Vec<Wrong> {
     let of = |(name, find): &Rule| {
         let found = find(evidence);

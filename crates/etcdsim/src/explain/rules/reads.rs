@@ -55,7 +55,7 @@ pub(super) fn waits(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// The bit of the numbers of streams of ranges; the rest of such a number is that of the operation.
+/// The bit that marks the stream number of a streamed range; the rest of the number is that of the operation.
 const RANGE: u64 = 1 << 59;
 
 /// All chunks of a streamed range are read at the revision of the first.

@@ -1,4 +1,5 @@
-//! The replicated state: members with the same applied index have the same, and a restart or a snapshot brings all of it.
+//! The replicated state: members with the same applied index have the same state, and a restart or a snapshot restores
+//! all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,7 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                 let how = match load {
                     Some(load) if load.by_start => format!("restarted at {} with", time(happened.time)),
                     Some(_) => format!(
-                        "got by the leader's snapshot of entry {}, at {},",
+                        "received with the leader's snapshot of entry {}, at {},",
                         state.index,
                         time(happened.time)
                     ),
@@ -130,7 +131,7 @@ fn differences(one: &State, other: &State) -> Vec<(String, String)> {
     parts
 }
 
-/// A restart, and a snapshot, bring every row that entries up to the index have made, and no other.
+/// A restart or a snapshot restores every row that the entries up to its index made, and no other.
 pub(super) fn loads(evidence: &Evidence) -> Vec<Wrong> {
     // The rows of each entry, and those that a cluster began with.
     let mut made: BTreeMap<u64, &[Row]> = BTreeMap::new();
@@ -169,7 +170,7 @@ pub(super) fn loads(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// What is wrong with a loaded store, where these rows are due.
+/// What is wrong with a loaded store, which should hold the rows in `due`.
 fn compare(
     evidence: &Evidence,
     place: usize,
@@ -237,7 +238,7 @@ fn counted(rows: usize) -> String {
     if rows == 1 { "1 row".to_string() } else { format!("{rows} rows") }
 }
 
-/// That a missing row is a deletion of which no put is left.
+/// Says so if a missing row is a deletion and no put of its key is left.
 fn lone(row: &Row, there: &BTreeSet<&Row>) -> &'static str {
     let has_puts = there.iter().any(|other| other.key == row.key && other.at < row.at);
     if row.tombstone && !has_puts { ": a deletion whose puts a compaction has removed" } else { "" }
@@ -270,7 +271,7 @@ fn maker(evidence: &Evidence, revision: i64) -> String {
     entry.map_or_else(|| "an entry".to_string(), |entry| evidence.name(entry))
 }
 
-/// A restart, and a snapshot, bring the revision that the entries up to the index have made.
+/// A restart or a snapshot restores the revision that the entries up to its index made.
 pub(super) fn revisions(evidence: &Evidence) -> Vec<Wrong> {
     let mut known: BTreeMap<u64, i64> = BTreeMap::new();
     let mut found = Vec::new();
@@ -285,7 +286,7 @@ pub(super) fn revisions(evidence: &Evidence) -> Vec<Wrong> {
         };
         let Some(revision) = known.get(&loaded.index).copied() else { continue };
         let last = loaded.rows.last().map_or(0, |row| row.at.0);
-        // With rows of later entries, the revision is a consequence.
+        // A revision that is too high follows from rows of later entries, which `loads` reports.
         if loaded.revision >= revision {
             continue;
         }
@@ -391,7 +392,7 @@ pub(super) fn compaction(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// The permissions that are used are those of the users and roles.
+/// The permissions in use are those of the users and roles.
 pub(super) fn permissions(evidence: &Evidence) -> Vec<Wrong> {
     let mut found = Vec::new();
     let mut before: BTreeMap<MemberId, u64> = BTreeMap::new();

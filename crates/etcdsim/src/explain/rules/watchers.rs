@@ -11,8 +11,8 @@ use crate::explain::evidence::{Evidence, What};
 use crate::explain::rules::state;
 use crate::explain::wrong::{Subject, Wrong, time};
 
-/// How often a pass may take the same watcher again while another waits. Twice can happen to a right member: the rotation
-/// begins anew at the end of the list.
+/// How often a pass may take the same watcher again while another waits. Twice can happen in a correct member: the
+/// rotation begins anew at the end of the list.
 const TURNS: usize = 3;
 
 /// A watcher in words: "watcher 3 of client 2's stream 17 (k4 from revision 265)".
@@ -241,7 +241,7 @@ pub(super) fn passes(evidence: &Evidence) -> Vec<Wrong> {
     found
 }
 
-/// Passes that cannot take all watchers that lag take them in turn.
+/// If passes cannot take all lagging watchers at once, they take them in turn.
 pub(super) fn turns(evidence: &Evidence) -> Vec<Wrong> {
     /// A watcher that lags.
     struct Waits<'a> {
@@ -322,7 +322,7 @@ fn nth(number: usize) -> String {
     format!("{number}{end}")
 }
 
-/// Progress is sent only behind the events that it covers, and only once a watcher's first revision is reached.
+/// Progress is sent only after the events that it covers, and only once a watcher's first revision is reached.
 pub(super) fn progress(evidence: &Evidence) -> Vec<Wrong> {
     let mut places: BTreeMap<Key, &WatcherMove> = BTreeMap::new();
     let mut found = Vec::new();
@@ -356,7 +356,7 @@ fn judge_progress<'a>(
 ) -> Option<Wrong> {
     let Queued { stream, revision, waiting, ahead, .. } = queued;
     let when = time(at);
-    let rule = "Progress up to a revision goes behind all events up to it, and is sent only while its watchers have been sent everything and their first revision is reached.";
+    let rule = "Progress up to a revision follows all events up to it, and is sent only while its watchers have been sent everything and their first revision is reached.";
     if *ahead && *waiting > 0 {
         let says = format!(
             "Member {member} answered the request for progress on {} at {when} with revision {revision} ahead of {} that still waited in the channel of that stream: progress went with the control responses, which overtake events.",

@@ -107,7 +107,8 @@ fn still_disk(plan: &mut Plan) {
     }
 }
 
-/// What links do while a fault affects them: their times become constant, and what may happen to a message happens to all.
+/// What links do while a fault affects them: their times become constant, and what may happen to a message happens to
+/// every message.
 fn still_faults(plan: &mut Plan) {
     let always = |share: &mut Ratio| {
         if *share != Ratio::NEVER {

@@ -23,7 +23,8 @@ pub(super) fn cut(trial: &mut Trial<'_>) {
         let candidate = ended(trial.best(), right_after);
         trial.accepts(candidate);
     }
-    // Then the earliest of some ends, and the earliest of some between that one and the one before.
+    // Then the earliest of several evenly spaced ends, and again the earliest of several between that one and the one
+    // before it.
     let mut low = 0;
     while !trial.over() {
         let high = trial.best().phases.chaos;

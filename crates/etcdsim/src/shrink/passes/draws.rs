@@ -1,6 +1,6 @@
 //! Leaves out faults and operations in a run with other draws.
 //!
-//! A failure may hang on a coincidence, such as a packet that is just late enough, and then nothing can be left out
+//! A failure may depend on a coincidence, such as a packet that is just late enough, and then nothing can be left out
 //! without losing it. With other draws the smaller plan may meet another coincidence. The plan then has another seed.
 
 use plan::{Plan, PlannedOperation};
@@ -14,8 +14,8 @@ use super::pairs::without;
 use crate::shrink::trial::Trial;
 use crate::shrink::usual;
 
-/// The plan with settings that count something, and distances from the newest revision, in this proportion: with half as
-/// many operations, a snapshot must come after half as many entries.
+/// The plan with its settings that are counts, and its distances from the newest revision, scaled to `part` of `of`:
+/// with half as many operations, a snapshot must come after half as many entries.
 fn with_fewer(plan: &Plan, part: usize, of: usize) -> Plan {
     let fewer =
         usual::deviations(plan).into_iter().filter_map(|deviation| match (deviation.value, deviation.form) {
@@ -34,7 +34,8 @@ fn with_fewer(plan: &Plan, part: usize, of: usize) -> Plan {
     plan
 }
 
-/// The operation with its distances from the newest revision, such as `@-14`, in this proportion. `None` if it has none.
+/// The operation with its distances from the newest revision, such as `@-14`, scaled to `part` of `of`. `None` if it
+/// has none.
 fn nearer(operation: &PlannedOperation, part: usize, of: usize) -> Option<PlannedOperation> {
     let text = operation.to_string();
     let word = |word: &str| {

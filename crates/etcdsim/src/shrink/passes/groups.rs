@@ -59,7 +59,7 @@ fn drop_groups(trial: &mut Trial<'_>, mut groups: Vec<String>, leave_out: &(dyn 
             Some(plan)
         });
         match found {
-            // Those before it could not be left out, nor will they be.
+            // Those before it could not be left out and are not tried again.
             Some(nth) => drop(groups.drain(..=nth)),
             None => return,
         }

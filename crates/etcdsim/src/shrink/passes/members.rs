@@ -16,7 +16,7 @@ pub(super) fn members(trial: &mut Trial<'_>) {
     }
 }
 
-/// All real parts of the members 1 to `count`, the smallest first.
+/// All non-empty proper subsets of the members 1 to `count`, the smallest first.
 fn groups(count: u32) -> Vec<Vec<u32>> {
     let parts = 1..(1_u32 << count) - 1;
     let members = |part: u32| (1..=count).filter(|member| part & (1 << (member - 1)) != 0).collect();
@@ -25,8 +25,8 @@ fn groups(count: u32) -> Vec<Vec<u32>> {
     groups
 }
 
-/// The plan with these members only. `None` if it then says something else: a flaw or a condition is about a member that
-/// is gone.
+/// The plan with these members only. `None` if its meaning would change: a flaw or a condition names a member that is
+/// gone.
 fn only(plan: &Plan, kept: &[u32]) -> Option<Plan> {
     let before = plan.cluster.members;
     let gone = before - kept.len() as u32;

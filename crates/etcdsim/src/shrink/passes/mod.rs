@@ -1,7 +1,7 @@
 //! The passes of shrinking, one file each. A pass tries one sort of change and keeps what makes the plan smaller and lets
 //! it fail in the same way. All of them run in the order of the table, again and again, until none finds anything.
 //!
-//! To add one: its file, with a function from the trial, and its row.
+//! To add one, add its file, with a function that takes the trial, and its row.
 
 mod calm;
 mod clients;

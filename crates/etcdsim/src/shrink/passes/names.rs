@@ -9,7 +9,7 @@ use crate::shrink::trial::Trial;
 
 pub(super) fn names(trial: &mut Trial<'_>) {
     for client in (0..trial.best().clients.len()).rev() {
-        // The draws of the clients after it change, so it may take other ones.
+        // This changes the draws of the clients after it, so the failure may need another seed.
         trial.first(1 + SEEDS, &|plan, nth| {
             let mut plan = without_client(plan, client)?;
             plan.seed = plan.seed.wrapping_add(nth as u64);

@@ -1,7 +1,7 @@
-//! Leaves out operations, in the order of their times, so that a piece is what the clients did for a while.
+//! Leaves out operations, in the order of their times, so that a piece is what the clients did in a span of time.
 //!
 //! An operation may refer to earlier ones of its client, such as the name of a watcher. If these are gone, it does
-//! nothing or something else; whether the failure remains, the run shows.
+//! nothing or something else; the run shows whether the failure remains.
 
 use plan::Plan;
 

@@ -7,7 +7,7 @@ use super::faults::FAULTS;
 use super::operations::OPERATIONS;
 use crate::shrink::trial::Trial;
 
-/// Up to how many faults and operations all pairs are tried; our choice: 105 pairs.
+/// The most faults and operations of which all pairs are tried; our choice: 105 pairs.
 const MOST: usize = 15;
 
 pub(super) fn pairs(trial: &mut Trial<'_>) {

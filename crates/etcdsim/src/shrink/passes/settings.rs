@@ -1,5 +1,5 @@
-//! Puts settings back to what they are if left out: all at once, then by delta debugging. Those that must differ become
-//! small or round.
+//! Puts settings back to their defaults: all at once, then by delta debugging. Those that must differ become small or
+//! round.
 
 use plan::{Plan, Spread};
 use schedule::choice::Value;
@@ -11,7 +11,7 @@ use crate::shrink::pieces::{Things, drop_pieces};
 use crate::shrink::trial::Trial;
 use crate::shrink::usual::{self, At, Deviation};
 
-/// The settings that are not as if left out, and could be.
+/// The settings that differ from their defaults and can be put back.
 const SETTINGS: Things = Things {
     count: |plan| back(plan).len(),
     retain: |plan, keep| {
@@ -27,7 +27,7 @@ pub(super) fn settings(trial: &mut Trial<'_>) {
     trial.accepts(healed);
     let count = usual::deviations(trial.best()).len();
     for nth in 0..count {
-        // Other values change no number of deviations, so that the numbers stay valid.
+        // Other values do not renumber the deviations, so the numbers stay valid.
         let simpler = usual::deviations(trial.best()).get(nth).map_or(Vec::new(), simpler);
         trial.first(simpler.len(), &|plan, candidate| {
             let at = usual::deviations(plan)[nth].at;

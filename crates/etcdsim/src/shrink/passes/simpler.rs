@@ -47,7 +47,7 @@ fn candidates(operation: &PlannedOperation) -> Vec<PlannedOperation> {
     }
     let text = operation.to_string();
     let words: Vec<&str> = text.split(' ').collect();
-    // The padding of a value, `TEXT*N`; a key with a star is a prefix and has no number behind it.
+    // The padding of a value, `TEXT*N`; a key with a star is a prefix and has no number after it.
     for (nth, word) in words.iter().enumerate() {
         if let Some((value, length)) = word.rsplit_once('*')
             && length.trim_end_matches([',', ']']).parse::<u64>().is_ok()

@@ -1,5 +1,5 @@
-//! Lets a fault strike at an event instead of at a time: when a leader was elected, or when the clients have called so many
-//! operations. Such a plan says why the fault strikes then, and still fails if times change a little.
+//! Lets a fault strike at an event instead of at a time: when a leader was elected, or when the clients have called a
+//! certain number of operations. Such a plan says why the fault strikes then, and still fails if times change a little.
 
 use plan::{Condition, Plan, Trigger};
 use record::{Etcd, EtcdFact, Event, Fact, Nanos, Observer, Role};

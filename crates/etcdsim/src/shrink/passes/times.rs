@@ -10,7 +10,7 @@ const SECOND: Nanos = 1_000 * MILLISECOND;
 /// The gaps that are tried between two things that begin.
 const GAPS: &[Nanos] =
     &[MILLISECOND, 10 * MILLISECOND, 100 * MILLISECOND, 500 * MILLISECOND, SECOND, 2 * SECOND];
-/// To what times are rounded, the coarsest first.
+/// The units to which times are rounded, the coarsest first.
 const GRAINS: &[Nanos] = &[SECOND, 500 * MILLISECOND, 100 * MILLISECOND, 10 * MILLISECOND, MILLISECOND];
 
 pub(super) fn times(trial: &mut Trial<'_>) {
@@ -60,7 +60,7 @@ fn moments(plan: &Plan) -> Vec<Nanos> {
     all
 }
 
-/// The plan with every moment earlier, so that gap number `nth`, that before moment `nth`, is at most `most(nth)`.
+/// The plan with every moment earlier, so that gap number `nth` (the one before moment `nth`) is at most `most(nth)`.
 fn closer(plan: &Plan, moments: &[Nanos], most: &dyn Fn(usize) -> Nanos) -> Plan {
     let (mut before, mut earlier) = (0, 0);
     let shifts: Vec<Nanos> = (moments.iter().enumerate())
@@ -90,7 +90,7 @@ fn closer(plan: &Plan, moments: &[Nanos], most: &dyn Fn(usize) -> Nanos) -> Plan
     plan
 }
 
-/// Lets operations follow at once, when the one before has ended: all, then each.
+/// Lets operations follow as soon as the one before has ended: all of them together, then each.
 fn at_once(trial: &mut Trial<'_>) {
     let mut all = trial.best().clone();
     for operation in all.clients.iter_mut().flat_map(|client| &mut client.operations) {
