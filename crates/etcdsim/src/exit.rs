@@ -16,7 +16,8 @@ pub enum Exit {
     Harness,
     /// Two runs of the same plan took different steps (oracle D1).
     Nondeterministic,
-    /// A saved plan no longer has the violation with which it was saved.
+    /// A saved plan no longer has the violation with which it was saved, or no longer gets there; a plan that should be
+    /// shrunk or explained does not fail.
     NotReproduced,
     /// The user pressed Ctrl-C.
     Interrupted,

@@ -326,8 +326,8 @@ oracles! {
                 learner votes only once its promotion was requested, and never becomes a learner again; of two \
                 removals or two promotions of one member, only one is acknowledged; an update of a member that is \
                 there does not fail with \"member not found\".",
-            not_checked: "\"can only promote a learner\"; names and client URLs; errors because members are not healthy, not started or lag too far; \
-                \"not found\" for promotions and removals; members whose addition the history does not show (a joint \
+            not_checked: "\"can only promote a learner\"; names and client URLs; errors because members are not \
+                healthy, not started or lag too far; \"not found\" for promotions and removals; members whose addition the history does not show (a joint \
                 change is in the history as its removal); that lists which are not linearizable never go back in \
                 time.";
     }
@@ -442,7 +442,7 @@ oracles! {
                 members that are well.";
         B4, Stuck: "a lost leader is replaced, and a member that lags catches up",
             exactly: "While all members that run are well and have a quorum and none leads: one campaigns within 2 e \
-                + l + d, and one leads within a number of rounds that all fail only once in a million times. A member \
+                + h + l + d, and one leads within a number of rounds that all fail only once in a million times. A member \
                 (a learner, too) that is well and belongs to the configuration of a leader that stays has applied \
                 what the leader had applied, within a round trip for each window of appends, and three seconds for a \
                 snapshot.",
@@ -457,7 +457,7 @@ oracles! {
             exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is \
                 well, is answered within two ways between client and member, (14 + 2 r) l + (21 + 2 r) d and a tick \
                 (r: how many windows of appends hold a request of each client); a keep-alive may take 1 s and 8 l + \
-                13 d longer. An error that says that it took too long is no answer.",
+                14 d longer. An error that says that it took too long is no answer.",
             not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
                 the member has caught up. What may take long by its nature: locks and elections, physical \
                 compactions, defragmentations, transfers, changes of the membership, ranges in chunks.";

@@ -101,7 +101,7 @@ impl Wrong {
     /// The wrong step that a violation reports, if its oracle looks inside.
     fn of(violation: &Violation) -> Option<Wrong> {
         let inside = violation.severity == Severity::Inside;
-        // The end of the run is no step.
+        // Only what happens inside is a step; the end of a run is not.
         if !inside || violation.sentences.is_empty() {
             return None;
         }
