@@ -1,4 +1,4 @@
-//! Pages in a real browser: headless Chromium opens them from disk. It must be told of no mistake, open at the
+//! Pages in a real browser: headless Chromium opens them from disk. They must report no mistake, open at the
 //! violation, and draw. Where there is no Chromium, the tests say "skipped" and pass.
 //!
 //! The program of a page writes what the tests need to know into attributes of its root element.

@@ -4,7 +4,7 @@
 //! The kernel runs the members and strikes them with faults. This crate has the code that calls them, and the part of
 //! the record that concerns etcd:
 //!
-//! * `etcd`: what the kernel is told about etcd (its [`System`](world::System)).
+//! * `etcd`: what the kernel knows about etcd (its [`System`](world::System)).
 //! * `callers`: all callers. Each one works at a `desk`: it reads a view of the world, and writes the history, its
 //!   counts and its orders.
 //! * `clients`: the clients of the plan. `operators`, `tasks`: people and their tools. `final_read`: a read of

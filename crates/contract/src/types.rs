@@ -27,7 +27,7 @@ pub type InnerOf<T> = <<T as Types>::Words as Vocabulary>::Inner;
 pub trait Types: Clone + Debug + 'static {
     /// What the node adds to the trace.
     type Words: Vocabulary;
-    /// What a node is told when it starts: who it is, its settings, its flaws.
+    /// What a node is given when it starts: who it is, its settings, its flaws.
     type Config: Clone + Debug;
     /// A message from one node to another.
     type Message: Clone + Debug;

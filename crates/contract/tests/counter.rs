@@ -78,7 +78,7 @@ impl Node for Counter {
             Err(error) if error.kind == DiskErrorKind::NotFound => return Err(Refused::LostDisk),
             Err(error) => return Err(Refused::Disk(error)),
         };
-        // A crash may have left a part of the last sum. Nobody was told of it.
+        // A crash may have left a part of the last sum. Nobody has heard of it.
         let sum = sums.as_chunks().0.last().map_or(0, |sum| u64::from_le_bytes(*sum));
         Ok((Counter { sum, last_job: 0, waiting: VecDeque::new(), stopping: false }, NoStore))
     }

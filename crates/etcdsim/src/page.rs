@@ -197,13 +197,13 @@ fn violations(failure: Option<&Failure>) -> Vec<Violation> {
 /// The explanation of a failure.
 fn story(failure: Option<&Failure>) -> Vec<Paragraph> {
     let Some(failure) = failure else { return Vec::new() };
-    if let Some(told) = &failure.explanation {
-        let headline = Paragraph { heading: String::new(), sentences: vec![sentence(&told.headline)] };
-        let told = told.paragraphs.iter().map(|paragraph| Paragraph {
+    if let Some(explained) = &failure.explanation {
+        let headline = Paragraph { heading: String::new(), sentences: vec![sentence(&explained.headline)] };
+        let explained = explained.paragraphs.iter().map(|paragraph| Paragraph {
             heading: paragraph.heading.to_string(),
             sentences: paragraph.sentences.iter().map(of_explanation).collect(),
         });
-        return std::iter::once(headline).chain(told).collect();
+        return std::iter::once(headline).chain(explained).collect();
     }
     let first = failure.first();
     let paragraph = |heading: String, sentences: &[String]| Paragraph {
@@ -223,8 +223,13 @@ fn story(failure: Option<&Failure>) -> Vec<Paragraph> {
     story
 }
 
-fn of_explanation(told: &explain::Sentence) -> Sentence {
-    Sentence { text: told.text.clone(), time: told.time, member: told.member, operation: told.operation }
+fn of_explanation(explained: &explain::Sentence) -> Sentence {
+    Sentence {
+        text: explained.text.clone(),
+        time: explained.time,
+        member: explained.member,
+        operation: explained.operation,
+    }
 }
 
 /// A sentence with the moment, the member and the operation that it names first.
@@ -362,7 +367,10 @@ fn leases(record: &Record) -> Vec<Lease> {
                 }
             }
             (Response::LeaseKeepAlive(kept), _) => {
-                ends.push((kept.id, Ending { at, how: "a renewal was told that it is gone".to_string() }));
+                ends.push((
+                    kept.id,
+                    Ending { at, how: "a renewal was answered that it is gone".to_string() },
+                ));
             }
             (Response::LeaseRevoke(_), api::Request::LeaseRevoke(revoke)) => {
                 let how = format!("revoked by client {}", operation.client);

@@ -20,7 +20,7 @@ pub struct Peer {
     pub peer_urls: Arc<[String]>,
 }
 
-/// What a member is told when it starts.
+/// What a member is given when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This member's id.

@@ -110,7 +110,7 @@ pub(crate) fn read(entry: &Entry) -> (ConfChangeV2, Option<(u64, Change)>) {
 }
 
 /// The change as it is shown to the code that explains a run.
-pub(crate) fn told(change: &Change) -> Command {
+pub(crate) fn reported(change: &Change) -> Command {
     fn deeds(change: &Change) -> Vec<(MemberId, MembershipDeed)> {
         match change {
             Change::Add(member) if member.is_learner => {

@@ -106,7 +106,7 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
 }
 
 /// The command as it is shown to the code that explains a run.
-pub(crate) fn told(command: &Command) -> Told {
+pub(crate) fn reported(command: &Command) -> Told {
     match command {
         Command::Request(request) => Told::Request(Box::new(request.clone())),
         Command::Checkpoint(request) => {

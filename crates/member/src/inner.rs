@@ -17,10 +17,10 @@ thread_local! {
 /// A step begins. `on` says whether somebody asked for what happens inside.
 #[inline]
 pub(crate) fn begin(on: bool) {
-    TOLD.with_borrow_mut(|told| match (on, told.as_mut()) {
-        (true, Some(told)) => told.clear(),
-        (true, None) => *told = Some(Vec::new()),
-        (false, Some(_)) => *told = None,
+    TOLD.with_borrow_mut(|reported| match (on, reported.as_mut()) {
+        (true, Some(reported)) => reported.clear(),
+        (true, None) => *reported = Some(Vec::new()),
+        (false, Some(_)) => *reported = None,
         (false, None) => {}
     });
 }
@@ -36,16 +36,16 @@ pub(crate) fn is_on() -> bool {
 pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
     if is_on() {
         let happened = happened();
-        TOLD.with_borrow_mut(|told| told.as_mut().expect("it is on").push(happened));
+        TOLD.with_borrow_mut(|reported| reported.as_mut().expect("it is on").push(happened));
     }
 }
 
 /// The step is over: moves its reports to the end of `list`.
 #[inline]
 pub(crate) fn end(list: &mut Vec<Inner>) {
-    TOLD.with_borrow_mut(|told| {
-        if let Some(told) = told {
-            list.append(told);
+    TOLD.with_borrow_mut(|reported| {
+        if let Some(reported) = reported {
+            list.append(reported);
         }
     });
 }

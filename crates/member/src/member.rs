@@ -641,7 +641,7 @@ impl Member {
                 Command::Request(_) => result.as_ref().err().copied(),
                 _ => None,
             };
-            let command = envelope::told(&command);
+            let command = envelope::reported(&command);
             self.replica.applied_entry(id, command, user, waiting.is_some(), error, before)
         });
         match news {
@@ -691,7 +691,7 @@ impl Member {
         if let (Some((id, wanted)), Some(result)) = (&wanted, &result) {
             inner::tell(|| {
                 let mine = self.proposals.has(*id);
-                let (command, error) = (configuration::told(wanted), result.as_ref().err().copied());
+                let (command, error) = (configuration::reported(wanted), result.as_ref().err().copied());
                 self.replica.applied_entry(*id, command, String::new(), mine, error, before)
             });
         }

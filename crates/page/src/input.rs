@@ -200,18 +200,18 @@ impl Input<'_> {
         let violation = self.violations.first();
         let of = |number: &usize| self.operations.get(*number).map(|operation| operation.call);
         let proof = violation.and_then(|violation| violation.operations.iter().filter_map(of).max());
-        let told =
+        let said =
             self.story.iter().flat_map(|part| &part.sentences).filter_map(|sentence| sentence.time).max();
-        violation.and_then(|violation| violation.time).or(proof).or(told).unwrap_or(0)
+        violation.and_then(|violation| violation.time).or(proof).or(said).unwrap_or(0)
     }
 
     /// The numbers of the operations that the story is about; these are never left out.
     pub(crate) fn proof(&self) -> Vec<usize> {
         let sentences = self.story.iter().flat_map(|paragraph| &paragraph.sentences);
-        let told = sentences.filter_map(|sentence| sentence.operation);
+        let said = sentences.filter_map(|sentence| sentence.operation);
         let proven = self.violations.iter().flat_map(|violation| violation.operations.iter().copied());
         let mut numbers: Vec<usize> =
-            told.chain(proven).filter(|number| *number < self.operations.len()).collect();
+            said.chain(proven).filter(|number| *number < self.operations.len()).collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers
@@ -221,26 +221,26 @@ impl Input<'_> {
     pub(crate) fn bounded(mut self) -> Self {
         let mut left = TOLD_MAX;
         for text in [&mut self.title, &mut self.replay] {
-            told(text, &mut left);
+            fits(text, &mut left);
         }
         for paragraph in &mut self.story {
-            told(&mut paragraph.heading, &mut left);
-            paragraph.sentences.retain_mut(|sentence| told(&mut sentence.text, &mut left));
+            fits(&mut paragraph.heading, &mut left);
+            paragraph.sentences.retain_mut(|sentence| fits(&mut sentence.text, &mut left));
         }
-        self.undecided.retain_mut(|text| told(text, &mut left));
-        self.about.retain_mut(|(_, value)| told(value, &mut left));
+        self.undecided.retain_mut(|text| fits(text, &mut left));
+        self.about.retain_mut(|(_, value)| fits(value, &mut left));
         self.violations.retain_mut(|violation| {
             violation.operations.truncate(PROOF_MAX);
-            violation.sentences.retain_mut(|text| told(text, &mut left));
-            violation.events.retain_mut(|text| told(text, &mut left));
-            told(&mut violation.title, &mut left)
+            violation.sentences.retain_mut(|text| fits(text, &mut left));
+            violation.events.retain_mut(|text| fits(text, &mut left));
+            fits(&mut violation.title, &mut left)
         });
         self
     }
 }
 
 /// Cuts a text that nobody would read to its end. Returns whether there is room for it.
-fn told(text: &mut String, left: &mut usize) -> bool {
+fn fits(text: &mut String, left: &mut usize) -> bool {
     if let Cow::Owned(cut) = shortened(text) {
         *text = cut;
     }

@@ -57,14 +57,14 @@ fn get(nth: usize) -> Request {
     RangeRequest { key: key(nth).into(), ..RangeRequest::default() }.into()
 }
 
-/// When clients measure: after all have connected and warmed up, until they are told to stop.
+/// When clients measure: after all have connected and warmed up, until they must stop.
 struct Course {
     connected: Barrier,
     measures: AtomicBool,
     stop: AtomicBool,
 }
 
-/// Asks until it is told to stop. Returns how long each answer took.
+/// Asks until it must stop. Returns how long each answer took.
 async fn ask(url: Url, number: usize, request: fn(usize) -> Request, course: Arc<Course>) -> Vec<Duration> {
     let mut took = Vec::new();
     let client = Client::connect(&url, None).await;
@@ -81,7 +81,7 @@ async fn ask(url: Url, number: usize, request: fn(usize) -> Request, course: Arc
     took
 }
 
-/// Watches all keys until it is told to stop. Returns a zero for each event.
+/// Watches all keys until it must stop. Returns a zero for each event.
 async fn watch(url: Url, course: Arc<Course>) -> Vec<Duration> {
     let mut seen = Vec::new();
     let stream = watched(&url).await;

@@ -64,7 +64,7 @@ impl<S: System> Orders<S> {
         self.0
     }
 
-    /// A client calls. At `gives_up` it is told that it no longer waits. `digest` stands for the request in the trace.
+    /// A client calls. At `gives_up` it learns that it no longer waits. `digest` stands for the request in the trace.
     /// The first call has the number 0, the next one 1, and so on.
     pub fn call(&mut self, call: u64, client: u32, digest: u64, gives_up: Nanos) {
         self.0.push(Deed::Called { call, client, digest });

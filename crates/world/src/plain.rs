@@ -22,7 +22,7 @@ use crate::system::System;
 pub trait Simple: Sized + 'static {
     /// The node.
     type Node: Watched<Types = Plain<Self>>;
-    /// What a node is told when it starts.
+    /// What a node is given when it starts.
     type Config: Clone + Debug;
     /// A message from one node to another.
     type Message: Clone + Debug;

@@ -20,13 +20,13 @@ pub trait System: Clone + Debug + 'static {
     /// What a caller waits for.
     type Event: Debug;
 
-    /// What a member of the cluster is told when its process starts.
+    /// What a member of the cluster is given when its process starts.
     fn config(plan: &Plan<Self::Part>, member: MemberId) -> ConfigOf<Self>;
 
-    /// A member is added to the cluster, which then has these members: changes what it is told when it starts.
+    /// A member is added to the cluster, which then has these members: changes what it is given when it starts.
     fn joins(_config: &mut ConfigOf<Self>, _members: &[MemberId]) {}
 
-    /// From now on, the member draws with this seed: changes what it is told when it starts.
+    /// From now on, the member draws with this seed: changes what it is given when it starts.
     fn reseed(_config: &mut ConfigOf<Self>, _seed: u64) {}
 
     /// What to record about the commit during which the last process ended, when a start has found it in this state.
@@ -58,7 +58,7 @@ pub type WordsOf<S> = <TypesOf<S> as Types>::Words;
 pub type FactOf<S> = trace::Fact<WordsOf<S>>;
 /// A fact that only this kind of cluster has.
 pub type OwnFactOf<S> = contract::FactOf<TypesOf<S>>;
-/// What a node is told when it starts.
+/// What a node is given when it starts.
 pub type ConfigOf<S> = <TypesOf<S> as Types>::Config;
 /// A request.
 pub type RequestOf<S> = <TypesOf<S> as Types>::Request;

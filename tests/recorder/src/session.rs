@@ -75,7 +75,7 @@ struct Stream {
 struct Watcher {
     stream: u32,
     /// Everything that it was told, as one response.
-    told: WatchResponse,
+    received: WatchResponse,
     /// Whether it can still be told something.
     open: bool,
 }
@@ -165,8 +165,8 @@ impl<'a> Session<'a> {
         let mut line = self.line(user, "Watch", serde_json::to_value(&create).expect("a message is JSON"));
         line.insert("stream".into(), json!(stream));
         self.write(line);
-        self.watchers.push(Watcher { stream, told: WatchResponse::default(), open: true });
-        while !self.watchers[number].told.created {
+        self.watchers.push(Watcher { stream, received: WatchResponse::default(), open: true });
+        while !self.watchers[number].received.created {
             self.take(stream, Some(number), ANSWER_MAX).await.expect("etcd answers");
         }
         number
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
         if !self.watchers[number].open {
             return;
         }
-        let (stream, watch_id) = (self.watchers[number].stream, self.watchers[number].told.watch_id);
+        let (stream, watch_id) = (self.watchers[number].stream, self.watchers[number].received.watch_id);
         self.settle().await;
         self.send(stream, RequestUnion::CancelRequest(WatchCancelRequest { watch_id })).await;
         while self.watchers[number].open {
@@ -227,9 +227,9 @@ impl<'a> Session<'a> {
             let mut line = Map::new();
             line.insert("rpc".into(), json!("Watched"));
             line.insert("watcher".into(), json!(number));
-            self.answers += 1 + watcher.told.events.len();
-            let told = serde_json::to_value(&watcher.told).expect("a message is JSON");
-            line.insert("response".into(), told);
+            self.answers += 1 + watcher.received.events.len();
+            let received = serde_json::to_value(&watcher.received).expect("a message is JSON");
+            line.insert("response".into(), received);
             self.write(line);
         }
         let mut client = self.client(self.users.contains_key("root").then_some("root")).await;
@@ -298,7 +298,7 @@ impl<'a> Session<'a> {
                 state.ids.insert(response.watch_id, number);
             }
             self.watchers[number].open = !response.canceled;
-            self.watchers[number].told = WatchResponse { header: None, ..response };
+            self.watchers[number].received = WatchResponse { header: None, ..response };
             return Some(None);
         }
         if response.watch_id == -1 && response.events.is_empty() && !response.canceled {
@@ -306,13 +306,13 @@ impl<'a> Session<'a> {
         }
         let number = state.ids[&response.watch_id];
         let watcher = &mut self.watchers[number];
-        watcher.told.events.extend(response.events);
+        watcher.received.events.extend(response.events);
         if response.canceled {
             state.ids.remove(&response.watch_id);
             watcher.open = false;
-            watcher.told.canceled = true;
-            watcher.told.compact_revision = response.compact_revision;
-            watcher.told.cancel_reason = response.cancel_reason;
+            watcher.received.canceled = true;
+            watcher.received.compact_revision = response.compact_revision;
+            watcher.received.cancel_reason = response.cancel_reason;
         }
         Some(None)
     }

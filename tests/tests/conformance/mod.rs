@@ -22,7 +22,7 @@ use libtest_mimic::Trial;
 
 use self::recording::{Step, recordings};
 use self::same::{only_what_may_differ_may_differ, same};
-use self::script::{Script, told};
+use self::script::{Script, received};
 use self::table::Table;
 
 /// The tests, by name.
@@ -72,9 +72,9 @@ fn a_whole_member_answers_like_the_recorded_etcd() {
                     (ours, asked.answer.clone(), asked)
                 }
                 Step::Watch { create, .. } => {
-                    let ours = told(history, script.slot(nth), script.end());
+                    let ours = received(history, script.slot(nth), script.end());
                     let ours = ours.unwrap_or_else(|| panic!("{}: no watcher", line.place));
-                    let etcds = &recording.told[watcher];
+                    let etcds = &recording.received[watcher];
                     watcher += 1;
                     compared += 1 + etcds.events.len();
                     if ours != *etcds {

@@ -25,7 +25,7 @@ pub struct Recording {
     /// One line for each step, in order.
     pub lines: Vec<Line>,
     /// What each watcher was told, as one response.
-    pub told: Vec<WatchResponse>,
+    pub received: Vec<WatchResponse>,
 }
 
 /// A step of the client.
@@ -102,16 +102,16 @@ fn recording(file: &Path) -> Recording {
         version => panic!("{place}: no rules for etcd {version:?}"),
     };
     let member = first["member_id"].as_str().map_or(0, |id| id.parse().expect("a member's id"));
-    let (mut lines, mut told) = (Vec::new(), Vec::new());
+    let (mut lines, mut received) = (Vec::new(), Vec::new());
     for (place, row) in rows {
         match row["rpc"].as_str() {
-            Some("Watched") => told.push(message(&place, &row["response"])),
+            Some("Watched") => received.push(message(&place, &row["response"])),
             Some(rpc) => lines.push(line(place, rpc.to_string(), row)),
             None => panic!("{place}: no rpc"),
         }
     }
     assert!(!lines.is_empty(), "{name} holds no request");
-    Recording { name, version, member, lines, told }
+    Recording { name, version, member, lines, received }
 }
 
 fn message<T: serde::de::DeserializeOwned>(place: &str, json: &Value) -> T {

@@ -193,7 +193,7 @@ fn is_of_keys(request: &Request) -> bool {
 }
 
 /// What the watcher that was requested in this time was told until the end, as one response.
-pub fn told(history: &History, (from, to): (Nanos, Nanos), end: Nanos) -> Option<WatchResponse> {
+pub fn received(history: &History, (from, to): (Nanos, Nanos), end: Nanos) -> Option<WatchResponse> {
     let created = |sent: &(Nanos, api::etcdserverpb::WatchRequest)| {
         matches!(sent.1.request_union, Some(RequestUnion::CreateRequest(_)))
     };
@@ -202,26 +202,29 @@ pub fn told(history: &History, (from, to): (Nanos, Nanos), end: Nanos) -> Option
         requests.position(|(at, _)| (from..to).contains(at)).map(|nth| (stream, nth))
     })?;
     let mut created = 0;
-    let mut told: Option<WatchResponse> = None;
+    let mut received: Option<WatchResponse> = None;
     for (_, response) in stream.received.iter().take_while(|(at, _)| *at <= end) {
         if response.created {
             created += 1;
             if created == nth + 1 {
-                told = Some(WatchResponse { header: None, ..response.clone() });
+                received = Some(WatchResponse { header: None, ..response.clone() });
                 if response.canceled {
-                    return told;
+                    return received;
                 }
             }
             continue;
         }
-        let Some(told) = told.as_mut().filter(|told| told.watch_id == response.watch_id) else { continue };
-        told.events.extend(response.events.iter().cloned());
+        let Some(received) = received.as_mut().filter(|received| received.watch_id == response.watch_id)
+        else {
+            continue;
+        };
+        received.events.extend(response.events.iter().cloned());
         if response.canceled {
-            told.canceled = true;
-            told.compact_revision = response.compact_revision;
-            told.cancel_reason.clone_from(&response.cancel_reason);
+            received.canceled = true;
+            received.compact_revision = response.compact_revision;
+            received.cancel_reason.clone_from(&response.cancel_reason);
             break;
         }
     }
-    told
+    received
 }

@@ -312,7 +312,7 @@ impl Clients {
                 state.last_received = reading;
                 state.pinged = None;
             }
-            // The client's end no longer exists. If the client closed it, the member has been told already.
+            // The client's end no longer exists. If the client closed it, the member knows already.
             Segment::Down(..) | Segment::Probe => {
                 if !state.closed {
                     self.send_up(desk, stream, Segment::Reset);

@@ -34,7 +34,7 @@ pub(crate) struct MemberRecord {
 pub(crate) struct Process {
     /// The line of its start, from 1.
     pub(crate) line: usize,
-    /// What it was told.
+    /// What it received.
     pub(crate) start: Start,
     /// Its steps. The first one is the start.
     pub(crate) steps: Vec<Walked>,

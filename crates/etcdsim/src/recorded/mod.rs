@@ -5,7 +5,7 @@
 //! | `again` | reads a record, and walks the member through it again |
 //! | `disk` | the files that a process found, in memory |
 //! | `members` | small numbers for the members' ids |
-//! | `history` | what clients asked and were told |
+//! | `history` | what clients asked and received |
 //! | `judge` | brings the records of all members of a cluster, in the order of time, before the oracles |
 
 pub(crate) mod again;

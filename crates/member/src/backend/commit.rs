@@ -44,10 +44,10 @@ pub struct Transaction {
 impl Job {
     /// Its transactions: how many rows each changes, and the consistent index that it records.
     pub(crate) fn transactions(&self) -> Vec<(usize, u64)> {
-        let told = |one: &Transaction| (one.rows(), one.meta.consistent_index);
+        let reported = |one: &Transaction| (one.rows(), one.meta.consistent_index);
         match self {
-            Job::Commit(commit) => commit.transactions.iter().map(told).collect(),
-            Job::Install(transaction) => vec![told(transaction)],
+            Job::Commit(commit) => commit.transactions.iter().map(reported).collect(),
+            Job::Install(transaction) => vec![reported(transaction)],
             Job::Copy | Job::Replace => Vec::new(),
         }
     }

@@ -80,7 +80,7 @@ impl Store {
             let empty_stay = self.flaws.has(Flaw::EmptyKeysStay); // flaw Z4
             self.index.forget(&row.key, at, empty_stay);
             if inner::is_on() {
-                removed.push(row::told(at, &row));
+                removed.push(row::reported(at, &row));
             }
             self.unsaved.rows.push((at.row_key(row::is_tombstone(&row)), None));
         }

@@ -203,7 +203,7 @@ impl Store {
 
     /// The rows from revision `from` on, for the code that explains a run.
     pub(crate) fn told_since(&self, from: i64) -> Vec<record::inner::Row> {
-        self.rows.since(Revision::first_of(from)).map(|(at, row)| row::told(at, row)).collect()
+        self.rows.since(Revision::first_of(from)).map(|(at, row)| row::reported(at, row)).collect()
     }
 
     /// The lease `id`.

@@ -19,7 +19,7 @@ pub(super) fn is_tombstone(row: &KeyValue) -> bool {
 }
 
 /// The row as it is shown to the code that explains a run.
-pub(super) fn told(at: Revision, row: &KeyValue) -> record::inner::Row {
+pub(super) fn reported(at: Revision, row: &KeyValue) -> record::inner::Row {
     record::inner::Row { at: (at.main, at.sub), key: row.key.clone(), tombstone: is_tombstone(row) }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! | file | what it contains |
 //! |---|---|
-//! | `start` | what a process is told when it starts |
+//! | `start` | what a process is given when it starts |
 //! | `input` | inputs as lines, and back |
 //! | `digest` | what stands for effects |
 //!

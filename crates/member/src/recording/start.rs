@@ -1,4 +1,4 @@
-//! What a process is told when it starts, as a line of a record.
+//! What a process is given when it starts, as a line of a record.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -274,7 +274,7 @@ impl Hub {
         }
     }
 
-    /// A snapshot replaced the store. The hub was not told of the changes in it one by one, so synced
+    /// A snapshot replaced the store. The hub did not see the changes in it one by one, so synced
     /// watchers become unsynced and get them from the history.
     pub(crate) fn replaced(&mut self, store: &Store) {
         self.notified = store.revision();

@@ -51,7 +51,7 @@ impl Notice {
     }
 
     /// The notice as it is shown to the code that explains a run; `waiting` others wait in the channel.
-    fn told(&self, stream: u64, waiting: usize) -> Queued {
+    fn reported(&self, stream: u64, waiting: usize) -> Queued {
         let event = |event: &Event| {
             let kv = event.kv.as_ref();
             let key = kv.map(|kv| kv.key.clone()).unwrap_or_default();
@@ -122,7 +122,7 @@ impl Outbox {
         if !self.has_room(buffer) {
             return Err(notice);
         }
-        inner::tell(|| Inner::Queued(Box::new(notice.told(stream, self.channel.len()))));
+        inner::tell(|| Inner::Queued(Box::new(notice.reported(stream, self.channel.len()))));
         self.channel.push_back(notice);
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Outbox {
         loop {
             let notice = self.channel.pop_front()?;
             if notice.is_for_whole_stream() {
-                inner::tell(|| Inner::HandedOut(Box::new(notice.told(stream, self.channel.len()))));
+                inner::tell(|| Inner::HandedOut(Box::new(notice.reported(stream, self.channel.len()))));
                 return Some(response(notice, false, store, probes));
             }
             let watcher =
@@ -210,7 +210,7 @@ impl Outbox {
             if let Some(progress) = watcher.progress.as_mut().filter(|_| !notice.events.is_empty()) {
                 progress.idle = false;
             }
-            inner::tell(|| Inner::HandedOut(Box::new(notice.told(stream, self.channel.len()))));
+            inner::tell(|| Inner::HandedOut(Box::new(notice.reported(stream, self.channel.len()))));
             let whole = response(notice, watcher.prev_kv, store, probes);
             if !watcher.fragment {
                 return Some(whole);

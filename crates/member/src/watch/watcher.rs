@@ -24,7 +24,7 @@ pub(super) enum Group {
 
 impl Group {
     /// The group as it is shown to the code that explains a run.
-    pub(super) const fn told(self) -> record::inner::Group {
+    pub(super) const fn reported(self) -> record::inner::Group {
         match self {
             Group::Synced => record::inner::Group::Synced,
             Group::Unsynced => record::inner::Group::Unsynced,

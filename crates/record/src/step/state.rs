@@ -24,9 +24,9 @@ pub struct State {
     pub snapshot: u64,
     /// The commit index.
     pub commit: u64,
-    /// The last index that is durable, as far as raft was told.
+    /// The last index that is durable, as far as raft knows.
     pub persisted: u64,
-    /// The last index that the host has applied, as far as raft was told.
+    /// The last index that the host has applied, as far as raft knows.
     pub applied: u64,
     /// Ticks since the last election timeout began.
     pub elapsed: u64,

@@ -50,7 +50,7 @@ table! {
         CampaignPreVote: "a campaign begins with pre-votes";
         CampaignElection: "a campaign asks for votes";
         CampaignTransfer: "a campaign that the leader ordered";
-        CampaignAsLeader: "a leader is told to campaign and stays leader",
+        CampaignAsLeader: "a leader is asked to campaign and stays leader",
             seldom "the host tells only a sole voter to campaign, when it starts";
     }
     "BecomeLeader" {
@@ -69,7 +69,7 @@ table! {
     }
     "DropStaleResponse" {
         StaleIgnored: "a message of a lower term is ignored";
-        StaleLeaderTold: "a leader of a lower term is told of the current one";
+        StaleLeaderTold: "a leader of a lower term hears of the current one";
         StalePreVoteRefused: "a request for a pre-vote of a lower term is refused";
         Stranger: "an answer of a member outside of the configuration is ignored",
             seldom "the host gives raft nothing of a member that has left";

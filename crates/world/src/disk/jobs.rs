@@ -10,7 +10,7 @@ use super::names::{FileId, directory};
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOutcome {
-    /// What the member is told.
+    /// What the member learns.
     pub result: Result<(), DiskError>,
     /// Whether the job did a sync, and after the job everything that it and all earlier jobs wrote or created
     /// is durable. After a failed job it stays false: that job's missing writes never become durable.

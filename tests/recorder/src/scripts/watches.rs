@@ -1,5 +1,5 @@
 //! Watches: every field of a watcher, watchers that begin in the past and in the future, that are refused, cancelled by
-//! their client or by a compaction, and what each is told of the changes of keys and leases.
+//! their client or by a compaction, and what each receives of the changes of keys and leases.
 
 use api::Request;
 use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest, WatchCreateRequest};

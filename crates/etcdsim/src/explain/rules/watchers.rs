@@ -1,4 +1,4 @@
-//! Watchers: each receives every change of its keys from its first revision on, once and in order, and is told of progress
+//! Watchers: each receives every change of its keys from its first revision on, once and in order, and hears of progress
 //! only up to what it was sent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

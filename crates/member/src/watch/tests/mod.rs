@@ -84,7 +84,7 @@ impl Rig {
         self.store.compact(revision).unwrap();
     }
 
-    /// Changes the store as a snapshot does: the hub is not told of the changes one by one.
+    /// Changes the store as a snapshot does: the hub does not see the changes one by one.
     fn snapshot(&mut self, write: impl FnOnce(&mut Store)) {
         write(&mut self.store);
         self.hub.replaced(&self.store);

@@ -221,7 +221,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         rule: Rule::StaleChangesNothing,
-        what: "a leader of a lower term is not told",
+        what: "a leader of a lower term does not hear",
         right: || arrives(Rig::led(), Rig::message(MessageKind::Heartbeat, 3, 2, 1)),
         wrong: |step| step.out.clear(),
     },
