@@ -479,7 +479,7 @@ fn a_field_that_is_not_known_is_a_warning() {
     }
     let text = etcdsim(&["check", path]).expect(0);
     assert!(
-        text.stderr.contains("operations.json:") && text.stderr.contains("`Hue` is not known"),
+        text.stderr.contains("operations.json:") && text.stderr.contains("`Hue` is unknown"),
         "{}",
         text.stderr
     );

@@ -98,7 +98,7 @@ fn a_plan_that_strays_is_reported_and_aimed_again() {
     assert!(warned.contains("no longer reaches 3 leaders"), "{warned}");
 
     let aimed = etcdsim(&["aim", name, "--tries", "200"]).expect(0).stdout;
-    assert!(aimed.contains("it reaches again what it reached"), "{aimed}");
+    assert!(aimed.contains("it again reaches what it reached"), "{aimed}");
     let again = etcdsim(&["replay", name]).expect(0).stdout;
     assert!(again.contains("same trace hash as recorded") && again.contains("still reaches"), "{again}");
 }
