@@ -154,6 +154,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// written some of the data.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 
+    /// How many bytes of the files in `db` a database may keep in memory. A disk that damages files under a running
+    /// process lets it keep all: what is read again may be damaged, and not every database checks that.
+    fn cache_bytes(&self) -> usize {
+        1 << 30
+    }
+
     /// The process has read the files in `db` with this many reads of one page each. A disk that models time counts
     /// these reads, and not the calls of [`Disk::read`] and [`Disk::len`] for such files: their number depends on how
     /// the database lays out its pages.

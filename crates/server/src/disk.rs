@@ -115,7 +115,14 @@ fn failed(error: &io::Error, path: &str) -> DiskError {
     DiskError { kind, path: path.into() }
 }
 
+/// How much of the database stays in memory: the store itself is there already.
+const CACHE_BYTES: usize = 64 << 20;
+
 impl Disk for RealDisk {
+    fn cache_bytes(&self) -> usize {
+        CACHE_BYTES
+    }
+
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
         let names = || -> io::Result<Vec<String>> {
             let entries = fs::read_dir(self.root.join(dir))?;

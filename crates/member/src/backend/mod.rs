@@ -56,8 +56,6 @@ pub const DIR: &str = "db";
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
-/// The limit of redb's cache, in bytes: more than a simulated store needs.
-const CACHE_BYTES: usize = 1 << 30;
 /// Once the commits that are kept change this many rows, they must be written.
 const KEPT_ROWS_MAX: usize = 10_000;
 /// The same, for this many bytes.
@@ -372,7 +370,7 @@ fn database(file: &File) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     // Without the check of integrity, redb would follow the root of a two-phase commit before it has checked
     // the page, and panic if the page is damaged.
-    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder.set_cache_size(file.location().0.cache_bytes()).set_check_integrity_on_open(true);
     Ok(builder.create_with_backend(file.clone())?)
 }
 
