@@ -110,8 +110,7 @@ impl Recovery {
         (setup, cluster, speed): (&Setup, &Cluster, &Speed),
         sheet: &mut Sheet,
     ) {
-        if cluster.members.values().any(|member| member.up && member.leads && member.term == cluster.highest)
-        {
+        if cluster.has_leader() {
             if self.leaderless.take().is_some() {
                 self.tally.judged();
             }

@@ -4,9 +4,9 @@
 //! active on its process, its disk, its clock or its links. It is *settled* once it has been well for the grace period
 //! ([`Setup::grace`]).
 //!
-//! The cluster is *steady* while one settled leader of the highest term that any member ever had has a quorum of
-//! settled voters that follow it in that term, and its configuration is not joint and has not changed for the grace
-//! period. The leader and all settled voters that follow it are the *base*.
+//! The cluster is *steady* while one settled leader of the highest term that any member has, or had when it went down, has
+//! a quorum of settled voters that follow it in that term, and its configuration is not joint and has not changed for the
+//! grace period. The leader and all settled voters that follow it are the *base*.
 //!
 //! A member *serves* while the cluster is steady, the member is in the base, uses the leader's configuration, has applied
 //! an entry of the leader's term (before that a leader confirms no reads) and what was committed when it joined the base,
@@ -70,8 +70,6 @@ pub(super) struct Steady {
 #[derive(Clone, Debug)]
 pub(super) struct Cluster {
     pub members: Members<Member>,
-    /// The highest term of any member.
-    pub highest: u64,
     /// How many faults are active on all links, and on those of clients.
     everywhere: u32,
     at_clients: u32,
@@ -88,7 +86,6 @@ impl Cluster {
     pub fn new(members: u32) -> Cluster {
         Cluster {
             members: Members::new(members, |_| Member::default()),
-            highest: 0,
             everywhere: 0,
             at_clients: 0,
             client_links: Spans::default(),
@@ -96,6 +93,13 @@ impl Cluster {
             disturbed: 0,
             steady: None,
         }
+    }
+
+    /// Whether a member leads the highest term of those that run.
+    pub fn has_leader(&self) -> bool {
+        let running = || self.members.values().filter(|member| member.up);
+        let highest = running().map(|member| member.term).max();
+        running().any(|member| member.leads && Some(member.term) == highest)
     }
 
     /// Whether a member is well.
@@ -126,14 +130,12 @@ impl Cluster {
             Fact::Paused => self.of(member, |member| member.paused = true),
             Fact::Resumed => self.of(member, |member| member.paused = false),
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
-                self.highest = self.highest.max(*term);
                 self.of(member, |member| {
                     (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader);
                     member.campaigns = matches!(role, Role::PreCandidate | Role::Candidate);
                 });
             }
             Fact::Own(EtcdFact::Recovered { term, consistent_index, .. }) => {
-                self.highest = self.highest.max(*term);
                 self.of(member, |member| (member.term, member.applied) = (*term, *consistent_index));
             }
             Fact::Own(EtcdFact::Configuration { voters, outgoing, learners, .. }) => {
@@ -245,7 +247,7 @@ impl Cluster {
         let leads = |(_, member): &(MemberId, &Member)| member.leads && member.up;
         let (leader, leading) = self.members.iter().filter(leads).max_by_key(|(_, member)| member.term)?;
         let (term, configuration) = (leading.term, leading.configuration);
-        if term != self.highest
+        if term != self.members.values().map(|member| member.term).max().unwrap_or(0)
             || !self.is_settled(leader, now, setup)
             || !configuration.voters.has(leader)
             || !configuration.outgoing.is_empty()

@@ -260,6 +260,32 @@ fn b4_a_lost_leader_is_replaced() {
     });
 }
 
+/// A candidate that ends before it has saved its term was never in it.
+#[test]
+fn b4_a_term_that_was_not_saved_is_forgotten() {
+    let mut scene = Scene::at_peace(Setup { pre_vote: false, ..Setup::default() });
+    scene.state(3, 3, Role::Candidate, 0);
+    scene.fact(3, Fact::Stopped(Stop::Crash));
+    scene.pass(SECOND);
+    scene.start(3);
+    let recovered = EtcdFact::Recovered {
+        term: 2,
+        vote: id(1),
+        commit: 5,
+        before: (0, 0),
+        entries: Vec::new(),
+        consistent_index: 5,
+        revision: 1,
+        state_hash: 0,
+    };
+    scene.own(3, recovered);
+    scene.message(1, 3, MessageKind::Heartbeat, MS);
+    scene.state(3, 2, Role::Follower, 1);
+    scene.pass(5 * SECOND);
+    assert!(scene.musts.cluster.steady.is_some());
+    assert!(!scene.end(Oracle::B4).0);
+}
+
 #[test]
 fn b4_a_member_that_returns_catches_up() {
     fires_and_holds(Oracle::B4, |broken| {
