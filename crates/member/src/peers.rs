@@ -32,7 +32,8 @@ pub(crate) struct Calls {
     outgoing: BTreeMap<u64, Outgoing>,
     /// The calls that this member serves, by operation: the caller and the caller's number for the call.
     serving: BTreeMap<u64, (MemberId, u64)>,
-    /// The last number used, for a call or for an operation that serves one.
+    /// The last number used, for a call or for an operation that serves one. No other incarnation uses the same: a late
+    /// answer to a call of the one before must not be taken for that of a new call.
     last: u64,
     request_timeout: u64,
 }
@@ -58,7 +59,7 @@ impl Calls {
             own: config.id,
             outgoing: BTreeMap::new(),
             serving: BTreeMap::new(),
-            last: 0,
+            last: u64::from(config.incarnation) << 32,
             request_timeout: config.settings.request_timeout,
         }
     }
@@ -136,12 +137,16 @@ impl Calls {
 
     // ---- calls to this member ---------------------------------------------------------------------
 
-    /// A member calls this one. Returns the number of the operation that serves the call.
-    pub(crate) fn arrived(&mut self, from: MemberId, id: u64) -> u64 {
+    /// A member calls this one. Returns the number of the operation that serves the call; `None` if one serves it
+    /// already: a call is sent again while there is no answer.
+    pub(crate) fn arrived(&mut self, from: MemberId, id: u64) -> Option<u64> {
+        if self.serving.values().any(|call| *call == (from, id)) {
+            return None;
+        }
         self.last += 1;
         let operation = CALLED | self.last;
         self.serving.insert(operation, (from, id));
-        operation
+        Some(operation)
     }
 
     /// Whether an operation serves another member's call.
@@ -240,8 +245,9 @@ mod tests {
     #[test]
     fn a_call_to_this_member_is_answered_once() {
         let mut calls = calls();
-        let operation = calls.arrived(OTHER, 9);
+        let operation = calls.arrived(OTHER, 9).expect("it is new");
         assert!(calls.owns(operation) && !calls.owns(9));
+        assert_eq!(calls.arrived(OTHER, 9), None, "it was sent again");
         let (mut effects, mut armed) = (Effects::default(), None);
         let mut out = Out::new(&mut effects, &mut armed, Now::default());
         calls.answer(operation, Err(Error::Stopped), &mut out);

@@ -160,8 +160,9 @@ impl Member {
         }
         match message {
             PeerMessage::Call { id, request } => {
-                let operation = self.calls.arrived(from, id);
-                self.serve_peer(operation, request, out);
+                if let Some(operation) = self.calls.arrived(from, id) {
+                    self.serve_peer(operation, request, out);
+                }
             }
             PeerMessage::Answer { id, result } => {
                 self.with_wants(out, |own, out, wants| own.calls.answered(id, result, out.now.clock, wants));

@@ -480,12 +480,12 @@ impl Clients {
     pub(crate) fn watches_behind(&self, view: &View<'_>, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.all.iter().enumerate() {
-            // A learner serves neither watches nor lists.
-            let reaches = |member: MemberId| {
-                core.contains(&member)
-                    && view.configuration().voters.contains(&member)
-                    && !view.unreliable(Party::Member(member), Party::Client(at))
+            let connected = |member: MemberId| {
+                core.contains(&member) && !view.unreliable(Party::Member(member), Party::Client(at))
             };
+            // A learner serves neither new watches nor lists.
+            let reaches =
+                |member: MemberId| connected(member) && view.configuration().voters.contains(&member);
             // A client that asks its members in turn keeps coming back to one that it cannot reach. It may then never
             // complete a list of several pages.
             let is_served = match client.plan.failover {
@@ -497,7 +497,7 @@ impl Clients {
             }
             for (number, client_stream) in &client.watchers.streams {
                 if let Some(stream) =
-                    client_stream.stream.filter(|stream| reaches(self.streams.member(*stream)))
+                    client_stream.stream.filter(|stream| connected(self.streams.member(*stream)))
                     && !client_stream.creating.is_empty()
                 {
                     behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
@@ -505,7 +505,7 @@ impl Clients {
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
                 let sentence = match client_stream.stream {
-                    Some(stream) if reaches(self.streams.member(stream)) => format!(
+                    Some(stream) if connected(self.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
                         self.streams.member(stream)
                     ),

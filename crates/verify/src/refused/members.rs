@@ -170,8 +170,8 @@ fn impossible(list: &[Member], limits: &Limits) -> Option<String> {
     Some(format!("Two members have the peer URL {}.", twice[0].0))
 }
 
-/// The members that joined as learners, each with the time at which its promotion was requested first; the end of
-/// time, if never.
+/// The members that joined as learners, each with the time at which its promotion or its removal was requested first;
+/// the end of time, if never. A member that applied its own removal is no learner either, until its process ends.
 fn learners(history: &History) -> BTreeMap<MemberId, Nanos> {
     let added = |operation: &Operation| match (&operation.request, operation.response()) {
         (Request::MemberAdd(add), Some(Response::MemberAdd(response))) if add.is_learner => {
@@ -181,11 +181,15 @@ fn learners(history: &History) -> BTreeMap<MemberId, Nanos> {
     };
     let mut learners: BTreeMap<MemberId, Nanos> = history.operations.iter().filter_map(added).collect();
     for operation in &history.operations {
-        let Request::MemberPromote(promote) = &operation.request else { continue };
+        let member = match &operation.request {
+            Request::MemberPromote(promote) => promote.id,
+            Request::MemberRemove(remove) => remove.id,
+            _ => continue,
+        };
         // A promotion that was forwarded twice may have succeeded the first time, and then gets this error.
         let refused = matches!(operation.outcome, Outcome::Error { error, .. }
             if definite::is_definite(error) && error != Error::MemberNotLearner);
-        if let Some(first) = learners.get_mut(&MemberId::from_raft(promote.id)).filter(|_| !refused) {
+        if let Some(first) = learners.get_mut(&MemberId::from_raft(member)).filter(|_| !refused) {
             *first = operation.call.min(*first);
         }
     }
