@@ -174,6 +174,8 @@ mod tests {
 
     const OWN: MemberId = MemberId::new(1);
     const OTHER: MemberId = MemberId::new(2);
+    /// The number of the first call of a first incarnation.
+    const FIRST: u64 = 1 << 32 | 1;
 
     fn calls() -> Calls {
         Calls::new(&Config::new(OWN, Arc::new([])))
@@ -209,16 +211,16 @@ mod tests {
         let mut calls = calls();
         calls.ask(None, 5, request(), 0);
         let call = |id| vec![(OTHER, PeerMessage::Call { id, request: request() })];
-        assert_eq!(due(&mut calls, 0, OTHER, false), (call(1), vec![]));
+        assert_eq!(due(&mut calls, 0, OTHER, false), (call(FIRST), vec![]));
         assert_eq!(due(&mut calls, 1, OTHER, false), (vec![], vec![]));
         let mut wants = Wants::new();
-        calls.answered(1, Err(Error::NotLeader), 10, &mut wants);
+        calls.answered(FIRST, Err(Error::NotLeader), 10, &mut wants);
         assert_eq!(
             (calls.wake_at(), due(&mut calls, 10 + RETRY, OTHER, false)),
-            (10 + RETRY, (call(1), vec![]))
+            (10 + RETRY, (call(FIRST), vec![]))
         );
-        calls.answered(1, Err(Error::LeaseNotFound), 11, &mut wants);
-        calls.answered(1, Err(Error::LeaseNotFound), 12, &mut wants);
+        calls.answered(FIRST, Err(Error::LeaseNotFound), 11, &mut wants);
+        calls.answered(FIRST, Err(Error::LeaseNotFound), 12, &mut wants);
         assert_eq!(wants, [Want::Answer(5, Err(Error::LeaseNotFound))]);
     }
 
