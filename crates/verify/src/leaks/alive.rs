@@ -332,6 +332,10 @@ impl<'a, 'b> Alive<'a, 'b> {
     /// compaction, which may be late while there are faults, and goes on after a restart.
     fn is_done(&self, compaction: &Compaction) -> bool {
         let Some(latest) = compaction.latest else { return false };
+        // A member of the core may be cut off from a leader outside of it, so that it has not applied it.
+        if self.applied().last().is_none_or(|last| last.time < latest) {
+            return false;
+        }
         let begun = latest.max(self.may_catch_up());
         begun + self.scrub_time() < self.moment.time
     }

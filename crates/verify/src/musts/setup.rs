@@ -102,9 +102,13 @@ impl Setup {
     }
 }
 
-/// A set of members, a bit each.
+/// A set of members. Those of the plan have a bit each. Of others, which clients may add and which never run, only the
+/// number is known: they count in majorities, and belong to no base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Set(u64);
+pub(super) struct Set {
+    bits: u64,
+    strangers: u32,
+}
 
 impl Set {
     /// The set of these members.
@@ -114,29 +118,32 @@ impl Set {
         set
     }
 
-    /// Adds a member.
+    /// Adds a member, which is not in it.
     pub fn add(&mut self, member: MemberId) {
-        self.0 |= bit(member);
+        match bit(member) {
+            0 => self.strangers += 1,
+            bit => self.bits |= bit,
+        }
     }
 
     /// Whether it has a member.
     pub fn has(self, member: MemberId) -> bool {
-        self.0 & bit(member) != 0
+        self.bits & bit(member) != 0
     }
 
     /// Whether it is empty.
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.len() == 0
     }
 
     /// How many members it has.
     pub fn len(self) -> u32 {
-        self.0.count_ones()
+        self.bits.count_ones() + self.strangers
     }
 
-    /// The members that are in both.
+    /// The members of the plan that are in both.
     pub fn and(self, other: Set) -> Set {
-        Set(self.0 & other.0)
+        Set { bits: self.bits & other.bits, strangers: 0 }
     }
 
     /// Whether it has a majority of these voters.

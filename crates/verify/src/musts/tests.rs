@@ -6,6 +6,7 @@ use record::{
     EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record, Role, Stop,
 };
 
+use super::setup::Set;
 use super::{Musts, Setup, Touches};
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet};
@@ -258,6 +259,15 @@ fn b4_a_lost_leader_is_replaced() {
         scene.pass(2 * SECOND);
         scene
     });
+}
+
+#[test]
+fn members_that_are_not_of_the_plan_count_in_majorities() {
+    let set = |members: &[u32]| Set::of(&members.iter().map(|member| id(*member)).collect::<Vec<_>>());
+    let voters = set(&[1, 2, 3, 407, 408]);
+    assert_eq!(voters.len(), 5);
+    assert!(!set(&[1, 3]).is_quorum_of(voters) && set(&[1, 2, 3]).is_quorum_of(voters));
+    assert!(set(&[1, 2, 3]).blocks(voters) && !set(&[1, 2]).blocks(voters));
 }
 
 /// A candidate that ends before it has saved its term was never in it.
