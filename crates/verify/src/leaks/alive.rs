@@ -62,12 +62,17 @@ impl<'a, 'b> Alive<'a, 'b> {
         let (slowest, _) = context.expectations.clock_rates;
         let patience = true_time(limits.request_timeout, slowest) + GRACE;
         let healed = context.record.healed;
-        let since = match limits.clocks_stop && moment.time < healed + patience {
+        let since = |patience: Nanos| match limits.clocks_stop && moment.time < healed + patience {
             true => 0,
             false => may_wait_since(moment, moment.time.saturating_sub(patience)),
         };
-        let waiting = context.record.history.operations.iter();
-        let waiting = waiting.filter(|one| may_wait(one, moment.time, since)).collect();
+        let twice = since(2 * patience);
+        let since = since(patience);
+        let may_wait = |one: &&Operation| {
+            let since = if waits_twice(&one.request) { twice } else { since };
+            may_wait(one, moment.time, since)
+        };
+        let waiting = context.record.history.operations.iter().filter(may_wait).collect();
         Alive { context, moment, member, since, waiting, leases: OnceCell::new(), store: OnceCell::new() }
     }
 
@@ -404,6 +409,12 @@ fn may_wait(operation: &Operation, now: Nanos, since: Nanos) -> bool {
         Outcome::Unknown { gave_up } => gave_up < since,
     };
     operation.call <= now && !over
+}
+
+/// Whether a request first waits for ReadIndex, up to a request timeout, and then for its entry or for the leader, up to
+/// another one.
+fn waits_twice(request: &Request) -> bool {
+    matches!(request, Request::Authenticate(_) | Request::LeaseKeepAlive(_) | Request::LeaseTimeToLive(_))
 }
 
 /// Whether a member may ask another one to serve such a request: only a leader knows the time of leases, and how far a

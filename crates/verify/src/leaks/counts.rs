@@ -88,7 +88,7 @@ counts! {
         "one for each start of a process: the proposals of each start have a prefix of their own";
     "logins" "logins whose entry is not applied",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::Authenticate(_)))),
-        "the logins that clients wait for at this member, or gave up within a request timeout";
+        "the logins that clients wait for at this member, or gave up within two request timeouts: one for ReadIndex, one for the entry";
     "requests-ahead-of-their-login" "requests whose token is not known here yet",
         |alive| Some(alive.requests()),
         "the same requests as for `proposals`";
@@ -148,7 +148,7 @@ counts! {
         "the leases that are alive";
     "renewals" "renewals that wait for a revocation or a checkpoint",
         |alive| Some(alive.asked_anywhere(|one| matches!(one.request, Request::LeaseKeepAlive(_)))),
-        "the renewals that clients wait for, or gave up within a request timeout";
+        "the renewals that clients wait for, or gave up within two request timeouts: one for ReadIndex, one for what comes then";
     "watch-streams" "watch streams",
         |alive| Some(alive.stream_count()),
         "the streams that clients have not closed, or closed within a request timeout, and one for each call of the services; a stream that broke at the client's end counts, because nobody tells the member, and so does one that was closed while links were broken: the news may have been given up";
