@@ -1,5 +1,6 @@
 //! Z: each count is compared with its bound, and one more than that is a leak.
 
+use api::etcdserverpb::AuthenticateRequest;
 use etcdsim_verify::leaks::compare;
 use etcdsim_verify::leaks::counts::COUNTS;
 use etcdsim_verify::{Context, Oracle};
@@ -135,6 +136,17 @@ fn what_is_alive_is_no_leak() {
     story.expectations.bounds.request_timeout = SECOND / 2;
     story.record.kept[0].time = 61 * SECOND;
     story.breaks(Oracle::Z, "requests");
+}
+
+/// It waits for ReadIndex up to a request timeout, and then for its entry up to another one. Here both are 7 s, and 3 s
+/// each for what follows.
+#[test]
+fn a_login_may_wait_for_two_request_timeouts() {
+    let login = AuthenticateRequest { name: "alice".into(), password: "p".into() };
+    kept(&[("logins", 1)]).unknown(1, login.clone().into(), 36).holds(Oracle::Z);
+    kept(&[("logins", 1)]).unknown(1, login.into(), 34).breaks(Oracle::Z, "logins");
+    // A put was not served any more at the first of these times.
+    kept(&[("proposals", 1)]).unknown(1, put("c", "1"), 36).breaks(Oracle::Z, "requests");
 }
 
 #[test]
