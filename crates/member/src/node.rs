@@ -243,6 +243,8 @@ impl Node {
             self.timeout = (key, drawn as usize);
         }
         self.raw.raft.set_randomized_election_timeout(self.timeout.1);
+        let taken = self.raw.raft.randomized_election_timeout();
+        assert_eq!(taken, self.timeout.1, "raft keeps a timeout of its own, drawn from the operating system");
         if !self.blocking {
             self.update_known_leader();
         }
