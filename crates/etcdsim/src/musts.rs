@@ -2,7 +2,7 @@
 
 use keyed::Ratio;
 use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault};
-use schedule::{Link, PointAction, Trigger};
+use schedule::{Link, PointAction, Spread, Trigger};
 use verify::musts::{Setup, Touches};
 
 use crate::execute::EXACT;
@@ -25,6 +25,10 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         peers_in_order: keeps(peers) && peers.duplicate == Ratio::NEVER && peers.reorder == Ratio::NEVER,
         clients_keep: keeps(&plan.network.clients),
         rates: usual.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate))),
+        watchers_are_quick: plan.clients.iter().all(|client| client.watch_processing == Spread::Constant(0)),
+        watch_window: u64::from(settings.watch_window.min(settings.watch_buffer)),
+        watch_sync: settings.watch_sync_interval,
+        checkpoint: settings.lease_checkpoints(),
         faults: plan.faults.iter().map(touches).collect(),
     }
 }

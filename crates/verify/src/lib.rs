@@ -14,7 +14,7 @@
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * `refused`: N1 to N3, what must be refused.
 //! * [`leaks`]: Z, what members keep against what is alive.
-//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. [`musts`]: B1 to B7, what must happen within a bound. `ends`: V1, V2 and the end of I8; `progress`: V3.
+//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. [`musts`]: B1 to B8, what must happen within a bound. `ends`: V1, V2 and the end of I8; `progress`: V3.
 //! * `watch_rights`: the rule of K1 for users who watch. `scope`: reports what a history has that no oracle looked
 //!   at.
 //! * [`describe`]: operations, events and times as text.

@@ -161,7 +161,7 @@ monitors! {
     invariants: Invariants,
     /// S.
     specification: Specification,
-    /// B1 to B7.
+    /// B1 to B8.
     musts: Musts,
 }
 
@@ -465,6 +465,14 @@ oracles! {
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
                 a ReadIndex within 4 l + 7 d.",
             not_checked: "If links between members lose messages.";
+        B8, Stuck: "a watcher is told in time, and a lease that nobody renews ends in time",
+            exactly: "While nothing that it needs is broken, a watcher from now on receives a change within (1 + 2 r) l + (3 + \
+                2 r) d, a tick, two intervals between passes, 10 ms and two ways of the client; and a lease is gone within the \
+                time that is left of it by the slowest clock, an election timeout, 1 s, a tick and (8 + 2 r) l + (14 + 2 r) d. \
+                What is left is what the notes of earlier lessors (`lease-checkpoint-interval`) must have taken off.",
+            not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
+                somebody may have renewed without an answer, or that end without a steady leader. Changes that never arrive \
+                (W11). How long physical compactions and defragmentations take.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",

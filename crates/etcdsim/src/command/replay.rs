@@ -33,7 +33,7 @@ use crate::{page, replay_line};
 pub(super) struct Arguments {
     #[command(flatten)]
     run: OneRun,
-    /// Switch off the oracles that watch every step of every member: S (docs/specification.md) and B1 to B7
+    /// Switch off the oracles that watch every step of every member: S (docs/specification.md) and B1 to B8
     /// (docs/musts.md)
     #[arg(long)]
     no_specification: bool,

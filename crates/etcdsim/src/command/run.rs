@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
-    /// Switch off the oracles that watch every step of every member: S (docs/specification.md) and B1 to B7
+    /// Switch off the oracles that watch every step of every member: S (docs/specification.md) and B1 to B8
     /// (docs/musts.md)
     #[arg(long)]
     no_specification: bool,

@@ -31,7 +31,8 @@ use crate::clocks::of_lease;
 use crate::k1::Known;
 use crate::{Context, Oracle, Sheet, Violation, describe};
 pub use lessors::Lessors;
-use lifetimes::{End, Lifetime, Lifetimes};
+use lifetimes::End;
+pub(crate) use lifetimes::{Lifetime, Lifetimes};
 
 /// How many violations of one oracle are reported one by one; further ones are only counted.
 const REPORTED_MAX: usize = 5;

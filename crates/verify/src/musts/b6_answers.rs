@@ -45,16 +45,16 @@ fn revocation(setup: &Setup, worst: Worst) -> Nanos {
 }
 
 /// Judges all operations of a run.
+///
+/// `rounds` is how many windows of appends hold one request of each client.
 pub(super) fn judge(
     record: &Record,
+    rounds: u64,
     (setup, cluster, speed): (&Setup, &Cluster, &Speed),
     tally: &mut Tally,
     sheet: &mut Sheet,
 ) {
     let operations = &record.history.operations;
-    let callers =
-        operations.iter().map(|operation| operation.client).max().map_or(0, |most| u64::from(most) + 1);
-    let rounds = callers.div_ceil(setup.max_inflight.max(1));
     let over = record.stats.virtual_ns;
     let mut reported = 0;
     for (number, operation) in operations.iter().enumerate() {

@@ -80,6 +80,8 @@ pub(super) struct Cluster {
     /// When a transfer was ordered last, or a configuration came into force.
     disturbed: Nanos,
     pub steady: Option<Steady>,
+    /// When the cluster was steady under one leader that served.
+    peace: Spans,
 }
 
 impl Cluster {
@@ -92,6 +94,7 @@ impl Cluster {
             without_clients: Members::new(members, |_| 0),
             disturbed: 0,
             steady: None,
+            peace: Spans::default(),
         }
     }
 
@@ -230,6 +233,12 @@ impl Cluster {
             self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
         self.client_links.set(now, clients);
         let steady = self.find_steady(now, setup);
+        let is_the_same = |before: Steady| {
+            steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term))
+        };
+        if !self.steady.is_some_and(is_the_same) {
+            self.peace.set(now, false);
+        }
         self.steady = steady.map(|found| match self.steady {
             Some(before) if (before.leader, before.term) == (found.leader, found.term) => {
                 Steady { since: before.since, ..found }
@@ -237,6 +246,8 @@ impl Cluster {
             _ => found,
         });
         self.look_who_serves(now);
+        let serves = self.steady.is_some_and(|steady| self.serves_since(steady.leader).is_some());
+        self.peace.set(now, serves);
     }
 
     /// The leader and its base, if the cluster is steady now.
@@ -294,6 +305,13 @@ impl Cluster {
     /// Whether a member served all the time between two times.
     pub fn served(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
         self.members.get(member).is_some_and(|member| member.serves.cover(from, to))
+    }
+
+    /// The spans of time in which the cluster was steady under one leader, which served. `now` is the end of the last
+    /// one if it goes on.
+    pub fn peace(&self, now: Nanos) -> impl Iterator<Item = (Nanos, Nanos)> {
+        let goes_on = self.peace.since.map(|since| (since, now));
+        self.peace.over.iter().copied().chain(goes_on)
     }
 
     /// Whether the links of clients were well all the time between two times.

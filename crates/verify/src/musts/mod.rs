@@ -1,4 +1,4 @@
-//! B1 to B7: the musts. Something that should happen, does, within a bound.
+//! B1 to B8: the musts. Something that should happen, does, within a bound.
 //!
 //! Each must has a file, whose head gives its bound, where the bound comes from, and its premises: what must be well
 //! for the must to be owed. Where a premise does not hold, the must is skipped, and that is counted (`counts`). `setup`
@@ -19,6 +19,8 @@ mod b4_recovery;
 mod b5_economy;
 mod b6_answers;
 mod b7_read_index;
+mod b8_leases;
+mod b8_watchers;
 mod cluster;
 mod counts;
 mod setup;
@@ -30,8 +32,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use record::step::Step;
-use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Record};
+use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Observer, Record};
 
+use crate::leases::Lessors;
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet};
 use b1_step_down::StepDown;
@@ -49,7 +52,7 @@ use speed::Speed;
 /// Time between two checks of what may be due.
 const LOOK: Nanos = 50_000_000;
 
-/// Watches a run for B1 to B7.
+/// Watches a run for B1 to B8.
 #[derive(Clone, Debug)]
 pub struct Musts {
     /// What the plan says; `None` until [`Musts::configure`] is called; until then nothing is watched.
@@ -64,6 +67,9 @@ pub struct Musts {
     economy: Economy,
     answers: Tally,
     read_index: ReadIndex,
+    /// B8, and who was the lessor, on which it depends.
+    bounded: Tally,
+    lessors: Lessors,
 }
 
 impl Musts {
@@ -82,6 +88,8 @@ impl Musts {
             economy: Economy::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
+            bounded: Tally::default(),
+            lessors: Lessors::default(),
         }
     }
 
@@ -91,7 +99,7 @@ impl Musts {
     }
 
     /// The tallies of all musts, by oracle.
-    fn tallies(&self) -> [(Oracle, &Tally); 7] {
+    fn tallies(&self) -> [(Oracle, &Tally); 8] {
         [
             (Oracle::B1, &self.step_down.tally),
             (Oracle::B2, &self.transfer.tally),
@@ -100,6 +108,7 @@ impl Musts {
             (Oracle::B5, &self.economy.tally),
             (Oracle::B6, &self.answers),
             (Oracle::B7, &self.read_index.tally),
+            (Oracle::B8, &self.bounded),
         ]
     }
 
@@ -193,9 +202,11 @@ impl Monitor for Musts {
                 | EtcdFact::Recovered { .. }
                 | EtcdFact::Configuration { .. }
                 | EtcdFact::SnapshotInstalled { .. } => self.rare(event, sheet),
+                EtcdFact::Lessor { .. } => self.lessors.event(event),
                 _ => {}
             },
             Fact::Started { .. } | Fact::Stopped(_) | Fact::Paused | Fact::Resumed | Fact::Fault { .. } => {
+                self.lessors.event(event);
                 self.rare(event, sheet);
             }
             Fact::Phase(_) | Fact::Called { .. } | Fact::Returned { .. } => {}
@@ -221,7 +232,12 @@ impl Monitor for Musts {
         let Some(setup) = &self.setup else { return };
         self.speed.end(record.stats.virtual_ns, &self.cluster);
         let known = (setup, &self.cluster, &self.speed);
-        b6_answers::judge(record, known, &mut self.answers, sheet);
+        let clients = record.history.operations.iter().map(|operation| u64::from(operation.client) + 1);
+        // How many windows of appends hold one request of each client.
+        let rounds = clients.max().unwrap_or(0).div_ceil(setup.max_inflight.max(1));
+        b6_answers::judge(record, rounds, known, &mut self.answers, sheet);
+        b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
+        b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);
         for (oracle, tally) in self.tallies() {
             sheet.checked(oracle, "occasions", tally.checks());
         }

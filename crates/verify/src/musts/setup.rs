@@ -46,6 +46,14 @@ pub struct Setup {
     pub clients_keep: bool,
     /// The rates of the slowest and the fastest member's clock while no fault is on, in parts per million.
     pub rates: (u32, u32),
+    /// Whether clients take watch responses without delay.
+    pub watchers_are_quick: bool,
+    /// How many responses of a watch stream may be under way before it lags.
+    pub watch_window: u64,
+    /// Time between two passes over watchers that lag.
+    pub watch_sync: Nanos,
+    /// How often the lessor notes the time that leases have left, if it does.
+    pub checkpoint: Option<Nanos>,
     /// For each fault of the plan, what it touches.
     pub faults: Vec<Touches>,
 }
@@ -64,6 +72,10 @@ impl Default for Setup {
             peers_in_order: true,
             clients_keep: true,
             rates: (1_000_000, 1_000_000),
+            watchers_are_quick: true,
+            watch_window: 16,
+            watch_sync: 100_000_000,
+            checkpoint: None,
             faults: Vec::new(),
         }
     }

@@ -1,9 +1,15 @@
 //! Each must fires on a scene in which what is owed does not happen, and holds on the same scene in which it does.
 
-use api::etcdserverpb::{RangeRequest, RangeResponse};
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{
+    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
+    WatchRequest, WatchResponse,
+};
+use api::mvccpb::{Event as Change, KeyValue};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
-    EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record, Role, Stop,
+    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record,
+    Role, Stop, WatchStream,
 };
 
 use super::setup::Set;
@@ -47,6 +53,7 @@ impl Scene {
         scene.state(1, 2, Role::Leader, 1);
         scene.state(2, 2, Role::Follower, 1);
         scene.state(3, 2, Role::Follower, 1);
+        scene.own(1, EtcdFact::Lessor { primary: true });
         scene.apply(1..=3, 5);
         scene.pass(5 * SECOND);
         scene
@@ -118,10 +125,15 @@ impl Scene {
     }
 
     fn apply(&mut self, members: std::ops::RangeInclusive<u32>, index: u64) {
+        self.apply_of(2, members, index);
+    }
+
+    /// Members apply an entry of this term.
+    fn apply_of(&mut self, term: u64, members: std::ops::RangeInclusive<u32>, index: u64) {
         for member in members {
             let fact = EtcdFact::Applied {
                 index,
-                term: 2,
+                term,
                 digest: 0,
                 request: 0,
                 revision: index,
@@ -366,6 +378,91 @@ fn b7_a_read_index_is_confirmed() {
         scene.pass(SECOND);
         scene
     });
+}
+
+/// The members have applied an entry that a member has proposed on its own.
+fn applied(request: impl Into<api::Request>, mutated: bool, time: Nanos) -> Applied {
+    let internal = Some(Box::new(request.into()));
+    Applied { index: 6, operation: None, internal, revision: 6, mutated, time }
+}
+
+#[test]
+fn b8_a_watcher_is_told() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let opened = scene.now;
+        scene.pass(100 * MS);
+        let time = scene.now;
+        scene.record.applied.push(applied(PutRequest::default(), true, time));
+        scene.pass(SECOND);
+        let create = WatchCreateRequest { key: "a".into(), ..WatchCreateRequest::default() };
+        let created = WatchResponse { created: true, ..WatchResponse::default() };
+        let kv = KeyValue { key: "a".into(), mod_revision: 6, ..KeyValue::default() };
+        let change = Change { kv: Some(kv), ..Change::default() };
+        let told = WatchResponse { events: vec![change], ..WatchResponse::default() };
+        let at = time + if broken { SECOND } else { 100 * MS };
+        scene.record.history.watches.push(WatchStream {
+            client: 0,
+            member: id(2),
+            opened,
+            sent: vec![(opened, WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })],
+            received: vec![(opened + MS, created), (at, told)],
+            ended: None,
+        });
+        scene
+    });
+}
+
+/// A lease of so many seconds, granted now.
+fn granted(scene: &mut Scene, ttl: i64) {
+    let now = scene.now;
+    scene.record.applied.push(applied(LeaseGrantRequest { ttl, id: 9 }, false, now));
+    scene.record.applied[0].operation = Some(0);
+    let granted = api::etcdserverpb::LeaseGrantResponse { id: 9, ttl, ..Default::default() };
+    scene.record.history.operations.push(Operation {
+        client: 0,
+        member: id(2),
+        user: None,
+        request: LeaseGrantRequest { ttl, id: 9 }.into(),
+        streamed: false,
+        call: now,
+        outcome: Outcome::Answer { at: now + 10 * MS, response: granted.into() },
+    });
+}
+
+#[test]
+fn b8_a_lease_ends() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        granted(&mut scene, 2);
+        let call = scene.now;
+        scene.pass(6 * SECOND);
+        if !broken {
+            scene.record.applied.push(applied(LeaseRevokeRequest { id: 9 }, false, call + 2_500 * MS));
+        }
+        scene
+    });
+}
+
+/// A new lessor goes on from the notes of the one before, if there are any.
+#[test]
+fn b8_a_lease_does_not_begin_anew_with_every_lessor() {
+    let later = |checkpoint| {
+        let mut scene = Scene::at_peace(Setup { checkpoint, ..Setup::default() });
+        granted(&mut scene, 20);
+        // After 18 s, which the notes of the first lessor have taken off but for some 5 s, another member leads.
+        scene.pass(18 * SECOND);
+        scene.fact(1, Fact::Stopped(Stop::Crash));
+        scene.pass(SECOND);
+        scene.state(2, 3, Role::Leader, 2);
+        scene.state(3, 3, Role::Follower, 2);
+        scene.own(2, EtcdFact::Lessor { primary: true });
+        scene.apply_of(3, 2..=3, 6);
+        scene.pass(15 * SECOND);
+        scene
+    };
+    assert!(later(Some(SECOND)).end(Oracle::B8).0);
+    assert!(!later(None).end(Oracle::B8).0);
 }
 
 #[test]

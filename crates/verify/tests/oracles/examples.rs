@@ -101,7 +101,7 @@ fn of_records(oracle: Oracle) -> Examples {
             (answered(20), answered(19))
         }
         "Z" => (leaks::kept(&[("progress", 2)]), leaks::kept(&[("progress", 1)])),
-        "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "B7" => {
+        "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "B7" | "B8" => {
             let file = "crates/verify/src/musts/tests.rs";
             let test = match oracle.id() {
                 "B1" => "b1_a_leader_without_answers_steps_down",
@@ -110,7 +110,8 @@ fn of_records(oracle: Oracle) -> Examples {
                 "B4" => "b4_a_lost_leader_is_replaced",
                 "B5" => "b5_a_leader_sends_no_more_than_it_needs_to",
                 "B6" => "b6_every_request_is_answered",
-                _ => "b7_a_read_index_is_confirmed",
+                "B7" => "b7_a_read_index_is_confirmed",
+                _ => "b8_a_watcher_is_told",
             };
             return Examples::Runs { file, fires: test, holds: test };
         }
