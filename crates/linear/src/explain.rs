@@ -19,6 +19,7 @@ use crate::budget::Ledger;
 use crate::check;
 use crate::history::History;
 use crate::model::Model;
+use crate::order::sort_by_key;
 use crate::report::{Conflict, Linearization};
 use crate::slice::{Decision, Effort, Slice};
 
@@ -112,7 +113,7 @@ pub(crate) fn bare<M: Model>(
     };
     // An engine may name an operation twice, and a failed operation has no place in any order.
     operations.retain(|&index| !part.history.operation(index).failed());
-    operations.sort_unstable_by_key(|&index| (part.history.operation(index).call, index));
+    sort_by_key(&mut operations, &|index| (part.history.operation(index).call, index));
     operations.dedup();
     let conflict = Conflict { operations, ..Conflict::default() };
     // Nothing has determined up to which time `deepest` has every answer. 0 promises nothing.

@@ -60,6 +60,12 @@ pub(crate) fn row(packed: u64) -> u32 {
     packed as u32
 }
 
+/// Sorts operations, or places of them, by a key. Those with equal keys stay in their order. The key is a `dyn`, so this is
+/// compiled once, and not again for each model and each place that sorts.
+pub(crate) fn sort_by_key(indexes: &mut [u32], key: &dyn Fn(u32) -> (u64, u32)) {
+    indexes.sort_by_key(|&index| key(index));
+}
+
 /// How far elements may be from where they belong, on average, for an insertion sort to be fast enough.
 const SHIFTS_MAX: usize = 64;
 

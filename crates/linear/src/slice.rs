@@ -7,6 +7,7 @@
 
 use crate::history::{History, Outcome};
 use crate::model::{Model, changes_nothing};
+use crate::order::sort_by_key;
 
 /// Some operations of one component.
 #[derive(Clone, Copy)]
@@ -88,7 +89,7 @@ impl<'a> Slice<'a> {
         std::hint::black_box(last);
         let mut places: Vec<u32> = (0..self.operations.len() as u32).collect();
         if !sorted {
-            places.sort_by_key(|&place| history.operation(self.operations[place as usize]).call);
+            sort_by_key(&mut places, &|place| (history.operation(self.operations[place as usize]).call, 0));
         }
         places
     }

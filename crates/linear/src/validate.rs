@@ -43,6 +43,7 @@ use std::hash::Hash;
 
 use crate::history::{History, Outcome};
 use crate::model::{ContainerOp, Model, RegisterOp, changes_nothing, is_register};
+use crate::order::sort_by_key;
 use crate::report::Witness;
 
 /// Why evidence does not support its verdict.
@@ -243,7 +244,7 @@ pub(crate) fn supporting<M: Model>(
                 .output()
                 .is_some_and(|output| changes_nothing(model, &operation.input, Some(output)))
     });
-    outside.sort_by_key(|&index| history.operation(index).call);
+    sort_by_key(&mut outside, &|index| (history.operation(index).call, 0));
     if let Some(outside) = of_container(model, history, operations, &outside) {
         return outside;
     }
@@ -302,7 +303,7 @@ fn of_container<M: Model>(
         }
     }
     kept.extend(takers.into_iter().take(puts));
-    kept.sort_by_key(|&index| history.operation(index).call);
+    sort_by_key(&mut kept, &|index| (history.operation(index).call, 0));
     Some(kept)
 }
 
@@ -394,7 +395,7 @@ fn of_register<M: Model>(
         }
     }
     kept.append(&mut first_few(&mut writers.into_iter(), operations.len(), &looked_for));
-    kept.sort_by_key(|&index| (history.operation(index).call, index));
+    sort_by_key(&mut kept, &|index| (history.operation(index).call, index));
     Some(kept)
 }
 

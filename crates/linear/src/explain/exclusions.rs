@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::history::{History, Operation};
 use crate::model::Model;
+use crate::order::sort_by_key;
 use crate::report::{Conflict, Excluded};
 
 /// The maximum number of orders to list. Nobody reads more.
@@ -35,7 +36,7 @@ pub(crate) fn exclusions<M: Model>(
     let mut walk =
         Walk { model, history, conflict, order, dead, seen: HashSet::new(), whole: true, steps: 0 };
     let mut left: Vec<u32> = [conflict.operations.as_slice(), conflict.supporting.as_slice()].concat();
-    left.sort_by_key(|&index| (history.operation(index).call, index));
+    sort_by_key(&mut left, &|index| (history.operation(index).call, index));
     walk.whole = left.len() <= OPERATIONS_MAX;
     if walk.whole {
         walk.extend(&model.initial(), &left);

@@ -5,6 +5,7 @@ use crate::budget::{Ledger, Meter};
 use crate::check;
 use crate::generic;
 use crate::model::{Model, is_register};
+use crate::order::sort_by_key;
 use crate::register::SubsetCheck;
 use crate::report::Conflict;
 use crate::slice::{Decision, Effort, Slice};
@@ -47,7 +48,7 @@ impl<'a, M: Model> Pool<'a, M> {
             if is_register { SubsetCheck::new(part.model, part.history, &operations) } else { None };
         match &subsets {
             Some(subsets) => operations = subsets.operations(),
-            None => operations.sort_by_key(|&index| (part.history.operation(index).call, index)),
+            None => sort_by_key(&mut operations, &|index| (part.history.operation(index).call, index)),
         }
         Pool { part, ledger, operations, is_register, subsets, trials: 0 }
     }
@@ -171,14 +172,14 @@ impl<'a, M: Model> Pool<'a, M> {
 
     /// Sorts places into the order in which to leave them out.
     fn sort(&self, places: &mut [u32], order: Order) {
-        let reads = |place: &u32| {
-            let operation = self.part.history.operation(self.operations[*place as usize]);
-            self.part.model.is_read(&operation.input, operation.output())
+        let reads = |place: u32| {
+            let operation = self.part.history.operation(self.operations[place as usize]);
+            u64::from(self.part.model.is_read(&operation.input, operation.output()))
         };
         match order {
             Order::LatestFirst => places.reverse(),
-            Order::ReadsFirst => places.sort_by_key(|place| !reads(place)),
-            Order::ReadsLast => places.sort_by_key(|place| (reads(place), std::cmp::Reverse(*place))),
+            Order::ReadsFirst => sort_by_key(places, &|place| (1 - reads(place), 0)),
+            Order::ReadsLast => sort_by_key(places, &|place| (reads(place), u32::MAX - place)),
         }
     }
 
