@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::{ClockFault, FaultKind, Plan};
+use plan::{ClockFault, FaultKind, NetworkFault, Plan, RuleAction};
 use record::inner::{LeaseDeed, WatcherCause};
 use record::{EtcdFact, Fact, Inner, MemberId, Nanos, Stop};
 use verify::{Severity, describe};
@@ -465,19 +465,47 @@ pub(super) fn faults(plan: &Plan, evidence: &Evidence, failure: &Failure, wrong:
 }
 
 /// The values of a fault besides its kind and its target: how far a clock is set, where a link leads and what it does,
-/// to which revision the store is compacted.
-fn details(plan: &Plan, id: u32) -> String {
-    let Some(fault) = plan.faults.iter().find(|fault| fault.id == id) else { return String::new() };
+/// to which revision the store is compacted. `at` is its place in the plan, by which the trace names it.
+fn details(plan: &Plan, at: u32) -> String {
+    let Some(fault) = plan.faults.get(at as usize) else { return String::new() };
     match &fault.kind {
         FaultKind::Clock(ClockFault::Rate { rate }) => format!(" to {} %", rate / 10_000),
         FaultKind::Clock(ClockFault::Step { by }) => {
             let sign = if *by < 0 { "back" } else { "forward" };
             format!(" {sign} by {}", time(by.unsigned_abs()))
         }
+        FaultKind::Network(NetworkFault::Rule(rule)) => {
+            let does = match rule.action {
+                RuleAction::Drop => "drops",
+                RuleAction::Delay(_) => "delays",
+                RuleAction::Duplicate(_) => "duplicates",
+                RuleAction::Hold => "holds back",
+                RuleAction::Damage => "damages",
+            };
+            acts(does, &plan.values_of(fault))
+        }
         _ => match plan.values_of(fault) {
             values if values.is_empty() || values.len() > VALUES_SHOWN => String::new(),
             values => format!(" with {values}"),
         },
+    }
+}
+
+/// What a rule does, to messages of which kind, and its other values.
+fn acts(does: &str, values: &str) -> String {
+    let (mut kind, mut others) = ("messages".to_string(), Vec::new());
+    for value in values.split(", ").filter(|value| !value.is_empty()) {
+        match value.split_once(" = ") {
+            Some(("message", name)) => kind = format!("{} messages", name.trim_matches('"')),
+            Some(("do", _)) => {}
+            _ => others.push(value),
+        }
+    }
+    let others = others.join(", ");
+    match others.len() {
+        0 => format!(" that {does} {kind}"),
+        1..=VALUES_SHOWN => format!(" that {does} {kind}, with {others}"),
+        _ => format!(" that {does} {kind}"),
     }
 }
 
@@ -582,6 +610,13 @@ mod tests {
             (Some(2_314_000_000), "watcher 0: progress".to_string())
         );
         assert_eq!(of("It is 1.5  or more"), (None, "It is 1.5  or more".to_string()));
+    }
+
+    #[test]
+    fn a_rule_says_what_it_does() {
+        let said = acts("damages", r#"message = "snapshot", count = 1, do = "damage""#);
+        assert_eq!(said, " that damages snapshot messages, with count = 1");
+        assert_eq!(acts("drops", ""), " that drops messages");
     }
 
     #[test]

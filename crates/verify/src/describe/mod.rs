@@ -50,6 +50,11 @@ pub fn who(operation: &Operation) -> String {
     format!("Client {}'s `{}`", operation.client, asked(operation))
 }
 
+/// The client and its request, inside a sentence.
+pub fn whose(operation: &Operation) -> String {
+    format!("client {}'s `{}`", operation.client, asked(operation))
+}
+
 /// The request of an operation, and whether it was answered in chunks.
 fn asked(operation: &Operation) -> String {
     request(&operation.request) + if operation.streamed { " streamed" } else { "" }

@@ -18,7 +18,7 @@ use record::{EtcdFact, Event, Fact, LogEntry, MemberId, Nanos};
 use super::member::Member;
 use super::window::Window;
 use super::{Breach, Breaches};
-use crate::Oracle;
+use crate::{Oracle, describe};
 
 /// For each index and term, the first log that had an entry there.
 #[derive(Debug)]
@@ -105,15 +105,30 @@ impl LogMatching {
 #[cold]
 fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Sighting, breaches: &mut Breaches) {
     let LogEntry { index, term, .. } = *entry;
+    let (id, whose) = (member.id, whose(member, seen));
     breaches.add(Oracle::I2, event, || {
-        Breach::new(format!("Two entries with index {index} and term {term}"))
-            .say(format!(
-                "The log of member {} has an entry with index {index} and term {term} whose content is not that of the entry {} had there.",
-                member.id,
-                whose(member, seen),
-            ))
-            .say("One leader made two entries with one index and term, or an entry was changed on its way.")
-            .prove([seen.event(index)])
+        let breach = Breach::new(format!("Two entries with index {index} and term {term}"));
+        let breach = if matches!(event.fact, Fact::Own(EtcdFact::Recovered { .. })) {
+            breach
+                .say(format!(
+                    "Member {id}'s start read entry {index} of term {term} from its log with another content than {whose} had there."
+                ))
+                .say("The entry was changed on the disk, which the checksum of its record has to show, or one leader made two entries with one index and term.")
+        } else {
+            breach
+                .say(format!(
+                    "The log of member {id} has an entry with index {index} and term {term} whose content is not that of the entry {whose} had there."
+                ))
+                .say("One leader made two entries with one index and term, or an entry was changed on its way or on a disk.")
+        };
+        let breach = match &member.damage {
+            Some(Event { time, fact: Fact::Fault { what, .. }, .. }) => breach.say(format!(
+                "A fault that can change what is on its disk, {what}, had struck member {id} at {}.",
+                describe::time(*time)
+            )),
+            _ => breach,
+        };
+        breach.prove([seen.event(index)])
     });
 }
 
@@ -171,8 +186,6 @@ impl Sighting {
 mod tests {
     use record::{EtcdFact, Probe, Stop};
 
-    use crate::describe;
-
     use super::super::script::{Script, entry};
     use super::*;
 
@@ -186,7 +199,7 @@ mod tests {
         let violation = run.broke(
             Oracle::I2,
             "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
-             One leader made two entries with one index and term, or an entry was changed on its way.",
+             One leader made two entries with one index and term, or an entry was changed on its way or on a disk.",
         );
         assert!(
             violation.events[0].ends_with(&describe::fact(&Fact::Own(EtcdFact::Appended(vec![entry(2, 1)]))))
@@ -241,8 +254,8 @@ mod tests {
         run.report(1, found);
         run.broke(
             Oracle::I2,
-            "The log of member 1 has an entry with index 1 and term 1 whose content is not that of the entry it had there. \
-             One leader made two entries with one index and term, or an entry was changed on its way.",
+            "Member 1's start read entry 1 of term 1 from its log with another content than it had there. \
+             The entry was changed on the disk, which the checksum of its record has to show, or one leader made two entries with one index and term.",
         );
     }
 

@@ -79,11 +79,13 @@ pub(super) fn sent_by_leader(
     if member.disk.holds_vote(term, own) {
         return;
     }
+    let only_voter = member.configuration.as_ref().is_some_and(|used| used.is_only_voter(own));
     breaches.add(Oracle::I6, event, || {
         Breach::new(format!("Member {} led before its vote was durable", member.id))
             .say(format!(
-                "Member {} said to member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
+                "Member {}{} said to member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
+                if only_voter { ", the only voter," } else { "" },
                 member.disk.now.term,
                 phrases::who(member.disk.now.vote),
                 member.disk.state_whereabouts(term, own),

@@ -202,7 +202,7 @@ impl<'a> Replay<'a> {
             (Outcome::Answer { response, .. }, Ok(expected)) => {
                 answer::difference(expected, response, &self.ties)
             }
-            (Outcome::Answer { .. }, Err(error)) => Some(format!("it should be the error \"{error}\"")),
+            (Outcome::Answer { .. }, Err(error)) => Some(due(*error, operation)),
             (Outcome::Error { error, .. }, Err(expected))
                 if definite::is_same(*error, *expected)
                     || definite::is_other_order(&request, *error, *expected) =>
@@ -216,7 +216,7 @@ impl<'a> Replay<'a> {
             // Errors about leases, rights and alarms have a place if the evidence has their entry.
             (Outcome::Error { error, .. }, result) if definite::is_definite(*error) => Some(match result {
                 Ok(_) => "there was no reason for that error".to_string(),
-                Err(expected) => format!("it should be the error \"{expected}\""),
+                Err(expected) => due(*expected, operation),
             }),
             _ => None,
         };
@@ -286,6 +286,16 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// Says that an error is due in place of the operation's outcome, and whose rights are missing if it is about rights.
+fn due(error: Error, operation: &Operation) -> String {
+    match operation.user.as_deref() {
+        Some(user) if error == Error::PermissionDenied && !operation.is_forged() => {
+            format!("the error \"{error}\" is due: its user {user} has no right to it")
+        }
+        _ => format!("the error \"{error}\" is due"),
+    }
+}
+
 /// The request of an operation; if it is a grant without a lease id, with the id that the server chose.
 pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     match (&operation.request, operation.response()) {
@@ -342,19 +352,23 @@ impl Mismatch {
             request if super::place::is_write(request) => (Oracle::K1, "a write was answered wrongly"),
             _ => (Oracle::K1, "a read was answered wrongly"),
         };
-        let said = match (&operation.outcome, operation.returned()) {
+        let (said, until) = match (&operation.outcome, operation.returned()) {
             (Outcome::Answer { response, .. }, Some(at)) => {
                 let revision = answer::revision(response.header());
-                format!("was answered with revision {revision} at {}", describe::time(at))
+                let said = format!("was answered with revision {revision} at {}", describe::time(at));
+                (said, "that revision")
             }
             (Outcome::Error { error, .. }, Some(at)) => {
-                format!("was answered with \"{error}\" at {}", describe::time(at))
+                (format!("was answered with \"{error}\" at {}", describe::time(at)), "then")
             }
-            _ => "got no answer, and was applied".to_string(),
+            _ => ("got no answer, and was applied".to_string(), "then"),
         };
         let mut violation = Violation::new(oracle, time, title)
-            .say(format!("{} {said}.", describe::who(operation)))
-            .say(format!("By all writes up to that revision, {}.", self.difference))
+            .say(format!(
+                "{} {said}, where by all writes up to {until} {}.",
+                describe::who(operation),
+                self.difference
+            ))
             .shown_by([number]);
         if let Some(writer) = last_writer(history, steps, model, operation).filter(|writer| *writer != number)
         {

@@ -6,7 +6,7 @@ use record::{Nanos, Operation, Outcome};
 
 use super::form::may_be_too_large;
 use super::switches::Switches;
-use super::{ended, violation};
+use super::{ended, ended_so, violation};
 use crate::locks::is_service;
 use crate::model::FIRST_REVISION;
 use crate::{Context, Oracle, Sheet, model};
@@ -20,19 +20,20 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
         let Outcome::Error { at, error } = operation.outcome else { continue };
         errors += 1;
         let reason = if !can_earn(operation, error, context) {
-            "No request of this form gets this error."
+            "an error that no request of this form gets"
         } else if is_of_auth(operation, error) && begins && !switches.can_be_on(at) {
-            "Nobody had asked for authentication to be enabled yet."
+            "although nobody had asked for authentication to be enabled yet"
         } else if error == Error::NotSupportedForLearner
             && begins
             && first_learner.is_none_or(|first| at < first)
         {
-            "Nobody had asked for a learner yet."
+            "although nobody had asked for a learner yet"
         } else {
             continue;
         };
         let title = "an error that the request cannot have earned";
-        sheet.add(violation(Oracle::N1, number, operation, title, reason.to_string()));
+        let sentence = format!("{}, {reason}.", ended_so(operation));
+        sheet.add(violation(Oracle::N1, number, operation, title, sentence));
     }
     sheet.checked(Oracle::N1, "errors compared with their requests", errors);
 }

@@ -6,7 +6,7 @@ use api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use api::{Error, Part, Request};
 use record::{Operation, Outcome};
 
-use super::{Limits, ended, violation};
+use super::{Limits, ended, ended_so, violation};
 use crate::model::alarm::takes_space;
 use crate::{Context, Oracle, Sheet, definite, model};
 
@@ -38,19 +38,20 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     for (number, operation) in ended(context) {
         let Some(must) = must_be_refused(operation, limits) else { continue };
         *(if must.error == Error::RequestTooLarge { &mut by_size } else { &mut by_form }) += 1;
-        let (title, what) = match operation.outcome {
+        let title = match operation.outcome {
             Outcome::Error { error, .. } if error == must.error => continue,
             Outcome::Error { error, .. } if may_come_before(operation, error, must.stage, context) => {
                 continue;
             }
-            Outcome::Error { .. } => {
-                ("a request that must be refused is refused by another error", "this error")
-            }
-            _ => ("a request that must be refused is answered", "an answer"),
+            Outcome::Error { .. } => "a request that must be refused is refused by another error",
+            _ => "a request that must be refused is answered",
         };
-        let reason =
-            format!("Whatever the state is, etcd refuses it with \"{}\"; it got {what}.", must.error);
-        sheet.add(violation(Oracle::N1, number, operation, title, reason));
+        let sentence = format!(
+            "{}, where etcd refuses it with \"{}\" whatever the state is.",
+            ended_so(operation),
+            must.error
+        );
+        sheet.add(violation(Oracle::N1, number, operation, title, sentence));
     }
     sheet.checked(Oracle::N1, "requests that are refused by their form", by_form);
     sheet.checked(Oracle::N1, "requests that are refused by their size", by_size);

@@ -16,9 +16,9 @@ use api::etcdserverpb::Member;
 use api::{Error, Request, Response};
 use record::{History, MemberId, Nanos, Operation, Outcome};
 
-use super::{Limits, ended, violation};
+use super::{Limits, ended, ended_so, violation};
 use crate::model::FIRST_REVISION;
-use crate::{Context, Oracle, Sheet, answer, definite};
+use crate::{Context, Oracle, Sheet, answer, definite, describe};
 
 /// The title of most violations.
 const TAKEN: &str = "a change of the members is acknowledged that must be refused";
@@ -32,24 +32,29 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let others: Vec<Other> = Other::all(context.history());
     let (mut changes, mut asked, mut lists) = (0, 0, 0);
     for (number, operation) in ended(context) {
-        let mut add = |title, reason| sheet.add(violation(Oracle::N3, number, operation, title, reason));
+        let of = |title, sentence| violation(Oracle::N3, number, operation, title, sentence);
+        let taken = |reason: String| {
+            of(TAKEN, format!("{}, although it must be refused: {reason}.", ended_so(operation)))
+        };
         let promoted = learners.get(&operation.member);
         if promoted.is_some_and(|promoted| operation.returned() < Some(*promoted))
             && is_aware(context, &aware, operation)
         {
             asked += 1;
             if let Some(title) = wrong_for_a_learner(operation) {
-                let member = operation.member;
-                add(title, format!("Member {member} was a learner, and nobody had asked for its promotion."));
+                let wrong = of(title, of_a_learner(operation));
+                sheet.add(wrong.say("Nobody had asked for its promotion."));
             }
         }
         if let Some(reason) = given_too_much(context, &learners, operation) {
-            add(TAKEN, reason);
+            sheet.add(taken(reason));
         }
         let (Some(list), Some(limits)) = (listed(operation), limits) else { continue };
         lists += 1;
         if let Some(reason) = impossible(list, limits) {
-            add("the members are as no change can make them", reason);
+            let sentence =
+                format!("{} with members as no change can make them: {reason}.", ended_so(operation));
+            sheet.add(of("the members are as no change can make them", sentence));
         }
         if let Some(before) = known.get(&operation.member)
             && before.still_known(context, operation)
@@ -58,7 +63,7 @@ pub(super) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         {
             changes += 1;
             if let Some(reason) = refusal {
-                add(TAKEN, reason);
+                sheet.add(taken(reason));
             }
         }
         let Some(at) = operation.returned() else { continue };
@@ -161,13 +166,13 @@ fn listed(operation: &Operation) -> Option<&[Member]> {
 fn impossible(list: &[Member], limits: &Limits) -> Option<String> {
     let learners = list.iter().filter(|member| member.is_learner).count();
     if learners as u64 > u64::from(limits.max_learners) {
-        return Some(format!("There are {learners} learners; at most {} may be.", limits.max_learners));
+        return Some(format!("there are {learners} learners, and at most {} may be", limits.max_learners));
     }
     let mut urls: Vec<(&String, u64)> =
         list.iter().flat_map(|member| member.peer_urls.iter().map(|url| (url, member.id))).collect();
     urls.sort_unstable();
     let twice = urls.windows(2).find(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1)?;
-    Some(format!("Two members have the peer URL {}.", twice[0].0))
+    Some(format!("two members have the peer URL {}", twice[0].0))
 }
 
 /// The members that joined as learners, each with the time at which its promotion or its removal was requested first;
@@ -219,6 +224,21 @@ fn wrong_for_a_learner(operation: &Operation) -> Option<&'static str> {
     }
 }
 
+/// What a learner answered and what it must answer; a sentence.
+fn of_a_learner(operation: &Operation) -> String {
+    let how = match operation.outcome {
+        Outcome::Error { error, .. } => format!(" with \"{error}\""),
+        _ => String::new(),
+    };
+    format!(
+        "Member {}, a learner, answered {}{how} at {}; a learner must refuse it with \"{}\".",
+        operation.member,
+        describe::whose(operation),
+        describe::time(operation.returned().unwrap_or(operation.call)),
+        Error::NotSupportedForLearner
+    )
+}
+
 /// Why an acknowledged operation gave a member a role that it cannot have: a vote to one that never ran, or leadership
 /// to one that is no voter.
 fn given_too_much(
@@ -235,12 +255,12 @@ fn given_too_much(
     match &operation.request {
         Request::MemberPromote(promote) => {
             let member = MemberId::from_raft(promote.id);
-            never_ran(member).then(|| format!("Member {member} had never run, so it has nothing of the log."))
+            never_ran(member).then(|| format!("member {member} had never run, so it has nothing of the log"))
         }
         Request::MoveLeader(transfer) => {
             let member = MemberId::from_raft(transfer.target_id);
             let learns = learners.get(&member).is_some_and(|promoted| at < *promoted);
-            (learns || never_ran(member)).then(|| format!("Member {member} was no voter."))
+            (learns || never_ran(member)).then(|| format!("member {member} was no voter"))
         }
         _ => None,
     }
@@ -282,7 +302,7 @@ fn compare(
             let too_few = !add.is_learner && !grows_from_one && begun < quorum(voters.len() + 1);
             strict(too_few.then(|| {
                 format!(
-                    "Of {} voters {begun} had started; with one more, {} must have.",
+                    "of {} voters {begun} had started; with one more, {} must have",
                     voters.len(),
                     quorum(voters.len() + 1)
                 )
@@ -295,7 +315,7 @@ fn compare(
                 let begun = others.iter().filter(|id| started(**id)).count();
                 strict((begun < quorum(others.len())).then(|| {
                     format!(
-                        "Of the {} other voters {begun} had started; {} must have.",
+                        "of the {} other voters {begun} had started; {} must have",
                         others.len(),
                         quorum(others.len())
                     )

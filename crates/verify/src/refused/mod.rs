@@ -50,13 +50,28 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     members::judge(context, sheet);
 }
 
-/// A violation that one operation shows.
-fn violation(oracle: Oracle, number: usize, operation: &Operation, title: &str, reason: String) -> Violation {
+/// A violation that one operation shows. The sentence says what happened and why that is wrong: it is the headline if
+/// nothing inside the cluster explains more.
+fn violation(
+    oracle: Oracle,
+    number: usize,
+    operation: &Operation,
+    title: &str,
+    sentence: String,
+) -> Violation {
     let time = operation.returned().unwrap_or(operation.call);
-    Violation::new(oracle, time, title)
-        .say(format!("The operation: {}.", describe::operation(operation)))
-        .say(reason)
-        .shown_by([number])
+    Violation::new(oracle, time, title).say(sentence).shown_by([number])
+}
+
+/// How an operation ended, to begin a sentence with.
+fn ended_so(operation: &Operation) -> String {
+    let who = describe::who(operation);
+    let by = describe::by_member(" by", operation.member);
+    let at = describe::time(operation.returned().unwrap_or(operation.call));
+    match operation.outcome {
+        Outcome::Error { error, .. } => format!("{who} was answered with \"{error}\"{by} at {at}"),
+        _ => format!("{who} was answered{by} at {at}"),
+    }
 }
 
 /// The operations that have ended with an answer or an error, with their numbers.

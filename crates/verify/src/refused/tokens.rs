@@ -15,11 +15,11 @@ use api::{Error, Request};
 use record::{MemberId, Nanos, Operation, Outcome};
 
 use super::switches::Switches;
-use super::violation;
+use super::{ended_so, violation};
 use crate::clocks::true_time;
 use crate::definite::{is_modelled, is_of_auth};
 use crate::model::auth::is_about_auth;
-use crate::{Context, Oracle, Sheet, model};
+use crate::{Context, Oracle, Sheet, describe, model};
 
 /// How often a member looks for expired tokens.
 const RESOLUTION: Nanos = 1_000_000_000;
@@ -40,15 +40,15 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
     for (number, operation) in context.history().operations.iter().enumerate() {
         let until = operation.returned().unwrap_or(Nanos::MAX);
         let looked = looked_at(operation).filter(|_| switches.must_be_on(operation.call, until));
-        let has_expired = uses.has_expired(operation);
+        let expiry = uses.expired(operation);
         uses.add(operation, looked.is_some());
         let (Some(looked), Some(_)) = (looked, operation.returned()) else { continue };
         let whose = if operation.is_forged() {
             forged += 1;
-            "no login has issued its token"
-        } else if has_expired {
+            "no login has issued its token".to_string()
+        } else if let Some(expiry) = expiry {
             expired += 1;
-            "its token had expired"
+            uses.history_of(operation, expiry)
         } else {
             continue;
         };
@@ -57,8 +57,9 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
             Outcome::Error { .. } => "a token that is not valid is refused by another error",
             _ => "a token that is not valid is accepted",
         };
-        let reason = format!("Authentication was on, and {whose}: \"{}\" is right.", Error::InvalidAuthToken);
-        sheet.add(violation(Oracle::N2, number, operation, title, reason));
+        let sentence = format!("{}, although {whose}.", ended_so(operation));
+        let wrong = violation(Oracle::N2, number, operation, title, sentence);
+        sheet.add(wrong.say(format!("Authentication was on: \"{}\" is right.", Error::InvalidAuthToken)));
     }
     sheet.checked(Oracle::N2, "requests with a token that no login has issued", forged);
     sheet.checked(Oracle::N2, "requests with an expired token", expired);
@@ -99,10 +100,23 @@ struct Uses<'a> {
     starts: &'a [(MemberId, Nanos)],
     /// For each client and member: its last use since the client logged in last.
     last: BTreeMap<(u32, MemberId), Use>,
+    /// For each client, when and by which member it logged in last.
+    logins: BTreeMap<u32, (Nanos, MemberId)>,
     /// The clients that have watchers at a member: their watchers use the token, too.
     watching: BTreeSet<(u32, MemberId)>,
-    /// How long a token must go unused to have expired, by a true clock; `None` if that is not known.
-    enough: Option<Nanos>,
+    /// The TTL of tokens, and how long a token must go unused to have expired, by a true clock; `None` if that is not
+    /// known.
+    lifetime: Option<(Nanos, Nanos)>,
+}
+
+/// When a token has certainly expired at a member.
+#[derive(Clone, Copy)]
+struct Expiry {
+    /// When it was used there last.
+    used: Nanos,
+    ttl: Nanos,
+    /// When it had certainly expired.
+    by: Nanos,
 }
 
 /// The last use of a token at a member.
@@ -123,27 +137,48 @@ impl<'a> Uses<'a> {
         Uses {
             starts: context.starts(),
             last: BTreeMap::new(),
+            logins: BTreeMap::new(),
             watching: streams.map(|stream| (stream.client, stream.member)).collect(),
-            enough: ttl.map(|ttl| true_time(ttl + 2 * RESOLUTION, slowest)),
+            lifetime: ttl.map(|ttl| (ttl, true_time(ttl + 2 * RESOLUTION, slowest))),
         }
     }
 
-    /// Whether the operation's token has certainly expired at its member.
-    fn has_expired(&self, operation: &Operation) -> bool {
+    /// When the operation's token has expired at its member, if it certainly has.
+    fn expired(&self, operation: &Operation) -> Option<Expiry> {
         let at = (operation.client, operation.member);
         let has_token = operation.user.is_some() && !operation.is_forged();
-        let (Some(enough), Some(last)) = (self.enough, self.last.get(&at)) else { return false };
-        let Some(found) = last.found else { return false };
-        has_token
+        let ((ttl, enough), last) = (self.lifetime?, self.last.get(&at)?);
+        let found = last.found?;
+        let by = last.until.checked_add(enough)?;
+        let certainly = has_token
             && !self.starts.iter().any(|(member, at)| *member == operation.member && *at > found)
             && !self.watching.contains(&at)
-            && last.until.checked_add(enough).is_some_and(|end| end < operation.call)
+            && by < operation.call;
+        certainly.then_some(Expiry { used: last.until, ttl, by })
+    }
+
+    /// What is known of the operation's token, which has expired; the end of a sentence.
+    fn history_of(&self, operation: &Operation, expiry: Expiry) -> String {
+        let issued = self.logins.get(&operation.client).map_or(String::new(), |(at, member)| {
+            let user = operation.user.as_deref().unwrap_or_default();
+            let by = describe::by_member(" by", *member);
+            format!("it was issued at {} for the login as {user}{by}, ", describe::time(*at))
+        });
+        format!(
+            "its token had expired: {issued}its TTL is {}, and it was used there last at {}, so it had certainly expired by {}",
+            describe::time(expiry.ttl),
+            describe::time(expiry.used),
+            describe::time(expiry.by)
+        )
     }
 
     /// Takes the next operation of the history. `looked` says whether its caller was certainly checked.
     fn add(&mut self, operation: &Operation, looked: bool) {
         if matches!(operation.request, Request::Authenticate(_)) {
             self.last.retain(|(client, _), _| *client != operation.client);
+            if let Some(at) = operation.returned().filter(|_| operation.response().is_some()) {
+                self.logins.insert(operation.client, (at, operation.member));
+            }
             return;
         }
         if operation.is_forged() {

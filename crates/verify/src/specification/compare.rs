@@ -138,7 +138,15 @@ impl Act<'_> {
                 text::who(expected.transferee),
             );
         }
-        if is.pending_change != expected.pending_change {
+        let pending = (is.pending_change, expected.pending_change);
+        // Only in a step that proposes a change does this rule govern the log.
+        if pending.0 > pending.1
+            && self.rule_of(Field::Log) == Rule::OneChangeAtATime
+            && self.before.pending_change > self.before.applied
+        {
+            let sentence = self.second_change(pending.0);
+            self.broke(Rule::OneChangeAtATime, || sentence);
+        } else if pending.0 != pending.1 {
             self.differs(
                 Field::PendingChange,
                 "last index with a change that may not be applied yet",
@@ -159,6 +167,21 @@ impl Act<'_> {
             );
         }
         self.node.state = is;
+    }
+
+    /// Says that a leader put a change into its log, as this entry, while an earlier one may not be applied yet.
+    #[cold]
+    fn second_change(&self, entry: u64) -> String {
+        let (applied, pending) = (self.before.applied, self.before.pending_change);
+        let earlier = match self.node.log.change(applied, pending) {
+            Some(index) => format!("the one before it, entry {index}, was not applied yet"),
+            // A new leader takes no change before it has applied all that its log had.
+            None => format!("the entries up to {pending}, which may have another, were not applied yet"),
+        };
+        format!(
+            "It, the leader, put a change of the configuration into its log as entry {entry} although {earlier} \
+             (it had applied up to {applied}): an empty entry has to take its place."
+        )
     }
 
     /// The rule that a wrong commit index breaks.
@@ -204,14 +227,9 @@ impl Act<'_> {
             .collect();
         let before = self.before;
         let rule = self.rule_of(Field::Log);
-        self.broke(rule, || {
-            if rule == Rule::OneChangeAtATime && before.pending_change > before.applied {
-                return format!(
-                    "It took a change of the configuration into its log as entry {} while the change before it, entry {}, \
-                     was not applied yet (it has applied up to {}): an empty entry has to take its place.",
-                    last.0, before.pending_change, before.applied
-                );
-            }
+        let sentence = if rule == Rule::OneChangeAtATime && before.pending_change > before.applied {
+            self.second_change(last.0)
+        } else {
             format!(
                 "Its log ends at {} of term {}, with the new entries [{}], and not at {} of term {}.",
                 last.0,
@@ -220,7 +238,8 @@ impl Act<'_> {
                 expected.0,
                 expected.1
             )
-        });
+        };
+        self.broke(rule, || sentence);
         if !new.is_empty() {
             self.node.log.replace(new.first().max(1), new);
         }

@@ -183,6 +183,7 @@ impl Specification {
             let input = match &step.call {
                 Call::Receive(message) => text::message(message),
                 Call::ApplyChange(change) => text::change(change),
+                Call::Propose { kind, bytes } => format!("an entry of kind {kind:?} with {bytes} bytes"),
                 other => format!("{other:?}"),
             };
             let title = format!("member {member} broke the rule {}", rule.name());

@@ -28,7 +28,7 @@ fn a_read_at_a_revision_returns_it() {
     let violation = written()
         .ok(1, get_at("a", 2), (7, 8), second(4))
         .breaks(Oracle::K3, "does not return that revision");
-    assert!(violation.sentences[1].contains(r#"kvs[0] should be a="1""#), "{violation:#?}");
+    assert!(violation.sentences[0].contains(r#"kvs[0] should be a="1""#), "{violation:#?}");
 }
 
 #[test]

@@ -138,7 +138,10 @@ fn a_token_that_expired_serves_nobody() {
         let story = enabled().ok(2, get("a"), (20, 21), found(1, &[])).user("alice");
         limited(story.ok(2, get("a"), (again, again + 1), found(1, &[])).user("alice"))
     };
-    used(40).breaks(Oracle::N2, ACCEPTED);
+    let violation = used(40).breaks(Oracle::N2, ACCEPTED);
+    let said = &violation.sentences[0];
+    let words = ["although its token had expired: ", "its TTL is 5.000 s", "used there last at 21.000 s"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
     // Its time was not over, with a second until members look for expired ones, and another to be sure.
     let early = used(27);
     assert!(early.verdict().violations.iter().all(|one| one.oracle != Oracle::N2));
@@ -156,7 +159,14 @@ fn a_learner_refuses_what_it_does_not_serve() {
     of_a_learner(false).breaks(Oracle::N3, "a learner answered what it must refuse");
     of_a_learner(true).holds(Oracle::N3);
     let ended = |request, error| learner().error(4, request, (6, 7), error);
-    ended(get("a"), Error::PermissionDenied).breaks(Oracle::N3, "a learner refused by another error");
+    let violation =
+        ended(get("a"), Error::PermissionDenied).breaks(Oracle::N3, "a learner refused by another error");
+    let said = &violation.sentences[0];
+    let words = [
+        "Member 4, a learner, answered client",
+        "a learner must refuse it with \"etcdserver: rpc not supported for learner\".",
+    ];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
     // It may not know yet that it is a learner.
     let story = membership::joined().starts(&[]).ok(4, get("a"), (3, 4), found(1, &[]));
     assert!(story.verdict().violations.iter().all(|one| one.oracle != Oracle::N3));

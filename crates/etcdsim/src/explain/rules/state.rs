@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::inner::{Command, Loaded, Row, State};
-use record::{EtcdFact, Fact, Inner, MemberId, Nanos, Stop};
+use record::{EtcdFact, Fact, Inner, MemberId, MessageKind, Nanos, Stop};
 use verify::describe;
 
 use crate::explain::evidence::{Evidence, What};
@@ -15,8 +15,9 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
     let mut first: BTreeMap<u64, (MemberId, Nanos, &State)> = BTreeMap::new();
     let mut apart: BTreeSet<MemberId> = BTreeSet::new();
     let mut loads: BTreeMap<MemberId, &Loaded> = BTreeMap::new();
+    let mut last: BTreeMap<MemberId, &State> = BTreeMap::new();
     let mut found = Vec::new();
-    for happened in &evidence.all {
+    for (place, happened) in evidence.all.iter().enumerate() {
         let member = happened.member;
         match &happened.what {
             What::Inner(Inner::Loaded(loaded)) => {
@@ -25,6 +26,7 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
             }
             What::Inner(Inner::State(state)) => {
                 let load = loads.remove(&member);
+                let own = last.insert(member, state);
                 let Some((other, at, before)) = first.get(&state.index) else {
                     first.insert(state.index, (member, happened.time, state));
                     continue;
@@ -55,6 +57,12 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                 );
                 let changed =
                     if state.members == before.members { None } else { last_change(evidence, state.index) };
+                // The two states are one member's only if it compares with itself.
+                let (was, now) = if *other == member {
+                    (was, now)
+                } else {
+                    (format!("member {other} had {was}"), format!("member {member} has {now}"))
+                };
                 let mut wrong = Wrong::new(happened.time, member, says)
                     .rule("Members that have applied the same entries have the same state, also after a restart and after a snapshot.")
                     .change(was, now)
@@ -65,12 +73,42 @@ pub(super) fn agrees(evidence: &Evidence) -> Vec<Wrong> {
                         evidence.name_of(changed)
                     ));
                 }
+                let by_snapshot = load.is_some_and(|load| !load.by_start);
+                if by_snapshot && state.users != before.users {
+                    let sent = sender(evidence, place, member);
+                    let sent = sent.and_then(|from| Some((from, *last.get(&from)?)));
+                    wrong.more.extend(users_around(own, sent, member));
+                }
                 found.push(wrong);
             }
             _ => {}
         }
     }
     found
+}
+
+/// The member whose snapshot a member has received last before this place.
+fn sender(evidence: &Evidence, place: usize, member: MemberId) -> Option<MemberId> {
+    evidence.before(place).filter(|happened| happened.member == member).find_map(|happened| {
+        match &happened.what {
+            What::Fact(Fact::Delivered { from, head, .. }) if head.kind == MessageKind::Snapshot => {
+                Some(*from)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The auth revisions that a member had before it installed a snapshot, and that the sender of the snapshot had, as far
+/// as they are known; a sentence.
+fn users_around(own: Option<&State>, sent: Option<(MemberId, &State)>, member: MemberId) -> Option<String> {
+    let had = |who: String, state: &State| {
+        format!("{who} had auth revision {} after entry {}", state.users, state.index)
+    };
+    let own = own.map(|own| had(format!("before the snapshot, member {member}"), own));
+    let sent = sent.map(|(from, state)| had(format!("member {from}, which sent the snapshot,"), state));
+    let both: Vec<String> = own.into_iter().chain(sent).collect();
+    (!both.is_empty()).then(|| format!("The auth revisions around it: {}.", both.join("; ")))
 }
 
 /// The last entry up to an index that changed the membership.
@@ -199,12 +237,31 @@ fn compare(
     let how = if loaded.by_start { "restart" } else { "installation of a leader's snapshot" };
     let index = loaded.index;
     let ended = last_end(evidence, place, member);
-    let says = if let Some(first) = extra.first() {
+    let mut made_later: BTreeSet<i64> = BTreeSet::new();
+    if !extra.is_empty() {
+        let entries = evidence.entries().filter(|entry| entry.index > index);
+        made_later.extend(entries.flat_map(|entry| &entry.rows).map(|row| row.at.0));
+    }
+    let later: Vec<&Row> = extra.iter().filter(|row| made_later.contains(&row.at.0)).copied().collect();
+    let all =
+        "A restart and a snapshot bring the state that the entries up to the index have made: all of it";
+    let rule = if later.is_empty() && !extra.is_empty() {
+        format!("{all}, and as they made it.")
+    } else {
+        format!("{all}, and nothing of later entries.")
+    };
+    let says = if let Some(first) = later.first() {
         let by = maker(evidence, first.at.0);
         format!(
             "Member {member}'s {how} at {} found a store that says it holds the entries up to {index}, but that already has {}, which {by} made.",
             time(happened.time),
-            rows(&extra)
+            rows(&later)
+        )
+    } else if !extra.is_empty() {
+        format!(
+            "Member {member}'s {how} at {} found a store of entry {index} that differs from what the entries up to there have made: it has {}.",
+            time(happened.time),
+            changed(&extra, &missing)
         )
     } else if let Some(first) = missing.first() {
         let by = maker(evidence, first.at.0);
@@ -218,7 +275,7 @@ fn compare(
         return None;
     };
     let mut wrong = Wrong::new(happened.time, member, says)
-        .rule("A restart and a snapshot bring the state that the entries up to the index have made: all of it, and nothing of later entries.")
+        .rule(rule)
         .change(
             format!(
                 "the store of entry {index} has {} at revision {}",
@@ -227,7 +284,13 @@ fn compare(
             ),
             format!("{} at revision {}", counted(loaded.rows.len()), loaded.revision),
         )
-        .about(extra.first().or(missing.first()).map_or(Subject::Entry(index), |row| Subject::Revision(row.at.0)));
+        .about(
+            later
+                .first()
+                .or(extra.first())
+                .or(missing.first())
+                .map_or(Subject::Entry(index), |row| Subject::Revision(row.at.0)),
+        );
     if let Some(ended) = ended {
         wrong = wrong.say(ended);
     }
@@ -236,6 +299,17 @@ fn compare(
 
 fn counted(rows: usize) -> String {
     if rows == 1 { "1 row".to_string() } else { format!("{rows} rows") }
+}
+
+/// What a store has in place of what it should have, if it has nothing of later entries.
+fn changed(extra: &[&Row], missing: &[&Row]) -> String {
+    match (extra, missing) {
+        ([one, ..], [other, ..]) if row(one) == row(other) => {
+            format!("{} as change {} of that revision, and not as change {}", row(one), one.at.1, other.at.1)
+        }
+        (_, [_, ..]) => format!("{} in place of {}", rows(extra), rows(missing)),
+        (_, []) => format!("{}, which none of them made", rows(extra)),
+    }
 }
 
 /// Says so if a missing row is a deletion and no put of its key is left.

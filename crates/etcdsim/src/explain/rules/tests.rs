@@ -111,7 +111,11 @@ fn a_load_finds_every_row_and_no_other() {
     assert_eq!(load(4, vec![b.clone()], (4, 4)), [], "so may a deletion below");
     let rule = "a load finds every row";
     one(&load(4, vec![b.clone()], (3, 3)), rule, &["left out the deletion of a at revision 3"]);
-    one(&load(3, vec![a, gone, b], (-1, -1)), rule, &["entries up to 3", "already has the put of b"]);
+    let late = load(3, vec![a.clone(), gone, b.clone()], (-1, -1));
+    one(&late, rule, &["entries up to 3", "already has the put of b"]);
+    let other = load(4, vec![a, row("c", 3, true), b], (-1, -1));
+    let words = ["the deletion of c at revision 3 in place of the deletion of a at revision 3"];
+    one(&other, rule, &words);
 }
 
 #[test]
