@@ -272,7 +272,9 @@ impl Act<'_> {
             }
             let flow = self.node.flows.touch(at);
             if flow.window.len() as u64 != is.inflight {
-                flow.window = (1..=is.inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
+                // A number beyond the window is a violation that was just noted, and too many for a list.
+                let inflight = is.inflight.min(max_inflight);
+                flow.window = (1..=inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
             }
             flow.progress = is;
         }
