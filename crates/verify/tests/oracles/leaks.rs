@@ -142,7 +142,7 @@ fn what_is_alive_is_no_leak() {
 /// each for what follows.
 #[test]
 fn a_login_may_wait_for_two_request_timeouts() {
-    let given_up_before = |name, request: api::Request, seconds| {
+    let given_up_before = |name, request: api::Request, seconds: u64| {
         let mut story = kept(&[(name, 1)]).unknown(1, request, 52);
         story.record.kept[0].time = (57 + seconds) * SECOND;
         story
