@@ -143,7 +143,14 @@ impl<'a> Cursor<'a> {
     pub(super) fn next_byte(&mut self) -> u8 {
         loop {
             match self.byte() {
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b'\n' => {
+                    self.at += 1;
+                    // What is indented is indented deep.
+                    while self.text.as_bytes()[self.at..].first_chunk::<8>() == Some(b"        ") {
+                        self.at += 8;
+                    }
+                }
+                b' ' | b'\t' | b'\r' => self.at += 1,
                 byte => return byte,
             }
         }

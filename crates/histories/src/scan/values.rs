@@ -292,19 +292,31 @@ impl<'f, R: Read> Values<'f, R> {
     }
 }
 
-/// The bytes that matter to the search between the tokens of an object or array. It looks at nothing else there,
-/// because nearly half of a large file is such text.
-const IS_STRUCTURE: [bool; 256] = {
-    let mut is = [false; 256];
-    let mut next = 0;
-    while next < STRUCTURE.len() {
-        is[STRUCTURE[next] as usize] = true;
-        next += 1;
+/// The first byte that matters to the search between the tokens of an object or array: a quote, a brace or a bracket. It
+/// looks at nothing else there, because nearly half of a large file is such text.
+///
+/// It looks at eight bytes at a time, as one integer, as the scanner of strings does (`string`). A bracket is a brace without
+/// the bit 0x20.
+fn structure(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut at = 0;
+    while let Some(word) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let lower = word | (ONES * 0x20);
+        let hit = is_zero(word ^ (ONES * b'"' as u64))
+            | is_zero(lower ^ (ONES * b'{' as u64))
+            | is_zero(lower ^ (ONES * b'}' as u64));
+        let hit = hit & TOPS;
+        if hit != 0 {
+            return Some(at + hit.trailing_zeros() as usize / 8);
+        }
+        at += 8;
     }
-    is
-};
-
-const STRUCTURE: &[u8] = b"\"{}[]";
+    let found = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
+    found.map(|found| at + found)
+}
 
 /// The search for the end of a value. It continues where the last piece of the file ended. The content of the value
 /// need not be valid JSON.
@@ -358,7 +370,7 @@ impl End {
                     }
                 }
                 Kind::Structure => {
-                    at += piece[at..].iter().position(|byte| IS_STRUCTURE[usize::from(*byte)])?;
+                    at += structure(&piece[at..])?;
                     match piece[at] {
                         b'"' => self.kind = Kind::String,
                         b'{' | b'[' => self.depth += 1,

@@ -17,7 +17,7 @@ use crate::robustness::{Conversion, ConvertedReport};
 /// How many parts of a file one thread hands to another at a time.
 const BATCH: usize = 64;
 /// How many batches of a file may wait. A file whose turn has not come is read up to there.
-const BATCHES: usize = 256;
+const BATCHES: usize = 64;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
