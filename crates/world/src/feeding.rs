@@ -16,7 +16,8 @@ use crate::network::{Body, Packet, Party};
 use crate::system::{EffectsOf, InputOf, StoreOf, System, TypesOf};
 use crate::world::World;
 
-/// If a member is woken this often without time advancing, the run panics: it would never end.
+/// A member that is woken this often without time advancing spins: the run would never end. Its process ends as if it had
+/// panicked.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 
 impl<S: System> World<'_, S> {
@@ -97,28 +98,33 @@ impl<S: System> World<'_, S> {
             return;
         }
         self.processes[member].machine.wake = Nanos::MAX;
-        self.check_for_endless_wakes(member);
+        if self.spins(member) {
+            return;
+        }
         // A paused process is woken when it resumes.
         if self.processes[member].machine.state == State::Running {
             self.feed(member, Input::Wake);
         }
     }
 
-    /// Panics if a member asks again and again to be woken at once: time would never advance.
-    fn check_for_endless_wakes(&mut self, member: MemberId) {
+    /// Ends a member that asks again and again to be woken at once, because time would never advance. Returns whether it did.
+    fn spins(&mut self, member: MemberId) -> bool {
         let now = self.queue.now();
         let process = &mut self.processes[member];
         process.machine.woken =
             if process.machine.woken.0 == now { (now, process.machine.woken.1 + 1) } else { (now, 0) };
         if process.machine.woken.1 < WAKES_AT_ONE_TIME_MAX {
-            return;
+            return false;
         }
         let clocks = process.node.as_ref().map(Watched::explain).unwrap_or_default();
-        panic!(
-            "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
-             again: something it waits for has come and is not looked after; its clocks: {clocks}",
+        let text = format!(
+            "it spins: it was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken again; \
+             something it waits for has come and is not looked after; its clocks: {clocks}",
             process.machine.clock.monotonic(now)
         );
+        process.machine.woken = (now, 0);
+        self.panicked(member, text);
+        true
     }
 
     /// Steps a member with one input, and carries out the effects.
