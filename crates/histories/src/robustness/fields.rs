@@ -20,13 +20,6 @@ impl Unknown {
         }
     }
 
-    /// Adds those of others, unless their names are known already.
-    pub(super) fn add_all(&mut self, others: Unknown) {
-        for (name, field) in others.0 {
-            self.0.entry(name).or_insert(field);
-        }
-    }
-
     /// All of them, by name.
     pub(super) fn all(&self) -> impl Iterator<Item = &UnknownField> {
         self.0.values()

@@ -38,11 +38,6 @@ impl Reader {
     pub fn unknown(&self) -> impl Iterator<Item = &UnknownField> {
         self.unknown.all()
     }
-
-    /// Adds the fields that another one skipped, in files that come after those of this one.
-    pub fn add(&mut self, later: Reader) {
-        self.unknown.add_all(later.unknown);
-    }
 }
 
 /// A field that no known version of the report has.

@@ -15,7 +15,6 @@ use record::Record;
 use verify::Expectations;
 use verify::history_file::HistoryFile;
 
-use super::folder::{Kind, client_of, read_files};
 use crate::error::Error;
 use crate::robustness::{Conversion, ConvertedReport};
 
@@ -260,7 +259,7 @@ impl<'a> Source<'a> {
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<fs::File, Error> {
+fn open(path: &Path) -> Result<fs::File, Error> {
     fs::File::open(path).map_err(unreadable(path))
 }
 
@@ -295,12 +294,28 @@ fn folder(path: &Path) -> Result<ReadFile, Error> {
     let mut files = Vec::new();
     gather(path, 2, &mut files).map_err(unreadable(path))?;
     files.sort();
-    files.retain(|path| Kind::of(path).is_some());
-    let of_a_client =
-        files.iter().filter_map(|path| path.parent()).filter(|folder| client_of(folder).is_some());
-    let reports: BTreeSet<PathBuf> = of_a_client.filter_map(Path::parent).map(Path::to_path_buf).collect();
-    let found = files.iter().any(|path| Kind::of(path) == Some(Kind::Operations));
-    let (reader, converted) = read_files(&files)?;
+    let (mut reader, mut conversion) = (report::Reader::default(), Conversion::default());
+    let mut found = false;
+    let mut reports = BTreeSet::new();
+    for path in files {
+        let file = path.to_string_lossy().into_owned();
+        let mistaken = |error| Error::in_recorded(error, &fs::read(&path).unwrap_or_default());
+        let client = path.parent().and_then(client_of);
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("operations.json") => {
+                let each = |operation| conversion.operation(&operation);
+                reader.operations(&file, open(&path)?, each).map_err(mistaken)?;
+                found = true;
+            }
+            Some("watch.json") => {
+                let each = |part| conversion.watch(client.unwrap_or_default(), part);
+                reader.watches(&file, open(&path)?, each).map_err(mistaken)?;
+            }
+            _ => continue,
+        }
+        let folder = path.parent().filter(|_| client.is_some()).and_then(Path::parent);
+        reports.extend(folder.map(Path::to_path_buf));
+    }
     if reports.len() > 1 {
         return Err(Error::SeveralReports {
             path: path.to_path_buf(),
@@ -311,7 +326,12 @@ fn folder(path: &Path) -> Result<ReadFile, Error> {
         return Err(Error::NoReport { path: path.to_path_buf() });
     }
     // The folder of one client lacks what the others wrote.
-    Ok(etcd(converted, client_of(path).is_some(), &reader))
+    Ok(etcd(conversion.finish(), client_of(path).is_some(), &reader))
+}
+
+/// The number of the client whose folder this is, if it is one.
+fn client_of(folder: &Path) -> Option<u32> {
+    folder.file_name()?.to_str()?.strip_prefix("client-")?.parse().ok()
 }
 
 fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {

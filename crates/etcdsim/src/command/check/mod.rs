@@ -12,7 +12,6 @@ mod bench;
 mod containers;
 mod engine;
 mod file;
-mod folder;
 mod hints;
 mod page;
 mod raft_trace;
