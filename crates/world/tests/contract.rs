@@ -110,11 +110,12 @@ impl OwnFact for Said {
     }
 }
 
-/// What it is asked: to count, and perhaps to look at its connections.
+/// What it is asked: to count, and perhaps to look at its connections, or to spin until its process ends.
 #[derive(Clone, Debug, PartialEq)]
 enum Ask {
     Count,
     CountWithConnections,
+    Spin,
 }
 
 /// The number to store is the job.
@@ -211,6 +212,8 @@ struct Witness {
     squaring: Option<u64>,
     /// Whether the last input was its connections.
     connected: bool,
+    /// Whether it wants to be woken at once, whenever it is woken.
+    spins: bool,
     /// The numbers of all calls.
     calls: BTreeSet<u64>,
 }
@@ -263,6 +266,7 @@ impl Node for Witness {
             storing: None,
             squaring: None,
             connected: false,
+            spins: false,
             calls: BTreeSet::new(),
         };
         Ok((witness, Stored { disk, kept: None }))
@@ -287,7 +291,11 @@ impl Node for Witness {
             }
             Input::Call { call, request } => {
                 assert!(self.calls.insert(call), "the call {call} comes twice");
-                assert!(request == Ask::Count || connected, "it does not know its connections");
+                assert!(
+                    request != Ask::CountWithConnections || connected,
+                    "it does not know its connections"
+                );
+                self.spins |= request == Ask::Spin;
                 self.count(call, effects);
             }
             Input::Connections(connections) => {
@@ -319,7 +327,7 @@ impl Node for Witness {
                 panic!("{input:?} without a reason")
             }
         }
-        effects.wake_at = now.clock + 70 * MILLISECOND;
+        effects.wake_at = now.clock + if self.spins { 0 } else { 70 * MILLISECOND };
     }
 }
 
@@ -371,6 +379,7 @@ impl Operation for Ask {
         match self {
             Ask::Count => "count".into(),
             Ask::CountWithConnections => "count with connections".into(),
+            Ask::Spin => "spin".into(),
         }
     }
 
@@ -378,6 +387,7 @@ impl Operation for Ask {
         match text {
             "count" => Ok(Ask::Count),
             "count with connections" => Ok(Ask::CountWithConnections),
+            "spin" => Ok(Ask::Spin),
             _ => Err(bad(format!("{text:?} is no request"), "write `count`")),
         }
     }
@@ -562,6 +572,19 @@ fn a_crash_at_a_failpoint_leaves_what_came_before_it() {
         crashed += run.stats.faults.get("failpoint-fired").copied().unwrap_or(0);
     }
     assert!(crashed > 20, "{crashed}");
+}
+
+/// Time would never advance: the process ends, the run goes on and says so.
+#[test]
+fn a_member_that_spins_ends() {
+    let mut plan = plan(0, &[]);
+    plan.faults.clear();
+    plan.clients[0].operations[50].what = Ask::Spin;
+    let (run, _) = world::run::<Toy, _>(&plan, Loops::new(&plan), &mut (), Options::default());
+    let [(at, member, Stop::Panic(text))] = &run.surprises[..] else { panic!("{:?}", run.surprises) };
+    assert!(text.starts_with("it spins"), "{text}");
+    assert!(*at > 5_500 * MILLISECOND && run.stats.virtual_ns > *at + 5_000 * MILLISECOND, "{at}");
+    assert_eq!(*member, plan.clients[0].endpoints[0]);
 }
 
 #[test]
