@@ -223,18 +223,34 @@ fn delete(request: &DeleteRangeRequest) -> String {
 }
 
 fn txn(request: &TxnRequest) -> String {
-    let compares: Vec<_> = request.compare.iter().map(compare).collect();
     let mut text = "txn".to_string();
-    if !compares.is_empty() {
-        write!(text, " if {}", compares.join(" and ")).expect("a String takes everything");
+    if !request.compare.is_empty() {
+        let compares = listed(request.compare.iter().map(compare), " and ");
+        write!(text, " if {compares}").expect("a String takes everything");
     }
     for (name, ops) in [("then", &request.success), ("else", &request.failure)] {
         if !ops.is_empty() {
-            let ops: Vec<_> = ops.iter().map(op).collect();
-            write!(text, " {name} {}", ops.join(", ")).expect("a String takes everything");
+            let ops = listed(ops.iter().map(op), ", ");
+            write!(text, " {name} {ops}").expect("a String takes everything");
         }
     }
     text
+}
+
+/// Several texts in a row. More than three equal ones are said once, with their number.
+fn listed(texts: impl Iterator<Item = String>, separator: &str) -> String {
+    let mut groups: Vec<(String, usize)> = Vec::new();
+    for text in texts {
+        match groups.last_mut() {
+            Some((last, count)) if *last == text => *count += 1,
+            _ => groups.push((text, 1)),
+        }
+    }
+    let said = groups.into_iter().map(|(text, count)| match count {
+        1..=3 => vec![text; count].join(separator),
+        _ => format!("{count} times {text}"),
+    });
+    said.collect::<Vec<_>>().join(separator)
 }
 
 fn op(op: &RequestOp) -> String {
@@ -294,7 +310,7 @@ fn branch(txn: &TxnResponse) -> String {
         None => "nothing".to_string(),
     });
     let name = if txn.succeeded { "then" } else { "else" };
-    format!("{name} {}", ops.collect::<Vec<_>>().join(", ")).trim_end().to_string()
+    format!("{name} {}", listed(ops, ", ")).trim_end().to_string()
 }
 
 /// What a range found.
@@ -411,5 +427,7 @@ mod tests {
         let nothing = ResponseOp { response: Some(OpResponse::ResponseRange(RangeResponse::default())) };
         let answer = TxnResponse { header, succeeded: false, responses: vec![nothing] };
         assert_eq!(response(&answer.into()), "revision 9: else nothing");
+        let gets = |count| listed(std::iter::repeat_n("get k".to_string(), count), ", ");
+        assert_eq!((gets(2), gets(129)), ("get k, get k".to_string(), "129 times get k".to_string()));
     }
 }
