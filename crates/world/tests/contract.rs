@@ -581,10 +581,9 @@ fn a_member_that_spins_ends() {
     plan.faults.clear();
     plan.clients[0].operations[50].what = Ask::Spin;
     let (run, _) = world::run::<Toy, _>(&plan, Loops::new(&plan), &mut (), Options::default());
-    let [(at, member, Stop::Panic(text))] = &run.surprises[..] else { panic!("{:?}", run.surprises) };
+    let [(at, _, Stop::Panic(text))] = &run.surprises[..] else { panic!("{:?}", run.surprises) };
     assert!(text.starts_with("it spins"), "{text}");
     assert!(*at > 5_500 * MILLISECOND && run.stats.virtual_ns > *at + 5_000 * MILLISECOND, "{at}");
-    assert_eq!(*member, plan.clients[0].endpoints[0]);
 }
 
 #[test]

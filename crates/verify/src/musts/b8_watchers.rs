@@ -89,7 +89,8 @@ fn told(
             Err(premise) => tally.skipped(premise),
             Ok(bound) => {
                 tally.judged();
-                if arrived - since > bound && late.is_none() {
+                // A watcher that was told before anybody had applied the change is a matter of W1 to W12.
+                if arrived.saturating_sub(since) > bound && late.is_none() {
                     *late = Some(violation(stream, oldest, (since, *arrived), bound));
                 }
             }
