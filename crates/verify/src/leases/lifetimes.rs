@@ -167,6 +167,12 @@ impl Lifetimes {
 }
 
 impl Lifetime {
+    /// The last moment at which it may have been granted or renewed.
+    pub fn last_renewed(&self) -> Nanos {
+        let renewed = self.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
+        self.granted.max(renewed).max(self.maybe_renewed)
+    }
+
     /// Whether it existed at some moment of this time.
     pub fn overlaps(&self, from: Nanos, until: Nanos) -> bool {
         self.granted <= until && self.end.is_none_or(|end| end.time >= from)

@@ -146,8 +146,7 @@ fn latest_end(lifetime: &Lifetime, terms: &Terms) -> Option<Nanos> {
     if terms.healed == 0 || lifetime.doubtful || lifetime.own || asked || ended < terms.healed {
         return None;
     }
-    let renewed = lifetime.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
-    let last = lifetime.granted.max(renewed).max(lifetime.maybe_renewed);
+    let last = lifetime.last_renewed();
     let before: Vec<_> = terms.lessors.iter().filter(|(from, _)| *from <= ended).collect();
     let whole = of_lease(lifetime.ttl, terms.clock_rates.0);
     let (since, left) = match (before.split_last(), terms.checkpoint) {

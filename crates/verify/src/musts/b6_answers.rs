@@ -37,10 +37,10 @@ use crate::{Oracle, Sheet, Violation};
 const MOST: usize = 3;
 
 /// Two of the intervals at which the lessor looks for expired leases.
-const SCANS: Nanos = 1_000_000_000;
+pub(super) const SCANS: Nanos = 1_000_000_000;
 
 /// How long the revocation of an expired lease takes.
-fn revocation(setup: &Setup, worst: Worst) -> Nanos {
+pub(super) fn revocation(setup: &Setup, worst: Worst) -> Nanos {
     setup.longest_of(SCANS) + 8 * worst.peers + 14 * worst.saves
 }
 

@@ -19,6 +19,7 @@
 
 use record::{Nanos, Record};
 
+use super::b6_answers::{SCANS, revocation};
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::setup::Setup;
@@ -27,20 +28,10 @@ use crate::describe::time;
 use crate::leases::{Lifetime, Lifetimes, corrupt_from};
 use crate::{Oracle, Sheet, Violation};
 
-/// Two of the intervals at which the lessor looks for expired leases, and for notes that are due.
-const SCANS: Nanos = 1_000_000_000;
 /// What a note is rounded up to.
 const ROUNDING: Nanos = 1_000_000_000;
 /// How long after its client gave up a keep-alive may renew a lease.
 const LATE_RENEWAL: Nanos = 10_000_000_000;
-
-/// How long the revocation of a lease takes that has expired.
-fn revocation(setup: &Setup, worst: Worst, rounds: u64) -> Nanos {
-    setup.longest_of(SCANS)
-        + setup.longest(1)
-        + (8 + 2 * rounds) * worst.peers
-        + (14 + 2 * rounds) * worst.saves
-}
 
 /// What the judgement of one lease needs of the run.
 #[derive(Clone, Copy)]
@@ -53,6 +44,13 @@ struct Run<'a> {
     lessors: &'a [(Nanos, Nanos)],
     rounds: u64,
     over: Nanos,
+}
+
+impl Run<'_> {
+    /// How long an entry may wait behind those before it: for the round trips of full windows, and for a heartbeat.
+    fn queue(&self, worst: Worst) -> Nanos {
+        2 * self.rounds * (worst.peers + worst.saves) + self.setup.longest(1)
+    }
 }
 
 /// Judges the ends of the leases of a run.
@@ -96,7 +94,7 @@ fn look(lifetime: &Lifetime, run: Run<'_>) -> Result<Option<Nanos>, Premise> {
         return Err(Premise::Links);
     }
     let ended = lifetime.end.map_or(run.over, |end| end.time);
-    let last = last_renewal(lifetime);
+    let last = lifetime.last_renewed();
     let mut ends_in_peace = false;
     for &(from, until) in run.peace {
         let Some(due) = due(lifetime, last, (from, until), run) else { continue };
@@ -106,12 +104,6 @@ fn look(lifetime: &Lifetime, run: Run<'_>) -> Result<Option<Nanos>, Premise> {
         ends_in_peace |= lifetime.end.is_some_and(|end| from <= end.time && end.time <= until.min(due));
     }
     if ends_in_peace { Ok(None) } else { Err(Premise::Leader) }
-}
-
-/// The last moment at which a lease may have been granted or renewed.
-fn last_renewal(lifetime: &Lifetime) -> Nanos {
-    let renewed = lifetime.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
-    lifetime.granted.max(renewed).max(lifetime.maybe_renewed)
 }
 
 /// When a lease must be gone if this peace goes on. `None` if nobody was the lessor in it.
@@ -131,8 +123,7 @@ fn due(lifetime: &Lifetime, last: Nanos, peace: (Nanos, Nanos), run: Run<'_>) ->
                     + extension
                     + 4 * worst.peers
                     + 7 * worst.saves
-                    + run.rounds * 2 * (worst.peers + worst.saves)
-                    + setup.longest(1);
+                    + run.queue(worst);
                 left = left.saturating_sub(until.saturating_sub(from).saturating_sub(unnoted));
             }
         }
@@ -141,7 +132,7 @@ fn due(lifetime: &Lifetime, last: Nanos, peace: (Nanos, Nanos), run: Run<'_>) ->
     let since = last.max(began).max(peace.0 + setup.longest_of(setup.read_index_retry));
     let over = since + left + extension;
     let worst = speed.worst(over, over + SCANS + SCANS);
-    Some(over + revocation(setup, worst, run.rounds))
+    Some(over + revocation(setup, worst) + run.queue(worst))
 }
 
 /// A second.

@@ -233,18 +233,14 @@ impl Cluster {
             self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
         self.client_links.set(now, clients);
         let steady = self.find_steady(now, setup);
-        let is_the_same = |before: Steady| {
-            steady.is_some_and(|found| (before.leader, before.term) == (found.leader, found.term))
-        };
-        if !self.steady.is_some_and(is_the_same) {
+        let of = |steady: Steady| (steady.leader, steady.term);
+        // The same leader of the same term as before.
+        let before = self.steady.filter(|before| steady.map(of) == Some(of(*before)));
+        if before.is_none() {
             self.peace.set(now, false);
         }
-        self.steady = steady.map(|found| match self.steady {
-            Some(before) if (before.leader, before.term) == (found.leader, found.term) => {
-                Steady { since: before.since, ..found }
-            }
-            _ => found,
-        });
+        self.steady =
+            steady.map(|found| Steady { since: before.map_or(found.since, |before| before.since), ..found });
         self.look_who_serves(now);
         let serves = self.steady.is_some_and(|steady| self.serves_since(steady.leader).is_some());
         self.peace.set(now, serves);
