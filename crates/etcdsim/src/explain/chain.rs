@@ -503,7 +503,6 @@ fn acts(does: &str, values: &str) -> String {
     }
     let others = others.join(", ");
     match others.len() {
-        0 => format!(" that {does} {kind}"),
         1..=VALUES_SHOWN => format!(" that {does} {kind}, with {others}"),
         _ => format!(" that {does} {kind}"),
     }

@@ -1,8 +1,8 @@
 //! B8, of leases: a lease that nobody renews is gone within a bound.
 //!
 //! Derivation. The time of a lease counts from its grant or its last renewal, by the clock of the leader, the lessor. A new
-//! lessor gives it its whole time again and an election timeout; if the lessor notes the time that is left
-//! (`lease-checkpoint-interval`), it gives what the last note says. A note is at most an interval old, is rounded up to a
+//! lessor gives it its whole time again and an election timeout; if the lessor checkpoints the time that is left
+//! (`lease-checkpoint-interval`), it gives what the last checkpoint says. A checkpoint is at most an interval old, is rounded up to a
 //! second, includes that election timeout, and is made by a scan every 500 ms; to be applied takes 4 l + 7 d (B6). The primary
 //! lessor looks for expired leases every 500 ms, confirms that it leads (B7: 4 l + 7 d) and proposes the revocation (B6: 4 l +
 //! 7 d, r round trips of 2 l + 2 d, and a tick).
@@ -11,7 +11,7 @@
 //! time that is left by the slowest clock, an election timeout, one second, a tick and (8 + 2 r) l + (14 + 2 r) d.
 //!
 //! Premises: links between members lose nothing. The cluster is at peace, that is, steady under one leader that serves, from
-//! that latest time to the bound; the peace of earlier lessors counts towards the time that their notes have taken off. A
+//! that latest time to the bound; the peace of earlier lessors counts towards the time that their checkpoints have taken off. A
 //! keep-alive without an answer may renew a lease until ten seconds after its client gave up. No member raised the alarm
 //! CORRUPT, under which no lease ends.
 //!
@@ -28,7 +28,7 @@ use crate::describe::time;
 use crate::leases::{Lifetime, Lifetimes, corrupt_from};
 use crate::{Oracle, Sheet, Violation};
 
-/// What a note is rounded up to.
+/// What a checkpoint is rounded up to.
 const ROUNDING: Nanos = 1_000_000_000;
 /// How long after its client gave up a keep-alive may renew a lease.
 const LATE_RENEWAL: Nanos = 10_000_000_000;
@@ -119,12 +119,12 @@ fn due(lifetime: &Lifetime, last: Nanos, peace: (Nanos, Nanos), run: Run<'_>) ->
             for at_peace in run.peace {
                 let (from, until) = (lessor.0.max(at_peace.0).max(last), lessor.1.min(at_peace.1));
                 let worst = speed.worst(from, until);
-                let unnoted = setup.longest_of(interval + ROUNDING + SCANS)
+                let not_in_checkpoints = setup.longest_of(interval + ROUNDING + SCANS)
                     + extension
                     + 4 * worst.peers
                     + 7 * worst.saves
                     + run.queue(worst);
-                left = left.saturating_sub(until.saturating_sub(from).saturating_sub(unnoted));
+                left = left.saturating_sub(until.saturating_sub(from).saturating_sub(not_in_checkpoints));
             }
         }
     }

@@ -52,7 +52,7 @@ pub struct Setup {
     pub watch_window: u64,
     /// Time between two passes over watchers that lag.
     pub watch_sync: Nanos,
-    /// How often the lessor notes the time that leases have left, if it does.
+    /// How often the lessor checkpoints the time that leases have left, if it does.
     pub checkpoint: Option<Nanos>,
     /// For each fault of the plan, what it touches.
     pub faults: Vec<Touches>,

@@ -444,13 +444,13 @@ fn b8_a_lease_ends() {
     });
 }
 
-/// A new lessor goes on from the notes of the one before, if there are any.
+/// A new lessor goes on from the checkpoints of the one before, if there are any.
 #[test]
 fn b8_a_lease_does_not_begin_anew_with_every_lessor() {
     let later = |checkpoint| {
         let mut scene = Scene::at_peace(Setup { checkpoint, ..Setup::default() });
         granted(&mut scene, 20);
-        // After 18 s, which the notes of the first lessor have taken off but for some 5 s, another member leads.
+        // After 18 s, which the checkpoints of the first lessor have taken off but for some 5 s, another member leads.
         scene.pass(18 * SECOND);
         scene.fact(1, Fact::Stopped(Stop::Crash));
         scene.pass(SECOND);
