@@ -21,6 +21,7 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         check_quorum: settings.check_quorum,
         max_inflight: u64::from(settings.max_inflight_messages),
         read_index_retry: settings.read_index_retry,
+        request_timeout: settings.request_timeout,
         peers_keep: keeps(peers),
         peers_in_order: keeps(peers) && peers.duplicate == Ratio::NEVER && peers.reorder == Ratio::NEVER,
         clients_keep: keeps(&plan.network.clients),

@@ -13,6 +13,11 @@ use crate::definite::is_definite;
 use crate::model::alarm::Alarms;
 use crate::model::{MAX_LEASE_TTL, MIN_LEASE_TTL};
 
+/// How long a keep-alive takes at least if a member asked the leader twice for it: half of the 200 ms after which our
+/// members do, because their clocks may be fast. Each copy renews the lease, and one may wait at a former leader that
+/// stands still.
+const ASKED_TWICE: Nanos = 100_000_000;
+
 /// One lease from its grant to its end. An id can have several, one after another.
 #[derive(Clone, Debug)]
 pub struct Lifetime {
@@ -30,7 +35,8 @@ pub struct Lifetime {
     pub end: Option<End>,
     /// Keep-alives that were answered with time left: call, return and number.
     pub renewals: Vec<(Nanos, Nanos, usize)>,
-    /// The last moment at which an unanswered keep-alive can have renewed it, as far as clients know.
+    /// The last moment at which a keep-alive without an answer, or another copy of one with an answer, can have renewed
+    /// it, as far as clients know.
     pub maybe_renewed: Nanos,
 }
 
@@ -55,7 +61,7 @@ pub struct Lifetimes {
 
 impl Lifetimes {
     /// The lifetimes by the evidence and by the answers to keep-alives. A keep-alive without an answer may still renew
-    /// the lease until `slack` after its client gave up.
+    /// the lease until `slack` after its client gave up; so may another copy of one whose answer took long.
     pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lifetimes {
         let mut lifetimes = Lifetimes::default();
         let scarce = space_is_scarce(history, applied);
@@ -148,6 +154,9 @@ impl Lifetimes {
             for lifetime in lifetimes.iter_mut().filter(|lifetime| lifetime.overlaps(operation.call, until)) {
                 if known {
                     lifetime.renewals.push((operation.call, until, number));
+                    if until - operation.call >= ASKED_TWICE {
+                        lifetime.maybe_renewed = lifetime.maybe_renewed.max(until + slack);
+                    }
                 } else {
                     lifetime.maybe_renewed = lifetime.maybe_renewed.max(until);
                 }

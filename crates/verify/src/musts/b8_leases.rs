@@ -5,15 +5,17 @@
 //! (`lease-checkpoint-interval`), it gives what the last checkpoint says. A checkpoint is at most an interval old, is rounded up to a
 //! second, includes that election timeout, and is made by a scan every 500 ms; to be applied takes 4 l + 7 d (B6). The primary
 //! lessor looks for expired leases every 500 ms, confirms that it leads (B7: 4 l + 7 d) and proposes the revocation (B6: 4 l +
-//! 7 d, r round trips of 2 l + 2 d, and a tick).
+//! 7 d, r round trips of 2 l + 2 d, and a tick). What it began before the peace may be lost, such as a proposal during a
+//! transfer of leadership: it begins again after a request timeout (`server.go`, `ExpiredLeasesRetryInterval`).
 //!
 //! So from the latest of its last renewal, the lessor's beginning and the beginning of the peace, a lease is gone within the
-//! time that is left by the slowest clock, an election timeout, one second, a tick and (8 + 2 r) l + (14 + 2 r) d.
+//! time that is left by the slowest clock and an election timeout, or from the beginning of the peace within a request
+//! timeout if that is longer; and in both cases one second, a tick and (8 + 2 r) l + (14 + 2 r) d more.
 //!
 //! Premises: links between members lose nothing. The cluster is at peace, that is, steady under one leader that serves, from
 //! that latest time to the bound; the peace of earlier lessors counts towards the time that their checkpoints have taken off. A
-//! keep-alive without an answer may renew a lease until ten seconds after its client gave up. No member raised the alarm
-//! CORRUPT, under which no lease ends.
+//! keep-alive without an answer may renew a lease until ten seconds after its client gave up, and one that took 100 ms or
+//! longer until ten seconds after its answer. No member raised the alarm CORRUPT, under which no lease ends.
 //!
 //! Not judged: leases that a client revokes; leases of the lock and election services, which renew them on their own.
 
@@ -30,7 +32,7 @@ use crate::{Oracle, Sheet, Violation};
 
 /// What a checkpoint is rounded up to.
 const ROUNDING: Nanos = 1_000_000_000;
-/// How long after its client gave up a keep-alive may renew a lease.
+/// How long after its client gave up, or after an answer that took long, a keep-alive may renew a lease.
 const LATE_RENEWAL: Nanos = 10_000_000_000;
 
 /// What the judgement of one lease needs of the run.
@@ -130,7 +132,7 @@ fn due(lifetime: &Lifetime, last: Nanos, peace: (Nanos, Nanos), run: Run<'_>) ->
     }
     // The peace may begin in the middle of a ReadIndex that is asked again.
     let since = last.max(began).max(peace.0 + setup.longest_of(setup.read_index_retry));
-    let over = since + left + extension;
+    let over = (since + left + extension).max(peace.0 + setup.longest_of(setup.request_timeout));
     let worst = speed.worst(over, over + SCANS + SCANS);
     Some(over + revocation(setup, worst) + run.queue(worst))
 }

@@ -38,6 +38,8 @@ pub struct Setup {
     pub max_inflight: u64,
     /// Time after which a ReadIndex is asked again.
     pub read_index_retry: Nanos,
+    /// Time after which a request ends without an answer, and after which the lessor revokes a lease again.
+    pub request_timeout: Nanos,
     /// Whether links between members lose nothing while no fault is on.
     pub peers_keep: bool,
     /// Whether links between members neither lose, double nor reorder while no fault is on.
@@ -68,6 +70,7 @@ impl Default for Setup {
             check_quorum: true,
             max_inflight: 512,
             read_index_retry: 500_000_000,
+            request_timeout: 7_000_000_000,
             peers_keep: true,
             peers_in_order: true,
             clients_keep: true,
