@@ -444,6 +444,43 @@ fn b8_a_lease_ends() {
     });
 }
 
+/// What the lessor proposed before the peace may be lost: it proposes it again after a request timeout.
+#[test]
+fn b8_a_lost_revocation_is_repeated() {
+    let stays = |request_timeout| {
+        let mut scene = Scene::at_peace(Setup { request_timeout, ..Setup::default() });
+        granted(&mut scene, 2);
+        scene.pass(6 * SECOND);
+        scene.end(Oracle::B8).0
+    };
+    assert!(stays(7 * SECOND));
+    assert!(!stays(20 * SECOND));
+}
+
+/// Another copy of a keep-alive that took long may renew the lease later.
+#[test]
+fn b8_a_slow_keep_alive_may_renew_twice() {
+    let stays = |took| {
+        let mut scene = Scene::at_peace(Setup::default());
+        granted(&mut scene, 2);
+        let call = scene.now + SECOND;
+        let renewed = api::etcdserverpb::LeaseKeepAliveResponse { id: 9, ttl: 2, ..Default::default() };
+        scene.record.history.operations.push(Operation {
+            client: 0,
+            member: id(2),
+            user: None,
+            request: api::etcdserverpb::LeaseKeepAliveRequest { id: 9 }.into(),
+            streamed: false,
+            call,
+            outcome: Outcome::Answer { at: call + took, response: renewed.into() },
+        });
+        scene.pass(9 * SECOND);
+        scene.end(Oracle::B8).0
+    };
+    assert!(stays(20 * MS));
+    assert!(!stays(120 * MS));
+}
+
 /// A new lessor goes on from the checkpoints of the one before, if there are any.
 #[test]
 fn b8_a_lease_does_not_begin_anew_with_every_lessor() {
