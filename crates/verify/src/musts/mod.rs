@@ -20,6 +20,7 @@ mod b5_economy;
 mod b6_answers;
 mod b7_read_index;
 mod b8_leases;
+mod b8_progress;
 mod b8_watchers;
 mod cluster;
 mod counts;
@@ -237,6 +238,7 @@ impl Monitor for Musts {
         let rounds = clients.max().unwrap_or(0).div_ceil(setup.max_inflight.max(1));
         b6_answers::judge(record, rounds, known, &mut self.answers, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
+        b8_progress::judge(record, known, &mut self.bounded, sheet);
         b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);
         for (oracle, tally) in self.tallies() {
             sheet.checked(oracle, "occasions", tally.checks());

@@ -54,6 +54,8 @@ pub struct Setup {
     pub watch_window: u64,
     /// Time between two passes over watchers that lag.
     pub watch_sync: Nanos,
+    /// Time between two progress notifications to a watcher without events.
+    pub watch_progress: Nanos,
     /// How often the lessor checkpoints the time that leases have left, if it does.
     pub checkpoint: Option<Nanos>,
     /// For each fault of the plan, what it touches.
@@ -78,6 +80,7 @@ impl Default for Setup {
             watchers_are_quick: true,
             watch_window: 16,
             watch_sync: 100_000_000,
+            watch_progress: 600_000_000_000,
             checkpoint: None,
             faults: Vec::new(),
         }

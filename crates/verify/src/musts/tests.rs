@@ -413,6 +413,32 @@ fn b8_a_watcher_is_told() {
     });
 }
 
+#[test]
+fn b8_a_watcher_without_events_is_sent_progress() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { watch_progress: SECOND, ..Setup::default() });
+        let opened = scene.now;
+        let create =
+            WatchCreateRequest { key: "a".into(), progress_notify: true, ..WatchCreateRequest::default() };
+        let created = WatchResponse { created: true, ..WatchResponse::default() };
+        let progress = |seconds: u64| (opened + seconds * SECOND, WatchResponse::default());
+        let mut received = vec![(opened + MS, created), progress(1), progress(2), progress(3), progress(4)];
+        if broken {
+            received.truncate(2);
+        }
+        scene.pass(5 * SECOND);
+        scene.record.history.watches.push(WatchStream {
+            client: 0,
+            member: id(2),
+            opened,
+            sent: vec![(opened, WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })],
+            received,
+            ended: None,
+        });
+        scene
+    });
+}
+
 /// A lease of so many seconds, granted now.
 fn granted(scene: &mut Scene, ttl: i64) {
     let now = scene.now;
