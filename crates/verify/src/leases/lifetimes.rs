@@ -35,9 +35,10 @@ pub struct Lifetime {
     pub end: Option<End>,
     /// Keep-alives that were answered with time left: call, return and number.
     pub renewals: Vec<(Nanos, Nanos, usize)>,
-    /// The last moment at which a keep-alive without an answer, or another copy of one with an answer, can have renewed
-    /// it, as far as clients know.
+    /// The last moment at which an unanswered keep-alive can have renewed it, as far as clients know.
     pub maybe_renewed: Nanos,
+    /// The last moment at which another copy of an answered keep-alive can have renewed it.
+    pub renewed_by_copy: Nanos,
 }
 
 /// The end of a lifetime.
@@ -125,6 +126,7 @@ impl Lifetimes {
             end: None,
             renewals: Vec::new(),
             maybe_renewed: 0,
+            renewed_by_copy: 0,
         });
     }
 
@@ -155,7 +157,7 @@ impl Lifetimes {
                 if known {
                     lifetime.renewals.push((operation.call, until, number));
                     if until - operation.call >= ASKED_TWICE {
-                        lifetime.maybe_renewed = lifetime.maybe_renewed.max(until + slack);
+                        lifetime.renewed_by_copy = lifetime.renewed_by_copy.max(until + slack);
                     }
                 } else {
                     lifetime.maybe_renewed = lifetime.maybe_renewed.max(until);

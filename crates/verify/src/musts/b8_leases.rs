@@ -96,7 +96,7 @@ fn look(lifetime: &Lifetime, run: Run<'_>) -> Result<Option<Nanos>, Premise> {
         return Err(Premise::Links);
     }
     let ended = lifetime.end.map_or(run.over, |end| end.time);
-    let last = lifetime.last_renewed();
+    let last = lifetime.last_renewed().max(lifetime.renewed_by_copy);
     let mut ends_in_peace = false;
     for &(from, until) in run.peace {
         let Some(due) = due(lifetime, last, (from, until), run) else { continue };
