@@ -61,9 +61,11 @@ pub(super) fn object<'a, 'c>(
     mut field: impl FnMut(&mut Fields<'a, 'c>, &str) -> Scan<()>,
 ) -> Scan<()> {
     fields.object()?;
-    let mut seen = 0u32;
+    let (mut seen, mut next) = (0u32, 0);
     while let Some(name) = fields.next_field()? {
-        let Some(index) = self::known(known, name) else {
+        // Go writes the fields in the order of `known`.
+        let in_order = known.get(next).is_some_and(|known| *known == name);
+        let Some(index) = (if in_order { Some(next) } else { self::known(known, name) }) else {
             let place = fields.place(fields.name_offset());
             fields.unknown.add(fields.file, name, place);
             fields.skip_value()?;
@@ -73,6 +75,7 @@ pub(super) fn object<'a, 'c>(
             return Err(twice(fields, known[index]));
         }
         seen |= 1 << index;
+        next = index + 1;
         if !fields.null() {
             field(fields, known[index])?;
         }

@@ -145,9 +145,13 @@ impl<'a> Cursor<'a> {
             match self.byte() {
                 b'\n' => {
                     self.at += 1;
-                    // What is indented is indented deep.
-                    while self.text.as_bytes()[self.at..].first_chunk::<8>() == Some(b"        ") {
-                        self.at += 8;
+                    // What is indented is indented deep, so eight bytes at a time.
+                    while let Some(word) = self.text.as_bytes()[self.at..].first_chunk::<8>() {
+                        let others = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*b"        ");
+                        self.at += others.trailing_zeros() as usize / 8;
+                        if others != 0 {
+                            break;
+                        }
                     }
                 }
                 b' ' | b'\t' | b'\r' => self.at += 1,

@@ -11,6 +11,9 @@ use crate::error::{CUT_FILE, Error, Mistake, Scan};
 
 /// How many bytes are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// How many bytes may be given to the reader of a value whose end is not known. All of them are checked to be text, so
+/// they should not be many more than the value has.
+const GUESS_MAX: usize = 8 * 1024;
 
 /// The values of anything that can be read, in a buffer of at most about twice the longest value that is read as a
 /// whole.
@@ -47,6 +50,8 @@ pub struct Values<'f, R> {
     place: (usize, usize),
     /// How many objects and arrays that are read part by part are open.
     depth: usize,
+    /// How many bytes most likely hold the next value that is read as a whole; 0 for no guess.
+    guess: usize,
 }
 
 impl<'f, R: Read> Values<'f, R> {
@@ -61,6 +66,7 @@ impl<'f, R: Read> Values<'f, R> {
             finished: false,
             place: (1, 0),
             depth: 0,
+            guess: 0,
         }
     }
 
@@ -73,16 +79,20 @@ impl<'f, R: Read> Values<'f, R> {
         Ok(self.next_byte()?.is_none())
     }
 
-    /// Reads the next value as a whole. `with` must read all of it.
+    /// Reads the next value as a whole. `with` must read all of it. It may be called twice.
     ///
     /// # Errors
     ///
     /// That of `with`, that it does not end where the value does, or that the file cannot be read.
-    pub fn value<T>(&mut self, with: impl FnOnce(&mut Cursor<'_>) -> Scan<T>) -> Result<T, Error> {
-        self.next_byte()?;
+    pub fn value<T>(&mut self, mut with: impl FnMut(&mut Cursor<'_>) -> Scan<T>) -> Result<T, Error> {
+        if matches!(self.next_byte()?, Some(b'{' | b'['))
+            && let Some(value) = self.guessed(&mut with)
+        {
+            return Ok(value);
+        }
         let (length, is_cut) = self.length()?;
         let text = &self.buffer[self.start..self.start + length];
-        let read = |text| {
+        let mut read = |text| {
             let mut cursor = Cursor::inside(self.place.0, self.place.1, text)?;
             let end = cursor.clone();
             let read = with(&mut cursor).and_then(|value| cursor.end().map(|()| value));
@@ -97,7 +107,23 @@ impl<'f, R: Read> Values<'f, R> {
         };
         let value = read(text).map_err(|mistake| Error::in_file(mistake, self.file))?;
         self.take(length);
+        let guess = length + length / 4;
+        self.guess = if guess > GUESS_MAX { 0 } else { self.guess.max(guess) };
         Ok(value)
+    }
+
+    /// Reads the next value, an object or array, without a search for its end: it is where the value was read. `None`
+    /// if that does not work, because more than the guessed number of bytes is needed or something is wrong.
+    fn guessed<T>(&mut self, with: impl FnOnce(&mut Cursor<'_>) -> Scan<T>) -> Option<T> {
+        let text = self.buffer[self.start..self.end].get(..self.guess)?;
+        if text.is_empty() {
+            return None;
+        }
+        let mut cursor = Cursor::inside(self.place.0, self.place.1, text).ok()?;
+        let value = with(&mut cursor).ok()?;
+        let length = cursor.offset();
+        self.take(length);
+        Some(value)
     }
 
     /// Reads an object part by part: `field` reads the value of each field, and gets the name.

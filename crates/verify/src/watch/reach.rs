@@ -3,8 +3,6 @@
 //! K1 uses this when it searches for what made the revisions that no answer acknowledges (`k1/gaps`). At that point
 //! nothing else shows what the store contained.
 
-use std::collections::BTreeSet;
-
 use record::WatchStream;
 
 use super::ledger::{first, is_delete, is_filtered};
@@ -25,8 +23,8 @@ pub struct Reach<'a> {
     last: i64,
     /// The highest revision that its responses name.
     pub newest: i64,
-    /// The events that it received: the revision, the key, and whether it is a deletion.
-    received: BTreeSet<(i64, &'a [u8], bool)>,
+    /// The events that it received, in order: the revision, the key, and whether it is a deletion.
+    received: Vec<(i64, &'a [u8], bool)>,
 }
 
 impl Reach<'_> {
@@ -35,7 +33,7 @@ impl Reach<'_> {
         (self.first..=self.last).contains(&revision)
             && !self.filtered[usize::from(deleted)]
             && Keys { key: self.key, end: self.end }.contain(key)
-            && !self.received.contains(&(revision, key, deleted))
+            && self.received.binary_search(&(revision, key, deleted)).is_err()
     }
 }
 
@@ -55,7 +53,7 @@ fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
         first: first(watcher),
         last: 0,
         newest: watcher.revision,
-        received: BTreeSet::new(),
+        received: Vec::new(),
     };
     for reply in &watcher.replies {
         match reply {
@@ -67,7 +65,7 @@ fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
                 let mut last = 0;
                 for event in &batch.events {
                     let Some(kv) = &event.kv else { continue };
-                    reach.received.insert((kv.mod_revision, &kv.key, is_delete(event)));
+                    reach.received.push((kv.mod_revision, &kv.key, is_delete(event)));
                     last = last.max(kv.mod_revision);
                 }
                 // In fragments, the rest of the last revision may still have been on its way.
@@ -77,5 +75,9 @@ fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
             }
         }
     }
+    // As they arrive they are nearly in order.
+    reach.received.sort();
+    reach.received.dedup();
+    reach.received.shrink_to_fit();
     reach
 }

@@ -68,12 +68,12 @@ impl ReadPairs {
 }
 
 /// An event that a watcher received.
-struct Seen {
+struct Seen<'a> {
     /// Whether it is a deletion.
     deleted: bool,
-    kv: KeyValue,
+    kv: &'a KeyValue,
     /// The pair before the change (`prev_kv`), if the watcher asked for it.
-    before: Option<KeyValue>,
+    before: Option<&'a KeyValue>,
     /// When the first watcher received it.
     at: Nanos,
 }
@@ -82,7 +82,7 @@ struct Seen {
 /// answered, by revision.
 #[derive(Default)]
 pub struct Observations<'a> {
-    events: BTreeMap<i64, Vec<Seen>>,
+    events: BTreeMap<i64, Vec<Seen<'a>>>,
     /// For each watcher, which revisions it covers: it must have received every change there that it asked for.
     watchers: Vec<Reach<'a>>,
     /// The contents of clients' copies.
@@ -118,15 +118,12 @@ impl<'a> Observations<'a> {
                 let Some(kv) = &event.kv else { continue };
                 let deleted = event.r#type == EventType::Delete as i32;
                 let of_revision = observations.events.entry(kv.mod_revision).or_default();
-                let same = |seen: &&mut Seen| {
-                    seen.deleted == deleted && seen.kv == *kv && seen.before == event.prev_kv
-                };
+                let before = event.prev_kv.as_ref();
+                let same =
+                    |seen: &&mut Seen<'_>| seen.deleted == deleted && seen.kv == kv && seen.before == before;
                 match of_revision.iter_mut().find(same) {
                     Some(seen) => seen.at = seen.at.min(*at),
-                    None => {
-                        let before = event.prev_kv.clone();
-                        of_revision.push(Seen { deleted, kv: kv.clone(), before, at: *at });
-                    }
+                    None => of_revision.push(Seen { deleted, kv, before, at: *at }),
                 }
             }
         }
@@ -158,7 +155,7 @@ impl<'a> Observations<'a> {
     /// can be said without executing the request. `call` is when it was called.
     pub fn misfits(&self, request: &Request, call: Nanos, revision: i64) -> usize {
         let Some(events) = self.events.get(&revision) else { return 0 };
-        let fits = |seen: &&Seen| {
+        let fits = |seen: &&Seen<'_>| {
             let does = match request {
                 Request::Put(put) if put.ignore_value => !seen.deleted && put.key == seen.kv.key,
                 Request::Put(put) => !seen.deleted && put.key == seen.kv.key && put.value == seen.kv.value,
@@ -190,7 +187,7 @@ impl<'a> Observations<'a> {
         for seen in events {
             against.all |= call > seen.at;
             let made = changes.iter().any(|(kv, deleted)| seen.is(kv, *deleted));
-            let followed = seen.before.as_ref().is_none_or(|before| {
+            let followed = seen.before.is_none_or(|before| {
                 answer::is_same_pair(model.get(&before.key, revision - 1).as_ref(), Some(before))
             });
             if !made || !followed {
@@ -226,11 +223,11 @@ impl<'a> Observations<'a> {
     }
 }
 
-impl Seen {
+impl Seen<'_> {
     /// Whether this is the same put or deletion.
     fn is(&self, kv: &KeyValue, deleted: bool) -> bool {
         deleted == self.deleted
             && kv.key == self.kv.key
-            && (deleted || answer::is_same_pair(Some(kv), Some(&self.kv)))
+            && (deleted || answer::is_same_pair(Some(kv), Some(self.kv)))
     }
 }
