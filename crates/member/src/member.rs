@@ -392,12 +392,12 @@ impl Member {
             self.pending.hand_out(Piece::Receive(message, config), Then::Receive { packet }, out);
             return;
         }
-        self.node.step(packet, *message, out);
+        self.node.step(packet, message, out);
     }
 
     /// Gives raft the message with a leader's snapshot, once its content is decoded.
     fn receive_snapshot(&mut self, packet: u64, message: RaftMessage, prepared: Prepared, out: &mut Out<'_>) {
-        self.node.step(packet, message, out);
+        self.node.step(packet, Box::new(message), out);
         let not_needed = if self.node.has_accepted(&prepared) {
             self.persistence.snapshot_arrives(prepared)
         } else {
@@ -450,26 +450,32 @@ impl Member {
             if self.persistence.awaits_snapshot() || self.node.waits_for_save() || !self.node.has_ready() {
                 break;
             }
-            let job = self.persistence.next_job();
-            let actions = self.node.ready(job, out);
-            if self.node.is_leader() {
-                out.pass(Failpoint::RaftBeforeLeaderSend);
-            }
-            self.send(actions.messages, out);
-            if let Some((job, save)) = actions.save {
-                self.persistence.save(job, save, self.node.log(), out);
-            }
-            for state in actions.read_states {
-                self.read_index_confirmed(&state, out);
-            }
-            self.apply_all(actions.committed, out);
-            if !self.node.waits_for_save() {
-                out.pass(Failpoint::RaftBeforeAdvance);
-            }
-            self.note_leader(out);
+            self.take_ready(out);
         }
         self.answer_reads(out);
         self.make_snapshot(out);
+    }
+
+    /// Takes a ready from raft, and carries it out. Not inlined: many steps have none, and would prepare for one.
+    #[inline(never)]
+    fn take_ready(&mut self, out: &mut Out<'_>) {
+        let job = self.persistence.next_job();
+        let actions = self.node.ready(job, out);
+        if self.node.is_leader() {
+            out.pass(Failpoint::RaftBeforeLeaderSend);
+        }
+        self.send(actions.messages, out);
+        if let Some((job, save)) = actions.save {
+            self.persistence.save(job, save, self.node.log(), out);
+        }
+        for state in actions.read_states {
+            self.read_index_confirmed(&state, out);
+        }
+        self.apply_all(actions.committed, out);
+        if !self.node.waits_for_save() {
+            out.pass(Failpoint::RaftBeforeAdvance);
+        }
+        self.note_leader(out);
     }
 
     /// Sends raft messages, and counts the snapshots among them.

@@ -265,11 +265,11 @@ impl Node {
     }
 
     /// Gives raft a message of another member, which this packet brought.
-    pub(crate) fn step(&mut self, packet: u64, message: Message, out: &mut Out<'_>) {
+    pub(crate) fn step(&mut self, packet: u64, message: Box<Message>, out: &mut Out<'_>) {
         self.begins(out, |call| steps::receive(call, packet, &message));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
-        let stepped = self.raw.step(message);
+        let stepped = self.raw.step(*message);
         if let Err(error) = &stepped {
             tracing::debug!(%error, "message ignored");
         }
