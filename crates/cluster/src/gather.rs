@@ -7,7 +7,7 @@ use api::Request;
 use record::probe::Counts;
 use record::{
     Applied, Etcd, EtcdFact, Event, Fact, Inner, MemberId, Nanos, Observer, Operation, Outcome, Probe,
-    Record, Step,
+    Record, Served, Step,
 };
 
 /// An observer that gathers, and passes all events on.
@@ -121,5 +121,9 @@ impl Observer<Etcd> for Gather<'_> {
 
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
         self.observer.inner(time, member, inner);
+    }
+
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served) {
+        self.observer.served(time, member, served);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plan::Plan;
-use record::{Etcd, Event, Inner, MemberId, Nanos, Observer, Record, Step};
+use record::{Etcd, Event, Inner, MemberId, Nanos, Observer, Record, Served, Step};
 use verify::{Context, Judge, Monitor, Sheet};
 
 use crate::execute::{HarnessFailure, Outcome, catch_panics, run_plan_with};
@@ -96,6 +96,10 @@ impl Observer<Etcd> for Observers {
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
         self.0.iter_mut().for_each(|observer| observer.inner(time, member, inner));
     }
+
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served) {
+        self.0.iter_mut().for_each(|observer| observer.served(time, member, served));
+    }
 }
 
 /// The custom oracles in one run.
@@ -130,6 +134,10 @@ impl Monitor for OwnOracles<'_> {
 
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
         self.monitors.iter_mut().for_each(|monitor| monitor.step(time, member, step, sheet));
+    }
+
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
+        self.monitors.iter_mut().for_each(|monitor| monitor.served(time, member, served, sheet));
     }
 
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {

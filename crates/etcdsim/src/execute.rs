@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
-use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Step};
+use record::{Etcd, Event, Fact, Inner, MemberId, Nanos, Observer, Record, Served, Step};
 use verify::leaks;
 use verify::leases::Lessors;
 use verify::{Context, Expectations, Judge, Limits, Monitor, Monitors, Oracle, Sheet, Verdict};
@@ -235,6 +235,13 @@ impl Observer<Etcd> for EventReceivers<'_> {
 
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
         self.observer.inner(time, member, inner);
+    }
+
+    #[inline]
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served) {
+        self.monitors.served(time, member, served, &mut self.sheet);
+        self.own.served(time, member, served, &mut self.sheet);
+        self.observer.served(time, member, served);
     }
 }
 

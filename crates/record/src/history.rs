@@ -118,6 +118,8 @@ pub struct CacheView {
 impl Operation {
     /// The user of a token that no login has issued. No user of etcd can have this name.
     pub const NOBODY: &str = "";
+    /// The bit of the number of a stream that stands for a streamed range. The rest is the number of the operation.
+    pub const RANGE: u64 = 1 << 59;
 
     /// Whether it was sent with a token that no login has issued.
     pub fn is_forged(&self) -> bool {

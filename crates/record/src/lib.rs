@@ -32,5 +32,6 @@ pub use run::{Applied, MustCounts, Record, Stats};
 pub use step::Step;
 pub use trace::hash::{self, TraceHash, TraceHasher};
 pub use trace::{
-    DropReason, FaultEffect, Kept, KeptByMember, MemberEnd, MemberId, Members, Nanos, Observer, Phase, Stop,
+    DropReason, FaultEffect, Kept, KeptByMember, MemberEnd, MemberId, Members, Nanos, Observer, Phase,
+    Served, Stop,
 };

@@ -13,6 +13,24 @@ pub struct Event<V: Vocabulary> {
     pub fact: Fact<V>,
 }
 
+/// What a node does with a call or with a stream of its callers. The number is the driver's, of the call or of the
+/// stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It takes the request of a call.
+    Takes(u64),
+    /// It learns that the caller no longer waits for the answer to a call.
+    Cancelled(u64),
+    /// It answers a call.
+    Answers(u64),
+    /// It takes an item from a stream.
+    TakesItem(u64),
+    /// It puts an item into a stream, or ends the stream.
+    SendsItem(u64),
+    /// It learns that the caller's side of a stream is gone.
+    Closed(u64),
+}
+
 /// Code that sees every event of a run, in order, while it runs.
 pub trait Observer<V: Vocabulary> {
     /// Is called with the next event.
@@ -38,6 +56,12 @@ pub trait Observer<V: Vocabulary> {
     /// the facts and the steps of that input. They do not enter the trace hash.
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &V::Inner) {
         let _ = (time, member, inner);
+    }
+
+    /// Is called when a node takes something from its callers, before the facts of that input, and when it gives them
+    /// something, after the facts of its step. That does not enter the trace hash.
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served) {
+        let _ = (time, member, served);
     }
 }
 

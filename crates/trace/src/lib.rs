@@ -18,7 +18,7 @@ mod plain;
 pub mod run;
 pub mod vocabulary;
 
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, Served};
 pub use fact::{DropReason, Fact, FaultEffect, Phase, Stop};
 pub use hash::{TraceHash, TraceHasher};
 pub use kept::{Kept, KeptByMember};

@@ -33,7 +33,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use record::{Event, MemberId, Nanos, Record, Step};
+use record::{Event, MemberId, Nanos, Record, Served, Step};
 use serde::{Serialize, Serializer};
 
 use crate::{Context, Sheet};
@@ -54,6 +54,11 @@ pub trait Monitor {
     /// Takes the next step of a member, if it or another monitor wants them.
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
         let _ = (time, member, step, sheet);
+    }
+
+    /// A member takes something from its callers, or gives them something.
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
+        let _ = (time, member, served, sheet);
     }
 
     /// Takes the record of the run, which is over.

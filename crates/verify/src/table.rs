@@ -8,7 +8,7 @@
 //! The oracles whose violations one judge reports are together under that judge. The order of the rows is the order of
 //! the oracles ([`Oracle`]'s `Ord`): of two violations of equal severity and time, it decides which comes first.
 
-use record::{Event, MemberId, Nanos, Record, Step};
+use record::{Event, MemberId, Nanos, Record, Served, Step};
 
 use crate::invariants::Invariants;
 use crate::musts::Musts;
@@ -147,6 +147,11 @@ macro_rules! monitors {
             #[inline]
             fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
                 $(self.$name.step(time, member, step, sheet);)+
+            }
+
+            #[inline]
+            fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
+                $(self.$name.served(time, member, served, sheet);)+
             }
 
             fn end(&mut self, record: &Record, sheet: &mut Sheet) {
@@ -453,14 +458,18 @@ oracles! {
                 append for each entry, each move of its commit index and each heartbeat, and a heartbeat for each tick and \
                 each ReadIndex; and it probes none for longer than two probes take while it has entries to send.",
             not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
-        B6, Stuck: "every request is answered while nothing that it needs is broken",
-            exactly: "A request to a member that is well, has caught up, and follows a leader with a quorum that is \
-                well, is answered within two ways between client and member, (14 + 2 r) l + (21 + 2 r) d and a tick \
-                (r: how many windows of appends hold a request of each client); a keep-alive may take 1 s and 8 l + \
-                14 d longer. An error that says that it took too long is no answer.",
-            not_checked: "If links lose messages; if the client gives up before; for `read-index-retry` after \
-                the member has caught up. What may take long by its nature: locks and elections, physical \
-                compactions, defragmentations, transfers, changes of the membership, ranges in chunks.";
+        B6, Stuck: "every request is answered, once and in time",
+            exactly: "Whether its client still waits or not, a request that a member takes is answered once. A member that is \
+                well, has caught up, and follows a leader with a quorum that is well, answers within (14 + 2 r) l + (21 + 2 r) \
+                d and a tick (r: how many windows of appends hold a request of each client); a keep-alive may take 1 s and 8 l \
+                + 14 d longer. An error that says that it took too long or that there is no leader is no answer then. Any \
+                member whose process, disk and clock are well gives a request up after a request timeout for each time that it \
+                waits, and answers a serializable read at once. It says that there are too many requests, or that the cluster \
+                is too unhealthy for another member, only if that may be so, and takes no member if it is so.",
+            not_checked: "The bound in peace: if links lose messages; for `read-index-retry` after the member has caught up; \
+                what may take long by its nature: locks and elections, physical compactions, defragmentations, transfers, \
+                changes of the membership. Waits for locks and in elections. All but the first chunk of a range in chunks. \
+                Refused removals and promotions.";
         B7, Stuck: "a ReadIndex ends within a round trip to a quorum",
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
                 a ReadIndex within 4 l + 7 d.",

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use contract::{End, Input, Node as _, Stall, Store, Struck, Types as _, Watched, Work as _};
-use trace::{CallKind, Fact, MemberId, Nanos, Stop};
+use trace::{CallKind, Fact, MemberId, Nanos, Served, Stop};
 
 use crate::context;
 use crate::happening::Happening;
@@ -130,6 +130,9 @@ impl<S: System> World<'_, S> {
     /// Steps a member with one input, and carries out the effects.
     fn step_member(&mut self, member: MemberId, input: InputOf<S>) {
         let now = self.queue.now();
+        if let Some(served) = of_callers(&input) {
+            self.recorder.served(now, member, served);
+        }
         let process = &mut self.processes[member];
         context::enter(now, member, process.machine.clock.wall_clock(now));
         let node = process.node.as_mut().expect("a process that runs has a node");
@@ -186,6 +189,10 @@ impl<S: System> World<'_, S> {
             self.send(packet);
         }
         if !effects.items.is_empty() {
+            let now = self.queue.now();
+            for (stream, _) in &effects.items {
+                self.recorder.served(now, member, Served::SendsItem(*stream));
+            }
             self.ask(|callers, view, orders| {
                 for (stream, item) in effects.items.drain(..) {
                     callers.item(view, member, stream, item, orders);
@@ -194,6 +201,7 @@ impl<S: System> World<'_, S> {
         }
         if !effects.answers.is_empty() {
             for (call, answer) in effects.answers.drain(..) {
+                self.recorder.served(self.queue.now(), member, Served::Answers(call));
                 let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
                 let body = Body::Response(call, Box::new(answer));
                 self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
@@ -400,5 +408,17 @@ impl<S: System> World<'_, S> {
             let incarnation = process.machine.incarnation;
             self.queue.push(at, Happening::ArmedCrash { member, incarnation });
         }
+    }
+}
+
+/// What an input brings from callers.
+#[inline]
+fn of_callers<T: contract::Types>(input: &Input<T>) -> Option<Served> {
+    match input {
+        Input::Call { call, .. } => Some(Served::Takes(*call)),
+        Input::Cancel { call } => Some(Served::Cancelled(*call)),
+        Input::Item { stream, .. } => Some(Served::TakesItem(*stream)),
+        Input::Closed { stream } => Some(Served::Closed(*stream)),
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! the statistics and, on request, the list of all events.
 
 use contract::Reused;
-use trace::{DropReason, Event, Fact, MemberId, Nanos, Observer, Run, TraceHasher, Vocabulary};
+use trace::{DropReason, Event, Fact, MemberId, Nanos, Observer, Run, Served, TraceHasher, Vocabulary};
 
 /// Makes the record of a run as events happen.
 pub(crate) struct Recorder<'a, V: Vocabulary> {
@@ -71,6 +71,12 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
         for happened in inner.drain(..) {
             self.observer.inner(time, member, &happened);
         }
+    }
+
+    /// Shows the observer what a member takes from its callers or gives them. That is not an event either.
+    #[inline]
+    pub(crate) fn served(&mut self, time: Nanos, member: MemberId, served: Served) {
+        self.observer.served(time, member, served);
     }
 
     /// What the whole run leaves.

@@ -25,7 +25,7 @@ use api::etcdserverpb::{RangeRequest, WatchRequest};
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::{self, Ask, Input};
-use record::{EtcdFact, MemberId, Members, Nanos, StreamEnd, WatchStream};
+use record::{EtcdFact, MemberId, Members, Nanos, Operation, StreamEnd, WatchStream};
 use world::State;
 use world::clock::SECOND;
 
@@ -91,7 +91,7 @@ pub(super) enum Of {
 }
 
 /// This bit marks the number of a range's stream. Without it, a number is that of a watch stream in the history.
-const RANGE: u64 = 1 << 59;
+const RANGE: u64 = Operation::RANGE;
 
 /// The number of the stream of a range.
 pub(super) fn number_of(operation: u64) -> u64 {

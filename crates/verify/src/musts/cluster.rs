@@ -27,6 +27,8 @@ pub(super) struct Member {
     damaged: bool,
     /// How many faults are active on it or its links.
     troubles: u32,
+    /// How many of them are active on its process, its disk or its clock.
+    own_troubles: u32,
     /// Since when it has been well; `None` if it is not.
     pub well_since: Option<Nanos>,
     pub term: u64,
@@ -36,6 +38,7 @@ pub(super) struct Member {
     /// Whether it asks for pre-votes or votes.
     pub campaigns: bool,
     pub applied: u64,
+    committed: u64,
     /// The term of the last entry that it applied.
     applied_term: u64,
     pub configuration: Configuration,
@@ -45,6 +48,24 @@ pub(super) struct Member {
     to_catch_up: Option<u64>,
     /// When it serves.
     serves: Spans,
+    history: History,
+}
+
+/// What is known of a member at each time, over its starts.
+#[derive(Clone, Debug, Default)]
+struct History {
+    /// When its process ran.
+    ran: Spans,
+    /// When it ran, was not paused, and no fault was active on its process, its disk or its clock.
+    free: Spans,
+    /// When it was well.
+    well: Spans,
+    /// When it ran, was not paused, and no fault was active on its links.
+    linked: Spans,
+    /// When it began to lead (true), or to lead no more.
+    led: Vec<(Nanos, bool)>,
+    /// The configurations that it used, each with the time from which on.
+    configurations: Vec<(Nanos, Configuration)>,
 }
 
 /// A configuration, as sets.
@@ -121,11 +142,16 @@ impl Cluster {
         match fact {
             Fact::Fault { fault, begins, .. } => self.fault(member, setup.touches(*fault), *begins),
             Fact::Started { .. } => self.of(member, |member| {
+                if member.leads {
+                    member.history.led.push((time, false));
+                }
                 *member = Member {
                     up: true,
                     damaged: member.damaged,
                     troubles: member.troubles,
+                    own_troubles: member.own_troubles,
                     serves: std::mem::take(&mut member.serves),
+                    history: std::mem::take(&mut member.history),
                     ..Member::default()
                 };
             }),
@@ -134,12 +160,17 @@ impl Cluster {
             Fact::Resumed => self.of(member, |member| member.paused = false),
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 self.of(member, |member| {
+                    if member.leads != (*role == Role::Leader) {
+                        member.history.led.push((time, !member.leads));
+                    }
                     (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader);
                     member.campaigns = matches!(role, Role::PreCandidate | Role::Candidate);
                 });
             }
-            Fact::Own(EtcdFact::Recovered { term, consistent_index, .. }) => {
-                self.of(member, |member| (member.term, member.applied) = (*term, *consistent_index));
+            Fact::Own(EtcdFact::Recovered { term, consistent_index, commit, .. }) => {
+                self.of(member, |member| {
+                    (member.term, member.applied, member.committed) = (*term, *consistent_index, *commit);
+                });
             }
             Fact::Own(EtcdFact::Configuration { voters, outgoing, learners, .. }) => {
                 let configuration = Configuration {
@@ -151,6 +182,7 @@ impl Cluster {
                 self.of(member, |member| {
                     changed = member.leads && member.configuration != configuration;
                     member.configuration = configuration;
+                    member.history.configurations.push((time, configuration));
                 });
                 if changed {
                     self.disturbed = time;
@@ -183,6 +215,20 @@ impl Cluster {
         }
     }
 
+    /// The commit index of a member advances.
+    #[inline]
+    pub fn committed(&mut self, member: MemberId, index: u64) {
+        if let Some(member) = self.members.get_mut(member) {
+            member.committed = index;
+        }
+    }
+
+    /// How many entries a member knows to be committed and has not applied.
+    #[inline]
+    pub fn apply_gap(&self, member: MemberId) -> u64 {
+        self.members.get(member).map_or(0, |member| member.committed.saturating_sub(member.applied))
+    }
+
     /// A snapshot leaves for a member.
     pub fn snapshot_sent(&mut self, time: Nanos, to: MemberId, setup: &Setup) {
         self.of(to, |member| member.snapshot_comes = true);
@@ -209,7 +255,11 @@ impl Cluster {
             Touches::Damages => self.of(member, |member| member.damaged = true),
             Touches::AllLinks => count(&mut self.everywhere),
             Touches::Links | Touches::Members if member.is_none() => count(&mut self.at_clients),
-            Touches::Links | Touches::Members => self.of(member, |member| count(&mut member.troubles)),
+            Touches::Links => self.of(member, |member| count(&mut member.troubles)),
+            Touches::Members => self.of(member, |member| {
+                count(&mut member.troubles);
+                count(&mut member.own_troubles);
+            }),
             Touches::ClientLinks => match self.without_clients.get_mut(member) {
                 Some(cut) => count(cut),
                 None => count(&mut self.at_clients),
@@ -228,6 +278,12 @@ impl Cluster {
                 && member.troubles == 0
                 && !everywhere;
             member.well_since = well.then(|| member.well_since.unwrap_or(now));
+            let free = member.up && !member.paused && !member.damaged && member.own_troubles == 0;
+            member.history.ran.set(now, member.up);
+            member.history.free.set(now, free);
+            member.history.well.set(now, well);
+            let links_well = member.troubles == member.own_troubles && !everywhere;
+            member.history.linked.set(now, member.up && member.hears && !member.paused && links_well);
         }
         let clients =
             self.at_clients == 0 && !everywhere && self.without_clients.values().all(|cut| *cut == 0);
@@ -303,6 +359,66 @@ impl Cluster {
         self.members.get(member).is_some_and(|member| member.serves.cover(from, to))
     }
 
+    /// Until when a member served, if it did all the time between these two times.
+    pub fn served_until(&self, member: MemberId, from: Nanos, at: Nanos) -> Option<Nanos> {
+        self.members.get(member)?.serves.until(from).filter(|until| *until >= at)
+    }
+
+    /// The spans of time in which a member served and that began after this time. A span that goes on has no end.
+    pub fn served_after(&self, member: MemberId, after: Nanos) -> impl Iterator<Item = (Nanos, Nanos)> {
+        let serves = self.members.get(member).map(|member| &member.serves);
+        let over = serves.into_iter().flat_map(move |serves| {
+            let first = serves.over.partition_point(|(since, _)| *since <= after);
+            serves.over[first..].iter().copied()
+        });
+        let goes_on = serves.and_then(|serves| serves.since).filter(|since| *since > after);
+        over.chain(goes_on.map(|since| (since, Nanos::MAX)))
+    }
+
+    /// Until when a member's process ran freely: not paused, and without a fault of its own, its disk's or its clock's.
+    pub fn free_until(&self, member: MemberId, at: Nanos) -> Option<Nanos> {
+        self.members.get(member)?.history.free.until(at)
+    }
+
+    /// Whether a member's process ran all the time between two times.
+    pub fn ran(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.history.ran.cover(from, to))
+    }
+
+    /// Whether a member was well all the time between two times.
+    pub fn was_well(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.history.well.cover(from, to))
+    }
+
+    /// Whether a member could be reached by others all the time between two times.
+    pub fn was_linked(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.history.linked.cover(from, to))
+    }
+
+    /// Whether a member led at a time.
+    pub fn led(&self, member: MemberId, at: Nanos) -> bool {
+        let Some(member) = self.members.get(member) else { return false };
+        let until = member.history.led.partition_point(|(since, _)| *since <= at);
+        until.checked_sub(1).is_some_and(|last| member.history.led[last].1)
+    }
+
+    /// How often a member began to lead or to lead no more, between two times.
+    pub fn changes_of_lead(&self, member: MemberId, from: Nanos, to: Nanos) -> u64 {
+        let Some(member) = self.members.get(member) else { return 0 };
+        member.history.led.iter().filter(|(at, _)| (from..=to).contains(at)).count() as u64
+    }
+
+    /// The configuration that a member used at this time.
+    pub fn configuration_at(&self, member: MemberId, at: Nanos) -> Option<Configuration> {
+        let all = &self.members.get(member)?.history.configurations;
+        let next = all.partition_point(|(since, _)| *since < at);
+        // If it changes at that time, either may be meant.
+        if all.get(next).is_some_and(|(since, _)| *since == at) {
+            return None;
+        }
+        all.get(next.checked_sub(1)?).map(|(_, configuration)| *configuration)
+    }
+
     /// The spans of time in which the cluster was steady under one leader, which served. `now` is the end of the last
     /// one if it goes on.
     pub fn peace(&self, now: Nanos) -> impl Iterator<Item = (Nanos, Nanos)> {
@@ -344,6 +460,15 @@ impl Spans {
             }
             _ => {}
         }
+    }
+
+    /// The end of the span that covers this time; the end of time if it goes on.
+    fn until(&self, at: Nanos) -> Option<Nanos> {
+        if self.since.is_some_and(|since| since <= at) {
+            return Some(Nanos::MAX);
+        }
+        let next = self.over.partition_point(|(_, end)| *end < at);
+        self.over.get(next).filter(|(since, _)| *since <= at).map(|(_, end)| *end)
     }
 
     /// Whether a single span covers all of this time.

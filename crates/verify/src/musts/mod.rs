@@ -24,6 +24,7 @@ mod b8_progress;
 mod b8_watchers;
 mod cluster;
 mod counts;
+mod requests;
 mod setup;
 mod speed;
 
@@ -33,7 +34,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use record::step::Step;
-use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Observer, Record};
+use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Observer, Record, Served};
 
 use crate::leases::Lessors;
 use crate::oracle::Monitor;
@@ -47,6 +48,7 @@ use b7_read_index::ReadIndex;
 use cluster::Cluster;
 pub use counts::Premise;
 use counts::Tally;
+use requests::Requests;
 pub use setup::{Setup, Touches};
 use speed::Speed;
 
@@ -66,6 +68,7 @@ pub struct Musts {
     no_election: NoElection,
     recovery: Recovery,
     economy: Economy,
+    requests: Requests,
     answers: Tally,
     read_index: ReadIndex,
     /// B8, and who was the lessor, on which it depends.
@@ -87,6 +90,7 @@ impl Musts {
             no_election: NoElection::default(),
             recovery: Recovery::new(members),
             economy: Economy::new(members),
+            requests: Requests::default(),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
@@ -146,6 +150,7 @@ impl Musts {
                 self.step_down.stopped(member);
                 self.transfer.stopped(member);
                 self.read_index.dropped(member);
+                self.requests.stopped(time, member);
             }
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 let known = (setup, &self.cluster, &self.speed);
@@ -190,6 +195,7 @@ impl Monitor for Musts {
             Fact::JobDone { job, .. } => self.speed.saved(member, *job, time),
             Fact::Own(own) => match own {
                 EtcdFact::Applied { index, term, .. } => self.cluster.applied(member, (*index, *term)),
+                EtcdFact::Committed { index, .. } => self.cluster.committed(member, *index),
                 EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
                 EtcdFact::ReadIndexAsked { .. } => {
                     self.read_index.asks(time, member);
@@ -229,6 +235,14 @@ impl Monitor for Musts {
         }
     }
 
+    #[inline]
+    fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
+        if self.setup.is_some() && !self.requests.served(time, member, served, self.cluster.apply_gap(member))
+        {
+            sheet.add(b6_answers::twice(time, member, served));
+        }
+    }
+
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {
         let Some(setup) = &self.setup else { return };
         self.speed.end(record.stats.virtual_ns, &self.cluster);
@@ -236,7 +250,7 @@ impl Monitor for Musts {
         let clients = record.history.operations.iter().map(|operation| u64::from(operation.client) + 1);
         // How many windows of appends hold one request of each client.
         let rounds = clients.max().unwrap_or(0).div_ceil(setup.max_inflight.max(1));
-        b6_answers::judge(record, rounds, known, &mut self.answers, sheet);
+        b6_answers::judge(record, &self.requests, rounds, known, &mut self.answers, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
         b8_progress::judge(record, known, &mut self.bounded, sheet);
         b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);

@@ -40,6 +40,16 @@ pub struct Setup {
     pub read_index_retry: Nanos,
     /// Time after which a request ends without an answer, and after which the lessor revokes a lease again.
     pub request_timeout: Nanos,
+    /// The members 1 to this one make the cluster in the beginning.
+    pub first_members: u32,
+    /// How many entries a member may have to apply while it takes writes.
+    pub max_apply_gap: u64,
+    /// Whether changes of the membership are refused that might cost the quorum.
+    pub strict_reconfig: bool,
+    /// How many rows a compaction removes at a time, and how long it rests then.
+    pub scrub: (u64, Nanos),
+    /// How often the backend commits.
+    pub backend_interval: Nanos,
     /// Whether links between members lose nothing while no fault is on.
     pub peers_keep: bool,
     /// Whether links between members neither lose, double nor reorder while no fault is on.
@@ -73,6 +83,11 @@ impl Default for Setup {
             max_inflight: 512,
             read_index_retry: 500_000_000,
             request_timeout: 7_000_000_000,
+            first_members: 3,
+            max_apply_gap: 5_000,
+            strict_reconfig: true,
+            scrub: (1_000, 10_000_000),
+            backend_interval: 100_000_000,
             peers_keep: true,
             peers_in_order: true,
             clients_keep: true,
@@ -147,6 +162,11 @@ impl Set {
     /// Whether it has a member.
     pub fn has(self, member: MemberId) -> bool {
         self.bits & bit(member) != 0
+    }
+
+    /// The members of the plan in it.
+    pub fn members(self) -> impl Iterator<Item = MemberId> {
+        (0..u64::BITS).filter(move |slot| self.bits & 1 << slot != 0).map(|slot| MemberId::new(slot + 1))
     }
 
     /// Whether it is empty.

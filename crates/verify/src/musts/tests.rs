@@ -2,14 +2,16 @@
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
-    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
-    WatchRequest, WatchResponse,
+    LeaseGrantRequest, LeaseRevokeRequest, MemberAddRequest, MemberAddResponse, PutRequest, RangeRequest,
+    RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use api::mvccpb::{Event as Change, KeyValue};
+use api::v3lockpb::LockRequest;
+use api::{Error, Request, Response};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
     Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record,
-    Role, Stop, WatchStream,
+    Role, Served, Stop, WatchStream,
 };
 
 use super::setup::Set;
@@ -156,12 +158,48 @@ impl Scene {
         (!verdict.violations.is_empty(), counts.judged, counts.judged_ns)
     }
 
-    fn operation(&mut self, call: Nanos, outcome: Outcome) {
-        let request = RangeRequest { key: "a".into(), ..RangeRequest::default() }.into();
-        let operation =
-            Operation { client: 0, member: id(2), user: None, request, streamed: false, call, outcome };
-        self.record.history.operations.push(operation);
+    fn served(&mut self, member: u32, served: Served) {
+        self.musts.served(self.now, id(member), served, &mut self.sheet);
     }
+
+    /// A client calls a member. Returns the number of the operation.
+    fn asked(&mut self, member: u32, request: Request) -> u64 {
+        let call = self.now;
+        let outcome = Outcome::Unknown { gave_up: call };
+        let operation =
+            Operation { client: 0, member: id(member), user: None, request, streamed: false, call, outcome };
+        self.record.history.operations.push(operation);
+        self.record.history.operations.len() as u64 - 1
+    }
+
+    /// A member takes a request of a client. Returns the number of the operation.
+    fn asks(&mut self, member: u32, request: Request) -> u64 {
+        let operation = self.asked(member, request);
+        self.served(member, Served::Takes(operation));
+        operation
+    }
+
+    /// The member answers.
+    fn answers(&mut self, operation: u64, result: Result<Response, Error>) {
+        let at = self.now;
+        let of_history = &mut self.record.history.operations[operation as usize];
+        of_history.outcome = match result {
+            Ok(response) => Outcome::Answer { at, response },
+            Err(error) => Outcome::Error { at, error },
+        };
+        let member = of_history.member;
+        self.musts.served(at, member, Served::Answers(operation), &mut self.sheet);
+    }
+
+    /// The only fault of the plan begins or ends on a member.
+    fn fault(&mut self, member: u32, begins: bool) {
+        let effect = record::FaultEffect::NONE;
+        self.fact(member, Fact::Fault { fault: 0, what: "fault", kind: 1, effect, begins });
+    }
+}
+
+fn a_read(serializable: bool) -> Request {
+    RangeRequest { key: "a".into(), serializable, ..RangeRequest::default() }.into()
 }
 
 /// A scene with and without the defect: the must fires and is judged, and is judged and holds.
@@ -345,24 +383,165 @@ fn b5_a_leader_sends_no_more_than_it_needs_to() {
 fn b6_every_request_is_answered() {
     fires_and_holds(Oracle::B6, |broken| {
         let mut scene = Scene::at_peace(Setup::default());
-        let call = scene.now;
+        let operation = scene.asks(2, a_read(false));
+        scene.pass(30 * MS);
+        if !broken {
+            scene.answers(operation, Ok(RangeResponse::default().into()));
+        }
         scene.pass(SECOND);
-        let outcome = match broken {
-            true => Outcome::Unknown { gave_up: scene.now },
-            false => Outcome::Answer { at: call + 30 * MS, response: RangeResponse::default().into() },
-        };
-        scene.operation(call, outcome);
         scene
     });
     // Not by a member that is cut off.
     let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Links], ..Setup::default() });
-    let effect = record::FaultEffect::NONE;
-    scene.fact(2, Fact::Fault { fault: 0, what: "isolate", kind: 1, effect, begins: true });
-    let call = scene.now;
+    scene.fault(2, true);
+    scene.asks(2, a_read(false));
     scene.pass(SECOND);
-    let gave_up = scene.now;
-    scene.operation(call, Outcome::Unknown { gave_up });
     assert_eq!(scene.end(Oracle::B6), (false, 0, 0));
+}
+
+/// Whatever happens to the others, a member answers when the time of a request is up, unless it cannot run.
+#[test]
+fn b6_a_member_that_is_cut_off_gives_requests_up() {
+    let cut_off = |touches, answered| {
+        let mut scene = Scene::at_peace(Setup { faults: vec![touches], ..Setup::default() });
+        scene.fault(2, true);
+        let operation = scene.asks(2, a_read(false));
+        scene.pass(7 * SECOND);
+        if answered {
+            scene.answers(operation, Err(Error::Timeout));
+        }
+        scene.pass(SECOND);
+        scene
+    };
+    fires_and_holds(Oracle::B6, |broken| cut_off(Touches::Links, !broken));
+    assert_eq!(cut_off(Touches::Members, false).end(Oracle::B6), (false, 0, 0));
+    // A wait for a lock may last for ever.
+    let mut scene = Scene::at_peace(Setup::default());
+    scene.asks(2, LockRequest::default().into());
+    scene.pass(20 * SECOND);
+    assert_eq!(scene.end(Oracle::B6), (false, 0, 0));
+}
+
+/// A read that was taken while there was no leader is asked for again, a write is not.
+#[test]
+fn b6_a_read_goes_on_when_there_is_a_leader() {
+    let later = |request: Request, answered| {
+        let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Links], ..Setup::default() });
+        scene.fault(2, true);
+        let operation = scene.asks(2, request);
+        scene.pass(SECOND);
+        scene.fault(2, false);
+        scene.pass(3 * SECOND);
+        if answered {
+            scene.answers(operation, Ok(RangeResponse::default().into()));
+        }
+        scene.pass(SECOND);
+        scene
+    };
+    fires_and_holds(Oracle::B6, |broken| later(a_read(false), !broken));
+    assert_eq!(later(PutRequest::default().into(), false).end(Oracle::B6), (false, 0, 0));
+}
+
+#[test]
+fn b6_a_request_ends_with_its_process() {
+    let mut scene = Scene::at_peace(Setup::default());
+    scene.asks(3, a_read(false));
+    scene.pass(MS);
+    scene.fact(3, Fact::Stopped(Stop::Crash));
+    scene.pass(10 * SECOND);
+    assert!(!scene.end(Oracle::B6).0);
+}
+
+#[test]
+fn b6_no_request_is_answered_twice() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let operation = scene.asks(2, a_read(false));
+        scene.pass(10 * MS);
+        for _ in 0..1 + u32::from(broken) {
+            scene.answers(operation, Ok(RangeResponse::default().into()));
+        }
+        scene
+    });
+}
+
+/// A member without a leader answers a serializable read in the step that takes it.
+#[test]
+fn b6_a_serializable_read_is_answered_at_once() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::new(Setup::default());
+        scene.start(1);
+        scene.pass(SECOND);
+        let operation = scene.asks(1, a_read(true));
+        scene.pass(if broken { MS } else { 0 });
+        scene.answers(operation, Ok(RangeResponse::default().into()));
+        scene
+    });
+}
+
+/// The first chunk of a streamed range is its answer.
+#[test]
+fn b6_a_streamed_range_begins() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let operation = scene.asked(2, a_read(false));
+        scene.record.history.operations[0].streamed = true;
+        scene.served(2, Served::TakesItem(operation | Operation::RANGE));
+        scene.pass(10 * MS);
+        if !broken {
+            scene.served(2, Served::SendsItem(operation | Operation::RANGE));
+        }
+        scene.pass(SECOND);
+        scene
+    });
+}
+
+#[test]
+fn b6_too_many_requests_are_many() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        if !broken {
+            scene.own(2, EtcdFact::Committed { index: 5_006, term: 2 });
+        }
+        let operation = scene.asks(2, PutRequest::default().into());
+        scene.answers(operation, Err(Error::TooManyRequests));
+        scene
+    });
+}
+
+#[test]
+fn b6_an_error_that_says_not_now_is_no_answer() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        let operation = scene.asks(2, PutRequest::default().into());
+        scene.answers(operation, Err(if broken { Error::NotCapable } else { Error::NoSpace }));
+        scene
+    });
+}
+
+#[test]
+fn b6_a_member_is_added_while_all_are_connected() {
+    let added = |result: Result<Response, Error>, down: bool, before: Nanos| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.pass(before);
+        if down {
+            scene.fact(3, Fact::Stopped(Stop::Crash));
+            scene.pass(MS);
+        }
+        let operation = scene.asks(1, MemberAddRequest::default().into());
+        scene.answers(operation, result);
+        scene.end(Oracle::B6)
+    };
+    let taken = || Ok(MemberAddResponse::default().into());
+    let long = 20 * SECOND;
+    // With all three connected, nothing speaks against a fourth.
+    assert_eq!(added(taken(), false, long), (false, 1, 0));
+    assert_eq!(added(Err(Error::Unhealthy), false, long), (true, 1, 0));
+    assert_eq!(added(Err(Error::NotEnoughStartedMembers), false, long), (true, 1, 0));
+    // With two of them there is no majority of four, nor may there be before all have been connected for a while.
+    assert_eq!(added(taken(), true, long), (true, 1, 0));
+    assert!(!added(Err(Error::Unhealthy), true, long).0);
+    assert!(!added(Err(Error::Unhealthy), false, 0).0);
 }
 
 #[test]
