@@ -73,6 +73,7 @@ pub(crate) fn run_plan_with(
         let mut receivers = EventReceivers::new(plan.most_members(), own, observer);
         if !receivers.own.without_specification() {
             receivers.monitors.musts.configure(musts::setup(plan));
+            receivers.monitors.specification.configure(musts::raft(plan));
         }
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();

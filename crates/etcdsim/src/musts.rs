@@ -1,9 +1,11 @@
-//! What the musts must know of a plan: settings, links, clocks, and what each fault touches.
+//! What the monitors of a run must know of its plan: settings, links, clocks, and what each fault touches.
 
 use keyed::Ratio;
-use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault};
+use plan::{ClockFault, Fault, FaultKind, NetworkFault, Plan, ProcessFault, RaftLoop};
+use record::step::Settings;
 use schedule::{Link, PointAction, Spread, Trigger};
 use verify::musts::{Setup, Touches};
+use verify::specification::Configured;
 
 use crate::execute::EXACT;
 
@@ -37,6 +39,23 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         watch_progress: settings.watch_progress_interval,
         checkpoint: settings.lease_checkpoints(),
         faults: plan.faults.iter().map(touches).collect(),
+    }
+}
+
+/// What S must know of this plan. A leader sends a heartbeat each tick, as in etcd (`HeartbeatTick` is 1).
+pub(crate) fn raft(plan: &Plan) -> Configured {
+    let settings = &plan.cluster.settings;
+    Configured {
+        settings: Settings {
+            election: u64::from(settings.election_ticks),
+            heartbeat: 1,
+            pre_vote: settings.pre_vote,
+            check_quorum: settings.check_quorum,
+            max_inflight: u64::from(settings.max_inflight_messages),
+            max_size: settings.max_size_per_message,
+            max_uncommitted: settings.max_uncommitted_size,
+        },
+        blocking: settings.raft_loop == RaftLoop::Blocking,
     }
 }
 

@@ -37,7 +37,7 @@ pub use schedule::{
     MessageRule, Mistake, Network, NetworkFault, Noise, Open, Phases, PointAction, ProcessFault, RuleAction,
     ScenarioErrors, Spread, Target, Trigger, Turn, Who,
 };
-pub use settings::{EtcdVersion, Settings};
+pub use settings::{EtcdVersion, RaftLoop, Settings};
 pub use workload::NamedWorkload;
 
 /// A fully decided run of etcd.

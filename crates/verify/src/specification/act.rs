@@ -150,11 +150,20 @@ impl<'a> Act<'a> {
     /// Advances the copy as the specification says, and takes the messages that it sends.
     #[inline]
     pub fn perform(&mut self) {
+        if self.node.owes_release && !matches!(self.step.call, Call::Release { .. }) {
+            self.keeps_messages();
+        }
         match &self.step.call {
             Call::Start(_) => {}
-            Call::Tick => self.tick(),
+            Call::Tick => {
+                self.loop_goes_on("ticked");
+                self.tick();
+            }
             Call::Receive(message) => self.receive(message),
-            Call::Campaign => self.hup(None),
+            Call::Campaign => {
+                self.loop_goes_on("began a campaign");
+                self.hup(None);
+            }
             Call::Propose { kind, bytes } => self.propose(*kind, *bytes),
             Call::ApplyChange(change) => self.apply_change(change),
             Call::ReadIndex { context } => self.ask_read_index(*context),

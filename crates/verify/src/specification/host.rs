@@ -5,6 +5,13 @@
 //! that is durable; all others send only what is durable. Which disk jobs are durable is a fact of the disk, and not what
 //! the host says.
 //!
+//! The host is etcd's raft loop (`server/etcdserver/raft.go`, `start`). It takes a ready. If the member leads, it sends
+//! the ready's messages, before it saves the ready; otherwise it sends them as soon as the ready is durable. So a message
+//! may neither leave earlier nor stay. One thing is different, and stricter: a leader whose vote is not durable, which only
+//! a sole voter can be, holds its messages back (`docs/findings.md`). If the loop is etcd's (`raft-loop = "blocking"`), it
+//! does nothing else until the save is durable: no tick, no campaign of its own, no further ready. Messages that arrive
+//! are stepped meanwhile, and so are proposals.
+//!
 //! An acknowledgement of an earlier term may leave although its entries were replaced before they were durable: nothing
 //! can be committed by it. The argument is in `invariants/i6_durable_before_promised.rs`, which has the same rule.
 //!
@@ -32,6 +39,8 @@ impl Act<'_> {
         let now = (term, vote, commit);
         let before = std::mem::replace(&mut self.node.hard_state, now);
         let new_vote = (before.0, before.1) != (now.0, now.1);
+        self.loop_goes_on("took a ready");
+        self.hand_over_messages(ready.number, new_vote);
         let answers = std::mem::take(&mut self.node.answers);
         let snapshot = (snapshot != 0).then_some(snapshot);
         let entries = &ready.entries;
@@ -65,10 +74,13 @@ impl Act<'_> {
             self.node.disk.saving(job, term, vote, last);
         }
         let last = (!entries.is_empty()).then_some((last, last_term));
-        self.node.readies.push_back(Handed { number: ready.number, job: ready.job, last, snapshot });
+        let handed = Handed { number: ready.number, job: ready.job, last, snapshot, vote: new_vote };
+        self.node.readies.push_back(handed);
         if ready.durable {
             self.persisted(ready.number);
             self.release(&ready.left);
+        } else {
+            self.note_owed();
         }
         if let Some(index) = snapshot
             && let Some(other) = self.shared.found(index, &self.node.configuration)
@@ -76,6 +88,50 @@ impl Act<'_> {
             let other = text::configuration(other);
             self.broke(Rule::ConfigurationsAgree, || {
                 format!("After its snapshot up to {index} it has another configuration than others, who have {other}.")
+            });
+        }
+    }
+
+    /// The raft loop does something that waits for the save under way, if it waits.
+    pub fn loop_goes_on(&mut self, did: &'static str) {
+        if !self.node.blocking {
+            return;
+        }
+        if let Some(ready) = self.node.readies.front().map(|ready| ready.number) {
+            self.broke(Rule::LoopWaits, || {
+                format!("It {did} while ready {ready} was being saved, for which its raft loop waits.")
+            });
+        }
+    }
+
+    /// A ready hands messages over, which leave at once if this member leads and its vote is durable.
+    fn hand_over_messages(&mut self, number: u64, new_vote: bool) {
+        let node = &mut *self.node;
+        let beside = node.state.role == Role::Leader && !new_vote && !node.readies.iter().any(|one| one.vote);
+        for message in node.waiting.iter_mut().rev().take(node.outbox as usize) {
+            (message.ready, message.beside) = (number, beside);
+        }
+    }
+
+    /// Notes whether messages may leave now, and so must.
+    fn note_owed(&mut self) {
+        let durable = self.node.durable;
+        self.node.owes_release = self.node.waiting.iter().any(|message| message.may_leave(durable));
+    }
+
+    /// The host does something else than to let the messages go that may leave.
+    #[cold]
+    pub fn keeps_messages(&mut self) {
+        let durable = self.node.durable;
+        let kept = self.node.waiting.iter().find(|message| message.may_leave(durable)).copied();
+        self.node.owes_release = false;
+        if let Some(message) = kept {
+            let why = if message.beside { "which leaves beside the save" } else { "which is durable" };
+            self.broke(Rule::MessagesLeave, || {
+                format!(
+                    "It kept a message of kind {:?} to member {} of ready {}, {why}.",
+                    message.kind, message.to, message.ready
+                )
             });
         }
     }
@@ -107,6 +163,8 @@ impl Act<'_> {
 
     /// The host says that readies are durable.
     pub fn persisted(&mut self, number: u64) {
+        self.node.durable = self.node.durable.max(number);
+        self.note_owed();
         let (mut entries, mut snapshot) = (None, None);
         while let Some(ready) = self.node.readies.pop_front_if(|ready| ready.number <= number) {
             if let Some(job) = ready.job.filter(|job| !self.node.disk.has(*job)) {
@@ -169,11 +227,40 @@ impl Act<'_> {
             let first = waiting.pop_front_if(|message| message.number == *number);
             let later = |message: &Waiting| message.number == *number;
             match first.or_else(|| waiting.remove(waiting.iter().position(later)?)) {
-                Some(message) => self.leaves(message),
+                Some(message) => {
+                    let message = self.overtaken(message);
+                    self.leaves(message);
+                }
                 None => self.broke(Rule::ReleasedOnce, || {
                     format!("Message {number} left, which raft has not put out or which left before.")
                 }),
             }
+        }
+        if self.node.owes_release {
+            self.note_owed();
+            if self.node.owes_release {
+                self.keeps_messages();
+            }
+        }
+    }
+
+    /// Numbers are given out in order for each kind of message and receiver. In an asynchronous raft loop, what a sole
+    /// voter put out before its vote was durable may be overtaken by what it put out later. Then the number is that of the
+    /// one overtaken, which must still wait: it changes places with one that may leave.
+    fn overtaken(&mut self, message: Waiting) -> Waiting {
+        let durable = self.node.durable;
+        if message.may_leave(durable) {
+            return message;
+        }
+        let like_it = |other: &&mut Waiting| {
+            (other.kind, other.to) == (message.kind, message.to) && other.may_leave(durable)
+        };
+        match self.node.waiting.iter_mut().find(like_it) {
+            Some(other) => {
+                let number = other.number;
+                std::mem::replace(other, Waiting { number, ..message })
+            }
+            None => message,
         }
     }
 
@@ -182,6 +269,14 @@ impl Act<'_> {
         use MessageKind::{
             Append, AppendResponse, Heartbeat, RequestVote, RequestVoteResponse, Snapshot, TimeoutNow,
         };
+        if !message.may_leave(self.node.durable) {
+            self.broke(Rule::MessagesWait, || {
+                format!(
+                    "It let a message of kind {:?} to member {} go, of ready {}, which is not durable.",
+                    message.kind, message.to, message.ready
+                )
+            });
+        }
         let (own, disk, to) = (self.node.id, &self.node.disk, message.to);
         let (rule, candidate) = match message.kind {
             RequestVote => (Rule::DurableBeforeSent, own),

@@ -56,7 +56,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::step::{Call, Start, Step};
+use record::step::{Call, Settings, Start, Step};
 use record::{Event, Fact, MemberId, Members, Nanos, Record, Role};
 
 use crate::oracle::Monitor;
@@ -68,11 +68,22 @@ use reached::{Counts, Reached};
 use rule::Rule;
 use shared::Shared;
 
+/// What the plan says about raft and its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Configured {
+    /// The settings of raft.
+    pub settings: Settings,
+    /// Whether the raft loop waits for each save (`raft-loop = "blocking"`).
+    pub blocking: bool,
+}
+
 /// Watches the steps of a run for S.
 #[derive(Clone, Debug)]
 pub struct Specification {
     /// Whether it watches.
     on: bool,
+    /// What the plan says; `None` if that is not known.
+    configured: Option<Configured>,
     members: Members<Option<Node>>,
     shared: Shared,
     counts: Counts,
@@ -90,6 +101,7 @@ impl Specification {
     pub fn new(members: u32) -> Specification {
         Specification {
             on: true,
+            configured: None,
             members: Members::new(members, |_| None),
             shared: Shared::default(),
             counts: Counts::default(),
@@ -99,6 +111,11 @@ impl Specification {
             found: Vec::new(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// From now on it knows what the plan says about raft and its host.
+    pub fn configure(&mut self, configured: Configured) {
+        self.configured = Some(configured);
     }
 
     /// It watches nothing from now on. Members then report no steps, which saves time.
@@ -123,8 +140,15 @@ impl Specification {
     /// A process started.
     fn start(&mut self, member: MemberId, step: &Step, start: &Start) {
         self.counts.count(Reached::Restarted);
-        let node = Node::new(member, start, step.after);
+        let mut node = Node::new(member, start, step.after);
         self.found.clear();
+        if let Some(Configured { settings, blocking }) = self.configured {
+            node.blocking = blocking;
+            if start.settings != settings {
+                let sentence = format!("Raft started with {:?}, and not with {settings:?}.", start.settings);
+                self.found.push(Finding { rule: Rule::Configured, sentence, due: None });
+            }
+        }
         let after = &step.after;
         let sound = after.role == Role::Follower
             && after.leader.is_none()

@@ -17,6 +17,8 @@ const CONTEXTS: usize = 256;
 pub(super) struct Node {
     pub id: MemberId,
     pub settings: Settings,
+    /// Whether its raft loop waits for each save.
+    pub blocking: bool,
     pub state: State,
     pub log: Log,
     pub configuration: Configuration,
@@ -40,6 +42,10 @@ pub(super) struct Node {
     pub outbox: u64,
     /// The messages that have not left, in the order of their numbers.
     pub waiting: VecDeque<Waiting>,
+    /// Whether some of them may leave, so that the next act of the host must be to let them go.
+    pub owes_release: bool,
+    /// The number of the last ready that raft knows to be durable.
+    pub durable: u64,
     /// The readies that raft does not know to be durable.
     pub readies: VecDeque<Handed>,
     /// The number of the last ready.
@@ -83,6 +89,10 @@ pub(super) struct Waiting {
     pub term: u64,
     pub index: u64,
     pub reject: bool,
+    /// The ready that handed it over; 0 if none has.
+    pub ready: u64,
+    /// Whether it leaves beside the save of that ready.
+    pub beside: bool,
 }
 
 /// A ready that raft does not know to be durable.
@@ -95,6 +105,15 @@ pub(super) struct Handed {
     pub last: Option<(u64, u64)>,
     /// The index of its snapshot.
     pub snapshot: Option<u64>,
+    /// Whether it has a new term or vote.
+    pub vote: bool,
+}
+
+impl Waiting {
+    /// Whether it may leave, if all readies up to `durable` are durable.
+    pub fn may_leave(&self, durable: u64) -> bool {
+        self.ready != 0 && (self.beside || self.ready <= durable)
+    }
 }
 
 impl Node {
@@ -105,6 +124,7 @@ impl Node {
         Node {
             id,
             settings: start.settings,
+            blocking: false,
             state,
             disk: Disk::found(state.term, state.vote, log.last().0),
             log,
@@ -119,6 +139,8 @@ impl Node {
             answers: Vec::new(),
             outbox: 0,
             waiting: VecDeque::new(),
+            owes_release: false,
+            durable: 0,
             readies: VecDeque::new(),
             ready: 0,
             hard_state: (state.term, state.vote, state.commit),
@@ -174,6 +196,8 @@ impl Node {
                 term: message.term,
                 index: message.index,
                 reject: message.reject,
+                ready: 0,
+                beside: false,
             });
         }
     }

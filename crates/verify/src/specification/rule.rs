@@ -201,6 +201,14 @@ rules! {
         "paper figure 2; thesis 3.8; etcd-io/raft doc.go";
     LeaderDurable: "What only a leader sends leaves only once its vote for itself is durable.",
         "thesis 3.8, 10.2.1";
+    MessagesWait: "A message leaves only once its ready is durable; a leader whose vote is durable sends beside its save.",
+        "etcd server/etcdserver/raft.go, start; thesis 10.2.1; docs/findings.md (the only voter)";
+    MessagesLeave: "A leader's messages leave as soon as a ready hands them over, all others' as soon as it is durable.",
+        "etcd server/etcdserver/raft.go, start; thesis 10.2.1";
+    LoopWaits: "A raft loop that waits for its saves makes no tick, begins no campaign and takes no ready during one.",
+        "etcd server/etcdserver/raft.go, start";
+    Configured: "Raft runs with the settings of the plan, and with a heartbeat each tick.",
+        "etcd server/etcdserver/bootstrap.go, raftConfig; server/config";
     ReleasedOnce: "A host lets each message go once, and only what raft put out.",
         "etcd-io/raft doc.go";
     UncommittedCounted: "The bytes of uncommitted proposals are counted when they are taken, and no longer when they are handed over to be applied.",

@@ -1,8 +1,8 @@
 //! For each rule a right step, and the small change that breaks the rule.
 
 use record::step::{
-    Call, Change, Context, Entries, EntryKind, MemberChange, Message, Mode, Progress, Read, SnapshotHead,
-    Step, Transition,
+    Call, Change, Context, Entries, EntryKind, MemberChange, Message, Mode, Progress, Read, Ready,
+    SnapshotHead, Step, Transition,
 };
 use record::{MemberId, MessageKind, Role};
 
@@ -110,6 +110,31 @@ fn acknowledgement(from: u32, index: u64) -> Message {
 /// A leader with a proposal that nobody else has, and its ready not saved; the ready's number is returned.
 fn unsaved() -> (Rig, u64) {
     let mut rig = Rig::led();
+    rig.call(1, Rig::propose());
+    let ready = rig.takes_ready(1);
+    (rig, ready.number)
+}
+
+/// A leader whose ready with a proposal is taken, and whose messages have not left. The ready's number is returned.
+fn keeps_entry() -> (Rig, u64) {
+    let mut rig = Rig::led();
+    rig.call(1, Rig::propose());
+    let ready = rig.ready(1).expect("there is an entry");
+    rig.call(1, Call::Ready(ready.clone()));
+    (rig, ready.number)
+}
+
+/// The leader lets its messages go.
+fn lets_go((rig, _): (Rig, u64)) -> (Rig, MemberId, Step) {
+    let call = Call::Release { numbers: rig.inside(1), durable: 0 };
+    next(rig, 1, call)
+}
+
+/// A leader whose raft loop waits for the save of a proposal. The ready's number is returned.
+fn blocking() -> (Rig, u64) {
+    let mut rig = Rig::empty();
+    rig.configure(true);
+    let mut rig = rig.led_here();
     rig.call(1, Rig::propose());
     let ready = rig.takes_ready(1);
     (rig, ready.number)
@@ -1013,6 +1038,62 @@ pub(super) const CASES: &[Case] = &[
             next(rig, 1, Call::Tick)
         },
         wrong: |step| step.call = Call::Release { numbers: vec![1], durable: 0 },
+    },
+    Case {
+        rule: Rule::MessagesWait,
+        what: "a forwarded proposal leaves before its ready is durable",
+        right: || {
+            let mut rig = Rig::led();
+            let mut append = Message { entries: entries(5, &[2], EntryKind::Data), ..empty_append() };
+            append.to = id(2);
+            rig.call(2, Call::Receive(append));
+            rig.call(2, Rig::propose());
+            rig.takes_ready(2);
+            next(rig, 2, Call::Tick)
+        },
+        wrong: |step| step.call = Call::Release { numbers: (1..20).collect(), durable: 0 },
+    },
+    Case {
+        rule: Rule::MessagesLeave,
+        what: "a leader keeps its messages until its entry is durable",
+        right: || lets_go(keeps_entry()),
+        wrong: |step| step.call = Call::Persisted { number: keeps_entry().1 },
+    },
+    Case {
+        rule: Rule::MessagesLeave,
+        what: "a leader lets one of two messages go",
+        right: || lets_go(keeps_entry()),
+        wrong: |step| match &mut step.call {
+            Call::Release { numbers, .. } => _ = numbers.pop(),
+            other => panic!("{other:?} lets nothing go"),
+        },
+    },
+    Case {
+        rule: Rule::LoopWaits,
+        what: "a member ticks while it saves",
+        right: || arrives(blocking().0, Rig::message(MessageKind::HeartbeatResponse, 2, 1, 2)),
+        wrong: |step| step.call = Call::Tick,
+    },
+    Case {
+        rule: Rule::LoopWaits,
+        what: "a member takes a ready while it saves",
+        right: || arrives(blocking().0, Rig::message(MessageKind::HeartbeatResponse, 2, 1, 2)),
+        wrong: |step| step.call = Call::Ready(Ready { number: blocking().1 + 1, ..Ready::default() }),
+    },
+    Case {
+        rule: Rule::Configured,
+        what: "raft sends a heartbeat every other tick",
+        right: || {
+            let mut rig = Rig::empty();
+            rig.configure(true);
+            let at = (1, 3, 3);
+            let step = rig.start_step(&configuration(&[1, 2, 3], &[]), (3, 1), &Entries::default(), at);
+            (rig, id(1), step)
+        },
+        wrong: |step| match &mut step.call {
+            Call::Start(start) => start.settings.heartbeat = 2,
+            other => panic!("{other:?} is no start"),
+        },
     },
     Case {
         rule: Rule::ReleasedOnce,

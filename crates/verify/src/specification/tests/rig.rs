@@ -12,9 +12,9 @@ use record::step::{
 };
 use record::{Event, Fact, MemberId, MessageKind, Role};
 
-use super::super::Specification;
 use super::super::act::{Act, Finding, Scratch};
 use super::super::node::Node;
+use super::super::{Configured, Specification};
 use crate::Sheet;
 use crate::oracle::Monitor;
 
@@ -98,7 +98,12 @@ impl Rig {
     /// Voters and learners whose logs have these entries after entry 3 of term 1, in a term, with a commit index and an
     /// applied index.
     pub fn with_log(voters: &[u32], learners: &[u32], log: &Entries, at: (u64, u64, u64)) -> Rig {
-        let mut rig = Rig::empty();
+        Rig::empty().starting(voters, learners, log, at)
+    }
+
+    /// The same, from a rig without members.
+    fn starting(self, voters: &[u32], learners: &[u32], log: &Entries, at: (u64, u64, u64)) -> Rig {
+        let mut rig = self;
         for member in voters.iter().chain(learners) {
             let step = rig.start_step(&configuration(voters, learners), (3, 1), log, at);
             rig.take(id(*member), &step);
@@ -259,7 +264,19 @@ impl Rig {
             self.jobs.insert(id(member), job);
         }
         self.call(member, Call::Ready(ready.clone()));
+        self.lets_go(member);
         ready
+    }
+
+    /// The host lets the messages go that may leave.
+    pub fn lets_go(&mut self, member: u32) {
+        let node = self.node(member);
+        let may_leave = node.waiting.iter().filter(|message| message.may_leave(node.durable));
+        let (numbers, durable): (Vec<u64>, u64) =
+            (may_leave.map(|message| message.number).collect(), node.durable);
+        if !numbers.is_empty() {
+            self.call(member, Call::Release { numbers, durable });
+        }
     }
 
     /// A disk job is durable.
@@ -297,10 +314,7 @@ impl Rig {
             self.synced(member, job);
         }
         self.call(member, Call::Persisted { number: ready.number });
-        let numbers = self.inside(member);
-        if !numbers.is_empty() {
-            self.call(member, Call::Release { numbers, durable: ready.number });
-        }
+        self.lets_go(member);
     }
 
     /// The host applies entries.
@@ -354,9 +368,19 @@ impl Rig {
         self.quiet();
     }
 
+    /// The specification knows the settings, and whether raft loops wait for saves.
+    pub fn configure(&mut self, blocking: bool) {
+        self.spec.configure(Configured { settings: self.settings, blocking });
+    }
+
     /// Voters 1, 2 and 3, led by member 1 in term 2, which has committed its first entry, number 4.
     pub fn led() -> Rig {
-        let mut rig = Rig::cluster(&[1, 2, 3]);
+        Rig::empty().led_here()
+    }
+
+    /// The same, from a rig without members.
+    pub fn led_here(self) -> Rig {
+        let mut rig = self.starting(&[1, 2, 3], &[], &Entries::default(), (1, 3, 3));
         rig.campaigns(1);
         rig.tick(1, 1);
         rig.quiet();

@@ -186,6 +186,7 @@ fn an_acknowledgement_may_leave_after_a_snapshot_has_covered_it() {
     let rules: Vec<Rule> = rig.judge(id(2), &too_early).iter().map(|finding| finding.rule).collect();
     assert!(rules.contains(&Rule::DurableBeforeSent), "{rules:?}");
     rig.synced(2, ready.job.expect("an entry is saved"));
+    rig.call(2, Call::Persisted { number: ready.number });
     let in_time = rig.right(2, Call::Release { numbers: vec![1], durable: ready.number });
     assert!(rig.judge(id(2), &in_time).is_empty());
 }

@@ -37,6 +37,8 @@ pub fn not_seen(rule: Rule) -> Option<&'static str> {
         ProposalTaken | UncommittedCounted | JointLeft => Some(PROPOSALS),
         ReadAfterCommit | ReadByQuorum | ReadIndexTrue | ReadContextOnce | ReadPassedOn => Some(READS),
         ReadyComplete | AppliedWhenCommitted | ReleasedOnce => Some(READY),
-        PersistedWhenDurable | PersistedMoves | DurableBeforeSent | LeaderDurable => Some(DISK),
+        PersistedWhenDurable | PersistedMoves | DurableBeforeSent | LeaderDurable | MessagesWait
+        | MessagesLeave | LoopWaits => Some(DISK),
+        Configured => Some(TIME),
     }
 }
