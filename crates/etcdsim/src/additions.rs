@@ -140,6 +140,10 @@ impl Monitor for OwnOracles<'_> {
         self.monitors.iter_mut().for_each(|monitor| monitor.served(time, member, served, sheet));
     }
 
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner, sheet: &mut Sheet) {
+        self.monitors.iter_mut().for_each(|monitor| monitor.inner(time, member, inner, sheet));
+    }
+
     fn end(&mut self, record: &Record, sheet: &mut Sheet) {
         self.monitors.iter_mut().for_each(|monitor| monitor.end(record, sheet));
     }

@@ -74,7 +74,9 @@ pub(crate) fn run_plan_with(
         if !receivers.own.without_specification() {
             receivers.monitors.musts.configure(musts::setup(plan));
             receivers.monitors.specification.configure(musts::raft(plan));
+            receivers.monitors.lessor.configure(plan.cluster.settings.election_timeout());
         }
+        receivers.monitors.headers.configure();
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
         let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
@@ -235,6 +237,8 @@ impl Observer<Etcd> for EventReceivers<'_> {
     }
 
     fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner) {
+        self.monitors.inner(time, member, inner, &mut self.sheet);
+        self.own.inner(time, member, inner, &mut self.sheet);
         self.observer.inner(time, member, inner);
     }
 

@@ -8,7 +8,8 @@ use api::etcdserverpb::{
 use api::membershippb::{ClusterMemberAttrSetRequest, ClusterVersionSetRequest, DowngradeInfoSetRequest};
 use bytes::Bytes;
 use prost::Message;
-use record::inner::Command as Told;
+use record::MemberId;
+use record::inner::{Command as Told, Own};
 
 /// What every member does when it applies the entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +118,19 @@ pub(crate) fn reported(command: &Command) -> Told {
         Command::Downgrade(_) => Told::Other("a downgrade"),
         Command::Version(_) => Told::Other("the cluster version"),
         Command::Authenticate(_) => Told::Other("a login"),
+    }
+}
+
+/// The command as it is shown to oracles, if a member proposes it on its own.
+pub(crate) fn own(command: &Command) -> Option<Own> {
+    match command {
+        Command::Version(request) => Some(Own::Version(request.ver.clone())),
+        Command::Attributes(request) => {
+            let attributes = request.member_attributes.clone().unwrap_or_default();
+            let member = MemberId::from_raft(request.member_id);
+            Some(Own::Name { member, name: attributes.name, urls: attributes.client_urls })
+        }
+        _ => None,
     }
 }
 

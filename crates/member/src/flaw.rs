@@ -179,7 +179,7 @@ flaws! {
     /// revokes what its successor renewed (etcd issue 15247).
     StalledLeaderRevokes = "M-15247", "stalled-leader-revokes", Leases, in "lease-leader-stalls" by "L1" "L3";
     /// A new leader gives every lease its whole TTL, whatever the last checkpoint says (etcd issue 17132).
-    LeaseTtlResets = "M-17132", "lease-ttl-resets", Leases, in "lease-checkpoints" by "L2";
+    LeaseTtlResets = "M-17132", "lease-ttl-resets", Leases, in "lease-checkpoints" by "L2" "L4";
     /// Leases use the wall clock (etcd issue 12291).
     LeaseWallClock = "M-12291", "lease-wall-clock", Leases, in "clock-jumps" by "L1";
     /// A restart derives the revision from the rows it finds, although an unfinished compaction may have

@@ -2,22 +2,36 @@
 //!
 //! It works like a log: any part of the member may call [`tell`], without being handed anything. The reports of a step
 //! are collected outside its effects, for the thread on which the step runs, and join the effects at its end. If nobody
-//! asked for reports, nothing is collected, and they are not even made. Only the explainer reads them, so they change
-//! no step.
+//! asked for reports, nothing is collected, and they are not even made. Only the explainer reads them, and oracles the
+//! few that are deeds ([`tell_deed`]), so they change no step.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use record::Inner;
 
 thread_local! {
     /// What the step under way has reported; `None` if nobody asked.
     static TOLD: RefCell<Option<Vec<Inner>>> = const { RefCell::new(None) };
+    /// Whether somebody asked for more than deeds.
+    static ALL: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A step begins. `on` says whether somebody asked for what happens inside.
+/// What somebody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nothing.
+    Nothing,
+    /// What is for oracles.
+    Deeds,
+    /// Everything.
+    All,
+}
+
+/// A step begins. `asked` says what somebody asked for of what happens inside.
 #[inline]
-pub(crate) fn begin(on: bool) {
-    TOLD.with_borrow_mut(|reported| match (on, reported.as_mut()) {
+pub(crate) fn begin(asked: Asked) {
+    ALL.set(asked == Asked::All);
+    TOLD.with_borrow_mut(|reported| match (asked != Asked::Nothing, reported.as_mut()) {
         (true, Some(reported)) => reported.clear(),
         (true, None) => *reported = Some(Vec::new()),
         (false, Some(_)) => *reported = None,
@@ -25,16 +39,24 @@ pub(crate) fn begin(on: bool) {
     });
 }
 
-/// Whether somebody asked.
+/// Whether somebody asked for everything.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    TOLD.with_borrow(Option::is_some)
+    ALL.get()
 }
 
 /// Reports something. Making the report must change nothing, and must not report anything else.
 #[inline]
 pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
     if is_on() {
+        tell_deed(happened);
+    }
+}
+
+/// The same for a deed ([`Inner::is_deed`]), which is also made if only deeds were asked for.
+#[inline]
+pub(crate) fn tell_deed(happened: impl FnOnce() -> Inner) {
+    if TOLD.with_borrow(Option::is_some) {
         let happened = happened();
         TOLD.with_borrow_mut(|reported| reported.as_mut().expect("it is on").push(happened));
     }
@@ -61,17 +83,20 @@ mod tests {
     #[test]
     fn a_step_tells_only_those_who_asked() {
         let mut list = Vec::new();
-        begin(false);
-        tell(|| panic!("nobody asked"));
+        begin(Asked::Nothing);
+        tell_deed(|| panic!("nobody asked"));
         end(&mut list);
-        begin(true);
+        begin(Asked::Deeds);
+        tell(|| panic!("nobody asked"));
+        tell_deed(|| copies(0));
+        begin(Asked::All);
         tell(|| copies(1));
-        begin(true); // the step before had no end, for it panicked
+        begin(Asked::All); // the step before had no end, for it panicked
         tell(|| copies(2));
         tell(|| copies(3));
         end(&mut list);
         end(&mut list);
-        begin(false);
+        begin(Asked::Nothing);
         assert_eq!(list, [copies(2), copies(3)]);
     }
 }

@@ -134,6 +134,7 @@ impl Leases {
             // The lease expired: the answer waits until the revocation is applied.
             Renewed::Expiring => self.waiting.push((operation, id, now + self.request_timeout)),
             Renewed::Checkpointed => {
+                lessor::tell(id, LeaseDeed::Checkpoints { left: 0 }, now);
                 wants.push(checkpoint(vec![(id, 0)]));
                 self.waiting.push((operation, id, now + self.request_timeout));
             }

@@ -110,7 +110,7 @@ impl Ticker {
 
 /// Reports what the lessor does with a lease, when the monotonic clock reads `clock`.
 pub(crate) fn tell(id: i64, what: LeaseDeed, clock: u64) {
-    inner::tell(|| Inner::Lease { id, what, clock });
+    inner::tell_deed(|| Inner::Lease { id, what, clock });
 }
 
 /// Tracks when each lease expires, while this member is the primary lessor.
@@ -202,6 +202,7 @@ impl Lessor {
             let resets = self.flaws.has(Flaw::LeaseTtlResets); // flaw M-17132
             let left = if lease.remaining > 0 && !resets { lease.remaining } else { lease.ttl };
             self.set(id, lease.ttl, after(clock, left).saturating_add(self.extension));
+            self.tell_time(id, now);
             tell(id, LeaseDeed::TakenOver { ttl: lease.ttl, checkpoint: lease.remaining, left }, now);
             self.schedule_checkpoint(id, clock);
             self.probes.reached(Probe::LeaseExtendedByNewLeader);
@@ -243,6 +244,7 @@ impl Lessor {
         }
         let clock = self.clock(now, wall);
         self.set(id, ttl, after(clock, ttl));
+        self.tell_time(id, now);
         tell(id, LeaseDeed::Granted { ttl }, now);
         self.schedule_checkpoint(id, clock);
     }
@@ -288,6 +290,7 @@ impl Lessor {
             self.probes.reached(Probe::LeaseRenewedLate);
         }
         self.set(id, ttl, after(clock, ttl));
+        self.tell_time(id, now);
         tell(id, LeaseDeed::Renewed { ttl }, now);
         match checkpoint_at {
             Some(at) => self.set_checkpoint(id, at),
@@ -386,6 +389,7 @@ impl Lessor {
             // time left expires anyway.
             if left > 0 && left < after(0, time.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
+                tell(id, LeaseDeed::Checkpoints { left: left as i64 }, now);
                 self.checkpoints_in_log.insert(id);
                 self.probes.reached(Probe::LeaseCheckpointTaken);
             }
@@ -433,6 +437,13 @@ impl Lessor {
         *self.times.get(&id).unwrap_or_else(|| {
             panic!("lease {id} is in the store but has no time: was `granted` not called for it?")
         })
+    }
+
+    /// Reports when a lease expires.
+    fn tell_time(&self, id: i64, now: u64) {
+        if let Some(LeaseTime { expiry, .. }) = self.times.get(&id) {
+            tell(id, LeaseDeed::Timed { expiry: *expiry }, now);
+        }
     }
 
     /// Sets a lease's expiry and discards its other times.

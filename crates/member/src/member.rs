@@ -11,7 +11,8 @@ use api::{Error, Request};
 use contract::disk::Disk;
 use contract::{Armed, Boot, Now, Started, Status, Watched};
 use raft::eraftpb::{Entry, EntryType, Message as RaftMessage, MessageType, Snapshot};
-use record::{EtcdFact as Fact, MemberId, Probe};
+use record::inner::LeaseDeed;
+use record::{EtcdFact as Fact, Inner, MemberId, Probe};
 
 use crate::auth::{self, AuthInfo};
 use crate::compactor::Compactor;
@@ -27,6 +28,7 @@ use crate::inner;
 use crate::io::{Effects, Etcd, Input, Message, PeerMessage};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
+use crate::lessor;
 use crate::logins::Logins;
 use crate::maintenance::{self, Comparison, Transfers};
 use crate::membership::Membership;
@@ -116,7 +118,7 @@ pub struct Member {
     /// When the parts must be looked at again.
     pub(crate) round: Round,
     /// Whether somebody asked for what happens inside.
-    pub(crate) inner: bool,
+    pub(crate) asked: inner::Asked,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
 }
@@ -144,7 +146,7 @@ impl contract::Node for Member {
         if self.finished {
             return;
         }
-        inner::begin(self.inner);
+        inner::begin(self.asked);
         let mut armed = self.armed.take();
         let mut out = Out::new(effects, &mut armed, now);
         self.handle(input, &mut out);
@@ -650,6 +652,7 @@ impl Member {
             let command = envelope::reported(&command);
             self.replica.applied_entry(id, command, user, waiting.is_some(), error, before)
         });
+        self.tell_own(index, &command, news);
         match news {
             Some(LeaseNews::Granted { id, ttl }) => self.leases.granted(id, ttl, out.now),
             Some(LeaseNews::Revoked(id)) => {
@@ -686,6 +689,22 @@ impl Member {
             }
         }
         (id, mutated)
+    }
+
+    /// Tells the oracles what an entry says about leases, and what some member has proposed on its own.
+    fn tell_own(&self, index: u64, command: &Command, news: Option<LeaseNews>) {
+        if let Some(LeaseNews::Granted { id, ttl }) = news {
+            lessor::tell(id, LeaseDeed::Created { index, ttl }, self.now);
+        }
+        if let Command::Checkpoint(request) = command {
+            for checkpoint in &request.checkpoints {
+                let left = checkpoint.remaining_ttl;
+                lessor::tell(checkpoint.id, LeaseDeed::Recorded { index, left }, self.now);
+            }
+        }
+        if let Some(what) = envelope::own(command) {
+            inner::tell_deed(|| Inner::AppliesOwn { index, what });
+        }
     }
 
     /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.

@@ -656,6 +656,10 @@ impl Member {
             }
             _ => None,
         };
+        if no_client && let Some(what) = envelope::own(&command) {
+            let clock = self.now;
+            inner::tell_deed(|| Inner::ProposesOwn { what, clock });
+        }
         let Some(data) = envelope::encode(id, user, command) else {
             return self.reply(operation, Err(Error::NotCapable), out);
         };

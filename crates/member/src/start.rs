@@ -96,7 +96,12 @@ impl Member {
         } = boot;
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
-        inner::begin(tells);
+        let asked = match (tells, steps) {
+            (true, _) => inner::Asked::All,
+            (false, true) => inner::Asked::Deeds,
+            (false, false) => inner::Asked::Nothing,
+        };
+        inner::begin(asked);
         let mut found = match Replay::read_with(&*disk, config.flaws) {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if first => bootstrap(&config, &disk)?,
@@ -163,7 +168,7 @@ impl Member {
             version_look_at: 0,
             report_at: now,
             armed,
-            inner: tells,
+            asked,
             round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),

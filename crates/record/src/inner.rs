@@ -4,6 +4,9 @@
 //! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they
 //! have contents: keys, requests, watch events.
 //!
+//! A few are for oracles: what a lessor does with leases, and what a member proposes on its own and applies of that.
+//! These are *deeds* ([`Inner::is_deed`]). They are rare, and are made whenever the steps of raft are.
+//!
 //! To add one: its row here, the line of the member that reports it (`tell` of the member's `inner`), and the rule or
 //! the part of the chain that uses it (`etcdsim/src/explain`).
 //!
@@ -94,6 +97,22 @@ pub enum Inner {
         revision: i64,
     },
 
+    // ---- the member's own proposals ---------------------------------------------------------------
+    /// The member proposes something on its own.
+    ProposesOwn {
+        /// What it proposes.
+        what: Own,
+        /// The member's monotonic clock.
+        clock: u64,
+    },
+    /// The member applies an entry that some member has proposed on its own.
+    AppliesOwn {
+        /// The index of the entry.
+        index: u64,
+        /// What it says.
+        what: Own,
+    },
+
     // ---- reads ------------------------------------------------------------------------------------
     /// A read is answered from the store of this member.
     Reads {
@@ -115,6 +134,29 @@ pub enum Inner {
         revision: i64,
         /// Whether it is the first of its stream.
         first: bool,
+    },
+}
+
+impl Inner {
+    /// Whether it is for oracles.
+    pub const fn is_deed(&self) -> bool {
+        matches!(self, Inner::Lease { .. } | Inner::ProposesOwn { .. } | Inner::AppliesOwn { .. })
+    }
+}
+
+/// What a member proposes on its own, and not as a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// The version that the whole cluster speaks.
+    Version(String),
+    /// The name and the client URLs of a member, which it publishes.
+    Name {
+        /// The member.
+        member: MemberId,
+        /// Its name.
+        name: String,
+        /// Its client URLs.
+        urls: Vec<String>,
     },
 }
 
@@ -366,5 +408,29 @@ pub enum LeaseDeed {
     Answered {
         /// The seconds.
         ttl: i64,
+    },
+    /// The lessor has set when it expires. It comes before what says why.
+    Timed {
+        /// When it expires.
+        expiry: u64,
+    },
+    /// The lessor proposes a checkpoint of it.
+    Checkpoints {
+        /// The time left that is to be recorded, in seconds; 0 to forget what was recorded.
+        left: i64,
+    },
+    /// The member, which need not be the lessor, applies its grant.
+    Created {
+        /// The index of the entry.
+        index: u64,
+        /// The TTL, in seconds.
+        ttl: i64,
+    },
+    /// The member, which need not be the lessor, applies a checkpoint of it.
+    Recorded {
+        /// The index of the entry.
+        index: u64,
+        /// The time left by the checkpoint, in seconds; 0 for none.
+        left: i64,
     },
 }

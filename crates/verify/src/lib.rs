@@ -11,7 +11,8 @@
 //!   which needs nothing but the history. The two are compared on every history that is judged, and on many small
 //!   ones with the whole model (`tests/cross_check.rs`).
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
-//! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
+//! * [`leases`] (L4 watches the lessor), `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
+//! * `headers`: what K1 says of the headers of answers and of the status of members, in runs.
 //! * `refused`: N1 to N3, what must be refused.
 //! * [`leaks`]: Z, what members keep against what is alive.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. [`specification`]: S, which watches every step of raft. [`musts`]: B1 to B8, what must happen within a bound. `ends`: V1, V2 and the end of I8; `progress`: V3.
@@ -39,6 +40,7 @@ mod ends;
 mod failed_writes;
 pub mod general;
 mod hash_kv;
+mod headers;
 pub mod history_file;
 pub mod invariants;
 mod judge;

@@ -33,7 +33,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use record::{Event, MemberId, Nanos, Record, Served, Step};
+use record::{Event, Inner, MemberId, Nanos, Record, Served, Step};
 use serde::{Serialize, Serializer};
 
 use crate::{Context, Sheet};
@@ -59,6 +59,12 @@ pub trait Monitor {
     /// A member takes something from its callers, or gives them something.
     fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
         let _ = (time, member, served, sheet);
+    }
+
+    /// Takes the next deed of a member ([`Inner::is_deed`]), if it or another monitor wants steps. Those of an input come
+    /// after its facts and steps. If somebody else wants to see what happens inside members, it sees all of that.
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner, sheet: &mut Sheet) {
+        let _ = (time, member, inner, sheet);
     }
 
     /// Takes the record of the run, which is over.

@@ -8,9 +8,11 @@
 //! The oracles whose violations one judge reports are together under that judge. The order of the rows is the order of
 //! the oracles ([`Oracle`]'s `Ord`): of two violations of equal severity and time, it decides which comes first.
 
-use record::{Event, MemberId, Nanos, Record, Served, Step};
+use record::{Event, Inner, MemberId, Nanos, Record, Served, Step};
 
+use crate::headers::Headers;
 use crate::invariants::Invariants;
+use crate::leases::Lessor;
 use crate::musts::Musts;
 use crate::oracle::Monitor;
 use crate::specification::Specification;
@@ -154,6 +156,11 @@ macro_rules! monitors {
                 $(self.$name.served(time, member, served, sheet);)+
             }
 
+            #[inline]
+            fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner, sheet: &mut Sheet) {
+                $(self.$name.inner(time, member, inner, sheet);)+
+            }
+
             fn end(&mut self, record: &Record, sheet: &mut Sheet) {
                 $(self.$name.end(record, sheet);)+
             }
@@ -168,6 +175,10 @@ monitors! {
     specification: Specification,
     /// B1 to B8.
     musts: Musts,
+    /// L4.
+    lessor: Lessor,
+    /// The headers and the status of K1.
+    headers: Headers,
 }
 
 oracles! {
@@ -180,10 +191,12 @@ oracles! {
                 of them took effect, and where. What a member proposed itself is replayed with the rest: an entry \
                 that made a revision must explain it. Users could do what they did, watching included, and were \
                 refused only what they had no right to. No answer of any kind names a revision that cannot have \
-                existed yet.",
-            not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each \
+                existed yet. In a run, every header names the cluster, the member that was asked, and a term of which \
+                that member had applied an entry last at some moment of the call; so do the headers of watch responses. A \
+                status says that there is no leader exactly if it names none, and a downgrade only if one was asked for.",
+            not_checked: "What time does to a lease (L1 to L4). The order of lease operations among each \
                 other. Operations whose outcome is unknown and that no member applied. Order among reads of \
-                one revision (they commute). That the header of a `Compact` or \
+                one revision (they commute). That the revision in the header of a `Compact` or \
                 of an answer about leases or hashes is not too old. Errors of size, load and quota, except \
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
@@ -307,6 +320,18 @@ oracles! {
             without_evidence: "Lists of leases; the keys of a lease; how much time is left, unless it is far more than the \
                 lease was granted for; that a lease has no time left; answers about leases \
                 that may be from before the history began, or that a request without an answer may have made.";
+    }
+    Services, Kind::Steps => {
+        L4, Inside: "the leader is the lessor, and gives each lease the time that it has",
+            exactly: "A member becomes the lessor exactly when it leads and applies the first entry of its term, and stops \
+                being it in the step in which it stops leading. A new lessor gives each lease what the last applied \
+                checkpoint of it says, or its whole TTL if there is none, and an election timeout; a grant and a renewal \
+                give it its TTL; a lease is found expired no sooner than that time is over. All of that to the nanosecond \
+                of the member's clock. A checkpoint records the time that is left, which is more than nothing and less than \
+                the TTL, or forgets what an earlier one recorded, for a lease that is to be renewed.",
+            not_checked: "When a checkpoint is made, and how soon an expired lease is found (B8). Leases that a lessor takes \
+                over without having a grant of theirs in the run.",
+            without_evidence: "Everything: only a run shows what a lessor does.";
     }
     Services, Kind::Record(locks::judge) => {
         M1, Wrong: "whoever holds a lock or leads an election is first in its queue",
@@ -456,7 +481,9 @@ oracles! {
         B5, Inside: "a leader sends what it needs to, and streams",
             exactly: "While all members of a configuration are well and have caught up, a leader sends each follower at most an \
                 append for each entry, each move of its commit index and each heartbeat, and a heartbeat for each tick and \
-                each ReadIndex; and it probes none for longer than two probes take while it has entries to send.",
+                each ReadIndex; and it probes none for longer than two probes take while it has entries to send. At any time, \
+                what a member proposes on its own can change something: no cluster version that it has applied, no name that \
+                it has applied, and no name twice within a request timeout.",
             not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
         B6, Stuck: "every request is answered, once and in time",
             exactly: "Whether its client still waits or not, a request that a member takes is answered once. A member that is \

@@ -174,6 +174,10 @@ fn lease(evidence: &Evidence, happened: &Happened, lease: i64) -> Option<Sentenc
             LeaseDeed::Answered { ttl } => {
                 format!("Member {member} tells a client that lease {lease} has {ttl} s.")
             }
+            LeaseDeed::Timed { .. }
+            | LeaseDeed::Checkpoints { .. }
+            | LeaseDeed::Created { .. }
+            | LeaseDeed::Recorded { .. } => return None,
         },
         What::Inner(Inner::Applied(entry))
             if entry.mine || entry.request == 0 || is_own(evidence, entry.request) =>

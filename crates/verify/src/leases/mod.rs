@@ -1,4 +1,4 @@
-//! L1 to L3: leases over time.
+//! L1 to L3: leases over time. L4 (`lessor`) watches the lessor itself.
 //!
 //! * L1: no lease expires before its TTL has passed by the fastest clock of any member. The TTL counts from the grant,
 //!   or from the *call* of the last confirmed keep-alive, because the renewal happened somewhere between call and
@@ -19,6 +19,7 @@
 
 mod answers;
 mod by_answers;
+mod lessor;
 mod lessors;
 mod lifetimes;
 
@@ -30,6 +31,7 @@ use record::{Applied, History, Nanos};
 use crate::clocks::of_lease;
 use crate::k1::Known;
 use crate::{Context, Oracle, Sheet, Violation, describe};
+pub use lessor::Lessor;
 pub use lessors::Lessors;
 use lifetimes::End;
 pub(crate) use lifetimes::{Lifetime, Lifetimes};

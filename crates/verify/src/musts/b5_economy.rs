@@ -1,4 +1,5 @@
-//! B5: in peace, a leader sends no more than the protocol needs, and streams to followers that have caught up.
+//! B5: in peace, a leader sends no more than the protocol needs, and streams to followers that have caught up. What a
+//! member proposes on its own is in `b5_own`.
 //!
 //! Messages. To a follower, a leader sends an append for each entry that is added to its log, one for each time that
 //! its commit index moves, and one for each answer to a heartbeat that comes while entries are under way (raft 0.7.0,

@@ -17,6 +17,7 @@ mod b2_transfer;
 mod b3_no_election;
 mod b4_recovery;
 mod b5_economy;
+mod b5_own;
 mod b6_answers;
 mod b7_read_index;
 mod b8_leases;
@@ -34,7 +35,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use record::step::Step;
-use record::{EtcdFact, Event, Fact, MemberId, MessageKind, MustCounts, Nanos, Observer, Record, Served};
+use record::{
+    EtcdFact, Event, Fact, Inner, MemberId, MessageKind, MustCounts, Nanos, Observer, Record, Served,
+};
 
 use crate::leases::Lessors;
 use crate::oracle::Monitor;
@@ -44,6 +47,7 @@ use b2_transfer::Transfer;
 use b3_no_election::NoElection;
 use b4_recovery::Recovery;
 use b5_economy::Economy;
+use b5_own::OwnProposals;
 use b7_read_index::ReadIndex;
 use cluster::Cluster;
 pub use counts::Premise;
@@ -69,6 +73,7 @@ pub struct Musts {
     recovery: Recovery,
     economy: Economy,
     requests: Requests,
+    own: OwnProposals,
     answers: Tally,
     read_index: ReadIndex,
     /// B8, and who was the lessor, on which it depends.
@@ -91,6 +96,7 @@ impl Musts {
             recovery: Recovery::new(members),
             economy: Economy::new(members),
             requests: Requests::default(),
+            own: OwnProposals::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
@@ -145,6 +151,10 @@ impl Musts {
         let Some(setup) = &self.setup else { return };
         let (time, member) = (event.time, event.member);
         match &event.fact {
+            Fact::Started { .. } => self.own.started(member),
+            Fact::Own(EtcdFact::Recovered { consistent_index, .. }) => {
+                self.own.loaded(member, *consistent_index)
+            }
             Fact::Stopped(_) => {
                 self.speed.ended(member);
                 self.step_down.stopped(member);
@@ -162,7 +172,10 @@ impl Musts {
                     self.read_index.dropped(member);
                 }
             }
-            Fact::Own(EtcdFact::SnapshotInstalled { .. }) => self.recovery.installed(member),
+            Fact::Own(EtcdFact::SnapshotInstalled { index, .. }) => {
+                self.own.loaded(member, *index);
+                self.recovery.installed(member);
+            }
             _ => {}
         }
         self.cluster.note(time, member, &event.fact, setup);
@@ -240,6 +253,18 @@ impl Monitor for Musts {
         if self.setup.is_some() && !self.requests.served(time, member, served, self.cluster.apply_gap(member))
         {
             sheet.add(b6_answers::twice(time, member, served));
+        }
+    }
+
+    fn inner(&mut self, time: Nanos, member: MemberId, inner: &Inner, sheet: &mut Sheet) {
+        let Some(setup) = &self.setup else { return };
+        match inner {
+            Inner::ProposesOwn { what, clock } => {
+                let tally = &mut self.economy.tally;
+                self.own.proposes(time, (member, *clock), what, setup, tally, sheet);
+            }
+            Inner::AppliesOwn { index, what } => self.own.applies(member, *index, what),
+            _ => {}
         }
     }
 

@@ -8,10 +8,11 @@ use api::etcdserverpb::{
 use api::mvccpb::{Event as Change, KeyValue};
 use api::v3lockpb::LockRequest;
 use api::{Error, Request, Response};
+use record::inner::Own;
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
-    Applied, EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome, Record,
-    Role, Served, Stop, WatchStream,
+    Applied, EtcdFact, Event, Fact, Inner, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome,
+    Record, Role, Served, Stop, WatchStream,
 };
 
 use super::setup::Set;
@@ -64,6 +65,10 @@ impl Scene {
     fn fact(&mut self, member: u32, fact: Fact) {
         let member = if member == 0 { MemberId::NONE } else { id(member) };
         self.musts.event(&Event { time: self.now, member, fact }, &mut self.sheet);
+    }
+
+    fn inner(&mut self, member: u32, inner: Inner) {
+        self.musts.inner(self.now, id(member), &inner, &mut self.sheet);
     }
 
     fn own(&mut self, member: u32, fact: EtcdFact) {
@@ -377,6 +382,40 @@ fn b5_a_leader_sends_no_more_than_it_needs_to() {
         }
         scene
     });
+}
+
+#[test]
+fn b5_a_member_proposes_what_can_change_something() {
+    let version = |version: &str| Own::Version(version.to_string());
+    let name = |name: &str| Own::Name { member: id(2), name: name.to_string(), urls: Vec::new() };
+    let scene = || Scene::at_peace(Setup::default());
+    let found = |scene: Scene| scene.end(Oracle::B5).0;
+    // A version that holds, at the proposer.
+    for (applies, holds) in [(1, false), (3, true)] {
+        let mut scene = scene();
+        scene.inner(applies, Inner::AppliesOwn { index: 6, what: version("3.6.0") });
+        scene.inner(1, Inner::ProposesOwn { what: version("3.6.0"), clock: 0 });
+        assert_eq!(found(scene), !holds);
+    }
+    let mut empty = scene();
+    empty.inner(1, Inner::ProposesOwn { what: version(""), clock: 0 });
+    assert!(found(empty));
+    // A name that is known, also from a snapshot.
+    for (index, holds) in [(7, false), (6, true)] {
+        let mut scene = scene();
+        scene.inner(1, Inner::AppliesOwn { index: 7, what: name("m2") });
+        let (term, revision, state_hash) = (2, 1, 0);
+        scene.own(2, EtcdFact::SnapshotInstalled { index, term, revision, state_hash });
+        scene.inner(2, Inner::ProposesOwn { what: name("m2"), clock: 0 });
+        assert_eq!(found(scene), !holds);
+    }
+    // A name that is not known yet, once within a request timeout by the member's clock.
+    for (clock, holds) in [(7_000 * MS, true), (6_999 * MS, false)] {
+        let mut scene = scene();
+        scene.inner(2, Inner::ProposesOwn { what: name("m2"), clock: 0 });
+        scene.inner(2, Inner::ProposesOwn { what: name("m2"), clock });
+        assert_eq!(found(scene), !holds);
+    }
 }
 
 #[test]

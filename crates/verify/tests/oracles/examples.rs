@@ -115,6 +115,11 @@ fn of_records(oracle: Oracle) -> Examples {
             };
             return Examples::Runs { file, fires: test, holds: test };
         }
+        "L4" => {
+            let file = "crates/verify/src/leases/lessor.rs";
+            let test = "l4_a_leader_is_the_lessor_from_its_first_entry_on";
+            return Examples::Runs { file, fires: test, holds: test };
+        }
         "S" => {
             let file = "crates/verify/src/specification/tests.rs";
             let fires = "every_rule_is_broken_by_a_step";

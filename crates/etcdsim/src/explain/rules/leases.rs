@@ -93,7 +93,7 @@ pub(super) fn lasts(evidence: &Evidence) -> Vec<Wrong> {
                         .about(Subject::Lease(*id)),
                 );
             }
-            LeaseDeed::Confirmed | LeaseDeed::Revokes | LeaseDeed::Answered { .. } => {}
+            _ => {}
         }
     }
     found
@@ -196,7 +196,6 @@ pub(super) fn confirmed(evidence: &Evidence) -> Vec<Wrong> {
         }
         let What::Inner(Inner::Lease { id, what, .. }) = &happened.what else { continue };
         let says = match what {
-            LeaseDeed::Granted { .. } | LeaseDeed::TakenOver { .. } | LeaseDeed::Answered { .. } => continue,
             LeaseDeed::Expired { .. } => {
                 // It may be found expired again while a confirmed revocation waits for others.
                 expired.entry((member, *id)).or_insert(false);
@@ -209,7 +208,7 @@ pub(super) fn confirmed(evidence: &Evidence) -> Vec<Wrong> {
             LeaseDeed::Revokes if expired.remove(&(member, *id)) == Some(false) => "proposed to revoke",
             // A renewal that waited for its checkpoint was confirmed before that.
             LeaseDeed::Renewed { .. } if !asked.contains(&(member, *id)) => "renewed",
-            LeaseDeed::Revokes | LeaseDeed::Renewed { .. } => continue,
+            _ => continue,
         };
         let says = format!(
             "Member {member} {says} lease {id} at {} without confirming with a quorum that it still led{}.",
