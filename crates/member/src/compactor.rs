@@ -24,6 +24,7 @@ use crate::envelope::Command;
 use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
+use crate::punctual;
 use crate::want::{Want, Wants};
 
 const MINUTE: u64 = 60_000_000_000;
@@ -149,7 +150,8 @@ impl Compactor {
         }
         match self.next {
             Some(next) if now < next => return None,
-            Some(_) if is_leader => {
+            Some(next) if is_leader => {
+                punctual::was_due("an automatic compaction", next);
                 if let Some(revision) = self.choose(now, store.revision()) {
                     self.requested =
                         Some(Requested { revision, give_up_at: now.saturating_add(self.request_timeout) });
@@ -196,6 +198,7 @@ impl Compactor {
         } else if now < requested.give_up_at {
             return true;
         } else {
+            punctual::was_due("the end of an automatic compaction", requested.give_up_at);
             self.probes.reached(Probe::AutoCompactionFailed);
         }
         self.requested = None;

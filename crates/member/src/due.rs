@@ -11,6 +11,7 @@ use crate::maintenance;
 use crate::member::Member;
 use crate::mvcc::Store;
 use crate::out::Out;
+use crate::punctual;
 use crate::want::NOBODY;
 
 impl Member {
@@ -67,6 +68,7 @@ impl Member {
         let is_awaited = |store: &Store| compactor.waits_for_commit(store);
         self.persistence.due(&mut self.replica, self.node.log(), is_awaited, out);
         if self.membership.ends_at() <= self.now {
+            punctual::was_due("the end of a removed member", self.membership.ends_at());
             self.finished = true;
             out.removed();
         }
@@ -147,8 +149,15 @@ impl Member {
             ("transfers", self.transfers.wake_at()),
             ("calls", self.calls.wake_at()),
             ("streams without a leader", self.require_leader.due_at()),
-            ("end", self.membership.ends_at().min(self.stopping.unwrap_or(u64::MAX))),
+            ("end", self.membership.ends_at().min(self.gives_up_at())),
         ]
+    }
+
+    /// When a member that stops gives up waiting for another one to take over; `u64::MAX` if it waits for none, or no
+    /// longer.
+    #[inline]
+    fn gives_up_at(&self) -> u64 {
+        self.stopping.filter(|at| *at > self.now).unwrap_or(u64::MAX)
     }
 
     /// The earliest of the times that only a step with a round moves.
@@ -291,6 +300,11 @@ impl Member {
 
     // ---- stopping ---------------------------------------------------------------------------------
 
+    /// Whether another member can take over this one's leadership.
+    fn wants_successor(&self) -> bool {
+        self.node.is_leader() && !self.node.is_only_voter()
+    }
+
     /// Begins to stop: fails all requests in progress and, on a leader, starts a transfer of leadership.
     pub(crate) fn stop(&mut self, out: &mut Out<'_>) {
         if self.stopping.is_some() {
@@ -303,6 +317,7 @@ impl Member {
         in_progress.extend(self.reads.take_all());
         in_progress.extend(self.pending.take_all());
         in_progress.extend(self.calls.take_all());
+        self.persistence.stop_scrubbing();
         for operation in in_progress {
             if !self.services.owns_request(operation) {
                 self.reply(operation, Err(Error::Stopped), out);
@@ -321,16 +336,21 @@ impl Member {
     /// last backend commit.
     fn look_after_stop(&mut self, out: &mut Out<'_>) {
         let Some(give_up_at) = self.stopping else { return };
-        let waits_for_successor =
-            self.node.is_leader() && !self.node.is_only_voter() && self.now < give_up_at;
-        if waits_for_successor
+        // Only now, after the readies of this step: the vote that makes its successor leader is in one of them.
+        if !self.leaving && (self.now >= give_up_at || !self.wants_successor()) {
+            self.leaving = true;
+            self.reads.take_all(); // raft answers none any more
+        }
+        // Checked again at the next input. One will come, since there is always a next tick.
+        if !self.leaving
             || self.node.is_saving()
             || self.persistence.is_writing()
             || !self.persistence.is_idle()
         {
-            // Checked again at the next input. One will come, since there is always a next tick.
-            self.stopping = Some(if self.now < give_up_at { give_up_at } else { u64::MAX });
             return;
+        }
+        if self.wants_successor() {
+            punctual::was_due("the end of the wait for a successor", give_up_at);
         }
         if self.persistence.is_dirty() {
             self.persistence.commit(&mut self.replica, self.node.log(), out);

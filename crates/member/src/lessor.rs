@@ -31,6 +31,7 @@ use crate::inner;
 use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
+use crate::punctual;
 
 /// A second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
@@ -316,10 +317,14 @@ impl Lessor {
     /// Confirm with a quorum that this member leads, then pass each lease to [`Lessor::confirmed`]. If a
     /// quorum does not confirm, do nothing.
     pub(crate) fn due(&mut self, now: u64, wall: i64) -> Vec<i64> {
+        let scan_at = self.revoke_times.first().map(|(at, _)| self.scan_ticker.at_or_after(*at));
         if !self.primary || !self.scan_ticker.fires(now) {
             return Vec::new();
         }
         let clock = self.clock(now, wall);
+        if let Some(at) = scan_at.filter(|_| !self.flaws.has(Flaw::LeaseWallClock)) {
+            punctual::was_due("a scan for expired leases", at);
+        }
         let mut due = Vec::new();
         while let Some((at, id)) = self.revoke_times.first().copied().filter(|(at, _)| *at <= clock) {
             if due.len() == REVOKES_PER_SCAN {

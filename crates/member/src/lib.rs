@@ -77,6 +77,7 @@ mod pending;
 mod persist;
 mod probes;
 mod proposals;
+mod punctual;
 mod range_stream;
 mod reads;
 pub mod recording;

@@ -14,6 +14,7 @@ use crate::envelope::Command;
 use crate::ids::Ids;
 use crate::keeps::{Count, count};
 use crate::node::Node;
+use crate::punctual;
 use crate::replica::Replica;
 use crate::version;
 use crate::want::{Want, Wants};
@@ -148,7 +149,10 @@ impl Transfers {
     /// none.
     pub(crate) fn due(&mut self, leader: MemberId, now: u64, wants: &mut Wants) {
         let ended = self.waiting.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
-        wants.extend(ended.map(|Transfer { operation, to, .. }| {
+        wants.extend(ended.map(|Transfer { operation, to, deadline }| {
+            if to != leader {
+                punctual::was_due("the end of a transfer", deadline);
+            }
             let done = MoveLeaderResponse { header: None }.into();
             Want::Reply(operation, if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) })
         }));

@@ -39,6 +39,7 @@ use crate::peers::Calls;
 use crate::pending::{Pending, Then};
 use crate::persist::Persistence;
 use crate::proposals::Proposals;
+use crate::punctual;
 use crate::range_stream::RangeStreams;
 use crate::reads::Reads;
 use crate::refusal::StartError;
@@ -99,6 +100,8 @@ pub struct Member {
     pub(crate) forwarded: Forwarded,
     /// The reading of the member's monotonic clock at this step.
     pub(crate) now: u64,
+    /// When the last step asked to be woken.
+    pub(crate) asked: u64,
     /// When raft's next tick is due.
     pub(crate) next_tick: u64,
     /// How many ticks came due while the raft loop waited for a save.
@@ -111,14 +114,17 @@ pub struct Member {
     pub(crate) leadership: Leadership,
     /// Set once a stop was requested: when to stop waiting for another member to take over leadership.
     pub(crate) stopping: Option<u64>,
+    /// Whether this member is about to end, and takes part in nothing more. Otherwise there might always be something
+    /// to save. etcd, too, stops its raft loop before it closes the backend.
+    pub(crate) leaving: bool,
     /// Whether this process has ended. All further inputs are ignored.
     pub(crate) finished: bool,
     /// The armed failpoint, if any.
     pub(crate) armed: Option<Armed>,
     /// When the parts must be looked at again.
     pub(crate) round: Round,
-    /// Whether somebody asked for what happens inside.
-    pub(crate) asked: inner::Asked,
+    /// What somebody asked for of what happens inside.
+    pub(crate) tells: inner::Asked,
     /// Storage for what the parts want, reused by all steps; empty between them.
     pub(crate) wants: Wants,
 }
@@ -146,12 +152,14 @@ impl contract::Node for Member {
         if self.finished {
             return;
         }
-        inner::begin(self.asked);
+        inner::begin(self.tells);
+        punctual::begin(if matches!(input, Input::Wake) { self.asked } else { 0 }, now.clock);
         let mut armed = self.armed.take();
         let mut out = Out::new(effects, &mut armed, now);
         self.handle(input, &mut out);
         let wake_at = if out.is_end() { u64::MAX } else { self.wake_at() };
         out.over(wake_at);
+        self.asked = wake_at;
         self.armed = armed;
     }
 }
@@ -282,6 +290,7 @@ impl Member {
         }
         match input {
             Input::Wake | Input::Recovered => {}
+            Input::Message { .. } if self.leaving => {}
             Input::Message { packet, message: Message::Raft(message), .. } => {
                 self.message(packet, message, out)
             }
@@ -339,11 +348,15 @@ impl Member {
     fn tick(&mut self, out: &mut Out<'_>) {
         let due = self.now >= self.next_tick;
         if due {
+            punctual::was_due("a tick", self.next_tick);
             let interval = self.config.settings.heartbeat_interval;
             self.next_tick += interval;
             if self.next_tick <= self.now {
                 self.next_tick = self.now + interval;
             }
+        }
+        if self.leaving {
+            return;
         }
         if self.node.waits_for_save() {
             self.missed_ticks += u32::from(due);
@@ -444,7 +457,7 @@ impl Member {
 
     /// Handles raft's readies until there are none.
     pub(crate) fn drive(&mut self, out: &mut Out<'_>) {
-        loop {
+        while !self.leaving {
             self.propose_waiting(out);
             self.ask_read_index(out);
             // A ready after a leader's snapshot may have entries that follow the snapshot, so no ready is

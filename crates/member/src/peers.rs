@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::io::PeerMessage;
 use crate::keeps::{Count, count};
 use crate::out::Out;
+use crate::punctual;
 use crate::want::{Want, Wants};
 
 /// The bit of operation numbers that serve another member's call.
@@ -106,7 +107,10 @@ impl Calls {
     /// Ends the calls that timed out. Do what this wants before [`Calls::due`]: it may lead to another call.
     pub(crate) fn timed_out(&mut self, now: u64, wants: &mut Wants) {
         let timed_out = self.outgoing.extract_if(.., |_, call| call.deadline <= now);
-        wants.extend(timed_out.map(|(_, call)| Want::Reply(call.operation, Err(Error::Timeout))));
+        wants.extend(timed_out.map(|(_, call)| {
+            punctual::was_due("the end of a call to a member", call.deadline);
+            Want::Reply(call.operation, Err(Error::Timeout))
+        }));
     }
 
     /// Sends the calls that are due. `leader` is the current one, or none; `serves` says whether this member
@@ -118,6 +122,7 @@ impl Calls {
             if call.send_at > now {
                 continue;
             }
+            punctual::was_due("a call to a member", call.send_at);
             // The wait for a lost message (200 ms) is longer than the pause after a refusal (50 ms).
             call.send_at = now + 4 * RETRY;
             match call.to.unwrap_or(leader) {

@@ -33,6 +33,7 @@ use crate::log::Log;
 use crate::mvcc::Store;
 use crate::node::Save;
 use crate::out::Out;
+use crate::punctual;
 use crate::replica::Replica;
 use crate::snapshot_file::{Snapshots, marker_of};
 use crate::wal::{Marker, Position, Wal};
@@ -100,6 +101,8 @@ pub(crate) struct Persistence {
     snapshots_in_flight: u32,
     /// When the scrub continues; `None` if none is in progress.
     scrub_at: Option<u64>,
+    /// Whether no scrub begins or goes on, because the member stops. The next start finishes it.
+    scrubs_no_more: bool,
     /// How many rows of its batch are removed.
     scrubbed: u32,
     /// The encoded membership, users and roles of the last backend commit, with the hashes of what was encoded:
@@ -185,6 +188,7 @@ impl Persistence {
             files: found.files,
             snapshots_in_flight: 0,
             scrub_at: scrubbing.then_some(0),
+            scrubs_no_more: false,
             scrubbed: 0,
             rest: None,
         }
@@ -386,7 +390,8 @@ impl Persistence {
         if !self.is_dirty() {
             return;
         }
-        let due = self.dirty_since.is_some_and(|since| out.now.clock >= since + self.limits.backend_interval);
+        let due_at = self.dirty_since.map(|since| since.saturating_add(self.limits.backend_interval));
+        let due = due_at.is_some_and(|at| out.now.clock >= at);
         let full = self.uncommitted >= self.limits.backend_limit;
         if due
             || full
@@ -394,6 +399,7 @@ impl Persistence {
             || self.install
             || self.wants_log_snapshot(replica.applied(), log)
         {
+            due_at.filter(|_| due).into_iter().for_each(|at| punctual::was_due("a backend commit", at));
             self.commit(replica, log, out);
         }
     }
@@ -543,13 +549,14 @@ impl Persistence {
     /// Removes compacted revisions from the store, if that is due: a batch, or a part of it.
     fn scrub(&mut self, store: &mut Store, out: &mut Out<'_>) {
         let compaction = store.compaction();
-        if compaction.scheduled == compaction.finished {
+        if compaction.scheduled == compaction.finished || self.scrubs_no_more {
             self.scrub_at = None;
             return;
         }
         let now = out.now.clock;
         let at = *self.scrub_at.get_or_insert(now);
         if now >= at {
+            punctual::was_due("a batch of a scrub", at);
             if self.scrubbed == 0 {
                 out.pass(Failpoint::CompactBeforeCommitBatch);
             }
@@ -575,6 +582,11 @@ impl Persistence {
             }
             self.scrub_at = more.then_some(now + self.limits.compaction_pause);
         }
+    }
+
+    /// The member stops: removes no more compacted revisions.
+    pub(crate) fn stop_scrubbing(&mut self) {
+        self.scrubs_no_more = true;
     }
 
     // ---- snapshots of the log ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::configuration::Proposed;
 use crate::keeps::{self, Count, count};
+use crate::punctual;
 use crate::want::NOBODY;
 
 /// What is proposed to raft.
@@ -94,6 +95,7 @@ impl Proposals {
             if deadline > now {
                 break;
             }
+            punctual::was_due("the end of a proposal", deadline);
             let (operation, started) = (pending.operation, pending.started);
             let waited = self.waiting.iter().position(|(other, _)| *other == id);
             if let Some(at) = waited {

@@ -21,6 +21,7 @@ use api::Request;
 
 use crate::auth::Credential;
 use crate::keeps::{self, Count, count};
+use crate::punctual;
 use crate::want::NOBODY;
 
 /// A read that is not answered yet.
@@ -81,6 +82,10 @@ impl Reads {
     /// A ReadIndex was requested with this new context: another attempt for the current reads or, if there
     /// are none, the first attempt for all that wait.
     pub(crate) fn asked(&mut self, context: u64, retry_at: u64) {
+        // At 0 it is due at once: the leader can answer now.
+        if let Some(Current { retry_at: at @ 1.., .. }) = self.current {
+            punctual::was_due("another attempt for a ReadIndex", at);
+        }
         let waiting = &mut self.waiting;
         let current = self.current.get_or_insert_with(|| Current {
             contexts: Vec::new(),
@@ -125,6 +130,7 @@ impl Reads {
         if now < self.expires_at() {
             return timed_out;
         }
+        punctual::was_due("the end of a read", self.expires_at());
         let mut sweep =
             |reads: &mut Vec<Read>| timed_out.extend(reads.extract_if(.., |read| read.deadline <= now));
         sweep(&mut self.waiting);

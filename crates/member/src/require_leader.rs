@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::keeps::{Count, count};
+use crate::punctual;
 
 /// For how many election timeouts a member may know no leader (`v3rpc/interceptor.go`, `maxNoLeaderCnt`).
 const PATIENCE: u64 = 3;
@@ -56,7 +57,11 @@ impl RequireLeader {
         } else {
             self.leaderless.get_or_insert(now);
         }
-        if self.due_at() <= now { std::mem::take(&mut self.streams) } else { BTreeSet::new() }
+        if self.due_at() > now {
+            return BTreeSet::new();
+        }
+        punctual::was_due("the end of streams that want a leader", self.due_at());
+        std::mem::take(&mut self.streams)
     }
 }
 

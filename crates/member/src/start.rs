@@ -92,16 +92,16 @@ impl Member {
             now: Now { clock: now, wall },
             armed,
             steps,
-            inner: tells,
+            inner,
         } = boot;
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
-        let asked = match (tells, steps) {
+        let tells = match (inner, steps) {
             (true, _) => inner::Asked::All,
             (false, true) => inner::Asked::Deeds,
             (false, false) => inner::Asked::Nothing,
         };
-        inner::begin(asked);
+        inner::begin(tells);
         let mut found = match Replay::read_with(&*disk, config.flaws) {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if first => bootstrap(&config, &disk)?,
@@ -165,10 +165,11 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
+            asked: 0,
             version_look_at: 0,
             report_at: now,
             armed,
-            asked,
+            tells,
             round: Round::new(),
             wants: Vec::new(),
             leases: Leases::new(&config),
@@ -194,6 +195,7 @@ impl Member {
             forwarded: Forwarded::default(),
             now,
             stopping: None,
+            leaving: false,
             finished: false,
         };
         member.round.set_alarm(member.slow_clocks());

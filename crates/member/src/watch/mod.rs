@@ -65,6 +65,7 @@ use crate::flaw::{Flaw, Flaws};
 use crate::keeps::{Count, count};
 use crate::mvcc::Store;
 use crate::probes::Probes;
+use crate::punctual;
 
 use interests::Interests;
 use outbox::{Notice, Outbox};
@@ -307,7 +308,10 @@ impl Hub {
             self.retry_victims(store);
             self.victims_at = Some(next_try);
         }
-        if self.sync_at.is_some_and(|at| now >= at) {
+        if let Some(at) = self.sync_at.filter(|at| now >= *at) {
+            if !self.unsynced.is_empty() {
+                punctual::was_due("a pass over watchers that lag", at);
+            }
             self.resync(store);
             self.sync_at = Some(next_pass);
         }

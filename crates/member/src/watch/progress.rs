@@ -16,6 +16,7 @@ use super::{Hub, NO_WATCHER, Name, header};
 use crate::config::Config;
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
+use crate::punctual;
 
 /// The name under which the watchers' progress periods are drawn.
 const JITTER: Domain = Domain::new("member/watch/progress");
@@ -97,6 +98,7 @@ impl Hub {
     /// Sends progress to the watchers whose timer fires and that were sent no events since it fired last.
     pub(super) fn periodic_progress(&mut self, store: &Store) {
         while let Some(&(due, name)) = self.timers.first().filter(|(due, _)| *due <= self.now) {
+            punctual::was_due("progress of a watcher", due);
             self.timers.pop_first();
             self.progress_due(store, due, name);
         }
