@@ -51,6 +51,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     users::log_in(setup, &mut lanes);
     lanes.push(idler(setup, lanes.len() as u32));
     lanes.push(operator(setup, lanes.len() as u32));
+    lanes.push(users::trespasser(setup, lanes.len() as u32));
     lanes
 }
 

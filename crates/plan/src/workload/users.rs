@@ -11,15 +11,18 @@ use api::etcdserverpb::{
     AuthDisableRequest, AuthEnableRequest, AuthRoleAddRequest, AuthRoleDeleteRequest, AuthRoleGetRequest,
     AuthRoleGrantPermissionRequest, AuthRoleListRequest, AuthRoleRevokePermissionRequest, AuthStatusRequest,
     AuthUserAddRequest, AuthUserChangePasswordRequest, AuthUserDeleteRequest, AuthUserGetRequest,
-    AuthUserGrantRoleRequest, AuthUserListRequest, AuthUserRevokeRoleRequest,
+    AuthUserGrantRoleRequest, AuthUserListRequest, AuthUserRevokeRoleRequest, LeaseGrantRequest,
+    LeaseRevokeRequest, RangeRequest,
 };
 use bytes::Bytes;
 use keyed::Draw;
 use record::Nanos;
 
 use super::{Lane, Setup, mixed};
+use crate::Act;
+use crate::act::{Keys, Watch};
 
-pub(super) const ABOUT: &str = "The clients of `mixed` as users with different permissions, and an administrator who switches auth on and off and changes passwords, roles and permissions. Our own, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
+pub(super) const ABOUT: &str = "The clients of `mixed` as users with different permissions, one of which asks for more than it may have, and an administrator who switches auth on and off and changes passwords, roles and permissions. Our own, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -38,7 +41,36 @@ const LOGINS: [Option<&str>; 7] = [
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let mut lanes = mixed::lanes(setup);
     log_in(setup, &mut lanes);
+    lanes.push(trespasser(setup, lanes.len() as u32));
     lanes
+}
+
+/// A user who asks for more than it may have, and sometimes for what anybody may have: bob, who may read half of the
+/// keys at most, watches and reads them all.
+pub(super) fn trespasser(setup: &Setup<'_>, number: u32) -> Lane {
+    let mut lane = Lane { user: Some("bob:b".into()), ..Lane::new(number) };
+    for turn in setup.every(number, 2 * SECOND) {
+        let from = turn.draw.then(1).below(u64::from(setup.workload.keys));
+        let key = Bytes::from(format!("{}{from}", setup.workload.key_prefix));
+        let end = api::key_range::FROM_KEY;
+        match turn.draw.below(6) {
+            0..3 => {
+                let name = turn.draw.then(2).below(4) as u32;
+                lane.act(turn.at, Act::Watch(Watch { keys: Keys { key, end }, name, ..Watch::default() }));
+            }
+            3 => lane.act(turn.at, Act::Close { stream: 0 }),
+            4 => {
+                let range = RangeRequest { key, range_end: end, ..RangeRequest::default() };
+                lane.act(turn.at, Act::Stream { range, literal: false });
+            }
+            _ => {
+                let id = lane.lease();
+                lane.ask(turn.at, LeaseGrantRequest { id, ttl: 5 });
+                lane.ask(turn.at, LeaseRevokeRequest { id });
+            }
+        }
+    }
+    lane
 }
 
 /// Lets clients log in as users, and adds the administrator.
