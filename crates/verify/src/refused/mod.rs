@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `form` | N1: requests that are refused whatever the state is, because of their form or their size |
 //! | `earned` | N1: which requests can earn which error |
-//! | `tokens` | N2: tokens that no login has issued, and tokens that have expired |
+//! | `tokens` | N2: tokens that no login has issued, tokens that have expired, and tokens that are valid |
 //! | `members` | N3: changes of the members that would cost the quorum or that are refused for another reason, and what a learner must not answer |
 //! | `switches` | when authentication can be on, and when it must be |
 //!
@@ -14,7 +14,7 @@
 //! are K1's; watchers are W12's.
 //!
 //! Not checked: which of two reasons comes first, if the state decides one of them; errors because of load, alarms and
-//! time-outs; that a token is refused although it is valid; that a change of the members is refused although it is
+//! time-outs; that a change of the members is refused although it is
 //! allowed.
 
 mod earned;

@@ -1,4 +1,5 @@
-//! N2: nobody is served by a token that no login has issued, or that has expired.
+//! N2: nobody is served by a token that no login has issued, or that has expired; and a token that a member has taken
+//! stays valid there for its time.
 //!
 //! When a member receives a request, it looks the token up among its own users, which may be out of date: if it does
 //! not know yet that authentication is on, it treats the caller as nobody. So the oracle judges only requests whose
@@ -8,18 +9,25 @@
 //! A token has expired at a member if a request with it was served there, and nothing was sent there with it for the
 //! token's TTL and two seconds, by the slowest clock: members look for expired tokens once a second. A member that starts
 //! applies logins again and issues their tokens anew, so nothing is known until it has served the token.
+//!
+//! A token is valid at a member from the entry of its login on, until its TTL after its last use there, or until its
+//! user is deleted or gets another password, or authentication is disabled (etcd's `server/auth/store.go`:
+//! `invalidateUser`, `disable`). A member that restarts, or installs a snapshot, may lack logins that the snapshot covers;
+//! what it has, it keeps. So if the member served the token and has not ended since, the TTL is not over by the fastest
+//! clock, and whatever may end the token was answered before the login was called, then it may not call the token
+//! invalid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Error, Request};
-use record::{MemberId, Nanos, Operation, Outcome};
+use record::{History, MemberId, Nanos, Operation, Outcome};
 
 use super::switches::Switches;
 use super::{ended_so, violation};
 use crate::clocks::true_time;
-use crate::definite::{is_modelled, is_of_auth};
+use crate::definite::{is_definite, is_modelled, is_of_auth};
 use crate::model::auth::is_about_auth;
-use crate::{Context, Oracle, Sheet, describe, model};
+use crate::{Context, Oracle, Sheet, Violation, describe, model};
 
 /// How often a member looks for expired tokens.
 const RESOLUTION: Nanos = 1_000_000_000;
@@ -36,11 +44,18 @@ enum Looked {
 /// Judges a record by N2.
 pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Sheet) {
     let mut uses = Uses::of(context);
-    let (mut forged, mut expired) = (0, 0);
+    let ends = if context.is_closed() { Some(ends(context.history())) } else { None };
+    let (mut forged, mut expired, mut valid) = (0, 0, 0);
     for (number, operation) in context.history().operations.iter().enumerate() {
         let until = operation.returned().unwrap_or(Nanos::MAX);
         let looked = looked_at(operation).filter(|_| switches.must_be_on(operation.call, until));
         let expiry = uses.expired(operation);
+        if ends.as_ref().is_some_and(|ends| uses.is_valid(operation, ends)) {
+            valid += 1;
+            if matches!(operation.outcome, Outcome::Error { error: Error::InvalidAuthToken, .. }) {
+                sheet.add(uses.wrongly_refused(number, operation));
+            }
+        }
         uses.add(operation, looked.is_some());
         let (Some(looked), Some(_)) = (looked, operation.returned()) else { continue };
         let whose = if operation.is_forged() {
@@ -63,6 +78,36 @@ pub(super) fn judge(context: &Context<'_>, switches: &Switches, sheet: &mut Shee
     }
     sheet.checked(Oracle::N2, "requests with a token that no login has issued", forged);
     sheet.checked(Oracle::N2, "requests with an expired token", expired);
+    sheet.checked(Oracle::N2, "requests with a token that its member has taken before", valid);
+}
+
+/// A request that ends tokens, if it was carried out.
+struct End<'a> {
+    call: Nanos,
+    answered: Option<Nanos>,
+    /// The user whose tokens it ends; `None` for those of all users.
+    user: Option<&'a str>,
+}
+
+/// The requests that end tokens, without those that were refused.
+fn ends(history: &History) -> Vec<End<'_>> {
+    history.operations.iter().filter_map(End::of).collect()
+}
+
+impl<'a> End<'a> {
+    fn of(operation: &'a Operation) -> Option<End<'a>> {
+        let user = match &operation.request {
+            Request::AuthDisable(_) => None,
+            Request::UserDelete(gone) => Some(&gone.name[..]),
+            Request::UserChangePassword(changed) => Some(&changed.name[..]),
+            _ => return None,
+        };
+        match operation.outcome {
+            Outcome::Error { error, .. } if is_definite(error) => None,
+            Outcome::Answer { at, .. } => Some(End { call: operation.call, answered: Some(at), user }),
+            _ => Some(End { call: operation.call, answered: None, user }),
+        }
+    }
 }
 
 /// Where the operation's caller is certainly checked; `None` if nowhere.
@@ -100,13 +145,23 @@ struct Uses<'a> {
     starts: &'a [(MemberId, Nanos)],
     /// For each client and member: its last use since the client logged in last.
     last: BTreeMap<(u32, MemberId), Use>,
-    /// For each client, when and by which member it logged in last.
-    logins: BTreeMap<u32, (Nanos, MemberId)>,
+    /// For each client, its last login.
+    logins: BTreeMap<u32, Login>,
     /// The clients that have watchers at a member: their watchers use the token, too.
     watching: BTreeSet<(u32, MemberId)>,
     /// The TTL of tokens, and how long a token must go unused to have expired, by a true clock; `None` if that is not
     /// known.
     lifetime: Option<(Nanos, Nanos)>,
+    /// The rate of the fastest clock.
+    fastest: u32,
+}
+
+/// A login.
+#[derive(Clone, Copy)]
+struct Login {
+    call: Nanos,
+    at: Nanos,
+    by: MemberId,
 }
 
 /// When a token has certainly expired at a member.
@@ -124,6 +179,8 @@ struct Expiry {
 struct Use {
     /// When the member had certainly last looked the token up and found it.
     found: Option<Nanos>,
+    /// When the last request with the token that was certainly served was called.
+    served: Option<Nanos>,
     /// When the last request with the token was over; `Nanos::MAX` if one may still arrive.
     until: Nanos,
 }
@@ -132,13 +189,14 @@ impl<'a> Uses<'a> {
     fn of(context: &'a Context<'_>) -> Uses<'a> {
         let expectations = context.expectations;
         let ttl = expectations.limits.as_ref().and_then(|limits| limits.token_ttl);
-        let (slowest, _) = expectations.clock_rates;
+        let (slowest, fastest) = expectations.clock_rates;
         let streams = context.history().watches.iter();
         Uses {
             starts: context.starts(),
             last: BTreeMap::new(),
             logins: BTreeMap::new(),
             watching: streams.map(|stream| (stream.client, stream.member)).collect(),
+            fastest,
             lifetime: ttl.map(|ttl| (ttl, true_time(ttl + 2 * RESOLUTION, slowest))),
         }
     }
@@ -157,12 +215,45 @@ impl<'a> Uses<'a> {
         certainly.then_some(Expiry { used: last.until, ttl, by })
     }
 
+    /// Whether the operation's token was certainly valid at its member until the operation ended.
+    fn is_valid(&self, operation: &Operation, ends: &[End<'_>]) -> bool {
+        let at = (operation.client, operation.member);
+        let Some(user) = operation.user.as_deref().filter(|_| !operation.is_forged()) else { return false };
+        let Some(served) = self.last.get(&at).and_then(|last| last.served) else { return false };
+        let (Some((ttl, _)), Some(login)) = (self.lifetime, self.logins.get(&operation.client)) else {
+            return false;
+        };
+        let Some(until) = operation.returned() else { return false };
+        let may_end = |end: &End<'_>| {
+            end.user.is_none_or(|of| of == user)
+                && end.call <= until
+                && end.answered.is_none_or(|at| at >= login.call)
+        };
+        until < served.saturating_add(true_time(ttl, self.fastest))
+            && !self.starts.iter().any(|(member, at)| *member == operation.member && *at > served)
+            && !ends.iter().any(may_end)
+    }
+
+    /// The violation for an operation whose token was called invalid, although it was valid.
+    fn wrongly_refused(&self, number: usize, operation: &Operation) -> Violation {
+        let issued = self.logins.get(&operation.client).map_or(String::new(), |login| {
+            let by = describe::by_member(" by", login.by);
+            format!(" It was issued at {}{by}.", describe::time(login.at))
+        });
+        let title = "a valid token is called invalid";
+        let sentence = format!(
+            "{}, although the member had served that token before, within its time, and nothing had ended it.",
+            ended_so(operation)
+        );
+        violation(Oracle::N2, number, operation, title, sentence + &issued)
+    }
+
     /// What is known of the operation's token, which has expired; the end of a sentence.
     fn history_of(&self, operation: &Operation, expiry: Expiry) -> String {
-        let issued = self.logins.get(&operation.client).map_or(String::new(), |(at, member)| {
+        let issued = self.logins.get(&operation.client).map_or(String::new(), |login| {
             let user = operation.user.as_deref().unwrap_or_default();
-            let by = describe::by_member(" by", *member);
-            format!("it was issued at {} for the login as {user}{by}, ", describe::time(*at))
+            let by = describe::by_member(" by", login.by);
+            format!("it was issued at {} for the login as {user}{by}, ", describe::time(login.at))
         });
         format!(
             "its token had expired: {issued}its TTL is {}, and it was used there last at {}, so it had certainly expired by {}",
@@ -177,7 +268,8 @@ impl<'a> Uses<'a> {
         if matches!(operation.request, Request::Authenticate(_)) {
             self.last.retain(|(client, _), _| *client != operation.client);
             if let Some(at) = operation.returned().filter(|_| operation.response().is_some()) {
-                self.logins.insert(operation.client, (at, operation.member));
+                let login = Login { call: operation.call, at, by: operation.member };
+                self.logins.insert(operation.client, login);
             }
             return;
         }
@@ -185,9 +277,10 @@ impl<'a> Uses<'a> {
             return;
         }
         let at = (operation.client, operation.member);
-        let last = self.last.entry(at).or_insert(Use { found: None, until: 0 });
+        let last = self.last.entry(at).or_insert(Use { found: None, served: None, until: 0 });
         if looked && operation.response().is_some() && operation.user.is_some() {
             last.found = last.found.max(operation.returned());
+            last.served = last.served.max(Some(operation.call));
         }
         last.until = last.until.max(operation.returned().unwrap_or(Nanos::MAX));
     }

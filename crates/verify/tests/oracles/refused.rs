@@ -155,6 +155,34 @@ fn a_token_that_expired_serves_nobody() {
 }
 
 #[test]
+fn a_token_that_was_taken_stays_valid() {
+    let login = || AuthenticateRequest { name: "alice".into(), password: "p".into() };
+    let answer = || AuthenticateResponse { token: "t".into(), ..AuthenticateResponse::default() };
+    let refused = |between: &dyn Fn(Story) -> Story, at: u64| {
+        let story = enabled().ok(2, login().into(), (18, 19), answer().into());
+        let story = story.ok(2, get("a"), (20, 21), found(1, &[])).user("alice");
+        limited(between(story).error(2, get("a"), (at, at + 1), Error::InvalidAuthToken).user("alice"))
+    };
+    let nothing = |story: Story| story;
+    let violation = refused(&nothing, 22).breaks(Oracle::N2, "a valid token is called invalid");
+    let said = &violation.sentences[0];
+    let words = ["the member had served that token before", "It was issued at 19.000 s"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    let holds = |story: Story| story.verdict().violations.iter().all(|one| one.oracle != Oracle::N2);
+    // Its time may be over.
+    assert!(holds(refused(&nothing, 26)));
+    // Its user may have another password, or authentication may be off.
+    let change = |name: &str| AuthUserChangePasswordRequest { name: name.into(), ..Default::default() };
+    let changes =
+        |name: &'static str| move |story: Story| story.unknown(1, change(name).into(), 21).user("root");
+    assert!(holds(refused(&changes("alice"), 22)));
+    refused(&changes("bob"), 22).breaks(Oracle::N2, "a valid token is called invalid");
+    assert!(holds(refused(&|story| story.unknown(1, AuthDisableRequest {}.into(), 21).user("root"), 22)));
+    // Its member may have been restarted.
+    assert!(holds(refused(&|story| story.starts(&[(1, 21)]), 22)));
+}
+
+#[test]
 fn a_learner_refuses_what_it_does_not_serve() {
     of_a_learner(false).breaks(Oracle::N3, "a learner answered what it must refuse");
     of_a_learner(true).holds(Oracle::N3);
