@@ -84,16 +84,8 @@ impl Member {
         disk: Arc<dyn Disk>,
         effects: &mut Effects,
     ) -> Result<(Member, Backend), StartError> {
-        let Boot {
-            id,
-            mut config,
-            incarnation,
-            first,
-            now: Now { clock: now, wall },
-            armed,
-            steps,
-            inner,
-        } = boot;
+        let Boot { id, mut config, incarnation, first, now: Now { clock: now, wall }, armed, steps, inner } =
+            boot;
         debug_assert_eq!(id, config.id, "the configuration is that of another member");
         config.incarnation = incarnation;
         let tells = match (inner, steps) {

@@ -374,14 +374,16 @@ oracles! {
             not_checked: "Which of two reasons comes first, if the state decides one of them. Errors because \
                 of load, alarms and time. Watchers (W12).",
             without_evidence: "The size of requests.";
-        N2, Wrong: "nobody is served by a token that is not valid",
+        N2, Wrong: "nobody is served by a token that is not valid, and valid tokens are taken",
             exactly: "While authentication is certainly on, a request with a token that no login has issued, or that \
                 was used at its member before but then not for its whole TTL, is refused as invalid: a linearizable \
                 read by just that error; what goes through the log may also be refused as a request without a user, \
-                because the member may not have known yet that authentication is on.",
+                because the member may not have known yet that authentication is on. A token that its member has \
+                taken is not called invalid there within its TTL, unless the process has ended since, its user was \
+                deleted or got another password, or authentication was disabled.",
             not_checked: "Requests whose rights a member checks only on receipt (leases, members, \
                 maintenance). Expiry where the client watches by that member too, or where a clock may stand \
-                still. That a valid token is accepted. Passwords and rights (K1).",
+                still. That a member takes a token for the first time. Passwords and rights (K1).",
             without_evidence: "Expired tokens.";
         N3, Wrong: "changes of the members that must be refused are, and learners serve nothing else",
             exactly: "No list has more learners than `max-learners`, nor two members with one peer URL. With \
@@ -458,11 +460,14 @@ oracles! {
                 of its ticks no longer leads (e: the shortest election timeout). During faults, too.",
             not_checked: "Without check-quorum. An order to transfer leadership and a change of the configuration \
                 restart the count.";
-        B2, Stuck: "an ordered transfer takes place or is given up",
+        B2, Stuck: "an ordered transfer takes place or is given up, and who is told to stop ends",
             exactly: "A leader gives a transfer up within e of its ticks, during faults too. A transfer between \
                 members that are well and have caught up takes place within e, if 5 l + 8 d is less (l: the longest \
-                that a message took in that time; d: the longest save).",
-            not_checked: "That it takes place: if links between members are not perfect, or if another order comes.";
+                that a message took in that time; d: the longest save). A member that is well and is told to stop \
+                ends within e + 10 d + 2 s; if it leads and another voter has caught up, it ends within e only when \
+                another member leads.",
+            not_checked: "That a transfer takes place: if links between members are not perfect, or if another order \
+                comes. Stops during which another fault begins.";
         B3, Stuck: "no election disturbs a leader that a quorum hears",
             exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader \
                 of the highest term has a quorum that is well and follows it: no member asks for votes or is in a \
@@ -478,13 +483,17 @@ oracles! {
                 snapshot.",
             not_checked: "If links between members lose messages; if more than one round in two may be split; if a second \
                 snapshot is installed.";
-        B5, Inside: "a leader sends what it needs to, and streams",
+        B5, Inside: "a member sends and commits only what it needs to, and a leader streams",
             exactly: "While all members of a configuration are well and have caught up, a leader sends each follower at most an \
                 append for each entry, each move of its commit index and each heartbeat, and a heartbeat for each tick and \
-                each ReadIndex; and it probes none for longer than two probes take while it has entries to send. At any time, \
-                what a member proposes on its own can change something: no cluster version that it has applied, no name that \
-                it has applied, and no name twice within a request timeout.",
-            not_checked: "If links between members are not perfect, or there are learners. What one step may send (S).";
+                each ReadIndex; and it probes none for longer than two probes take while it has entries to send. A follower \
+                asks its leader once for each request that only a leader can serve, and again after 200 ms. A member that is \
+                well commits its backend once in each `backend-interval`, and for each `backend-limit` and `snapshot-count` \
+                entries. At any time, what a member proposes on its own can change something: no cluster version that it has \
+                applied, no name that it has applied, and no name twice within a request timeout.",
+            not_checked: "Messages: if links between members are not perfect, or there are learners. Commits: while \
+                snapshots are sent or installed, or somebody waits for a physical compaction or a defragmentation. What \
+                one step may send (S).";
         B6, Stuck: "every request is answered, once and in time",
             exactly: "Whether its client still waits or not, a request that a member takes is answered once. A member that is \
                 well, has caught up, and follows a leader with a quorum that is well, answers within (14 + 2 r) l + (21 + 2 r) \

@@ -13,9 +13,11 @@
 //! Not here: what must happen eventually (V1, W11, L2); progress while faults last (V3).
 
 mod b1_step_down;
+mod b2_stop;
 mod b2_transfer;
 mod b3_no_election;
 mod b4_recovery;
+mod b5_disk_and_calls;
 mod b5_economy;
 mod b5_own;
 mod b6_answers;
@@ -43,9 +45,11 @@ use crate::leases::Lessors;
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet};
 use b1_step_down::StepDown;
+use b2_stop::Ending;
 use b2_transfer::Transfer;
 use b3_no_election::NoElection;
 use b4_recovery::Recovery;
+use b5_disk_and_calls::DiskAndCalls;
 use b5_economy::Economy;
 use b5_own::OwnProposals;
 use b7_read_index::ReadIndex;
@@ -69,11 +73,13 @@ pub struct Musts {
     looked: Nanos,
     step_down: StepDown,
     transfer: Transfer,
+    ending: Ending,
     no_election: NoElection,
     recovery: Recovery,
     economy: Economy,
     requests: Requests,
     own: OwnProposals,
+    disk_and_calls: DiskAndCalls,
     answers: Tally,
     read_index: ReadIndex,
     /// B8, and who was the lessor, on which it depends.
@@ -92,11 +98,13 @@ impl Musts {
             looked: 0,
             step_down: StepDown::new(members),
             transfer: Transfer::new(members),
+            ending: Ending::new(members),
             no_election: NoElection::default(),
             recovery: Recovery::new(members),
             economy: Economy::new(members),
             requests: Requests::default(),
             own: OwnProposals::new(members),
+            disk_and_calls: DiskAndCalls::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
@@ -143,6 +151,7 @@ impl Musts {
         self.transfer.poll(now, known, sheet);
         self.recovery.poll(now, known, sheet);
         self.economy.poll(now, known, sheet);
+        self.disk_and_calls.poll(now, &self.cluster);
         self.read_index.poll(now, known, sheet);
     }
 
@@ -155,7 +164,12 @@ impl Musts {
             Fact::Own(EtcdFact::Recovered { consistent_index, .. }) => {
                 self.own.loaded(member, *consistent_index)
             }
-            Fact::Stopped(_) => {
+            Fact::Fault { what, begins: true, .. } => {
+                self.ending.fault(time, member, what, &self.cluster, &mut self.transfer.tally);
+            }
+            Fact::Stopped(stop) => {
+                let known = (setup, &self.cluster, &self.speed);
+                self.ending.stopped(time, member, stop, known, &mut self.transfer.tally, sheet);
                 self.speed.ended(member);
                 self.step_down.stopped(member);
                 self.transfer.stopped(member);
@@ -175,6 +189,7 @@ impl Musts {
             Fact::Own(EtcdFact::SnapshotInstalled { index, .. }) => {
                 self.own.loaded(member, *index);
                 self.recovery.installed(member);
+                self.disk_and_calls.disturbed(member);
             }
             _ => {}
         }
@@ -195,6 +210,7 @@ impl Monitor for Musts {
             Fact::Sent { to, packet, head } => {
                 self.speed.sent(*packet, time, member, *to);
                 self.economy.sent(member, head.kind);
+                self.disk_and_calls.sent(member, *to, head.kind, &self.cluster);
                 if head.kind == MessageKind::Snapshot {
                     self.cluster.snapshot_sent(time, *to, setup);
                 }
@@ -207,8 +223,12 @@ impl Monitor for Musts {
             Fact::Dropped { packet, .. } => self.speed.landed(*packet, time),
             Fact::JobDone { job, .. } => self.speed.saved(member, *job, time),
             Fact::Own(own) => match own {
-                EtcdFact::Applied { index, term, .. } => self.cluster.applied(member, (*index, *term)),
+                EtcdFact::Applied { index, term, .. } => {
+                    self.cluster.applied(member, (*index, *term));
+                    self.disk_and_calls.applied(member);
+                }
                 EtcdFact::Committed { index, .. } => self.cluster.committed(member, *index),
+                EtcdFact::BackendDurable { .. } => self.disk_and_calls.committed(member),
                 EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
                 EtcdFact::ReadIndexAsked { .. } => {
                     self.read_index.asks(time, member);
@@ -275,6 +295,7 @@ impl Monitor for Musts {
         let clients = record.history.operations.iter().map(|operation| u64::from(operation.client) + 1);
         // How many windows of appends hold one request of each client.
         let rounds = clients.max().unwrap_or(0).div_ceil(setup.max_inflight.max(1));
+        self.disk_and_calls.judge(record, (setup, &self.cluster), &mut self.economy.tally, sheet);
         b6_answers::judge(record, &self.requests, rounds, known, &mut self.answers, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
         b8_progress::judge(record, known, &mut self.bounded, sheet);

@@ -36,6 +36,12 @@ pub struct Setup {
     pub check_quorum: bool,
     /// The largest number of appends in flight to one follower.
     pub max_inflight: u64,
+    /// Time after which the backend is committed.
+    pub backend_interval: Nanos,
+    /// The number of entries after which the backend is committed.
+    pub backend_limit: u64,
+    /// The number of entries after which the log is cut.
+    pub snapshot_count: u64,
     /// Time after which a ReadIndex is asked again.
     pub read_index_retry: Nanos,
     /// Time after which a request ends without an answer, and after which the lessor revokes a lease again.
@@ -81,6 +87,9 @@ impl Default for Setup {
             pre_vote: true,
             check_quorum: true,
             max_inflight: 512,
+            backend_interval: 100_000_000,
+            backend_limit: 10_000,
+            snapshot_count: 10_000,
             read_index_retry: 500_000_000,
             request_timeout: 7_000_000_000,
             first_members: 3,
@@ -116,6 +125,11 @@ impl Setup {
     /// The longest true time in which a member's clock advances by `time`.
     pub(super) fn longest_of(&self, time: Nanos) -> Nanos {
         true_time(time, self.rates.0)
+    }
+
+    /// The shortest true time in which a member's clock advances by `time`.
+    pub(super) fn shortest_of(&self, time: Nanos) -> Nanos {
+        true_time(time, self.rates.1)
     }
 
     /// The shortest time that `ticks` ticks take, by the fastest clock.

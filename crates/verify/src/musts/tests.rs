@@ -184,6 +184,14 @@ impl Scene {
         operation
     }
 
+    /// A client asks member 2 something.
+    fn operation(&mut self, call: Nanos, outcome: Outcome) {
+        let request = RangeRequest { key: "a".into(), ..RangeRequest::default() }.into();
+        let operation =
+            Operation { client: 0, member: id(2), user: None, request, streamed: false, call, outcome };
+        self.record.history.operations.push(operation);
+    }
+
     /// The member answers.
     fn answers(&mut self, operation: u64, result: Result<Response, Error>) {
         let at = self.now;
@@ -416,6 +424,107 @@ fn b5_a_member_proposes_what_can_change_something() {
         scene.inner(2, Inner::ProposesOwn { what: name("m2"), clock });
         assert_eq!(found(scene), !holds);
     }
+}
+
+#[test]
+fn b5_a_member_commits_its_backend_no_more_often_than_it_has_to() {
+    let commits = |setup: Setup, every: u64| {
+        let mut scene = Scene::at_peace(setup);
+        for nth in 0..300 {
+            scene.pass(10 * MS);
+            scene.apply(2..=2, 6 + nth);
+            if nth % every == 0 {
+                scene.own(2, EtcdFact::BackendDurable { consistent_index: 6 + nth });
+            }
+        }
+        scene
+    };
+    fires_and_holds(Oracle::B5, |broken| commits(Setup::default(), if broken { 1 } else { 10 }));
+    // Each entry takes a commit if no more may be uncommitted, or if the log is cut after each.
+    for setup in [
+        Setup { backend_limit: 1, ..Setup::default() },
+        Setup { snapshot_count: 0, ..Setup::default() },
+        Setup { backend_interval: 10 * MS, ..Setup::default() },
+    ] {
+        assert!(!commits(setup, 1).end(Oracle::B5).0);
+    }
+    // Somebody waits for it.
+    let mut scene = commits(Setup::default(), 1);
+    let end = scene.now;
+    scene.operation(0, Outcome::Answer { at: end, response: RangeResponse::default().into() });
+    scene.record.history.operations[0].request = api::etcdserverpb::DefragmentRequest {}.into();
+    assert!(!scene.end(Oracle::B5).0);
+}
+
+#[test]
+fn b5_a_follower_calls_its_leader_once_for_each_request() {
+    fires_and_holds(Oracle::B5, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        for _ in 0..30 {
+            scene.pass(100 * MS);
+            for _ in 0..if broken { 2 } else { 1 } {
+                scene.message(2, 1, MessageKind::PeerCall, MS);
+            }
+            let call = scene.now - 10 * MS;
+            scene.operation(
+                call,
+                Outcome::Answer { at: scene.now, response: RangeResponse::default().into() },
+            );
+            let asked = scene.record.history.operations.last_mut().expect("it was added");
+            asked.request = api::etcdserverpb::LeaseKeepAliveRequest { id: 7 }.into();
+        }
+        scene
+    });
+}
+
+/// Three members at peace, of which one is told to stop.
+fn told_to_stop(member: u32) -> Scene {
+    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    let effect = record::FaultEffect::NONE;
+    scene.fact(member, Fact::Fault { fault: 0, what: "graceful-restart", kind: 26, effect, begins: true });
+    scene
+}
+
+#[test]
+fn b2_a_leader_that_is_told_to_stop_hands_over() {
+    fires_and_holds(Oracle::B2, |broken| {
+        let mut scene = told_to_stop(1);
+        scene.pass(50 * MS);
+        if !broken {
+            scene.state(1, 3, Role::Follower, 2);
+            scene.state(2, 3, Role::Leader, 2);
+        }
+        scene.fact(1, Fact::Stopped(Stop::Graceful));
+        scene.pass(100 * MS);
+        scene
+    });
+    // It gives up after an election timeout.
+    let mut scene = told_to_stop(1);
+    scene.pass(SECOND);
+    scene.fact(1, Fact::Stopped(Stop::Graceful));
+    assert_eq!(scene.end(Oracle::B2), (false, 1, 0));
+}
+
+#[test]
+fn b2_a_member_that_is_told_to_stop_ends() {
+    fires_and_holds(Oracle::B2, |broken| {
+        let mut scene = told_to_stop(2);
+        scene.pass(if broken { 4 * SECOND } else { 100 * MS });
+        scene.fact(2, Fact::Stopped(if broken { Stop::Crash } else { Stop::Graceful }));
+        scene
+    });
+    // It is killed too early to say, or something else is broken.
+    let mut scene = told_to_stop(2);
+    scene.pass(SECOND);
+    scene.fact(2, Fact::Stopped(Stop::Crash));
+    assert_eq!(scene.end(Oracle::B2), (false, 0, 0));
+    let mut scene = told_to_stop(2);
+    scene.pass(10 * MS);
+    let effect = record::FaultEffect::NONE;
+    scene.fact(2, Fact::Fault { fault: 0, what: "hung-disk", kind: 1, effect, begins: true });
+    scene.pass(4 * SECOND);
+    scene.fact(2, Fact::Stopped(Stop::Crash));
+    assert_eq!(scene.end(Oracle::B2), (false, 0, 0));
 }
 
 #[test]
