@@ -31,7 +31,6 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         max_apply_gap: settings.max_apply_gap,
         strict_reconfig: settings.strict_reconfig,
         scrub: (u64::from(settings.compaction_batch), settings.compaction_pause),
-        backend_interval: settings.backend_interval,
         peers_keep: keeps(peers),
         peers_in_order: keeps(peers) && peers.duplicate == Ratio::NEVER && peers.reorder == Ratio::NEVER,
         clients_keep: keeps(&plan.network.clients),

@@ -54,8 +54,6 @@ pub struct Setup {
     pub strict_reconfig: bool,
     /// How many rows a compaction removes at a time, and how long it rests then.
     pub scrub: (u64, Nanos),
-    /// How often the backend commits.
-    pub backend_interval: Nanos,
     /// Whether links between members lose nothing while no fault is on.
     pub peers_keep: bool,
     /// Whether links between members neither lose, double nor reorder while no fault is on.
@@ -96,7 +94,6 @@ impl Default for Setup {
             max_apply_gap: 5_000,
             strict_reconfig: true,
             scrub: (1_000, 10_000_000),
-            backend_interval: 100_000_000,
             peers_keep: true,
             peers_in_order: true,
             clients_keep: true,
