@@ -43,7 +43,7 @@ const HEADLINES: &[(&str, &[&str])] = &[
     ("M-21355", &["pass over lagging watchers", "overwrote"]),
     ("M-21737", &["other addresses", "a learner", "a voter"]),
     ("M-22264", &["passed over", "begins with the same ones"]),
-    ("M-12291", &["before its time had run out", "monotonic clock", "wall clock"]),
+    ("M-12291", &["the lessor, granted it", "by its monotonic clock", "as a wall clock may say"]),
     ("M-lock-expired", &["gave the lock", "no longer existed"]),
 ];
 

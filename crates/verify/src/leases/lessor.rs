@@ -28,10 +28,12 @@ use record::inner::LeaseDeed;
 use record::{EtcdFact, Event, Fact, Inner, MemberId, Members, Nanos, Record, Role};
 
 use crate::oracle::Monitor;
-use crate::{Oracle, Sheet, Violation};
+use crate::{Oracle, Sheet, Violation, describe};
 
 /// A second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
+/// No member's monotonic clock gets this far: 10 years.
+const YEARS: u64 = 10 * 365 * 24 * 3_600 * SECOND;
 
 /// Watches the lessors of a run for L4.
 #[derive(Clone, Debug)]
@@ -239,24 +241,37 @@ impl Lessor {
                 let expiry = after(clock, left).saturating_add(extension);
                 let known = process.times.entry(id).or_default();
                 (known.ttl, known.left) = (entry.ttl, entry.left);
-                self.expires(time, (member, id), expiry, || {
-                    let last = if entry.left > 0 { "the last checkpoint says so" } else { "no checkpoint says less" };
-                    format!("took it over with {left} s ({last}) and an election timeout of {extension} ns at {clock}")
-                }, sheet);
+                self.expires(
+                    time,
+                    (member, id),
+                    expiry,
+                    || {
+                        let last = if entry.left > 0 {
+                            "the last checkpoint says so"
+                        } else {
+                            "no checkpoint says less"
+                        };
+                        format!(
+                            "took it over with {left} s ({last}) and an election timeout at {}",
+                            describe::time(clock)
+                        )
+                    },
+                    sheet,
+                );
             }
             LeaseDeed::Granted { ttl } => {
                 let process = &mut self.members[member];
                 process.in_log.remove(&id);
                 let known = process.times.entry(id).or_default();
                 (known.ttl, known.left) = (ttl, 0);
-                let says = || format!("granted it for {ttl} s at {clock}");
+                let says = || format!("granted it for {ttl} s at {}", describe::time(clock));
                 self.expires(time, (member, id), after(clock, ttl), says, sheet);
             }
             LeaseDeed::Renewed { ttl } => {
                 let process = &mut self.members[member];
                 process.in_log.remove(&id);
                 if process.times.get(&id).is_some_and(|known| known.expiry.is_some()) {
-                    let says = || format!("renewed it for {ttl} s at {clock}");
+                    let says = || format!("renewed it for {ttl} s at {}", describe::time(clock));
                     self.expires(time, (member, id), after(clock, ttl), says, sheet);
                 }
             }
@@ -267,8 +282,10 @@ impl Lessor {
                 self.times += 1;
                 if clock < expiry || clock - expiry != since {
                     let says = format!(
-                        "Member {member}, the lessor, found at {clock} by its clock that lease {id} expired {since} ns before. By its \
-                         grant, its last renewal or the last change of the lessor, it expires at {expiry}."
+                        "Member {member}, the lessor, found at {} by its clock that lease {id} expired {since} ns before. By its \
+                         grant, its last renewal or the last change of the lessor, it expires at {}.",
+                        describe::time(clock),
+                        describe::time(expiry)
                     );
                     self.wrong(time, member, "finds a lease expired at the wrong time", says, sheet);
                 }
@@ -293,8 +310,11 @@ impl Lessor {
         let set = known.set;
         if set != expiry {
             let says = format!(
-                "Member {member}, the lessor, {}: by its clock, lease {id} expires at {expiry}, and not at {set}.",
-                why()
+                "Member {member}, the lessor, {}: by its monotonic clock, lease {id} expires at {}, and not at {}{}.",
+                why(),
+                describe::time(expiry),
+                describe::time(set),
+                if set > YEARS { ", as a wall clock may say" } else { "" }
             );
             self.wrong(time, member, "gives a lease the wrong time", says, sheet);
         }
@@ -327,8 +347,9 @@ impl Lessor {
         };
         if let Some(wrong) = wrong {
             let says = format!(
-                "Member {member}, the lessor, proposed at {clock} by its clock to record that lease {id} has {left} s left, where \
-                 {wrong}."
+                "Member {member}, the lessor, proposed at {} by its clock to record that lease {id} has {left} s left, where \
+                 {wrong}.",
+                describe::time(clock)
             );
             self.wrong(time, member, "proposes a wrong checkpoint", says, sheet);
         }
