@@ -177,7 +177,7 @@ flaws! {
     EventBufferReuse = "M-21355", "event-buffer-reuse", Watches, in "slow-watchers" by "W6" "W7";
     /// A leader revokes and renews leases without making sure that it still leads, so one that was paused
     /// revokes what its successor renewed (etcd issue 15247).
-    StalledLeaderRevokes = "M-15247", "stalled-leader-revokes", Leases, in "lease-leader-stalls" by "L1" "L3";
+    StalledLeaderRevokes = "M-15247", "stalled-leader-revokes", Leases, in "lease-leader-stalls" by "L1" "L3" "L4";
     /// A new leader gives every lease its whole TTL, whatever the last checkpoint says (etcd issue 17132).
     LeaseTtlResets = "M-17132", "lease-ttl-resets", Leases, in "lease-checkpoints" by "L2" "L4";
     /// Leases use the wall clock (etcd issue 12291).

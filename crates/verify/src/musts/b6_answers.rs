@@ -325,6 +325,13 @@ impl Known<'_> {
 
     /// Why it was wrong to refuse a request, or to carry it out, as "not now".
     fn refusal(self, operation: &Operation, taken: Taken) -> Option<String> {
+        if let Outcome::Error { error: error @ Error::ProposalDropped, .. } = operation.outcome {
+            let over = taken.over?;
+            let leaderless = self.cluster.was_leaderless(taken.member, taken.at, over);
+            return leaderless.then(|| {
+                format!("It said \"{error}\", but it knew no leader all the time: until it knows one, it keeps proposals.")
+            });
+        }
         // The member decides in the step that takes the request, unless it waits for a token.
         if operation.user.is_some() {
             return None;

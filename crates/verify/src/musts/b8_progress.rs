@@ -2,9 +2,9 @@
 //!
 //! Derivation. The timer of a watcher fires every `watch-progress-interval`, plus up to a tenth
 //! (`server/etcdserver/api/v3rpc/watch.go`, `GetProgressReportInterval`), at least every 100 ms (`minWatchProgressInterval`).
-//! It sends progress if the watcher was sent nothing since it fired last. So within two periods by the slowest clock, and a
-//! pass over the watchers that lag (two `watch-sync-interval`s), a watcher is sent something; a tick and two ways to the
-//! client are added.
+//! It sends progress if the watcher was sent nothing since it fired last, or was created. So by the slowest clock, a watcher
+//! is sent something within a period after progress or its creation, and within two periods after events; a pass over the
+//! watchers that lag (two `watch-sync-interval`s), a tick and two ways to the client are added.
 //!
 //! Premises: those of a watcher that is told of a change (`b8_watchers`), for all this time. Neither the client nor the
 //! member ends the watcher in it.
@@ -36,9 +36,10 @@ pub(super) fn judge(
     let over = record.stats.virtual_ns;
     let mut silent = None;
     for stream in &record.history.watches {
-        for Wait { id, from, until, progress } in waits(stream, over) {
-            match look(stream, (from, until), known) {
-                Ok(None) if progress => tally.judged(),
+        for wait in waits(stream, over) {
+            let Wait { id, from, .. } = wait;
+            match look(stream, wait, known) {
+                Ok(None) if wait.progress => tally.judged(),
                 Ok(None) => {}
                 Ok(Some(bound)) => {
                     tally.judged();
@@ -52,10 +53,13 @@ pub(super) fn judge(
 }
 
 /// A span of time in which a watcher that had asked for progress was sent nothing.
+#[derive(Clone, Copy)]
 struct Wait {
     id: i64,
     from: Nanos,
     until: Nanos,
+    /// Whether it began with events.
+    after_events: bool,
     /// Whether a progress notification ended it.
     progress: bool,
 }
@@ -78,18 +82,21 @@ fn waits(stream: &WatchStream, over: Nanos) -> Vec<Wait> {
         found.map_or(Nanos::MAX, |(at, _)| *at)
     };
     let mut found = Vec::new();
-    // The watchers that are alive, with the time at which the client heard of each last.
+    // The watchers that are alive, with the time at which the client heard of each last, and whether it was of events.
     let mut alive = BTreeMap::new();
     for (at, response) in &stream.received {
-        let heard = alive.remove(&response.watch_id);
-        let progress = !response.created && !response.canceled && response.events.is_empty();
-        found.extend(heard.map(|from| Wait { id: response.watch_id, from, until: *at, progress }));
+        let id = response.watch_id;
+        let heard = alive.remove(&id);
+        let has_events = !response.events.is_empty();
+        let progress = !response.created && !response.canceled && !has_events;
+        found.extend(heard.map(|(from, after_events)| Wait { id, from, until: *at, after_events, progress }));
         let wants = if response.created { asked.next() == Some(true) } else { heard.is_some() };
         if wants && !response.canceled {
-            alive.insert(response.watch_id, *at);
+            alive.insert(id, (*at, has_events));
         }
     }
-    found.extend(alive.into_iter().map(|(id, from)| Wait { id, from, until: ended, progress: false }));
+    let last = |(id, (from, after_events))| Wait { id, from, until: ended, after_events, progress: false };
+    found.extend(alive.into_iter().map(last));
     for wait in &mut found {
         wait.until = wait.until.min(cancelled(wait.id, wait.from));
     }
@@ -99,11 +106,12 @@ fn waits(stream: &WatchStream, over: Nanos) -> Vec<Wait> {
 /// The bound if a watcher should have been sent something in a span of time.
 fn look(
     stream: &WatchStream,
-    (from, until): (Nanos, Nanos),
+    Wait { from, until, after_events, .. }: Wait,
     (setup, cluster, speed): (&Setup, &Cluster, &Speed),
 ) -> Result<Option<Nanos>, Premise> {
     let interval = setup.watch_progress.max(SHORTEST);
-    let periods = setup.longest_of(2 * (interval + interval / 10) + 2 * setup.watch_sync);
+    let period = interval + interval / 10;
+    let periods = setup.longest_of(if after_events { 2 * period } else { period } + 2 * setup.watch_sync);
     if until <= from + periods {
         return Ok(None);
     }

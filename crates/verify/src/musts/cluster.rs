@@ -62,6 +62,8 @@ struct History {
     well: Spans,
     /// When it ran, was not paused, and no fault was active on its links.
     linked: Spans,
+    /// When it knew no leader.
+    leaderless: Spans,
     /// When it began to lead (true), or to lead no more.
     led: Vec<(Nanos, bool)>,
     /// The configurations that it used, each with the time from which on.
@@ -145,6 +147,7 @@ impl Cluster {
                 if member.leads {
                     member.history.led.push((time, false));
                 }
+                member.history.leaderless.set(time, false);
                 *member = Member {
                     up: true,
                     damaged: member.damaged,
@@ -163,6 +166,7 @@ impl Cluster {
                     if member.leads != (*role == Role::Leader) {
                         member.history.led.push((time, !member.leads));
                     }
+                    member.history.leaderless.set(time, leader.is_none());
                     (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader);
                     member.campaigns = matches!(role, Role::PreCandidate | Role::Candidate);
                 });
@@ -378,6 +382,11 @@ impl Cluster {
     /// Until when a member's process ran freely: not paused, and without a fault of its own, its disk's or its clock's.
     pub fn free_until(&self, member: MemberId, at: Nanos) -> Option<Nanos> {
         self.members.get(member)?.history.free.until(at)
+    }
+
+    /// Whether a member knew no leader from one time until after another.
+    pub fn was_leaderless(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.history.leaderless.cover(from, to + 1))
     }
 
     /// Whether a member's process ran all the time between two times.

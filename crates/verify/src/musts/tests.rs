@@ -658,6 +658,22 @@ fn b6_too_many_requests_are_many() {
 }
 
 #[test]
+fn b6_a_proposal_waits_for_a_leader() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.state(2, 3, Role::Follower, 0);
+        scene.pass(MS);
+        let operation = scene.asks(2, PutRequest::default().into());
+        scene.pass(MS);
+        if !broken {
+            scene.state(2, 3, Role::Follower, 3);
+        }
+        scene.answers(operation, Err(Error::ProposalDropped));
+        scene
+    });
+}
+
+#[test]
 fn b6_an_error_that_says_not_now_is_no_answer() {
     fires_and_holds(Oracle::B6, |broken| {
         let mut scene = Scene::at_peace(Setup::default());
