@@ -661,12 +661,12 @@ fn b6_too_many_requests_are_many() {
 fn b6_a_proposal_waits_for_a_leader() {
     fires_and_holds(Oracle::B6, |broken| {
         let mut scene = Scene::at_peace(Setup::default());
-        scene.state(2, 3, Role::Follower, 0);
+        scene.state(2, 2, Role::Follower, 0);
         scene.pass(MS);
         let operation = scene.asks(2, PutRequest::default().into());
         scene.pass(MS);
         if !broken {
-            scene.state(2, 3, Role::Follower, 3);
+            scene.state(2, 2, Role::Follower, 1);
         }
         scene.answers(operation, Err(Error::ProposalDropped));
         scene
