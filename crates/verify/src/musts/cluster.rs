@@ -384,9 +384,10 @@ impl Cluster {
         self.members.get(member)?.history.free.until(at)
     }
 
-    /// Whether a member knew no leader from one time until after another.
+    /// Whether a member knew no leader from before one time until after another. (At one time there may be several steps.)
     pub fn was_leaderless(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
-        self.members.get(member).is_some_and(|member| member.history.leaderless.cover(from, to + 1))
+        let (before, after) = (from.saturating_sub(1), to + 1);
+        self.members.get(member).is_some_and(|member| member.history.leaderless.cover(before, after))
     }
 
     /// Whether a member's process ran all the time between two times.
