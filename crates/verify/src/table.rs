@@ -513,7 +513,8 @@ oracles! {
         B8, Stuck: "a watcher is told in time, and a lease that nobody renews ends in time",
             exactly: "While nothing that it needs is broken, a watcher from now on receives a change within (1 + 2 r) l + (3 + \
                 2 r) d, a tick, two intervals between passes, 10 ms and two ways of the client; one that asked for \
-                progress is sent something within two intervals of it; and a lease is gone within the time that is left of it by the slowest clock, an election timeout, 1 s, a tick and (8 + 2 r) l + (14 + 2 r) d. \
+                progress is sent something within an interval of it, after events within two; and a lease is gone within the \
+                time that is left of it by the slowest clock, an election timeout, 1 s, a tick and (8 + 2 r) l + (14 + 2 r) d. \
                 What is left is what the checkpoints of earlier lessors (`lease-checkpoint-interval`) must have taken off.",
             not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
                 somebody may have renewed without an answer, or that end without a steady leader. Changes that never arrive \
