@@ -39,13 +39,14 @@ pub(crate) enum Proposed {
     Several(ConfChangeV2),
 }
 
-/// Converts a membership change to raft's configuration change. `id` is the request id.
-pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(MemberId) -> bool) -> Proposed {
+/// Converts a membership change to raft's configuration change. `id` is the request id. With flaw M-21737
+/// (`update_votes`), an update of a member's URLs makes it a voter.
+pub(crate) fn for_raft(id: u64, change: &Change, update_votes: bool) -> Proposed {
     let mut context = id.to_be_bytes().to_vec();
     context.extend(change.encode());
     let context = Bytes::from(context);
     let mut singles = Vec::new();
-    collect(change, &is_learner, &mut singles);
+    collect(change, update_votes, &mut singles);
     match (change, &singles[..]) {
         (Change::Joint(_), _) => {
             Proposed::Several(ConfChangeV2 { changes: singles.into(), context, ..ConfChangeV2::default() })
@@ -66,19 +67,18 @@ pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(MemberId) -
 }
 
 /// Collects the single changes of raft's configuration that a membership change consists of.
-fn collect(change: &Change, is_learner: &impl Fn(MemberId) -> bool, singles: &mut Vec<ConfChangeSingle>) {
+fn collect(change: &Change, update_votes: bool, singles: &mut Vec<ConfChangeSingle>) {
     let (id, change_type) = match change {
         Change::Add(member) if member.is_learner => (id_of_member(member), ConfChangeType::AddLearnerNode),
         Change::Add(member) => (id_of_member(member), ConfChangeType::AddNode),
         Change::Promote(id) => (*id, ConfChangeType::AddNode),
         Change::Remove(id) => (*id, ConfChangeType::RemoveNode),
-        // An update of names or URLs changes nothing in raft, but raft has no empty change. So it adds the
-        // member again, in the role that it has.
-        Change::Update(id, _) if is_learner(*id) => (*id, ConfChangeType::AddLearnerNode),
-        Change::Update(id, _) => (*id, ConfChangeType::AddNode),
+        Change::Update(id, _) if update_votes => (*id, ConfChangeType::AddNode),
+        // An update of names or URLs changes nothing in raft. The role that the member has is not named here: a
+        // proposer that has just joined does not know it yet, or it changes before the entry is applied.
+        Change::Update(..) => return singles.push(ConfChangeSingle::default()),
         Change::Joint(all) => {
-            all.iter().for_each(|change| collect(change, is_learner, singles));
-            return;
+            return all.iter().for_each(|change| collect(change, update_votes, singles));
         }
     };
     singles.push(ConfChangeSingle { node_id: id.raft_id(), change_type, ..ConfChangeSingle::default() });

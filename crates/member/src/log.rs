@@ -25,6 +25,8 @@ pub(crate) struct Log {
     /// freeing many at once takes a while.
     gone: usize,
     hard_state: HardState,
+    /// Invariant: the configuration at the applied index, which is before that of a snapshot that waits to be
+    /// installed. Raft reads it at its start only.
     conf_state: ConfState,
     /// A snapshot of the replicated state, for followers that need entries from before the log. It is made
     /// when raft asks for one.
@@ -83,13 +85,13 @@ impl Log {
         self.entries.iter()
     }
 
-    /// The raft configuration: who votes and who learns.
+    /// The raft configuration at the applied index: who votes and who learns.
     pub(crate) fn conf_state(&self) -> &ConfState {
         &self.conf_state
     }
 
-    /// Sets the configuration after a change, and discards a snapshot from before the change: raft drops a
-    /// snapshot whose configuration does not include the receiver, so a new member could not use it.
+    /// Sets the configuration after a change or an installed snapshot, and discards a snapshot from before it: raft drops
+    /// a snapshot whose configuration does not include the receiver, so a new member could not use it.
     pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
         self.forget_snapshot();
         self.conf_state = conf_state;
@@ -132,12 +134,12 @@ impl Log {
         self.before = (index, term);
     }
 
-    /// Replaces the whole log by a snapshot: no entries are left.
+    /// Replaces the whole log by a snapshot: no entries are left. The configuration stays until the snapshot is
+    /// installed.
     pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
         let metadata = snapshot.get_metadata();
         self.before = (metadata.index, metadata.term);
         self.gone = self.entries.len();
-        self.conf_state = metadata.get_conf_state().clone();
         self.forget_snapshot();
     }
 

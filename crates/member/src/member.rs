@@ -557,7 +557,9 @@ impl Member {
     /// The files of a leader's snapshots with indices up to `durable` are durable. Their content replaces the
     /// replicated state now.
     fn install_snapshots(&mut self, durable: u64, out: &mut Out<'_>) {
-        while let Some((Marker { index, term, .. }, state)) = self.persistence.durable_snapshot(durable) {
+        while let Some((Marker { index, term, conf_state }, state)) =
+            self.persistence.durable_snapshot(durable)
+        {
             let applied = self.replica.applied();
             assert!(
                 index > applied,
@@ -566,6 +568,7 @@ impl Member {
             out.pass(Failpoint::RaftBeforeApplySnap);
             out.pass(Failpoint::ApplyBeforeOpenSnapshot);
             let Incoming { image, ledger } = *state;
+            self.node.log_mut().set_conf_state(conf_state);
             let old_store = self.replace_state(image, (index, term), out.now);
             self.node.applied_to(index, out);
             self.report_configuration(out);

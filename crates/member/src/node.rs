@@ -443,15 +443,15 @@ impl Node {
         self.raw.mut_store()
     }
 
-    /// Whether this member is a learner.
+    /// Whether this member is a learner, also if it knows that only from a snapshot that waits to be installed.
     pub(crate) fn is_learner(&self) -> bool {
-        self.log().conf_state().learners.contains(&self.raw.raft.id)
+        self.raw.raft.prs().conf().learners().contains(&self.raw.raft.id)
     }
 
-    /// Whether this member is the only voter.
+    /// Whether this member is the only voter. A learner beside the only voter is not.
     pub(crate) fn is_only_voter(&self) -> bool {
-        let voters = &self.log().conf_state().voters;
-        voters.len() == 1 && self.log().conf_state().voters_outgoing.is_empty()
+        let conf_state = self.log().conf_state();
+        conf_state.voters == [self.raw.raft.id] && conf_state.voters_outgoing.is_empty()
     }
 
     /// The voter with the highest match index, other than this member. A stopping leader transfers leadership

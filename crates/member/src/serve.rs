@@ -741,10 +741,8 @@ impl Member {
     /// Proposes a membership change as an entry that changes raft's configuration.
     fn propose_configuration(&mut self, operation: u64, change: &Change, out: &mut Out<'_>) {
         let id = self.ids.fresh();
-        let learners = &self.node.log().conf_state().learners;
-        // Flaw M-21737: an update of a learner forgets that it is one.
-        let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
-        let change = configuration::for_raft(id, change, |id| learners.contains(&id.raft_id()) && !forgets);
+        let update_votes = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
+        let change = configuration::for_raft(id, change, update_votes);
         out.fact(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));

@@ -162,7 +162,7 @@ impl<'a> Act<'a> {
             Call::Receive(message) => self.receive(message),
             Call::Campaign => {
                 self.loop_goes_on("began a campaign");
-                self.hup(None);
+                self.told_to_campaign();
             }
             Call::Propose { kind, bytes } => self.propose(*kind, *bytes),
             Call::ApplyChange(change) => self.apply_change(change),

@@ -37,6 +37,18 @@ impl Act<'_> {
         self.hup(Some(Campaign::Transfer));
     }
 
+    /// The host tells this member to campaign. Raft 0.7.0 does as it is told even if the member is no voter; etcd's raft
+    /// refuses that (`hup`, `promotable`), and so must the host.
+    pub fn told_to_campaign(&mut self) {
+        if self.node.state.role != Role::Leader && !self.node.votes_in_configuration() {
+            for field in [Field::Term, Field::Role, Field::Vote] {
+                self.governs(field, Rule::CampaignVotersOnly);
+            }
+            return self.reached(Reached::OrderIgnored);
+        }
+        self.hup(None);
+    }
+
     /// A campaign begins.
     pub fn campaign(&mut self, kind: Campaign) {
         self.reached(match kind {

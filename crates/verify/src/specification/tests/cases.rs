@@ -340,6 +340,15 @@ pub(super) const CASES: &[Case] = &[
         wrong: |step| step.after.role = Role::PreCandidate,
     },
     Case {
+        rule: Rule::CampaignVotersOnly,
+        what: "a learner is told to campaign, and does",
+        right: || {
+            let rig = Rig::with_log(&[1], &[2], &Entries::default(), (1, 3, 3));
+            next(rig, 2, Call::Campaign)
+        },
+        wrong: |step| step.after.role = Role::PreCandidate,
+    },
+    Case {
         rule: Rule::CampaignGuard,
         what: "a member campaigns with a committed change that it has not applied",
         right: || {
