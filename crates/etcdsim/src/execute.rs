@@ -138,6 +138,7 @@ fn bounds(plan: &Plan) -> leaks::Limits {
         compaction_batch: u64::from(settings.compaction_batch),
         snapshot_count: settings.snapshot_count,
         catch_up_entries: settings.catch_up_entries,
+        wal_segment_bytes: settings.wal_segment_bytes,
         watch_window: u64::from(settings.watch_window),
         watch_buffer: u64::from(settings.watch_buffer),
         clocks_stop: clocks_stop(plan),

@@ -436,7 +436,7 @@ impl Persistence {
         } else {
             Job::Commit(self.ledger.commit(meta))
         };
-        inner::tell(|| Inner::Commits {
+        inner::tell_deed(|| Inner::Commits {
             applied,
             before,
             transactions: job.transactions(),

@@ -140,7 +140,13 @@ pub enum Inner {
 impl Inner {
     /// Whether it is for oracles.
     pub const fn is_deed(&self) -> bool {
-        matches!(self, Inner::Lease { .. } | Inner::ProposesOwn { .. } | Inner::AppliesOwn { .. })
+        matches!(
+            self,
+            Inner::Lease { .. }
+                | Inner::ProposesOwn { .. }
+                | Inner::AppliesOwn { .. }
+                | Inner::Commits { .. }
+        )
     }
 }
 

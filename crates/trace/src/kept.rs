@@ -14,6 +14,8 @@ pub struct Kept {
     pub all_healed: bool,
     /// The members of the newest configuration that any member had applied.
     pub configured: Vec<MemberId>,
+    /// The index from which on that configuration holds.
+    pub configured_at: u64,
     /// When the leader began to lead; equal to `time` if there is no leader.
     pub leader_since: Nanos,
     /// How many packets wait for a fault of the network to end.
@@ -45,8 +47,8 @@ pub struct KeptByMember {
     pub behind: Vec<(Nanos, Nanos)>,
     /// How many receipts for messages that it has sent are under way.
     pub receipts: u64,
-    /// The paths of the files on its disk.
-    pub files: Vec<String>,
+    /// The paths of the files on its disk, with their lengths in bytes.
+    pub files: Vec<(String, u64)>,
     /// What it counts itself, by name.
     pub counts: Vec<(&'static str, u64)>,
 }

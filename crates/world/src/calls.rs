@@ -39,9 +39,9 @@ impl Calls {
         self.0.len() as u64
     }
 
-    /// The client that called.
-    pub(crate) fn client_of(&self, call: u64) -> usize {
-        self.0[call as usize].client as usize
+    /// The client that called; `None` if nobody did.
+    pub(crate) fn client_of(&self, call: u64) -> Option<usize> {
+        self.0.get(call as usize).map(|call| call.client as usize)
     }
 
     /// Something of a call arrives at a member. Returns whether it is the first: requests travel over TCP, which drops

@@ -172,7 +172,7 @@ impl<S: System> World<'_, S> {
         }
         self.recorder.steps(self.queue.now(), member, &mut effects.steps);
         self.recorder.inner(self.queue.now(), member, &mut effects.inner);
-        let broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
+        let mut broken = effects.store.take().and_then(|job| self.begin_store_job(member, job).err());
         let incarnation = self.processes[member].machine.incarnation;
         for (to, message) in effects.messages.drain(..) {
             let Some(receiver) = self.processes.get(to) else { continue };
@@ -201,8 +201,14 @@ impl<S: System> World<'_, S> {
         }
         if !effects.answers.is_empty() {
             for (call, answer) in effects.answers.drain(..) {
+                let Some(client) = self.calls.client_of(call) else {
+                    let text =
+                        format!("it answers the call {call}, but there are only {}", self.calls.count());
+                    broken.get_or_insert(text);
+                    continue;
+                };
                 self.recorder.served(self.queue.now(), member, Served::Answers(call));
-                let (from, client) = ((Party::Member(member), incarnation), self.calls.client_of(call));
+                let from = (Party::Member(member), incarnation);
                 let body = Body::Response(call, Box::new(answer));
                 self.send(Packet::of_call(from, (Party::Client(client), 0), CallKind::Answer, body));
             }

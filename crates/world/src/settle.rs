@@ -91,7 +91,7 @@ impl Settle {
                 inbox: process.inbox.len() as u64,
                 behind: process.machine.times_behind(view.now),
                 receipts: u64::from(process.machine.receipts),
-                files: process.machine.disk.paths(),
+                files: process.machine.disk.files(),
                 counts: node.keeps(),
             })
         };
@@ -103,12 +103,13 @@ impl Settle {
             }
             Party::Client(_) => true,
         };
-        let Configuration { voters, learners, .. } = view.configuration();
+        let Configuration { index, voters, learners, .. } = view.configuration();
         Kept {
             time: view.now,
             settled,
             all_healed: self.all_healed,
             configured: voters.iter().chain(learners).copied().collect(),
+            configured_at: *index,
             leader_since: view.progress.leader_since(view.now),
             held_packets: view.network.held(is_there) as u64,
             members: view.processes.values().filter_map(by_member).collect(),

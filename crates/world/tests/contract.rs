@@ -116,6 +116,8 @@ enum Ask {
     Count,
     CountWithConnections,
     Spin,
+    /// That it answers a call that nobody made, too.
+    AnswerNobody,
 }
 
 /// The number to store is the job.
@@ -296,6 +298,9 @@ impl Node for Witness {
                     "it does not know its connections"
                 );
                 self.spins |= request == Ask::Spin;
+                if request == Ask::AnswerNobody {
+                    effects.answers.push((1 << 60, 0));
+                }
                 self.count(call, effects);
             }
             Input::Connections(connections) => {
@@ -380,6 +385,7 @@ impl Operation for Ask {
             Ask::Count => "count".into(),
             Ask::CountWithConnections => "count with connections".into(),
             Ask::Spin => "spin".into(),
+            Ask::AnswerNobody => "answer-nobody".into(),
         }
     }
 
@@ -388,6 +394,7 @@ impl Operation for Ask {
             "count" => Ok(Ask::Count),
             "count with connections" => Ok(Ask::CountWithConnections),
             "spin" => Ok(Ask::Spin),
+            "answer-nobody" => Ok(Ask::AnswerNobody),
             _ => Err(bad(format!("{text:?} is no request"), "write `count`")),
         }
     }
@@ -584,6 +591,18 @@ fn a_member_that_spins_ends() {
     let [(at, _, Stop::Panic(text))] = &run.surprises[..] else { panic!("{:?}", run.surprises) };
     assert!(text.starts_with("it spins"), "{text}");
     assert!(*at > 5_500 * MILLISECOND && run.stats.virtual_ns > *at + 5_000 * MILLISECOND, "{at}");
+}
+
+/// Nobody waits for such an answer: the process ends, the run goes on and says so.
+#[test]
+fn a_member_that_answers_nobody_ends() {
+    let mut plan = plan(0, &[]);
+    plan.faults.clear();
+    plan.clients[0].operations[50].what = Ask::AnswerNobody;
+    let (run, _) = world::run::<Toy, _>(&plan, Loops::new(&plan), &mut (), Options::default());
+    let [(at, _, Stop::Panic(text))] = &run.surprises[..] else { panic!("{:?}", run.surprises) };
+    assert!(text.starts_with("it answers the call 1152921504606846976, but there are only"), "{text}");
+    assert!(run.stats.virtual_ns > *at + 5_000 * MILLISECOND, "{at}");
 }
 
 #[test]

@@ -284,6 +284,12 @@ impl<'a, 'b> Alive<'a, 'b> {
         self.context.record.healed.max(self.member.started).max(self.moment.leader_since)
     }
 
+    /// How many members the cluster has. `None` if this member has not applied the newest configuration.
+    pub fn configured(&self) -> Option<u64> {
+        let known = self.member.applied >= self.moment.configured_at;
+        known.then_some(self.moment.configured.len() as u64)
+    }
+
     /// Whether the process of each member of the cluster runs, so that no member is sent one snapshot after another.
     pub fn all_members_run(&self) -> bool {
         self.moment.configured.iter().all(|id| self.moment.members.iter().any(|one| one.member == *id))

@@ -4,7 +4,7 @@
 //! A new count is a row here and a number under its name in the member's part that keeps it (`kept` there), or a number
 //! that follows from the files on its disk.
 
-use record::{Kept, KeptByMember, Operation};
+use record::{KeptByMember, Operation};
 
 use api::Request;
 
@@ -26,7 +26,7 @@ pub struct Count {
     /// What is counted.
     pub what: &'static str,
     /// How many a member keeps at a moment; `None` if it does not say.
-    pub kept: fn(&Kept, &KeptByMember) -> Option<u64>,
+    pub kept: fn(&Alive<'_, '_>) -> Option<u64>,
     /// How many may be alive; `None` if it is not known.
     pub bound: fn(&Alive<'_, '_>) -> Option<u64>,
     /// The bound and its reason.
@@ -45,7 +45,7 @@ macro_rules! counts {
         },)+];
     };
     (@kept $name:literal, $kept:expr) => { $kept };
-    (@kept $name:literal) => { |_, member| member.count($name) };
+    (@kept $name:literal) => { |alive| alive.member.count($name) };
 }
 
 // A row: name and what is counted, perhaps how it follows from what is known of the member, the bound, and why.
@@ -120,11 +120,11 @@ counts! {
         |alive| Some(alive.asked(|one| matches!(one.request, Request::Defragment(_)))),
         "the defragmentations that clients wait for at this member, or gave up within a request timeout";
     "members-heard" "members with the time at which they were last heard from",
-        |alive| Some(alive.moment.configured.len() as u64 + 1),
-        "the members of the cluster, and the last leader";
+        |alive| Some(alive.configured()? + 1),
+        "the members of the cluster, and the last leader; known once the member has applied the newest configuration";
     "progress" "members whose progress raft tracks",
-        |alive| Some(alive.moment.configured.len() as u64),
-        "the members of the cluster";
+        |alive| alive.configured(),
+        "the members of the cluster, once the member has applied the newest configuration";
     "leases" "leases",
         |alive| Some(alive.leases()),
         "the leases that were granted and not revoked in the entries that the member has applied";
@@ -195,7 +195,7 @@ counts! {
         |alive| Some(alive.entries_not_freed(longest_log(alive))),
         "the longest log that the settings allow and the entries applied since the cluster was healed, because each entry that is appended frees two: these and the log together do not grow until all are freed. Or, if the log was longer while there were faults, the entries applied before the cluster was healed, less those applied since";
     "log-segments-not-needed" "segments of the log before the one in which the last snapshot begins"
-        from |_, member| Some(segments(member).len() as u64),
+        from |alive| Some(segments(alive.member).len() as u64),
         |alive| {
             let limits = alive.limits();
             // A crash may undo the removal of segments that the previous snapshot had made useless.
@@ -203,15 +203,19 @@ counts! {
             let behind = limits.snapshot_count.saturating_mul(snapshots) + alive.entries_not_saved()?;
             let replayed = alive.member.applied.saturating_sub(behind);
             let segments = segments(alive.member);
-            Some((segments.len() - segments.partition_point(|first| *first <= replayed).saturating_sub(1)) as u64)
+            Some((segments.len() - segments.partition_point(|(first, _)| *first <= replayed).saturating_sub(1)) as u64)
         },
         "those that begin at most N entries before the last applied entry, and the one before them; N is `snapshot-count` (twice that after a restart) plus what was applied in the last 2 s";
+    "log-segments-not-full" "segments of the log that another one follows before they are full"
+        from |alive| Some(short_segments(alive.member, alive.limits().wal_segment_bytes)),
+        |_| Some(0),
+        "none: a segment ends when it is `wal-segment-bytes` long";
     "snapshot-files" "files of snapshots"
-        from |_, member| Some(files(member, "snap/", ".snap")),
+        from |alive| Some(files(alive.member, "snap/", ".snap")),
         |alive| Some(SNAPSHOT_FILES + u64::from(alive.member.incarnation > 1)),
         "five, as etcd keeps; one more after a crash, which may undo a removal";
     "temporary-files" "files that are being made"
-        from |_, member| Some(files(member, "", ".tmp")),
+        from |alive| Some(files(alive.member, "", ".tmp")),
         |alive| Some(2 + alive.asked(|one| matches!(one.request, Request::Defragment(_)))),
         "a snapshot, a segment of the log, and a copy for each defragmentation that clients wait for";
     "snapshots-being-sent" "snapshots on their way to other members",
@@ -246,11 +250,11 @@ counts! {
         |alive| alive.compactions_not_done(),
         "the compactions that came, or whose member was healed or started, within the time that their batches and pauses take, plus 2 s";
     "inbox" "inputs that wait for the process"
-        from |_, member| Some(member.inbox),
+        from |alive| Some(alive.member.inbox),
         |alive| Some(alive.requests() + 64 * (alive.moment.configured.len() as u64 + 1)),
         "the requests, and 64 messages of each member: a process that runs takes its inputs at once unless it is slow";
     "held-packets" "packets that a fault of the network holds"
-        from |moment, _| Some(moment.held_packets),
+        from |alive| Some(alive.moment.held_packets),
         |alive| (alive.moment.settled && alive.moment.all_healed).then_some(0),
         "none at the end of a run in which every member was healed: the end of the fault lets them go";
 }
@@ -275,16 +279,23 @@ fn is_physical(operation: &Operation) -> bool {
 
 /// How many files of a directory have this ending.
 fn files(member: &KeptByMember, directory: &str, ending: &str) -> u64 {
-    let counted = |path: &&String| path.starts_with(directory) && path.ends_with(ending);
+    let counted = |(path, _): &&(String, u64)| path.starts_with(directory) && path.ends_with(ending);
     member.files.iter().filter(counted).count() as u64
 }
 
-/// For each segment of the log on the disk, the index before which it begins. Its name is `wal/NUMBER-INDEX.wal`, both in
-/// hexadecimal, as etcd's.
-fn segments(member: &KeptByMember) -> Vec<u64> {
-    let first = |path: &String| {
+/// For each segment of the log on the disk, in order, the index before which it begins, and its length. Its name is
+/// `wal/NUMBER-INDEX.wal`, both in hexadecimal, as etcd's.
+fn segments(member: &KeptByMember) -> Vec<(u64, u64)> {
+    let segment = |(path, length): &(String, u64)| {
         let (_, index) = path.strip_prefix("wal/")?.strip_suffix(".wal")?.split_once('-')?;
-        u64::from_str_radix(index, 16).ok()
+        Some((u64::from_str_radix(index, 16).ok()?, *length))
     };
-    member.files.iter().filter_map(first).collect()
+    member.files.iter().filter_map(segment).collect()
+}
+
+/// How many segments of the log another one follows, although they are shorter than a segment should be.
+fn short_segments(member: &KeptByMember, segment_bytes: u64) -> u64 {
+    let segments = segments(member);
+    let followed = segments.split_last().map_or(&[][..], |(_, followed)| followed);
+    followed.iter().filter(|(_, length)| *length < segment_bytes).count() as u64
 }

@@ -39,6 +39,8 @@ pub struct Limits {
     pub snapshot_count: u64,
     /// How many entries stay in the log before a snapshot.
     pub catch_up_entries: u64,
+    /// How long a segment of the log becomes, in bytes, before the next one begins.
+    pub wal_segment_bytes: u64,
     /// How many responses may be in flight on a watch stream.
     pub watch_window: u64,
     /// How many notices may wait for a watch stream.
@@ -61,6 +63,7 @@ impl Default for Limits {
             compaction_batch: 1_000,
             snapshot_count: 10_000,
             catch_up_entries: 5_000,
+            wal_segment_bytes: 64_000_000,
             watch_window: 16,
             watch_buffer: 128,
             clocks_stop: false,
@@ -95,7 +98,7 @@ pub fn compare<'a>(context: &Context<'a>) -> Vec<Comparison<'a>> {
         for member in moment.members.iter().filter(|member| member.core) {
             let alive = Alive::new(context, moment, member);
             for count in COUNTS {
-                let (Some(kept), Some(bound)) = ((count.kept)(moment, member), (count.bound)(&alive)) else {
+                let (Some(kept), Some(bound)) = ((count.kept)(&alive), (count.bound)(&alive)) else {
                     continue;
                 };
                 comparisons.push(Comparison { count, moment, member, kept, bound });

@@ -4,20 +4,21 @@
 //! an election timeout by its own clock (`docs/member.md`; etcd, `TransferLeadership` of `server.go`, waits for its
 //! request timeout). Every member then takes no more messages. It waits for the saves under way and queued (2 d), for the
 //! backend's job, and for a last commit: an orderly end leaves nothing to be replayed. Saves may hold up the wait for
-//! the successor (2 d). The time of commits is in no fact. They are given a second each, and 2 d for their syncs: e + 10
-//! d + 2 s, with a little for the checks. A process that has not ended by then waits for something that does not come,
-//! until it is killed.
+//! the successor (2 d). The time of commits is in no fact. They are given five seconds, our choice, and 2 d each for their
+//! syncs: e + 10 d + 5 s, with a little for the checks. A process that has not ended by then waits for something that does
+//! not come, until it is killed, after 10 s.
 //!
 //! Whoever leads may end before e only if another member leads, or if it has nobody to hand over to.
 //!
-//! Premises: the member is well when it is told to stop, and no other fault begins until it ends. The successor: the
-//! member leads a steady cluster, and another voter serves.
+//! Premises: from when the member is told to stop until it ends, no other fault of it, its disk or its clock is active. It
+//! needs nobody else to end. The successor: the member leads a steady cluster, another voter serves, and no other fault
+//! begins.
 
 use record::{MemberId, Members, Nanos, Stop};
 
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
-use super::setup::Setup;
+use super::setup::{Setup, Touches};
 use super::speed::Speed;
 use crate::describe::time;
 use crate::{Oracle, Sheet, Violation};
@@ -26,7 +27,7 @@ use crate::{Oracle, Sheet, Violation};
 const GRACEFUL: &str = "graceful-restart";
 
 /// The longest that the last commits of the backend take, without their syncs.
-const COMMITS: Nanos = 2_000_000_000;
+const COMMITS: Nanos = 5_000_000_000;
 
 /// A process that was told to stop.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ struct Told {
     at: Nanos,
     /// Whether it has to hand leadership over.
     hands_over: bool,
-    /// Whether another fault has begun since.
+    /// Whether another fault of the member has begun since.
     disturbed: bool,
 }
 
@@ -50,14 +51,25 @@ impl Ending {
     }
 
     /// A fault begins, and strikes this member or no particular one. `cluster` does not know that yet.
-    pub fn fault(&mut self, now: Nanos, member: MemberId, what: &str, cluster: &Cluster, tally: &mut Tally) {
-        for told in self.told.values_mut().flatten() {
-            told.disturbed |= told.at < now || what != GRACEFUL;
+    pub fn fault(
+        &mut self,
+        now: Nanos,
+        member: MemberId,
+        (what, touches): (&str, Touches),
+        cluster: &Cluster,
+        tally: &mut Tally,
+    ) {
+        let of_processes = matches!(touches, Touches::Members | Touches::Damages);
+        for (id, told) in cluster.members.ids().zip(self.told.values_mut()) {
+            let Some(told) = told else { continue };
+            let other = told.at < now || what != GRACEFUL;
+            told.hands_over &= !other;
+            told.disturbed |= other && of_processes && (member.is_none() || member == id);
         }
         if what != GRACEFUL || !cluster.members.get(member).is_some_and(|member| member.up) {
             return;
         }
-        if !cluster.is_well(member) {
+        if cluster.free_until(member, now).is_none() {
             return tally.skipped(Premise::Health);
         }
         let others = || cluster.members.ids().filter(|id| *id != member);

@@ -41,13 +41,15 @@
 //! has no token, for whose entry it might wait.
 //!
 //! **Not now.** While the member serves, it has a leader and what it needs; so an error that says otherwise is wrong.
+//! Until a member knows a leader, it proposes nothing (etcd's raft blocks `Propose`). So a write that it gives up then
+//! ended with its context, and no proposal of it is late.
 //! "Too many requests" is right if the member has more committed entries to apply than `max-apply-gap` (etcd,
 //! `maxGapBetweenApplyAndCommitIndex`); judged while the member serves. A new member is refused as "unhealthy" or for "not enough started members" if
 //! without it fewer voters than a quorum of the new size have said their names, or have been connected for 5 s
 //! (`HealthInterval`; `mayAddMember` in `server.go`). The names of the cluster's first members are known from the beginning;
 //! another has said its name once it has been well for a request timeout and 2 e while the member serves. A voter is
 //! connected if for 5.1 s its process and the member's own have run and have not been paused, and no fault was active on
-//! their links. It is not if either process did not run all of the last 5 s. Additions are judged with
+//! them, their disks, their clocks or their links. It is not if either process did not run all of the last 5 s. Additions are judged with
 //! `strict-reconfig-check`. Not judged: removals and promotions, requests with a token.
 
 use api::etcdserverpb::RangeRequest;
@@ -336,6 +338,19 @@ impl Known<'_> {
         if operation.user.is_some() {
             return None;
         }
+        if let Outcome::Error { error, .. } = operation.outcome
+            && says_proposal_is_late(error)
+            && is_proposed_at_once(&operation.request)
+        {
+            let leaderless = self.cluster.was_leaderless(taken.member, taken.at, taken.over?);
+            return leaderless.then(|| {
+                format!(
+                    "It said \"{error}\", but it knew no leader all the time, so it had proposed nothing that could be late; \
+                     it must say \"{}\".",
+                    Error::ContextDeadlineExceeded
+                )
+            });
+        }
         let at_once = taken.over == Some(taken.at);
         match (&operation.request, &operation.outcome) {
             (_, Outcome::Error { error: Error::TooManyRequests, .. }) => {
@@ -407,7 +422,10 @@ impl Known<'_> {
     fn least_connected(self, taken: Taken) -> Option<(u32, u32)> {
         let voters = self.voters(taken)?;
         let since = taken.at.checked_sub(HEALTHY + MARGIN)?;
-        let linked = |member: MemberId| self.cluster.was_linked(member, since, taken.at);
+        let cluster = self.cluster;
+        let linked = |member: MemberId| {
+            cluster.was_linked(member, since, taken.at) && cluster.was_free(member, since, taken.at)
+        };
         let connected = |voter: &MemberId| *voter == taken.member || linked(taken.member) && linked(*voter);
         Some((voters.len(), voters.members().filter(connected).count() as u32))
     }
@@ -430,7 +448,7 @@ fn quorum_with(voters: u32) -> u32 {
 }
 
 /// Whether a request is one that a member answers from what it has, without anybody else and without waiting.
-fn is_at_once(operation: &Operation) -> bool {
+pub(super) fn is_at_once(operation: &Operation) -> bool {
     // A request with a token may wait for the entry that issued it.
     operation.user.is_none()
         && match &operation.request {
@@ -467,6 +485,24 @@ fn says_not_now(error: Error) -> bool {
             | Error::LeaderChanged
             | Error::NotCapable
     )
+}
+
+/// Whether an error says that a proposal was not applied in time.
+fn says_proposal_is_late(error: Error) -> bool {
+    matches!(error, Error::Timeout | Error::TimeoutDueToLeaderFail | Error::TimeoutDueToConnectionLost)
+}
+
+/// Whether a member does nothing for a request but propose it.
+pub(super) fn is_proposed_at_once(request: &Request) -> bool {
+    match request {
+        Request::Put(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_) => true,
+        Request::Txn(txn) => !is_read_only(txn),
+        _ => false,
+    }
 }
 
 /// Whether a request may take long by its nature.

@@ -384,6 +384,11 @@ impl Cluster {
         self.members.get(member)?.history.free.until(at)
     }
 
+    /// Whether a member's process ran freely all the time between two times.
+    pub fn was_free(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
+        self.members.get(member).is_some_and(|member| member.history.free.cover(from, to))
+    }
+
     /// Whether a member knew no leader from before one time until after another. (At one time there may be several steps.)
     pub fn was_leaderless(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
         let (before, after) = (from.saturating_sub(1), to + 1);

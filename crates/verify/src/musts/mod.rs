@@ -20,8 +20,10 @@ mod b4_recovery;
 mod b5_disk_and_calls;
 mod b5_economy;
 mod b5_own;
+mod b5_reads;
 mod b6_answers;
 mod b7_read_index;
+mod b8_installs;
 mod b8_leases;
 mod b8_progress;
 mod b8_watchers;
@@ -52,7 +54,9 @@ use b4_recovery::Recovery;
 use b5_disk_and_calls::DiskAndCalls;
 use b5_economy::Economy;
 use b5_own::OwnProposals;
+use b5_reads::ReadsAsked;
 use b7_read_index::ReadIndex;
+use b8_installs::Installs;
 use cluster::Cluster;
 pub use counts::Premise;
 use counts::Tally;
@@ -80,6 +84,8 @@ pub struct Musts {
     requests: Requests,
     own: OwnProposals,
     disk_and_calls: DiskAndCalls,
+    reads: ReadsAsked,
+    installs: Installs,
     answers: Tally,
     read_index: ReadIndex,
     /// B8, and who was the lessor, on which it depends.
@@ -105,6 +111,8 @@ impl Musts {
             requests: Requests::default(),
             own: OwnProposals::new(members),
             disk_and_calls: DiskAndCalls::new(members),
+            reads: ReadsAsked::new(members),
+            installs: Installs::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
@@ -164,8 +172,9 @@ impl Musts {
             Fact::Own(EtcdFact::Recovered { consistent_index, .. }) => {
                 self.own.loaded(member, *consistent_index)
             }
-            Fact::Fault { what, begins: true, .. } => {
-                self.ending.fault(time, member, what, &self.cluster, &mut self.transfer.tally);
+            Fact::Fault { fault, what, begins: true, .. } => {
+                let fault = (*what, setup.touches(*fault));
+                self.ending.fault(time, member, fault, &self.cluster, &mut self.transfer.tally);
             }
             Fact::Stopped(stop) => {
                 let known = (setup, &self.cluster, &self.speed);
@@ -175,6 +184,7 @@ impl Musts {
                 self.transfer.stopped(member);
                 self.read_index.dropped(member);
                 self.requests.stopped(time, member);
+                self.installs.stopped(member, &mut self.bounded);
             }
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 let known = (setup, &self.cluster, &self.speed);
@@ -190,6 +200,7 @@ impl Musts {
                 self.own.loaded(member, *index);
                 self.recovery.installed(member);
                 self.disk_and_calls.disturbed(member);
+                self.installs.installed(time, member);
             }
             _ => {}
         }
@@ -228,11 +239,15 @@ impl Monitor for Musts {
                     self.disk_and_calls.applied(member);
                 }
                 EtcdFact::Committed { index, .. } => self.cluster.committed(member, *index),
-                EtcdFact::BackendDurable { .. } => self.disk_and_calls.committed(member),
+                EtcdFact::BackendDurable { .. } => {
+                    self.disk_and_calls.committed(member);
+                    self.installs.durable(time, member);
+                }
                 EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
                 EtcdFact::ReadIndexAsked { .. } => {
                     self.read_index.asks(time, member);
                     self.economy.asks();
+                    self.reads.asks(time, member);
                 }
                 EtcdFact::ReadIndexConfirmed { .. } => {
                     let known = (setup, &self.cluster, &self.speed);
@@ -284,6 +299,7 @@ impl Monitor for Musts {
                 self.own.proposes(time, (member, *clock), what, setup, tally, sheet);
             }
             Inner::AppliesOwn { index, what } => self.own.applies(member, *index, what),
+            Inner::Commits { .. } => self.installs.commits(time, member),
             _ => {}
         }
     }
@@ -297,6 +313,8 @@ impl Monitor for Musts {
         let rounds = clients.max().unwrap_or(0).div_ceil(setup.max_inflight.max(1));
         self.disk_and_calls.judge(record, (setup, &self.cluster), &mut self.economy.tally, sheet);
         b6_answers::judge(record, &self.requests, rounds, known, &mut self.answers, sheet);
+        self.reads.judge(record, &self.requests, (setup, &self.cluster), &mut self.economy.tally, sheet);
+        self.installs.judge(record, &self.requests, known, &mut self.bounded, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
         b8_progress::judge(record, known, &mut self.bounded, sheet);
         b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);

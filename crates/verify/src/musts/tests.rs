@@ -2,13 +2,13 @@
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
-    LeaseGrantRequest, LeaseRevokeRequest, MemberAddRequest, MemberAddResponse, PutRequest, RangeRequest,
-    RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
+    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest, MemberAddRequest, MemberAddResponse,
+    PutRequest, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use api::mvccpb::{Event as Change, KeyValue};
 use api::v3lockpb::LockRequest;
 use api::{Error, Request, Response};
-use record::inner::Own;
+use record::inner::{CommitCause, Own};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
     Applied, EtcdFact, Event, Fact, Inner, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome,
@@ -471,7 +471,7 @@ fn b5_a_follower_calls_its_leader_once_for_each_request() {
                 Outcome::Answer { at: scene.now, response: RangeResponse::default().into() },
             );
             let asked = scene.record.history.operations.last_mut().expect("it was added");
-            asked.request = api::etcdserverpb::LeaseKeepAliveRequest { id: 7 }.into();
+            asked.request = LeaseKeepAliveRequest { id: 7 }.into();
         }
         scene
     });
@@ -479,7 +479,8 @@ fn b5_a_follower_calls_its_leader_once_for_each_request() {
 
 /// Three members at peace, of which one is told to stop.
 fn told_to_stop(member: u32) -> Scene {
-    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    let faults = vec![Touches::Members, Touches::Links];
+    let mut scene = Scene::at_peace(Setup { faults, ..Setup::default() });
     let effect = record::FaultEffect::NONE;
     scene.fact(member, Fact::Fault { fault: 0, what: "graceful-restart", kind: 26, effect, begins: true });
     scene
@@ -509,11 +510,15 @@ fn b2_a_leader_that_is_told_to_stop_hands_over() {
 fn b2_a_member_that_is_told_to_stop_ends() {
     fires_and_holds(Oracle::B2, |broken| {
         let mut scene = told_to_stop(2);
-        scene.pass(if broken { 4 * SECOND } else { 100 * MS });
+        // A partition does not hold it up.
+        scene.pass(10 * MS);
+        let effect = record::FaultEffect::NONE;
+        scene.fact(2, Fact::Fault { fault: 1, what: "isolate", kind: 2, effect, begins: true });
+        scene.pass(if broken { 8 * SECOND } else { 100 * MS });
         scene.fact(2, Fact::Stopped(if broken { Stop::Crash } else { Stop::Graceful }));
         scene
     });
-    // It is killed too early to say, or something else is broken.
+    // It is killed too early to say, or its disk is broken.
     let mut scene = told_to_stop(2);
     scene.pass(SECOND);
     scene.fact(2, Fact::Stopped(Stop::Crash));
@@ -522,9 +527,32 @@ fn b2_a_member_that_is_told_to_stop_ends() {
     scene.pass(10 * MS);
     let effect = record::FaultEffect::NONE;
     scene.fact(2, Fact::Fault { fault: 0, what: "hung-disk", kind: 1, effect, begins: true });
-    scene.pass(4 * SECOND);
+    scene.pass(8 * SECOND);
     scene.fact(2, Fact::Stopped(Stop::Crash));
     assert_eq!(scene.end(Oracle::B2), (false, 0, 0));
+}
+
+#[test]
+fn b5_a_follower_asks_for_read_index_only_for_reads() {
+    fires_and_holds(Oracle::B5, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.pass(8 * SECOND);
+        let renewal = scene.asks(2, LeaseKeepAliveRequest { id: 7 }.into());
+        let read = (!broken).then(|| scene.asks(2, a_read(false)));
+        scene.own(2, EtcdFact::ReadIndexAsked { context: 7 });
+        scene.own(2, EtcdFact::ReadIndexConfirmed { context: 7, index: 5 });
+        for operation in [Some(renewal), read].into_iter().flatten() {
+            scene.answers(operation, Ok(RangeResponse::default().into()));
+        }
+        scene
+    });
+    // A leader may.
+    let mut scene = Scene::at_peace(Setup::default());
+    let renewal = scene.asks(1, LeaseKeepAliveRequest { id: 7 }.into());
+    scene.own(1, EtcdFact::ReadIndexAsked { context: 7 });
+    scene.own(1, EtcdFact::ReadIndexConfirmed { context: 7, index: 5 });
+    scene.answers(renewal, Ok(RangeResponse::default().into()));
+    assert_eq!(scene.end(Oracle::B5), (false, 0, 0));
 }
 
 #[test]
@@ -671,6 +699,64 @@ fn b6_a_proposal_waits_for_a_leader() {
         scene.answers(operation, Err(Error::ProposalDropped));
         scene
     });
+}
+
+#[test]
+fn b6_a_proposal_that_was_never_made_is_not_late() {
+    fires_and_holds(Oracle::B6, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.state(2, 2, Role::Follower, 0);
+        scene.pass(MS);
+        let operation = scene.asks(2, PutRequest::default().into());
+        scene.pass(5 * SECOND);
+        scene.answers(operation, Err(if broken { Error::Timeout } else { Error::ContextDeadlineExceeded }));
+        scene
+    });
+    // With a leader, it was made.
+    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    let operation = scene.asks(2, PutRequest::default().into());
+    scene.fault(2, true);
+    scene.pass(5 * SECOND);
+    scene.answers(operation, Err(Error::Timeout));
+    assert!(!scene.end(Oracle::B6).0);
+}
+
+#[test]
+fn b8_a_snapshot_replaces_the_content_of_the_backend() {
+    let snapshot = |scene: &mut Scene| {
+        let fact = EtcdFact::SnapshotInstalled { index: 9, term: 2, revision: 9, state_hash: 0 };
+        scene.own(2, fact);
+    };
+    let commits = |scene: &mut Scene| {
+        let why = CommitCause::Due;
+        scene.inner(2, Inner::Commits { applied: 9, before: 5, transactions: Vec::new(), why });
+    };
+    let durable = |scene: &mut Scene| scene.own(2, EtcdFact::BackendDurable { consistent_index: 9 });
+    // At once, and if a commit is under way, after it.
+    for under_way in [false, true] {
+        fires_and_holds(Oracle::B8, |broken| {
+            let mut scene = Scene::at_peace(Setup::default());
+            if under_way {
+                commits(&mut scene);
+            }
+            snapshot(&mut scene);
+            if under_way {
+                scene.pass(5 * SECOND);
+                durable(&mut scene);
+            }
+            scene.pass(if broken { 3 * SECOND } else { MS });
+            commits(&mut scene);
+            scene
+        });
+    }
+    // Not if the process ends, nor while it cannot run.
+    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    snapshot(&mut scene);
+    scene.fact(2, Fact::Stopped(Stop::Crash));
+    snapshot(&mut scene);
+    scene.fault(2, true);
+    scene.pass(3 * SECOND);
+    assert_eq!(scene.end(Oracle::B8), (false, 0, 0));
 }
 
 #[test]

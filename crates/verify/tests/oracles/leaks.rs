@@ -29,6 +29,7 @@ pub fn kept(counts: &[(&'static str, u64)]) -> Story {
         settled: true,
         all_healed: true,
         configured: vec![MemberId::new(1)],
+        configured_at: 1,
         leader_since: 0,
         held_packets: 0,
         members: vec![KeptByMember {
@@ -64,8 +65,14 @@ fn leaks(story: &Story) -> Vec<String> {
 #[test]
 fn one_more_than_may_be_alive_is_a_leak() {
     for count in COUNTS {
-        let elsewhere =
-            ["log-segments-not-needed", "snapshot-files", "temporary-files", "inbox", "held-packets"];
+        let elsewhere = [
+            "log-segments-not-needed",
+            "log-segments-not-full",
+            "snapshot-files",
+            "temporary-files",
+            "inbox",
+            "held-packets",
+        ];
         if elsewhere.contains(&count.name) {
             continue; // These follow from the disk, the process and the network.
         }
@@ -82,7 +89,8 @@ fn files_that_nobody_needs_are_leaks() {
     let with_files = |files: &[String], applied| {
         let mut story = kept(&[]);
         story.expectations.bounds.snapshot_count = 10;
-        member(&mut story).files = files.to_vec();
+        story.expectations.bounds.wal_segment_bytes = 100;
+        member(&mut story).files = files.iter().map(|path| (path.clone(), 100)).collect();
         member(&mut story).applied = applied;
         leaks(&story)
     };
@@ -96,6 +104,22 @@ fn files_that_nobody_needs_are_leaks() {
     let segments = ["wal/0-1.wal", "wal/1-5.wal", "wal/2-b.wal"].map(String::from);
     assert_eq!(with_files(&segments, 0x14).len(), 1);
     assert!(with_files(&segments[1..], 0x14).is_empty());
+}
+
+#[test]
+fn only_the_last_segment_of_the_log_is_not_full() {
+    let with_lengths = |lengths: &[u64]| {
+        let mut story = kept(&[]);
+        story.expectations.bounds.wal_segment_bytes = 100;
+        let numbered = lengths.iter().enumerate();
+        member(&mut story).files =
+            numbered.map(|(number, length)| (format!("wal/{number:x}-1.wal"), *length)).collect();
+        leaks(&story)
+    };
+    assert!(with_lengths(&[]).is_empty());
+    assert!(with_lengths(&[99]).is_empty());
+    assert!(with_lengths(&[100, 130, 99]).is_empty());
+    assert_eq!(with_lengths(&[100, 99, 99]).len(), 1);
 }
 
 #[test]
@@ -165,4 +189,14 @@ fn members_outside_of_the_core_and_clusters_that_did_not_settle_are_not_judged()
     // At the end of the calm phase, nothing has to have settled.
     story.record.kept[0].time = 40 * SECOND;
     assert_eq!(leaks(&story).len(), 1);
+}
+
+#[test]
+fn a_member_that_has_not_applied_a_removal_may_keep_the_removed_member() {
+    let mut story = kept(&[]);
+    let bound = bound_of(&story, "progress").expect("it is compared");
+    story.record.kept[0].configured_at = member(&mut story).applied + 1;
+    assert_eq!(bound_of(&story, "progress"), None);
+    story.record.kept[0].configured_at -= 1;
+    assert_eq!(bound_of(&story, "progress"), Some(bound));
 }

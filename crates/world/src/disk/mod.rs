@@ -244,9 +244,9 @@ impl SimDisk {
 
     // ---- for judges and tests ----
 
-    /// The paths of all files as a process sees them.
-    pub fn paths(&self) -> Vec<String> {
-        self.drive().cache.names.cached().keys().map(|path| path.to_string()).collect()
+    /// The paths of all files as a process sees them, with their lengths in bytes.
+    pub fn files(&self) -> Vec<(String, u64)> {
+        self.drive().cache.lengths()
     }
 
     /// All files with their content as a process sees them.

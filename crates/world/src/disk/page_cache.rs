@@ -311,6 +311,14 @@ impl PageCache {
         names.iter().map(|(path, id)| (path.to_string(), content(*id))).collect()
     }
 
+    /// The lengths of all files as a process sees them, by path.
+    pub(super) fn lengths(&self) -> Vec<(String, u64)> {
+        let length = |id: FileId| {
+            self.files[id as usize].as_ref().expect("a name refers to a file that was dropped").cached.len()
+        };
+        self.names.cached().iter().map(|(path, id)| (path.to_string(), length(*id))).collect()
+    }
+
     /// A file is gone, with its name.
     pub(super) fn lose(&mut self, path: &Path) {
         self.names.lose(path);
