@@ -4,7 +4,8 @@
 //! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they
 //! have contents: keys, requests, watch events.
 //!
-//! A few are for oracles: what a lessor does with leases, and what a member proposes on its own and applies of that.
+//! A few are for oracles: what a lessor does with leases, what a member proposes on its own and applies of that, when its
+//! backend commits and its compactions remove rows.
 //! These are *deeds* ([`Inner::is_deed`]). They are rare, and are made whenever the steps of raft are.
 //!
 //! To add one: its row here, the line of the member that reports it (`tell` of the member's `inner`), and the rule or
@@ -35,6 +36,13 @@ pub enum Inner {
         compacted: i64,
         /// The rows.
         rows: Vec<Row>,
+    },
+    /// A compaction removed rows permanently.
+    Scrubs {
+        /// How many.
+        rows: u64,
+        /// The revision of the compaction, if it is done now.
+        finished: Option<i64>,
     },
     /// A leader's snapshot replaced users and roles.
     UsersReplaced {
@@ -145,6 +153,7 @@ impl Inner {
             Inner::Lease { .. }
                 | Inner::ProposesOwn { .. }
                 | Inner::AppliesOwn { .. }
+                | Inner::Scrubs { .. }
                 | Inner::Commits { .. }
         )
     }

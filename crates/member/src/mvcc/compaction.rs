@@ -69,6 +69,7 @@ impl Store {
     /// are more.
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(&revision) = self.scrubs.front() else { return false };
+        let before = self.unsaved.rows.len();
         let mut room = batch.max(1);
         let mut removed = Vec::new();
         while room > 0
@@ -88,7 +89,12 @@ impl Store {
         // Flaw M-17780 shows only if the finished revision is written in a batch of its own after a full one,
         // which is what etcd does.
         let lags = room == 0 && self.flaws.has(Flaw::RestoreRevFromIndex);
-        if self.doomed.end() > revision && !lags {
+        let finishes = self.doomed.end() > revision && !lags;
+        inner::tell_deed(|| Inner::Scrubs {
+            rows: (self.unsaved.rows.len() - before) as u64,
+            finished: finishes.then_some(revision),
+        });
+        if finishes {
             self.compaction.finished = revision;
             self.unsaved.compaction = true;
             self.scrubs.pop_front();

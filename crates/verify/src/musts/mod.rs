@@ -23,7 +23,7 @@ mod b5_own;
 mod b5_reads;
 mod b6_answers;
 mod b7_read_index;
-mod b8_installs;
+mod b8_backend;
 mod b8_leases;
 mod b8_progress;
 mod b8_watchers;
@@ -56,7 +56,7 @@ use b5_economy::Economy;
 use b5_own::OwnProposals;
 use b5_reads::ReadsAsked;
 use b7_read_index::ReadIndex;
-use b8_installs::Installs;
+use b8_backend::BackendDebts;
 use cluster::Cluster;
 pub use counts::Premise;
 use counts::Tally;
@@ -85,7 +85,7 @@ pub struct Musts {
     own: OwnProposals,
     disk_and_calls: DiskAndCalls,
     reads: ReadsAsked,
-    installs: Installs,
+    debts: BackendDebts,
     answers: Tally,
     read_index: ReadIndex,
     /// B8, and who was the lessor, on which it depends.
@@ -112,7 +112,7 @@ impl Musts {
             own: OwnProposals::new(members),
             disk_and_calls: DiskAndCalls::new(members),
             reads: ReadsAsked::new(members),
-            installs: Installs::new(members),
+            debts: BackendDebts::new(members),
             answers: Tally::default(),
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
@@ -184,7 +184,7 @@ impl Musts {
                 self.transfer.stopped(member);
                 self.read_index.dropped(member);
                 self.requests.stopped(time, member);
-                self.installs.stopped(member, &mut self.bounded);
+                self.debts.stopped(member);
             }
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 let known = (setup, &self.cluster, &self.speed);
@@ -200,7 +200,7 @@ impl Musts {
                 self.own.loaded(member, *index);
                 self.recovery.installed(member);
                 self.disk_and_calls.disturbed(member);
-                self.installs.installed(time, member);
+                self.debts.installed(time, member);
             }
             _ => {}
         }
@@ -237,11 +237,12 @@ impl Monitor for Musts {
                 EtcdFact::Applied { index, term, .. } => {
                     self.cluster.applied(member, (*index, *term));
                     self.disk_and_calls.applied(member);
+                    self.debts.applied(time, member);
                 }
                 EtcdFact::Committed { index, .. } => self.cluster.committed(member, *index),
                 EtcdFact::BackendDurable { .. } => {
                     self.disk_and_calls.committed(member);
-                    self.installs.durable(time, member);
+                    self.debts.durable(time, member);
                 }
                 EtcdFact::Saving { job, .. } => self.speed.saving(member, *job, time),
                 EtcdFact::ReadIndexAsked { .. } => {
@@ -299,7 +300,10 @@ impl Monitor for Musts {
                 self.own.proposes(time, (member, *clock), what, setup, tally, sheet);
             }
             Inner::AppliesOwn { index, what } => self.own.applies(member, *index, what),
-            Inner::Commits { .. } => self.installs.commits(time, member),
+            Inner::Scrubs { rows, finished } => {
+                self.debts.scrubs(time, member, (*rows, *finished), setup, &mut self.bounded, sheet);
+            }
+            Inner::Commits { .. } => self.debts.commits(time, member),
             _ => {}
         }
     }
@@ -314,7 +318,7 @@ impl Monitor for Musts {
         self.disk_and_calls.judge(record, (setup, &self.cluster), &mut self.economy.tally, sheet);
         b6_answers::judge(record, &self.requests, rounds, known, &mut self.answers, sheet);
         self.reads.judge(record, &self.requests, (setup, &self.cluster), &mut self.economy.tally, sheet);
-        self.installs.judge(record, &self.requests, known, &mut self.bounded, sheet);
+        self.debts.judge(record, &self.requests, known, &mut self.bounded, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
         b8_progress::judge(record, known, &mut self.bounded, sheet);
         b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);

@@ -2,8 +2,9 @@
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
-    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest, MemberAddRequest, MemberAddResponse,
-    PutRequest, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
+    CompactionRequest, CompactionResponse, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest,
+    MemberAddRequest, MemberAddResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
+    WatchRequest, WatchResponse,
 };
 use api::mvccpb::{Event as Change, KeyValue};
 use api::v3lockpb::LockRequest;
@@ -58,8 +59,20 @@ impl Scene {
         scene.state(3, 2, Role::Follower, 1);
         scene.own(1, EtcdFact::Lessor { primary: true });
         scene.apply(1..=3, 5);
+        (1..=3).for_each(|member| scene.commits_backend(member));
         scene.pass(5 * SECOND);
         scene
+    }
+
+    /// A member commits its backend.
+    fn commits_backend(&mut self, member: u32) {
+        self.begins_commit(member);
+        self.own(member, EtcdFact::BackendDurable { consistent_index: 5 });
+    }
+
+    fn begins_commit(&mut self, member: u32) {
+        let why = CommitCause::Due;
+        self.inner(member, Inner::Commits { applied: 5, before: 5, transactions: Vec::new(), why });
     }
 
     fn fact(&mut self, member: u32, fact: Fact) {
@@ -722,41 +735,79 @@ fn b6_a_proposal_that_was_never_made_is_not_late() {
 }
 
 #[test]
-fn b8_a_snapshot_replaces_the_content_of_the_backend() {
+fn b8_what_the_backend_lacks_is_written_in_time() {
     let snapshot = |scene: &mut Scene| {
         let fact = EtcdFact::SnapshotInstalled { index: 9, term: 2, revision: 9, state_hash: 0 };
         scene.own(2, fact);
     };
-    let commits = |scene: &mut Scene| {
-        let why = CommitCause::Due;
-        scene.inner(2, Inner::Commits { applied: 9, before: 5, transactions: Vec::new(), why });
-    };
-    let durable = |scene: &mut Scene| scene.own(2, EtcdFact::BackendDurable { consistent_index: 9 });
-    // At once, and if a commit is under way, after it.
+    // A snapshot at once, and if a commit is under way, after it.
     for under_way in [false, true] {
         fires_and_holds(Oracle::B8, |broken| {
             let mut scene = Scene::at_peace(Setup::default());
             if under_way {
-                commits(&mut scene);
+                scene.begins_commit(2);
             }
             snapshot(&mut scene);
             if under_way {
                 scene.pass(5 * SECOND);
-                durable(&mut scene);
+                scene.own(2, EtcdFact::BackendDurable { consistent_index: 9 });
             }
             scene.pass(if broken { 3 * SECOND } else { MS });
-            commits(&mut scene);
+            scene.commits_backend(2);
             scene
         });
     }
+    // A change when it is as old as it may be.
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { backend_interval: 5 * SECOND, ..Setup::default() });
+        scene.apply(2..=2, 6);
+        scene.pass(if broken { 7 * SECOND } else { 5 * SECOND });
+        scene.commits_backend(2);
+        scene
+    });
     // Not if the process ends, nor while it cannot run.
-    let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    let scene = || Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+    let before = scene().end(Oracle::B8);
+    let mut scene = scene();
     snapshot(&mut scene);
     scene.fact(2, Fact::Stopped(Stop::Crash));
     snapshot(&mut scene);
     scene.fault(2, true);
     scene.pass(3 * SECOND);
-    assert_eq!(scene.end(Oracle::B8), (false, 0, 0));
+    assert_eq!(scene.end(Oracle::B8), before);
+}
+
+#[test]
+fn b8_a_compaction_whose_client_waits_ends() {
+    let compaction = |commit: Nanos, answer: Nanos| {
+        let mut scene = Scene::at_peace(Setup { backend_interval: 60 * SECOND, ..Setup::default() });
+        let request = CompactionRequest { revision: 4, physical: true };
+        let operation = scene.asks(2, request.into());
+        scene.pass(MS);
+        scene.inner(2, Inner::Scrubs { rows: 3, finished: Some(4) });
+        scene.pass(commit);
+        scene.commits_backend(2);
+        scene.pass(answer);
+        scene.answers(operation, Ok(CompactionResponse::default().into()));
+        scene.end(Oracle::B8).0
+    };
+    assert!(!compaction(MS, MS));
+    assert!(compaction(2 * SECOND, MS));
+    assert!(compaction(MS, 2 * SECOND));
+}
+
+#[test]
+fn b8_a_compaction_pauses_after_a_batch() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { scrub: (100, 10 * MS), ..Setup::default() });
+        scene.inner(2, Inner::Scrubs { rows: 64, finished: None });
+        scene.inner(2, Inner::Scrubs { rows: 36, finished: None });
+        scene.pass(if broken { 5 * MS } else { 10 * MS });
+        scene.inner(2, Inner::Scrubs { rows: 64, finished: Some(7) });
+        scene.inner(2, Inner::Scrubs { rows: 64, finished: Some(8) });
+        scene.commits_backend(2);
+        scene
+    });
 }
 
 #[test]
