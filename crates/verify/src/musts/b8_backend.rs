@@ -36,8 +36,18 @@ const LOOKS: Nanos = 1_000_000_000;
 enum What {
     Change,
     Snapshot,
-    /// The end of the compaction to this revision.
-    Compaction(i64),
+    /// The end of a compaction.
+    Compaction(Done),
+}
+
+/// A compaction that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Done {
+    revision: i64,
+    /// The index that the member had applied by then.
+    applied: u64,
+    /// Since when it had applied all entries itself.
+    since: Nanos,
 }
 
 /// Something that has to be in the next commit.
@@ -63,6 +73,8 @@ struct Backend {
     waits: [Option<Debt>; 3],
     /// Where the debts are, in the list of those that are over, that the commit under way writes.
     written: std::ops::Range<usize>,
+    /// When it installed a leader's snapshot last.
+    installed: Nanos,
     /// How many rows the batch of the compaction has removed so far, and when it did last.
     batch: (u64, Nanos),
 }
@@ -98,6 +110,9 @@ impl BackendDebts {
     /// A member has installed a leader's snapshot.
     pub fn installed(&mut self, at: Nanos, member: MemberId) {
         self.owes(at, member, 1, What::Snapshot);
+        if let Some(backend) = self.members.get_mut(member) {
+            backend.installed = at;
+        }
     }
 
     /// A member removes rows; all compactions up to the revision `finished` are done.
@@ -106,13 +121,15 @@ impl BackendDebts {
         at: Nanos,
         member: MemberId,
         (rows, finished): (u64, Option<i64>),
-        setup: &Setup,
+        (setup, cluster): (&Setup, &Cluster),
         tally: &mut Tally,
         sheet: &mut Sheet,
     ) {
         self.owes(at, member, 0, What::Change);
         if let Some(revision) = finished {
-            self.owes(at, member, 2, What::Compaction(revision));
+            let applied = cluster.members.get(member).map_or(0, |member| member.applied);
+            let since = self.members.get(member).map_or(0, |backend| backend.installed);
+            self.owes(at, member, 2, What::Compaction(Done { revision, applied, since }));
         }
         let Some(backend) = self.members.get_mut(member) else { return };
         let (most, pause) = setup.scrub;
@@ -201,18 +218,23 @@ impl BackendDebts {
 struct Asked {
     /// Defragmentations.
     defragmentations: Vec<Taken>,
-    /// Compactions whose clients wait for the rows, with their revisions.
-    compactions: Vec<(Taken, i64)>,
+    /// Compactions whose clients wait for the rows, with their revisions and the indices of their entries.
+    compactions: Vec<(Taken, i64, u64)>,
 }
 
 impl Asked {
     fn of(record: &Record, requests: &Requests) -> Asked {
         let mut asked = Asked { defragmentations: Vec::new(), compactions: Vec::new() };
+        let entry_of = |number: usize| {
+            let mut all = record.applied.iter();
+            all.find(|entry| entry.operation == Some(number as u64)).map(|entry| entry.index)
+        };
         for (number, operation) in record.history.operations.iter().enumerate() {
             match &operation.request {
                 Request::Defragment(_) => asked.defragmentations.extend(requests.get(number)),
                 Request::Compact(compact) if compact.physical => {
-                    asked.compactions.extend(requests.get(number).map(|taken| (taken, compact.revision)));
+                    let known = requests.get(number).zip(entry_of(number));
+                    asked.compactions.extend(known.map(|(taken, index)| (taken, compact.revision, index)));
                 }
                 _ => {}
             }
@@ -220,15 +242,17 @@ impl Asked {
         asked
     }
 
-    /// The compactions that a member worked on at a time and that were done by one to this revision.
-    fn waiting(&self, member: MemberId, at: Nanos, revision: i64) -> impl Iterator<Item = Taken> {
-        let waits = move |(taken, asked): &&(Taken, i64)| {
+    /// The compactions whose clients waited at a member, at a time at which one was done that includes them. A member that
+    /// has not applied a request itself, but a snapshot, knows nothing of it.
+    fn waiting(&self, member: MemberId, at: Nanos, done: Done) -> impl Iterator<Item = Taken> {
+        let waits = move |(taken, revision, index): &&(Taken, i64, u64)| {
             taken.member == member
-                && taken.at < at
                 && taken.over.is_none_or(|over| over >= at)
-                && *asked <= revision
+                && *revision <= done.revision
+                && *index <= done.applied
+                && taken.at > done.since
         };
-        self.compactions.iter().filter(waits).map(|(taken, _)| *taken)
+        self.compactions.iter().filter(waits).map(|(taken, _, _)| *taken)
     }
 
     /// Whether a member works on a defragmentation between two times.
@@ -261,8 +285,8 @@ impl Judge<'_> {
                 (ready.max(at + self.setup.longest_of(self.setup.backend_interval)), "a change")
             }
             (Some(ready), What::Snapshot) => (ready, "a leader's snapshot"),
-            (Some(ready), What::Compaction(revision)) => {
-                if self.asked.waiting(member, at, revision).next().is_none() {
+            (Some(ready), What::Compaction(done)) => {
+                if self.asked.waiting(member, at, done).next().is_none() {
                     return Err(None);
                 }
                 (ready, "the end of a compaction for which a client waits")
@@ -296,12 +320,12 @@ impl Judge<'_> {
 
     /// Whether those that waited for the commit got their answers.
     fn answers(&self, debt: &Debt) -> Judged {
-        let Debt { member, what: What::Compaction(revision), at, durable: Some(durable), .. } = *debt else {
+        let Debt { member, what: What::Compaction(done), at, durable: Some(durable), .. } = *debt else {
             return Err(None);
         };
         let due = durable + LOOKS;
         let late = |taken: &Taken| taken.over.is_none_or(|over| over > due);
-        let mut waiting = self.asked.waiting(member, at, revision).peekable();
+        let mut waiting = self.asked.waiting(member, at, done).peekable();
         if waiting.peek().is_none() {
             return Err(None);
         }

@@ -301,7 +301,14 @@ impl Monitor for Musts {
             }
             Inner::AppliesOwn { index, what } => self.own.applies(member, *index, what),
             Inner::Scrubs { rows, finished } => {
-                self.debts.scrubs(time, member, (*rows, *finished), setup, &mut self.bounded, sheet);
+                self.debts.scrubs(
+                    time,
+                    member,
+                    (*rows, *finished),
+                    (setup, &self.cluster),
+                    &mut self.bounded,
+                    sheet,
+                );
             }
             Inner::Commits { .. } => self.debts.commits(time, member),
             _ => {}

@@ -783,6 +783,9 @@ fn b8_a_compaction_whose_client_waits_ends() {
         let mut scene = Scene::at_peace(Setup { backend_interval: 60 * SECOND, ..Setup::default() });
         let request = CompactionRequest { revision: 4, physical: true };
         let operation = scene.asks(2, request.into());
+        let entry =
+            Applied { index: 5, operation: Some(operation), ..applied(PutRequest::default(), true, 0) };
+        scene.record.applied.push(entry);
         scene.pass(MS);
         scene.inner(2, Inner::Scrubs { rows: 3, finished: Some(4) });
         scene.pass(commit);
