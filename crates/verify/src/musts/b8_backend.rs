@@ -15,7 +15,7 @@
 //! fastest clock (etcd, `scheduleCompaction`).
 //!
 //! Premises: no fault of the member, its disk or its clock is active from then until the bound. The member works on no
-//! defragmentation, whose copies are in no fact. For batches: none.
+//! defragmentation, whose copies are in no fact. For batches: the same, from one to the next.
 
 use api::Request;
 use record::{MemberId, Members, Nanos, Record};
@@ -134,7 +134,7 @@ impl BackendDebts {
         let Some(backend) = self.members.get_mut(member) else { return };
         let (most, pause) = setup.scrub;
         let (removed, last) = backend.batch;
-        let paused = at - last >= setup.shortest_of(pause);
+        let paused = at - last >= setup.shortest_of(pause) || !cluster.was_free(member, last, at);
         let so_far = if paused { 0 } else { removed };
         backend.batch = (if finished.is_some() { 0 } else { so_far + rows }, at);
         tally.judged();
