@@ -463,11 +463,11 @@ oracles! {
         B2, Stuck: "an ordered transfer takes place or is given up, and who is told to stop ends",
             exactly: "A leader gives a transfer up within e of its ticks, during faults too. A transfer between \
                 members that are well and have caught up takes place within e, if 5 l + 8 d is less (l: the longest \
-                that a message took in that time; d: the longest save). A member that is well and is told to stop \
-                ends within e + 10 d + 2 s; if it leads and another voter has caught up, it ends within e only when \
-                another member leads.",
+                that a message took in that time; d: the longest save). A member that is told to stop ends within e + \
+                10 d + 5 s, whatever happens to the others; if it leads a cluster in which another voter is well and \
+                has caught up, it ends within e only when another member leads.",
             not_checked: "That a transfer takes place: if links between members are not perfect, or if another order \
-                comes. Stops during which another fault begins.";
+                comes. Stops of a process with another fault of its own, its disk or its clock.";
         B3, Stuck: "no election disturbs a leader that a quorum hears",
             exactly: "With pre-vote and check-quorum on and 4 l + 2 d < e by the fastest clock, as long as a leader \
                 of the highest term has a quorum that is well and follows it: no member asks for votes or is in a \
@@ -490,7 +490,8 @@ oracles! {
                 asks its leader once for each request that only a leader can serve, and again after 200 ms. A member that is \
                 well commits its backend once in each `backend-interval`, and for each `backend-limit` and `snapshot-count` \
                 entries. At any time, what a member proposes on its own can change something: no cluster version that it has \
-                applied, no name that it has applied, and no name twice within a request timeout.",
+                applied, no name that it has applied, and no name twice within a request timeout. A member that does not lead \
+                asks for a ReadIndex only if a request that needs one waits.",
             not_checked: "Messages: if links between members are not perfect, or there are learners. Commits: while \
                 snapshots are sent or installed, or somebody waits for a physical compaction or a defragmentation. What \
                 one step may send (S).";
@@ -501,7 +502,8 @@ oracles! {
                 + 14 d longer. An error that says that it took too long or that there is no leader is no answer then. Any \
                 member whose process, disk and clock are well gives a request up after a request timeout for each time that it \
                 waits, and answers a serializable read at once. It says that there are too many requests, or that the cluster \
-                is too unhealthy for another member, only if that may be so, and takes no member if it is so.",
+                is too unhealthy for another member, only if that may be so, and takes no member if it is so. A write that it never \
+                proposed, because it knew no leader, is not said to be late.",
             not_checked: "The bound in peace: if links lose messages; for `read-index-retry` after the member has caught up; \
                 what may take long by its nature: locks and elections, physical compactions, defragmentations, transfers, \
                 changes of the membership. Waits for locks and in elections. All but the first chunk of a range in chunks. \
@@ -510,15 +512,18 @@ oracles! {
             exactly: "A member that is well, has caught up, and follows a leader with a quorum that is well, has the answer to \
                 a ReadIndex within 4 l + 7 d.",
             not_checked: "If links between members lose messages.";
-        B8, Stuck: "a watcher is told in time, and a lease that nobody renews ends in time",
+        B8, Stuck: "a watcher is told in time, a lease ends in time, and the backend is written in time",
             exactly: "While nothing that it needs is broken, a watcher from now on receives a change within (1 + 2 r) l + (3 + \
                 2 r) d, a tick, two intervals between passes, 10 ms and two ways of the client; one that asked for \
                 progress is sent something within an interval of it, after events within two; and a lease is gone within the \
                 time that is left of it by the slowest clock, an election timeout, 1 s, a tick and (8 + 2 r) l + (14 + 2 r) d. \
-                What is left is what the checkpoints of earlier lessors (`lease-checkpoint-interval`) must have taken off.",
+                What is left is what the checkpoints of earlier lessors (`lease-checkpoint-interval`) must have taken off. \
+                Any member whose process, disk and clock are well writes to its backend what has to be there: changes when \
+                they are `backend-interval` old, a leader's snapshot and the end of a compaction for which a client waits at \
+                once. It answers that client then, and pauses after each `compaction-batch` rows.",
             not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
                 somebody may have renewed without an answer, or that end without a steady leader. Changes that never arrive \
-                (W11). How long physical compactions and defragmentations take.";
+                (W11). How long commits and defragmentations take, and the backend during a defragmentation.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",
