@@ -243,11 +243,11 @@ impl Asked {
     }
 
     /// The compactions whose clients waited at a member, at a time at which one was done that includes them. A member that
-    /// has not applied a request itself, but a snapshot, knows nothing of it.
+    /// has not applied a request itself, but a snapshot, knows nothing of it. One that is refused has its answer at once.
     fn waiting(&self, member: MemberId, at: Nanos, done: Done) -> impl Iterator<Item = Taken> {
         let waits = move |(taken, revision, index): &&(Taken, i64, u64)| {
             taken.member == member
-                && taken.over.is_none_or(|over| over >= at)
+                && taken.over.is_none_or(|over| over > at)
                 && *revision <= done.revision
                 && *index <= done.applied
                 && taken.at > done.since
