@@ -111,7 +111,8 @@ impl BackendDebts {
     pub fn installed(&mut self, at: Nanos, member: MemberId) {
         self.owes(at, member, 1, What::Snapshot);
         if let Some(backend) = self.members.get_mut(member) {
-            backend.installed = at;
+            // The rows are others now.
+            (backend.installed, backend.batch) = (at, (0, 0));
         }
     }
 
