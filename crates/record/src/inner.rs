@@ -4,8 +4,8 @@
 //! ([`Observer::wants_inner`]). So one can be added, changed or removed without changing any run. Unlike facts they
 //! have contents: keys, requests, watch events.
 //!
-//! A few are for oracles: what a lessor does with leases, and what a member proposes on its own and applies of that.
-//! These are *deeds* ([`Inner::is_deed`]). They are rare, and are made whenever the steps of raft are.
+//! A few are for oracles: what a lessor does with leases, what a member proposes on its own and applies of that, and the
+//! moves of watchers, except those that go with every change. These are *deeds* ([`Inner::is_deed`]). They are rare, and are made whenever the steps of raft are.
 //!
 //! To add one: its row here, the line of the member that reports it (`tell` of the member's `inner`), and the rule or
 //! the part of the chain that uses it (`etcdsim/src/explain`).
@@ -139,8 +139,12 @@ pub enum Inner {
 
 impl Inner {
     /// Whether it is for oracles.
-    pub const fn is_deed(&self) -> bool {
-        matches!(self, Inner::Lease { .. } | Inner::ProposesOwn { .. } | Inner::AppliesOwn { .. })
+    pub fn is_deed(&self) -> bool {
+        match self {
+            Inner::Lease { .. } | Inner::ProposesOwn { .. } | Inner::AppliesOwn { .. } => true,
+            Inner::Watcher(moved) => moved.why != WatcherCause::Notified,
+            _ => false,
+        }
     }
 }
 
