@@ -38,6 +38,8 @@ pub(crate) fn setup(plan: &Plan) -> Setup {
         watchers_are_quick: plan.clients.iter().all(|client| client.watch_processing == Spread::Constant(0)),
         watch_window: u64::from(settings.watch_window.min(settings.watch_buffer)),
         watch_sync: settings.watch_sync_interval,
+        watch_batch: u64::from(settings.watch_sync_batch),
+        watch_batch_revisions: u64::from(settings.watch_batch_revisions),
         watch_progress: settings.watch_progress_interval,
         checkpoint: settings.lease_checkpoints(),
         faults: plan.faults.iter().map(touches).collect(),

@@ -5,7 +5,7 @@
 //! have contents: keys, requests, watch events.
 //!
 //! A few are for oracles: what a lessor does with leases, what a member proposes on its own and applies of that, when its
-//! backend commits and its compactions remove rows.
+//! backend commits and its compactions remove rows, and the moves of watchers, except those that go with every change.
 //! These are *deeds* ([`Inner::is_deed`]). They are rare, and are made whenever the steps of raft are.
 //!
 //! To add one: its row here, the line of the member that reports it (`tell` of the member's `inner`), and the rule or
@@ -147,15 +147,16 @@ pub enum Inner {
 
 impl Inner {
     /// Whether it is for oracles.
-    pub const fn is_deed(&self) -> bool {
-        matches!(
-            self,
+    pub fn is_deed(&self) -> bool {
+        match self {
             Inner::Lease { .. }
-                | Inner::ProposesOwn { .. }
-                | Inner::AppliesOwn { .. }
-                | Inner::Scrubs { .. }
-                | Inner::Commits { .. }
-        )
+            | Inner::ProposesOwn { .. }
+            | Inner::AppliesOwn { .. }
+            | Inner::Scrubs { .. }
+            | Inner::Commits { .. } => true,
+            Inner::Watcher(moved) => moved.why != WatcherCause::Notified,
+            _ => false,
+        }
     }
 }
 

@@ -514,16 +514,22 @@ oracles! {
             not_checked: "If links between members lose messages.";
         B8, Stuck: "a watcher is told in time, a lease ends in time, and the backend is written in time",
             exactly: "While nothing that it needs is broken, a watcher from now on receives a change within (1 + 2 r) l + (3 + \
-                2 r) d, a tick, two intervals between passes, 10 ms and two ways of the client; one that asked for \
-                progress is sent something within an interval of it, after events within two; and a lease is gone within the \
+                2 r) d, a tick, two intervals between passes, 10 ms and two ways of the client; and a lease is gone within the \
                 time that is left of it by the slowest clock, an election timeout, 1 s, a tick and (8 + 2 r) l + (14 + 2 r) d. \
                 What is left is what the checkpoints of earlier lessors (`lease-checkpoint-interval`) must have taken off. \
-                Any member whose process, disk and clock are well writes to its backend what has to be there: changes when \
-                they are `backend-interval` old, a leader's snapshot and the end of a compaction for which a client waits at \
-                once. It answers that client then, and pauses after each `compaction-batch` rows.",
-            not_checked: "If links lose messages; watchers from a revision, of slow clients, or with a full window; leases that \
-                somebody may have renewed without an answer, or that end without a steady leader. Changes that never arrive \
-                (W11). How long commits and defragmentations take, and the backend during a defragmentation.";
+                While a member's process runs freely, whatever becomes of the others: passes take the watchers that lag \
+                in turn, each within so many intervals as those that lag need passes, one more, a tick and 2 d; a synced \
+                watcher that asked for progress is sent some within an interval of it, after events within two, and then \
+                not within one; and it writes to its backend what has to be there: changes when they are `backend-interval` \
+                old, a leader's snapshot and the end of a compaction for which a client waits at once. It answers that \
+                client then, and pauses after each `compaction-batch` rows. At any time: no response has more revisions \
+                than a batch, one that waited for room names the revision up to which its watcher was sent everything, and \
+                none has a pair of a revision that is compacted when it leaves.",
+            not_checked: "Changes: if links lose messages; watchers from a revision, of slow clients, or with a full window. \
+                Progress: with a full window; of watchers that start in the future. How soon a response that waited is \
+                sent (its member panics if it does not wake for that). Leases that somebody may have renewed without an \
+                answer, or that end without a steady leader. Changes that never arrive (W11). How long commits and \
+                defragmentations take, and the backend during a defragmentation.";
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",

@@ -43,7 +43,8 @@ impl Hub {
         why: WatcherCause,
         (current, compacted): (i64, i64),
     ) {
-        inner::tell(|| {
+        let tells = if why == WatcherCause::Notified { inner::tell } else { inner::tell_deed };
+        tells(|| {
             let watcher = self.watcher(name);
             Inner::Watcher(Box::new(WatcherMove {
                 stream: name.stream,

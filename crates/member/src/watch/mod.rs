@@ -304,8 +304,8 @@ impl Hub {
         self.now = now;
         let (next_try, next_pass) =
             (next_multiple(now, self.limits.victim_interval), next_multiple(now, self.limits.sync_interval));
-        if self.victims_at.is_some_and(|at| now >= at) {
-            self.retry_victims(store);
+        if let Some(at) = self.victims_at.filter(|at| now >= *at) {
+            self.retry_victims(store, at);
             self.victims_at = Some(next_try);
         }
         if let Some(at) = self.sync_at.filter(|at| now >= *at) {

@@ -22,6 +22,7 @@ use super::{Hub, Name};
 use crate::flaw::Flaw;
 use crate::inner;
 use crate::mvcc::Store;
+use crate::punctual;
 
 /// The most rows of the history that a pass reads, except that it completes the last revision. etcd reads all rows,
 /// outside of its other work.
@@ -242,12 +243,14 @@ impl Hub {
         }
     }
 
-    /// Tries to send each victim's notice. If that succeeds, the watcher becomes synced or unsynced again.
-    pub(super) fn retry_victims(&mut self, store: &Store) {
+    /// Tries to send each victim's notice, which was due at `due`. If that succeeds, the watcher becomes synced or
+    /// unsynced again.
+    pub(super) fn retry_victims(&mut self, store: &Store, due: u64) {
         for name in self.victims.keys().copied().collect::<Vec<_>>() {
             if !self.has_room(name.stream) {
                 continue;
             }
+            punctual::was_due("the retry of a victim", due);
             let group = self.watcher(name).group_at(store.revision());
             if group == Group::Unsynced {
                 self.probes.reached(Probe::WatchVictimStillLags);

@@ -12,7 +12,8 @@
 //! watcher's member serves from the change until it arrives; the client's links have been well since the stream was opened,
 //! because a client that has missed a response takes time to notice it and to watch again.
 //!
-//! Not judged: changes that never arrive (W11); watchers from a revision of the past, which catch up first.
+//! Not judged: changes that never arrive (W11); watchers from a revision of the past, which catch up first (`b8_passes` judges
+//! that passes take them).
 
 use std::collections::BTreeMap;
 

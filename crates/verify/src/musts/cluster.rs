@@ -466,7 +466,7 @@ pub(super) struct Spans {
 
 impl Spans {
     /// Sets whether it holds from now on.
-    fn set(&mut self, now: Nanos, holds: bool) {
+    pub fn set(&mut self, now: Nanos, holds: bool) {
         match self.since {
             None if holds => self.since = Some(now),
             Some(since) if !holds => {
@@ -487,7 +487,7 @@ impl Spans {
     }
 
     /// Whether a single span covers all of this time.
-    fn cover(&self, from: Nanos, to: Nanos) -> bool {
+    pub fn cover(&self, from: Nanos, to: Nanos) -> bool {
         if self.since.is_some_and(|since| since <= from) {
             return true;
         }

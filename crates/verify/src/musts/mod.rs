@@ -25,13 +25,16 @@ mod b6_answers;
 mod b7_read_index;
 mod b8_backend;
 mod b8_leases;
+mod b8_passes;
 mod b8_progress;
+mod b8_responses;
 mod b8_watchers;
 mod cluster;
 mod counts;
 mod requests;
 mod setup;
 mod speed;
+mod watchers;
 
 #[cfg(test)]
 mod tests;
@@ -57,12 +60,14 @@ use b5_own::OwnProposals;
 use b5_reads::ReadsAsked;
 use b7_read_index::ReadIndex;
 use b8_backend::BackendDebts;
+use b8_passes::Passes;
 use cluster::Cluster;
 pub use counts::Premise;
 use counts::Tally;
 use requests::Requests;
 pub use setup::{Setup, Touches};
 use speed::Speed;
+use watchers::Watchers;
 
 /// Time between two checks of what may be due.
 const LOOK: Nanos = 50_000_000;
@@ -91,6 +96,8 @@ pub struct Musts {
     /// B8, and who was the lessor, on which it depends.
     bounded: Tally,
     lessors: Lessors,
+    watchers: Watchers,
+    passes: Passes,
 }
 
 impl Musts {
@@ -117,6 +124,8 @@ impl Musts {
             read_index: ReadIndex::new(members),
             bounded: Tally::default(),
             lessors: Lessors::default(),
+            watchers: Watchers::new(members),
+            passes: Passes::new(members),
         }
     }
 
@@ -185,6 +194,8 @@ impl Musts {
                 self.read_index.dropped(member);
                 self.requests.stopped(time, member);
                 self.debts.stopped(member);
+                self.passes.stopped(member, &mut self.bounded, sheet);
+                self.watchers.stopped(time, member);
             }
             Fact::Own(EtcdFact::State { term, role, leader, .. }) => {
                 let known = (setup, &self.cluster, &self.speed);
@@ -238,6 +249,7 @@ impl Monitor for Musts {
                     self.cluster.applied(member, (*index, *term));
                     self.disk_and_calls.applied(member);
                     self.debts.applied(time, member);
+                    self.watchers.applies(time, member, *index);
                 }
                 EtcdFact::Committed { index, .. } => self.cluster.committed(member, *index),
                 EtcdFact::BackendDurable { .. } => {
@@ -286,8 +298,13 @@ impl Monitor for Musts {
 
     #[inline]
     fn served(&mut self, time: Nanos, member: MemberId, served: Served, sheet: &mut Sheet) {
-        if self.setup.is_some() && !self.requests.served(time, member, served, self.cluster.apply_gap(member))
-        {
+        if self.setup.is_none() {
+            return;
+        }
+        if let Served::SendsItem(stream) = served {
+            self.watchers.sends(time, stream);
+        }
+        if !self.requests.served(time, member, served, self.cluster.apply_gap(member)) {
             sheet.add(b6_answers::twice(time, member, served));
         }
     }
@@ -311,6 +328,11 @@ impl Monitor for Musts {
                 );
             }
             Inner::Commits { .. } => self.debts.commits(time, member),
+            Inner::Watcher(moved) => {
+                let known = (setup, &self.cluster, &self.speed);
+                self.passes.moves(time, member, moved, known, &mut self.bounded, sheet);
+                self.watchers.moves(time, member, moved);
+            }
             _ => {}
         }
     }
@@ -327,7 +349,9 @@ impl Monitor for Musts {
         self.reads.judge(record, &self.requests, (setup, &self.cluster), &mut self.economy.tally, sheet);
         self.debts.judge(record, &self.requests, known, &mut self.bounded, sheet);
         b8_watchers::judge(record, rounds, known, &mut self.bounded, sheet);
-        b8_progress::judge(record, known, &mut self.bounded, sheet);
+        self.passes.end(record.stats.virtual_ns, known, &mut self.bounded, sheet);
+        b8_progress::judge(record, &self.watchers, known, &mut self.bounded, sheet);
+        b8_responses::judge(record, setup, &self.watchers, &mut self.bounded, sheet);
         b8_leases::judge(record, rounds, &self.lessors.spans(), known, &mut self.bounded, sheet);
         for (oracle, tally) in self.tallies() {
             sheet.checked(oracle, "occasions", tally.checks());

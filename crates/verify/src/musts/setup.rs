@@ -68,6 +68,10 @@ pub struct Setup {
     pub watch_window: u64,
     /// Time between two passes over watchers that lag.
     pub watch_sync: Nanos,
+    /// How many of these a pass takes.
+    pub watch_batch: u64,
+    /// How many revisions a pass sends one of them.
+    pub watch_batch_revisions: u64,
     /// Time between two progress notifications to a watcher without events.
     pub watch_progress: Nanos,
     /// How often the lessor checkpoints the time that leases have left, if it does.
@@ -101,6 +105,8 @@ impl Default for Setup {
             watchers_are_quick: true,
             watch_window: 16,
             watch_sync: 100_000_000,
+            watch_batch: 512,
+            watch_batch_revisions: 1_000,
             watch_progress: 600_000_000_000,
             checkpoint: None,
             faults: Vec::new(),

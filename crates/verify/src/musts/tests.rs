@@ -3,13 +3,14 @@
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::{
     CompactionRequest, CompactionResponse, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest,
-    MemberAddRequest, MemberAddResponse, PutRequest, RangeRequest, RangeResponse, WatchCreateRequest,
-    WatchRequest, WatchResponse,
+    MemberAddRequest, MemberAddResponse, PutRequest, RangeRequest, RangeResponse, ResponseHeader,
+    WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use api::mvccpb::{Event as Change, KeyValue};
 use api::v3lockpb::LockRequest;
 use api::{Error, Request, Response};
-use record::inner::{CommitCause, Own};
+use bytes::Bytes;
+use record::inner::{CommitCause, Group, Own, WatcherCause, WatcherMove};
 use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
 use record::{
     Applied, EtcdFact, Event, Fact, Inner, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome,
@@ -896,28 +897,190 @@ fn b8_a_watcher_is_told() {
     });
 }
 
-#[test]
-fn b8_a_watcher_without_events_is_sent_progress() {
-    fires_and_holds(Oracle::B8, |broken| {
-        let mut scene = Scene::at_peace(Setup { watch_progress: SECOND, ..Setup::default() });
-        let opened = scene.now;
-        let create =
-            WatchCreateRequest { key: "a".into(), progress_notify: true, ..WatchCreateRequest::default() };
-        let created = WatchResponse { created: true, ..WatchResponse::default() };
-        let progress = |seconds: u64| (opened + seconds * SECOND, WatchResponse::default());
-        let mut received = vec![(opened + MS, created), progress(1), progress(2), progress(3), progress(4)];
-        if broken {
-            received.truncate(2);
-        }
-        scene.pass(5 * SECOND);
-        scene.record.history.watches.push(WatchStream {
+/// A request for a watcher of `a` from this revision on.
+fn watch(from: i64) -> WatchCreateRequest {
+    WatchCreateRequest {
+        key: "a".into(),
+        start_revision: from,
+        progress_notify: true,
+        prev_kv: true,
+        ..WatchCreateRequest::default()
+    }
+}
+
+/// A response of the store's revision `current` with changes of these revisions.
+fn changes(current: i64, revisions: impl IntoIterator<Item = i64>) -> WatchResponse {
+    let change = |revision| {
+        let kv = KeyValue { key: "a".into(), mod_revision: revision, ..KeyValue::default() };
+        Change { kv: Some(kv), ..Change::default() }
+    };
+    let header = Some(ResponseHeader { revision: current, ..ResponseHeader::default() });
+    WatchResponse { header, events: revisions.into_iter().map(change).collect(), ..WatchResponse::default() }
+}
+
+impl Scene {
+    /// Client 0 opens a stream to member 2, and member 2 creates a watcher.
+    fn watched(&mut self, create: WatchCreateRequest) {
+        let opened = self.now;
+        self.record.history.watches.push(WatchStream {
             client: 0,
             member: id(2),
             opened,
             sent: vec![(opened, WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) })],
-            received,
+            received: Vec::new(),
             ended: None,
         });
+        self.responds(WatchResponse { created: true, ..changes(5, []) });
+    }
+
+    /// Member 2 sends a response, which arrives at once.
+    fn responds(&mut self, response: WatchResponse) {
+        self.served(2, Served::SendsItem(0));
+        self.record.history.watches[0].received.push((self.now, response));
+    }
+
+    /// A watcher of member 2 moves.
+    fn moves(&mut self, id: i64, from: (Group, i64), to: (Group, i64), why: WatcherCause) {
+        let moved = WatcherMove {
+            stream: 0,
+            id,
+            keys: ("a".into(), Bytes::new()),
+            start: 0,
+            wants: (true, true),
+            from,
+            to,
+            why,
+            current: 9,
+            compacted: -1,
+        };
+        self.inner(2, Inner::Watcher(Box::new(moved)));
+    }
+
+    /// A watcher of member 2 is created in this group.
+    fn joins(&mut self, id: i64, group: Group) {
+        self.moves(id, (group, 1), (group, 1), WatcherCause::Created);
+    }
+
+    /// A pass takes a watcher of member 2, which still lags.
+    fn taken(&mut self, id: i64) {
+        self.moves(id, (Group::Unsynced, 1), (Group::Unsynced, 1), WatcherCause::CompactedWithoutRoom);
+    }
+}
+
+#[test]
+fn b8_a_watcher_without_events_is_sent_progress() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { watch_progress: SECOND, ..Setup::default() });
+        scene.joins(0, Group::Synced);
+        scene.watched(watch(0));
+        for turn in 0..4 {
+            scene.pass(SECOND);
+            if turn == 0 || !broken {
+                scene.responds(changes(5, []));
+            }
+        }
+        scene
+    });
+}
+
+/// A watcher that lags, or that starts in the future, is not sent progress.
+#[test]
+fn b8_a_watcher_that_lags_is_sent_no_progress() {
+    let silent = |group, from| {
+        let mut scene =
+            Scene::at_peace(Setup { watch_progress: SECOND, watch_sync: SECOND, ..Setup::default() });
+        scene.joins(0, group);
+        scene.watched(watch(from));
+        scene.pass(2 * SECOND);
+        scene.end(Oracle::B8).0
+    };
+    assert!(silent(Group::Synced, 5));
+    assert!(!silent(Group::Synced, 6));
+    assert!(!silent(Group::Unsynced, 5));
+}
+
+#[test]
+fn b8_a_watcher_with_events_is_sent_no_progress() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { watch_progress: SECOND, ..Setup::default() });
+        scene.joins(0, Group::Synced);
+        scene.watched(watch(0));
+        scene.pass(500 * MS);
+        scene.responds(changes(6, [6]));
+        scene.pass(if broken { 500 * MS } else { 1_500 * MS });
+        scene.responds(changes(6, []));
+        scene
+    });
+}
+
+#[test]
+fn b8_watchers_that_lag_take_turns() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { watch_batch: 1, ..Setup::default() });
+        scene.joins(1, Group::Unsynced);
+        scene.joins(2, Group::Unsynced);
+        for id in if broken { [1, 1, 2] } else { [1, 2, 1] } {
+            scene.pass(100 * MS);
+            scene.taken(id);
+        }
+        // The run ends before a third turn is due.
+        scene
+    });
+}
+
+#[test]
+fn b8_a_pass_takes_a_watcher_that_lags() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.joins(1, Group::Unsynced);
+        scene.pass(if broken { SECOND } else { 100 * MS });
+        scene.moves(1, (Group::Unsynced, 1), (Group::Synced, 10), WatcherCause::Served);
+        scene
+    });
+}
+
+#[test]
+fn b8_a_response_has_at_most_a_batch() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup { watch_batch_revisions: 3, ..Setup::default() });
+        scene.watched(watch(1));
+        // In two fragments, which both have changes of revision 3.
+        scene.responds(WatchResponse { fragment: true, ..changes(9, [2, 3]) });
+        scene.responds(changes(9, if broken { [3, 4, 5] } else { [3, 3, 4] }));
+        scene
+    });
+}
+
+#[test]
+fn b8_a_response_that_waited_has_its_revision() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.joins(0, Group::Unsynced);
+        scene.watched(watch(1));
+        scene.moves(0, (Group::Unsynced, 1), (Group::Victim, 5), WatcherCause::NoRoom);
+        scene.pass(20 * MS);
+        scene.moves(0, (Group::Victim, 5), (Group::Unsynced, 5), WatcherCause::Retried);
+        scene.responds(changes(if broken { 9 } else { 4 }, [2, 3]));
+        scene
+    });
+}
+
+#[test]
+fn b8_a_pair_that_is_compacted_is_not_sent() {
+    fires_and_holds(Oracle::B8, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.watched(watch(1));
+        let now = scene.now;
+        let compact: api::Request = CompactionRequest { revision: 4, ..CompactionRequest::default() }.into();
+        let mut entry = applied(compact, false, now);
+        (entry.index, entry.revision) = (6, 5);
+        scene.record.applied.push(entry);
+        scene.pass(10 * MS);
+        scene.apply(1..=3, 6);
+        scene.pass(10 * MS);
+        let mut response = changes(9, [if broken { 4 } else { 5 }, 4]);
+        response.events[0].prev_kv = Some(KeyValue::default());
+        scene.responds(response);
         scene
     });
 }

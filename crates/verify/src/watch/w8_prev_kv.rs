@@ -4,7 +4,8 @@
 //! transaction deleted it before. It may also be absent if it can have been compacted by the time the event was sent,
 //! because etcd looks it up only then. A watcher that did not ask gets none.
 //!
-//! Not checked: whether a pair that is absent and can have been compacted really was.
+//! Not checked: whether a pair that is absent and can have been compacted really was; whether one that is there was
+//! compacted when its event left (B8).
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
