@@ -45,6 +45,8 @@ struct Outgoing {
     /// The operation that waits for the answer.
     operation: u64,
     request: Request,
+    /// The revision of this member's store when it made the call.
+    revision: i64,
     /// When the call times out.
     deadline: u64,
     /// When to send the call, or to resend it.
@@ -83,15 +85,30 @@ impl Calls {
 
     // ---- calls of this member ---------------------------------------------------------------------
 
-    /// Calls a member, or whichever one leads. The operation is answered with that member's answer.
-    pub(crate) fn ask(&mut self, to: Option<MemberId>, operation: u64, request: Request, now: u64) {
+    /// Calls a member, or whichever one leads. The operation is answered with that member's answer. `revision` is that
+    /// of this member's store now.
+    pub(crate) fn ask(
+        &mut self,
+        to: Option<MemberId>,
+        operation: u64,
+        request: Request,
+        (now, revision): (u64, i64),
+    ) {
         self.last += 1;
         let deadline = now + self.request_timeout;
-        self.outgoing.insert(self.last, Outgoing { operation, request, deadline, send_at: now, to });
+        self.outgoing
+            .insert(self.last, Outgoing { operation, request, revision, deadline, send_at: now, to });
     }
 
-    /// A call was answered.
-    pub(crate) fn answered(&mut self, id: u64, result: Result<Response, Error>, now: u64, wants: &mut Wants) {
+    /// A call was answered. `revision` is that of this member's store now: an answer names the revision of the member that
+    /// gives it to the client, for a renewal the one from before it (`v3rpc/lease.go`).
+    pub(crate) fn answered(
+        &mut self,
+        id: u64,
+        mut result: Result<Response, Error>,
+        (now, revision): (u64, i64),
+        wants: &mut Wants,
+    ) {
         let Some(call) = self.outgoing.get_mut(&id) else { return };
         // These errors mean that the called member does not lead any more: a later attempt may reach the
         // current leader.
@@ -101,6 +118,16 @@ impl Calls {
             return;
         }
         let call = self.outgoing.remove(&id).expect("it was there a moment ago");
+        let own_revision = match &result {
+            Ok(Response::LeaseKeepAlive(_)) => Some(call.revision),
+            Ok(Response::LeaseTimeToLive(_)) => Some(revision),
+            _ => None,
+        };
+        if let (Some(revision), Ok(response)) = (own_revision, &mut result)
+            && let Some(header) = response.header_mut()
+        {
+            header.revision = revision;
+        }
         wants.push(Want::Answer(call.operation, result));
     }
 
@@ -171,7 +198,9 @@ impl Calls {
 mod tests {
     use std::sync::Arc;
 
-    use api::etcdserverpb::LeaseKeepAliveRequest;
+    use api::etcdserverpb::{
+        LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseTimeToLiveResponse, ResponseHeader,
+    };
 
     use super::*;
     use crate::io::{Effects, Message};
@@ -214,25 +243,42 @@ mod tests {
     #[test]
     fn a_call_is_resent_until_a_leader_answers() {
         let mut calls = calls();
-        calls.ask(None, 5, request(), 0);
+        calls.ask(None, 5, request(), (0, 1));
         let call = |id| vec![(OTHER, PeerMessage::Call { id, request: request() })];
         assert_eq!(due(&mut calls, 0, OTHER, false), (call(FIRST), vec![]));
         assert_eq!(due(&mut calls, 1, OTHER, false), (vec![], vec![]));
         let mut wants = Wants::new();
-        calls.answered(FIRST, Err(Error::NotLeader), 10, &mut wants);
+        calls.answered(FIRST, Err(Error::NotLeader), (10, 1), &mut wants);
         assert_eq!(
             (calls.wake_at(), due(&mut calls, 10 + RETRY, OTHER, false)),
             (10 + RETRY, (call(FIRST), vec![]))
         );
-        calls.answered(FIRST, Err(Error::LeaseNotFound), 11, &mut wants);
-        calls.answered(FIRST, Err(Error::LeaseNotFound), 12, &mut wants);
+        calls.answered(FIRST, Err(Error::LeaseNotFound), (11, 1), &mut wants);
+        calls.answered(FIRST, Err(Error::LeaseNotFound), (12, 1), &mut wants);
         assert_eq!(wants, [Want::Answer(5, Err(Error::LeaseNotFound))]);
+    }
+
+    #[test]
+    fn an_answer_names_the_revision_of_the_member_that_gives_it() {
+        let named = |answer: Response| {
+            let mut calls = calls();
+            calls.ask(None, 5, request(), (0, 3));
+            let mut wants = Wants::new();
+            calls.answered(FIRST, Ok(answer), (10, 7), &mut wants);
+            let [Want::Answer(5, Ok(answer))] = &wants[..] else { panic!("{wants:?}") };
+            answer.header().map(|header| header.revision)
+        };
+        let header = Some(ResponseHeader { revision: 99, ..ResponseHeader::default() });
+        let renewed = LeaseKeepAliveResponse { header: header.clone(), ..LeaseKeepAliveResponse::default() };
+        assert_eq!(named(renewed.into()), Some(3));
+        let left = LeaseTimeToLiveResponse { header, ..LeaseTimeToLiveResponse::default() };
+        assert_eq!(named(left.into()), Some(7));
     }
 
     #[test]
     fn a_new_leader_serves_its_own_call_once_it_can() {
         let mut calls = calls();
-        calls.ask(None, 5, request(), 0);
+        calls.ask(None, 5, request(), (0, 1));
         assert_eq!(due(&mut calls, 0, OWN, false), (vec![], vec![]));
         assert_eq!(due(&mut calls, RETRY, OWN, true), (vec![], vec![Want::Serve(5, request())]));
         assert_eq!(calls.wake_at(), u64::MAX);
@@ -241,7 +287,7 @@ mod tests {
     #[test]
     fn a_call_times_out() {
         let mut calls = calls();
-        calls.ask(Some(OTHER), 5, request(), 0);
+        calls.ask(Some(OTHER), 5, request(), (0, 1));
         let mut wants = Wants::new();
         calls.timed_out(calls.request_timeout - 1, &mut wants);
         assert_eq!(wants, []);

@@ -165,7 +165,9 @@ impl Member {
                 }
             }
             PeerMessage::Answer { id, result } => {
-                self.with_wants(out, |own, out, wants| own.calls.answered(id, result, out.now.clock, wants));
+                self.with_wants(out, |own, out, wants| {
+                    own.calls.answered(id, result, (out.now.clock, own.replica.store.revision()), wants)
+                });
             }
             PeerMessage::Removed => self.membership.learned_of_removal(self.now),
             PeerMessage::Hello => {}
@@ -519,9 +521,9 @@ impl Member {
             Want::Answer(operation, result) => self.answer_here(operation, result, out),
             Want::Read(read) => self.reads.push(read),
             Want::Propose { operation, command, who } => self.propose_for(operation, command, who, out),
-            Want::AskLeader(operation, request) => self.calls.ask(None, operation, request, self.now),
+            Want::AskLeader(operation, request) => self.ask(None, operation, request),
             Want::AskMember(to, operation, request) => {
-                self.calls.ask(Some(to), operation, request, self.now);
+                self.ask(Some(to), operation, request);
             }
             Want::Serve(operation, request) => self.serve_peer(operation, request, out),
             Want::Request { operation, request, credential } => {
@@ -532,6 +534,11 @@ impl Member {
             }
             Want::CloseWatch(stream) => self.hub.closed(stream),
         }
+    }
+
+    /// Calls another member, or whichever one leads.
+    fn ask(&mut self, to: Option<MemberId>, operation: u64, request: Request) {
+        self.calls.ask(to, operation, request, (self.now, self.replica.store.revision()));
     }
 
     /// An operation ended: gives its result to whoever waits for it, which is a client, another member, one
@@ -707,7 +714,7 @@ impl Member {
     fn change_members(&mut self, operation: u64, request: Request, out: &mut Out<'_>) {
         // Only the leader knows how far a learner has caught up.
         if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
-            return self.calls.ask(None, operation, request, self.now);
+            return self.ask(None, operation, request);
         }
         match self.checked_change(&self.replica.cluster, &request, out.now) {
             Ok(change) => self.propose_configuration(operation, &change, out),
