@@ -269,7 +269,7 @@ mod tests {
             answer.header().map(|header| header.revision)
         };
         let header = Some(ResponseHeader { revision: 99, ..ResponseHeader::default() });
-        let renewed = LeaseKeepAliveResponse { header: header.clone(), ..LeaseKeepAliveResponse::default() };
+        let renewed = LeaseKeepAliveResponse { header, ..LeaseKeepAliveResponse::default() };
         assert_eq!(named(renewed.into()), Some(3));
         let left = LeaseTimeToLiveResponse { header, ..LeaseTimeToLiveResponse::default() };
         assert_eq!(named(left.into()), Some(7));
