@@ -7,7 +7,8 @@
 //!
 //! A read waits on if its client has closed the stream for which it was made.
 //!
-//! Premises: the member neither leads nor has led within a request timeout. A leader confirms by ReadIndex that it may
+//! Premises: for a request timeout, no fault of the member, its disk or its clock was active, and it neither led nor leads
+//! now. A leader confirms by ReadIndex that it may
 //! renew and end leases, and what it has asked as a leader may be asked again.
 
 use api::Request;
@@ -55,7 +56,8 @@ impl ReadsAsked {
             let waits = waits(record, requests, member, lately);
             for at in asked.iter().copied() {
                 let since = at.saturating_sub(lately);
-                if cluster.led(member, since) || cluster.changes_of_lead(member, since, at) > 0 {
+                let led = cluster.led(member, since) || cluster.changes_of_lead(member, since, at) > 0;
+                if led || !cluster.was_free(member, since, at) {
                     tally.skipped(Premise::Health);
                 } else if is_waited_for(&waits, at) {
                     tally.judged();

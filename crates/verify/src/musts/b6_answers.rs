@@ -41,7 +41,7 @@
 //! has no token, for whose entry it might wait.
 //!
 //! **Not now.** While the member serves, it has a leader and what it needs; so an error that says otherwise is wrong.
-//! Until a member knows a leader, it proposes nothing (etcd's raft blocks `Propose`). So a write that it gives up then
+//! Until raft knows a leader, it takes no proposal (etcd's raft blocks `Propose`). So a write that it gives up then
 //! ended with its context, and no proposal of it is late.
 //! "Too many requests" is right if the member has more committed entries to apply than `max-apply-gap` (etcd,
 //! `maxGapBetweenApplyAndCommitIndex`); judged while the member serves. A new member is refused as "unhealthy" or for "not enough started members" if

@@ -35,6 +35,8 @@ pub(super) struct Member {
     /// Whether it leads its term.
     pub leads: bool,
     pub leader: MemberId,
+    /// The leader that raft knows, which its host may learn of only after a save.
+    raft_leader: MemberId,
     /// Whether it asks for pre-votes or votes.
     pub campaigns: bool,
     pub applied: u64,
@@ -62,7 +64,7 @@ struct History {
     well: Spans,
     /// When it ran, was not paused, and no fault was active on its links.
     linked: Spans,
-    /// When it knew no leader.
+    /// When neither it nor its raft knew a leader.
     leaderless: Spans,
     /// When it began to lead (true), or to lead no more.
     led: Vec<(Nanos, bool)>,
@@ -166,7 +168,8 @@ impl Cluster {
                     if member.leads != (*role == Role::Leader) {
                         member.history.led.push((time, !member.leads));
                     }
-                    member.history.leaderless.set(time, leader.is_none());
+                    let leaderless = leader.is_none() && member.raft_leader.is_none();
+                    member.history.leaderless.set(time, leaderless);
                     (member.term, member.leads, member.leader) = (*term, *role == Role::Leader, *leader);
                     member.campaigns = matches!(role, Role::PreCandidate | Role::Candidate);
                 });
@@ -200,6 +203,16 @@ impl Cluster {
         }
         self.look(time, setup);
         true
+    }
+
+    /// Raft knows this leader after a step of a member.
+    #[inline]
+    pub fn raft_follows(&mut self, time: Nanos, member: MemberId, leader: MemberId) {
+        if self.members.get(member).is_some_and(|member| member.raft_leader != leader) {
+            let member = &mut self.members[member];
+            member.raft_leader = leader;
+            member.history.leaderless.set(time, leader.is_none() && member.leader.is_none());
+        }
     }
 
     /// A member has received a message.
@@ -398,6 +411,11 @@ impl Cluster {
     /// Whether a member's process ran all the time between two times.
     pub fn ran(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
         self.members.get(member).is_some_and(|member| member.history.ran.cover(from, to))
+    }
+
+    /// Until when a member was well.
+    pub fn well_until(&self, member: MemberId, at: Nanos) -> Option<Nanos> {
+        self.members.get(member)?.history.well.until(at)
     }
 
     /// Whether a member was well all the time between two times.

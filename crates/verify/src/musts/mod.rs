@@ -188,7 +188,7 @@ impl Musts {
             Fact::Stopped(stop) => {
                 let known = (setup, &self.cluster, &self.speed);
                 self.ending.stopped(time, member, stop, known, &mut self.transfer.tally, sheet);
-                self.speed.ended(member);
+                self.speed.ended(time, member, &self.cluster);
                 self.step_down.stopped(member);
                 self.transfer.stopped(member);
                 self.read_index.dropped(member);
@@ -288,6 +288,7 @@ impl Monitor for Musts {
     #[inline]
     fn step(&mut self, time: Nanos, member: MemberId, step: &Step, sheet: &mut Sheet) {
         let Some(setup) = &self.setup else { return };
+        self.cluster.raft_follows(time, member, step.after.leader);
         self.step_down.step(time, member, step, sheet);
         self.economy.step(time, member, step);
         let known = (setup, &self.cluster, &self.speed);

@@ -1,7 +1,8 @@
 //! How long messages and writes really took, for bounds that depend on it.
 //!
 //! Times are kept by slices of the run: the longest of each kind that was under way in that slice. A message that is
-//! dropped counts for the time until it was dropped. Saves of a member that has ended are forgotten.
+//! dropped counts for the time until it was dropped. A save of a member that ends counts for as long as the member was
+//! well.
 
 use std::collections::VecDeque;
 
@@ -130,10 +131,16 @@ impl Speed {
         }
     }
 
-    /// A process has ended, and its saves with it.
-    pub fn ended(&mut self, member: MemberId) {
-        if let Some(saves) = self.saves.get_mut(member) {
-            saves.clear();
+    /// A process has ended, and its saves with it. `cluster` does not know that yet.
+    pub fn ended(&mut self, now: Nanos, member: MemberId, cluster: &Cluster) {
+        let Some(saves) = self.saves.get_mut(member) else { return };
+        let oldest = saves.front().copied();
+        saves.clear();
+        let well =
+            oldest.and_then(|(_, since)| cluster.well_until(member, since).map(|until| (since, until)));
+        if let Some((since, until)) = well {
+            let until = until.min(now);
+            self.note(since, until, Worst { saves: until - since, ..Worst::default() });
         }
     }
 
