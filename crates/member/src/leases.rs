@@ -225,9 +225,10 @@ impl Leases {
         wants.extend(waited.map(|(operation, ..)| answer(operation, id, 0, store)));
     }
 
-    /// A checkpoint of this lease was applied. Returns the operations that waited for it, to be renewed now.
-    pub(crate) fn checkpointed(&mut self, id: i64) -> Vec<u64> {
-        self.lessor.checkpoint_applied(id);
+    /// A checkpoint of this lease was applied, with so much time left, in seconds. Returns the operations that waited for
+    /// it, to be renewed now.
+    pub(crate) fn checkpointed(&mut self, id: i64, left: i64) -> Vec<u64> {
+        self.lessor.checkpoint_applied(id, left);
         let waited = self.waiting.extract_if(.., |(_, renewed, _)| *renewed == id);
         waited.map(|(operation, ..)| operation).collect()
     }

@@ -133,6 +133,10 @@ pub(crate) struct Lessor {
     confirmed: VecDeque<i64>,
     /// Leases with a checkpoint that is proposed and not yet applied. A renewal waits until it is.
     checkpoints_in_log: BTreeSet<i64>,
+    /// Leases for which a renewal waits until their checkpoint is undone, with the time at which that was asked for last.
+    /// They take no checkpoint meanwhile: it would be applied after the renewal, and shorten the lease under the next
+    /// leader.
+    undone: BTreeMap<i64, u64>,
     /// Leases whose revocation is proposed and not yet applied, with the time of the proposal.
     in_flight: BTreeMap<i64, u64>,
     /// The request timeout. [`Lessor::due`] returns a lease again when this time has passed and the lease is
@@ -158,6 +162,7 @@ impl Lessor {
             checkpoint_ticker: Ticker::new(config.settings.lease_scan_interval),
             confirmed: VecDeque::new(),
             checkpoints_in_log: BTreeSet::new(),
+            undone: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             // `server.go`: `ExpiredLeasesRetryInterval` is the request timeout.
             retry: config.settings.request_timeout,
@@ -179,13 +184,14 @@ impl Lessor {
     }
 
     /// Counts of what it keeps.
-    pub(crate) fn kept(&self) -> [Count; 5] {
+    pub(crate) fn kept(&self) -> [Count; 6] {
         [
             count("timed-leases", self.times.len()),
             count("expiries", self.revoke_times.len()),
             count("checkpoints-due", self.checkpoint_times.len()),
             count("revocations", self.confirmed.len() + self.in_flight.len()),
             count("checkpoints-in-the-log", self.checkpoints_in_log.len()),
+            count("checkpoints-undone", self.undone.len()),
         ]
     }
 
@@ -224,6 +230,7 @@ impl Lessor {
         self.checkpoint_times.clear();
         self.confirmed.clear();
         self.checkpoints_in_log.clear();
+        self.undone.clear();
         self.in_flight.clear();
     }
 
@@ -254,6 +261,7 @@ impl Lessor {
     pub(crate) fn revoked(&mut self, id: i64) {
         self.in_flight.remove(&id);
         self.checkpoints_in_log.remove(&id);
+        self.undone.remove(&id);
         if let Some(time) = self.times.remove(&id) {
             self.revoke_times.remove(&(time.revoke_at, id));
             if let Some(at) = time.checkpoint_at {
@@ -262,9 +270,12 @@ impl Lessor {
         }
     }
 
-    /// A checkpoint of this lease was applied.
-    pub(crate) fn checkpoint_applied(&mut self, id: i64) {
+    /// A checkpoint of this lease was applied, with so much time left, in seconds; 0 undoes the one before.
+    pub(crate) fn checkpoint_applied(&mut self, id: i64, left: i64) {
         self.checkpoints_in_log.remove(&id);
+        if left == 0 {
+            self.undone.remove(&id);
+        }
     }
 
     // ---- requests of clients ----------------------------------------------------------------------
@@ -285,6 +296,7 @@ impl Lessor {
         // and applied after it shortens the renewed lease under the next leader.
         if lease.remaining > 0 || self.checkpoints_in_log.contains(&id) {
             self.probes.reached(Probe::LeaseCheckpointUndone);
+            self.undone.insert(id, now);
             return Renewed::Checkpointed;
         }
         if expiry - clock < after(0, ttl) / 10 {
@@ -390,9 +402,11 @@ impl Lessor {
             let time = self.times.get_mut(&id).expect("a lease with a checkpoint has its time");
             time.checkpoint_at = None;
             let left = time.expiry.saturating_sub(clock).div_ceil(SECOND);
+            // What was asked for so long ago may be lost.
+            let undone = self.undone.get(&id).is_some_and(|since| now < since.saturating_add(self.retry));
             // A lease that still profits from a new leader's extension needs no checkpoint, and one with no
             // time left expires anyway.
-            if left > 0 && left < after(0, time.ttl) / SECOND && store.lease(id).is_some() {
+            if !undone && left > 0 && left < after(0, time.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
                 tell(id, LeaseDeed::Checkpoints { left: left as i64 }, now);
                 self.checkpoints_in_log.insert(id);

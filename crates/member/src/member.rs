@@ -678,7 +678,7 @@ impl Member {
         }
         if let Command::Checkpoint(request) = &command {
             for checkpoint in &request.checkpoints {
-                for operation in self.leases.checkpointed(checkpoint.id) {
+                for operation in self.leases.checkpointed(checkpoint.id, checkpoint.remaining_ttl) {
                     self.renew(operation, checkpoint.id, out);
                 }
             }

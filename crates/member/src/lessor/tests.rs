@@ -283,15 +283,31 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     // A checkpoint in the log already counts.
     assert_eq!(leader.renew(7, 60 * SECOND), Renewed::Checkpointed);
     leader.store.checkpoint(7, 90);
-    leader.lessor.checkpoint_applied(7);
+    leader.lessor.checkpoint_applied(7, 90);
     let now = 70 * SECOND;
     assert_eq!(leader.renew(7, now), Renewed::Checkpointed);
     assert!(leader.reached(Probe::LeaseCheckpointUndone));
     assert_eq!(leader.lessor.remaining(7, now, 0), Some(80));
     leader.store.checkpoint(7, 0);
-    leader.lessor.checkpoint_applied(7);
+    leader.lessor.checkpoint_applied(7, 0);
     assert_eq!(leader.renew(7, now), Renewed::Renewed { ttl: 150 });
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 100)]);
+}
+
+#[test]
+fn no_checkpoint_is_taken_while_one_is_undone() {
+    let mut leader = Leader::new(&checkpointing(60));
+    leader.grant(7, 150, 0);
+    assert_eq!(leader.checkpoints(30 * SECOND), []);
+    assert_eq!(leader.checkpoints(60 * SECOND), [(7, 90)]);
+    leader.store.checkpoint(7, 90);
+    leader.lessor.checkpoint_applied(7, 90);
+    // Another is due before it is undone. It would be applied after the renewal.
+    assert_eq!(leader.renew(7, 119 * SECOND), Renewed::Checkpointed);
+    assert_eq!(leader.checkpoints(120 * SECOND), []);
+    leader.store.checkpoint(7, 0);
+    leader.lessor.checkpoint_applied(7, 0);
+    assert_eq!(leader.renew(7, 121 * SECOND), Renewed::Renewed { ttl: 150 });
 }
 
 #[test]

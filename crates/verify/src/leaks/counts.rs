@@ -114,8 +114,8 @@ counts! {
         |alive| Some(alive.moment.configured.len() as u64),
         "one for each member: the next comparison forgets the last";
     "compactions" "compactions whose clients wait for the disk",
-        |alive| Some(alive.asked(is_physical)),
-        "the compactions that clients wait for at this member, or gave up within a request timeout";
+        |alive| (alive.compactions_not_done()? == 0).then(|| alive.asked(is_physical)),
+        "once no compaction has rows left to remove: the compactions that clients wait for at this member, or gave up within a request timeout. Until then each is kept, as in etcd, which waits for the rows whether the client does or not";
     "defragmentations" "defragmentations whose clients wait",
         |alive| Some(alive.asked(|one| matches!(one.request, Request::Defragment(_)))),
         "the defragmentations that clients wait for at this member, or gave up within a request timeout";
@@ -144,6 +144,9 @@ counts! {
         |alive| Some(alive.leases_to_end()),
         "the leases that are alive or ended within a request timeout";
     "checkpoints-in-the-log" "leases with a checkpoint in the log",
+        |alive| Some(alive.leases()),
+        "the leases that are alive";
+    "checkpoints-undone" "leases whose checkpoint is undone before they are renewed",
         |alive| Some(alive.leases()),
         "the leases that are alive";
     "renewals" "renewals that wait for a revocation or a checkpoint",

@@ -10,8 +10,8 @@
 //!
 //! Whoever leads may end before e only if another member leads, or if it has nobody to hand over to.
 //!
-//! Premises: from when the member is told to stop until it ends, no other fault of it, its disk or its clock is active. It
-//! needs nobody else to end. The successor: the member leads a steady cluster, another voter serves, and no other fault
+//! Premises: the process has received a message, so it has started and can be told. From then on until it ends, no other
+//! fault of it, its disk or its clock is active. It needs nobody else to end. The successor: the member leads a steady cluster, another voter serves, and no other fault
 //! begins.
 
 use record::{MemberId, Members, Nanos, Stop};
@@ -69,7 +69,7 @@ impl Ending {
         if what != GRACEFUL || !cluster.members.get(member).is_some_and(|member| member.up) {
             return;
         }
-        if cluster.free_until(member, now).is_none() {
+        if !cluster.has_heard(member) || cluster.free_until(member, now).is_none() {
             return tally.skipped(Premise::Health);
         }
         let others = || cluster.members.ids().filter(|id| *id != member);

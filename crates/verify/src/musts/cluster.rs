@@ -397,6 +397,11 @@ impl Cluster {
         self.members.get(member)?.history.free.until(at)
     }
 
+    /// Whether a member's process has received a message since it was started.
+    pub fn has_heard(&self, member: MemberId) -> bool {
+        self.members.get(member).is_some_and(|member| member.hears)
+    }
+
     /// Whether a member's process ran freely all the time between two times.
     pub fn was_free(&self, member: MemberId, from: Nanos, to: Nanos) -> bool {
         self.members.get(member).is_some_and(|member| member.history.free.cover(from, to))
