@@ -181,6 +181,13 @@ pub fn is_other_order(request: &Request, one: Error, other: Error) -> bool {
         && request.parts().any(twice_wrong)
 }
 
+/// Whether a promotion may take effect although it was refused like this. A member forwards a promotion to the leader, and
+/// to the next one if that loses its leadership (etcd, `promoteMember`). If the first one's proposal is applied, the next
+/// one finds no learner. If it is not applied yet, the next one may not know how far the learner is.
+pub(crate) fn leaves_promotion_open(error: Error) -> bool {
+    matches!(error, Error::MemberNotLearner | Error::LearnerNotReady)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,7 @@ use api::etcdserverpb::Member;
 use api::{Error, Request, Response};
 use record::{History, MemberId, Nanos, Operation, Outcome};
 
-use crate::definite::is_definite;
+use crate::definite::{is_definite, leaves_promotion_open};
 use crate::{Context, Oracle, Sheet, Violation, describe};
 
 /// Judges a record by M2.
@@ -292,9 +292,7 @@ impl<'a> Answers<'a> {
 fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     let acknowledged = match &operation.outcome {
         Outcome::Answer { at, .. } => Some(*at),
-        // A member forwards a promotion to the leader, perhaps more than once. If the first one succeeded, the second
-        // one gets this error.
-        Outcome::Error { error: Error::MemberNotLearner, .. } => None,
+        Outcome::Error { error, .. } if leaves_promotion_open(*error) => None,
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,
     };

@@ -234,13 +234,16 @@ impl<'a, 'b> Alive<'a, 'b> {
         self.leases() + self.lease_state().ended_lately
     }
 
-    /// How many keys had a lease in the last read of everything, at the end of a run that has settled.
+    /// How many keys had a lease in the last read of everything, at the end of a run that has settled. `None` if something
+    /// was written after the read.
     pub fn keys_with_lease(&self) -> Option<u64> {
         let history = &self.context.record.history;
         let Some(Response::Range(read)) = history.operations[k4::quiet_read(history)?].response() else {
             return None;
         };
-        self.moment.settled.then(|| read.kvs.iter().filter(|kv| kv.lease != 0).count() as u64)
+        let newest = self.context.record.applied.iter().map(|entry| entry.revision).max();
+        let shows_all = read.header.as_ref().is_some_and(|header| Some(header.revision as u64) >= newest);
+        (self.moment.settled && shows_all).then(|| read.kvs.iter().filter(|kv| kv.lease != 0).count() as u64)
     }
 
     /// How many entries were applied lately.

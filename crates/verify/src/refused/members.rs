@@ -191,9 +191,8 @@ fn learners(history: &History) -> BTreeMap<MemberId, Nanos> {
             Request::MemberRemove(remove) => remove.id,
             _ => continue,
         };
-        // A promotion that was forwarded twice may have succeeded the first time, and then gets this error.
         let refused = matches!(operation.outcome, Outcome::Error { error, .. }
-            if definite::is_definite(error) && error != Error::MemberNotLearner);
+            if definite::is_definite(error) && !definite::leaves_promotion_open(error));
         if let Some(first) = learners.get_mut(&MemberId::from_raft(member)).filter(|_| !refused) {
             *first = operation.call.min(*first);
         }
