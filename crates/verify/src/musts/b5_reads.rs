@@ -14,12 +14,13 @@
 use api::Request;
 use record::{MemberId, Members, Nanos, Operation, Record};
 
-use super::b6_answers::{is_at_once, is_proposed_at_once};
+use super::b6_answers::is_at_once;
 use super::cluster::Cluster;
 use super::counts::{Premise, Tally};
 use super::requests::Requests;
 use super::setup::Setup;
 use crate::describe::time;
+use crate::k1::place::is_write;
 use crate::{Oracle, Sheet, Violation};
 
 /// When members asked for a ReadIndex.
@@ -102,7 +103,7 @@ fn is_waited_for(spans: &[(Nanos, Nanos)], at: Nanos) -> bool {
 /// Whether a follower may need ReadIndex for an operation.
 fn needs_read_index(operation: &Operation) -> bool {
     let asks_leader = matches!(operation.request, Request::LeaseKeepAlive(_) | Request::LeaseTimeToLive(_));
-    !asks_leader && !is_proposed_at_once(&operation.request) && !is_at_once(operation)
+    !asks_leader && !is_write(&operation.request) && !is_at_once(operation)
 }
 
 fn violation(member: MemberId, at: Nanos) -> Violation {

@@ -62,6 +62,7 @@ use super::requests::{Requests, Taken};
 use super::setup::{Set, Setup};
 use super::speed::{Speed, Worst};
 use crate::describe::time;
+use crate::k1::place::is_write;
 use crate::locks::is_service;
 use crate::model::{is_read_only, is_serializable};
 use crate::{Oracle, Sheet, Violation};
@@ -340,7 +341,7 @@ impl Known<'_> {
         }
         if let Outcome::Error { error, .. } = operation.outcome
             && says_proposal_is_late(error)
-            && is_proposed_at_once(&operation.request)
+            && is_write(&operation.request)
         {
             let leaderless = self.cluster.was_leaderless(taken.member, taken.at, taken.over?);
             return leaderless.then(|| {
@@ -490,19 +491,6 @@ fn says_not_now(error: Error) -> bool {
 /// Whether an error says that a proposal was not applied in time.
 fn says_proposal_is_late(error: Error) -> bool {
     matches!(error, Error::Timeout | Error::TimeoutDueToLeaderFail | Error::TimeoutDueToConnectionLost)
-}
-
-/// Whether a member does nothing for a request but propose it.
-pub(super) fn is_proposed_at_once(request: &Request) -> bool {
-    match request {
-        Request::Put(_)
-        | Request::DeleteRange(_)
-        | Request::Compact(_)
-        | Request::LeaseGrant(_)
-        | Request::LeaseRevoke(_) => true,
-        Request::Txn(txn) => !is_read_only(txn),
-        _ => false,
-    }
 }
 
 /// Whether a request may take long by its nature.
