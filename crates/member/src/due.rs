@@ -11,6 +11,7 @@ use crate::maintenance;
 use crate::member::Member;
 use crate::mvcc::Store;
 use crate::out::Out;
+use crate::proposals::{Expired, Waiter};
 use crate::punctual;
 use crate::want::NOBODY;
 
@@ -171,15 +172,19 @@ impl Member {
 
     /// Fails the requests that have timed out inside the server.
     fn expire(&mut self, out: &mut Out<'_>) {
-        for expired in self.proposals.expired(self.now) {
-            self.logins.given_up(expired.operation);
-            let error = if expired.proposed {
+        for Expired { waiter: Waiter { operation, started, answer, .. }, proposed } in
+            self.proposals.expired(self.now)
+        {
+            self.logins.given_up(operation);
+            let error = if let Some(answer) = answer {
+                answer
+            } else if proposed {
                 let voters = self.node.is_leader().then(|| &self.node.log().conf_state().voters[..]);
-                self.leadership.why_late(expired.started, voters)
+                self.leadership.why_late(started, voters)
             } else {
                 Error::ContextDeadlineExceeded
             };
-            self.reply(expired.operation, Err(error), out);
+            self.reply(operation, Err(error), out);
         }
         for read in self.reads.expired(self.now) {
             self.reply(read.operation, Err(Error::Timeout), out);

@@ -38,7 +38,7 @@ use crate::out::Out;
 use crate::peers::Calls;
 use crate::pending::{Pending, Then};
 use crate::persist::Persistence;
-use crate::proposals::Proposals;
+use crate::proposals::{Proposals, Waiter};
 use crate::punctual;
 use crate::range_stream::RangeStreams;
 use crate::reads::Reads;
@@ -683,14 +683,19 @@ impl Member {
                 }
             }
         }
-        if lacks_space {
-            self.raise_no_space(out);
-        }
         if mutated {
             self.hub.changed(&self.replica.store);
         }
         out.pass(Failpoint::AfterApplyOneEntryNormal);
-        if let Some(operation) = waiting {
+        if let Some(waiter @ Waiter { operation, answer, .. }) = waiting {
+            if lacks_space {
+                self.raise_no_space(waiter, out);
+                return (id, mutated);
+            }
+            if let Some(error) = answer {
+                self.reply(operation, Err(error), out);
+                return (id, mutated);
+            }
             // If users or roles changed after the password was checked, the login starts over.
             if let Some(login) = self.logins.applied(operation, self.replica.auth.revision()) {
                 self.serve(operation, login.into(), None, None, out);
@@ -745,7 +750,7 @@ impl Member {
             self.membership.left(self.now);
         }
         let Some(((id, wanted), result)) = wanted.zip(result) else { return 0 };
-        if let Some(operation) = self.proposals.applied(id) {
+        if let Some(Waiter { operation, .. }) = self.proposals.applied(id) {
             let answer = result.map(|members| configuration::answer(&wanted, members));
             self.answer_here(operation, answer, out);
         }

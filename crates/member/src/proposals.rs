@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use api::Error;
+
 use crate::configuration::Proposed;
 use crate::keeps::{self, Count, count};
 use crate::punctual;
@@ -20,20 +22,22 @@ pub(crate) enum Payload {
     Change(Proposed),
 }
 
-/// A request that is not answered yet.
-#[derive(Debug)]
-struct Pending {
-    operation: u64,
-    /// When it arrived, on the member's clock.
-    started: u64,
+/// What waits for a proposal. Times are on the member's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) operation: u64,
+    /// When its request arrived.
+    pub(crate) started: u64,
+    /// When it times out.
+    pub(crate) deadline: u64,
+    /// The error with which it ends, whatever becomes of the proposal.
+    pub(crate) answer: Option<Error>,
 }
 
 /// A request that timed out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expired {
-    pub(crate) operation: u64,
-    /// When it arrived, on the member's clock.
-    pub(crate) started: u64,
+    pub(crate) waiter: Waiter,
     /// Whether it was given to raft.
     pub(crate) proposed: bool,
 }
@@ -42,9 +46,8 @@ pub(crate) struct Expired {
 #[derive(Default)]
 pub(crate) struct Proposals {
     /// The requests, by the id that their entry carries.
-    pending: BTreeMap<u64, Pending>,
-    /// The deadline and id of each request. They are in order of time, because all requests have the same
-    /// timeout. An answered request stays here until it reaches the front.
+    pending: BTreeMap<u64, Waiter>,
+    /// The deadline and id of each request, in order of time. An answered request stays here until it reaches the front.
     deadlines: VecDeque<(u64, u64)>,
     /// Proposals that are not given to raft yet. etcd keeps them in a channel.
     waiting: VecDeque<(u64, Payload)>,
@@ -52,9 +55,13 @@ pub(crate) struct Proposals {
 
 impl Proposals {
     /// Queues a proposal.
-    pub(crate) fn push(&mut self, id: u64, operation: u64, started: u64, deadline: u64, payload: Payload) {
-        self.pending.insert(id, Pending { operation, started });
-        self.deadlines.push_back((deadline, id));
+    pub(crate) fn push(&mut self, id: u64, waiter: Waiter, payload: Payload) {
+        let deadline = waiter.deadline;
+        self.pending.insert(id, waiter);
+        // Nearly always the last place: most requests have the same timeout.
+        let place =
+            self.deadlines.len() - self.deadlines.iter().rev().take_while(|(at, _)| *at > deadline).count();
+        self.deadlines.insert(place, (deadline, id));
         self.waiting.push_back((id, payload));
     }
 
@@ -68,15 +75,15 @@ impl Proposals {
         self.waiting.pop_front()
     }
 
-    /// Raft refused a proposal. Returns the operation to answer.
-    pub(crate) fn refused(&mut self, id: u64) -> Option<u64> {
-        self.pending.remove(&id).map(|pending| pending.operation)
+    /// Raft refused a proposal. Returns what waits for it.
+    pub(crate) fn refused(&mut self, id: u64) -> Option<Waiter> {
+        self.pending.remove(&id)
     }
 
-    /// The entry with this id was applied. Returns the operation to answer, if it came from this member and
-    /// has not timed out.
-    pub(crate) fn applied(&mut self, id: u64) -> Option<u64> {
-        self.pending.remove(&id).map(|pending| pending.operation)
+    /// The entry with this id was applied. Returns what waits for it, if it came from this member and has not timed
+    /// out.
+    pub(crate) fn applied(&mut self, id: u64) -> Option<Waiter> {
+        self.pending.remove(&id)
     }
 
     /// Whether the request with this id came from this member and has not timed out.
@@ -88,7 +95,7 @@ impl Proposals {
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Expired> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
-            let Some(pending) = self.pending.get(&id) else {
+            let Some(waiter) = self.pending.get(&id).copied() else {
                 self.deadlines.pop_front();
                 continue;
             };
@@ -96,14 +103,13 @@ impl Proposals {
                 break;
             }
             punctual::was_due("the end of a proposal", deadline);
-            let (operation, started) = (pending.operation, pending.started);
             let waited = self.waiting.iter().position(|(other, _)| *other == id);
             if let Some(at) = waited {
                 self.waiting.remove(at);
             }
             self.pending.remove(&id);
             self.deadlines.pop_front();
-            expired.push(Expired { operation, started, proposed: waited.is_none() });
+            expired.push(Expired { waiter, proposed: waited.is_none() });
         }
         expired
     }
@@ -116,7 +122,7 @@ impl Proposals {
 
     /// Counts of what it keeps.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Count> {
-        let operations = self.pending.values().map(|pending| pending.operation);
+        let operations = self.pending.values().map(|waiter| waiter.operation);
         let pending = keeps::by_asker(("proposals", "own-proposals"), NOBODY, operations);
         let waiting = count("proposals-not-given-to-raft", self.waiting.len());
         pending.into_iter().chain([waiting, count("proposal-deadlines", self.deadlines.len())])
@@ -126,6 +132,6 @@ impl Proposals {
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.waiting.clear();
         self.deadlines.clear();
-        std::mem::take(&mut self.pending).into_values().map(|pending| pending.operation).collect()
+        std::mem::take(&mut self.pending).into_values().map(|waiter| waiter.operation).collect()
     }
 }

@@ -66,10 +66,10 @@ impl Reads {
         self.waiting.push(read);
     }
 
-    /// Whether a ReadIndex should be requested now.
+    /// Whether a ReadIndex should be requested now: not for reads that end now.
     pub(crate) fn wants_index(&self, now: u64) -> bool {
         match &self.current {
-            Some(current) => now >= current.retry_at,
+            Some(current) => now >= current.retry_at && current.reads.iter().any(|read| read.deadline > now),
             None => !self.waiting.is_empty(),
         }
     }

@@ -36,7 +36,7 @@ use crate::maintenance;
 use crate::member::Member;
 use crate::out::Out;
 use crate::pending::Then;
-use crate::proposals::Payload;
+use crate::proposals::{Payload, Waiter};
 use crate::range_stream::{self, Chunk};
 use crate::reads::Read;
 use crate::version;
@@ -637,8 +637,7 @@ impl Member {
             return self.reply(operation, Err(Error::TooManyRequests), out);
         }
         if !self.persistence.has_room(&request) {
-            self.raise_no_space(out);
-            return self.reply(operation, Err(Error::NoSpace), out);
+            return self.raise_no_space(self.waiter(operation), out);
         }
         self.propose_for(operation, Command::Request(request), who, out);
     }
@@ -651,9 +650,28 @@ impl Member {
         who: Option<AuthInfo>,
         out: &mut Out<'_>,
     ) {
+        self.propose_to_answer(self.waiter(operation), command, who, out);
+    }
+
+    /// What waits for a proposal that is made now, with the request timeout.
+    fn waiter(&self, operation: u64) -> Waiter {
+        let deadline = self.now + self.config.settings.request_timeout;
+        Waiter { operation, started: self.now, deadline, answer: None }
+    }
+
+    /// Queues a command as a proposal, to be answered to what waits for it when it is applied here. If that is answered
+    /// with an error whatever becomes of it, the member proposes the command of its own.
+    fn propose_to_answer(
+        &mut self,
+        waiter: Waiter,
+        command: Command,
+        who: Option<AuthInfo>,
+        out: &mut Out<'_>,
+    ) {
+        let Waiter { operation, answer, .. } = waiter;
         let id = self.ids.fresh();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
-        let no_client = operation == NOBODY || self.services.owns_request(operation);
+        let no_client = operation == NOBODY || answer.is_some() || self.services.owns_request(operation);
         let internal = match &command {
             // The facts report the content of a request that no client made, since no history has it. They
             // also report that of a grant: the client may have left the choice of the lease id to this
@@ -681,14 +699,15 @@ impl Member {
         if let Some(what) = internal {
             out.fact(Fact::ProposedInternal { request: id, what });
         }
-        let deadline = self.now + self.config.settings.request_timeout;
-        self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
+        self.proposals.push(id, waiter, Payload::Data(data));
     }
 
-    /// Proposes the alarm NOSPACE for this member.
-    pub(crate) fn raise_no_space(&mut self, out: &mut Out<'_>) {
+    /// Proposes the alarm NOSPACE for this member. A request that lacks space is refused once that is applied: who reads
+    /// that there is no space sees the alarm, as in etcd (`quota.go`, `quotaAlarmer.check`, and `server.go`,
+    /// `applyEntryNormal`). If the alarm cannot be raised, the request is refused nevertheless, in its own time.
+    pub(crate) fn raise_no_space(&mut self, refused: Waiter, out: &mut Out<'_>) {
         let alarm = maintenance::raise(self.config.id, AlarmType::Nospace);
-        self.propose_for(NOBODY, alarm, None, out);
+        self.propose_to_answer(Waiter { answer: Some(Error::NoSpace), ..refused }, alarm, None, out);
     }
 
     /// Gives queued proposals to raft, as long as raft knows a leader.
@@ -700,10 +719,10 @@ impl Member {
                 Payload::Data(data) => self.node.propose(data, out),
                 Payload::Change(change) => self.node.propose_change(change, out),
             };
-            if !accepted && let Some(operation) = self.proposals.refused(id) {
+            if !accepted && let Some(Waiter { operation, answer, .. }) = self.proposals.refused(id) {
                 self.round.require();
                 self.logins.given_up(operation);
-                self.reply(operation, Err(Error::ProposalDropped), out);
+                self.reply(operation, Err(answer.unwrap_or(Error::ProposalDropped)), out);
             }
         }
     }
@@ -751,8 +770,7 @@ impl Member {
         let update_votes = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
         let change = configuration::for_raft(id, change, update_votes);
         out.fact(Fact::Proposed { operation, request: id });
-        let deadline = self.now + self.config.settings.request_timeout;
-        self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
+        self.proposals.push(id, self.waiter(operation), Payload::Change(change));
     }
 }
 

@@ -49,14 +49,26 @@ impl Alone {
         alone
     }
 
+    /// Handles an input, and nothing that follows from it. Takes a millisecond.
+    pub fn step(&mut self, input: Input) -> Effects {
+        let mut effects = Effects::default();
+        self.now += 1_000_000;
+        self.member.step(Now { clock: self.now, wall: 0 }, input, &mut effects);
+        effects
+    }
+
     /// Handles an input and all that follows from it. Returns the facts, and the effects for clients.
     pub fn settle(&mut self, input: Input) -> Effects {
+        let effects = self.step(input);
+        self.follow(effects)
+    }
+
+    /// Carries out the effects of a step and all that follows from them. Returns the facts, and the effects for clients.
+    pub fn follow(&mut self, effects: Effects) -> Effects {
         let mut collected = Effects::default();
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let mut effects = Effects::default();
-            self.now += 1_000_000;
-            self.member.step(Now { clock: self.now, wall: 0 }, input, &mut effects);
+        let mut inputs = VecDeque::new();
+        let mut next = Some(effects);
+        while let Some(effects) = next {
             for job in effects.jobs {
                 inputs.push_back(Input::JobDone { job: job.id, result: self.disk.run(&job.ops) });
             }
@@ -69,6 +81,7 @@ impl Alone {
             collected.facts.extend(effects.facts);
             collected.answers.extend(effects.answers);
             collected.items.extend(effects.items);
+            next = inputs.pop_front().map(|input| self.step(input));
         }
         collected
     }

@@ -9,7 +9,7 @@ use api::etcdserverpb::{
 use api::{Error, Response};
 use etcdsim_member::Config;
 use etcdsim_member::config::EtcdVersion;
-use etcdsim_member::io::{Ask, Down, Input, Up};
+use etcdsim_member::io::{Ask, Call, Down, Input, Up};
 use record::MemberId;
 
 use crate::alone::{self, Alone};
@@ -187,4 +187,26 @@ fn a_downgrade_begins_once_and_ends_when_it_is_cancelled() {
     assert!(!status(&mut one).1);
     assert!(ask(&mut one, Cancel, "").is_ok(), "from 3.6 on, there need be none");
     assert_eq!(ask(&mut member(EtcdVersion::V3_5), Cancel, ""), Err(Error::NoInflightDowngrade));
+}
+
+#[test]
+fn a_request_that_lacks_space_is_refused_once_the_alarm_is_raised() {
+    let mut config: Config = alone::config(MemberId::new(1));
+    config.settings.quota = 1;
+    let mut one = Alone::start(config, TestDisk::new(), 1);
+    let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+    let request = Ask::with_token(Call::Api(put.clone().into()), None);
+    let effects = one.step(Input::Call { call: 100, request });
+    assert!(
+        effects.answers.is_empty(),
+        "who reads that there is no space sees the alarm: {:?}",
+        effects.answers
+    );
+    let answers = one.follow(effects).answers;
+    assert_eq!(answers, [(100, Err(Error::NoSpace))]);
+    let alarms =
+        AlarmRequest { action: AlarmAction::Get as i32, member_id: 0, alarm: AlarmType::None as i32 };
+    let Response::Alarm(listed) = one.ask(alarms) else { panic!("a list of alarms") };
+    assert_eq!(listed.alarms.len(), 1, "{listed:?}");
+    assert_eq!(one.try_ask(put), Err(Error::NoSpace));
 }

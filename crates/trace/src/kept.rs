@@ -45,7 +45,8 @@ pub struct KeptByMember {
     /// The periods in which inputs waited for its process for longer than a second: from the first arrival until the
     /// last was taken.
     pub behind: Vec<(Nanos, Nanos)>,
-    /// How many receipts for messages that it has sent are under way.
+    /// How many messages that it has sent are under way, or their receipts are, if it wants to know whether they arrive.
+    /// With those that an earlier process sent.
     pub receipts: u64,
     /// The paths of the files on its disk, with their lengths in bytes.
     pub files: Vec<(String, u64)>,

@@ -79,7 +79,7 @@ pub(crate) struct Machine {
     /// The periods in which inputs waited for its process for longer than [`LONG`]: from the first arrival until the
     /// last was taken.
     pub(crate) behind: Vec<(Nanos, Nanos)>,
-    /// How many receipts for its messages are under way.
+    /// How many messages it has sent for which it awaits a receipt: they or their receipts are under way.
     pub(crate) receipts: u32,
     /// Whether it has recovered completely at least once. After that, an empty disk means a lost disk.
     pub(crate) bootstrapped: bool,

@@ -18,6 +18,9 @@ impl<S: System> World<'_, S> {
         packet.number = number;
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, packet: number, head: packet.head });
+        if let (true, Party::Member(sender)) = (packet.receipt, packet.from) {
+            self.processes[sender].machine.receipts += 1;
+        }
         let (kind, receipt, incarnation) = (packet.head.kind(), packet.receipt, packet.incarnations.0);
         match self.network.send(now, packet) {
             SendResult::Dropped(why) => {
@@ -33,7 +36,9 @@ impl<S: System> World<'_, S> {
                 }
                 if let Some(again) = again {
                     self.recorder.count("message-duplicated");
-                    self.queue.push(again, Happening::Arrive(packet.clone()));
+                    let mut copy = packet.clone();
+                    copy.receipt = false; // one request, one answer
+                    self.queue.push(again, Happening::Arrive(copy));
                 }
                 self.queue.push(at, Happening::Arrive(packet));
             }
@@ -43,7 +48,6 @@ impl<S: System> World<'_, S> {
     /// Tells the sender of a message whether it arrived. A success is known after 5 ms, a failure after
     /// 1 s: times of a request over HTTP, by which etcd sends raft's snapshots.
     fn give_receipt(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
-        self.processes[sender].machine.receipts += 1;
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         self.queue.push(at, Happening::Receipt { member: sender, incarnation, to, arrived });
     }

@@ -292,8 +292,12 @@ impl Clients {
         let reading = self.all[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
-                state.up.take_ack(now, received, taken);
+                let acknowledged = state.up.take_ack(now, received, taken);
                 self.arm(desk, stream, true);
+                if let Some((number, item)) = acknowledged.again {
+                    desk.orders.count("watch-message-sent-again");
+                    self.send_up(desk, stream, Segment::Up(number, item));
+                }
             }
             Segment::Reset => {
                 state.up.stop();
@@ -503,9 +507,13 @@ impl Clients {
             }
             Segment::Probe => self.acknowledge_up(desk, stream),
             Segment::Ack(received, taken) => {
-                let newly_taken = state.down.take_ack(now, received, taken);
+                let acknowledged = state.down.take_ack(now, received, taken);
                 self.arm(desk, stream, false);
-                for _ in (0..newly_taken).filter(|_| served) {
+                if let Some((number, item)) = acknowledged.again {
+                    desk.orders.count("watch-message-sent-again");
+                    self.send_down(desk, stream, Segment::Down(number, item));
+                }
+                for _ in (0..acknowledged.taken).filter(|_| served) {
                     desk.orders.give(member, Input::Taken { stream });
                 }
             }

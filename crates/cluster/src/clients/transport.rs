@@ -6,7 +6,10 @@
 //! arrived, and how many of them the application has taken. If all have arrived but some are not taken, the
 //! sender asks again from time to time, as TCP probes a closed window.
 //!
-//! Not modelled: the estimate of the round-trip time, fast retransmission, congestion control. The sender
+//! Three acknowledgements that bring nothing new say that later items arrive and the first does not: it is sent again at
+//! once (RFC 5681, section 3.2). Without this, an item that is lost after a long cut would wait for as long again.
+//!
+//! Not modelled: the estimate of the round-trip time, congestion control. The sender
 //! never gives up; the keepalive of the stream does (`streams`).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +20,8 @@ use record::Nanos;
 const TIMEOUT_MIN: Nanos = 200_000_000;
 /// Longest retransmission time-out (`TCP_RTO_MAX` of Linux).
 const TIMEOUT_MAX: Nanos = 120_000_000_000;
+/// How many acknowledgements that bring nothing new make the sender send again (RFC 5681, section 3.2).
+const DUPLICATES: u32 = 3;
 /// The most items that are retransmitted at once. The number is our choice.
 const RESEND_MAX: usize = 16;
 
@@ -35,6 +40,17 @@ pub(crate) struct Sender<T> {
     timeout: Nanos,
     /// When the time-out fires; `Nanos::MAX` while everything sent has been taken.
     due: Nanos,
+    /// How many acknowledgements in a row have brought nothing new; below [`DUPLICATES`].
+    duplicates: u32,
+}
+
+/// What an acknowledgement brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Acknowledged<T> {
+    /// How many items were taken since the last acknowledgement.
+    pub(crate) taken: u64,
+    /// An item to send again, with its number.
+    pub(crate) again: Option<(u64, T)>,
 }
 
 /// What a sender does when its time-out fires.
@@ -57,6 +73,7 @@ impl<T: Clone> Sender<T> {
             taken: 0,
             timeout: TIMEOUT_MIN,
             due: Nanos::MAX,
+            duplicates: 0,
         }
     }
 
@@ -76,8 +93,7 @@ impl<T: Clone> Sender<T> {
     }
 
     /// Takes an acknowledgement: how many items have arrived in order, and how many of them were taken.
-    /// Returns how many were taken since the last acknowledgement.
-    pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
+    pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> Acknowledged<T> {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
         let newly_taken = taken.saturating_sub(self.taken);
         if received > self.received || newly_taken > 0 {
@@ -87,8 +103,15 @@ impl<T: Clone> Sender<T> {
             self.taken += newly_taken;
             self.timeout = TIMEOUT_MIN;
             self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
+            self.duplicates = 0;
+        } else if received == self.received && !self.under_way.is_empty() {
+            self.duplicates = (self.duplicates + 1) % DUPLICATES;
+            if self.duplicates == 0 {
+                let again = self.under_way.front().map(|item| (received + 1, item.clone()));
+                return Acknowledged { taken: 0, again };
+            }
         }
-        newly_taken
+        Acknowledged { taken: newly_taken, again: None }
     }
 
     /// What to do at `now`, if the time-out has fired by then.
@@ -209,7 +232,13 @@ mod tests {
                         out.extend(more);
                         send(&mut wire, now, Err(receiver.acknowledged()));
                     }
-                    Err((received, known)) => taken += sender.take_ack(now, received, known),
+                    Err((received, known)) => {
+                        let acknowledged = sender.take_ack(now, received, known);
+                        taken += acknowledged.taken;
+                        if let Some(again) = acknowledged.again {
+                            send(&mut wire, now, Ok(again));
+                        }
+                    }
                 }
             } else {
                 match sender.on_timeout(now) {
@@ -241,22 +270,41 @@ mod tests {
     }
 
     #[test]
+    fn an_item_that_others_overtake_is_sent_again_at_once() {
+        let mut sender = Sender::new();
+        for item in "abcde".chars() {
+            sender.push(0, item);
+        }
+        let again: Vec<_> = (1..=6).map(|at| sender.take_ack(at, 0, 0).again).collect();
+        assert_eq!(again, [None, None, Some((1, 'a')), None, None, Some((1, 'a'))]);
+        // An acknowledgement of the first item begins the count anew.
+        assert_eq!(sender.take_ack(7, 0, 0).again, None);
+        assert_eq!(sender.take_ack(8, 1, 1), Acknowledged { taken: 1, again: None });
+        let again: Vec<_> = (9..=11).map(|at| sender.take_ack(at, 1, 1).again).collect();
+        assert_eq!(again, [None, None, Some((2, 'b'))]);
+        // With nothing under way, there is nothing to send again.
+        sender.take_ack(12, 5, 5);
+        assert!((13..=20).all(|at| sender.take_ack(at, 5, 5).again.is_none()));
+    }
+
+    #[test]
     fn what_is_not_taken_is_asked_for_again_and_again() {
+        let nothing = Acknowledged { taken: 0, again: None };
         let mut sender = Sender::new();
         assert_eq!(sender.push(0, 'a'), 1);
-        assert_eq!(sender.take_ack(10, 1, 0), 0);
+        assert_eq!(sender.take_ack(10, 1, 0), nothing);
         assert_eq!(sender.on_timeout(11), TimeoutAction::Nothing);
         let due = sender.due();
         assert_eq!(sender.on_timeout(due), TimeoutAction::Probe);
         assert!(sender.due() - due > due, "probes back off");
-        assert_eq!(sender.take_ack(due + 5, 1, 1), 1);
+        assert_eq!(sender.take_ack(due + 5, 1, 1), Acknowledged { taken: 1, again: None });
         assert_eq!(sender.due(), Nanos::MAX);
         // An old acknowledgement changes nothing.
-        assert_eq!(sender.take_ack(due + 6, 1, 0), 0);
+        assert_eq!(sender.take_ack(due + 6, 1, 0), nothing);
         // Nor does one that comes after the other end is gone.
         sender.push(due + 7, 'b');
         sender.stop();
-        assert_eq!(sender.take_ack(due + 8, 2, 2), 0);
+        assert_eq!(sender.take_ack(due + 8, 2, 2), nothing);
         assert_eq!(sender.due(), Nanos::MAX);
     }
 }

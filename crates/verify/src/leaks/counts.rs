@@ -227,7 +227,7 @@ counts! {
             let idle = alive.moment.settled && alive.moment.all_healed && alive.all_members_run();
             Some(if idle { alive.member.receipts } else { 2 * others })
         },
-        "at the end of a run in which every member was healed, those that were lost and whose sender does not know it yet; otherwise two for each other member";
+        "at the end of a run in which every member was healed, those that are still on their way or were lost, and whose sender does not know it yet; otherwise two for each other member";
     "snapshots-being-installed" "snapshots from a leader",
         |alive| Some(if alive.moment.settled { 0 } else { 2 }),
         "none at the end of a run, because all have applied the same; otherwise one that is accepted and one that is written";
