@@ -118,7 +118,17 @@ impl<'a, 'b> Alive<'a, 'b> {
         2 * self.service_calls()
             + self.asked(|_| true)
             + self.asked_anywhere(may_be_forwarded)
+            + self.copies_under_way()
             + 2 * self.recent_promotions()
+    }
+
+    /// How many requests that a member may ask another one to serve were answered lately. The asking member sends its
+    /// call again until the answer comes, and the last copy may arrive after the answer has left.
+    fn copies_under_way(&self) -> u64 {
+        let lately = self.moment.time.saturating_sub(GRACE)..=self.moment.time;
+        let answered =
+            |one: &&Operation| may_be_forwarded(one) && one.returned().is_some_and(|at| lately.contains(&at));
+        self.operations().filter(answered).count() as u64
     }
 
     /// How many promotions were asked for within a request timeout. If a promotion is refused when its entry is

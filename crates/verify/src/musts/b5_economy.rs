@@ -2,10 +2,11 @@
 //! member proposes on its own is in `b5_own`.
 //!
 //! Messages. To a follower, a leader sends an append for each entry that is added to its log, one for each time that
-//! its commit index moves, and one for each answer to a heartbeat that comes while entries are under way (raft 0.7.0,
-//! `handle_heartbeat_response`; etcd-io/raft does so, too); a heartbeat for each tick and for each ReadIndex that any
+//! its commit index moves, one for each answer to a heartbeat that comes while entries are under way, and one for each
+//! answer to an append that opens a full window (raft 0.7.0, `handle_heartbeat_response`, and `old_paused` in
+//! `handle_append_response`; etcd-io/raft does so, too); a heartbeat for each tick and for each ReadIndex that any
 //! member asks. Its followers answer each message once. So between two checks it sends at most (entries + commits +
-//! heartbeats) appends and (ticks + reads) heartbeats to each follower. A batch that was put out before the first check
+//! heartbeats) appends and (ticks + reads) heartbeats to each follower, and the appends for the windows. A batch that was put out before the first check
 //! may leave after it; to allow for that, one more of each kind may leave, for each follower and each save under way.
 //!
 //! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). Its leader may fall back to
@@ -42,6 +43,8 @@ struct Count {
     commits: u64,
     ticks: u64,
     reads: u64,
+    /// Answers to appends that came while the window of their follower was full.
+    opened: u64,
     appends: u64,
     heartbeats: u64,
 }
@@ -70,6 +73,8 @@ pub(super) struct Economy {
     span: Option<Span>,
     /// The last index and the commit index of each member, as of its last step.
     last: Members<(u64, u64)>,
+    /// The leader whose window to this member is full, if any.
+    full: Members<Option<MemberId>>,
     /// The members that a leader probes.
     probed: Members<Option<Probed>>,
     /// When a leader last received a refusal of an append.
@@ -83,6 +88,7 @@ impl Economy {
         Economy {
             span: None,
             last: Members::new(members, |_| (0, 0)),
+            full: Members::new(members, |_| None),
             probed: Members::new(members, |_| None),
             refused: None,
             tally: Tally::default(),
@@ -125,7 +131,17 @@ impl Economy {
         if step.after.role != Role::Leader {
             return;
         }
+        if let Call::Receive(message) = &step.call
+            && message.kind == MessageKind::AppendResponse
+            && self.full.get(message.from) == Some(&Some(member))
+            && let Some(span) = &mut self.span
+        {
+            span.count.opened += 1;
+        }
         for (follower, progress) in &step.changed.progress {
+            if let Some(full) = self.full.get_mut(*follower) {
+                *full = progress.full.then_some(member);
+            }
             let Some(probed) = self.probed.get_mut(*follower) else { continue };
             let since = probed.filter(|probed| probed.by == member).map_or(time, |probed| probed.since);
             let found = Probed { since, by: member, matched: progress.matched };
@@ -197,19 +213,19 @@ impl Economy {
 
     /// Compares what a leader sent in a span with what it had to.
     fn compare(&mut self, now: Nanos, span: Span, followers: u64, saves: Nanos, sheet: &mut Sheet) {
-        let Count { entries, commits, ticks, reads, appends, heartbeats } = span.count;
+        let Count { entries, commits, ticks, reads, opened, appends, heartbeats } = span.count;
         // What was put out before the span leaves once the save before it is done.
         let carried = 4 + saves / 10_000_000;
         let most_heartbeats = followers * (ticks + reads + carried);
-        let most_appends = followers * (entries + commits + carried) + heartbeats;
+        let most_appends = followers * (entries + commits + carried) + heartbeats + opened;
         if (appends <= most_appends && heartbeats <= most_heartbeats) || self.reported[0] {
             return;
         }
         self.reported[0] = true;
         let sentence = format!(
             "From {} to {} member {} led {followers} followers that had caught up. Its log grew by {entries} entries, \
-             its commit index moved {commits} times, it took {ticks} ticks, and {reads} reads were asked for. That takes at \
-             most {most_appends} appends and {most_heartbeats} heartbeats; it sent {appends} and {heartbeats}.",
+             its commit index moved {commits} times, it took {ticks} ticks, {reads} reads were asked for, and {opened} answers \
+             opened a full window. That takes at most {most_appends} appends and {most_heartbeats} heartbeats; it sent {appends} and {heartbeats}.",
             time(span.since),
             time(now),
             span.leader

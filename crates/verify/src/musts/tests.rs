@@ -11,7 +11,9 @@ use api::v3lockpb::LockRequest;
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::inner::{CommitCause, Group, Own, WatcherCause, WatcherMove};
-use record::step::{Call, Configuration, Entries, Message, Settings, Start, State, Step};
+use record::step::{
+    Call, Changed, Configuration, Entries, Message, Mode, Progress, Settings, Start, State, Step,
+};
 use record::{
     Applied, EtcdFact, Event, Fact, Inner, MemberId, MessageHead, MessageKind, Nanos, Operation, Outcome,
     Record, Role, Served, Stop, WatchStream,
@@ -408,6 +410,25 @@ fn b5_a_leader_sends_no_more_than_it_needs_to() {
             for to in 2..=3 {
                 scene.message(1, to, if broken { MessageKind::Append } else { MessageKind::Propose }, 0);
             }
+        }
+        scene
+    });
+}
+
+/// An answer to an append that opens a full window is followed by an append, even if there is nothing to send.
+#[test]
+fn b5_a_full_window_takes_more_appends() {
+    fires_and_holds(Oracle::B5, |broken| {
+        let mut scene = Scene::at_peace(Setup::default());
+        for _ in 0..200 {
+            scene.pass(10 * MS);
+            let call =
+                Call::Receive(Message { term: 2, ..Message::new(MessageKind::AppendResponse, id(2), id(1)) });
+            let after = State { term: 2, role: Role::Leader, leader: id(1), ..State::default() };
+            let full = Progress { mode: Mode::Replicate, full: !broken, ..Progress::default() };
+            let changed = Changed { progress: vec![(id(2), full)], ..Changed::default() };
+            scene.step(1, Step { call, after, changed, ..Step::default() });
+            scene.message(1, 2, MessageKind::Append, 0);
         }
         scene
     });

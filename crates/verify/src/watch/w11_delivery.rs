@@ -14,7 +14,7 @@ use api::etcdserverpb::watch_request::RequestUnion;
 use record::{Nanos, WatchStream};
 
 use super::ledger::Ledger;
-use super::stream::Transcript;
+use super::stream::{Transcript, Watcher};
 use super::{Look, lines, seen};
 use crate::{Oracle, Violation, describe};
 
@@ -29,13 +29,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
         return None;
     }
-    // If its client cancelled the watcher, nothing more must arrive. The answer to the cancellation may still be under
-    // way.
-    let given_up = |(at, request): &(Nanos, WatchRequest)| match &request.request_union {
-        Some(RequestUnion::CancelRequest(cancel)) => cancel.watch_id == watcher.id && *at >= watcher.created,
-        _ => false,
-    };
-    if watcher.stream.sent.iter().any(given_up) {
+    if given_up(watcher) {
         return None;
     }
     let member = look.revision_of(watcher.stream)?;
@@ -85,6 +79,16 @@ pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript
             ))
             .seen_in(lines(stream, &[stream.received.len().saturating_sub(1)])),
     )
+}
+
+/// Whether its client cancelled the watcher. Then nothing more must arrive; the answer to the cancellation may still be
+/// under way.
+pub(super) fn given_up(watcher: &Watcher<'_>) -> bool {
+    let cancels = |(at, request): &(Nanos, WatchRequest)| match &request.request_union {
+        Some(RequestUnion::CancelRequest(cancel)) => cancel.watch_id == watcher.id && *at >= watcher.created,
+        _ => false,
+    };
+    watcher.stream.sent.iter().any(cancels)
 }
 
 impl Look<'_> {

@@ -19,6 +19,7 @@ use record::{Nanos, Outcome, WatchStream};
 use super::gaps::{self, Where};
 use super::ledger::Ledger;
 use super::stream::{End, Transcript, Wrong};
+use super::w11_delivery::given_up;
 use super::{Look, lines, said, seen};
 use crate::answer::NOT_RECORDED;
 use crate::definite::is_definite;
@@ -89,7 +90,8 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
         compaction.after.is_some_and(|after| after < watcher.revision) && compaction.revision > start
     };
     let compaction = look.truth.compactions().iter().filter(gone).max_by_key(|one| one.revision)?;
-    if !look.is_due(watcher.stream, watcher.created) && reached < compaction.revision {
+    let due = look.is_due(watcher.stream, watcher.created) && !given_up(watcher);
+    if !due && reached < compaction.revision {
         return None;
     }
     *looked += 1;

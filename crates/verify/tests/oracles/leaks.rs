@@ -1,12 +1,13 @@
 //! Z: each count is compared with its bound, and one more than that is a leak.
 
-use api::etcdserverpb::AuthenticateRequest;
+use api::etcdserverpb::{AuthenticateRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse};
 use etcdsim_verify::leaks::compare;
 use etcdsim_verify::leaks::counts::COUNTS;
 use etcdsim_verify::{Context, Oracle};
 use record::{Kept, KeptByMember, MemberId};
 
 use super::build::*;
+use super::evidence::header;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -81,6 +82,17 @@ fn one_more_than_may_be_alive_is_a_leak() {
         kept(&[(count.name, bound)]).holds(Oracle::Z);
         let violation = kept(&[(count.name, bound + 1)]).breaks(Oracle::Z, count.what);
         assert!(violation.sentences[0].contains(count.name), "{violation:#?}");
+    }
+}
+
+/// The member that asks the leader for a client sends its call again until the answer comes.
+#[test]
+fn a_copy_of_a_call_may_come_after_its_answer() {
+    for (answered, holds) in [(59, true), (56, false)] {
+        let renewal = LeaseKeepAliveRequest { id: 1 }.into();
+        let answer = LeaseKeepAliveResponse { header: header(1), id: 1, ttl: 9 }.into();
+        let story = kept(&[("reads", 1)]).ok(9, renewal, (55, answered), answer);
+        assert_eq!(leaks(&story).is_empty(), holds, "answered at {answered} s");
     }
 }
 

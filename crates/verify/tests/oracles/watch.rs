@@ -479,6 +479,9 @@ fn a_watcher_of_what_is_gone_is_cancelled() {
     let mut early = story(4);
     early.record.history.watches[0].received[0].1.header.as_mut().expect("a header").revision = 6;
     assert!(early.verdict().violations.is_empty(), "its member may not have compacted yet");
+    let written = || compacted_to(5).ok(1, put("z", "1"), (14, 15), done(7)).applied(6, 7);
+    let given_up = Stream::default().at(16).create(from("y", "", 4)).created(0, 7).at(17).cancel(0);
+    written().watch(given_up).settled(20, 30, 7).holds(Oracle::W12);
 }
 
 #[test]
