@@ -1,5 +1,5 @@
-//! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: nobody becomes a
-//! candidate, no term grows, it stays leader, and members that hear it ask for no pre-votes.
+//! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: no
+//! term grows, no follower becomes a candidate, it stays leader, and members that hear it ask for no pre-votes.
 //!
 //! Derivation. The leader sends a heartbeat each tick; if a save holds up its loop, at the tick after the save. So a
 //! follower whose links are well hears it every max(h, d) + l at most. A follower's answer waits for its own pending
@@ -14,7 +14,8 @@
 //! configuration has not changed; for every member that runs, the base has a voter in every quorum of the configuration
 //! that the member uses; 4 l + 2 d as measured since three election timeouts before.
 //!
-//! Not judged: pre-votes asked for by members outside the base.
+//! Not judged: pre-votes asked for by members outside the base; their campaigns in the leader's own term or an earlier one,
+//! which disturb nobody. A slow process may count grants that reached it before the leader was elected.
 
 use record::{MemberId, Nanos, Role};
 
@@ -77,7 +78,7 @@ impl NoElection {
         let Some(steady) = cluster.steady else { return };
         let broken = if term > steady.term {
             "is in a higher term"
-        } else if role == Role::Candidate {
+        } else if role == Role::Candidate && steady.base.has(member) {
             "asks for votes"
         } else if member == steady.leader && role != Role::Leader {
             "leads no more"

@@ -332,6 +332,19 @@ fn b3_nobody_disturbs_a_leader_that_is_heard() {
     assert!(!scene.end(Oracle::B3).0);
 }
 
+/// A slow process may count grants that reached it before the leader was elected.
+#[test]
+fn b3_a_late_candidate_of_the_leaders_term_disturbs_nobody() {
+    for (term, disturbs) in [(2, false), (3, true)] {
+        let mut scene = Scene::at_peace(Setup { faults: vec![Touches::Members], ..Setup::default() });
+        let effect = record::FaultEffect::NONE;
+        scene.fact(3, Fact::Fault { fault: 0, what: "slow-cpu", kind: 1, effect, begins: true });
+        scene.pass(3 * SECOND);
+        scene.state(3, term, Role::Candidate, 0);
+        assert_eq!(scene.end(Oracle::B3).0, disturbs, "term {term}");
+    }
+}
+
 #[test]
 fn b4_a_lost_leader_is_replaced() {
     fires_and_holds(Oracle::B4, |broken| {
