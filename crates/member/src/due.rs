@@ -2,7 +2,7 @@
 //! what the step has changed. Also how the member stops, and when it must be woken.
 
 use api::Error;
-use api::etcdserverpb::HashKvRequest;
+use api::etcdserverpb::{HashKvRequest, LeaseKeepAliveRequest};
 use record::MemberId;
 
 use crate::io::PeerMessage;
@@ -11,7 +11,7 @@ use crate::maintenance;
 use crate::member::Member;
 use crate::mvcc::Store;
 use crate::out::Out;
-use crate::proposals::{Expired, Waiter};
+use crate::proposals::{Expired, Purpose, Waiter};
 use crate::punctual;
 use crate::want::NOBODY;
 
@@ -51,7 +51,13 @@ impl Member {
         self.expire(out);
         self.look_after_logins(out);
         let leads = self.node.is_leader();
+        let was_lessor = self.leases.is_primary();
         self.with_wants(out, |own, out, wants| own.leases.note_leadership(leads, out, wants));
+        if was_lessor && !self.leases.is_primary() {
+            for (operation, id) in self.proposals.take_renewals() {
+                self.ask(None, operation, LeaseKeepAliveRequest { id }.into());
+            }
+        }
         self.with_wants(out, |own, out, wants| own.leases.due(&own.replica.store, out.now, wants));
         self.look_after_calls(out);
         if self.transfers.wake_at() <= self.now {
@@ -172,17 +178,18 @@ impl Member {
 
     /// Fails the requests that have timed out inside the server.
     fn expire(&mut self, out: &mut Out<'_>) {
-        for Expired { waiter: Waiter { operation, started, answer, .. }, proposed } in
+        for Expired { waiter: Waiter { operation, started, purpose, .. }, proposed } in
             self.proposals.expired(self.now)
         {
             self.logins.given_up(operation);
-            let error = if let Some(answer) = answer {
-                answer
-            } else if proposed {
-                let voters = self.node.is_leader().then(|| &self.node.log().conf_state().voters[..]);
-                self.leadership.why_late(started, voters)
-            } else {
-                Error::ContextDeadlineExceeded
+            let error = match purpose {
+                Purpose::Refuse(error) => error,
+                Purpose::Renew(_) => Error::Timeout,
+                Purpose::Answer if proposed => {
+                    let voters = self.node.is_leader().then(|| &self.node.log().conf_state().voters[..]);
+                    self.leadership.why_late(started, voters)
+                }
+                Purpose::Answer => Error::ContextDeadlineExceeded,
             };
             self.reply(operation, Err(error), out);
         }

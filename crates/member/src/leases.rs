@@ -33,7 +33,8 @@ use crate::want::{NOBODY, Want, Wants};
 #[derive(Debug)]
 pub(crate) struct Leases {
     lessor: Lessor,
-    /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.
+    /// Renewals that wait until their lease is revoked: operation, lease, deadline. Those that wait until its checkpoint is
+    /// undone are proposals.
     waiting: Vec<(u64, i64, u64)>,
     /// Only with the flaw M-15247: when the lessor notices that this member no longer leads.
     demote_at: Option<u64>,
@@ -135,8 +136,7 @@ impl Leases {
             Renewed::Expiring => self.waiting.push((operation, id, now + self.request_timeout)),
             Renewed::Checkpointed => {
                 lessor::tell(id, LeaseDeed::Checkpoints { left: 0 }, now);
-                wants.push(checkpoint(vec![(id, 0)]));
-                self.waiting.push((operation, id, now + self.request_timeout));
+                wants.push(Want::Undo { operation, lease: id, command: checkpoint(vec![(id, 0)]) });
             }
             Renewed::NotPrimary => {
                 wants.push(Want::AskLeader(operation, LeaseKeepAliveRequest { id }.into()));
@@ -182,8 +182,8 @@ impl Leases {
         out.fact(Fact::Lessor { primary: true });
     }
 
-    /// If this member no longer leads: the lessor stops tracking time, and waiting renewals go to the new
-    /// leader.
+    /// If this member no longer leads: the lessor stops tracking time, and renewals that wait for a revocation go to the
+    /// new leader.
     pub(crate) fn note_leadership(&mut self, leads: bool, out: &mut Out<'_>, wants: &mut Wants) {
         if !self.is_primary() || leads {
             self.demote_at = None;
@@ -225,12 +225,9 @@ impl Leases {
         wants.extend(waited.map(|(operation, ..)| answer(operation, id, 0, store)));
     }
 
-    /// A checkpoint of this lease was applied, with so much time left, in seconds. Returns the operations that waited for
-    /// it, to be renewed now.
-    pub(crate) fn checkpointed(&mut self, id: i64, left: i64) -> Vec<u64> {
+    /// A checkpoint of this lease was applied, with so much time left, in seconds; 0 undoes the one before.
+    pub(crate) fn checkpointed(&mut self, id: i64, left: i64) {
         self.lessor.checkpoint_applied(id, left);
-        let waited = self.waiting.extract_if(.., |(_, renewed, _)| *renewed == id);
-        waited.map(|(operation, ..)| operation).collect()
     }
 
     // ---- what is due ------------------------------------------------------------------------------
@@ -256,7 +253,7 @@ impl Leases {
             }
             let checkpoints = self.lessor.checkpoints(store, now, wall);
             if !checkpoints.is_empty() {
-                wants.push(checkpoint(checkpoints));
+                wants.push(Want::propose(checkpoint(checkpoints)));
             }
         }
         // As many revocations as may be in progress at a time.
@@ -277,11 +274,11 @@ fn answer(operation: u64, id: i64, ttl: i64, store: &Store) -> Want {
 }
 
 /// A checkpoint with the time left of these leases.
-fn checkpoint(leases: Vec<(i64, i64)>) -> Want {
+fn checkpoint(leases: Vec<(i64, i64)>) -> Command {
     let checkpoints =
         leases.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
     let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
-    Want::propose(Command::Checkpoint(request))
+    Command::Checkpoint(request)
 }
 
 #[cfg(test)]

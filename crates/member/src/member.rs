@@ -38,7 +38,7 @@ use crate::out::Out;
 use crate::peers::Calls;
 use crate::pending::{Pending, Then};
 use crate::persist::Persistence;
-use crate::proposals::{Proposals, Waiter};
+use crate::proposals::{Proposals, Purpose, Waiter};
 use crate::punctual;
 use crate::range_stream::RangeStreams;
 use crate::reads::Reads;
@@ -678,23 +678,28 @@ impl Member {
         }
         if let Command::Checkpoint(request) = &command {
             for checkpoint in &request.checkpoints {
-                for operation in self.leases.checkpointed(checkpoint.id, checkpoint.remaining_ttl) {
-                    self.renew(operation, checkpoint.id, out);
-                }
+                self.leases.checkpointed(checkpoint.id, checkpoint.remaining_ttl);
             }
         }
         if mutated {
             self.hub.changed(&self.replica.store);
         }
         out.pass(Failpoint::AfterApplyOneEntryNormal);
-        if let Some(waiter @ Waiter { operation, answer, .. }) = waiting {
-            if lacks_space {
-                self.raise_no_space(waiter, out);
-                return (id, mutated);
-            }
-            if let Some(error) = answer {
-                self.reply(operation, Err(error), out);
-                return (id, mutated);
+        if let Some(waiter @ Waiter { operation, purpose, .. }) = waiting {
+            match purpose {
+                Purpose::Answer if lacks_space => {
+                    self.raise_no_space(waiter, out);
+                    return (id, mutated);
+                }
+                Purpose::Answer => {}
+                Purpose::Refuse(error) => {
+                    self.reply(operation, Err(error), out);
+                    return (id, mutated);
+                }
+                Purpose::Renew(lease) => {
+                    self.renew(operation, lease, out);
+                    return (id, mutated);
+                }
             }
             // If users or roles changed after the password was checked, the login starts over.
             if let Some(login) = self.logins.applied(operation, self.replica.auth.revision()) {

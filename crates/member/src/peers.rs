@@ -110,10 +110,16 @@ impl Calls {
         wants: &mut Wants,
     ) {
         let Some(call) = self.outgoing.get_mut(&id) else { return };
-        // These errors mean that the called member does not lead any more: a later attempt may reach the
-        // current leader.
-        let leads_no_more = [Error::NotLeader, Error::NotPrimaryLessor, Error::LeaderChanged, Error::Stopped];
-        if call.to.is_none() && matches!(&result, Err(error) if leads_no_more.contains(error)) {
+        // These errors mean that the called member does not lead any more, or is handing its leadership over: a later
+        // attempt may reach the current leader.
+        let not_now = [
+            Error::NotLeader,
+            Error::NotPrimaryLessor,
+            Error::LeaderChanged,
+            Error::ProposalDropped,
+            Error::Stopped,
+        ];
+        if call.to.is_none() && matches!(&result, Err(error) if not_now.contains(error)) {
             call.send_at = now + RETRY;
             return;
         }

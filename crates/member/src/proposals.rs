@@ -22,6 +22,17 @@ pub(crate) enum Payload {
     Change(Proposed),
 }
 
+/// What a proposal is for: what the operation that waits for it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The result of its entry, or an error if it is refused or times out.
+    Answer,
+    /// This error, whatever becomes of it.
+    Refuse(Error),
+    /// The renewal of this lease, whose checkpoint it undoes.
+    Renew(i64),
+}
+
 /// What waits for a proposal. Times are on the member's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
@@ -30,8 +41,8 @@ pub(crate) struct Waiter {
     pub(crate) started: u64,
     /// When it times out.
     pub(crate) deadline: u64,
-    /// The error with which it ends, whatever becomes of the proposal.
-    pub(crate) answer: Option<Error>,
+    /// What it gets.
+    pub(crate) purpose: Purpose,
 }
 
 /// A request that timed out.
@@ -112,6 +123,17 @@ impl Proposals {
             expired.push(Expired { waiter, proposed: waited.is_none() });
         }
         expired
+    }
+
+    /// Removes the renewals, and returns their operations and leases.
+    pub(crate) fn take_renewals(&mut self) -> Vec<(u64, i64)> {
+        let renews = |waiter: &Waiter| match waiter.purpose {
+            Purpose::Renew(lease) => Some((waiter.operation, lease)),
+            Purpose::Answer | Purpose::Refuse(_) => None,
+        };
+        let renewals = self.pending.values().filter_map(renews).collect();
+        self.pending.retain(|_, waiter| renews(waiter).is_none());
+        renewals
     }
 
     /// When the next request times out, on the member's clock; or earlier, if an answered one is still at the

@@ -36,7 +36,7 @@ use crate::maintenance;
 use crate::member::Member;
 use crate::out::Out;
 use crate::pending::Then;
-use crate::proposals::{Payload, Waiter};
+use crate::proposals::{Payload, Purpose, Waiter};
 use crate::range_stream::{self, Chunk};
 use crate::reads::Read;
 use crate::version;
@@ -521,6 +521,10 @@ impl Member {
             Want::Answer(operation, result) => self.answer_here(operation, result, out),
             Want::Read(read) => self.reads.push(read),
             Want::Propose { operation, command, who } => self.propose_for(operation, command, who, out),
+            Want::Undo { operation, lease, command } => {
+                let waiter = Waiter { purpose: Purpose::Renew(lease), ..self.waiter(operation) };
+                self.propose_to_answer(waiter, command, None, out);
+            }
             Want::AskLeader(operation, request) => self.ask(None, operation, request),
             Want::AskMember(to, operation, request) => {
                 self.ask(Some(to), operation, request);
@@ -537,7 +541,7 @@ impl Member {
     }
 
     /// Calls another member, or whichever one leads.
-    fn ask(&mut self, to: Option<MemberId>, operation: u64, request: Request) {
+    pub(crate) fn ask(&mut self, to: Option<MemberId>, operation: u64, request: Request) {
         self.calls.ask(to, operation, request, (self.now, self.replica.store.revision()));
     }
 
@@ -656,11 +660,11 @@ impl Member {
     /// What waits for a proposal that is made now, with the request timeout.
     fn waiter(&self, operation: u64) -> Waiter {
         let deadline = self.now + self.config.settings.request_timeout;
-        Waiter { operation, started: self.now, deadline, answer: None }
+        Waiter { operation, started: self.now, deadline, purpose: Purpose::Answer }
     }
 
-    /// Queues a command as a proposal, to be answered to what waits for it when it is applied here. If that is answered
-    /// with an error whatever becomes of it, the member proposes the command of its own.
+    /// Queues a command as a proposal, for what waits until it is applied here. If that does not wait for the result of
+    /// the entry, the member proposes the command of its own.
     fn propose_to_answer(
         &mut self,
         waiter: Waiter,
@@ -668,10 +672,11 @@ impl Member {
         who: Option<AuthInfo>,
         out: &mut Out<'_>,
     ) {
-        let Waiter { operation, answer, .. } = waiter;
+        let Waiter { operation, purpose, .. } = waiter;
         let id = self.ids.fresh();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
-        let no_client = operation == NOBODY || answer.is_some() || self.services.owns_request(operation);
+        let no_client =
+            operation == NOBODY || purpose != Purpose::Answer || self.services.owns_request(operation);
         let internal = match &command {
             // The facts report the content of a request that no client made, since no history has it. They
             // also report that of a grant: the client may have left the choice of the lease id to this
@@ -707,7 +712,12 @@ impl Member {
     /// `applyEntryNormal`). If the alarm cannot be raised, the request is refused nevertheless, in its own time.
     pub(crate) fn raise_no_space(&mut self, refused: Waiter, out: &mut Out<'_>) {
         let alarm = maintenance::raise(self.config.id, AlarmType::Nospace);
-        self.propose_to_answer(Waiter { answer: Some(Error::NoSpace), ..refused }, alarm, None, out);
+        self.propose_to_answer(
+            Waiter { purpose: Purpose::Refuse(Error::NoSpace), ..refused },
+            alarm,
+            None,
+            out,
+        );
     }
 
     /// Gives queued proposals to raft, as long as raft knows a leader.
@@ -719,10 +729,14 @@ impl Member {
                 Payload::Data(data) => self.node.propose(data, out),
                 Payload::Change(change) => self.node.propose_change(change, out),
             };
-            if !accepted && let Some(Waiter { operation, answer, .. }) = self.proposals.refused(id) {
+            if !accepted && let Some(Waiter { operation, purpose, .. }) = self.proposals.refused(id) {
                 self.round.require();
                 self.logins.given_up(operation);
-                self.reply(operation, Err(answer.unwrap_or(Error::ProposalDropped)), out);
+                let error = match purpose {
+                    Purpose::Refuse(error) => error,
+                    Purpose::Answer | Purpose::Renew(_) => Error::ProposalDropped,
+                };
+                self.reply(operation, Err(error), out);
             }
         }
     }

@@ -33,6 +33,15 @@ pub(crate) enum Want {
         /// The user who requested it.
         who: Option<AuthInfo>,
     },
+    /// The checkpoint of a lease must be undone before the lease is renewed.
+    Undo {
+        /// The number of the operation that renews the lease when that is applied.
+        operation: u64,
+        /// The lease.
+        lease: i64,
+        /// What undoes the checkpoint.
+        command: Command,
+    },
     /// A request that only the leader can serve.
     AskLeader(u64, Request),
     /// A request that only this other member can serve.

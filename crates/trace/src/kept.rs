@@ -40,6 +40,8 @@ pub struct KeptByMember {
     /// The index of the last snapshot of a leader that its process has installed; 0 if none. The process has not
     /// applied the entries up to it itself.
     pub installed: u64,
+    /// When it installed that snapshot; 0 if none.
+    pub installed_at: Nanos,
     /// How many inputs wait for its process.
     pub inbox: u64,
     /// The periods in which inputs waited for its process for longer than a second: from the first arrival until the

@@ -6,4 +6,5 @@ mod docs;
 mod history_file;
 mod oracles;
 mod support;
+mod verdicts;
 mod watchers;

@@ -18,8 +18,8 @@ pub(crate) struct Progress {
     pub(crate) durable: Members<u64>,
     /// How many snapshots each member has installed.
     snapshots: Members<u32>,
-    /// The index of the last snapshot that each member's process has installed; 0 if none.
-    installed: Members<u64>,
+    /// The index of the last snapshot that each member's process has installed, and when; 0 if none.
+    installed: Members<(u64, Nanos)>,
     /// How often a member became leader.
     pub(crate) elections: u32,
     /// How many operations clients have called.
@@ -55,7 +55,7 @@ impl Progress {
             applied: Members::new(members, |_| 0),
             durable: Members::new(members, |_| 0),
             snapshots: Members::new(members, |_| 0),
-            installed: Members::new(members, |_| 0),
+            installed: Members::new(members, |_| (0, 0)),
             ..Progress::default()
         }
     }
@@ -76,7 +76,7 @@ impl Progress {
             }
             Fact::Stopped(_) => {
                 self.roles[member] = (false, 0);
-                self.installed[member] = 0;
+                self.installed[member] = (0, 0);
                 self.changed = true;
             }
             _ => {}
@@ -102,7 +102,7 @@ impl Progress {
             Sign::SnapshotAt(index) => {
                 self.applied[member] = index;
                 self.snapshots[member] += 1;
-                self.installed[member] = index;
+                self.installed[member] = (index, now);
             }
             Sign::Members { index, voters, outgoing, learners } => {
                 if index < self.configuration.index {
@@ -129,8 +129,8 @@ impl Progress {
         self.leader().map_or(now, |leader| self.elected[leader])
     }
 
-    /// The index of the last snapshot that a member's process has installed; 0 if none.
-    pub(crate) fn installed(&self, member: MemberId) -> u64 {
+    /// The index of the last snapshot that a member's process has installed, and when; 0 if none.
+    pub(crate) fn installed(&self, member: MemberId) -> (u64, Nanos) {
         self.installed[member]
     }
 

@@ -81,13 +81,15 @@ impl Settle {
     pub(crate) fn kept<S: System>(&self, view: &View<'_, S>, settled: bool) -> Kept {
         let by_member = |process: &Process<S>| {
             let node = process.node.as_ref().filter(|_| process.machine.state == State::Running)?;
+            let (installed, installed_at) = view.progress.installed(process.machine.id);
             Some(KeptByMember {
                 member: process.machine.id,
                 core: self.core[process.machine.id],
                 incarnation: process.machine.incarnation,
                 started: process.machine.started,
                 applied: node.status().map_or(0, |status| status.applied),
-                installed: view.progress.installed(process.machine.id),
+                installed,
+                installed_at,
                 inbox: process.inbox.len() as u64,
                 behind: process.machine.times_behind(view.now),
                 receipts: u64::from(process.machine.receipts),

@@ -291,10 +291,11 @@ impl<'a, 'b> Alive<'a, 'b> {
         longest.saturating_add(since).max(applied.saturating_sub(2 * since))
     }
 
-    /// From when on the member could catch up: it was running and healed, and there was a leader to send it what it
-    /// lacked.
+    /// From when on the member could catch up: it was running and healed, there was a leader to send it what it lacked,
+    /// and a leader's snapshot, if it needed one, had come.
     fn may_catch_up(&self) -> Nanos {
-        self.context.record.healed.max(self.member.started).max(self.moment.leader_since)
+        let reached = self.member.started.max(self.member.installed_at);
+        self.context.record.healed.max(reached).max(self.moment.leader_since)
     }
 
     /// How many members the cluster has. `None` if this member has not applied the newest configuration.

@@ -432,11 +432,14 @@ impl Known<'_> {
     }
 
     /// How many voters the member knows, and how many of them can have been connected to it for long enough. `None` if
-    /// the voters are changing.
+    /// the voters are changing, or if it did not run freely: after a pause it knows what was before.
     fn most_connected(self, taken: Taken) -> Option<(u32, u32)> {
         let cluster = self.cluster;
         let voters = self.voters(taken)?;
         let since = taken.at.checked_sub(HEALTHY)?;
+        if !cluster.was_free(taken.member, since, taken.at) {
+            return None;
+        }
         let ran = |member: MemberId| cluster.ran(member, since, taken.at);
         let connected = |voter: &MemberId| *voter == taken.member || ran(taken.member) && ran(*voter);
         Some((voters.len(), voters.members().filter(connected).count() as u32))

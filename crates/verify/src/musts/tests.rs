@@ -868,9 +868,13 @@ fn b6_an_error_that_says_not_now_is_no_answer() {
 
 #[test]
 fn b6_a_member_is_added_while_all_are_connected() {
-    let added = |result: Result<Response, Error>, down: bool, before: Nanos| {
+    let added_after = |paused: bool, result: Result<Response, Error>, down: bool, before: Nanos| {
         let mut scene = Scene::at_peace(Setup::default());
         scene.pass(before);
+        if paused {
+            scene.fact(1, Fact::Paused);
+            scene.fact(1, Fact::Resumed);
+        }
         if down {
             scene.fact(3, Fact::Stopped(Stop::Crash));
             scene.pass(MS);
@@ -879,6 +883,7 @@ fn b6_a_member_is_added_while_all_are_connected() {
         scene.answers(operation, result);
         scene.end(Oracle::B6)
     };
+    let added = |result, down, before| added_after(false, result, down, before);
     let taken = || Ok(MemberAddResponse::default().into());
     let long = 20 * SECOND;
     // With all three connected, nothing speaks against a fourth.
@@ -887,6 +892,8 @@ fn b6_a_member_is_added_while_all_are_connected() {
     assert_eq!(added(Err(Error::NotEnoughStartedMembers), false, long), (true, 1, 0));
     // With two of them there is no majority of four, nor may there be before all have been connected for a while.
     assert_eq!(added(taken(), true, long), (true, 1, 0));
+    // After a pause a member knows what was before.
+    assert!(!added_after(true, taken(), true, long).0);
     assert!(!added(Err(Error::Unhealthy), true, long).0);
     assert!(!added(Err(Error::Unhealthy), false, 0).0);
 }
