@@ -254,7 +254,9 @@ mod tests {
         assert_eq!(due(&mut calls, 0, OTHER, false), (call(FIRST), vec![]));
         assert_eq!(due(&mut calls, 1, OTHER, false), (vec![], vec![]));
         let mut wants = Wants::new();
-        calls.answered(FIRST, Err(Error::NotLeader), (10, 1), &mut wants);
+        for error in [Error::NotLeader, Error::ProposalDropped] {
+            calls.answered(FIRST, Err(error), (10, 1), &mut wants);
+        }
         assert_eq!(
             (calls.wake_at(), due(&mut calls, 10 + RETRY, OTHER, false)),
             (10 + RETRY, (call(FIRST), vec![]))

@@ -157,3 +157,43 @@ impl Proposals {
         std::mem::take(&mut self.pending).into_values().map(|waiter| waiter.operation).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter(operation: u64, deadline: u64, purpose: Purpose) -> Waiter {
+        Waiter { operation, started: 0, deadline, purpose }
+    }
+
+    /// The alarm for a request that lacked space when it was applied has the deadline of that request.
+    #[test]
+    fn requests_expire_in_the_order_of_their_deadlines() {
+        let mut proposals = Proposals::default();
+        for (id, deadline) in [(1, 10), (2, 30), (3, 20), (4, 30)] {
+            proposals.push(id, waiter(id, deadline, Purpose::Answer), Payload::Data(Vec::new()));
+        }
+        assert_eq!(proposals.wake_at(), 10);
+        let expired = |proposals: &mut Proposals, now| -> Vec<u64> {
+            proposals.expired(now).iter().map(|one| one.waiter.operation).collect()
+        };
+        assert_eq!(expired(&mut proposals, 25), [1, 3]);
+        assert_eq!(expired(&mut proposals, 30), [2, 4]);
+        assert!(!proposals.has_waiting());
+    }
+
+    #[test]
+    fn renewals_are_taken_back_alone() {
+        let mut proposals = Proposals::default();
+        let purposes =
+            [Purpose::Answer, Purpose::Renew(7), Purpose::Refuse(Error::NoSpace), Purpose::Renew(8)];
+        for (id, purpose) in (1..).zip(purposes) {
+            proposals.push(id, waiter(10 * id, 5, purpose), Payload::Data(Vec::new()));
+        }
+        assert_eq!(proposals.take_renewals(), [(20, 7), (40, 8)]);
+        assert!(proposals.take_renewals().is_empty());
+        assert_eq!(proposals.applied(1), Some(waiter(10, 5, Purpose::Answer)));
+        assert_eq!(proposals.applied(2), None);
+        assert_eq!(proposals.take_all(), [30]);
+    }
+}
