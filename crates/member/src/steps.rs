@@ -89,19 +89,25 @@ impl Steps {
     pub(crate) fn end(&mut self, raft: &Raft<Log>, accepted: bool, list: &mut Reused<Step>) {
         let step = list.next(Step::default);
         step.accepted = accepted;
-        step.after = state_of(raft);
+        take_state(&mut step.after, raft);
         self.changes(raft, step);
+        self.put_out(raft, &mut step.out);
+    }
+
+    /// Describes the messages that were put out since the last step.
+    #[inline]
+    fn put_out(&mut self, raft: &Raft<Log>, out: &mut Vec<step::Message>) {
         // A ready takes all messages, so afterwards there are fewer than before.
         let new = raft.msgs.get(self.put_out..).unwrap_or_default();
         self.put_out = raft.msgs.len();
-        step.out.truncate(new.len());
+        out.truncate(new.len());
         for (at, message) in new.iter().enumerate() {
             self.numbers += 1;
             self.waiting.push_back((self.numbers, message.to, message.msg_type));
-            if at == step.out.len() {
-                step.out.push(nothing());
+            if at == out.len() {
+                out.push(nothing());
             }
-            describe(&mut step.out[at], self.numbers, message);
+            describe(&mut out[at], self.numbers, message);
         }
     }
 
@@ -124,10 +130,8 @@ impl Steps {
         {
             self.compare_votes(raft, changed);
         }
-        let reads = reads_of(raft);
-        if reads != self.reads {
-            self.reads = reads;
-            changed.reads = Some(all_reads(raft));
+        if self.reads.0 != 0 || !raft.read_only.read_index_queue.is_empty() {
+            self.compare_reads(raft, changed);
         }
         if matches!(call, Call::ApplyChange(_)) || after.snapshot != snapshot {
             changed.configuration = Some(Box::new(configuration(&raft.prs().conf().to_conf_state())));
@@ -168,18 +172,27 @@ impl Steps {
         }
     }
 
-    /// Adds the numbers of messages that leave.
+    /// Adds the numbers of messages that leave. Messages of one type to one member leave in order, and most leave in
+    /// the order in which they were put out.
     #[inline]
     fn leave(&mut self, messages: &[Message], numbers: &mut Vec<u64>) {
-        numbers.extend(messages.iter().map(|message| self.number_of(message)));
+        for message in messages {
+            let number = match self.waiting.front() {
+                Some((number, to, kind)) if (*to, *kind) == (message.to, message.msg_type) => {
+                    let number = *number;
+                    self.waiting.pop_front();
+                    number
+                }
+                _ => self.number_of_later(message),
+            };
+            numbers.push(number);
+        }
     }
 
-    /// The number of a message that leaves. Messages of one type to one member leave in order.
-    #[inline]
-    fn number_of(&mut self, message: &Message) -> u64 {
+    /// The number of a message that leaves before others that were put out before it.
+    fn number_of_later(&mut self, message: &Message) -> u64 {
         let is_it = |(_, to, kind): &(u64, u64, MessageType)| (*to, *kind) == (message.to, message.msg_type);
-        let first = self.waiting.pop_front_if(|waiting| is_it(waiting));
-        let found = first.or_else(|| self.waiting.remove(self.waiting.iter().position(is_it)?));
+        let found = self.waiting.iter().position(is_it).and_then(|at| self.waiting.remove(at));
         found.map_or(0, |(number, ..)| number)
     }
 
@@ -224,13 +237,21 @@ impl Steps {
             if seen_id.raft_id() != *id {
                 return false;
             }
-            let now = progress(now);
-            if now != *seen {
-                *seen = now;
-                changed.progress.push((*seen_id, now));
+            if !is_known(now, seen) {
+                *seen = progress(now);
+                changed.progress.push((*seen_id, *seen));
             }
         }
         known.next().is_none()
+    }
+
+    /// Finds whether the reads that wait have changed.
+    fn compare_reads(&mut self, raft: &Raft<Log>, changed: &mut Changed) {
+        let reads = reads_of(raft);
+        if reads != self.reads {
+            self.reads = reads;
+            changed.reads = Some(all_reads(raft));
+        }
     }
 
     /// Finds whether the votes that a candidate has counted have changed.
@@ -246,36 +267,54 @@ impl Steps {
     }
 }
 
-/// The part of raft's state that every step has.
+/// Takes over the part of raft's state that every step has. It is written field by field, where it stays.
 #[inline]
-fn state_of(raft: &Raft<Log>) -> State {
+fn take_state(state: &mut State, raft: &Raft<Log>) {
+    let State {
+        term,
+        vote,
+        role: in_role,
+        leader,
+        first,
+        last,
+        handed_over,
+        snapshot,
+        commit,
+        persisted,
+        applied,
+        elapsed,
+        since_heartbeat,
+        timeout,
+        transferee,
+        pending_change,
+        wanted_snapshot,
+        uncommitted,
+    } = state;
     let log = &raft.raft_log;
-    // The last entry has its term, or the snapshot does; raft's own search for it costs more.
-    let last_term = match (log.unstable_entries().last(), raft.snap()) {
-        (Some(entry), _) => entry.term,
-        (None, Some(snapshot)) => snapshot.get_metadata().term,
-        (None, None) => log.store().last_term(),
+    let unstable = log.unstable();
+    *term = raft.term;
+    *vote = MemberId::from_raft(raft.vote);
+    *in_role = role(raft.state);
+    *leader = MemberId::from_raft(raft.leader_id);
+    *first = log.store().before().0 + 1;
+    *handed_over = unstable.offset - 1;
+    *snapshot = raft.snap().map_or(0, |snapshot| snapshot.get_metadata().index);
+    // Raft finds the last index in the same way; its own search for the last term costs more.
+    *last = match (unstable.entries.last(), raft.snap()) {
+        (Some(entry), _) => (*handed_over + unstable.entries.len() as u64, entry.term),
+        (None, Some(snapshot)) => (snapshot.get_metadata().index, snapshot.get_metadata().term),
+        (None, None) => (log.store().last(), log.store().last_term()),
     };
-    State {
-        term: raft.term,
-        vote: MemberId::from_raft(raft.vote),
-        role: role(raft.state),
-        leader: MemberId::from_raft(raft.leader_id),
-        first: log.store().before().0 + 1,
-        last: (log.last_index(), last_term),
-        handed_over: log.unstable().offset - 1,
-        snapshot: raft.snap().map_or(0, |snapshot| snapshot.get_metadata().index),
-        commit: log.committed,
-        persisted: log.persisted,
-        applied: log.applied,
-        elapsed: raft.election_elapsed as u64,
-        since_heartbeat: raft.heartbeat_elapsed() as u64,
-        timeout: raft.randomized_election_timeout() as u64,
-        transferee: MemberId::from_raft(raft.lead_transferee.unwrap_or(raft::INVALID_ID)),
-        pending_change: raft.pending_conf_index,
-        wanted_snapshot: raft.pending_request_snapshot,
-        uncommitted: raft.uncommitted_size() as u64,
-    }
+    *commit = log.committed;
+    *persisted = log.persisted;
+    *applied = log.applied;
+    *elapsed = raft.election_elapsed as u64;
+    *since_heartbeat = raft.heartbeat_elapsed() as u64;
+    *timeout = raft.randomized_election_timeout() as u64;
+    *transferee = MemberId::from_raft(raft.lead_transferee.unwrap_or(raft::INVALID_ID));
+    *pending_change = raft.pending_conf_index;
+    *wanted_snapshot = raft.pending_request_snapshot;
+    *uncommitted = raft.uncommitted_size() as u64;
 }
 
 /// The entries that no ready has handed over: the index of the first one, their number, the term of the last one.
@@ -362,9 +401,12 @@ fn describe(described: &mut step::Message, number: u64, message: &Message) {
 /// A context.
 #[inline]
 pub(crate) fn context(bytes: &[u8]) -> Context {
-    if bytes.is_empty() {
-        Context::None
-    } else if let Ok(number) = bytes.try_into() {
+    if bytes.is_empty() { Context::None } else { some_context(bytes) }
+}
+
+/// A context that is not empty.
+fn some_context(bytes: &[u8]) -> Context {
+    if let Ok(number) = bytes.try_into() {
         Context::Read(u64::from_be_bytes(number))
     } else if bytes == TRANSFER {
         Context::Transfer
@@ -387,17 +429,48 @@ pub(crate) fn add_entries<'a>(runs: &mut Entries, all: impl Iterator<Item = &'a 
     }
 }
 
+/// How entries are sent to a member.
+#[inline]
+fn mode(progress: &raft::Progress) -> Mode {
+    match progress.state {
+        ProgressState::Probe => Mode::Probe,
+        ProgressState::Replicate => Mode::Replicate,
+        ProgressState::Snapshot => Mode::Snapshot,
+    }
+}
+
+/// Whether a leader still knows of a member what [`progress`] found before.
+#[inline]
+fn is_known(progress: &raft::Progress, seen: &step::Progress) -> bool {
+    let step::Progress {
+        matched,
+        next,
+        mode: seen_mode,
+        paused,
+        active,
+        snapshot,
+        wanted_snapshot,
+        inflight,
+        full,
+    } = seen;
+    progress.matched == *matched
+        && progress.next_idx == *next
+        && mode(progress) == *seen_mode
+        && progress.paused == *paused
+        && progress.recent_active == *active
+        && progress.pending_snapshot == *snapshot
+        && progress.pending_request_snapshot == *wanted_snapshot
+        && progress.ins.count() as u64 == *inflight
+        && progress.ins.full() == *full
+}
+
 /// What a leader knows of a member.
 #[inline]
 fn progress(progress: &raft::Progress) -> step::Progress {
     step::Progress {
         matched: progress.matched,
         next: progress.next_idx,
-        mode: match progress.state {
-            ProgressState::Probe => Mode::Probe,
-            ProgressState::Replicate => Mode::Replicate,
-            ProgressState::Snapshot => Mode::Snapshot,
-        },
+        mode: mode(progress),
         paused: progress.paused,
         active: progress.recent_active,
         snapshot: progress.pending_snapshot,

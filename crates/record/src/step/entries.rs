@@ -103,7 +103,8 @@ impl Entries {
     /// The runs, in order.
     #[inline]
     pub fn runs(&self) -> impl Iterator<Item = &Run> + Clone {
-        std::iter::once(&self.head).filter(|run| run.count > 0).chain(&self.rest)
+        let head = if self.is_empty() { &[] } else { std::slice::from_ref(&self.head) };
+        head.iter().chain(&self.rest)
     }
 }
 

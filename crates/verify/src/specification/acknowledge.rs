@@ -35,16 +35,13 @@ impl Act<'_> {
             });
         }
         let max_inflight = self.node.settings.max_inflight;
-        let known = self.reported(from);
         let Some(flow) = self.node.flow(from) else { return };
         let was_paused = flow.is_paused(max_inflight);
         if !flow.acknowledge(index) {
             // Here etcd's raft ends a probe all the same.
-            let goes_on = flow.progress.mode == Mode::Probe
-                && flow.progress.matched == index
-                && known.is_some_and(|known| known.mode == Mode::Replicate);
+            let may_go_on = flow.progress.mode == Mode::Probe && flow.progress.matched == index;
             self.reached(Reached::AckKnown);
-            if !goes_on {
+            if !may_go_on || self.reported(from).is_none_or(|known| known.mode != Mode::Replicate) {
                 return;
             }
         }

@@ -203,6 +203,7 @@ impl<'a> Act<'a> {
     }
 
     /// The rule that governs a field.
+    #[inline]
     pub fn rule_of(&self, field: Field) -> Rule {
         self.rules[field as usize]
     }
@@ -220,19 +221,32 @@ impl<'a> Act<'a> {
     /// Takes the next message to a member that is of one of two kinds.
     #[inline]
     pub fn take(&mut self, to: MemberId, kinds: [MessageKind; 2]) -> Option<&'a Message> {
+        let first = self.step.out.get(self.untaken)?;
+        if first.to != to || !kinds.contains(&first.kind) {
+            return self.take_later(to, kinds);
+        }
+        self.untaken += 1;
+        if !self.taken.is_empty() {
+            self.pass_taken();
+        }
+        Some(first)
+    }
+
+    /// As [`Act::take`], if the message is not the first one that is left.
+    fn take_later(&mut self, to: MemberId, kinds: [MessageKind; 2]) -> Option<&'a Message> {
         let out = &self.step.out;
         let wanted =
             |at: &usize| out[*at].to == to && kinds.contains(&out[*at].kind) && !self.taken.contains(at);
-        let at = (self.untaken..out.len()).find(wanted)?;
-        if at > self.untaken {
-            self.taken.push(at);
-        } else {
-            self.untaken += 1;
-            while self.taken.contains(&self.untaken) {
-                self.untaken += 1;
-            }
-        }
+        let at = (self.untaken + 1..out.len()).find(wanted)?;
+        self.taken.push(at);
         Some(&out[at])
+    }
+
+    /// Goes on to the first message that no action has taken.
+    fn pass_taken(&mut self) {
+        while self.taken.contains(&self.untaken) {
+            self.untaken += 1;
+        }
     }
 
     /// The member must send this message.
@@ -249,7 +263,16 @@ impl<'a> Act<'a> {
     }
 
     /// Finds messages that no action has taken.
+    #[inline]
     pub fn look_for_unasked(&mut self) {
+        if self.untaken < self.step.out.len() {
+            self.unasked();
+        }
+    }
+
+    /// Some messages may not have been taken.
+    #[cold]
+    fn unasked(&mut self) {
         for at in self.untaken..self.step.out.len() {
             if !self.taken.contains(&at) {
                 let message = &self.step.out[at];
@@ -282,6 +305,7 @@ impl<'a> Act<'a> {
     }
 
     /// A leader of the current term was heard.
+    #[inline]
     pub fn heard_leader(&mut self, leader: MemberId) {
         let State { term, role, leader: known, .. } = self.node.state;
         if role == Role::Leader || !known.is_none() && known != leader {

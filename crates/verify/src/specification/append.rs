@@ -17,6 +17,7 @@ use super::text;
 
 impl Act<'_> {
     /// An append of the current term.
+    #[inline]
     pub fn append(&mut self, append: &Message) {
         if !self.follow(append, Reached::AppendEndsCandidacy) {
             return;
@@ -85,6 +86,7 @@ impl Act<'_> {
     }
 
     /// The answer to an append. Whether it is accepted matters most.
+    #[inline]
     fn must_answer(&mut self, append: &Message, answer: &Message) {
         let sent = (self.step.out.iter())
             .find(|sent| sent.kind == MessageKind::AppendResponse && sent.to == append.from);
@@ -106,6 +108,7 @@ impl Act<'_> {
     }
 
     /// A leader of the current term was heard: the member follows it. Returns false if it leads itself.
+    #[inline]
     pub fn follow(&mut self, message: &Message, ends: Reached) -> bool {
         self.heard_leader(message.from);
         match self.node.state.role {

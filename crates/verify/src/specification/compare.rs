@@ -12,26 +12,14 @@ use super::text;
 
 impl Act<'_> {
     /// The end of the judgement on a step.
+    #[inline]
     pub fn compare(&mut self) {
         self.look_for_unasked();
         if self.step.accepted != self.accepted {
-            let (is, due) = if self.step.accepted { ("took", "refuse") } else { ("refused", "take") };
-            let rule = match self.step.call {
-                Call::Receive(ref message) if message.kind != MessageKind::Propose => {
-                    Rule::StrangerChangesNothing
-                }
-                _ => Rule::ProposalTaken,
-            };
-            self.broke(rule, || format!("It {is} the input, which it had to {due}."));
+            self.acceptance_differs();
         }
-        let timeout = self.step.after.timeout;
-        if timeout != self.before.timeout {
-            let election = self.node.settings.election;
-            if timeout < election || timeout >= 2 * election {
-                self.broke(Rule::TimeoutInRange, || {
-                    format!("Its election timeout is {timeout} ticks; the shortest is {election}.")
-                });
-            }
+        if self.step.after.timeout != self.before.timeout {
+            self.look_at_timeout();
         }
         if self.node.state != self.step.after {
             self.compare_state();
@@ -42,26 +30,58 @@ impl Act<'_> {
         }
         self.compare_votes();
         self.compare_reads();
-        if let Some(configuration) = &self.step.changed.configuration {
-            let expected = &self.node.configuration;
-            if **configuration != *expected {
-                let by = match &self.step.call {
-                    Call::ApplyChange(change) => format!(" after the change ({})", text::change(change)),
-                    _ => String::new(),
-                };
-                let sentence = format!(
-                    "Its configuration{by} is {}, and not {}.",
-                    text::configuration(configuration),
-                    text::configuration(expected)
-                );
-                self.broke(self.rule_of(Field::Configuration), || sentence);
-                self.node.configuration.clone_from(configuration);
-                let (all, before) = (configuration.all(), std::mem::take(&mut *self.node.flows));
-                let known = |id| before.iter().find(|(other, _)| *other == id).map(|(_, flow)| flow.clone());
-                *self.node.flows = all.into_iter().map(|id| (id, known(id).unwrap_or_default())).collect();
-            }
+        if self.step.changed.configuration.is_some() {
+            self.compare_configuration();
         }
         self.node.put_out(&self.step.out);
+    }
+
+    /// The member took an input that it had to refuse, or the other way round.
+    #[cold]
+    fn acceptance_differs(&mut self) {
+        let (is, due) = if self.step.accepted { ("took", "refuse") } else { ("refused", "take") };
+        let rule = match self.step.call {
+            Call::Receive(ref message) if message.kind != MessageKind::Propose => {
+                Rule::StrangerChangesNothing
+            }
+            _ => Rule::ProposalTaken,
+        };
+        self.broke(rule, || format!("It {is} the input, which it had to {due}."));
+    }
+
+    /// A new election timeout was drawn.
+    #[cold]
+    fn look_at_timeout(&mut self) {
+        let (timeout, election) = (self.step.after.timeout, self.node.settings.election);
+        if timeout < election || timeout >= 2 * election {
+            self.broke(Rule::TimeoutInRange, || {
+                format!("Its election timeout is {timeout} ticks; the shortest is {election}.")
+            });
+        }
+    }
+
+    /// Compares the configuration, which the step reports.
+    #[cold]
+    fn compare_configuration(&mut self) {
+        let Some(configuration) = &self.step.changed.configuration else { return };
+        let expected = &self.node.configuration;
+        if **configuration == *expected {
+            return;
+        }
+        let by = match &self.step.call {
+            Call::ApplyChange(change) => format!(" after the change ({})", text::change(change)),
+            _ => String::new(),
+        };
+        let sentence = format!(
+            "Its configuration{by} is {}, and not {}.",
+            text::configuration(configuration),
+            text::configuration(expected)
+        );
+        self.broke(self.rule_of(Field::Configuration), || sentence);
+        self.node.configuration.clone_from(configuration);
+        let (all, before) = (configuration.all(), std::mem::take(&mut *self.node.flows));
+        let known = |id| before.iter().find(|(other, _)| *other == id).map(|(_, flow)| flow.clone());
+        *self.node.flows = all.into_iter().map(|id| (id, known(id).unwrap_or_default())).collect();
     }
 
     /// A field differs.
@@ -205,6 +225,7 @@ impl Act<'_> {
     }
 
     /// Compares the log: what was put into it, and where it was cut.
+    #[inline]
     fn compare_log(&mut self) {
         let new = &self.step.changed.entries;
         let last = self.step.after.last;
@@ -249,47 +270,57 @@ impl Act<'_> {
         }
     }
 
-    /// Compares what a leader knows of the others.
+    /// Compares what a leader knows of the others. What neither raft nor the specification touched is what it was
+    /// before.
+    #[inline]
     fn compare_progress(&mut self) {
+        for (id, _) in &self.step.changed.progress {
+            if let Some(at) = self.node.flow_at(*id) {
+                self.node.flows.touch(at);
+            }
+        }
+        for at in self.node.flows.touched() {
+            self.compare_flow(at);
+        }
+    }
+
+    /// Compares what a leader knows of one member.
+    fn compare_flow(&mut self, at: usize) {
+        let is = self.reported(self.node.flows[at].0).unwrap_or_default();
         let max_inflight = self.node.settings.max_inflight;
-        let leads = self.node.state.role == Role::Leader && self.step.after.role == Role::Leader;
-        let changed = &self.step.changed.progress;
-        for at in 0..self.node.flows.len() {
-            let id = self.node.flows[at].0;
-            // What neither raft nor the specification touched is what it was before.
-            if !self.node.flows.touched(at) && changed.iter().all(|(other, _)| *other != id) {
-                continue;
-            }
-            let flow = self.node.flows.touch(at);
-            flow.count_window(max_inflight);
-            let expected = flow.progress;
-            let is = self.reported(id).unwrap_or_default();
-            if is == expected {
-                continue;
-            }
-            if leads {
-                self.compare_one(id, is, expected);
-            }
-            let flow = self.node.flows.touch(at);
-            if flow.window.len() as u64 != is.inflight {
-                // A number beyond the window is a violation that was just noted, and too many for a list.
-                let inflight = is.inflight.min(max_inflight);
-                flow.window = (1..=inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
-            }
-            flow.progress = is;
+        let flow = self.node.flows.touch(at);
+        flow.count_window(max_inflight);
+        if is != flow.progress {
+            let expected = std::mem::replace(&mut flow.progress, is);
+            self.flow_differs(at, is, expected);
+        }
+    }
+
+    /// What a leader knows of one member differs.
+    #[cold]
+    fn flow_differs(&mut self, at: usize, is: Progress, expected: Progress) {
+        if self.node.state.role == Role::Leader && self.step.after.role == Role::Leader {
+            self.compare_fields(self.node.flows[at].0, is, expected);
+        }
+        let max_inflight = self.node.settings.max_inflight;
+        let flow = self.node.flows.touch(at);
+        if flow.window.len() as u64 != is.inflight {
+            // A number beyond the window is a violation that was just noted, and too many for a list.
+            let inflight = is.inflight.min(max_inflight);
+            flow.window = (1..=inflight).rev().map(|back| is.next.saturating_sub(back)).collect();
         }
     }
 
     /// What the step reports of a member; if it reports no change, what the last step reported.
+    #[inline]
     pub fn reported(&self, id: MemberId) -> Option<Progress> {
         let is_it = |(other, _): &&(MemberId, Progress)| *other == id;
         let changed = self.step.changed.progress.iter().find(is_it);
         changed.or_else(|| self.node.flows.reported().iter().find(is_it)).map(|(_, progress)| *progress)
     }
 
-    /// Compares what a leader knows of one member, which differs.
-    #[cold]
-    fn compare_one(&mut self, id: MemberId, is: Progress, expected: Progress) {
+    /// Compares what a leader knows of one member, field by field.
+    fn compare_fields(&mut self, id: MemberId, is: Progress, expected: Progress) {
         if is.matched != expected.matched {
             let what = format!("record of what matches at member {id}");
             self.differs(Field::Match, &what, is.matched, expected.matched);
@@ -319,6 +350,7 @@ impl Act<'_> {
     }
 
     /// Compares the votes that were counted.
+    #[inline]
     fn compare_votes(&mut self) {
         match &self.step.changed.votes {
             Some(votes) if *votes != self.node.votes => {
@@ -336,11 +368,13 @@ impl Act<'_> {
         }
     }
 
+    #[inline]
     fn votes_changed(&self) -> bool {
         self.node.votes != self.node.votes_reported
     }
 
     /// Compares the reads that wait.
+    #[inline]
     fn compare_reads(&mut self) {
         match &self.step.changed.reads {
             Some(reads) if *reads != self.node.reads => {

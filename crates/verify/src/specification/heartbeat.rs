@@ -14,6 +14,7 @@ use super::rule::Rule;
 
 impl Act<'_> {
     /// A heartbeat of the current term.
+    #[inline]
     pub fn heartbeat(&mut self, heartbeat: &Message) {
         if !self.follow(heartbeat, Reached::HeartbeatEndsCandidacy) {
             return;
@@ -39,6 +40,7 @@ impl Act<'_> {
     }
 
     /// The answer to a heartbeat, of the current term, by a member of the configuration.
+    #[inline]
     pub fn heartbeat_response(&mut self, answer: &Message) {
         if self.node.state.role != Role::Leader {
             return;

@@ -41,13 +41,12 @@ impl Act<'_> {
         let new_vote = (before.0, before.1) != (now.0, now.1);
         self.loop_goes_on("took a ready");
         self.hand_over_messages(ready.number, new_vote);
-        let answers = std::mem::take(&mut self.node.answers);
         let snapshot = (snapshot != 0).then_some(snapshot);
         let entries = &ready.entries;
         let complete = ready.number == self.node.ready + 1
             && ready.hard_state == (now != before).then_some(now)
             && covers(entries, handed_over, last)
-            && self.node.log.contains(entries)
+            && (entries.is_empty() || self.node.log.contains(entries))
             && ready.snapshot.map(|(index, _)| index) == snapshot
             && ready.messages == self.node.outbox
             && ready.must_sync == (new_vote || snapshot.is_some() || last > handed_over)
@@ -61,11 +60,13 @@ impl Act<'_> {
                 )
             });
         }
-        if ready.reads != answers {
+        if ready.reads != self.node.answers {
+            let answers = std::mem::take(&mut self.node.answers);
             self.broke(Rule::ReadByQuorum, || {
                 format!("It gave out the read indexes {:?}, where {answers:?} were confirmed.", ready.reads)
             });
         }
+        self.node.answers.clear();
         self.hand_to_apply(ready, snapshot);
         self.node.ready = ready.number;
         self.node.outbox = 0;
@@ -75,12 +76,19 @@ impl Act<'_> {
         }
         let last = (!entries.is_empty()).then_some((last, last_term));
         let handed = Handed { number: ready.number, job: ready.job, last, snapshot, vote: new_vote };
-        self.node.readies.push_back(handed);
-        if ready.durable {
-            self.persisted(ready.number);
+        if !ready.durable {
+            self.node.readies.push_back(handed);
+            self.note_owed();
+        } else if handed.saves_nothing() && self.node.readies.is_empty() {
+            // Most readies: there is nothing to wait for, and what is durable stays the same.
+            self.node.durable = self.node.durable.max(ready.number);
+            self.node.owes_release = true;
+            self.reached(Reached::NothingPersisted);
             self.release(&ready.left);
         } else {
-            self.note_owed();
+            self.node.readies.push_back(handed);
+            self.persisted(ready.number);
+            self.release(&ready.left);
         }
         if let Some(index) = snapshot
             && let Some(other) = self.shared.found(index, &self.node.configuration)
@@ -93,6 +101,7 @@ impl Act<'_> {
     }
 
     /// The raft loop does something that waits for the save under way, if it waits.
+    #[inline]
     pub fn loop_goes_on(&mut self, did: &'static str) {
         if !self.node.blocking {
             return;
@@ -105,8 +114,12 @@ impl Act<'_> {
     }
 
     /// A ready hands messages over, which leave at once if this member leads and its vote is durable.
+    #[inline]
     fn hand_over_messages(&mut self, number: u64, new_vote: bool) {
         let node = &mut *self.node;
+        if node.outbox == 0 {
+            return;
+        }
         let beside = node.state.role == Role::Leader && !new_vote && !node.readies.iter().any(|one| one.vote);
         for message in node.waiting.iter_mut().rev().take(node.outbox as usize) {
             (message.ready, message.beside) = (number, beside);
@@ -114,6 +127,7 @@ impl Act<'_> {
     }
 
     /// Notes whether messages may leave now, and so must.
+    #[inline]
     fn note_owed(&mut self) {
         let durable = self.node.durable;
         self.node.owes_release = self.node.waiting.iter().any(|message| message.may_leave(durable));
@@ -137,6 +151,7 @@ impl Act<'_> {
     }
 
     /// Entries are handed over to be applied.
+    #[inline]
     fn hand_to_apply(&mut self, ready: &Ready, snapshot: Option<u64>) {
         let State { commit, persisted, uncommitted, last, .. } = self.node.state;
         let from = snapshot.unwrap_or(self.node.to_apply).max(self.node.to_apply);
@@ -217,19 +232,17 @@ impl Act<'_> {
     }
 
     /// The host lets messages go.
+    #[inline]
     pub fn release(&mut self, numbers: &[u64]) {
         if !numbers.is_empty() {
             self.reached(Reached::Released);
         }
         for number in numbers {
-            let waiting = &mut self.node.waiting;
-            // Most leave in the order in which they were put out.
-            let first = waiting.pop_front_if(|message| message.number == *number);
-            let later = |message: &Waiting| message.number == *number;
-            match first.or_else(|| waiting.remove(waiting.iter().position(later)?)) {
+            match self.node.stops_waiting(*number) {
+                Some(message) if message.may_leave(self.node.durable) => self.leaves(&message),
                 Some(message) => {
                     let message = self.overtaken(message);
-                    self.leaves(message);
+                    self.leaves(&message);
                 }
                 None => self.broke(Rule::ReleasedOnce, || {
                     format!("Message {number} left, which raft has not put out or which left before.")
@@ -247,11 +260,9 @@ impl Act<'_> {
     /// Numbers are given out in order for each kind of message and receiver. In an asynchronous raft loop, what a sole
     /// voter put out before its vote was durable may be overtaken by what it put out later. Then the number is that of the
     /// one overtaken, which must still wait: it changes places with one that may leave.
+    #[cold]
     fn overtaken(&mut self, message: Waiting) -> Waiting {
         let durable = self.node.durable;
-        if message.may_leave(durable) {
-            return message;
-        }
         let like_it = |other: &&mut Waiting| {
             (other.kind, other.to) == (message.kind, message.to) && other.may_leave(durable)
         };
@@ -265,7 +276,8 @@ impl Act<'_> {
     }
 
     /// A message leaves: what it promises must be durable.
-    fn leaves(&mut self, message: Waiting) {
+    #[inline]
+    fn leaves(&mut self, message: &Waiting) {
         use MessageKind::{
             Append, AppendResponse, Heartbeat, RequestVote, RequestVoteResponse, Snapshot, TimeoutNow,
         };
@@ -305,8 +317,8 @@ impl Act<'_> {
     }
 
     /// An acknowledgement leaves.
-    fn acknowledgement_leaves(&mut self, message: Waiting) {
-        let Waiting { to, term, index, .. } = message;
+    fn acknowledgement_leaves(&mut self, message: &Waiting) {
+        let Waiting { to, term, index, .. } = *message;
         let (disk, log) = (&self.node.disk, &self.node.log);
         let (matched, disk_term) = (disk.matched, disk.term);
         let of_old_term = term < self.node.state.term;
@@ -327,6 +339,7 @@ impl Act<'_> {
 }
 
 /// Whether these are all entries after `after` up to `last`.
+#[inline]
 fn covers(entries: &Entries, after: u64, last: u64) -> bool {
     if last <= after {
         return entries.is_empty();

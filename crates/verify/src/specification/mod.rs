@@ -92,6 +92,7 @@ pub struct Specification {
     /// Which rules each member has broken.
     broken: BTreeSet<(MemberId, Rule)>,
     steps: usize,
+    /// What is wrong with the current step.
     found: Vec<Finding>,
     scratch: Scratch,
 }
@@ -141,7 +142,6 @@ impl Specification {
     fn start(&mut self, member: MemberId, step: &Step, start: &Start) {
         self.counts.count(Reached::Restarted);
         let mut node = Node::new(member, start, step.after);
-        self.found.clear();
         if let Some(Configured { settings, blocking }) = self.configured {
             node.blocking = blocking;
             if start.settings != settings {
@@ -178,7 +178,6 @@ impl Specification {
     /// Judges a step of a process that runs.
     #[inline]
     fn judge(&mut self, member: MemberId, step: &Step) {
-        self.found.clear();
         let Some(node) = &mut self.members[member] else { return };
         let shared = (&mut self.shared, &mut self.counts);
         let mut act = Act::new(node, step, shared, &mut self.found, &mut self.scratch);

@@ -1,7 +1,7 @@
 //! The specification's own copy of one process: everything that raft and its host know and owe.
 
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use record::step::{Configuration, Context, Message, Mode, Progress, Read, Settings, Start, State};
 use record::{MemberId, MessageKind};
@@ -64,8 +64,10 @@ pub(super) struct Node {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     list: Vec<(MemberId, Flow)>,
-    /// Whether anything may have changed since `reported` was made, and whether everything may have.
-    touched: (bool, bool),
+    /// The places of what may have changed since `reported` was made.
+    touched: Range<usize>,
+    /// Whether the members themselves may have changed since then.
+    rebuilt: bool,
     /// The progress of each member before the step.
     reported: Vec<(MemberId, Progress)>,
 }
@@ -76,8 +78,6 @@ pub(super) struct Flow {
     pub progress: Progress,
     /// The last index of each append in flight.
     pub window: VecDeque<u64>,
-    /// Whether it may have changed in this step.
-    touched: bool,
 }
 
 /// A message that has not left.
@@ -111,8 +111,17 @@ pub(super) struct Handed {
 
 impl Waiting {
     /// Whether it may leave, if all readies up to `durable` are durable.
+    #[inline]
     pub fn may_leave(&self, durable: u64) -> bool {
         self.ready != 0 && (self.beside || self.ready <= durable)
+    }
+}
+
+impl Handed {
+    /// Whether it has nothing that must be durable.
+    #[inline]
+    pub fn saves_nothing(&self) -> bool {
+        self.job.is_none() && self.last.is_none() && self.snapshot.is_none()
     }
 }
 
@@ -184,6 +193,16 @@ impl Node {
         new
     }
 
+    /// The message with this number does not wait any more. Most leave in the order in which they were put out.
+    #[inline]
+    pub fn stops_waiting(&mut self, number: u64) -> Option<Waiting> {
+        let waiting = &mut self.waiting;
+        if waiting.front().is_some_and(|message| message.number == number) {
+            return waiting.pop_front();
+        }
+        waiting.remove(waiting.iter().position(|message| message.number == number)?)
+    }
+
     /// Messages were put out.
     #[inline]
     pub fn put_out(&mut self, out: &[Message]) {
@@ -207,35 +226,39 @@ impl Flows {
     /// A step begins: what is known now was reported.
     #[inline]
     pub fn begin_step(&mut self) {
-        match std::mem::take(&mut self.touched) {
-            (false, _) => {}
-            (true, false) => {
-                for ((_, flow), (_, reported)) in self.list.iter_mut().zip(&mut self.reported) {
-                    if std::mem::take(&mut flow.touched) {
-                        *reported = flow.progress;
-                    }
-                }
-            }
-            (true, true) => {
-                self.list.iter_mut().for_each(|(_, flow)| flow.touched = false);
-                self.reported.clear();
-                self.reported.extend(self.list.iter().map(|(id, flow)| (*id, flow.progress)));
+        if self.touched.is_empty() {
+            return;
+        }
+        if self.rebuilt {
+            self.report_all();
+        } else {
+            for at in self.touched.clone() {
+                self.reported[at].1 = self.list[at].1.progress;
             }
         }
+        self.touched = 0..0;
     }
 
-    /// Whether the step may have changed what is known of the member at this place.
+    /// All that is known now was reported.
+    #[cold]
+    fn report_all(&mut self) {
+        self.rebuilt = false;
+        self.reported.clear();
+        self.reported.extend(self.list.iter().map(|(id, flow)| (*id, flow.progress)));
+    }
+
+    /// The places of the members about whom the step may have changed what is known.
     #[inline]
-    pub fn touched(&self, at: usize) -> bool {
-        self.touched.1 || self.list[at].1.touched
+    pub fn touched(&self) -> Range<usize> {
+        self.touched.start..self.touched.end.min(self.list.len())
     }
 
     /// What is known of the member at this place, to change it.
     #[inline]
     pub fn touch(&mut self, at: usize) -> &mut Flow {
-        let flow = &mut self.list[at].1;
-        (self.touched.0, flow.touched) = (true, true);
-        flow
+        let Range { start, end } = self.touched;
+        self.touched = if start < end { start.min(at)..end.max(at + 1) } else { at..at + 1 };
+        &mut self.list[at].1
     }
 
     /// The progress of each member before the step.
@@ -257,7 +280,7 @@ impl Deref for Flows {
 impl DerefMut for Flows {
     #[inline]
     fn deref_mut(&mut self) -> &mut Vec<(MemberId, Flow)> {
-        self.touched = (true, true);
+        (self.touched, self.rebuilt) = (0..usize::MAX, true);
         &mut self.list
     }
 }

@@ -41,11 +41,10 @@ pub(super) fn outcome(configuration: &Configuration, votes: &[(MemberId, bool)])
 pub(super) fn matched(configuration: &Configuration, at: impl Fn(MemberId) -> u64) -> u64 {
     let mut least = u64::MAX;
     for half in halves(configuration).into_iter().filter(|half| !half.is_empty()) {
-        // A majority has the k-th largest index, with k = n / 2 + 1. Halves are small.
-        let needed = half.len() / 2 + 1;
-        let reached = |index: u64| half.iter().filter(|member| at(**member) >= index).count() >= needed;
-        let best = half.iter().map(|member| at(*member)).filter(|index| reached(*index)).max();
-        least = least.min(best.unwrap_or(0));
+        // A majority has the k-th largest index, with k = n / 2 + 1.
+        let mut indexes: Vec<u64> = half.iter().map(|member| at(*member)).collect();
+        indexes.sort_unstable();
+        least = least.min(indexes[(half.len() - 1) / 2]);
     }
     least
 }

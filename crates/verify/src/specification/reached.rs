@@ -216,11 +216,11 @@ table! {
 
 /// How often each was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counts(Vec<u64>);
+pub struct Counts([u64; Reached::ALL.len()]);
 
 impl Default for Counts {
     fn default() -> Counts {
-        Counts(vec![0; Reached::ALL.len()])
+        Counts([0; Reached::ALL.len()])
     }
 }
 

@@ -117,7 +117,6 @@ impl Act<'_> {
             });
         }
         self.reached(if entries.is_empty() { Reached::ReplicateEmpty } else { Reached::ReplicateSent });
-        let paused = self.reported(to).is_some_and(|reported| reported.paused);
         let Some(flow) = self.node.flow(to) else { return };
         match (flow.progress.mode, entries.last()) {
             (Mode::Replicate, Some(run)) => {
@@ -125,7 +124,12 @@ impl Act<'_> {
                 flow.window.push_back(run.last());
             }
             (Mode::Probe, Some(_)) => flow.progress.paused = true,
-            (Mode::Probe, None) => flow.progress.paused = paused,
+            (Mode::Probe, None) => {
+                let paused = self.reported(to).is_some_and(|reported| reported.paused);
+                if let Some(flow) = self.node.flow(to) {
+                    flow.progress.paused = paused;
+                }
+            }
             _ => {}
         }
     }

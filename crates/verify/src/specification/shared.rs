@@ -24,9 +24,11 @@ impl Shared {
     /// A member leads a term. Returns another one that did.
     #[inline]
     pub fn leads(&mut self, term: u64, leader: MemberId) -> Option<MemberId> {
-        if self.last_named == (term, leader) {
-            return None;
-        }
+        if self.last_named == (term, leader) { None } else { self.leads_now(term, leader) }
+    }
+
+    /// As [`Shared::leads`], of another term or leader than the last one.
+    fn leads_now(&mut self, term: u64, leader: MemberId) -> Option<MemberId> {
         if let Some(known) = self.leaders.get(&term) {
             if *known != leader {
                 return Some(*known);

@@ -57,6 +57,7 @@ impl Act<'_> {
     }
 
     /// Looks at the term of a message. Returns whether the message is to be handled.
+    #[inline]
     fn take_term(&mut self, message: &Message) -> bool {
         let own = self.node.state.term;
         if message.term == 0 {
@@ -72,6 +73,7 @@ impl Act<'_> {
     }
 
     /// A message of a higher term.
+    #[cold]
     fn higher_term(&mut self, message: &Message) -> bool {
         use MessageKind::{Append, Heartbeat, RequestPreVote, RequestPreVoteResponse, RequestVote, Snapshot};
         let state = &self.node.state;
@@ -115,6 +117,7 @@ impl Act<'_> {
     }
 
     /// A message of a lower term.
+    #[cold]
     fn lower_term(&mut self, message: &Message) {
         use MessageKind::{Append, AppendResponse, Heartbeat, RequestPreVote, RequestPreVoteResponse};
         for field in [
