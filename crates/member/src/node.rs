@@ -521,9 +521,7 @@ impl Node {
         // 2), the commit index is volatile.
         let needs_write = save.must_sync;
         self.begins(out, |call| {
-            if !matches!(call, Call::Ready(_)) {
-                *call = Call::Ready(record::step::Ready::default());
-            }
+            steps::begin_ready(call);
             let Call::Ready(step) = call else { return };
             (step.number, step.job) = (number, needs_write.then_some(job));
             step.hard_state = (save.hard_state.as_ref())

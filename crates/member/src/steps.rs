@@ -41,6 +41,8 @@ pub(crate) struct Steps {
     numbers: u64,
     /// The messages that have not left yet: number, receiver, type.
     waiting: VecDeque<(u64, u64, MessageType)>,
+    /// The messages of an earlier step, in whose place the next one that puts some out describes its own.
+    spare: Vec<step::Message>,
 }
 
 impl Steps {
@@ -55,6 +57,7 @@ impl Steps {
             put_out: 0,
             numbers: 0,
             waiting: VecDeque::new(),
+            spare: Vec::new(),
         };
         let log = raft.store();
         let mut start = step::Start {
@@ -100,15 +103,23 @@ impl Steps {
         // A ready takes all messages, so afterwards there are fewer than before.
         let new = raft.msgs.get(self.put_out..).unwrap_or_default();
         self.put_out = raft.msgs.len();
-        out.truncate(new.len());
+        if out.len() != new.len() {
+            self.make_room(new.len(), out);
+        }
         for (at, message) in new.iter().enumerate() {
             self.numbers += 1;
             self.waiting.push_back((self.numbers, message.to, message.msg_type));
-            if at == out.len() {
-                out.push(nothing());
-            }
             describe(&mut out[at], self.numbers, message);
         }
+    }
+
+    /// Gives a list as many messages as it needs. Most calls into raft put out none, or as many as the last one that put
+    /// some out: messages are large, so those of that one are kept.
+    fn make_room(&mut self, count: usize, out: &mut Vec<step::Message>) {
+        if count == 0 && self.spare.is_empty() || count > out.len() && self.spare.len() > out.len() {
+            std::mem::swap(out, &mut self.spare);
+        }
+        out.resize_with(count, nothing);
     }
 
     /// Finds what else changed.
@@ -141,13 +152,8 @@ impl Steps {
     /// Adds a step that says that these messages leave. `durable` is the number of the last ready that is durable.
     pub(crate) fn release(&mut self, messages: &[Message], durable: u64, list: &mut Reused<Step>) {
         Steps::begin(list, |call| {
-            *call = match std::mem::replace(call, Call::Tick) {
-                Call::Release { mut numbers, .. } => {
-                    numbers.clear();
-                    Call::Release { numbers, durable }
-                }
-                _ => Call::Release { numbers: Vec::new(), durable },
-            }
+            let numbers = numbers_of(call);
+            *call = Call::Release { numbers, durable };
         });
         list.next(Step::default);
         let (before, Some(step)) = list.last_two() else { return };
@@ -231,9 +237,11 @@ impl Steps {
     /// have found some changes.
     #[inline]
     fn compare_known(&mut self, raft: &Raft<Log>, changed: &mut Changed) -> bool {
-        let mut known = self.progress.iter_mut();
-        for (id, now) in raft.prs().iter() {
-            let Some((seen_id, seen)) = known.next() else { return false };
+        let progress_of = raft.prs().iter();
+        if progress_of.len() != self.progress.len() {
+            return false;
+        }
+        for ((id, now), (seen_id, seen)) in progress_of.zip(&mut self.progress) {
             if seen_id.raft_id() != *id {
                 return false;
             }
@@ -242,7 +250,7 @@ impl Steps {
                 changed.progress.push((*seen_id, *seen));
             }
         }
-        known.next().is_none()
+        true
     }
 
     /// Finds whether the reads that wait have changed.
@@ -352,6 +360,28 @@ pub(crate) fn receive(call: &mut Call, packet: u64, message: &Message) {
     if let Call::Receive(described) = call {
         describe(described, packet, message);
     }
+}
+
+/// Makes it a ready, which is described in the place of an earlier one if there is one.
+#[inline]
+pub(crate) fn begin_ready(call: &mut Call) {
+    if !matches!(call, Call::Ready(_)) {
+        let left = numbers_of(call);
+        *call = Call::Ready(step::Ready { left, ..step::Ready::default() });
+    }
+}
+
+/// The emptied list of the messages that an earlier call let go, to be filled again.
+#[inline]
+fn numbers_of(call: &mut Call) -> Vec<u64> {
+    let mut numbers = match call {
+        Call::Release { numbers, .. } | Call::Ready(step::Ready { left: numbers, .. }) => {
+            std::mem::take(numbers)
+        }
+        _ => Vec::new(),
+    };
+    numbers.clear();
+    numbers
 }
 
 /// A message from nobody to nobody.

@@ -74,15 +74,24 @@ impl Log {
 
     /// Whether the log has exactly these entries, with their kinds.
     pub fn contains(&self, entries: &Entries) -> bool {
-        entries.runs().all(|run| {
-            let mut at = run.first;
-            while at <= run.last() {
-                let same = |own: &&Run| (own.term, own.kind) == (run.term, run.kind);
-                let Some(own) = self.run_at(at).filter(same) else { return false };
-                at = own.last() + 1;
+        for run in entries.runs() {
+            if !self.contains_run(run) {
+                return false;
             }
-            true
-        })
+        }
+        true
+    }
+
+    /// Whether the log has exactly these entries of one term and kind.
+    #[inline]
+    fn contains_run(&self, run: &Run) -> bool {
+        let mut at = run.first;
+        while at <= run.last() {
+            let same = |own: &&Run| (own.term, own.kind) == (run.term, run.kind);
+            let Some(own) = self.run_at(at).filter(same) else { return false };
+            at = own.last() + 1;
+        }
+        true
     }
 
     /// Drops the entries from `index` on.
