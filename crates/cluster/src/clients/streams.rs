@@ -295,8 +295,7 @@ impl Clients {
                 let acknowledged = state.up.take_ack(now, received, taken);
                 self.arm(desk, stream, true);
                 if let Some((number, item)) = acknowledged.again {
-                    desk.orders.count("watch-message-sent-again");
-                    self.send_up(desk, stream, Segment::Up(number, item));
+                    self.send_again(desk, stream, true, Segment::Up(number, item));
                 }
             }
             Segment::Reset => {
@@ -510,8 +509,7 @@ impl Clients {
                 let acknowledged = state.down.take_ack(now, received, taken);
                 self.arm(desk, stream, false);
                 if let Some((number, item)) = acknowledged.again {
-                    desk.orders.count("watch-message-sent-again");
-                    self.send_down(desk, stream, Segment::Down(number, item));
+                    self.send_again(desk, stream, false, Segment::Down(number, item));
                 }
                 for _ in (0..acknowledged.taken).filter(|_| served) {
                     desk.orders.give(member, Input::Taken { stream });
@@ -614,14 +612,19 @@ impl Clients {
         };
         self.arm(desk, stream, up);
         for segment in again {
-            if !matches!(segment, Segment::Probe) {
-                desk.orders.count("watch-message-sent-again");
-            }
-            if up {
-                self.send_up(desk, stream, segment);
-            } else {
-                self.send_down(desk, stream, segment);
-            }
+            self.send_again(desk, stream, up, segment);
+        }
+    }
+
+    /// Sends an item once more in one direction, up or down, or asks how many items have been taken.
+    fn send_again(&mut self, desk: &mut Desk<'_>, stream: u64, up: bool, segment: Segment) {
+        if !matches!(segment, Segment::Probe) {
+            desk.orders.count("watch-message-sent-again");
+        }
+        if up {
+            self.send_up(desk, stream, segment);
+        } else {
+            self.send_down(desk, stream, segment);
         }
     }
 }

@@ -9,8 +9,8 @@
 //! Three acknowledgements that bring nothing new say that later items arrive and the first does not: it is sent again at
 //! once (RFC 5681, section 3.2). Without this, an item that is lost after a long cut would wait for as long again.
 //!
-//! Not modelled: the estimate of the round-trip time, congestion control. The sender
-//! never gives up; the keepalive of the stream does (`streams`).
+//! Not modelled: the estimate of the round-trip time, congestion control. The sender never gives up; the keepalive of the
+//! stream does (`streams`).
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: no
-//! term grows, no follower becomes a candidate, it stays leader, and members that hear it ask for no pre-votes.
+//! B3: with pre-vote and check-quorum on, a leader that a quorum hears in time is not disturbed: no term grows, no
+//! follower becomes a candidate, it stays leader, and members that hear it ask for no pre-votes.
 //!
 //! Derivation. The leader sends a heartbeat each tick; if a save holds up its loop, at the tick after the save. So a
 //! follower whose links are well hears it every max(h, d) + l at most. A follower's answer waits for its own pending

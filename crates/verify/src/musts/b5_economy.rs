@@ -6,8 +6,9 @@
 //! answer to an append that opens a full window (raft 0.7.0, `handle_heartbeat_response`, and `old_paused` in
 //! `handle_append_response`; etcd-io/raft does so, too); a heartbeat for each tick and for each ReadIndex that any
 //! member asks. Its followers answer each message once. So between two checks it sends at most (entries + commits +
-//! heartbeats) appends and (ticks + reads) heartbeats to each follower, and the appends for the windows. A batch that was put out before the first check
-//! may leave after it; to allow for that, one more of each kind may leave, for each follower and each save under way.
+//! heartbeats) appends and (ticks + reads) heartbeats to each follower, and the appends for the windows. A batch that
+//! was put out before the first check may leave after it; to allow for that, one more of each kind may leave, for each
+//! follower and each save under way.
 //!
 //! Streaming. A follower whose log agrees is sent entries as a stream (`Replicate`). Its leader may fall back to
 //! probing, because messages overtake each other and the follower refuses one; after a snapshot it always does. As long

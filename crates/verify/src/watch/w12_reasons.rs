@@ -8,10 +8,10 @@
 //!   response names the revision that was compacted to.
 //! * A watcher that needs compacted revisions is cancelled; it does not skip them.
 //!
-//! Not checked: that a cancellation is answered; which users may watch what, except that none is refused before
-//! authentication can have been enabled; the header of a cancellation; whether an id is free again after a compaction
-//! cancelled its watcher, because versions of etcd differ; which compactions there were, if clients outside the
-//! history wrote too.
+//! Not checked: that a cancellation is answered; that a watcher which its client has given up is told of a compaction;
+//! which users may watch what, except that none is refused before authentication can have been enabled; the header of a
+//! cancellation; whether an id is free again after a compaction cancelled its watcher, because versions of etcd differ;
+//! which compactions there were, if clients outside the history wrote too.
 
 use api::{Error, Request};
 use record::{Nanos, Outcome, WatchStream};
