@@ -71,22 +71,36 @@ pub(crate) fn run_plan_with(
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = catch_panics(|| {
         let mut receivers = EventReceivers::new(plan.most_members(), own, observer);
-        if !receivers.own.without_specification() {
-            receivers.monitors.musts.configure(musts::setup(plan));
-            receivers.monitors.specification.configure(musts::raft(plan));
-            receivers.monitors.lessor.configure(plan.cluster.settings.election_timeout());
-        }
-        receivers.monitors.headers.configure();
+        configure(&mut receivers.monitors, plan, !receivers.own.without_specification());
         let mut record = cluster::run(plan, &mut receivers, options);
         let checking = Stopwatch::start();
-        let (verdict, starts) = receivers.judge(&mut record, expectations(plan));
+        let (verdict, starts) = receivers.judge(&mut record, expectations_of(plan));
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// What a plan expects, and what else the judges must know of it besides the record.
-fn expectations(plan: &Plan) -> Expectations {
+/// The monitors that watch a run of this plan, at its beginning. Whoever has kept what they see can show it to them once
+/// more, or something else.
+pub fn monitors_of(plan: &Plan) -> Monitors {
+    let mut monitors = Monitors::new(plan.most_members());
+    configure(&mut monitors, plan, true);
+    monitors
+}
+
+/// Tells the monitors what they must know of a plan. Those that need the steps of members watch nothing without them.
+fn configure(monitors: &mut Monitors, plan: &Plan, steps: bool) {
+    if steps {
+        monitors.musts.configure(musts::setup(plan));
+        monitors.specification.configure(musts::raft(plan));
+        monitors.lessor.configure(plan.cluster.settings.election_timeout());
+    }
+    monitors.headers.configure();
+}
+
+/// What a plan expects, and what else the judges must know of it besides the record. What a run shows, when processes
+/// started and who was the lessor, is not in it.
+pub fn expectations_of(plan: &Plan) -> Expectations {
     let settings = &plan.cluster.settings;
     Expectations {
         answered: plan.expect.answered,

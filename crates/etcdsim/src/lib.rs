@@ -205,7 +205,7 @@ pub use batch::{Batch, run_seed};
 pub use case::{Case, find as find_scenarios};
 pub use determinism::{Divergence, FirstDifference};
 pub use error::{Error, HistoryError};
-pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
+pub use execute::{HarnessFailure, Outcome, expectations_of, monitors_of, run_plan, run_plan_observed};
 pub use exit::Exit;
 #[doc(hidden)]
 pub use explain::wrong_steps;

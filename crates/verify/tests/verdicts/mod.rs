@@ -1,9 +1,18 @@
 //! What the oracles make of some runs, written down in `tests/data/verdicts`: how much each of them judged, what it
-//! skipped and why, and what it says of each flaw. So a change of an oracle shows what it changes, and a check that
-//! stops looking does not go unnoticed.
+//! skipped and why, and what it says of each flaw, and of what a correct run shows with one thing changed: a value of a
+//! history, a fact, a step, what a member keeps, a setting. So a change of an oracle shows what it changes, and a check
+//! that stops looking does not go unnoticed.
 //!
 //! A change of the member or of the world changes runs, and so these files. `UPDATE_VERDICTS=1 cargo test -p
 //! etcdsim-verify --test all verdicts::` writes them again; look at the difference.
+
+mod facts;
+mod histories;
+mod kept;
+mod lines;
+mod steps;
+mod stream;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -112,6 +121,29 @@ fn shown(violation: &Violation) -> String {
         sentences.join(" "),
         events.join(" | ")
     )
+}
+
+/// A verdict in one line: the titles of up to three violations, how many there are, and a digest of all that it says.
+fn in_brief(verdict: &Verdict) -> String {
+    let mut titles: Vec<String> = Vec::new();
+    for violation in &verdict.violations {
+        let title = format!("{} {}", violation.oracle, violation.title);
+        if titles.len() < 3 && !titles.contains(&title) {
+            titles.push(title);
+        }
+    }
+    let Verdict { checks, not_judged, undecided, violations, .. } = verdict;
+    let all = digest(&format!("{checks:?} {not_judged:?} {undecided:?} {violations:?}"));
+    match violations.len() {
+        0 => format!("holds ({all:08x})"),
+        1 => format!("{} ({all:08x})", titles.join("; ")),
+        many => format!("{} ({many}, {all:08x})", titles.join("; ")),
+    }
+}
+
+/// FNV-1a, of 32 bits: texts that differ have different digests, as good as always.
+fn digest(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |digest, byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Compares with what is written down.
