@@ -124,7 +124,7 @@ macro_rules! oracles {
 macro_rules! monitors {
     ($($(#[doc = $doc:literal])+ $name:ident: $monitor:ty,)+) => {
         /// All monitors of the table.
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub struct Monitors {
             $($(#[doc = $doc])+ pub $name: $monitor,)+
         }

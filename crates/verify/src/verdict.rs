@@ -162,7 +162,7 @@ impl Missing {
 }
 
 /// The sheet into which all oracles write, in the order in which they run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
     /// Sentences about what could not be decided.

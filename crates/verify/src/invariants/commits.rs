@@ -23,7 +23,7 @@ pub(super) struct Commit {
 }
 
 /// The first commits of entries.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Commits {
     /// The commit with the highest index.
     pub newest: Option<Commit>,

@@ -79,7 +79,7 @@ pub(super) enum Proof {
 }
 
 /// A member's disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Disk {
     /// What the member may assume to be durable.
     pub now: OnDisk,

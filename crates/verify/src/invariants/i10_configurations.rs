@@ -29,7 +29,7 @@ use crate::Oracle;
 const CONFIGURATIONS_MAX: usize = 256;
 
 /// All configurations so far, by the index that made them, with the event that first reported each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
     /// The index of the configuration that a leader used when it made entries; by the term and the first index of

@@ -22,13 +22,13 @@ use crate::Oracle;
 const TERMS_MAX: usize = 1_024;
 
 /// Who led each term.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ElectionSafety {
     leaders: BTreeMap<u64, Leader>,
 }
 
 /// The first leader of a term.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Leader {
     member: MemberId,
     incarnation: u32,

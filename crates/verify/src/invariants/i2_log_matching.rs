@@ -21,7 +21,7 @@ use super::{Breach, Breaches};
 use crate::{Oracle, describe};
 
 /// For each index and term, the first log that had an entry there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LogMatching {
     /// The first term seen at each index.
     first: Window<Sighting>,

@@ -18,7 +18,7 @@ use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
 /// The first execution of each index.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StateMachineSafety {
     first_executions: Window<Execution>,
 }

@@ -27,7 +27,7 @@ use crate::{Oracle, describe};
 const QUESTIONS_MAX: usize = 16_384;
 
 /// The questions asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ReadIndex {
     /// By context.
     asked: BTreeMap<u64, Question>,

@@ -10,7 +10,7 @@ use super::i4_state_machine_safety::Execution;
 use super::log::TermLog;
 
 /// One member.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Member {
     /// Its id.
     pub id: MemberId,

@@ -64,7 +64,7 @@ use member::Member;
 use probes::{ClusterProbes, ProcessProbes};
 
 /// Watches a run for I1 to I10.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Invariants {
     members: Members<Member>,
     commits: Commits,
@@ -438,7 +438,7 @@ impl Invariants {
 }
 
 /// The violations of the last event, and which members violated which invariants before.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Breaches {
     violations: Vec<Violation>,
     known: Vec<(Oracle, MemberId)>,

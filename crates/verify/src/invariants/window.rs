@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 pub(super) const WINDOW: usize = 100_000;
 
 /// Values by index.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Window<T> {
     /// Index of the first slot.
     base: u64,

@@ -9,7 +9,7 @@ use super::*;
 /// end of the budget, once for each change.
 const SEEDS: [u64; 8] = [0, 1, 2, 3, 4, 5, 7, 8];
 /// How many operations, and how many lines about each watch stream, are kept.
-const OPERATIONS: usize = 80;
+const OPERATIONS: usize = 60;
 const OF_A_STREAM: usize = 12;
 
 /// The beginning of a run's history, as lines. An operation that was answered later is one without an answer.

@@ -8,7 +8,7 @@ use etcdsim_verify::{Context, Expectations, leaks};
 
 use super::*;
 
-/// The runs: plans of the swarm.
+/// The runs: short plans of the swarm.
 const SEEDS: std::ops::Range<u64> = 0..4;
 const SECOND: u64 = 1_000_000_000;
 
@@ -160,7 +160,7 @@ fn changes() -> Vec<(&'static str, Change)> {
 
 #[test]
 fn of_what_may_be_kept() {
-    let case = scenario("swarm");
+    let case = short_swarm();
     let changes = changes();
     let mut text = String::new();
     for seed in SEEDS {

@@ -43,6 +43,14 @@ fn scenarios() -> Vec<Case> {
     files.iter().map(|file| Case::load(file).expect("a scenario")).collect()
 }
 
+/// The swarm with short runs, for tests that look at each of them many times.
+fn short_swarm() -> Case {
+    let text = std::fs::read_to_string(root().join("scenarios/swarm.toml")).expect("the swarm is there");
+    let short = text.replace(r#"chaos = "20s..40s""#, r#"chaos = "4s..10s""#);
+    assert_ne!(short, text, "its chaos phase has another length");
+    Case::parse("swarm.toml", &short).expect("a scenario")
+}
+
 fn run(plan: &Plan) -> Outcome {
     run_plan(plan).expect("the simulator does not panic")
 }

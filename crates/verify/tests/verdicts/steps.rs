@@ -9,7 +9,7 @@ use etcdsim_verify::{Monitor, Sheet};
 use super::stream::{Shown, Stream};
 use super::*;
 
-/// The runs: plans of the swarm.
+/// The runs: short plans of the swarm.
 const SEEDS: std::ops::Range<u64> = 0..6;
 /// How many of the next things that the run shows are shown after the changed step.
 const AFTERWARDS: usize = 300;
@@ -294,7 +294,7 @@ fn other_kinds(entries: &mut Entries) -> bool {
 
 #[test]
 fn of_steps_with_a_change() {
-    let case = scenario("swarm");
+    let case = short_swarm();
     let changes = changes();
     let mut said: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
     for seed in SEEDS {

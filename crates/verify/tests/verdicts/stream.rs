@@ -29,7 +29,8 @@ impl Shown {
                     }
                 }
                 if let Some((_, rest)) = text.split_once("kind: ") {
-                    names.extend(rest.split(|at: char| !at.is_alphanumeric()).next());
+                    let name = rest.split(|at: char| !at.is_alphanumeric()).next();
+                    names.extend(name.filter(|name| name.starts_with(char::is_uppercase)));
                 }
                 names.join(" ")
             }
@@ -119,18 +120,38 @@ impl Stream {
     }
 }
 
-/// What the monitors of a plan say, if they are shown this.
-pub fn said_of<'a>(plan: &Plan, shown: impl Iterator<Item = &'a Shown>, record: &Record) -> String {
-    let mut monitors = monitors_of(plan);
-    let mut sheet = Sheet::default();
-    shown.for_each(|shown| shown.show(&mut monitors, &mut sheet));
-    end(monitors, record, sheet)
+/// The monitors of a run, and what they have said so far.
+#[derive(Clone)]
+pub struct Watch {
+    monitors: Monitors,
+    sheet: Sheet,
 }
 
-/// What monitors say at the end of a run.
-pub fn end(mut monitors: Monitors, record: &Record, mut sheet: Sheet) -> String {
-    let counts = format!("{:?} {:?}", monitors.specification.counts_by_name(), monitors.invariants.probes());
-    monitors.end(record, &mut sheet);
-    let (musts, verdict) = (monitors.musts.counts(), sheet.into_verdict());
-    format!("{} {:08x}", in_brief(&verdict), digest(&format!("{counts} {musts:?}")))
+impl Watch {
+    /// The monitors of this plan.
+    pub fn new(plan: &Plan) -> Watch {
+        Watch { monitors: monitors_of(plan), sheet: Sheet::default() }
+    }
+
+    /// The same without S.
+    pub fn without_specification(mut self) -> Watch {
+        self.monitors.specification.switch_off();
+        self
+    }
+
+    /// Shows them something.
+    pub fn show<'a>(&mut self, shown: impl IntoIterator<Item = &'a Shown>) {
+        shown.into_iter().for_each(|shown| shown.show(&mut self.monitors, &mut self.sheet));
+    }
+
+    /// What they say in all, if this is shown to them as well, and is the rest of the run.
+    pub fn said<'a>(mut self, rest: impl IntoIterator<Item = &'a Shown>, record: &Record) -> String {
+        self.show(rest);
+        let Watch { mut monitors, mut sheet } = self;
+        let counts =
+            format!("{:?} {:?}", monitors.specification.counts_by_name(), monitors.invariants.probes());
+        monitors.end(record, &mut sheet);
+        let musts = monitors.musts.counts();
+        format!("{} {:08x}", in_brief(&sheet.into_verdict()), digest(&format!("{counts} {musts:?}")))
+    }
 }

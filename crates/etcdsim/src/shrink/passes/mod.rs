@@ -8,6 +8,7 @@ mod clients;
 mod cut;
 mod draws;
 mod faults;
+mod few;
 mod groups;
 mod members;
 mod names;
@@ -47,6 +48,8 @@ macro_rules! passes {
 }
 
 passes! {
+    "few" few::few,
+        "Keeps one, two or three faults and operations, if few are left.";
     "cut" cut::cut,
         "Ends the chaos phase soon after the violation, and leaves out what would come later.";
     "calm" calm::calm,

@@ -9,7 +9,7 @@ use super::super::configuration::Configuration;
 use super::super::window::Window;
 
 /// What must be remembered to count these probes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterProbes {
     /// The members that believe that they lead.
     leaders: BTreeSet<MemberId>,

@@ -6,14 +6,14 @@ use record::probe::Counts;
 use record::{EtcdFact, Event, Fact, MemberId, MessageHead, MessageKind, Probe, Role, Stop};
 
 /// What must be remembered to count these probes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ProcessProbes {
     processes: BTreeMap<MemberId, Process>,
     configuration: Newest,
 }
 
 /// The newest configuration.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Newest {
     /// The index of the entry that made it.
     index: u64,
@@ -23,7 +23,7 @@ struct Newest {
 }
 
 /// One member's process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Process {
     /// Whether it has started and not ended.
     runs: bool,
