@@ -184,9 +184,10 @@ fn ask_all<'a>(flaws: impl Iterator<Item = &'a Flaw>) {
     println!("all that the whole plan needs, the small one needs: {among}");
 }
 
-/// A short run with faults of every family that finds most flaws.
-const SHORT: &str = r#"
-title = "Short"
+/// Short runs that find many flaws.
+const SHORT: [&str; 2] = [
+    r#"
+title = "Members stop"
 [cluster]
 members = 3
 snapshot-count = 10
@@ -209,7 +210,33 @@ every = "900ms..1200ms"
 for = "100ms"
 [run]
 chaos = "2500ms"
-"#;
+"#,
+    r#"
+title = "Members are cut off"
+[cluster]
+members = 3
+backend-interval = "300ms"
+[workload]
+clients = 3
+rate = "4/s"
+[workload.mix]
+put = 2
+get = 2
+txn = 2
+[[fault]]
+kind = "isolate"
+target = "leader"
+every = "900ms..1200ms"
+for = "1500ms"
+[[fault]]
+kind = "crash"
+target = "random"
+every = "700ms..900ms"
+for = "100ms"
+[run]
+chaos = "2500ms"
+"#,
+];
 
 fn signature(plan: &Plan) -> Option<Signature> {
     Shrinker::new(1).signature_of(plan).ok()
@@ -221,9 +248,10 @@ const OF_A_FLAW: usize = 3;
 
 /// Plans that are small enough for all their parts to be tried, each with its flaw and its failure.
 fn small_plans(flaw: Flaw) -> Vec<(Plan, Signature)> {
-    let scenario = Scenario::parse("short.toml", SHORT).expect("it is a scenario");
+    let scenario = |text| Scenario::parse("short.toml", text).expect("it is a scenario");
+    let scenarios = SHORT.map(scenario);
     let mut plans: Vec<(Plan, Signature)> = Vec::new();
-    for seed in 0..60 {
+    for (seed, scenario) in (0..60).flat_map(|seed| scenarios.iter().map(move |scenario| (seed, scenario))) {
         let mut plan = scenario.expand(seed);
         plan.flaws = vec![plan::FlawAt { flaw: flaw.id().to_string(), member: None }];
         let (faults, operations) = size(&plan);
