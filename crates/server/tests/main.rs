@@ -2,6 +2,7 @@
 //! killed by its id when its test ends.
 
 mod binary;
+mod clients;
 mod cluster;
 mod crashes;
 mod etcdctl;

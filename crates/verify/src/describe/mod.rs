@@ -396,6 +396,10 @@ mod tests {
         assert_eq!(key_value(&kv), r#"a="" (mod 4)"#);
         kv.create_revision = CREATED_BEFORE;
         assert_eq!(key_value(&kv), r#"a="" (created before, mod 4)"#);
+        (kv.version, kv.lease) = (2, 7);
+        assert_eq!(key_value(&kv), r#"a="" (created before, mod 4, version 2, lease 7)"#);
+        (kv.version, kv.lease) = (0, 0);
+        assert_eq!(key_value(&kv), r#"a="" (created before, mod 4, version 0)"#);
         let header = Some(ResponseHeader { revision: NOT_RECORDED, ..Default::default() });
         assert_eq!(response(&CompactionResponse { header }.into()), "done");
         let mut put = put_k3(Outcome::Unknown { gave_up: 0 });

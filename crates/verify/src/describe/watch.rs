@@ -65,7 +65,6 @@ pub fn watch_response(at: Nanos, response: &WatchResponse) -> String {
     }
     match &response.events[..] {
         [] if what.is_empty() => what.push("progress".to_string()),
-        [] => {}
         events if events.len() <= KEYS_SHOWN => what.extend(events.iter().map(event)),
         events => what.push(many(events)),
     }

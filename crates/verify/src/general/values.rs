@@ -347,3 +347,30 @@ impl<'a> Splitter<'a> {
         self.numbers.push(number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::etcdserverpb::{PutRequest, RangeRequest};
+    use record::{MemberId, Operation, Outcome};
+
+    use super::*;
+
+    #[test]
+    fn parts_have_the_numbers_of_their_operations() {
+        let operation = |request: Request, call| Operation {
+            client: 1,
+            member: MemberId::new(1),
+            user: None,
+            request,
+            streamed: false,
+            call,
+            outcome: Outcome::Unknown { gave_up: call + 1 },
+        };
+        let put = |key: &'static str| PutRequest { key: key.into(), ..PutRequest::default() }.into();
+        let read = RangeRequest { key: "a".into(), ..RangeRequest::default() }.into();
+        let operations = vec![operation(put("a"), 10), operation(read, 20), operation(put("b"), 30)];
+        let by_key = ByKey::new(&History { operations, ..History::default() }, &[]);
+        assert_eq!(by_key.operations(&[0, 1]), [0, 2]);
+        assert_eq!([by_key.key_of(0), by_key.key_of(1)], ["a", "b"]);
+    }
+}

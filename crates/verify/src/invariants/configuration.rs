@@ -33,11 +33,6 @@ impl Configuration {
         self.voters == [id] && self.outgoing.is_empty()
     }
 
-    /// Whether the member is the only one in it.
-    pub fn is_only(&self, id: MemberId) -> bool {
-        self.is_only_voter(id) && self.learners.is_empty()
-    }
-
     /// Whether the two have the same members; their indexes may differ.
     pub fn equals(&self, other: &Configuration) -> bool {
         (&self.voters, &self.outgoing, &self.learners) == (&other.voters, &other.outgoing, &other.learners)

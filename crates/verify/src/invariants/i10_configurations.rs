@@ -273,6 +273,32 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_in_a_joint_configuration_is_counted() {
+        let mut run = run();
+        run.configure(1, 4, &[1, 4, 5], &[1, 2, 3], &[]);
+        for restarts in 1..=2 {
+            run.stop(1, Stop::Crash);
+            run.start(1, 4);
+            run.configure(1, 4, &[1, 4, 5], &[1, 2, 3], &[]);
+            assert_eq!(run.invariants.probes()[Probe::RestartsInJoint], restarts);
+        }
+    }
+
+    #[test]
+    fn a_member_that_applies_again_after_a_restart_makes_configurations() {
+        let mut run = run();
+        run.leads(3, 1);
+        run.write(3, &[(1, 1)]);
+        run.stop(3, Stop::Crash);
+        run.start(3, 0);
+        run.commit(3, 1, 1);
+        run.apply(3, 1, 1);
+        run.configure(3, 1, &[1, 2, 3, 4], &[], &[]);
+        assert!(run.sheet.violations().iter().all(|violation| violation.oracle != Oracle::I10));
+        assert_eq!(run.invariants.probes()[Probe::ConfigurationsChanged], 1);
+    }
+
+    #[test]
     fn a_snapshot_makes_no_configuration() {
         let mut run = run();
         run.configure(1, 4, &[1, 2, 3, 4], &[], &[]);

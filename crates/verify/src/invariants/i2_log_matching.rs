@@ -78,12 +78,6 @@ impl LogMatching {
         }
     }
 
-    /// Forgets the entries after `last`: the only member of the cluster restarted with a log up to there.
-    pub fn forget_after(&mut self, last: u64) {
-        self.first.forget_above(last);
-        self.others.retain(|(index, _), _| *index <= last);
-    }
-
     /// Forgets the entries of terms after `term`: the only voter restarted with a log up to `last` and without these
     /// terms, and no other member has entries of them.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {

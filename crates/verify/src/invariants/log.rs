@@ -59,14 +59,13 @@ impl TermLog {
         self.last = index;
     }
 
-    /// Drops what was at and after `index`.
+    /// Drops what was at and after `index`, where an entry comes now.
     #[cold]
     fn make_room(&mut self, index: u64) {
         if index > self.last || index <= self.before.0 {
             *self = TermLog::after(index.saturating_sub(1), UNKNOWN);
         } else {
             self.runs.retain(|run| run.0 < index);
-            self.last = index - 1;
         }
     }
 

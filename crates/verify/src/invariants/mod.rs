@@ -281,14 +281,11 @@ impl Invariants {
         let id = member.id;
         let configuration = member.configuration.as_ref();
         let last = found.before.0 + found.entries.len() as u64;
-        // Nobody else relies on what an only voter or an only member lost, so it may use these terms and indexes again
-        // (see I1 and I2).
+        // Nobody else relies on what an only voter lost, so it may use these terms and their indexes again (see I1 and
+        // I2).
         if configuration.map_or(only_one, |configuration| configuration.is_only_voter(id)) {
             self.elections.forget_after(found.hard_state.term);
             self.logs.forget_terms_after(found.hard_state.term, last);
-        }
-        if configuration.map_or(only_one, |configuration| configuration.is_only(id)) {
-            self.logs.forget_after(last);
         }
         for entry in found.entries {
             log.put(entry.index, entry.term);

@@ -589,3 +589,35 @@ fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     }
     violation
 }
+
+#[cfg(test)]
+mod tests {
+    use api::etcdserverpb::{RangeRequest, RangeResponse};
+
+    use super::*;
+
+    fn read(revision: i64) -> RequestOp {
+        let range = RangeRequest { revision, ..RangeRequest::default() };
+        RequestOp { request: Some(Op::RequestRange(range)) }
+    }
+
+    #[test]
+    fn a_transaction_reads_at_the_lowest_revision_of_the_branch_that_ran() {
+        let inner =
+            TxnRequest { failure: vec![read(3), read(2)], success: vec![read(1)], ..TxnRequest::default() };
+        let nested = RequestOp { request: Some(Op::RequestTxn(inner)) };
+        let txn = TxnRequest {
+            success: vec![read(9), read(0), read(7), nested],
+            failure: vec![read(5)],
+            ..TxnRequest::default()
+        };
+        assert_eq!(oldest_read(&txn), Some(1));
+        let of_range = || ResponseOp { response: Some(OpResponse::ResponseRange(RangeResponse::default())) };
+        let of_txn = |succeeded, responses| TxnResponse { succeeded, responses, ..TxnResponse::default() };
+        let inner = of_txn(false, vec![of_range(), of_range()]);
+        let inner = ResponseOp { response: Some(OpResponse::ResponseTxn(inner)) };
+        let ran = of_txn(true, vec![of_range(), of_range(), of_range(), inner]);
+        assert_eq!(oldest_read_done(&txn, &ran), Some(2));
+        assert_eq!(oldest_read_done(&txn, &of_txn(false, vec![of_range()])), Some(5));
+    }
+}

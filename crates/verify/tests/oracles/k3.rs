@@ -195,3 +195,16 @@ fn a_refusal_counts_even_if_nobody_knows_who_compacted() {
     refused().ok(3, get_at("a", 4), (10, 11), found(4, &[kv("a", "3", 2, 4, 3)])).holds(Oracle::K3);
     refused().error(3, get_at("a", 2), (10, 11), Error::Compacted).holds(Oracle::K3);
 }
+
+#[test]
+fn a_revision_of_the_future_is_not_judged_if_nobody_knows_the_restarts() {
+    let read: api::Request =
+        RangeRequest { key: "a".into(), revision: 9, serializable: true, ..RangeRequest::default() }.into();
+    let story = || written().error(1, read.clone(), (7, 8), Error::FutureRev);
+    let not_judged = |story: Story| {
+        let missing = story.verdict().not_judged;
+        let of_k3 = missing.iter().filter(|missing| missing.oracle == Oracle::K3);
+        of_k3.map(|missing| missing.count).sum::<u64>()
+    };
+    assert_eq!([not_judged(story()), not_judged(story().starts(&[]))], [1, 0]);
+}

@@ -1,10 +1,16 @@
 //! Z: each count is compared with its bound, and one more than that is a leak.
 
-use api::etcdserverpb::{AuthenticateRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse};
-use etcdsim_verify::leaks::compare;
+use api::etcdserverpb::{
+    AuthenticateRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, MemberPromoteRequest,
+    MemberPromoteResponse,
+};
+use etcdsim::{Plan, expectations_of, monitors_of};
 use etcdsim_verify::leaks::counts::COUNTS;
+use etcdsim_verify::leaks::{Limits, compare};
+use etcdsim_verify::musts::{Musts, Setup};
 use etcdsim_verify::{Context, Oracle};
 use record::{Kept, KeptByMember, MemberId};
+use settings::Settings;
 
 use super::build::*;
 use super::evidence::header;
@@ -211,4 +217,41 @@ fn a_member_that_has_not_applied_a_removal_may_keep_the_removed_member() {
     assert_eq!(bound_of(&story, "progress"), None);
     story.record.kept[0].configured_at -= 1;
     assert_eq!(bound_of(&story, "progress"), Some(bound));
+}
+
+/// A promotion that is refused when its entry is applied waits until its deadline, after its client has the answer.
+#[test]
+fn promotions_may_be_kept_for_a_request_timeout() {
+    let bound = |answered| {
+        let answer = MemberPromoteResponse { header: header(1), members: Vec::new() };
+        let mut story = kept(&[]).ok(9, MemberPromoteRequest { id: 4 }.into(), (52, answered), answer.into());
+        story.record.kept[0].time = 70 * SECOND;
+        bound_of(&story, "proposals").expect("it is compared")
+    };
+    // 7 s, and 3 s for what follows, before the 70 s.
+    assert_eq!(bound(60), bound(59) + 2);
+}
+
+#[test]
+fn the_usual_limits_are_those_of_etcd() {
+    let mut plan = Plan::default();
+    plan.cluster.settings = Settings::etcd();
+    assert_eq!(expectations_of(&plan).bounds, Limits::default());
+    let mut musts = Musts::new(plan.most_members());
+    musts.configure(Setup { first_members: plan.cluster.members, ..Setup::default() });
+    assert_eq!(format!("{musts:?}"), format!("{:?}", monitors_of(&plan).musts));
+}
+
+/// Two seconds, and twice as long as its batches and pauses take.
+#[test]
+fn a_compaction_is_done_in_time() {
+    let bound = |time: u64| {
+        let mut story = kept(&[]).ok(1, compact(2), (52, 53), compacted(3)).applied_idly(3, 3);
+        story.record.applied[2].time = 53 * SECOND;
+        story.record.kept[0].time = time * SECOND;
+        story.expectations.bounds.compaction_pause = SECOND;
+        member(&mut story).applied = 3;
+        bound_of(&story, "scrubs")
+    };
+    assert_eq!([bound(57), bound(58)], [Some(1), Some(0)]);
 }

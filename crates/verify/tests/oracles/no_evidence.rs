@@ -196,6 +196,11 @@ fn a_lease_is_granted_again_when_it_has_ended() {
         .ok(2, put_with("a", "x", 8), (2, 3), done(2))
         .ok(2, get("a"), (4, 5), found(2, &[kv_with("a", "x", 2, 8)]));
     attached.holds(Oracle::K1);
+    // It may have been called as late as the put returned, but no later.
+    let called_at =
+        |at| Story::default().ok(2, put_with("a", "x", 8), (2, 3), done(2)).unknown(1, grant(8, 10), at);
+    called_at(3).holds(Oracle::K1);
+    called_at(4).breaks(Oracle::K1, "a write was answered wrongly");
     Story::default()
         .ok(2, put_with("a", "x", 8), (2, 3), done(2))
         .breaks(Oracle::K1, "a write was answered wrongly");
@@ -213,6 +218,10 @@ fn keep_alives_are_of_leases_that_exist() {
         .holds(Oracle::L3);
     leased().ok(1, keep(7), (8, 9), kept(7, 0)).breaks(Oracle::L3, "a keep-alive found no lease");
     leased().ok(1, keep(7), (14, 15), kept(7, 0)).holds(Oracle::L3);
+    // A renewal makes it live longer.
+    let renewed = leased().ok(1, keep(7), (8, 9), kept(7, 10));
+    renewed.ok(1, keep(7), (14, 15), kept(7, 0)).breaks(Oracle::L3, "a keep-alive found no lease");
+    leased().error(2, grant(7, 10), (8, 9), Error::LeaseExists).holds(Oracle::L3);
     leased().ok(1, keep(9), (8, 9), kept(9, 10)).breaks(Oracle::L3, "a keep-alive was confirmed without");
     leased().ok(1, keep(7), (8, 9), kept(7, 60)).breaks(Oracle::L3, "the wrong time of a lease");
     let refused = |at| leased().error(1, put_with("c", "x", 7), at, Error::LeaseNotFound);
@@ -441,4 +450,23 @@ fn a_lease_may_have_been_ended_by_others() {
     others.expectations.open_world = true;
     let verdict = others.verdict();
     assert!(verdict.violations.is_empty() && !verdict.undecided.is_empty(), "{verdict:#?}");
+}
+
+#[test]
+fn of_many_wrong_answers_a_few_are_shown_and_all_are_counted() {
+    let wrong = |count: u64| {
+        let ask = |story: Story, nth: u64| story.ok(1, keep(9), (8 + 2 * nth, 9 + 2 * nth), kept(9, 10));
+        let verdict = (0..count).fold(leased(), ask).verdict();
+        let of_leases = verdict.violations.into_iter().filter(|one| one.oracle == Oracle::L3);
+        of_leases.map(|one| one.sentences).collect::<Vec<_>>()
+    };
+    let shown = wrong(40).len();
+    assert!((1..40).contains(&shown), "{shown}");
+    let says_more =
+        |sentences: &Vec<String>| sentences.iter().any(|one| one.contains("more leases or answers"));
+    assert!(!wrong(shown as u64).iter().any(says_more));
+    let all = wrong(shown as u64 + 2);
+    assert_eq!(all.len(), shown);
+    assert_eq!(all[shown - 1].last().map(String::as_str), Some("2 more leases or answers are like that."));
+    assert!(!all[..shown - 1].iter().any(says_more));
 }

@@ -299,3 +299,22 @@ fn earliest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_overlap_if_a_key_is_in_both() {
+        let span = |key: &'static [u8], end: &'static [u8]| Span(key.into(), end.into());
+        let overlap = |one: &Span, other: &Span| {
+            assert_eq!(one.overlaps(other), other.overlaps(one));
+            one.overlaps(other)
+        };
+        let (from_a_to_c, c) = (span(b"a", b"c"), span(b"c", b""));
+        assert!(overlap(&from_a_to_c, &span(b"b", b"")) && overlap(&c, &c));
+        assert!(!overlap(&from_a_to_c, &c) && !overlap(&from_a_to_c, &span(b"c", b"d")));
+        assert!(overlap(&c, &span(b"a", b"\0")) && !overlap(&c, &span(b"d", b"\0")));
+        assert!(overlap(&span(b"b", b"d"), &from_a_to_c) && !overlap(&c, &span(b"d", b"")));
+    }
+}

@@ -231,3 +231,66 @@ impl Seen<'_> {
             && (deleted || answer::is_same_pair(Some(kv), Some(self.kv)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::etcdserverpb::{PutRequest, RangeResponse, WatchResponse};
+    use api::mvccpb::Event;
+    use record::{MemberId, Operation, Outcome};
+
+    use super::*;
+
+    fn pair(key: &'static str, value: &'static str, mod_revision: i64) -> KeyValue {
+        KeyValue { key: key.into(), value: value.into(), mod_revision, ..KeyValue::default() }
+    }
+
+    /// A watcher that received a put of `a` at revision 5.
+    fn watched() -> History {
+        let event = Event { r#type: EventType::Put as i32, kv: Some(pair("a", "1", 5)), prev_kv: None };
+        let response = WatchResponse { events: vec![event], ..WatchResponse::default() };
+        let received = vec![(100, response)];
+        let (client, member) = (1, MemberId::new(1));
+        let watches =
+            vec![WatchStream { client, member, opened: 0, sent: Vec::new(), received, ended: None }];
+        History { watches, ..History::default() }
+    }
+
+    #[test]
+    fn a_put_fits_an_event_of_its_key_and_value_that_came_after_it() {
+        let history = watched();
+        let observations = Observations::of(&history, &[]);
+        let misfits = |key: &'static str, value: &'static str, ignore_value, call| {
+            let put =
+                PutRequest { key: key.into(), value: value.into(), ignore_value, ..PutRequest::default() };
+            observations.misfits(&put.into(), call, 5)
+        };
+        assert_eq!([misfits("a", "1", false, 0), misfits("a", "", true, 100)], [0, 0]);
+        assert_eq!([misfits("b", "1", false, 0), misfits("b", "", true, 0)], [1, 1]);
+        assert_eq!([misfits("a", "2", false, 0), misfits("a", "1", false, 101)], [1, 1]);
+    }
+
+    #[test]
+    fn what_disagrees_about_no_key_disagrees_all_the_same() {
+        assert!(Against::default().is_empty());
+        assert!(!Against { all: true, ..Against::default() }.is_empty());
+        assert!(!Against { keys: vec!["a".into()], ..Against::default() }.is_empty());
+    }
+
+    #[test]
+    fn the_newest_pair_that_was_read() {
+        let answer =
+            RangeResponse { kvs: vec![pair("a", "1", 5), pair("b", "1", 3)], ..RangeResponse::default() };
+        let operation = Operation {
+            client: 1,
+            member: MemberId::new(1),
+            user: None,
+            request: api::etcdserverpb::RangeRequest::default().into(),
+            streamed: false,
+            call: 1,
+            outcome: Outcome::Answer { at: 2, response: answer.into() },
+        };
+        let history = History { operations: vec![operation], ..History::default() };
+        assert_eq!(ReadPairs::of(&history, &[], 1).newest(), 5);
+        assert_eq!(ReadPairs::of(&history, &[], 5).newest(), 0);
+    }
+}
