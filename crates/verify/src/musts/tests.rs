@@ -310,6 +310,33 @@ fn b2_a_transfer_to_a_voter_that_is_well_takes_place() {
 }
 
 #[test]
+fn b2_a_transfer_that_is_not_given_up_is_reported_once() {
+    let mut scene = Scene::new(Setup::default());
+    scene.start(1);
+    scene.leads(Call::TransferLeader { to: id(2) }, 2);
+    (0..15).for_each(|_| scene.leads(Call::Tick, 2));
+    scene.leads(Call::Tick, 0);
+    assert_eq!(scene.sheet.violations().len(), 1);
+    assert_eq!(scene.end(Oracle::B2).1, 1);
+}
+
+/// No transfer takes place. It is owed only if all that it needs is well.
+#[test]
+fn b2_a_transfer_is_owed_if_links_are_in_order_and_both_members_serve() {
+    let fires = |in_order, stopped: &[u32]| {
+        let mut scene = Scene::at_peace(Setup { peers_in_order: in_order, ..Setup::default() });
+        stopped.iter().for_each(|member| scene.fact(*member, Fact::Stopped(Stop::Crash)));
+        scene.leads(Call::TransferLeader { to: id(2) }, 2);
+        scene.pass(50 * MS);
+        scene.leads(Call::Tick, 0);
+        scene.pass(2 * SECOND);
+        scene.end(Oracle::B2).0
+    };
+    assert!(fires(true, &[]) && fires(true, &[3]));
+    assert!(!fires(false, &[]) && !fires(true, &[2]) && !fires(true, &[1]));
+}
+
+#[test]
 fn b3_nobody_disturbs_a_leader_that_is_heard() {
     let disturbed = |setup| {
         let mut scene = Scene::at_peace(setup);
@@ -412,6 +439,27 @@ fn b4_a_member_that_returns_catches_up() {
         scene.pass(4 * SECOND);
         scene
     });
+}
+
+/// The log is too short for a member that needs one snapshot after another.
+#[test]
+fn b4_a_member_that_needs_two_snapshots_need_not_catch_up() {
+    for (snapshots, owed) in [(1, true), (2, false)] {
+        let mut scene = Scene::at_peace(Setup::default());
+        scene.fact(3, Fact::Stopped(Stop::Crash));
+        scene.pass(SECOND);
+        scene.apply(1..=2, 50);
+        scene.start(3);
+        scene.message(1, 3, MessageKind::Heartbeat, MS);
+        scene.state(3, 2, Role::Follower, 1);
+        scene.pass(3 * SECOND);
+        for index in 20..20 + snapshots {
+            scene.own(3, EtcdFact::SnapshotInstalled { index, term: 2, revision: index, state_hash: 0 });
+            scene.commits_backend(3);
+        }
+        scene.pass(4 * SECOND);
+        assert_eq!(scene.end(Oracle::B4).0, owed, "{snapshots} snapshots");
+    }
 }
 
 #[test]
