@@ -35,8 +35,12 @@ pub struct Alive<'a, 'b> {
     since: Nanos,
     /// The requests that are not over, of all clients.
     waiting: Vec<&'a Operation>,
+    /// What [`Alive::requests`] says, which many bounds ask.
+    requests: OnceCell<u64>,
     leases: OnceCell<Leases>,
     store: OnceCell<Option<Rows>>,
+    /// What [`Alive::scrub_time`] says, which each compaction asks.
+    scrub_time: OnceCell<Nanos>,
 }
 
 /// The leases after the entries that a member has applied.
@@ -73,7 +77,17 @@ impl<'a, 'b> Alive<'a, 'b> {
             may_wait(one, moment.time, since)
         };
         let waiting = context.record.history.operations.iter().filter(may_wait).collect();
-        Alive { context, moment, member, since, waiting, leases: OnceCell::new(), store: OnceCell::new() }
+        Alive {
+            context,
+            moment,
+            member,
+            since,
+            waiting,
+            requests: OnceCell::new(),
+            leases: OnceCell::new(),
+            store: OnceCell::new(),
+            scrub_time: OnceCell::new(),
+        }
     }
 
     /// The members' settings.
@@ -114,12 +128,14 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// The requests of clients, of the services, and of other members' clients that this member may still work on.
     pub fn requests(&self) -> u64 {
-        // A call that was given up leaves a request behind, which deletes the call's key.
-        2 * self.service_calls()
-            + self.asked(|_| true)
-            + self.asked_anywhere(may_be_forwarded)
-            + self.copies_under_way()
-            + 2 * self.recent_promotions()
+        *self.requests.get_or_init(|| {
+            // A call that was given up leaves a request behind, which deletes the call's key.
+            2 * self.service_calls()
+                + self.asked(|_| true)
+                + self.asked_anywhere(may_be_forwarded)
+                + self.copies_under_way()
+                + 2 * self.recent_promotions()
+        })
     }
 
     /// How many requests that a member may ask another one to serve were answered lately. The asking member sends its
@@ -347,10 +363,12 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// How long the removal of compacted rows may take.
     fn scrub_time(&self) -> Nanos {
-        let changes =
-            self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
-        let batches = changes / self.limits().compaction_batch.max(1) + 1;
-        CLEAN_UP + 2 * batches * self.limits().compaction_pause
+        *self.scrub_time.get_or_init(|| {
+            let changes =
+                self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
+            let batches = changes / self.limits().compaction_batch.max(1) + 1;
+            CLEAN_UP + 2 * batches * self.limits().compaction_pause
+        })
     }
 
     /// Whether this member must have removed all rows of a compaction. The member begins when it applies the

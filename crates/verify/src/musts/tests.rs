@@ -678,6 +678,24 @@ fn b6_every_request_is_answered() {
     assert_eq!(scene.end(Oracle::B6), (false, 0, 0));
 }
 
+/// Clients reach the members while no fault is on their links: not that of all, of the clients of one, of all links.
+#[test]
+fn clients_are_cut_off_by_faults_of_their_links() {
+    let reached = |touches, member| {
+        let mut scene = Scene::at_peace(Setup { faults: vec![touches], ..Setup::default() });
+        scene.fault(member, true);
+        scene.pass(SECOND);
+        let (from, to) = (scene.now - 500 * MS, scene.now - 300 * MS);
+        scene.musts.cluster.clients_reached(from, to)
+    };
+    assert!(reached(Touches::Nothing, 2) && reached(Touches::Members, 2));
+    let cut_off =
+        [(Touches::ClientLinks, 0), (Touches::ClientLinks, 2), (Touches::Links, 0), (Touches::AllLinks, 0)];
+    for (touches, member) in cut_off {
+        assert!(!reached(touches, member), "{touches:?} at {member}");
+    }
+}
+
 /// Whatever happens to the others, a member answers when the time of a request is up, unless it cannot run.
 #[test]
 fn b6_a_member_that_is_cut_off_gives_requests_up() {
