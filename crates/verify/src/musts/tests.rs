@@ -696,6 +696,23 @@ fn clients_are_cut_off_by_faults_of_their_links() {
     }
 }
 
+/// What is under way counts for as long as it is under way, if both its ends are well.
+#[test]
+fn a_message_that_is_still_under_way_is_slow() {
+    let mut scene = Scene::at_peace(Setup::default());
+    let sent = scene.now;
+    for (packet, from, to) in [(1_000, 0, 2), (1_001, 1, 3)] {
+        let head = MessageHead::of(MessageKind::Append);
+        scene.fact(from, Fact::Sent { to: id(to), packet, head });
+    }
+    let worst = |scene: &Scene| scene.musts.speed.worst_now(sent, scene.now, &scene.musts.cluster);
+    scene.pass(300 * MS);
+    assert_eq!((worst(&scene).clients, worst(&scene).peers), (300 * MS, 300 * MS));
+    scene.fact(2, Fact::Stopped(Stop::Crash));
+    scene.pass(100 * MS);
+    assert_eq!((worst(&scene).clients, worst(&scene).peers), (0, 400 * MS));
+}
+
 /// Whatever happens to the others, a member answers when the time of a request is up, unless it cannot run.
 #[test]
 fn b6_a_member_that_is_cut_off_gives_requests_up() {

@@ -1,7 +1,7 @@
 //! The oracles N1 to N3: what must be refused is, by etcd's own error, and no error is unearned.
 
 use api::etcdserverpb::*;
-use api::{Error, Request, Response};
+use api::{Error, Request, Response, authpb};
 use etcdsim_verify::{Limits, Oracle};
 
 use super::build::*;
@@ -69,6 +69,12 @@ fn what_has_a_wrong_form_is_refused_by_its_own_error() {
     let refused = |error| Story::default().error(1, twice(), (1, 2), error);
     refused(other).breaks(Oracle::N1, "refused by another error");
     refused(Error::DuplicateKey).holds(Oracle::N1);
+    let grant = |perm| AuthRoleGrantPermissionRequest { name: "r".into(), perm };
+    let refused = |perm| Story::default().error(1, grant(perm).into(), (1, 2), Error::RoleNotFound);
+    refused(None).breaks(Oracle::N1, "refused by another error");
+    let perm = authpb::Permission { key: "a".into(), ..authpb::Permission::default() };
+    let found = refused(Some(perm)).verdict();
+    assert!(found.violations.iter().all(|one| one.oracle != Oracle::N1), "{found:#?}");
 }
 
 /// A transaction that puts one key twice.
@@ -142,6 +148,13 @@ fn a_token_that_expired_serves_nobody() {
     let said = &violation.sentences[0];
     let words = ["although its token had expired: ", "its TTL is 5.000 s", "used there last at 21.000 s"];
     assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    // A restart forgets all tokens, and nobody knows what this one is now.
+    let restarted = used(40).starts(&[(2, 30)]);
+    assert!(restarted.verdict().violations.iter().all(|one| one.oracle != Oracle::N2));
+    // A caller without a token has none that could expire.
+    let story = enabled().ok(2, get("a"), (20, 21), found(1, &[])).user("alice");
+    let bare = limited(story.ok(2, get("a"), (40, 41), found(1, &[]))).verdict();
+    assert!(bare.violations.iter().all(|one| one.title != ACCEPTED), "{bare:#?}");
     // Its time was not over, with a second until members look for expired ones, and another to be sure.
     let early = used(27);
     assert!(early.verdict().violations.iter().all(|one| one.oracle != Oracle::N2));
@@ -198,6 +211,13 @@ fn a_learner_refuses_what_it_does_not_serve() {
     // It may not know yet that it is a learner.
     let story = membership::joined().starts(&[]).ok(4, get("a"), (3, 4), found(1, &[]));
     assert!(story.verdict().violations.iter().all(|one| one.oracle != Oracle::N3));
+    // Once its removal is asked for, it may be none any more.
+    let read = |story: Story| story.ok(4, get("a"), (6, 7), found(2, &[kv("a", "1", 2, 2, 1)]));
+    let remove: Request = MemberRemoveRequest { id: 4 }.into();
+    let removed = read(learner().unknown(1, remove.clone(), 5));
+    assert!(removed.verdict().violations.iter().all(|one| one.oracle != Oracle::N3));
+    read(learner().error(1, remove, (5, 6), Error::MemberNotFound))
+        .breaks(Oracle::N3, "a learner answered what it must refuse");
     // After a restart, too.
     let read = |story: Story| story.ok(4, get("a"), (6, 7), found(2, &[kv("a", "1", 2, 2, 1)]));
     let story = read(learner().starts(&[(4, 6)]));
@@ -240,7 +260,18 @@ fn a_change_that_costs_the_quorum_is_refused() {
         changed(members(before, &[]), request.into(), response.into())
     };
     addition(&[1, 2, 401], &[1, 2, 401, 402]).breaks(Oracle::N3, TAKEN);
-    let right = addition(&[1, 2, 3], &[1, 2, 3, 402]);
+    addition(&[1, 401], &[1, 401, 402]).breaks(Oracle::N3, TAKEN);
+    // From one member to two is always possible.
+    for before in [&[1, 2, 3][..], &[1, 2], &[1]] {
+        let right = addition(before, &[before, &[402]].concat());
+        assert!(right.verdict().violations.iter().all(|one| one.oracle != Oracle::N3), "{before:?}");
+    }
+    // A learner has no vote.
+    let request = MemberAddRequest { peer_urls: vec!["http://m402:2380".into()], is_learner: true };
+    let member = Some(Member { id: 402, is_learner: true, ..Member::default() });
+    let after = members(&[1, 2, 401, 402], &[402]);
+    let response = MemberAddResponse { header: None, member, members: after };
+    let right = changed(members(&[1, 2, 401], &[]), request.into(), response.into());
     assert!(right.verdict().violations.iter().all(|one| one.oracle != Oracle::N3));
 }
 
