@@ -190,3 +190,10 @@ fn an_acknowledgement_may_leave_after_a_snapshot_has_covered_it() {
     let in_time = rig.right(2, Call::Release { numbers: vec![1], durable: ready.number });
     assert!(rig.judge(id(2), &in_time).is_empty());
 }
+
+#[test]
+fn the_number_of_a_read_is_new_once() {
+    let mut rig = Rig::led();
+    let mut is_new = |context| rig.node_mut(1).is_new_context(context);
+    assert_eq!([7, 3, 3, 7, 9].map(&mut is_new), [true, true, false, false, true]);
+}
