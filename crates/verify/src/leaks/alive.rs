@@ -35,6 +35,8 @@ pub struct Alive<'a, 'b> {
     since: Nanos,
     /// The requests that are not over, of all clients.
     waiting: Vec<&'a Operation>,
+    requests: OnceCell<u64>,
+    service_calls: OnceCell<u64>,
     leases: OnceCell<Leases>,
     store: OnceCell<Option<Rows>>,
 }
@@ -73,7 +75,17 @@ impl<'a, 'b> Alive<'a, 'b> {
             may_wait(one, moment.time, since)
         };
         let waiting = context.record.history.operations.iter().filter(may_wait).collect();
-        Alive { context, moment, member, since, waiting, leases: OnceCell::new(), store: OnceCell::new() }
+        Alive {
+            context,
+            moment,
+            member,
+            since,
+            waiting,
+            requests: OnceCell::new(),
+            service_calls: OnceCell::new(),
+            leases: OnceCell::new(),
+            store: OnceCell::new(),
+        }
     }
 
     /// The members' settings.
@@ -109,17 +121,19 @@ impl<'a, 'b> Alive<'a, 'b> {
                 && one.returned().is_none_or(|at| at > self.moment.time)
                 && one.call <= self.moment.time
         };
-        self.operations().filter(unanswered).count() as u64
+        *self.service_calls.get_or_init(|| self.operations().filter(unanswered).count() as u64)
     }
 
     /// The requests of clients, of the services, and of other members' clients that this member may still work on.
     pub fn requests(&self) -> u64 {
-        // A call that was given up leaves a request behind, which deletes the call's key.
-        2 * self.service_calls()
-            + self.asked(|_| true)
-            + self.asked_anywhere(may_be_forwarded)
-            + self.copies_under_way()
-            + 2 * self.recent_promotions()
+        *self.requests.get_or_init(|| {
+            // A call that was given up leaves a request behind, which deletes the call's key.
+            2 * self.service_calls()
+                + self.asked(|_| true)
+                + self.asked_anywhere(may_be_forwarded)
+                + self.copies_under_way()
+                + 2 * self.recent_promotions()
+        })
     }
 
     /// How many requests that a member may ask another one to serve were answered lately. The asking member sends its
@@ -347,8 +361,7 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// How long the removal of compacted rows may take.
     fn scrub_time(&self) -> Nanos {
-        let changes =
-            self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
+        let changes = self.context.truth().map_or(0, |truth| truth.change_count() as u64);
         let batches = changes / self.limits().compaction_batch.max(1) + 1;
         CLEAN_UP + 2 * batches * self.limits().compaction_pause
     }
