@@ -10,10 +10,10 @@ use std::cell::{Cell, RefCell};
 use record::Inner;
 
 thread_local! {
-    /// What the step under way has reported; `None` if nobody asked.
-    static TOLD: RefCell<Option<Vec<Inner>>> = const { RefCell::new(None) };
-    /// Whether somebody asked for more than deeds.
-    static ALL: Cell<bool> = const { Cell::new(false) };
+    /// What the step under way has reported. Only looked at if somebody asked.
+    static TOLD: RefCell<Vec<Inner>> = const { RefCell::new(Vec::new()) };
+    /// What somebody asked for.
+    static ASKED: Cell<Asked> = const { Cell::new(Asked::Nothing) };
 }
 
 /// What somebody asked for.
@@ -30,19 +30,16 @@ pub(crate) enum Asked {
 /// A step begins. `asked` says what somebody asked for of what happens inside.
 #[inline]
 pub(crate) fn begin(asked: Asked) {
-    ALL.set(asked == Asked::All);
-    TOLD.with_borrow_mut(|reported| match (asked != Asked::Nothing, reported.as_mut()) {
-        (true, Some(reported)) => reported.clear(),
-        (true, None) => *reported = Some(Vec::new()),
-        (false, Some(_)) => *reported = None,
-        (false, None) => {}
-    });
+    ASKED.set(asked);
+    if asked != Asked::Nothing {
+        TOLD.with_borrow_mut(Vec::clear);
+    }
 }
 
 /// Whether somebody asked for everything.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ALL.get()
+    ASKED.get() == Asked::All
 }
 
 /// Reports something. Making the report must change nothing, and must not report anything else.
@@ -56,20 +53,18 @@ pub(crate) fn tell(happened: impl FnOnce() -> Inner) {
 /// The same for a deed ([`Inner::is_deed`]), which is also made if only deeds were asked for.
 #[inline]
 pub(crate) fn tell_deed(happened: impl FnOnce() -> Inner) {
-    if TOLD.with_borrow(Option::is_some) {
+    if ASKED.get() != Asked::Nothing {
         let happened = happened();
-        TOLD.with_borrow_mut(|reported| reported.as_mut().expect("it is on").push(happened));
+        TOLD.with_borrow_mut(|reported| reported.push(happened));
     }
 }
 
 /// The step is over: moves its reports to the end of `list`.
 #[inline]
 pub(crate) fn end(list: &mut Vec<Inner>) {
-    TOLD.with_borrow_mut(|reported| {
-        if let Some(reported) = reported {
-            list.append(reported);
-        }
-    });
+    if ASKED.get() != Asked::Nothing {
+        TOLD.with_borrow_mut(|reported| list.append(reported));
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@
 pub mod apply;
 pub mod auth;
 pub mod backend;
+mod boxes;
 pub mod cluster;
 mod compactor;
 pub mod config;

@@ -494,13 +494,17 @@ impl Member {
     }
 
     /// Sends raft messages, and counts the snapshots among them.
-    pub(crate) fn send(&mut self, messages: Vec<RaftMessage>, out: &mut Out<'_>) {
+    pub(crate) fn send(&mut self, mut messages: Vec<RaftMessage>, out: &mut Out<'_>) {
+        if messages.is_empty() {
+            return;
+        }
         for message in &messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 self.persistence.snapshot_sent();
             }
         }
-        out.send(messages);
+        out.send(&mut messages, self.node.boxes());
+        self.node.take_back(messages);
     }
 
     /// A disk job is done: does what waited for it.

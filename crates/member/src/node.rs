@@ -32,6 +32,7 @@ use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
 use record::step::{Call, EntryKind};
 use record::{EtcdFact as Fact, LogEntry, MemberId, Role};
 
+use crate::boxes::Boxes;
 use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
@@ -43,6 +44,9 @@ use crate::work::Prepared;
 
 /// The name under which election timeouts are drawn.
 const ELECTION: Domain = Domain::new("member election timeout");
+
+/// The longest list of messages whose storage is used again. One that a follower far behind needed is freed.
+const KEPT_MESSAGES: usize = 64;
 
 /// The raft node, with the readies that are not durable yet.
 pub(crate) struct Node {
@@ -72,6 +76,7 @@ pub(crate) struct Node {
     steps: Option<Steps>,
     /// The number of the last ready that is durable.
     durable: u64,
+    boxes: Boxes,
 }
 
 /// What the last facts about raft's state reported.
@@ -177,6 +182,7 @@ impl Node {
             reported: Reported { state: FOLLOWER, commit: 0 },
             steps: None,
             durable: 0,
+            boxes: Boxes::default(),
         };
         node.replace_timeout();
         node
@@ -265,11 +271,12 @@ impl Node {
     }
 
     /// Gives raft a message of another member, which this packet brought.
-    pub(crate) fn step(&mut self, packet: u64, message: Box<Message>, out: &mut Out<'_>) {
+    pub(crate) fn step(&mut self, packet: u64, mut message: Box<Message>, out: &mut Out<'_>) {
         self.begins(out, |call| steps::receive(call, packet, &message));
         // An error means that raft cannot use the message, for example because its sender is unknown. The
         // message is dropped, as in etcd.
-        let stepped = self.raw.step(*message);
+        let stepped = self.raw.step(std::mem::take(&mut *message));
+        self.boxes.keep(message);
         if let Err(error) = &stepped {
             tracing::debug!(%error, "message ignored");
         }
@@ -632,6 +639,20 @@ impl Node {
         self.on_persist_ready(number, out);
         self.release(&persisted.messages, out);
         persisted
+    }
+
+    /// The boxes of messages that raft has taken.
+    pub(crate) fn boxes(&mut self) -> &mut Boxes {
+        &mut self.boxes
+    }
+
+    /// Gives raft an empty list for its next messages: it would make one at nearly every call.
+    pub(crate) fn take_back(&mut self, empty: Vec<Message>) {
+        debug_assert!(empty.is_empty(), "messages would be sent again: {empty:?}");
+        let list = &mut self.raw.raft.msgs;
+        if list.capacity() == 0 && empty.capacity() <= KEPT_MESSAGES {
+            *list = empty;
+        }
     }
 
     /// Reports changes of term, vote, role, leader and commit index as facts.

@@ -8,6 +8,7 @@ use raft::eraftpb::Message as RaftMessage;
 use record::{EtcdFact as Fact, MemberId, Probe, Step};
 
 use crate::backend::Job;
+use crate::boxes::Boxes;
 use crate::disk::DiskJob;
 use crate::failpoint::Failpoint;
 use crate::inner;
@@ -82,13 +83,14 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// Sends raft's messages, each to the member that it names.
-    pub(crate) fn send(&mut self, messages: Vec<RaftMessage>) {
+    /// Sends raft's messages, each to the member that it names, in these boxes as long as there are any. The list is empty
+    /// afterwards.
+    pub(crate) fn send(&mut self, messages: &mut Vec<RaftMessage>, boxes: &mut Boxes) {
         let at = self.raft;
         self.raft += messages.len();
-        let messages = messages.into_iter().map(|message| {
+        let messages = messages.drain(..).map(|message| {
             let to = MemberId::from_raft(message.to);
-            (to, Message::Raft(Box::new(message)))
+            (to, Message::Raft(boxes.fill(message)))
         });
         if at == self.effects.messages.len() {
             self.effects.messages.extend(messages);
@@ -213,7 +215,7 @@ mod tests {
         reply(&mut out);
         out.send_peer(MemberId::new(2), PeerMessage::Hello);
         out.refuse(7, Error::Stopped);
-        out.send(vec![RaftMessage::default()]);
+        out.send(&mut vec![RaftMessage::default()], &mut Boxes::default());
         out.pass(Failpoint::RaftAfterSaveSnap); // another one
         reply(&mut out);
         out.pass(Failpoint::RaftBeforeSave);

@@ -280,7 +280,10 @@ impl Persistence {
 
     /// Adds operations to the next job, whose number is `id`.
     fn queue(&mut self, id: u64, ops: Vec<DiskOp>) {
-        let job = self.queued.get_or_insert(DiskJob { id, ops: Vec::new() });
+        let Some(job) = &mut self.queued else {
+            self.queued = Some(DiskJob { id, ops });
+            return;
+        };
         assert_eq!(
             job.id, id,
             "operations of job {id} are added to the queued job: was its number not taken from `next_job`?"

@@ -185,6 +185,11 @@ impl Truth {
             .filter(move |number| self.event(*number).deleted == deleted)
     }
 
+    /// How many changes are known.
+    pub fn change_count(&self) -> usize {
+        self.events.len()
+    }
+
     /// The numbers of the events of some keys from one revision to another, both included, in order.
     pub fn between(&self, keys: Keys<'_>, from: i64, to: i64) -> Vec<u32> {
         let mut found = Vec::new();

@@ -68,8 +68,9 @@ impl<'a, V: Vocabulary> Recorder<'a, V> {
     /// Shows the observer what happened inside a member. That is not an event either.
     #[inline]
     pub(crate) fn inner(&mut self, time: Nanos, member: MemberId, inner: &mut Vec<V::Inner>) {
-        for happened in inner.drain(..) {
-            self.observer.inner(time, member, &happened);
+        // Nearly always there is nothing.
+        if !inner.is_empty() {
+            inner.drain(..).for_each(|happened| self.observer.inner(time, member, &happened));
         }
     }
 

@@ -35,12 +35,10 @@ pub struct Alive<'a, 'b> {
     since: Nanos,
     /// The requests that are not over, of all clients.
     waiting: Vec<&'a Operation>,
-    /// What [`Alive::requests`] says, which many bounds ask.
     requests: OnceCell<u64>,
+    service_calls: OnceCell<u64>,
     leases: OnceCell<Leases>,
     store: OnceCell<Option<Rows>>,
-    /// What [`Alive::scrub_time`] says, which each compaction asks.
-    scrub_time: OnceCell<Nanos>,
 }
 
 /// The leases after the entries that a member has applied.
@@ -84,9 +82,9 @@ impl<'a, 'b> Alive<'a, 'b> {
             since,
             waiting,
             requests: OnceCell::new(),
+            service_calls: OnceCell::new(),
             leases: OnceCell::new(),
             store: OnceCell::new(),
-            scrub_time: OnceCell::new(),
         }
     }
 
@@ -123,7 +121,7 @@ impl<'a, 'b> Alive<'a, 'b> {
                 && one.returned().is_none_or(|at| at > self.moment.time)
                 && one.call <= self.moment.time
         };
-        self.operations().filter(unanswered).count() as u64
+        *self.service_calls.get_or_init(|| self.operations().filter(unanswered).count() as u64)
     }
 
     /// The requests of clients, of the services, and of other members' clients that this member may still work on.
@@ -363,12 +361,9 @@ impl<'a, 'b> Alive<'a, 'b> {
 
     /// How long the removal of compacted rows may take.
     fn scrub_time(&self) -> Nanos {
-        *self.scrub_time.get_or_init(|| {
-            let changes =
-                self.context.truth().map_or(0, |truth| truth.between(EVERYTHING, 0, i64::MAX).len() as u64);
-            let batches = changes / self.limits().compaction_batch.max(1) + 1;
-            CLEAN_UP + 2 * batches * self.limits().compaction_pause
-        })
+        let changes = self.context.truth().map_or(0, |truth| truth.change_count() as u64);
+        let batches = changes / self.limits().compaction_batch.max(1) + 1;
+        CLEAN_UP + 2 * batches * self.limits().compaction_pause
     }
 
     /// Whether this member must have removed all rows of a compaction. The member begins when it applies the
