@@ -12,9 +12,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use etcdsim::plan::{Plan, Scenario};
+use etcdsim::stopwatch::Stopwatch;
 use etcdsim::why::{Effort, Need, Runs, Why};
 use etcdsim::{Case, End, ShrinkEnded, Shrinker, Shrunk, Signature, Simulation};
 use member::Flaw;
@@ -102,7 +103,9 @@ fn shrink_all<'a>(flaws: impl Iterator<Item = &'a Flaw>) {
             }
             late += usize::from(small.ended != ShrinkEnded::Complete);
             changed += usize::from(!same);
-            (faults.push(left.0), operations.push(left.1), seconds.push(took));
+            faults.push(left.0);
+            operations.push(left.1);
+            seconds.push(took);
         }
     }
     let all = faults.len();
@@ -119,11 +122,11 @@ fn shrink_all<'a>(flaws: impl Iterator<Item = &'a Flaw>) {
 
 /// The answer for one plan, and what of it the table needs.
 fn ask(flaw: Flaw, plan: &Plan, how: &str) -> Option<(Why, bool, f64)> {
-    let begun = Instant::now();
+    let stopwatch = Stopwatch::start();
     let interrupted = AtomicBool::new(false);
     let runs = Runs::new(jobs(), None, &interrupted, &|_| {});
     let why = Why::ask(plan, Effort::default(), &runs)?;
-    let took = begun.elapsed().as_secs_f64();
+    let took = stopwatch.elapsed().as_secs_f64();
     let needed = why.faults.iter().filter(|fault| fault.need == Need::Necessary);
     let first = needed.map(|fault| fault.at_ns).min().unwrap_or(0);
     let placed = why.jump.is_some_and(|jump| {
@@ -158,7 +161,8 @@ fn ask_all<'a>(flaws: impl Iterator<Item = &'a Flaw>) {
         else {
             continue;
         };
-        (whole.push(of_whole.2), small.push(of_small.2));
+        whole.push(of_whole.2);
+        small.push(of_small.2);
         // The whole plan's answer counts: that of the small one is the easier.
         match of_whole.0.always {
             true => always += 1,

@@ -18,10 +18,10 @@ fn script(name: &str) -> PathBuf {
 fn works(name: &str, client: impl Fn() -> Command) {
     let folder = folder(&format!("client-{name}"));
     let server = Server::alone(&folder);
-    run(async { server.connect().await });
+    drop(run(server.client()));
     let etcd = program("etcd").map(|program| Etcd::start(&program, &folder));
     if let Some(etcd) = &etcd {
-        run(async { etcd.connect().await });
+        drop(run(etcd.connect()));
     }
     let ports = [("etcd", etcd.as_ref().map(|etcd| etcd.client)), ("the server", Some(server.client))];
     for (server, port) in ports {
