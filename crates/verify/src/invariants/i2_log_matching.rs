@@ -5,8 +5,7 @@
 //! and the term of the entry before. Every other log must have the same, and so must every later incarnation of the
 //! same member in what it recovers.
 //!
-//! In a cluster of one, entries that an incarnation had only in memory when it crashed count as never having existed
-//! (see I1).
+//! Entries of an only voter whose terms its disk did not know when it crashed count as never having existed (see I1).
 //!
 //! Not checked: entries below the window that is remembered; that a leader never overwrites its own log (leader
 //! append-only), unless it does so within one term.

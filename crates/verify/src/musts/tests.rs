@@ -422,16 +422,22 @@ fn b4_a_term_that_was_not_saved_is_forgotten() {
     assert!(!scene.end(Oracle::B4).0);
 }
 
+/// Member 3 crashed and is back. It lacks entries that the others have applied.
+fn returned() -> Scene {
+    let mut scene = Scene::at_peace(Setup::default());
+    scene.fact(3, Fact::Stopped(Stop::Crash));
+    scene.pass(SECOND);
+    scene.apply(1..=2, 50);
+    scene.start(3);
+    scene.message(1, 3, MessageKind::Heartbeat, MS);
+    scene.state(3, 2, Role::Follower, 1);
+    scene
+}
+
 #[test]
 fn b4_a_member_that_returns_catches_up() {
     fires_and_holds(Oracle::B4, |broken| {
-        let mut scene = Scene::at_peace(Setup::default());
-        scene.fact(3, Fact::Stopped(Stop::Crash));
-        scene.pass(SECOND);
-        scene.apply(1..=2, 50);
-        scene.start(3);
-        scene.message(1, 3, MessageKind::Heartbeat, MS);
-        scene.state(3, 2, Role::Follower, 1);
+        let mut scene = returned();
         scene.pass(SECOND);
         if !broken {
             scene.apply(3..=3, 50);
@@ -445,13 +451,7 @@ fn b4_a_member_that_returns_catches_up() {
 #[test]
 fn b4_a_member_that_needs_two_snapshots_need_not_catch_up() {
     for (snapshots, owed) in [(1, true), (2, false)] {
-        let mut scene = Scene::at_peace(Setup::default());
-        scene.fact(3, Fact::Stopped(Stop::Crash));
-        scene.pass(SECOND);
-        scene.apply(1..=2, 50);
-        scene.start(3);
-        scene.message(1, 3, MessageKind::Heartbeat, MS);
-        scene.state(3, 2, Role::Follower, 1);
+        let mut scene = returned();
         scene.pass(3 * SECOND);
         for index in 20..20 + snapshots {
             scene.own(3, EtcdFact::SnapshotInstalled { index, term: 2, revision: index, state_hash: 0 });

@@ -5,6 +5,7 @@ use etcdsim::record::{EtcdFact, Event, Fact, MemberId, Role, Stop};
 use etcdsim::{Ratio, monitors_of};
 
 use super::stream::{Shown, Stream, Watch};
+use super::values::{another, less, more, turned};
 use super::*;
 
 /// The runs: short plans of the swarm. `steps` is about steps.
@@ -24,14 +25,9 @@ fn changed(fact: &Fact) -> Vec<(&'static str, Fact)> {
     };
     macro_rules! values {
         ($variant:path: $($field:ident $change:expr),*) => {{
-            $(add(stringify!($field), &|fact| if let $variant { $field, .. } = fact { ($change)($field) });)*
+            $(add(stringify!($field), &|fact| if let $variant { $field, .. } = fact { ($change)($field); });)*
         }};
     }
-    let more = |number: &mut u64| *number += 1;
-    let turned = |truth: &mut bool| *truth = !*truth;
-    let another = |member: &mut MemberId| {
-        *member = MemberId::from_raft(member.raft_id() % 3 + 1);
-    };
     match fact {
         Fact::JobDone { .. } => values!(Fact::JobDone: job more, synced turned, failed turned),
         Fact::Started { .. } => values!(Fact::Started: incarnation |number: &mut u32| *number += 1),
@@ -40,26 +36,7 @@ fn changed(fact: &Fact) -> Vec<(&'static str, Fact)> {
         Fact::Sent { .. } => values!(Fact::Sent: packet more, to another),
         Fact::Delivered { .. } => values!(Fact::Delivered: packet more, from another),
         Fact::Dropped { .. } => values!(Fact::Dropped: packet more, to another),
-        Fact::Own(own) => match own {
-            EtcdFact::Recovered { .. } => {
-                let own = |change: &dyn Fn(&mut EtcdFact)| {
-                    let mut own = own.clone();
-                    change(&mut own);
-                    Fact::Own(own)
-                };
-                macro_rules! recovered {
-                    ($($field:ident $change:expr),*) => {
-                        $(add(stringify!($field), &|fact| *fact = own(&|own| {
-                            if let EtcdFact::Recovered { $field, .. } = own { ($change)($field) }
-                        }));)*
-                    };
-                }
-                recovered!(term more, vote another, commit more, consistent_index more, revision more,
-                    state_hash more, entries |entries: &mut Vec<_>| _ = entries.pop(),
-                    before |before: &mut (u64, u64)| before.0 += 1);
-            }
-            _ => own_changes(own, &mut all),
-        },
+        Fact::Own(own) => own_changes(own, &mut all),
         _ => {}
     }
     all
@@ -74,17 +51,16 @@ fn own_changes(own: &EtcdFact, all: &mut Vec<(&'static str, Fact)>) {
     };
     macro_rules! values {
         ($variant:path: $($field:ident $change:expr),*) => {{
-            $(add(stringify!($field), &|own| if let $variant { $field, .. } = own { ($change)($field) });)*
+            $(add(stringify!($field), &|own| if let $variant { $field, .. } = own { ($change)($field); });)*
         }};
     }
-    let more = |number: &mut u64| *number += 1;
-    let less = |number: &mut u64| *number = number.saturating_sub(1);
-    let turned = |truth: &mut bool| *truth = !*truth;
-    let another = |member: &mut MemberId| {
-        *member = MemberId::from_raft(member.raft_id() % 3 + 1);
-    };
     let lose = |members: &mut Vec<MemberId>| _ = members.pop();
     match own {
+        EtcdFact::Recovered { .. } => {
+            values!(EtcdFact::Recovered: term more, vote another, commit more, consistent_index more, revision more,
+            state_hash more, entries |entries: &mut Vec<_>| _ = entries.pop(),
+            before |before: &mut (u64, u64)| before.0 += 1)
+        }
         EtcdFact::State { .. } => {
             values!(EtcdFact::State: term more, term less, vote another, leader another,
             role |role: &mut Role| *role = if *role == Role::Leader { Role::Follower } else { Role::Leader })

@@ -13,6 +13,7 @@ mod lines;
 mod steps;
 mod stream;
 mod traces;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

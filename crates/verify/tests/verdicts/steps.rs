@@ -7,6 +7,7 @@ use etcdsim::record::{MemberId, MessageKind, Role};
 use etcdsim_verify::{Monitor, Sheet};
 
 use super::stream::{Shown, Stream};
+use super::values::{another, less, more, turned};
 use super::*;
 
 /// The runs: short plans of the swarm.
@@ -230,27 +231,6 @@ fn changes() -> Vec<(String, Change)> {
         changed!(&mut step.call, Call::Start(start) => fewer_voters(&mut start.configuration))
     });
     all
-}
-
-fn more(number: &mut u64) -> bool {
-    *number += 1;
-    true
-}
-
-fn less(number: &mut u64) -> bool {
-    let some = *number > 0;
-    *number = number.saturating_sub(1);
-    some
-}
-
-fn turned(truth: &mut bool) -> bool {
-    *truth = !*truth;
-    true
-}
-
-fn another(member: &mut MemberId) -> bool {
-    *member = MemberId::from_raft(member.raft_id() % 3 + 1);
-    true
 }
 
 fn none(member: &mut MemberId) -> bool {
